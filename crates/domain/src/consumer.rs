@@ -1,0 +1,146 @@
+//! Who calls: applications, subscriptions, API keys.
+//!
+//! An application belongs to the consumer's organization, a subscription joins it to a product and a plan of
+//! the provider's organization; the two may be the same. Both sides see the subscription.
+
+use crate::id::{ApplicationId, KeyId, OrganizationId, PlanId, ProductId, SubscriptionId};
+use crate::{Name, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The editable part of an [`Application`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationSpec {
+    /// Unique in the organization.
+    pub name: Name,
+    /// What people read.
+    #[schema(max_length = 200)]
+    pub title: String,
+    /// What it does.
+    #[serde(default)]
+    #[schema(max_length = 20000)]
+    pub description: String,
+}
+
+/// A consumer's program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Application {
+    /// Its id.
+    pub id: ApplicationId,
+    /// The consumer's organization.
+    pub organization_id: OrganizationId,
+    /// The editable part.
+    #[serde(flatten)]
+    pub spec: ApplicationSpec,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+}
+
+/// Whether a subscription lets calls pass.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionState {
+    /// Calls pass.
+    #[default]
+    Active,
+    /// Calls are refused until it is active again.
+    Suspended,
+    /// Calls are refused; it cannot become active again.
+    Cancelled,
+}
+
+/// What a consumer asks for: the body of a create call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionSpec {
+    /// The consumer's program.
+    pub application_id: ApplicationId,
+    /// What it uses.
+    pub product_id: ProductId,
+    /// Under which plan; one that the product is offered under.
+    pub plan_id: PlanId,
+    /// Whether calls pass.
+    #[serde(default)]
+    pub state: SubscriptionState,
+}
+
+/// An application's use of a product under a plan; one per application and product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// The consumer's organization.
+    pub organization_id: OrganizationId,
+    /// The organization that offers the product.
+    pub provider_id: OrganizationId,
+    /// The editable part; only plan and state can be changed.
+    #[serde(flatten)]
+    pub spec: SubscriptionSpec,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+}
+
+/// The editable part of a [`Key`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeySpec {
+    /// The program that uses it.
+    pub application_id: ApplicationId,
+    /// Where it is valid: the environment's name.
+    pub environment: Name,
+    /// What people read.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub title: String,
+    /// When it stops to be valid; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Whether a key is valid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyState {
+    /// Valid until it expires.
+    #[default]
+    Active,
+    /// Never valid again.
+    Revoked,
+}
+
+/// An API key as it is listed: without its secret, which is shown once when it is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Key {
+    /// Its id.
+    pub id: KeyId,
+    /// The consumer's organization.
+    pub organization_id: OrganizationId,
+    /// The editable part; only title and expiry can be changed.
+    #[serde(flatten)]
+    pub spec: KeySpec,
+    /// Whether it is valid.
+    pub state: KeyState,
+    /// The beginning of the key, enough to recognise it: `gl_sandbox_01jd9zk5…`.
+    pub hint: String,
+    /// The key that replaced it, after a rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<KeyId>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+}

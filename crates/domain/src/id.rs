@@ -1,0 +1,176 @@
+//! Typed ids: a visible prefix and a UUIDv7, written as a TypeID (`api_01jd9z…`).
+//!
+//! The 128 bits follow the prefix as 26 characters of Crockford's base 32 in lower case, so that ids sort by
+//! the time they were made. Source: RFC 9562 (UUIDv7), TypeID 0.3.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const SUFFIX_LEN: usize = 26;
+
+/// Says why a text is not an id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The text does not begin with the prefix of this kind of id.
+    #[error("an id that begins with `{expected}_` was expected")]
+    Prefix {
+        /// The prefix, without the underscore.
+        expected: &'static str,
+    },
+    /// What follows the prefix is not 26 characters of base 32 within 128 bits.
+    #[error("`{expected}_` must be followed by 26 characters of lower-case base 32")]
+    Suffix {
+        /// The prefix, without the underscore.
+        expected: &'static str,
+    },
+}
+
+/// Writes 128 bits as 26 characters of Crockford's base 32.
+pub fn encode(bits: u128) -> String {
+    let mut text = String::with_capacity(SUFFIX_LEN);
+    for place in (0..SUFFIX_LEN).rev() {
+        let digit = (bits >> (5 * place)) & 31;
+        text.push(char::from(ALPHABET[digit as usize]));
+    }
+    text
+}
+
+/// Reads 26 characters of Crockford's base 32; `None` if there are others or more than 128 bits.
+pub fn decode(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    // 26 digits hold 130 bits, so the first one may only be 0 to 7.
+    if bytes.len() != SUFFIX_LEN || bytes[0] > b'7' {
+        return None;
+    }
+    bytes.iter().try_fold(0_u128, |bits, byte| {
+        let digit = ALPHABET.iter().position(|known| known == byte)?;
+        Some((bits << 5) | digit as u128)
+    })
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What the written form begins with, without the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Makes an id of a UUID; callers pass a version 7.
+            pub const fn new(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID inside.
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), encode(self.0.as_u128()))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseError;
+
+            fn from_str(text: &str) -> Result<Self, ParseError> {
+                let suffix = text
+                    .strip_prefix(concat!($prefix, "_"))
+                    .ok_or(ParseError::Prefix { expected: $prefix })?;
+                let bits = decode(suffix).ok_or(ParseError::Suffix { expected: $prefix })?;
+                Ok(Self(Uuid::from_u128(bits)))
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some(concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$")))
+                    .examples([concat!($prefix, "_01jd9zk5v8e7rbxq3m6t4n2w0c")])
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )*};
+}
+
+ids! {
+    /// A tenant.
+    OrganizationId = "org";
+    /// A team's area in an organization.
+    WorkspaceId = "ws";
+    /// Sandbox, staging, production: keys and routes differ per environment.
+    EnvironmentId = "env";
+    /// A person who can sign in.
+    UserId = "usr";
+    /// A person's role in an organization or workspace.
+    MembershipId = "mem";
+    /// A machine that signs in with OAuth2 client credentials.
+    ClientId = "cli";
+    /// One sign-in of a user, with its refresh token or cookie.
+    SessionId = "ses";
+    /// A named interface.
+    ApiId = "api";
+    /// One contract of an API, with a lifecycle stage.
+    VersionId = "ver";
+    /// One stored contract document.
+    ContractId = "ctr";
+    /// One method and path of a version.
+    OperationId = "opn";
+    /// The service behind.
+    UpstreamId = "ups";
+    /// How a request finds a version.
+    RouteId = "rte";
+    /// One configured step of the request path.
+    PolicyId = "pol";
+    /// A bundle of API versions offered to consumers.
+    ProductId = "prd";
+    /// Limits, quotas and price of one offer.
+    PlanId = "pln";
+    /// A consumer's program.
+    ApplicationId = "app";
+    /// An application's use of a product under a plan.
+    SubscriptionId = "sub";
+    /// An API key.
+    KeyId = "key";
+    /// One entry of the audit chain.
+    AuditId = "aud";
+    /// One piece of long work.
+    WorkId = "op";
+    /// A gateway node.
+    NodeId = "node";
+    /// One call, event or request.
+    RequestId = "req";
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! What is offered: products and plans.
+
+use crate::id::{OrganizationId, PlanId, ProductId, VersionId, WorkspaceId};
+use crate::{Name, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How many calls in what time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// Calls in the window: at least 1.
+    #[schema(minimum = 1)]
+    #[schemars(range(min = 1))]
+    pub requests: u32,
+    /// The window in seconds: 1 to 86 400.
+    #[schema(minimum = 1, maximum = 86_400)]
+    #[schemars(range(min = 1, max = 86_400))]
+    pub window_seconds: u32,
+    /// Calls that may come at once; `requests` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    #[schemars(range(min = 1))]
+    pub burst: Option<u32>,
+}
+
+/// A calendar period in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// From the full hour.
+    Hour,
+    /// From midnight.
+    Day,
+    /// From the first of the month.
+    Month,
+}
+
+/// How many calls in a calendar period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Calls in the period: at least 1.
+    #[schema(minimum = 1)]
+    pub requests: u64,
+    /// The period.
+    pub period: Period,
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// Minor units (cents) per month.
+    #[schema(minimum = 0)]
+    pub amount_minor: i64,
+    /// ISO 4217, as `EUR`.
+    #[schema(pattern = "^[A-Z]{3}$")]
+    pub currency: String,
+}
+
+/// The editable part of a [`Plan`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanSpec {
+    /// Unique in the organization.
+    pub name: Name,
+    /// What people read.
+    #[schema(max_length = 200)]
+    pub title: String,
+    /// CommonMark.
+    #[serde(default)]
+    #[schema(max_length = 20000)]
+    pub description: String,
+    /// Calls per short window, per application; no limit if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// Calls per calendar period, per subscription; no quota if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+    /// What it costs; nothing if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// Keys that one application may have at a time: 1 to 100.
+    #[serde(default = "keys_max")]
+    #[schema(minimum = 1, maximum = 100)]
+    pub keys_max: u32,
+}
+
+const fn keys_max() -> u32 {
+    10
+}
+
+/// Limits, quotas and price of one offer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Plan {
+    /// Its id.
+    pub id: PlanId,
+    /// The tenant it belongs to.
+    pub organization_id: OrganizationId,
+    /// The editable part.
+    #[serde(flatten)]
+    pub spec: PlanSpec,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+}
+
+/// Who finds a product in the portal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Members of the organization.
+    #[default]
+    Private,
+    /// Everybody.
+    Public,
+}
+
+/// The editable part of a [`Product`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProductSpec {
+    /// Unique in the organization.
+    pub name: Name,
+    /// What people read.
+    #[schema(max_length = 200)]
+    pub title: String,
+    /// CommonMark.
+    #[serde(default)]
+    #[schema(max_length = 20000)]
+    pub description: String,
+    /// What is in it.
+    #[schema(max_items = 200)]
+    pub version_ids: Vec<VersionId>,
+    /// What it is offered under.
+    #[schema(max_items = 50)]
+    pub plan_ids: Vec<PlanId>,
+    /// Who finds it.
+    #[serde(default)]
+    pub visibility: Visibility,
+}
+
+/// A bundle of API versions offered to consumers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// The tenant it belongs to.
+    pub organization_id: OrganizationId,
+    /// The team it belongs to.
+    pub workspace_id: WorkspaceId,
+    /// The editable part.
+    #[serde(flatten)]
+    pub spec: ProductSpec,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+}

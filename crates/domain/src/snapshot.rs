@@ -1,0 +1,205 @@
+//! The complete configuration that a gateway node runs on: immutable, versioned, without secrets.
+//!
+//! `control` builds it from the store, nodes receive it whole, compile it and swap it in. It refers to things
+//! by id; a node resolves ids to indices when it compiles. A snapshot that names something it does not hold is
+//! refused by the node, which keeps the one it has.
+
+use crate::catalog::Stage;
+use crate::consumer::{KeyState, SubscriptionState};
+use crate::id::{
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, PolicyId, RouteId, SubscriptionId,
+    UpstreamId, VersionId,
+};
+use crate::offer::{Quota, RateLimit};
+use crate::traffic::{Target, Timeouts, UpstreamProtocol};
+use crate::{Name, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The form of [`Snapshot`] that this build writes; a node refuses others.
+pub const FORMAT: u32 = 1;
+
+/// Everything a gateway node of one environment needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    /// [`FORMAT`] of the writer.
+    pub format: u32,
+    /// Rises with every change; a node never goes back.
+    pub revision: u64,
+    /// The environment it is for.
+    pub environment: Name,
+    /// When it was built.
+    pub built_at: Timestamp,
+    /// Where the portal is, for advice in refusals; empty if unknown.
+    pub portal_url: String,
+    /// The services behind.
+    pub upstreams: Vec<Upstream>,
+    /// How requests find versions.
+    pub routes: Vec<Route>,
+    /// The plans that subscriptions name.
+    pub plans: Vec<Plan>,
+    /// The applications with their subscriptions.
+    pub applications: Vec<Application>,
+    /// The keys of the environment, revoked ones of the last 30 days included.
+    pub keys: Vec<Key>,
+}
+
+/// A service behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Its id.
+    pub id: UpstreamId,
+    /// Its addresses, at least one.
+    pub targets: Vec<Target>,
+    /// What is spoken to it.
+    pub protocol: UpstreamProtocol,
+    /// How long to wait for it.
+    pub timeouts: Timeouts,
+    /// Idle connections kept per core.
+    pub idle_connections_max: u32,
+    /// Send the client's `Host` on.
+    pub preserve_host: bool,
+}
+
+/// How requests find a version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Its id.
+    pub id: RouteId,
+    /// The provider's organization.
+    pub organization: OrganizationId,
+    /// The API.
+    pub api: ApiId,
+    /// The API's name, for advice in refusals.
+    pub api_name: Name,
+    /// The version.
+    pub version: VersionId,
+    /// How far the version is in its life; never [`Stage::Draft`].
+    pub stage: Stage,
+    /// When the version was deprecated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecated_at: Option<Timestamp>,
+    /// When the version will be retired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sunset_at: Option<Timestamp>,
+    /// The host in lower case, without port; any host if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What stands before the operations' paths, without a slash at the end; empty for none.
+    pub base_path: String,
+    /// The service behind.
+    pub upstream: UpstreamId,
+    /// The largest request body forwarded, in bytes.
+    pub body_bytes_max: u64,
+    /// The operations; others are answered with `operation_not_found` or `method_not_allowed`.
+    pub operations: Vec<Operation>,
+    /// The policies, those of single operations included, in the order they run.
+    pub policies: Vec<Policy>,
+}
+
+/// One method and path of a route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// HTTP method in upper case.
+    pub method: String,
+    /// Path template, as `/pets/{pet_id}`.
+    pub path: String,
+}
+
+/// One configured step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Its id; absent for those that every route has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<PolicyId>,
+    /// Only for this operation, if given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationId>,
+    /// The name of a builtin.
+    pub kind: String,
+    /// Its configuration; the node compiles it with the same code that checked it when it was saved.
+    pub config: serde_json::Value,
+}
+
+/// Limits that subscriptions share by name, each with counters of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Its id.
+    pub id: PlanId,
+    /// Its name, for headers and refusals.
+    pub name: Name,
+    /// Calls per short window and application.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// Calls per calendar period and subscription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
+}
+
+/// A consumer's program and what it may call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Application {
+    /// Its id.
+    pub id: ApplicationId,
+    /// The consumer's organization.
+    pub organization: OrganizationId,
+    /// What it may call.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// An application's use of some versions under a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// The plan.
+    pub plan: PlanId,
+    /// Whether calls pass.
+    pub state: SubscriptionState,
+    /// The versions in the product.
+    pub versions: Vec<VersionId>,
+}
+
+/// One key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Its id.
+    pub id: KeyId,
+    /// [`key::hash`](crate::key::hash) of the whole key, in hexadecimal.
+    pub hash: String,
+    /// The program that uses it.
+    pub application: ApplicationId,
+    /// Whether it is valid.
+    pub state: KeyState,
+    /// When it stops to be valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Snapshot {
+    /// A snapshot without anything in it, for a node that has not heard from the control plane.
+    pub fn empty(environment: Name) -> Self {
+        Self {
+            format: FORMAT,
+            revision: 0,
+            environment,
+            built_at: Timestamp::from_micros(0),
+            portal_url: String::new(),
+            upstreams: Vec::new(),
+            routes: Vec::new(),
+            plans: Vec::new(),
+            applications: Vec::new(),
+            keys: Vec::new(),
+        }
+    }
+}

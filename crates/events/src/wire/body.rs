@@ -1,0 +1,302 @@
+//! The body of a batch in postcard's form.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use domain::{Code, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{DecodeError, EVENTS_MAX, FORM_CALLS, HEAD_BYTES, seal};
+use crate::call::{Call, Callee, Caller, Event, Method, Subscribed};
+
+type Id = [u8; 16];
+
+const COUNTED: u8 = 1;
+
+/// The codes are one text with commas, so that no length in the bytes can ask for much memory.
+#[derive(Deserialize)]
+struct Body<'a> {
+    base_us: i64,
+    callees: Vec<WireCallee>,
+    callers: Vec<WireCaller>,
+    periods: Vec<i64>,
+    codes: &'a str,
+    calls: Vec<WireCall>,
+}
+
+/// [`Body`] as it is written: the same fields in the same order.
+#[derive(Serialize)]
+struct BodyRef<'a> {
+    base_us: i64,
+    callees: &'a [WireCallee],
+    callers: &'a [WireCaller],
+    periods: &'a [i64],
+    codes: &'a str,
+    calls: &'a [WireCall],
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireCallee {
+    organization: Id,
+    api: Id,
+    version: Id,
+    operation: Option<Id>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct WireCaller {
+    organization: Id,
+    application: Id,
+    key: Id,
+    subscribed: Option<(Id, Id)>,
+}
+
+/// References are places in the lists, from 1; 0 is none.
+#[derive(Serialize, Deserialize)]
+struct WireCall {
+    request: Id,
+    after_us: i64,
+    callee: u32,
+    caller: u32,
+    period: u32,
+    method: u8,
+    flags: u8,
+    status: u16,
+    code: u8,
+    bytes_in: u64,
+    bytes_out: u64,
+    latency_us: u64,
+}
+
+/// Encodes batches, one after the other, into memory that it keeps.
+#[derive(Default)]
+pub struct Encoder {
+    frame: Vec<u8>,
+    calls: Vec<WireCall>,
+    callees: Places<Callee, WireCallee>,
+    callers: Places<Caller, WireCaller>,
+    periods: Places<i64, i64>,
+    codes: Vec<Code>,
+    codes_text: String,
+}
+
+impl Encoder {
+    /// Writes the frame of a batch; events after the first [`EVENTS_MAX`] are left out.
+    pub fn encode(&mut self, sequence: u64, events: &[Event]) -> &[u8] {
+        self.clear();
+        let events = &events[..events.len().min(EVENTS_MAX)];
+        let base_us = events
+            .first()
+            .map_or(0, |Event::Call(call)| call.started_at.as_micros());
+        for Event::Call(call) in events {
+            self.add(call, base_us);
+        }
+        let body = BodyRef {
+            base_us,
+            callees: &self.callees.items,
+            callers: &self.callers.items,
+            periods: &self.periods.items,
+            codes: &self.codes_text,
+            calls: &self.calls,
+        };
+        let mut frame = std::mem::take(&mut self.frame);
+        frame.clear();
+        frame.resize(HEAD_BYTES, 0);
+        frame[HEAD_BYTES - 1] = FORM_CALLS;
+        self.frame = postcard::to_extend(&body, frame).expect("plain data into memory cannot fail");
+        seal(sequence, &mut self.frame);
+        &self.frame
+    }
+
+    fn clear(&mut self) {
+        self.calls.clear();
+        self.callees.clear();
+        self.callers.clear();
+        self.periods.clear();
+        self.codes.clear();
+        self.codes_text.clear();
+    }
+
+    fn add(&mut self, call: &Call, base_us: i64) {
+        let wire = WireCall {
+            request: call.request.uuid().into_bytes(),
+            after_us: call.started_at.as_micros() - base_us,
+            callee: call.callee.map_or(0, |callee| self.callees.place(callee)),
+            caller: call.caller.map_or(0, |caller| self.callers.place(caller)),
+            period: match call.quota_period_start {
+                0 => 0,
+                start => self.periods.place(start),
+            },
+            method: call.method as u8,
+            flags: if call.counted { COUNTED } else { 0 },
+            status: call.status,
+            code: call.refusal.map_or(0, |code| self.code(code)),
+            bytes_in: call.bytes_in,
+            bytes_out: call.bytes_out,
+            latency_us: call.latency_us,
+        };
+        self.calls.push(wire);
+    }
+
+    fn code(&mut self, code: Code) -> u8 {
+        let known = self.codes.iter().position(|known| *known == code);
+        let place = known.unwrap_or_else(|| {
+            if !self.codes.is_empty() {
+                self.codes_text.push(',');
+            }
+            self.codes_text.push_str(code.as_str());
+            self.codes.push(code);
+            self.codes.len() - 1
+        });
+        // The catalogue has fewer than 255 codes; a test holds it to that.
+        u8::try_from(place + 1).unwrap_or(u8::MAX)
+    }
+}
+
+/// A list without doubles, and where each item stands in it.
+struct Places<T, W> {
+    items: Vec<W>,
+    places: HashMap<T, u32>,
+    last: Option<(T, u32)>,
+}
+
+impl<T, W> Default for Places<T, W> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            places: HashMap::new(),
+            last: None,
+        }
+    }
+}
+
+impl<T: Copy + Eq + Hash, W: From<T>> Places<T, W> {
+    fn place(&mut self, item: T) -> u32 {
+        // Calls of one client come in runs, and a comparison is cheaper than a hash.
+        if let Some((last, place)) = self.last
+            && last == item
+        {
+            return place;
+        }
+        let next = u32::try_from(self.items.len() + 1).expect("at most EVENTS_MAX items");
+        let place = *self.places.entry(item).or_insert_with(|| {
+            self.items.push(item.into());
+            next
+        });
+        self.last = Some((item, place));
+        place
+    }
+
+    fn clear(&mut self) {
+        self.items.clear();
+        self.places.clear();
+        self.last = None;
+    }
+}
+
+/// Reads what [`Encoder::encode`] wrote after the head of the frame.
+pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Event>, DecodeError> {
+    let (body, rest) = postcard::take_from_bytes::<Body<'_>>(bytes).map_err(|_| DecodeError::Malformed)?;
+    if !rest.is_empty() {
+        return Err(DecodeError::Malformed);
+    }
+    if body.calls.len() > EVENTS_MAX {
+        return Err(DecodeError::TooLarge { limit: EVENTS_MAX });
+    }
+    let codes = read_codes(body.codes);
+    let callees: Vec<Callee> = body.callees.iter().map(Callee::from).collect();
+    let callers: Vec<Caller> = body.callers.iter().map(Caller::from).collect();
+    let read = |wire: &WireCall| {
+        Ok(Event::Call(Call {
+            request: id(wire.request, domain::id::RequestId::new),
+            started_at: Timestamp::from_micros(body.base_us.saturating_add(wire.after_us)),
+            callee: at(&callees, wire.callee)?,
+            caller: at(&callers, wire.caller)?,
+            method: Method::from_number(wire.method),
+            status: wire.status,
+            refusal: at(&codes, u32::from(wire.code))?,
+            bytes_in: wire.bytes_in,
+            bytes_out: wire.bytes_out,
+            latency_us: wire.latency_us,
+            quota_period_start: at(&body.periods, wire.period)?.unwrap_or(0),
+            counted: wire.flags & COUNTED != 0,
+        }))
+    };
+    body.calls.iter().map(read).collect()
+}
+
+/// A code that only a newer version knows is read as `internal`: that the call was refused is what counts.
+fn read_codes(text: &str) -> Vec<Code> {
+    let known = |name: &str| Code::ALL.iter().copied().find(|code| code.as_str() == name);
+    text.split(',')
+        .take(usize::from(u8::MAX))
+        .map(|name| known(name).unwrap_or(Code::Internal))
+        .collect()
+}
+
+fn at<T: Copy>(list: &[T], place: u32) -> Result<Option<T>, DecodeError> {
+    match (place as usize).checked_sub(1) {
+        None => Ok(None),
+        Some(index) => list.get(index).copied().map(Some).ok_or(DecodeError::Malformed),
+    }
+}
+
+fn id<T>(bytes: Id, make: impl FnOnce(Uuid) -> T) -> T {
+    make(Uuid::from_bytes(bytes))
+}
+
+impl From<Callee> for WireCallee {
+    fn from(callee: Callee) -> Self {
+        Self {
+            organization: callee.organization.uuid().into_bytes(),
+            api: callee.api.uuid().into_bytes(),
+            version: callee.version.uuid().into_bytes(),
+            operation: callee.operation.map(|id| id.uuid().into_bytes()),
+        }
+    }
+}
+
+impl From<&WireCallee> for Callee {
+    fn from(wire: &WireCallee) -> Self {
+        Self {
+            organization: id(wire.organization, domain::id::OrganizationId::new),
+            api: id(wire.api, domain::id::ApiId::new),
+            version: id(wire.version, domain::id::VersionId::new),
+            operation: wire
+                .operation
+                .map(|bytes| id(bytes, domain::id::OperationId::new)),
+        }
+    }
+}
+
+impl From<Caller> for WireCaller {
+    fn from(caller: Caller) -> Self {
+        let subscribed = caller.subscribed;
+        Self {
+            organization: caller.organization.uuid().into_bytes(),
+            application: caller.application.uuid().into_bytes(),
+            key: caller.key.uuid().into_bytes(),
+            subscribed: subscribed.map(|under| {
+                (
+                    under.subscription.uuid().into_bytes(),
+                    under.plan.uuid().into_bytes(),
+                )
+            }),
+        }
+    }
+}
+
+impl From<&WireCaller> for Caller {
+    fn from(wire: &WireCaller) -> Self {
+        Self {
+            organization: id(wire.organization, domain::id::OrganizationId::new),
+            application: id(wire.application, domain::id::ApplicationId::new),
+            key: id(wire.key, domain::id::KeyId::new),
+            subscribed: wire.subscribed.map(|(subscription, plan)| Subscribed {
+                subscription: id(subscription, domain::id::SubscriptionId::new),
+                plan: id(plan, domain::id::PlanId::new),
+            }),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The policies that ship with Gateline, one file each.
+
+pub mod body_limit;
+pub mod cors;
+pub mod headers;
+pub mod key_auth;
+pub mod rate_limit;

@@ -1,0 +1,332 @@
+//! Keys, applications and subscriptions of a snapshot, compiled for look-ups by index.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use domain::consumer::{KeyState, SubscriptionState};
+use domain::id::{ApplicationId, KeyId, OrganizationId, PlanId, SubscriptionId, VersionId};
+use domain::offer::{Period, Quota};
+use domain::snapshot::{self, Snapshot};
+use domain::{Code, Timestamp};
+use http::HeaderValue;
+
+use crate::call::{Limit, Limits, Moment};
+use crate::gcra::{self, Gcra, Rate};
+use crate::quota::{self, Counter};
+use crate::verdict::{Refusal, Verdict};
+
+/// Why keys and subscriptions of a snapshot cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A key's hash is not 64 hexadecimal digits.
+    #[error("key {key}: its hash is not 64 hexadecimal digits")]
+    Hash {
+        /// The key.
+        key: KeyId,
+    },
+    /// A key names an application that is not there.
+    #[error("key {key} names {application}, which is not in the snapshot")]
+    NoApplication {
+        /// The key.
+        key: KeyId,
+        /// What it names.
+        application: ApplicationId,
+    },
+    /// A subscription names a plan that is not there.
+    #[error("subscription {subscription} names {plan}, which is not in the snapshot")]
+    NoPlan {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// What it names.
+        plan: PlanId,
+    },
+}
+
+/// Who may call what.
+#[derive(Debug, Default)]
+pub struct Directory {
+    keys: HashMap<[u8; 32], Key, BuildHasherDefault<Uniform>>,
+    applications: Vec<Application>,
+    subscriptions: Vec<Subscription>,
+    by_id: HashMap<SubscriptionId, usize>,
+}
+
+/// One key.
+#[derive(Debug)]
+pub struct Key {
+    /// Its id.
+    pub id: KeyId,
+    /// Whether it was revoked.
+    pub is_revoked: bool,
+    /// When it stops to be valid.
+    pub expires_at: Option<Timestamp>,
+    application: usize,
+}
+
+/// A consumer's program.
+#[derive(Debug)]
+pub struct Application {
+    /// Its id.
+    pub id: ApplicationId,
+    /// The consumer's organization.
+    pub organization: OrganizationId,
+    /// Its id as a header's value.
+    pub header: HeaderValue,
+    subscriptions: Vec<(VersionId, usize)>,
+}
+
+/// An application's use of some versions under a plan, with its counters.
+#[derive(Debug)]
+pub struct Subscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// The plan.
+    pub plan: PlanId,
+    /// Whether calls pass.
+    pub state: SubscriptionState,
+    /// The plan's name as a header's value.
+    pub header: HeaderValue,
+    plan_name: Box<str>,
+    quota_name: Box<str>,
+    rate: Option<Rate>,
+    quota: Option<Quota>,
+    counters: Arc<Counters>,
+}
+
+/// What a subscription used; outlives snapshots.
+#[derive(Debug, Default)]
+struct Counters {
+    rate: Gcra,
+    quota: Counter,
+}
+
+impl Directory {
+    /// Compiles a snapshot's consumers; counters of subscriptions that `previous` knows go on.
+    pub fn compile(snapshot: &Snapshot, previous: Option<&Self>) -> Result<Self, Error> {
+        let plans: HashMap<PlanId, &snapshot::Plan> =
+            snapshot.plans.iter().map(|plan| (plan.id, plan)).collect();
+        let mut directory = Self::default();
+        let mut applications = HashMap::with_capacity(snapshot.applications.len());
+        for application in &snapshot.applications {
+            applications.insert(application.id, directory.applications.len());
+            let mut subscriptions = Vec::new();
+            for subscription in &application.subscriptions {
+                let plan = plans.get(&subscription.plan).ok_or(Error::NoPlan {
+                    subscription: subscription.id,
+                    plan: subscription.plan,
+                })?;
+                let index = directory.subscriptions.len();
+                subscriptions.extend(subscription.versions.iter().map(|version| (*version, index)));
+                let counters = previous
+                    .and_then(|previous| previous.counters(subscription.id))
+                    .unwrap_or_default();
+                directory.by_id.insert(subscription.id, index);
+                directory
+                    .subscriptions
+                    .push(Subscription::new(subscription, plan, counters));
+            }
+            directory.applications.push(Application {
+                id: application.id,
+                organization: application.organization,
+                header: header(&application.id.to_string()),
+                subscriptions,
+            });
+            let subscriptions = &directory.subscriptions;
+            let application = directory.applications.last_mut().expect("pushed above");
+            // Where several subscriptions hold a version, an active one counts.
+            application.subscriptions.sort_by_key(|(version, index)| {
+                (*version, subscriptions[*index].state != SubscriptionState::Active)
+            });
+            application.subscriptions.dedup_by_key(|(version, _)| *version);
+        }
+        directory.keys.reserve(snapshot.keys.len());
+        for key in &snapshot.keys {
+            let hash = read_hash(&key.hash).ok_or(Error::Hash { key: key.id })?;
+            let application = *applications.get(&key.application).ok_or(Error::NoApplication {
+                key: key.id,
+                application: key.application,
+            })?;
+            let is_revoked = key.state == KeyState::Revoked;
+            directory.keys.insert(
+                hash,
+                Key {
+                    id: key.id,
+                    is_revoked,
+                    expires_at: key.expires_at,
+                    application,
+                },
+            );
+        }
+        Ok(directory)
+    }
+
+    /// The key with that SHA-256, and its application.
+    pub fn key(&self, hash: &[u8; 32]) -> Option<(&Key, &Application)> {
+        let key = self.keys.get(hash)?;
+        Some((key, &self.applications[key.application]))
+    }
+
+    /// The application's right to call a version.
+    pub fn subscription(&self, application: &Application, version: VersionId) -> Option<&Subscription> {
+        let found = application
+            .subscriptions
+            .binary_search_by_key(&version, |(version, _)| *version)
+            .ok()?;
+        Some(&self.subscriptions[application.subscriptions[found].1])
+    }
+
+    /// Every subscription with its counted calls, to be written to disk.
+    pub fn save_quotas(&self) -> impl Iterator<Item = (SubscriptionId, [u64; 3])> + '_ {
+        self.subscriptions
+            .iter()
+            .map(|subscription| (subscription.id, subscription.counters.quota.save()))
+    }
+
+    /// Goes on with calls counted before a restart.
+    pub fn restore_quota(&self, id: SubscriptionId, saved: [u64; 3]) {
+        if let Some(index) = self.by_id.get(&id) {
+            self.subscriptions[*index].counters.quota.restore(saved);
+        }
+    }
+
+    fn counters(&self, id: SubscriptionId) -> Option<Arc<Counters>> {
+        self.by_id
+            .get(&id)
+            .map(|index| Arc::clone(&self.subscriptions[*index].counters))
+    }
+}
+
+impl Subscription {
+    fn new(spec: &snapshot::Subscription, plan: &snapshot::Plan, counters: Arc<Counters>) -> Self {
+        let period = plan.quota.map_or("", |quota| match quota.period {
+            Period::Hour => "hour",
+            Period::Day => "day",
+            Period::Month => "month",
+        });
+        Self {
+            id: spec.id,
+            plan: spec.plan,
+            state: spec.state,
+            header: header(plan.name.as_str()),
+            plan_name: plan.name.as_str().into(),
+            quota_name: format!("{}-{period}", plan.name).into(),
+            rate: plan.rate_limit.map(Rate::new),
+            quota: plan.quota,
+            counters,
+        }
+    }
+
+    /// The plan's name.
+    pub fn plan_name(&self) -> &str {
+        &self.plan_name
+    }
+
+    /// Counts a call on the plan's rate limit.
+    pub fn admit_rate<'a>(&'a self, moment: Moment, limits: &mut Limits<'a>) -> Verdict {
+        let Some(rate) = &self.rate else {
+            return Verdict::Continue;
+        };
+        let limit = |remaining, reset_seconds| Limit {
+            name: &self.plan_name,
+            quota: rate.requests,
+            window_seconds: rate.window_seconds,
+            remaining,
+            reset_seconds,
+        };
+        match self.counters.rate.admit(rate, moment.steady_ns) {
+            gcra::Decision::Pass {
+                remaining,
+                reset_seconds,
+            } => {
+                limits.push(limit(remaining, reset_seconds));
+                Verdict::Continue
+            }
+            gcra::Decision::Refuse { retry_seconds } => {
+                limits.push(limit(0, retry_seconds));
+                let detail = format!(
+                    "Plan `{}` allows {} calls per {} seconds; the next one passes in {retry_seconds} seconds.",
+                    self.plan_name, rate.requests, rate.window_seconds
+                );
+                Refusal::new(Code::RateLimited, detail)
+                    .retry_after(retry_seconds)
+                    .into()
+            }
+        }
+    }
+
+    /// Counts a call on the plan's quota; calls are counted even if the plan has none.
+    pub fn admit_quota<'a>(&'a self, moment: Moment, limits: &mut Limits<'a>) -> Verdict {
+        let decision = self.counters.quota.admit(self.quota.as_ref(), moment.calendar);
+        let Some(quota) = &self.quota else {
+            return Verdict::Continue;
+        };
+        let limit = |remaining, reset_seconds| Limit {
+            name: &self.quota_name,
+            quota: quota.requests,
+            window_seconds: quota::window_seconds(quota.period),
+            remaining,
+            reset_seconds,
+        };
+        match decision {
+            quota::Decision::Pass {
+                remaining,
+                reset_seconds,
+            } => {
+                limits.push(limit(remaining, reset_seconds));
+                Verdict::Continue
+            }
+            quota::Decision::Refuse { retry_seconds } => {
+                limits.push(limit(0, retry_seconds));
+                let period = self.quota_name.rsplit('-').next().unwrap_or_default();
+                let detail = format!(
+                    "Plan `{}` allows {} calls per {period}; the next {period} begins in {retry_seconds} seconds.",
+                    self.plan_name, quota.requests
+                );
+                Refusal::new(Code::QuotaExceeded, detail)
+                    .retry_after(retry_seconds)
+                    .into()
+            }
+        }
+    }
+}
+
+fn header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("ids and names are visible ASCII")
+}
+
+fn read_hash(text: &str) -> Option<[u8; 32]> {
+    let digits = text.as_bytes();
+    let mut hash = [0; 32];
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
+        let high = char::from(pair[0]).to_digit(16)?;
+        let low = char::from(pair[1]).to_digit(16)?;
+        *byte = u8::try_from(high << 4 | low).ok()?;
+    }
+    Some(hash)
+}
+
+/// Takes the first bytes of a SHA-256 as they are: they are as even as any hash of them would be.
+#[derive(Debug, Default)]
+struct Uniform(u64);
+
+impl Hasher for Uniform {
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(first) = bytes.first_chunk() {
+            self.0 = u64::from_le_bytes(*first);
+        }
+    }
+
+    // The length of an array is written as well; it is always 32.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

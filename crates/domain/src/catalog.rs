@@ -1,8 +1,8 @@
 //! What a producer publishes: APIs, their versions, contracts and operations.
 
+pub use crate::finding::{Finding, Severity};
 use crate::id::{ApiId, ContractId, OperationId, OrganizationId, VersionId, WorkspaceId};
 use crate::{Name, Timestamp};
-pub use contracts::{Finding, Severity};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod catalog;
 pub mod code;
 pub mod consumer;
+pub mod finding;
 pub mod id;
 pub mod identity;
 pub mod key;

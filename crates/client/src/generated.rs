@@ -1,0 +1,4 @@
+//! What `make gen` writes.
+
+mod operations;
+pub mod types;

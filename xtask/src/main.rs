@@ -1,3 +1,55 @@
-//! Nothing yet.
+//! The workshop: `cargo xtask <task>`. Nothing here is part of the programs.
+//!
+//! `layers` proves the direction of the crates' dependencies, `tidy` the habits a reader relies on, `gen` writes
+//! (or with `--check` compares) every file that is made from another. All three also run as tests.
 
-fn main() {}
+mod generate;
+mod layers;
+mod source;
+mod tidy;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+  layers          checks that crates depend on each other only in the allowed direction
+  tidy            checks habits that no compiler checks
+  gen [--check]   writes all generated files; with --check fails when one would change
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let complaints = match arguments.as_slice() {
+        ["layers"] => layers::complaints(),
+        ["tidy"] => tidy::complaints(),
+        ["gen"] => generate::write(),
+        ["gen", "--check"] => generate::complaints(),
+        _ => {
+            say(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match complaints {
+        Ok(complaints) if complaints.is_empty() => ExitCode::SUCCESS,
+        Ok(complaints) => {
+            say(&format!(
+                "{}\n{} to mend\n",
+                complaints.join("\n"),
+                complaints.len()
+            ));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            say(&format!("xtask: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(text: &str) {
+    // Nothing is left to do when even the standard error is closed.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

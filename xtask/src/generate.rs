@@ -1,0 +1,116 @@
+//! Files that are made from others, so that nobody writes the same thing twice.
+//!
+//! One list, [`FILES`], in the order in which they depend on each other. The web's TypeScript client is made from
+//! `spec/openapi.json` by the web's own build; the settings' JSON Schema is checked by the program's tests.
+
+mod errors;
+mod rust_client;
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::source::{Error, read, root};
+
+/// A generated file and what makes it, from the project's folder.
+struct Generated(&'static str, fn(&Path) -> Result<String, Error>);
+
+const FILES: &[Generated] = &[
+    Generated("spec/errors.json", |_| errors::catalogue()),
+    Generated("crates/client/src/generated/types.rs", |root| {
+        rust_client::types(&openapi(root)?)
+    }),
+    Generated("crates/client/src/generated/operations.rs", |root| {
+        rust_client::operations(&openapi(root)?)
+    }),
+];
+
+/// Writes what differs; complains about nothing.
+pub(crate) fn write() -> Result<Vec<String>, Error> {
+    let root = root()?;
+    for Generated(path, make) in FILES {
+        let (path, text) = (root.join(path), make(&root)?);
+        if current(&path) == text {
+            continue;
+        }
+        let written = path
+            .parent()
+            .map_or(Ok(()), fs::create_dir_all)
+            .and_then(|()| fs::write(&path, text));
+        written.map_err(|source| Error::File {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(Vec::new())
+}
+
+/// The generated files that are not what their generator makes now.
+pub(crate) fn complaints() -> Result<Vec<String>, Error> {
+    let root = root()?;
+    let mut complaints = Vec::new();
+    for Generated(path, make) in FILES {
+        if current(&root.join(path)) != make(&root)? {
+            complaints.push(format!(
+                "{path}: not what its generator makes; run `make gen` and commit"
+            ));
+        }
+    }
+    Ok(complaints)
+}
+
+/// What is on disk; a missing file counts as empty.
+fn current(path: &Path) -> String {
+    read(path).unwrap_or_default()
+}
+
+fn openapi(root: &Path) -> Result<serde_json::Value, Error> {
+    let path = root.join("spec/openapi.json");
+    serde_json::from_str(&read(&path)?).map_err(|error| Error::Document {
+        document: "spec/openapi.json".to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// Rust source as `cargo fmt` would leave it.
+fn formatted(source: &str) -> Result<String, Error> {
+    let failed = |reason: String| Error::Program {
+        program: "rustfmt",
+        reason,
+    };
+    let mut child = Command::new("rustfmt")
+        .args([
+            "--edition",
+            "2024",
+            "--config",
+            "max_width=110,use_small_heuristics=Default",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("{error}; `rustup component add rustfmt` installs it")))?;
+    let mut input = child.stdin.take().expect("piped above");
+    let text = source.to_owned();
+    // Written from a thread of its own: rustfmt may answer before it has read everything.
+    let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
+    let output = child
+        .wait_with_output()
+        .map_err(|error| failed(error.to_string()))?;
+    // A rustfmt that stopped reading says why on its standard error.
+    let _ = writer.join();
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    String::from_utf8(output.stdout).map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn generated_files_are_what_their_generators_make() {
+        let complaints = super::complaints().unwrap();
+        assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+    }
+}

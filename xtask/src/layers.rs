@@ -1,0 +1,207 @@
+//! Which crate may know which: the table, and its proof against `cargo metadata`.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use serde::Deserialize;
+
+use crate::source::{Error, root};
+
+/// A crate of ours, what it may depend on, and why not on more.
+struct Layer(&'static str, &'static [&'static str], &'static str);
+
+const LAYERS: &[Layer] = &[
+    Layer("contracts", &[], "pure: reads documents, usable by anybody"),
+    Layer(
+        "domain",
+        &["contracts"],
+        "pure: the words; findings come with contracts",
+    ),
+    Layer(
+        "policy",
+        &["domain"],
+        "compiles configuration; the gateway gives it requests",
+    ),
+    Layer(
+        "events",
+        &["domain"],
+        "knows what is counted, not where it is stored",
+    ),
+    Layer("store", &["domain"], "knows SQL, not use cases"),
+    Layer(
+        "gateway",
+        &["domain", "events", "policy"],
+        "the data plane never touches a database",
+    ),
+    Layer(
+        "control",
+        &["contracts", "domain", "events", "policy", "store"],
+        "use cases know no HTTP; policies are compiled to check them before they are saved",
+    ),
+    Layer("webui", &[], "files"),
+    Layer(
+        "api",
+        &["control", "domain", "events", "webui"],
+        "HTTP edge of control; reads the nodes' event wire form",
+    ),
+    Layer("client", &[], "generated from the OpenAPI document alone"),
+    Layer(
+        "cli",
+        &["client", "contracts"],
+        "no private endpoints; reads YAML with the same reader as the server",
+    ),
+    Layer(
+        "gateline",
+        &[
+            "api",
+            "cli",
+            "control",
+            "departures",
+            "domain",
+            "events",
+            "gateway",
+            "policy",
+            "store",
+        ],
+        "the program wires everything",
+    ),
+    Layer(
+        "gateline-edge",
+        &["domain", "events", "gateway", "policy"],
+        "data plane only",
+    ),
+    Layer("departures", &[], "stands for somebody else's service"),
+    Layer(
+        "e2e",
+        &["departures", "domain", "events"],
+        "drives the programs from outside",
+    ),
+    Layer(
+        "xtask",
+        &["api", "contracts", "domain", "policy"],
+        "generates from them",
+    ),
+];
+
+/// Libraries that only these crates of ours may use, and why.
+struct Fence(&'static str, &'static [&'static str], &'static str);
+
+const FENCES: &[Fence] = &[
+    Fence("sqlx", &["store"], "SQL lives in one place"),
+    Fence(
+        "cedar-policy",
+        &["control"],
+        "so that editing the gateway does not rebuild it",
+    ),
+    Fence(
+        "axum",
+        &["api", "departures"],
+        "the data plane runs on hyper; control knows no HTTP",
+    ),
+    Fence("redb", &["events"], "the durable log is one type"),
+    Fence("utoipa-axum", &["api"], "only the edge has routes"),
+    Fence(
+        "clap",
+        &["cli", "gateline", "gateline-edge"],
+        "arguments are read by programs",
+    ),
+];
+
+/// Crates without sockets, files, clocks and random sources (invariant 1).
+const PURE: [&str; 2] = ["contracts", "domain"];
+/// What a pure crate must not use.
+const IMPURE: [&str; 10] = [
+    "tokio",
+    "hyper",
+    "hyper-util",
+    "axum",
+    "sqlx",
+    "rand",
+    "getrandom",
+    "reqwest",
+    "tempfile",
+    "socket2",
+];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    /// Absent for an ordinary one, `dev` or `build` otherwise.
+    kind: Option<String>,
+    /// Where it is, for crates of ours.
+    path: Option<String>,
+}
+
+/// Edges that the table does not allow.
+pub(crate) fn complaints() -> Result<Vec<String>, Error> {
+    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root()?)
+        .output()
+        .map_err(|error| Error::Program {
+            program: "cargo metadata",
+            reason: error.to_string(),
+        })?;
+    if !output.status.success() {
+        let reason = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(Error::Program {
+            program: "cargo metadata",
+            reason,
+        });
+    }
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).map_err(|error| Error::Document {
+        document: "cargo metadata".to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(judge(&metadata))
+}
+
+fn judge(metadata: &Metadata) -> Vec<String> {
+    let layers: BTreeMap<&str, &Layer> = LAYERS.iter().map(|layer| (layer.0, layer)).collect();
+    let mut complaints = Vec::new();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        let Some(Layer(_, allowed, reason)) = layers.get(name) else {
+            complaints.push(format!(
+                "{name}: a new crate needs a row in xtask/src/layers.rs and ARCHITECTURE.md"
+            ));
+            continue;
+        };
+        // Tests may use more: an upstream, a store, a program.
+        let built = package
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.kind.as_deref() != Some("dev"));
+        for dependency in built {
+            let wanted = dependency.name.as_str();
+            if dependency.path.is_some() && !allowed.contains(&wanted) {
+                complaints.push(format!("{name} may not depend on {wanted} ({name}: {reason})"));
+            }
+            if PURE.contains(&name) && IMPURE.contains(&wanted) {
+                complaints.push(format!("{name} is pure and may not use {wanted}"));
+            }
+            let fence = FENCES.iter().find(|fence| fence.0 == wanted);
+            if let Some(Fence(_, inside, reason)) = fence.filter(|fence| !fence.1.contains(&name)) {
+                complaints.push(format!(
+                    "{name} may not use {wanted}, only {} may ({reason})",
+                    inside.join(", ")
+                ));
+            }
+        }
+    }
+    complaints
+}
+
+#[cfg(test)]
+mod tests;

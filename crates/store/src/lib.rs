@@ -1,1 +1,14 @@
-//! Nothing yet.
+//! What the control plane remembers: one SQL text for SQLite and PostgreSQL.
+//!
+//! Here belongs every SQL statement of the control plane and nothing that decides who may do what (that is
+//! `control`). A [`Store`] reads, a [`Tx`] reads and writes; both speak to either database. Resources with an
+//! editable part go through [`entity`]: the row's `body` is the entity as JSON and the truth, the other columns
+//! are copies of what is unique, joined or sorted by. Start reading there, then [`migrate`].
+
+mod db;
+pub mod entity;
+mod error;
+pub mod migrate;
+
+pub use db::{Arg, Row, Store, Tx};
+pub use error::Error;

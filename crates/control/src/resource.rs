@@ -1,0 +1,364 @@
+//! Create, read, list, change, remove: the same for every resource.
+//!
+//! A [`Resource`] says how it is made of its editable part and what must hold; the rest (authorization, ETags,
+//! merge patch, audit, telling gateways, paging) is here once. To add a resource: an impl in a file of
+//! `resource/`, its table in `store`, its handlers in `api`.
+
+use std::future::Future;
+
+use domain::Timestamp;
+use domain::code::Code;
+use domain::id::{AuditId, OrganizationId, WorkspaceId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use store::Tx;
+use store::entity::{self, Condition, Entity, Window};
+use uuid::Uuid;
+
+use crate::audit::{self, Change};
+use crate::{Caller, Control, Error, FieldError};
+
+/// What the server adds to a new resource.
+#[derive(Debug, Clone, Copy)]
+pub struct New {
+    /// For its id.
+    pub uuid: Uuid,
+    /// The tenant it will belong to.
+    pub organization: OrganizationId,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+/// A resource with an editable part.
+pub trait Resource: Entity {
+    /// The editable part: body of a create call, target of a merge patch.
+    type Spec: Serialize + DeserializeOwned + Clone + Send + Sync;
+    /// What a create call names beside the body, as the workspace; `()` if nothing.
+    type Parent: Clone + Send + Sync;
+    /// Whether gateways have to hear of a change.
+    const IN_SNAPSHOT: bool;
+
+    /// Makes a new one.
+    fn new(new: New, parent: &Self::Parent, spec: Self::Spec) -> Self;
+
+    /// The editable part.
+    fn spec(&self) -> &Self::Spec;
+
+    /// The same with another editable part, changed at `now`: sets `updated_at` and counts `revision` up.
+    fn with(&self, spec: Self::Spec, now: Timestamp) -> Self;
+
+    /// The workspace it belongs to, for roles that hold in one workspace only.
+    fn workspace(&self) -> Option<WorkspaceId> {
+        None
+    }
+
+    /// Checks one that is about to be written against what is there; `before` is the state it replaces.
+    ///
+    /// May complete it (the route's API follows from its version).
+    fn check(
+        &mut self,
+        tx: &mut Tx,
+        caller: &Caller,
+        before: Option<&Self>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Writes what is kept beside the row (a product's versions), in the same transaction.
+    fn written(&self, tx: &mut Tx) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = tx;
+        async { Ok(()) }
+    }
+
+    /// Which rows a caller sees: those of their organization unless a resource says otherwise.
+    fn visible(caller: &Caller) -> Result<Vec<Condition>, Error> {
+        Ok(vec![Condition::Is(
+            "organization_id",
+            store::Arg::text(caller.organization()?),
+        )])
+    }
+}
+
+/// A page as a caller asks for it.
+#[derive(Debug, Clone, Default)]
+pub struct ListQuery {
+    /// Conditions beside the visibility.
+    pub conditions: Vec<Condition>,
+    /// Order and place.
+    pub window: Window,
+}
+
+/// The rows of a page, one more than asked for if there are more.
+#[derive(Debug, Clone)]
+pub struct Listed<T> {
+    /// At most `limit` entities.
+    pub data: Vec<T>,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+impl Control {
+    /// Makes a resource in the caller's organization.
+    pub async fn create<T: Resource>(
+        &self,
+        caller: &Caller,
+        parent: &T::Parent,
+        spec: T::Spec,
+    ) -> Result<T, Error> {
+        let mut tx = self.store().begin().await?;
+        let made = self.create_in::<T>(&mut tx, caller, parent, spec, &[]).await?;
+        tx.commit().await?;
+        self.announce_if::<T>();
+        Ok(made)
+    }
+
+    /// Makes a resource as a part of a larger change; the caller commits and announces.
+    pub(crate) async fn create_in<T: Resource>(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        parent: &T::Parent,
+        spec: T::Spec,
+        beside: &[(&'static str, store::Arg)],
+    ) -> Result<T, Error> {
+        let new = New {
+            uuid: self.uuid(),
+            organization: caller.organization()?,
+            now: self.now(),
+        };
+        let mut made = T::new(new, parent, spec);
+        let action = format!("create_{}", T::KIND);
+        self.authorize(caller, &action, &made)?;
+        made.check(tx, caller, None).await?;
+        tx.insert(&made, beside).await?;
+        made.written(tx).await?;
+        self.note(tx, caller, &action, None, Some(&made)).await?;
+        self.mark_if::<T>(tx).await?;
+        Ok(made)
+    }
+
+    /// Reads a resource that the caller may see.
+    pub async fn read<T: Resource>(&self, caller: &Caller, id: T::Id) -> Result<T, Error> {
+        let mut conditions = T::visible(caller)?;
+        conditions.push(Condition::Is("id", store::Arg::text(id)));
+        let found = entity::find::<T>(&mut self.store(), &conditions).await?;
+        let found = found.ok_or_else(|| Error::not_found(T::KIND))?;
+        self.authorize(caller, &format!("read_{}", T::KIND), &found)?;
+        Ok(found)
+    }
+
+    /// Lists the resources that the caller may see.
+    pub async fn list<T: Resource>(&self, caller: &Caller, query: &ListQuery) -> Result<Listed<T>, Error> {
+        let mut conditions = T::visible(caller)?;
+        let organization = caller.organization()?;
+        let action = format!("list_{}", plural(T::KIND));
+        self.inner.access.check(caller, &action, organization, None)?;
+        conditions.extend(query.conditions.iter().cloned());
+        let limit = query.window.limit as usize;
+        let window = Window {
+            limit: query.window.limit + 1,
+            ..query.window.clone()
+        };
+        let mut data = entity::list::<T>(&mut self.store(), &conditions, &window).await?;
+        let has_more = data.len() > limit;
+        data.truncate(limit);
+        Ok(Listed { data, has_more })
+    }
+
+    /// Applies a JSON Merge Patch (RFC 7396) to the editable part.
+    ///
+    /// `if_match` is the revision the caller has read; the change is refused if there is another by now.
+    pub async fn update<T: Resource>(
+        &self,
+        caller: &Caller,
+        id: T::Id,
+        patch: &Value,
+        if_match: Option<i64>,
+    ) -> Result<T, Error> {
+        let before = self.read::<T>(caller, id).await?;
+        let mut spec = serde_json::to_value(before.spec())
+            .map_err(|error| Error::internal("writing an editable part", error))?;
+        merge(&mut spec, patch);
+        let spec = parse::<T::Spec>(spec)?;
+        self.replace(caller, &before, spec, if_match).await
+    }
+
+    /// Replaces the editable part.
+    pub async fn replace<T: Resource>(
+        &self,
+        caller: &Caller,
+        before: &T,
+        spec: T::Spec,
+        if_match: Option<i64>,
+    ) -> Result<T, Error> {
+        let mut tx = self.store().begin().await?;
+        let after = self.replace_in(&mut tx, caller, before, spec, if_match).await?;
+        tx.commit().await?;
+        self.announce_if::<T>();
+        Ok(after)
+    }
+
+    /// Replaces the editable part as a part of a larger change; the caller commits and announces.
+    pub(crate) async fn replace_in<T: Resource>(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        before: &T,
+        spec: T::Spec,
+        if_match: Option<i64>,
+    ) -> Result<T, Error> {
+        let action = format!("update_{}", T::KIND);
+        self.authorize(caller, &action, before)?;
+        expect_revision(before.revision(), if_match)?;
+        let mut after = before.with(spec, self.now());
+        after.check(tx, caller, Some(before)).await?;
+        tx.update(&after, before.revision(), &[]).await?;
+        after.written(tx).await?;
+        self.note(tx, caller, &action, Some(before), Some(&after)).await?;
+        self.mark_if::<T>(tx).await?;
+        Ok(after)
+    }
+
+    /// Removes a resource that nothing refers to.
+    pub async fn delete<T: Resource>(
+        &self,
+        caller: &Caller,
+        id: T::Id,
+        if_match: Option<i64>,
+    ) -> Result<(), Error> {
+        let before = self.read::<T>(caller, id).await?;
+        let action = format!("delete_{}", T::KIND);
+        self.authorize(caller, &action, &before)?;
+        expect_revision(before.revision(), if_match)?;
+        let mut tx = self.store().begin().await?;
+        tx.remove(&before).await?;
+        self.note(&mut tx, caller, &action, Some(&before), None).await?;
+        self.mark_if::<T>(&mut tx).await?;
+        tx.commit().await?;
+        self.announce_if::<T>();
+        Ok(())
+    }
+
+    /// Checks that the caller may do `action` to this resource.
+    pub(crate) fn authorize<T: Resource>(&self, caller: &Caller, action: &str, it: &T) -> Result<(), Error> {
+        let organization = match it.organization() {
+            Some(organization) => organization,
+            None => caller.organization()?,
+        };
+        self.inner
+            .access
+            .check(caller, action, organization, it.workspace())
+    }
+
+    /// Notes a change in the audit chain of the resource's organization.
+    pub(crate) async fn note<T: Entity>(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        action: &str,
+        before: Option<&T>,
+        after: Option<&T>,
+    ) -> Result<(), Error> {
+        let Some(it) = after.or(before) else { return Ok(()) };
+        let Some(organization) = it.organization().or(caller.organization) else {
+            return Ok(());
+        };
+        let value = |it: &T| {
+            serde_json::to_value(it).map_err(|error| Error::internal("writing an audit entry", error))
+        };
+        let change = Change {
+            organization,
+            action,
+            resource: it.id().to_string(),
+            before: before.map(value).transpose()?,
+            after: after.map(value).transpose()?,
+        };
+        audit::append(tx, caller, AuditId::new(self.uuid()), self.now(), change).await
+    }
+
+    /// Raises the snapshot's revision in the transaction of the change.
+    pub(crate) async fn mark(&self, tx: &mut Tx) -> Result<(), Error> {
+        tx.execute(
+            "UPDATE snapshot_revision SET revision = revision + 1 WHERE one = 1",
+            &[],
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn mark_if<T: Resource>(&self, tx: &mut Tx) -> Result<(), Error> {
+        if T::IN_SNAPSHOT {
+            self.mark(tx).await
+        } else {
+            Ok(())
+        }
+    }
+
+    fn announce_if<T: Resource>(&self) {
+        if T::IN_SNAPSHOT {
+            self.announce();
+        }
+    }
+}
+
+/// Reads an editable part; what is wrong is told with its place.
+pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer = pointer(error.path());
+        let detail = error.into_inner().to_string();
+        let suggestion = "See the operation's reference for the fields and their forms.";
+        let error = FieldError::new(&pointer, "field_invalid", detail.clone(), suggestion);
+        Error::fields(Code::RequestInvalid, detail, vec![error])
+    })
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+
+    path.iter().fold(String::new(), |mut pointer, segment| {
+        pointer.push('/');
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&index.to_string()),
+            Segment::Map { key } => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => pointer.push_str(variant),
+            Segment::Unknown => pointer.push('?'),
+        }
+        pointer
+    })
+}
+
+/// Applies a JSON Merge Patch (RFC 7396 §2).
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(fields) = target else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            fields.remove(name);
+        } else {
+            merge(fields.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn expect_revision(found: i64, if_match: Option<i64>) -> Result<(), Error> {
+    match if_match {
+        Some(wanted) if wanted != found => {
+            let detail = format!("You have read revision {wanted}, by now it is {found}.");
+            Err(Error::refused(Code::PreconditionFailed, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The plural that stands in operation names: `list_apis`, `list_policies`.
+pub fn plural(kind: &str) -> String {
+    match kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{kind}s"),
+    }
+}

@@ -1,0 +1,11 @@
+DROP TABLE works;
+DROP TABLE audit;
+DROP TABLE idempotency;
+DROP TABLE sign_in_failures;
+DROP TABLE sessions;
+DROP TABLE clients;
+DROP TABLE memberships;
+DROP TABLE users;
+DROP TABLE environments;
+DROP TABLE workspaces;
+DROP TABLE organizations;

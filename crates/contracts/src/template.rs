@@ -1,0 +1,162 @@
+//! Path templates, as `/pets/{pet_id}/photos/{name}.{format}`.
+
+use crate::Rule;
+
+/// A piece of a path segment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Stands for itself.
+    Literal(String),
+    /// Stands for at least one character.
+    Parameter {
+        /// The name between the braces.
+        name: String,
+        /// Written as `{name+}` or `{+name}`: reaches to the end of the path, slashes included.
+        rest: bool,
+    },
+}
+
+/// A parsed path template: segments between slashes, each made of parts.
+///
+/// The last segment is empty when the path ends with a slash; `/` is one empty segment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Template {
+    /// The segments after the first slash.
+    pub segments: Vec<Vec<Part>>,
+}
+
+/// Why a path is no template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It does not begin with a slash.
+    #[error("The path `{path}` does not begin with `/`.")]
+    NoSlash {
+        /// The path.
+        path: String,
+    },
+    /// A brace has no partner in its segment.
+    #[error("The braces in the segment `{segment}` do not match.")]
+    Unbalanced {
+        /// The segment.
+        segment: String,
+    },
+    /// `{}`.
+    #[error("A parameter in the segment `{segment}` has no name.")]
+    Unnamed {
+        /// The segment.
+        segment: String,
+    },
+    /// The same name twice.
+    #[error("The parameter `{name}` stands twice in the path.")]
+    Twice {
+        /// The parameter.
+        name: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn rule(&self) -> Rule {
+        match self {
+            Self::NoSlash { .. } => Rule::PathSlash,
+            Self::Unbalanced { .. } => Rule::PathBraces,
+            Self::Unnamed { .. } => Rule::PathParameterEmpty,
+            Self::Twice { .. } => Rule::PathParameterTwice,
+        }
+    }
+}
+
+impl Template {
+    /// Parses a path without query and fragment.
+    ///
+    /// # Errors
+    /// The path does not begin with a slash, braces do not match, or a parameter has no name or one that is
+    /// taken.
+    pub fn parse(path: &str) -> Result<Self, Error> {
+        let Some(rest) = path.strip_prefix('/') else {
+            return Err(Error::NoSlash {
+                path: path.to_owned(),
+            });
+        };
+        let segments = rest.split('/').map(segment).collect::<Result<Vec<_>, _>>()?;
+        let template = Self { segments };
+        let names: Vec<&str> = template.parameters().collect();
+        match (1..names.len()).find(|&later| names[..later].contains(&names[later])) {
+            Some(later) => Err(Error::Twice {
+                name: names[later].to_owned(),
+            }),
+            None => Ok(template),
+        }
+    }
+
+    /// The names of the parameters in order.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().flatten().filter_map(|part| match part {
+            Part::Parameter { name, .. } => Some(name.as_str()),
+            Part::Literal(_) => None,
+        })
+    }
+
+    /// The path with the names of parameters left out; two templates with the same shape match the same paths.
+    pub fn shape(&self) -> String {
+        let mut shape = String::new();
+        for segment in &self.segments {
+            shape.push('/');
+            for part in segment {
+                match part {
+                    Part::Literal(text) => shape.push_str(text),
+                    Part::Parameter { rest: false, .. } => shape.push_str("{}"),
+                    Part::Parameter { rest: true, .. } => shape.push_str("{+}"),
+                }
+            }
+        }
+        shape
+    }
+}
+
+fn segment(text: &str) -> Result<Vec<Part>, Error> {
+    let unbalanced = || Error::Unbalanced {
+        segment: text.to_owned(),
+    };
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some(open) = rest.find(['{', '}']) else {
+            parts.push(Part::Literal(rest.to_owned()));
+            break;
+        };
+        if rest[open..].starts_with('}') {
+            return Err(unbalanced());
+        }
+        if open > 0 {
+            parts.push(Part::Literal(rest[..open].to_owned()));
+        }
+        let inner = &rest[open + 1..];
+        let close = inner
+            .find(['{', '}'])
+            .filter(|&at| inner[at..].starts_with('}'))
+            .ok_or_else(unbalanced)?;
+        let written = &inner[..close];
+        let name = written.trim_matches('+');
+        if name.trim().is_empty() {
+            return Err(Error::Unnamed {
+                segment: text.to_owned(),
+            });
+        }
+        parts.push(Part::Parameter {
+            name: name.to_owned(),
+            rest: name.len() < written.len(),
+        });
+        rest = &inner[close + 1..];
+    }
+    Ok(parts)
+}
+
+/// The part of a path that a request line carries: without query, fragment and `{?…}` of URI templates
+/// (RFC 6570).
+pub(crate) fn without_query(path: &str) -> &str {
+    let Some(cut) = path.find(['?', '#']) else {
+        return path;
+    };
+    let before = &path[..cut];
+    before.strip_suffix('{').unwrap_or(before)
+}

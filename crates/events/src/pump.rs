@@ -1,17 +1,34 @@
-//! The thread that empties the rings into the log (being filled in).
+//! The thread that empties the rings into the log.
+//!
+//! It commits what came since the last commit, at most once per interval, and sleeps without any timer while
+//! nothing comes. A commit that fails is tried again with the same events until it succeeds; meanwhile the rings
+//! fill, and their setting decides what happens to further calls.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use crate::log::Log;
+use crate::call::Event;
+use crate::log::{Error, Log};
 use crate::ring::{Drain, Recorder, RingFigures, Wake, WhenFull, ring_with};
+use crate::sink::causes;
+use crate::wire::EVENTS_MAX;
+
+/// The wait after a first failed commit; it doubles with each further one.
+const BACKOFF_MIN: Duration = Duration::from_millis(10);
+/// The longest wait between two tries of a commit.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// Tries of a commit once the pump is told to stop.
+const LAST_TRIES: u32 = 5;
 
 /// How records get to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PumpSettings {
-    /// The least time between two commits: 1 to 1000 ms.
+    /// The least time between two commits, and so the most that a crash takes: 1 to 1000 ms.
     pub commit_interval: Duration,
-    /// Places in each ring.
+    /// Places in each ring, about 220 bytes each.
     pub ring_capacity: usize,
     /// What happens when a ring is full.
     pub when_full: WhenFull,
@@ -19,52 +36,188 @@ pub struct PumpSettings {
 
 impl Default for PumpSettings {
     fn default() -> Self {
-        Self {
-            commit_interval: Duration::from_millis(10),
-            ring_capacity: 16_384,
-            when_full: WhenFull::Serve,
-        }
+        Self { commit_interval: Duration::from_millis(10), ring_capacity: 8192, when_full: WhenFull::Serve }
     }
 }
 
-/// The running thread.
+/// Some records could not be written before the end.
+#[derive(Debug, thiserror::Error)]
+#[error("{events} usage records could not be written")]
+pub struct Unwritten {
+    /// How many.
+    pub events: u64,
+    /// What the log said.
+    #[source]
+    pub source: Error,
+}
+
+/// The running thread. Dropped, it ends as with [`stop`](Self::stop).
 #[derive(Debug)]
 pub struct Pump {
     settings: PumpSettings,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<Result<(), Unwritten>>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
     wake: Arc<Wake>,
-    drains: Arc<Mutex<Vec<Drain>>>,
+    drains: Mutex<Vec<Drain>>,
+    is_stopping: AtomicBool,
 }
 
 impl Pump {
-    /// Starts the thread.
-    pub fn start(log: Arc<Log>, settings: PumpSettings) -> std::io::Result<Self> {
-        let _ = log;
-        Ok(Self {
-            settings,
-            wake: Arc::default(),
-            drains: Arc::default(),
-        })
+    /// Starts the thread; fails only if the system has none to give.
+    pub fn start(log: Arc<Log>, settings: PumpSettings) -> io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let interval = settings.commit_interval.clamp(Duration::from_millis(1), Duration::from_secs(1));
+        let worker = Worker { log, shared: shared.clone(), interval, events: Vec::new() };
+        let thread = std::thread::Builder::new().name("usage-log".to_owned()).spawn(|| worker.run())?;
+        shared.wake.register(thread.thread().clone());
+        Ok(Self { settings, shared, thread: Some(thread) })
     }
 
     /// Makes the ring of another gateway core.
     pub fn recorder(&self) -> Recorder {
-        let (recorder, drain) = ring_with(
-            self.settings.ring_capacity,
-            self.settings.when_full,
-            self.wake.clone(),
-        );
-        self.drains
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .push(drain);
+        let wake = self.shared.wake.clone();
+        let (recorder, drain) = ring_with(self.settings.ring_capacity, self.settings.when_full, wake);
+        self.shared.drains().push(drain);
         recorder
     }
 
     /// The sums over all rings.
     pub fn figures(&self) -> RingFigures {
-        RingFigures::default()
+        let mut sums = RingFigures::default();
+        for drain in self.shared.drains().iter() {
+            sums += drain.figures();
+        }
+        sums
     }
 
-    /// Commits what the rings hold and ends the thread.
-    pub fn stop(self) {}
+    /// Commits what the rings hold and ends the thread; blocks until then.
+    ///
+    /// Records that come later stay in their ring, so callers end their recorders' requests first.
+    pub fn stop(mut self) -> Result<(), Unwritten> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<(), Unwritten> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        self.shared.is_stopping.store(true, Ordering::Release);
+        self.shared.wake.force();
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
 }
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        if let Err(error) = self.finish() {
+            tracing::error!(events = error.events, error = %error.source, "usage records are lost at the end");
+        }
+    }
+}
+
+impl Shared {
+    fn drains(&self) -> std::sync::MutexGuard<'_, Vec<Drain>> {
+        self.drains.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Acquire)
+    }
+
+    fn are_empty(&self) -> bool {
+        self.drains().iter().all(Drain::is_empty)
+    }
+}
+
+struct Worker {
+    log: Arc<Log>,
+    shared: Arc<Shared>,
+    interval: Duration,
+    events: Vec<Event>,
+}
+
+impl Worker {
+    fn run(mut self) -> Result<(), Unwritten> {
+        loop {
+            let is_stopping = self.shared.is_stopping();
+            self.fill();
+            if self.events.is_empty() {
+                if is_stopping {
+                    return Ok(());
+                }
+                self.sleep_until_woken();
+                continue;
+            }
+            let started = Instant::now();
+            self.commit()?;
+            let is_backlog = self.events.len() == EVENTS_MAX;
+            self.events.clear();
+            if !is_backlog {
+                self.wait_until(started + self.interval);
+            }
+        }
+    }
+
+    fn fill(&mut self) {
+        for drain in self.shared.drains().iter() {
+            while self.events.len() < EVENTS_MAX
+                && let Some(event) = drain.pop()
+            {
+                self.events.push(event);
+            }
+        }
+    }
+
+    fn commit(&mut self) -> Result<(), Unwritten> {
+        let mut wait = BACKOFF_MIN;
+        let mut tries = 0;
+        let mut last_tries = 0;
+        while let Err(error) = self.log.append(&self.events) {
+            tries += 1;
+            if tries == 1 {
+                tracing::error!(error = %causes(&error), events = self.events.len(),
+                    "usage records cannot be written; they are kept and tried again");
+            }
+            if self.shared.is_stopping() {
+                last_tries += 1;
+                if last_tries == LAST_TRIES {
+                    return Err(self.give_up(error));
+                }
+            }
+            self.wait_until(Instant::now() + wait);
+            wait = (wait * 2).min(BACKOFF_MAX);
+        }
+        if tries > 0 {
+            tracing::warn!(tries, "usage records are written again");
+        }
+        Ok(())
+    }
+
+    fn give_up(&self, source: Error) -> Unwritten {
+        let waiting: u64 = self.shared.drains().iter().map(|drain| drain.figures().pending).sum();
+        Unwritten { events: self.events.len() as u64 + waiting, source }
+    }
+
+    fn sleep_until_woken(&self) {
+        self.shared.wake.announce_sleep();
+        if self.shared.are_empty() && !self.shared.is_stopping() {
+            std::thread::park();
+        }
+        self.shared.wake.awake();
+    }
+
+    /// Waits for a moment, or until the pump is told to stop.
+    fn wait_until(&self, moment: Instant) {
+        while !self.shared.is_stopping()
+            && let Some(rest) = moment.checked_duration_since(Instant::now())
+            && !rest.is_zero()
+        {
+            std::thread::park_timeout(rest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

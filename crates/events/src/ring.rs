@@ -4,9 +4,9 @@
 //! when there is no place is a setting, [`WhenFull`]. Neither step blocks, allocates or makes a system call,
 //! except that the first record after a pause wakes the pump.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
 use crossbeam_queue::ArrayQueue;
@@ -62,6 +62,15 @@ pub struct RingFigures {
     pub refused: u64,
 }
 
+impl AddAssign for RingFigures {
+    fn add_assign(&mut self, other: Self) {
+        self.pending += other.pending;
+        self.reserved += other.reserved;
+        self.lost += other.lost;
+        self.refused += other.refused;
+    }
+}
+
 #[derive(Debug)]
 struct Ring {
     queue: ArrayQueue<Event>,
@@ -75,7 +84,7 @@ struct Ring {
 /// How the writing ends wake the reader: a system call only if it sleeps.
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
-    sleeping: std::sync::atomic::AtomicBool,
+    sleeping: AtomicBool,
     reader: OnceLock<Thread>,
 }
 

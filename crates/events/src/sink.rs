@@ -1,11 +1,15 @@
 //! Where batches go from the log, and the loop that brings them there.
 
 use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::NodeId;
+use tokio::sync::watch;
 
-use crate::log::Log;
+use crate::log::{self, Log};
 use crate::wire::Batch;
 
 /// Commits batches of a node exactly once.
@@ -57,13 +61,146 @@ impl Default for ShipSettings {
 
 /// Brings what is in the log to the sink and trims the log, until `stop` is ready.
 ///
-/// Then it tries once more to bring what is left, and returns; what did not get there stays in the log.
-pub async fn ship<S: Sink>(
-    log: std::sync::Arc<Log>,
+/// Then it tries to bring what is left, until there is nothing or the first failure; what did not get there
+/// stays in the log. A commit under way is not cut off, so callers that cannot wait put a limit around this.
+pub async fn ship<S: Sink>(log: Arc<Log>, sink: S, settings: ShipSettings, stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop);
+    let mut shipper = Shipper { committed: log.committed(), log, sink, settings, watermark: None };
+    let mut failures = 0_u32;
+    let mut is_stopping = false;
+    loop {
+        let wait = match shipper.step().await {
+            Ok(Step::More) => {
+                failures = 0;
+                continue;
+            }
+            Ok(Step::Done) if is_stopping => return,
+            Err(_) if is_stopping => return,
+            Ok(Step::Done) => {
+                if failures > 0 {
+                    tracing::warn!(failures, "usage reaches its sink again");
+                }
+                failures = 0;
+                None
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                if failures == 1 {
+                    tracing::error!(%error, "usage does not reach its sink; it is kept and sent again");
+                }
+                Some(settings.backoff(failures, jitter()))
+            }
+        };
+        tokio::select! {
+            biased;
+            () = &mut stop => is_stopping = true,
+            () = shipper.rest(wait) => {}
+        }
+    }
+}
+
+enum Step {
+    More,
+    Done,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error("{}", causes(.0))]
+    Sink(#[from] SinkError),
+    #[error("{}", causes(.0))]
+    Log(#[from] log::Error),
+}
+
+struct Shipper<S> {
+    log: Arc<Log>,
     sink: S,
     settings: ShipSettings,
-    stop: impl Future<Output = ()> + Send,
-) {
-    let _ = (log, sink, settings);
-    stop.await;
+    committed: watch::Receiver<u64>,
+    /// What the sink has; unknown until it was asked, and after an error.
+    watermark: Option<u64>,
 }
+
+impl<S: Sink> Shipper<S> {
+    /// Brings one set of batches to the sink, or finds that there are none.
+    async fn step(&mut self) -> Result<Step, StepError> {
+        let watermark = match self.watermark.take() {
+            Some(watermark) => watermark,
+            None => self.ask().await?,
+        };
+        let newest = *self.committed.borrow_and_update();
+        let batches_max = self.settings.batches_max;
+        let batches = self.blocking(move |log| log.read_after(watermark, batches_max)).await?;
+        let Some(last) = batches.last().map(Batch::sequence) else {
+            self.watermark = Some(watermark);
+            return Ok(Step::Done);
+        };
+        crate::fault::point("ship.before_commit");
+        let committed = self.sink.commit(self.log.node(), &batches).await?;
+        crate::fault::point("ship.after_commit");
+        if committed < last {
+            let reason = format!("it has {committed} after it was given {last}");
+            return Err(SinkError::Refused { reason }.into());
+        }
+        drop(batches);
+        self.blocking(move |log| log.trim(committed)).await?;
+        self.watermark = Some(committed);
+        Ok(if committed < newest { Step::More } else { Step::Done })
+    }
+
+    async fn ask(&mut self) -> Result<u64, StepError> {
+        let watermark = self.sink.commit(self.log.node(), &[]).await?;
+        let newest = *self.committed.borrow();
+        if watermark > newest {
+            tracing::error!(node = %self.log.node(), watermark, newest,
+                "the sink has usage that the event log has lost; the log goes on after it");
+            self.blocking(move |log| log.advance(watermark)).await?;
+        }
+        self.blocking(move |log| log.trim(watermark)).await?;
+        Ok(watermark)
+    }
+
+    /// Waits out a failure, or for new batches and the rest of the interval.
+    async fn rest(&mut self, wait: Option<Duration>) {
+        if let Some(wait) = wait {
+            tokio::time::sleep(wait).await;
+            return;
+        }
+        // The log outlives the receiver, because this shipper holds both.
+        self.committed.changed().await.ok();
+        tokio::time::sleep(self.settings.interval).await;
+    }
+
+    /// Uses the log where it may wait for the disk.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Log) -> Result<T, log::Error> + Send + 'static,
+    ) -> Result<T, StepError> {
+        let log = self.log.clone();
+        let result = tokio::task::spawn_blocking(move || work(&log)).await;
+        Ok(result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?)
+    }
+}
+
+impl ShipSettings {
+    /// The wait after some failures in a row, shortened by up to half, so that nodes do not come all at once.
+    fn backoff(&self, failures: u32, jitter: f64) -> Duration {
+        let doubled = self.backoff_min.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        doubled.min(self.backoff_max).mul_f64(1.0 - jitter / 2.0)
+    }
+}
+
+/// A number from 0 to 1 that differs between nodes and calls.
+fn jitter() -> f64 {
+    let random = RandomState::new().build_hasher().finish();
+    (random >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// An error and its causes in one line.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! `layers` proves the direction of the crates' dependencies, `tidy` the habits a reader relies on, `gen` writes
 //! (or with `--check` compares) every file that is made from another. All three also run as tests.
 
+mod corpus;
 mod generate;
 mod layers;
 mod source;
@@ -16,6 +17,8 @@ usage: cargo xtask <task>
 
   layers          checks that crates depend on each other only in the allowed direction
   tidy            checks habits that no compiler checks
+  corpus [DIR] [--report FILE]
+                  reads 2,639 published contracts (or those under DIR) and reports
   gen [--check]   writes all generated files; with --check fails when one would change
 ";
 
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let complaints = match arguments.as_slice() {
+        ["corpus", rest @ ..] => return corpus::run(rest),
         ["layers"] => layers::complaints(),
         ["tidy"] => tidy::complaints(),
         ["gen"] => generate::write(),

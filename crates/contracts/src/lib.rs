@@ -11,6 +11,7 @@
 //! servers) → `operation` (paths, methods, parameters) → `reference` (every `$ref` leads somewhere).
 
 mod contract;
+mod data;
 mod document;
 mod effective;
 mod json;
@@ -27,6 +28,7 @@ mod template;
 mod yaml;
 
 pub use contract::{Contract, Format, Operation, Parameter, ParameterPlace};
+pub use data::data;
 pub use document::read;
 pub use domain::finding::{Finding, Severity};
 pub use effective::Effective;

@@ -134,6 +134,11 @@ impl<'t, 'a> Reader<'_, 't, 'a> {
             }
         };
         self.remark_path(entry, path, cut, at);
+        if let Some(name) = template.parameter_twice() {
+            self.report.add(Rule::PathParameterTwice, at, entry.place, || {
+                format!("The parameter `{}` stands twice in the path.", shorten(name))
+            });
+        }
         let shape = template.shape();
         let first = self
             .shapes

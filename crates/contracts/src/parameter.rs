@@ -160,7 +160,8 @@ impl<'r, 't, 'a> Lists<'r, 't, 'a> {
                 entry.parameter.place == ParameterPlace::Path
                     && entry.parameter.name.trim_matches('+') == name
             });
-            if declared.is_none() {
+            let added_already = added.iter().any(|parameter: &Parameter| parameter.name == name);
+            if declared.is_none() && !added_already {
                 report.add(Rule::ParameterUndeclared, at, place, || {
                     format!("The path parameter `{}` is not declared.", shorten(name))
                 });

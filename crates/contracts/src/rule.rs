@@ -98,7 +98,7 @@ rules! {
         "Close every `{` with a `}` in the same segment.";
     PathParameterEmpty = "path_parameter_unnamed", Error,
         "Name the parameter, as `{id}`.";
-    PathParameterTwice = "path_parameter_twice", Error,
+    PathParameterTwice = "path_parameter_twice", Warning,
         "Give the parameters of a path different names.";
     PathQuery = "path_with_query", Warning,
         "Describe what follows `?` or `#` as parameters; the gateway matches paths without it.";

@@ -46,12 +46,6 @@ pub enum Error {
         /// The segment.
         segment: String,
     },
-    /// The same name twice.
-    #[error("The parameter `{name}` stands twice in the path.")]
-    Twice {
-        /// The parameter.
-        name: String,
-    },
 }
 
 impl Error {
@@ -60,7 +54,6 @@ impl Error {
             Self::NoSlash { .. } => Rule::PathSlash,
             Self::Unbalanced { .. } => Rule::PathBraces,
             Self::Unnamed { .. } => Rule::PathParameterEmpty,
-            Self::Twice { .. } => Rule::PathParameterTwice,
         }
     }
 }
@@ -69,23 +62,16 @@ impl Template {
     /// Parses a path without query and fragment.
     ///
     /// # Errors
-    /// The path does not begin with a slash, braces do not match, or a parameter has no name or one that is
-    /// taken.
+    /// The path does not begin with a slash, braces do not match, or a parameter has no name.
     pub fn parse(path: &str) -> Result<Self, Error> {
         let Some(rest) = path.strip_prefix('/') else {
             return Err(Error::NoSlash {
                 path: path.to_owned(),
             });
         };
-        let segments = rest.split('/').map(segment).collect::<Result<Vec<_>, _>>()?;
-        let template = Self { segments };
-        let names: Vec<&str> = template.parameters().collect();
-        match (1..names.len()).find(|&later| names[..later].contains(&names[later])) {
-            Some(later) => Err(Error::Twice {
-                name: names[later].to_owned(),
-            }),
-            None => Ok(template),
-        }
+        Ok(Self {
+            segments: rest.split('/').map(segment).collect::<Result<_, _>>()?,
+        })
     }
 
     /// The names of the parameters in order.
@@ -94,6 +80,14 @@ impl Template {
             Part::Parameter { name, .. } => Some(name.as_str()),
             Part::Literal(_) => None,
         })
+    }
+
+    /// The first name that stands twice; such a path is served all the same, since names decide nothing.
+    pub fn parameter_twice(&self) -> Option<&str> {
+        let names: Vec<&str> = self.parameters().collect();
+        (1..names.len())
+            .find(|&later| names[..later].contains(&names[later]))
+            .map(|later| names[later])
     }
 
     /// The path with the names of parameters left out; two templates with the same shape match the same paths.

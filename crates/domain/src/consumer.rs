@@ -69,7 +69,7 @@ pub struct SubscriptionSpec {
     pub state: SubscriptionState,
 }
 
-/// An application's use of a product under a plan; one per application and product.
+/// An application's use of a product under a plan; one per application and product that is not cancelled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Subscription {
     /// Its id.
@@ -143,4 +143,52 @@ pub struct Key {
     pub updated_at: Timestamp,
     /// Counts its changes; the ETag.
     pub revision: i64,
+}
+
+/// A key that was just made: the only time that its text is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct IssuedKey {
+    /// What is kept.
+    #[serde(flatten)]
+    pub info: Key,
+    /// The whole text, for `X-API-Key`.
+    #[schema(examples("gl_sandbox_01jd9zk5v8e7rbxq3m6t4n2w0c_…"))]
+    pub key: String,
+}
+
+/// How to follow a key by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateSpec {
+    /// How long the old key stays valid beside the new one: 0 to 2 592 000 seconds (30 days).
+    #[serde(default = "overlap_seconds")]
+    #[schema(maximum = 2_592_000)]
+    pub overlap_seconds: u32,
+}
+
+/// How long a rotated key stays valid unless said otherwise: a day.
+pub const OVERLAP_SECONDS_DEFAULT: u32 = 86_400;
+
+const fn overlap_seconds() -> u32 {
+    OVERLAP_SECONDS_DEFAULT
+}
+
+/// A key for an API in one step: application and subscription are made when missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuickKeySpec {
+    /// Name or id of an API: one of the organization, or one in a public product.
+    pub api: String,
+    /// The plan's name.
+    pub plan: Name,
+    /// Where the key is valid: the environment's name; `sandbox` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Name>,
+    /// The application's name; `default` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Name>,
+    /// What people read.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub title: String,
 }

@@ -9,15 +9,18 @@
 
 pub mod audit;
 pub mod catalog;
+pub mod catalogue;
 pub mod code;
 pub mod consumer;
 pub mod finding;
 pub mod id;
 pub mod identity;
+pub mod import;
 pub mod key;
 pub mod name;
 pub mod offer;
 pub mod page;
+pub mod session;
 pub mod snapshot;
 pub mod time;
 pub mod traffic;

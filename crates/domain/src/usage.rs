@@ -13,6 +13,8 @@ pub struct UsageRow {
     pub hour: Option<Timestamp>,
     /// The API.
     pub api_id: ApiId,
+    /// The API's name; empty if it was removed.
+    pub api: String,
     /// Its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<VersionId>,
@@ -24,6 +26,8 @@ pub struct UsageRow {
     /// The application; absent for calls without a valid key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application_id: Option<ApplicationId>,
+    /// The application's title; empty without one, or if it was removed.
+    pub application: String,
     /// The subscription they were counted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<SubscriptionId>,
@@ -32,6 +36,8 @@ pub struct UsageRow {
     pub plan_id: Option<PlanId>,
     /// All calls, refused ones included.
     pub calls: i64,
+    /// Calls that count for quota and bill.
+    pub counted: i64,
     /// Calls the gateway refused (401, 403, 429, …): not billed, not in the quota.
     pub refused: i64,
     /// Answers from 400 to 499 of the upstream.

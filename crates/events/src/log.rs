@@ -48,7 +48,10 @@ pub struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { bytes_max: BYTES_MAX, cache_bytes: CACHE_BYTES }
+        Self {
+            bytes_max: BYTES_MAX,
+            cache_bytes: CACHE_BYTES,
+        }
     }
 }
 
@@ -207,7 +210,11 @@ impl Log {
 
     fn append_kept(&self, writer: &mut Writer, events: &[Event]) -> Result<u64, Error> {
         let bytes = self.counters.bytes.load(Ordering::Relaxed);
-        let Writer { encoder, counts, kept } = writer;
+        let Writer {
+            encoder,
+            counts,
+            kept,
+        } = writer;
         let nearly_full = bytes >= self.settings.bytes_max / 5 * 4;
         let kept: &[Event] = if nearly_full {
             kept.clear();
@@ -226,14 +233,18 @@ impl Log {
         let head = loop {
             let frame = encoder.encode(sequence, kept);
             if bytes + frame.len() as u64 > self.settings.bytes_max {
-                return Err(Error::Full { bytes_max: self.settings.bytes_max });
+                return Err(Error::Full {
+                    bytes_max: self.settings.bytes_max,
+                });
             }
             match self.with(|database| file::append(database, sequence, frame, counts))? {
                 Appended::Done(head) => break head,
                 Appended::Other(head) => sequence = head.next,
             }
         };
-        self.counters.events.fetch_add(kept.len() as u64, Ordering::Relaxed);
+        self.counters
+            .events
+            .fetch_add(kept.len() as u64, Ordering::Relaxed);
         self.counters.shed.fetch_add(shed, Ordering::Relaxed);
         self.note(head);
         Ok(head.next - 1)
@@ -265,7 +276,10 @@ impl Log {
     }
 
     fn lost(&self, sequence: u64) -> Batch {
-        let reported = self.counters.corrupt_reported.fetch_max(sequence, Ordering::Relaxed);
+        let reported = self
+            .counters
+            .corrupt_reported
+            .fetch_max(sequence, Ordering::Relaxed);
         if sequence > reported {
             self.counters.corrupt.fetch_add(1, Ordering::Relaxed);
             tracing::error!(node = %self.node, sequence, path = %self.path.display(),
@@ -338,13 +352,18 @@ impl Log {
     }
 
     fn with<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, Error> {
-        self.file.with(work).map_err(|source| storage_error(&self.path, source))
+        self.file
+            .with(work)
+            .map_err(|source| storage_error(&self.path, source))
     }
 }
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Log").field("path", &self.path).field("node", &self.node).finish_non_exhaustive()
+        f.debug_struct("Log")
+            .field("path", &self.path)
+            .field("node", &self.node)
+            .finish_non_exhaustive()
     }
 }
 
@@ -357,7 +376,9 @@ fn count_quotas(events: &[Event], counts: &mut QuotaCounts) {
     counts.clear();
     let mut last: Option<((i64, u128), u64)> = None;
     for Event::Call(call) in events {
-        let Some((subscription, period)) = call.quota() else { continue };
+        let Some((subscription, period)) = call.quota() else {
+            continue;
+        };
         let key = (period, subscription.uuid().as_u128());
         match &mut last {
             // Calls of one client come in runs, and a comparison is cheaper than a hash.
@@ -391,7 +412,10 @@ fn storage_error(path: &Path, source: redb::Error) -> Error {
     let path = path.to_owned();
     match source {
         redb::Error::DatabaseAlreadyOpen => Error::InUse { path },
-        source => Error::Storage { path, source: Box::new(source) },
+        source => Error::Storage {
+            path,
+            source: Box::new(source),
+        },
     }
 }
 

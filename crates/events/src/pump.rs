@@ -36,7 +36,11 @@ pub struct PumpSettings {
 
 impl Default for PumpSettings {
     fn default() -> Self {
-        Self { commit_interval: Duration::from_millis(10), ring_capacity: 8192, when_full: WhenFull::Serve }
+        Self {
+            commit_interval: Duration::from_millis(10),
+            ring_capacity: 8192,
+            when_full: WhenFull::Serve,
+        }
     }
 }
 
@@ -70,11 +74,24 @@ impl Pump {
     /// Starts the thread; fails only if the system has none to give.
     pub fn start(log: Arc<Log>, settings: PumpSettings) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let interval = settings.commit_interval.clamp(Duration::from_millis(1), Duration::from_secs(1));
-        let worker = Worker { log, shared: shared.clone(), interval, events: Vec::new() };
-        let thread = std::thread::Builder::new().name("usage-log".to_owned()).spawn(|| worker.run())?;
+        let interval = settings
+            .commit_interval
+            .clamp(Duration::from_millis(1), Duration::from_secs(1));
+        let worker = Worker {
+            log,
+            shared: shared.clone(),
+            interval,
+            events: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("usage-log".to_owned())
+            .spawn(|| worker.run())?;
         shared.wake.register(thread.thread().clone());
-        Ok(Self { settings, shared, thread: Some(thread) })
+        Ok(Self {
+            settings,
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// Makes the ring of another gateway core.
@@ -102,10 +119,14 @@ impl Pump {
     }
 
     fn finish(&mut self) -> Result<(), Unwritten> {
-        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
         self.shared.is_stopping.store(true, Ordering::Release);
         self.shared.wake.force();
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        thread
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 
@@ -196,8 +217,16 @@ impl Worker {
     }
 
     fn give_up(&self, source: Error) -> Unwritten {
-        let waiting: u64 = self.shared.drains().iter().map(|drain| drain.figures().pending).sum();
-        Unwritten { events: self.events.len() as u64 + waiting, source }
+        let waiting: u64 = self
+            .shared
+            .drains()
+            .iter()
+            .map(|drain| drain.figures().pending)
+            .sum();
+        Unwritten {
+            events: self.events.len() as u64 + waiting,
+            source,
+        }
     }
 
     fn sleep_until_woken(&self) {

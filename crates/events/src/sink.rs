@@ -65,7 +65,13 @@ impl Default for ShipSettings {
 /// stays in the log. A commit under way is not cut off, so callers that cannot wait put a limit around this.
 pub async fn ship<S: Sink>(log: Arc<Log>, sink: S, settings: ShipSettings, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
-    let mut shipper = Shipper { committed: log.committed(), log, sink, settings, watermark: None };
+    let mut shipper = Shipper {
+        committed: log.committed(),
+        log,
+        sink,
+        settings,
+        watermark: None,
+    };
     let mut failures = 0_u32;
     let mut is_stopping = false;
     loop {
@@ -130,7 +136,9 @@ impl<S: Sink> Shipper<S> {
         };
         let newest = *self.committed.borrow_and_update();
         let batches_max = self.settings.batches_max;
-        let batches = self.blocking(move |log| log.read_after(watermark, batches_max)).await?;
+        let batches = self
+            .blocking(move |log| log.read_after(watermark, batches_max))
+            .await?;
         let Some(last) = batches.last().map(Batch::sequence) else {
             self.watermark = Some(watermark);
             return Ok(Step::Done);
@@ -145,7 +153,11 @@ impl<S: Sink> Shipper<S> {
         drop(batches);
         self.blocking(move |log| log.trim(committed)).await?;
         self.watermark = Some(committed);
-        Ok(if committed < newest { Step::More } else { Step::Done })
+        Ok(if committed < newest {
+            Step::More
+        } else {
+            Step::Done
+        })
     }
 
     async fn ask(&mut self) -> Result<u64, StepError> {
@@ -185,7 +197,9 @@ impl<S: Sink> Shipper<S> {
 impl ShipSettings {
     /// The wait after some failures in a row, shortened by up to half, so that nodes do not come all at once.
     fn backoff(&self, failures: u32, jitter: f64) -> Duration {
-        let doubled = self.backoff_min.saturating_mul(1 << failures.saturating_sub(1).min(16));
+        let doubled = self
+            .backoff_min
+            .saturating_mul(1 << failures.saturating_sub(1).min(16));
         doubled.min(self.backoff_max).mul_f64(1.0 - jitter / 2.0)
     }
 }

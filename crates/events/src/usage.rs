@@ -95,7 +95,7 @@ pub fn fold(batches: &[Batch]) -> Result<Vec<HourlyUsage>, DecodeError> {
 }
 
 impl UsageKey {
-    fn of(call: &Call) -> Option<Self> {
+    pub(crate) fn of(call: &Call) -> Option<Self> {
         let callee = call.callee?;
         let subscribed = call.caller.and_then(|caller| caller.subscribed);
         Some(Self {
@@ -129,3 +129,6 @@ impl UsageSums {
 fn add_clamped(sum: i64, value: u64) -> i64 {
     sum.saturating_add(i64::try_from(value).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

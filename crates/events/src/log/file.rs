@@ -19,7 +19,7 @@ const BYTES: &str = "bytes";
 /// The format of the tables above.
 pub(super) const FORMAT_KNOWN: u64 = 1;
 /// Counts of periods that began this long before the newest one are forgotten: two months and a spare day.
-const QUOTA_SECONDS_KEPT: i64 = 63 * 24 * 3600;
+pub(super) const QUOTA_SECONDS_KEPT: i64 = 63 * 24 * 3600;
 
 /// Calls by beginning of the period and subscription.
 pub(super) type QuotaCounts = HashMap<(i64, u128), u64>;
@@ -53,7 +53,10 @@ pub(super) enum Appended {
 
 impl File {
     pub(super) fn new(open: Opener) -> Self {
-        Self { open, database: RwLock::new(None) }
+        Self {
+            open,
+            database: RwLock::new(None),
+        }
     }
 
     /// Works on the database, opening it first if need be; an error closes it.
@@ -77,7 +80,12 @@ impl File {
     }
 
     fn open_if_closed(&self) -> Result<(), redb::Error> {
-        if self.database.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+        if self
+            .database
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+        {
             return Ok(());
         }
         let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +118,10 @@ pub(super) fn head(database: &Database) -> Result<Head, redb::Error> {
     let transaction = database.begin_read()?;
     let meta = transaction.open_table(META)?;
     let number = |name| meta.get(name).map(|found| found.map_or(0, |value| value.value()));
-    let node = transaction.open_table(NODE)?.get(())?.map_or(0, |value| value.value());
+    let node = transaction
+        .open_table(NODE)?
+        .get(())?
+        .map_or(0, |value| value.value());
     Ok(Head {
         format: number(FORMAT)?,
         node,
@@ -134,11 +145,17 @@ pub(super) fn append(
         let next = meta.get(NEXT)?.map_or(1, |value| value.value());
         if next != sequence {
             let is_there = next == sequence + 1
-                && batches.get(sequence)?.is_some_and(|stored| stored.value() == frame);
+                && batches
+                    .get(sequence)?
+                    .is_some_and(|stored| stored.value() == frame);
             drop((meta, batches));
             transaction.abort()?;
             let head = head(database)?;
-            return Ok(if is_there { Appended::Done(head) } else { Appended::Other(head) });
+            return Ok(if is_there {
+                Appended::Done(head)
+            } else {
+                Appended::Other(head)
+            });
         }
         batches.insert(sequence, frame)?;
         let bytes = meta.get(BYTES)?.map_or(0, |value| value.value()) + frame.len() as u64;
@@ -147,7 +164,13 @@ pub(super) fn append(
         if !counts.is_empty() {
             add_counts(&mut transaction.open_table(QUOTA)?, counts)?;
         }
-        Head { format: FORMAT_KNOWN, node: 0, next: sequence + 1, bytes, batches: batches.len()? }
+        Head {
+            format: FORMAT_KNOWN,
+            node: 0,
+            next: sequence + 1,
+            bytes,
+            batches: batches.len()?,
+        }
     };
     crate::fault::point("log.before_commit");
     transaction.commit()?;
@@ -159,16 +182,20 @@ fn add_counts(
     quota: &mut redb::Table<'_, (i64, u128), u64>,
     counts: &QuotaCounts,
 ) -> Result<(), redb::Error> {
-    let newest_before = quota.last()?.map(|(key, _)| key.value().0);
-    for (key, count) in counts {
-        let sum = quota.get(key)?.map_or(0, |value| value.value()).saturating_add(*count);
+    let newest_before = quota.last()?.map_or(i64::MIN, |(key, _)| key.value().0);
+    let newest = counts
+        .keys()
+        .map(|(period, _)| *period)
+        .fold(newest_before, i64::max);
+    let oldest_kept = newest.saturating_sub(QUOTA_SECONDS_KEPT);
+    for (key, count) in counts.iter().filter(|((period, _), _)| *period >= oldest_kept) {
+        let sum = quota
+            .get(key)?
+            .map_or(0, |value| value.value())
+            .saturating_add(*count);
         quota.insert(key, sum)?;
     }
-    let newest = quota.last()?.map(|(key, _)| key.value().0);
-    if let Some(newest) = newest
-        && newest_before != Some(newest)
-    {
-        let oldest_kept = newest.saturating_sub(QUOTA_SECONDS_KEPT);
+    if newest != newest_before {
         quota.retain_in(..(oldest_kept, 0), |_, _| false)?;
     }
     Ok(())
@@ -219,7 +246,10 @@ pub(super) fn trim(database: &Database, up_to: u64) -> Result<Head, redb::Error>
             false
         })?;
         let mut meta = transaction.open_table(META)?;
-        let bytes = meta.get(BYTES)?.map_or(0, |value| value.value()).saturating_sub(removed);
+        let bytes = meta
+            .get(BYTES)?
+            .map_or(0, |value| value.value())
+            .saturating_sub(removed);
         meta.insert(BYTES, bytes)?;
     }
     transaction.commit()?;
@@ -229,10 +259,11 @@ pub(super) fn trim(database: &Database, up_to: u64) -> Result<Head, redb::Error>
 pub(super) fn quota_counts(database: &Database) -> Result<Vec<(i64, u128, u64)>, redb::Error> {
     let transaction = database.begin_read()?;
     let quota = transaction.open_table(QUOTA)?;
-    let read = |entry: Result<(redb::AccessGuard<'_, (i64, u128)>, redb::AccessGuard<'_, u64>), _>| {
+    let mut counts = Vec::new();
+    for entry in quota.iter()? {
         let (key, count) = entry?;
         let (period, subscription) = key.value();
-        Ok((period, subscription, count.value()))
-    };
-    quota.iter()?.map(read).collect()
+        counts.push((period, subscription, count.value()));
+    }
+    Ok(counts)
 }

@@ -1,1 +1,128 @@
-//! Nothing yet.
+//! The commands that talk to a server: import, apply, diff, keys, usage, audit, login.
+//!
+//! They know the server only through [`client`]; what they print is either a table for people or exactly the
+//! server's JSON. The program adds the commands that run a server. Start with [`Command`] for what there is,
+//! [`exit`] for how a command ends, [`apply`] for declarative folders.
+
+mod apply;
+mod audit;
+mod credentials;
+mod error;
+pub mod exit;
+mod import;
+mod keys;
+mod login;
+mod output;
+mod session;
+mod usage;
+
+use clap::{Args, Subcommand};
+
+pub use error::Error;
+pub use exit::Exit;
+pub use output::Format;
+
+use output::Output;
+use session::Connection;
+
+/// What every command that calls a server can be told.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The server; the one of the last `gateline login` if absent, else http://127.0.0.1:8081.
+    #[arg(
+        long,
+        global = true,
+        env = "GATELINE_URL",
+        value_name = "URL",
+        help_heading = "Server"
+    )]
+    pub url: Option<String>,
+    /// An access token; the one of the last `gateline login` if absent.
+    #[arg(
+        long,
+        global = true,
+        env = "GATELINE_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        help_heading = "Server"
+    )]
+    pub token: Option<String>,
+    /// The organization to act in, by name or id; your first one if absent.
+    #[arg(
+        long,
+        global = true,
+        env = "GATELINE_ORGANIZATION",
+        value_name = "NAME",
+        help_heading = "Server"
+    )]
+    pub organization: Option<String>,
+    /// How answers are printed.
+    #[arg(
+        long,
+        global = true,
+        env = "GATELINE_OUTPUT",
+        value_enum,
+        default_value_t,
+        help_heading = "Server"
+    )]
+    pub output: Format,
+}
+
+/// The commands that call a server.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Import an OpenAPI document as an API.
+    Import(import::Arguments),
+    /// Make the server as a folder of YAML files says.
+    Apply(apply::ApplyArguments),
+    /// Show what `apply` would change; exits with 1 when it would change something.
+    Diff(apply::DiffArguments),
+    /// Sign in and remember it.
+    Login(login::Arguments),
+    /// Forget the sign-in.
+    Logout,
+    /// Make, list, rotate and revoke API keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Show counted calls.
+    Usage(usage::Arguments),
+    /// Check the audit chain.
+    #[command(subcommand)]
+    Audit(audit::Command),
+}
+
+/// Runs a command to its end and prints what it has to say.
+///
+/// Answers go to standard output, anything else to standard error; the [`Exit`] says how it went.
+pub fn run(command: Command, global: &Global) -> Exit {
+    let output = Output::new(global.output);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(command, global, &output)),
+        Err(source) => Err(Error::Runtime { source }),
+    };
+    done.unwrap_or_else(|error| {
+        output.error(&error);
+        error.exit()
+    })
+}
+
+async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<Exit, Error> {
+    match command {
+        Command::Login(arguments) => return login::login(arguments, global, output).await,
+        Command::Logout => return login::logout(global, output).await,
+        _ => {}
+    }
+    let connection = Connection::open(global)?;
+    let done = match command {
+        Command::Import(arguments) => import::run(&connection, &arguments, output).await,
+        Command::Apply(arguments) => apply::apply(&connection, &arguments, output).await,
+        Command::Diff(arguments) => apply::diff(&connection, &arguments, output).await,
+        Command::Keys(command) => keys::run(&connection, &command, output).await,
+        Command::Usage(arguments) => usage::run(&connection, &arguments, output).await,
+        Command::Audit(command) => audit::run(&connection, &command, output).await,
+        Command::Login(_) | Command::Logout => Ok(Exit::Done),
+    };
+    connection.close()?;
+    done
+}

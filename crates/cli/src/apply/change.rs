@@ -1,0 +1,137 @@
+//! What differs between the files and the server.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use super::files::Declared;
+use super::state::State;
+
+/// One declaration that the server does not fulfil yet.
+#[derive(Debug)]
+pub(super) struct Change<'a> {
+    pub(super) declared: &'a Declared,
+    pub(super) action: Action,
+    /// Whether the contract is to be imported or replaced.
+    pub(super) contract: bool,
+    /// Whether the version gets another stage.
+    pub(super) stage: bool,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub(super) enum Action {
+    /// There is no such resource.
+    Create,
+    /// These fields differ: name, before, after.
+    Change(Vec<(String, Value, Value)>),
+}
+
+/// Every declaration that the server does not fulfil yet, in the order to work on them.
+pub(super) fn all<'a>(declared: &'a [Declared], state: &State) -> Vec<Change<'a>> {
+    declared.iter().filter_map(|one| change(one, state)).collect()
+}
+
+fn change<'a>(declared: &'a Declared, state: &State) -> Option<Change<'a>> {
+    let identity = declared.identity();
+    let (contract, stage) = declared.contract.as_ref().map_or((false, false), |contract| {
+        match state.version(&identity, Some(&contract.version)) {
+            None => (true, true),
+            Some(version) => (version.sha256 != contract.sha256, version.stage != contract.stage),
+        }
+    });
+    let action = match state.find(declared.kind, &identity) {
+        None => Action::Create,
+        Some(found) => Action::Change(differences(&declared.spec, &found.shown)),
+    };
+    let nothing = action == Action::Change(Vec::new()) && !contract && !stage;
+    (!nothing).then_some(Change {
+        declared,
+        action,
+        contract,
+        stage,
+    })
+}
+
+fn differences(declared: &Map<String, Value>, shown: &Map<String, Value>) -> Vec<(String, Value, Value)> {
+    let differs = |(name, after): (&String, &Value)| {
+        let before = shown.get(name).cloned().unwrap_or_default();
+        (!holds(&before, after)).then(|| (name.clone(), before, after.clone()))
+    };
+    declared.iter().filter_map(differs).collect()
+}
+
+/// Whether a value already has all that is declared; in objects, what is not declared does not matter.
+fn holds(before: &Value, declared: &Value) -> bool {
+    match (before, declared) {
+        (Value::Object(before), Value::Object(declared)) => declared
+            .iter()
+            .all(|(name, declared)| holds(before.get(name).unwrap_or(&Value::Null), declared)),
+        (Value::Array(before), Value::Array(declared)) => {
+            before.len() == declared.len()
+                && before
+                    .iter()
+                    .zip(declared)
+                    .all(|(before, declared)| holds(before, declared))
+        }
+        _ => before == declared,
+    }
+}
+
+impl Change<'_> {
+    pub(super) fn kind(&self) -> &'static str {
+        self.declared.kind.word()
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.declared.identity()
+    }
+
+    /// The file that declares it.
+    pub(super) fn place(&self) -> String {
+        self.declared.file.display().to_string()
+    }
+
+    /// The change for scripts.
+    pub(super) fn report(&self) -> Value {
+        let mut fields = Map::new();
+        if let Action::Change(changed) = &self.action {
+            for (name, before, after) in changed {
+                fields.insert(name.clone(), json!({ "before": before, "after": after }));
+            }
+        }
+        json!({
+            "action": if self.action == Action::Create { "create" } else { "change" },
+            "kind": self.kind(),
+            "name": self.name(),
+            "fields": fields,
+            "contract": self.contract,
+            "stage": self.stage,
+        })
+    }
+}
+
+impl fmt::Display for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.action == Action::Create { '+' } else { '~' };
+        write!(f, "{sign} {} {}", self.kind(), self.name())?;
+        if let Action::Change(changed) = &self.action {
+            for (name, before, after) in changed {
+                write!(f, "\n    {name}: {before} → {after}")?;
+            }
+        }
+        if let Some(contract) = self
+            .declared
+            .contract
+            .as_ref()
+            .filter(|_| self.contract || self.stage)
+        {
+            write!(
+                f,
+                "\n    contract: version {} as {}",
+                contract.version, contract.stage
+            )?;
+        }
+        Ok(())
+    }
+}

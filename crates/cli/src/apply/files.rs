@@ -1,0 +1,283 @@
+//! From a folder to declarations.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contracts::Limits;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::Error;
+
+/// What can be declared, in the order in which it is made: nothing refers to what comes later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Kind {
+    Upstream,
+    Api,
+    Plan,
+    Application,
+    Product,
+    Route,
+    Policy,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Upstream,
+        Self::Api,
+        Self::Plan,
+        Self::Application,
+        Self::Product,
+        Self::Route,
+        Self::Policy,
+    ];
+
+    /// The word in files.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Api => "api",
+            Self::Plan => "plan",
+            Self::Application => "application",
+            Self::Product => "product",
+            Self::Route => "route",
+            Self::Policy => "policy",
+        }
+    }
+
+    /// Where the API has them.
+    pub(super) const fn path(self) -> &'static str {
+        match self {
+            Self::Upstream => "/api/v1/upstreams",
+            Self::Api => "/api/v1/apis",
+            Self::Plan => "/api/v1/plans",
+            Self::Application => "/api/v1/applications",
+            Self::Product => "/api/v1/products",
+            Self::Route => "/api/v1/routes",
+            Self::Policy => "/api/v1/policies",
+        }
+    }
+}
+
+/// One resource as a file says it should be.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub(super) file: PathBuf,
+    pub(super) kind: Kind,
+    /// The spec in the words of files; without what is said of the contract.
+    pub(super) spec: Map<String, Value>,
+    pub(super) contract: Option<Contract>,
+}
+
+/// A contract that belongs to an API.
+#[derive(Debug)]
+pub(super) struct Contract {
+    /// The document as it is on disk.
+    pub(super) text: String,
+    /// SHA-256 of it in hexadecimal, as the server keeps it.
+    pub(super) sha256: String,
+    /// `info.version`.
+    pub(super) version: String,
+    /// The wanted stage of the version.
+    pub(super) stage: String,
+}
+
+impl Declared {
+    /// What makes it the same resource as one on the server, readable for people.
+    pub(super) fn identity(&self) -> String {
+        identity(self.kind, &self.spec)
+    }
+}
+
+/// What makes a resource the one it is: its name, or what else is unique about it.
+pub(super) fn identity(kind: Kind, spec: &Map<String, Value>) -> String {
+    let field = |name: &str| match spec.get(name) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    match kind {
+        Kind::Route => format!("{}:{}{}", field("environment"), field("host"), field("base_path")),
+        Kind::Policy => {
+            let operation = field("operation");
+            let place = if operation.is_empty() {
+                field("api")
+            } else {
+                format!("{}.{operation}", field("api"))
+            };
+            let position = spec.get("position").and_then(Value::as_i64).unwrap_or_default();
+            format!("{place}:{}:{position}", field("kind"))
+        }
+        _ => field("name"),
+    }
+}
+
+/// Reads a file, or all `.yaml` and `.yml` files of a folder and the folders in it.
+pub(super) fn read(path: &Path) -> Result<Vec<Declared>, Error> {
+    let mut files = Vec::new();
+    find(path, &mut files)?;
+    files.sort();
+    let mut declared = Vec::new();
+    for file in files {
+        read_file(&file, &mut declared)?;
+    }
+    // Stable: within a kind, files in the order of their names.
+    declared.sort_by_key(|one| one.kind);
+    let mut seen = BTreeMap::new();
+    for one in &declared {
+        if let Some(other) = seen.insert((one.kind, one.identity()), &one.file) {
+            let reason = format!(
+                "{} `{}` is declared in {} too",
+                one.kind.word(),
+                one.identity(),
+                other.display()
+            );
+            return Err(wrong(&one.file, reason));
+        }
+    }
+    Ok(declared)
+}
+
+fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
+    if fs::metadata(path).map_err(failed)?.is_file() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?.path();
+        let yaml = entry
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if entry.is_dir() || (yaml && !is_contract(&entry)) {
+            find(&entry, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// Contracts may lie beside the declarations that name them.
+fn is_contract(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines()
+        .any(|line| line.starts_with("openapi:") || line.starts_with("\"openapi\""))
+}
+
+fn read_file(file: &Path, declared: &mut Vec<Declared>) -> Result<(), Error> {
+    let text = fs::read_to_string(file).map_err(|source| Error::File {
+        path: file.to_owned(),
+        source,
+    })?;
+    let data = contracts::data(&text, &Limits::default()).map_err(|refusal| {
+        let first = refusal.findings.first();
+        Error::Declared {
+            path: file.to_owned(),
+            line: first.map(|finding| finding.line).filter(|line| *line > 0),
+            reason: first.map_or_else(|| refusal.to_string(), |finding| finding.detail.clone()),
+        }
+    })?;
+    let resources = match data {
+        Value::Array(resources) => resources,
+        one => vec![one],
+    };
+    for resource in resources {
+        declared.push(read_resource(file, resource)?);
+    }
+    Ok(())
+}
+
+fn read_resource(file: &Path, resource: Value) -> Result<Declared, Error> {
+    let words = || Kind::ALL.map(Kind::word).join(", ");
+    let Value::Object(mut resource) = resource else {
+        return Err(wrong(
+            file,
+            "a resource is a mapping of `kind` and `spec`".to_owned(),
+        ));
+    };
+    let word = resource.remove("kind").unwrap_or_default();
+    let word = word.as_str().unwrap_or_default();
+    let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.word() == word) else {
+        return Err(wrong(file, format!("`kind` is `{word}`, not one of {}", words())));
+    };
+    let Some(Value::Object(mut spec)) = resource.remove("spec") else {
+        return Err(wrong(file, format!("the {word} has no `spec`")));
+    };
+    if let Some(field) = resource.keys().next() {
+        return Err(wrong(
+            file,
+            format!("`{field}` is unknown; a resource has `kind` and `spec`"),
+        ));
+    }
+    let contract = if kind == Kind::Api {
+        contract(file, &mut spec)?
+    } else {
+        None
+    };
+    let declared = Declared {
+        file: file.to_owned(),
+        kind,
+        spec,
+        contract,
+    };
+    if matches!(kind, Kind::Route | Kind::Policy) || !declared.identity().is_empty() {
+        Ok(declared)
+    } else {
+        Err(wrong(file, format!("the {word} has no `name`")))
+    }
+}
+
+fn contract(file: &Path, spec: &mut Map<String, Value>) -> Result<Option<Contract>, Error> {
+    let stage = spec.remove("stage");
+    let Some(named) = spec.remove("contract") else {
+        return match stage {
+            Some(_) => Err(wrong(
+                file,
+                "`stage` is the contract's; name a `contract`".to_owned(),
+            )),
+            None => Ok(None),
+        };
+    };
+    let named = named
+        .as_str()
+        .ok_or_else(|| wrong(file, "`contract` is the path of a file".to_owned()))?;
+    let path = file.parent().unwrap_or(Path::new(".")).join(named);
+    let text = fs::read_to_string(&path).map_err(|source| Error::File {
+        path: path.clone(),
+        source,
+    })?;
+    let read = contracts::read(&text, &Limits::default()).map_err(|refusal| Error::Declared {
+        path: path.clone(),
+        line: refusal.findings.first().map(|finding| finding.line),
+        reason: refusal
+            .findings
+            .first()
+            .map_or_else(|| refusal.to_string(), |finding| finding.detail.clone()),
+    })?;
+    let sha256 = Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let stage = stage
+        .as_ref()
+        .and_then(Value::as_str)
+        .unwrap_or("stable")
+        .to_owned();
+    Ok(Some(Contract {
+        sha256,
+        version: read.version,
+        stage,
+        text,
+    }))
+}
+
+fn wrong(file: &Path, reason: String) -> Error {
+    Error::Declared {
+        path: file.to_owned(),
+        line: None,
+        reason,
+    }
+}

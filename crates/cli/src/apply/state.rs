@@ -1,0 +1,272 @@
+//! What the server has, in the words of files.
+
+use std::collections::BTreeMap;
+
+use client::segment;
+use serde_json::{Map, Value, json};
+
+use super::files::{Declared, Kind, identity};
+use crate::Error;
+use crate::session::Connection;
+
+/// A resource of the server.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) id: String,
+    pub(super) revision: i64,
+    /// Its spec with names instead of ids.
+    pub(super) shown: Map<String, Value>,
+}
+
+/// A version of an API.
+#[derive(Debug, Clone)]
+pub(super) struct Version {
+    pub(super) id: String,
+    pub(super) api: String,
+    pub(super) name: String,
+    pub(super) stage: String,
+    pub(super) revision: i64,
+    /// SHA-256 of its contract; only read when a file declares one.
+    pub(super) sha256: String,
+}
+
+/// The part of the server's resources that declarations may be about.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    found: BTreeMap<(Kind, String), Found>,
+    /// The newest of an API first.
+    pub(super) versions: Vec<Version>,
+    /// Operations of APIs that policies name: version's id, operation's id and name.
+    operations: Vec<(String, String, String)>,
+}
+
+/// A field that holds an id on the server and a name in files.
+const REFERENCES: [(&str, &str, Kind); 3] = [
+    ("api_id", "api", Kind::Api),
+    ("upstream_id", "upstream", Kind::Upstream),
+    ("plan_id", "plan", Kind::Plan),
+];
+
+impl State {
+    /// Reads what the declarations need to be compared with.
+    pub(super) async fn read(connection: &Connection, declared: &[Declared]) -> Result<Self, Error> {
+        let mut state = Self::default();
+        // Everything that others refer to, and whatever is declared.
+        let referred = [Kind::Upstream, Kind::Api, Kind::Plan];
+        for kind in Kind::ALL {
+            if !referred.contains(&kind) && !declared.iter().any(|one| one.kind == kind) {
+                continue;
+            }
+            if kind == Kind::Plan {
+                state.read_versions(connection, declared).await?;
+            }
+            if kind == Kind::Policy {
+                state.read_operations(connection, declared).await?;
+            }
+            for resource in connection.all(kind.path()).await? {
+                state.insert(kind, resource)?;
+            }
+        }
+        Ok(state)
+    }
+
+    /// Takes up a resource as the server gave it.
+    pub(super) fn insert(&mut self, kind: Kind, resource: Value) -> Result<(), Error> {
+        let id = resource
+            .get("id")
+            .and_then(Value::as_str)
+            .ok_or(Error::Answer { field: "id" })?
+            .to_owned();
+        let revision = resource
+            .get("revision")
+            .and_then(Value::as_i64)
+            .ok_or(Error::Answer { field: "revision" })?;
+        let Value::Object(mut shown) = resource else {
+            return Err(Error::Answer { field: "id" });
+        };
+        for (field, word, target) in REFERENCES {
+            if let Some(Value::String(id)) = shown.remove(field) {
+                shown.insert(word.to_owned(), self.name_of(target, &id).into());
+            }
+        }
+        self.show_lists(&mut shown);
+        // An id that a file cannot know makes way for the name; `api` follows from the version.
+        if let Some(Value::String(version)) = shown.remove("version_id") {
+            let version = self.versions.iter().find(|one| one.id == version);
+            shown.insert("version".to_owned(), version.map(|one| one.name.clone()).into());
+        }
+        if let Some(Value::String(operation)) = shown.remove("operation_id") {
+            let known = self.operations.iter().find(|(_, id, _)| *id == operation);
+            shown.insert(
+                "operation".to_owned(),
+                known.map_or(operation, |(_, _, name)| name.clone()).into(),
+            );
+        }
+        let identity = identity(kind, &shown);
+        self.found.insert((kind, identity), Found { id, revision, shown });
+        Ok(())
+    }
+
+    /// Products list versions and plans.
+    fn show_lists(&self, shown: &mut Map<String, Value>) {
+        if let Some(Value::Array(ids)) = shown.remove("plan_ids") {
+            let names = ids
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|id| self.name_of(Kind::Plan, id))
+                .collect::<Vec<_>>();
+            shown.insert("plans".to_owned(), names.into());
+        }
+        if let Some(Value::Array(ids)) = shown.remove("version_ids") {
+            let shown_as = |id: &str| {
+                let version = self.versions.iter().find(|one| one.id == id);
+                version.map_or_else(|| json!(id), |one| json!({ "api": one.api, "version": one.name }))
+            };
+            let versions: Vec<Value> = ids.iter().filter_map(Value::as_str).map(shown_as).collect();
+            shown.insert("versions".to_owned(), versions.into());
+        }
+    }
+
+    /// The resource that a declaration is about.
+    pub(super) fn find(&self, kind: Kind, identity: &str) -> Option<&Found> {
+        self.found.get(&(kind, identity.to_owned()))
+    }
+
+    /// A version of an API by name, or its newest.
+    pub(super) fn version(&self, api: &str, name: Option<&str>) -> Option<&Version> {
+        self.versions
+            .iter()
+            .find(|one| one.api == api && name.is_none_or(|name| one.name == name))
+    }
+
+    /// The id of an operation by its name, in the newest version of an API that has it.
+    pub(super) fn operation(&self, api: &str, name: &str) -> Option<&str> {
+        let mut versions = self.versions.iter().filter(|one| one.api == api);
+        versions.find_map(|version| {
+            let same = |(of, _, known): &&(String, String, String)| *of == version.id && known == name;
+            self.operations.iter().find(same).map(|(_, id, _)| id.as_str())
+        })
+    }
+
+    /// Reads versions and operations of one API anew, after its contract was imported.
+    pub(super) async fn refresh(&mut self, connection: &Connection, api: &str) -> Result<(), Error> {
+        self.versions.retain(|one| one.api != api);
+        self.read_versions_of(connection, api, true).await?;
+        self.read_operations_of(connection, api).await
+    }
+
+    async fn read_versions(&mut self, connection: &Connection, declared: &[Declared]) -> Result<(), Error> {
+        let names: Vec<String> = self
+            .found
+            .keys()
+            .filter(|(kind, _)| *kind == Kind::Api)
+            .map(|(_, name)| name.clone())
+            .collect();
+        for name in names {
+            let contract =
+                |one: &Declared| one.kind == Kind::Api && one.contract.is_some() && one.identity() == name;
+            self.read_versions_of(connection, &name, declared.iter().any(contract))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn read_versions_of(
+        &mut self,
+        connection: &Connection,
+        api: &str,
+        sums: bool,
+    ) -> Result<(), Error> {
+        let Some(id) = self.find(Kind::Api, api).map(|found| found.id.clone()) else {
+            return Ok(());
+        };
+        let text = |value: &Value, field: &'static str| {
+            value
+                .get(field)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+                .ok_or(Error::Answer { field })
+        };
+        for version in connection
+            .all(&format!("/api/v1/apis/{}/versions", segment(&id)))
+            .await?
+        {
+            let id = text(&version, "id")?;
+            let sha256 = if sums {
+                newest_sum(connection, &id).await?
+            } else {
+                String::new()
+            };
+            self.versions.push(Version {
+                api: api.to_owned(),
+                name: text(&version, "name")?,
+                stage: text(&version, "stage")?,
+                revision: version
+                    .get("revision")
+                    .and_then(Value::as_i64)
+                    .unwrap_or_default(),
+                sha256,
+                id,
+            });
+        }
+        Ok(())
+    }
+
+    async fn read_operations(&mut self, connection: &Connection, declared: &[Declared]) -> Result<(), Error> {
+        let named = |one: &Declared| one.spec.get("api").and_then(Value::as_str).map(str::to_owned);
+        let policies = declared
+            .iter()
+            .filter(|one| one.kind == Kind::Policy && one.spec.contains_key("operation"));
+        let apis: std::collections::BTreeSet<String> = policies.filter_map(named).collect();
+        for api in apis {
+            self.read_operations_of(connection, &api).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_operations_of(&mut self, connection: &Connection, api: &str) -> Result<(), Error> {
+        let versions: Vec<String> = self
+            .versions
+            .iter()
+            .filter(|one| one.api == api)
+            .map(|one| one.id.clone())
+            .collect();
+        for version in versions {
+            for operation in connection
+                .all(&format!("/api/v1/versions/{}/operations", segment(&version)))
+                .await?
+            {
+                let text = |field: &str| {
+                    operation
+                        .get(field)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned()
+                };
+                self.operations.push((version.clone(), text("id"), text("name")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of what has this id; the id itself if it is unknown here.
+    fn name_of(&self, kind: Kind, id: &str) -> String {
+        let known = self
+            .found
+            .iter()
+            .find(|((of, _), found)| *of == kind && found.id == id);
+        known.map_or_else(|| id.to_owned(), |((_, name), _)| name.clone())
+    }
+}
+
+/// The checksum of the contract in force.
+async fn newest_sum(connection: &Connection, version: &str) -> Result<String, Error> {
+    let contracts = connection
+        .all(&format!("/api/v1/versions/{}/contracts", segment(version)))
+        .await?;
+    let newest = contracts
+        .first()
+        .and_then(|contract| contract.get("sha256"))
+        .and_then(Value::as_str);
+    Ok(newest.unwrap_or_default().to_owned())
+}

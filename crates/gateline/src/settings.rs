@@ -1,0 +1,168 @@
+//! The program's settings: defaults < `gateline.toml` < `GATELINE_*` < flags.
+//!
+//! One struct per concern; its documentation is the documentation of the file (`spec/config.schema.json`).
+//! Names are read off the schema, so there is no second list of them. [`load`] puts the sources together.
+
+mod load;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use load::{Error, Loaded, Sources, load};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// The folder for everything that must survive: database, secrets, the gateway's log and snapshot copy.
+    pub(crate) data_dir: PathBuf,
+    /// The control plane.
+    pub(crate) control: Control,
+    /// The gateway node.
+    pub(crate) gateway: gateway::Settings,
+    /// The control plane's database.
+    pub(crate) database: Database,
+    /// How a gateway node and a control plane in different processes find and trust each other.
+    pub(crate) cluster: Cluster,
+    /// How calls get into the durable log.
+    pub(crate) usage: Usage,
+    /// What the program says while it runs.
+    pub(crate) log: Log,
+}
+
+/// The control plane: API, console, portal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Control {
+    /// Where it listens; port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// How browsers reach it, as `https://api.example.com`; made of `listen` if absent.
+    pub(crate) public_url: Option<String>,
+    /// How consumers reach the gateway, as `https://gateway.example.com`; made of `gateway.listen` if absent.
+    pub(crate) gateway_url: Option<String>,
+}
+
+/// The control plane's database.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Database {
+    /// `postgres://user:password@host/database` (15 or newer); SQLite in the data directory if absent.
+    pub(crate) url: Option<Secret>,
+}
+
+/// How a gateway node and a control plane in different processes find and trust each other.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cluster {
+    /// The control plane of a node that runs alone, as `https://control.internal:8081`.
+    pub(crate) control_url: Option<String>,
+    /// What both sides know; the control plane makes one in `<data_dir>/secrets/cluster-token` if absent.
+    pub(crate) token: Option<Secret>,
+}
+
+/// How calls get into the durable log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Usage {
+    /// The least time between two commits, and so the most that a crash takes: 1 to 1000 milliseconds.
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) commit_interval_ms: u64,
+    /// Calls that each core keeps in memory until they are committed: 64 to 1,048,576.
+    #[schemars(range(min = 64, max = 1_048_576))]
+    pub(crate) ring_capacity: usize,
+    /// What happens to calls when they cannot be counted: when the disk is full, for example.
+    pub(crate) when_full: WhenFull,
+}
+
+/// What happens to calls that cannot be counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WhenFull {
+    /// They are served and the loss is counted in a metric.
+    #[default]
+    Serve,
+    /// They are refused with 503 `overloaded`.
+    Refuse,
+}
+
+/// What the program says while it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// How lines are written.
+    pub(crate) format: LogFormat,
+    /// From which level on, for all or per module: `info`, `warn,gateway=debug`.
+    pub(crate) level: String,
+}
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// For people.
+    Text,
+    /// One object per line.
+    Json,
+}
+
+/// A text that is not shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("writeOnly" = true))]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("data"),
+            control: Control::default(),
+            gateway: gateway::Settings::default(),
+            database: Database::default(),
+            cluster: Cluster::default(),
+            usage: Usage::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), public_url: None, gateway_url: None }
+    }
+}
+
+impl Default for Usage {
+    fn default() -> Self {
+        Self { commit_interval_ms: 10, ring_capacity: 8192, when_full: WhenFull::default() }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: "info".to_owned() }
+    }
+}
+
+/// The JSON Schema of the file.
+pub(crate) fn schema() -> serde_json::Value {
+    let mut generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
+    let mut schema = generator.root_schema_for::<Settings>();
+    schema.insert("title".to_owned(), "gateline.toml".into());
+    schema.to_value()
+}
+
+#[cfg(test)]
+mod tests;

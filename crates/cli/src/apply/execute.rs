@@ -74,10 +74,10 @@ async fn replace(
         "application/yaml"
     };
     let path = format!("/api/v1/versions/{}/contract", segment(&version.id));
-    connection
-        .client
-        .send_nothing(Call::new(Method::PUT, path).raw(kind, contract.text.clone().into()))
-        .await?;
+    let call = Call::new(Method::PUT, path)
+        .header("if-match", Some(&etag(version.revision)))
+        .raw(kind, contract.text.clone().into());
+    connection.client.send_nothing(call).await?;
     Ok(())
 }
 

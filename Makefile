@@ -1,0 +1,76 @@
+# The front door. `make help` lists the doors.
+
+# The programs are built as `dev` (quick to build) or `release` (quick to run).
+PROFILE ?= dev
+CARGO ?= cargo
+NPM ?= npm
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PROGRAMS := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help up build web test check gen fmt bench clean tools test-tools
+
+help:
+	@echo 'make up                          build, start with the sample, print where everything is'
+	@echo 'make build [PROFILE=dev|release] the programs with the web pages inside, in $(TARGET)'
+	@echo 'make test                        every test; sets up what the tests need'
+	@echo 'make check                       format, lints, layers, tidiness, types: before each commit'
+	@echo 'make gen                         regenerate spec/, the clients and the schemas'
+	@echo 'make fmt                         format the Rust code'
+	@echo 'make bench                       measure the gateway against its peers'
+	@echo 'make clean                       remove everything that was built'
+
+up: build
+	@exec $(PROGRAMS)/gateline up $(ARGS)
+
+build: tools web
+	@echo '── programs ($(PROFILE)); the first time takes some minutes'
+	$(CARGO) build --profile $(PROFILE) -p gateline -p gateline-edge
+
+web: tools web/dist/.built
+
+web/node_modules/.installed: web/package.json web/package-lock.json
+	@echo '── web libraries'
+	cd web && $(NPM) ci --no-audit --no-fund
+	@touch $@
+
+web/dist/.built: web/node_modules/.installed $(WEB_SOURCES)
+	@echo '── web pages'
+	cd web && $(NPM) run --silent build
+	@touch $@
+
+test: build test-tools
+	@echo '── Rust tests'
+	GATELINE_PROGRAMS=$(abspath $(PROGRAMS)) $(CARGO) test --workspace --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE))
+	@echo '── web tests'
+	cd web && $(NPM) test
+	cd web && GATELINE_PROGRAMS=$(abspath $(PROGRAMS)) $(NPM) run e2e
+
+check: tools web/node_modules/.installed
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) xtask layers
+	$(CARGO) xtask tidy
+	$(CARGO) xtask gen --check
+	cd web && $(NPM) run check
+
+gen: tools web/node_modules/.installed
+	$(CARGO) xtask gen
+	cd web && $(NPM) run gen
+
+fmt: tools
+	$(CARGO) fmt --all
+
+bench: tools
+	benches/gateway/run
+
+clean:
+	$(CARGO) clean
+	rm -rf web/dist web/node_modules
+
+tools:
+	@scripts/need build
+
+test-tools:
+	@scripts/need test

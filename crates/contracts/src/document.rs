@@ -202,3 +202,6 @@ fn server_url(url: &str, server: &Map<'_>, at: &Path<'_>, report: &mut Report) -
     result.push_str(rest);
     result
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,3 +184,6 @@ fn add_missing(parent: &mut Map<String, Value>, key: &str, additions: &Map<Strin
 fn object<'v>(parent: &'v mut Map<String, Value>, key: &str) -> Option<&'v mut Map<String, Value>> {
     parent.get_mut(key)?.as_object_mut()
 }
+
+#[cfg(test)]
+mod tests;

@@ -331,3 +331,6 @@ pub(crate) fn duplicate_key(
     );
     Stop::broken(Rule::KeyDuplicate, pointer, second.place, detail)
 }
+
+#[cfg(test)]
+mod tests;

@@ -407,7 +407,9 @@ fn distinct(found: Vec<Draft>, report: &mut Report) -> Vec<Draft> {
             .push(index);
     }
     let mut dropped = HashSet::new();
-    for group in groups.into_values().filter(|group| group.len() > 1) {
+    let mut groups: Vec<Vec<usize>> = groups.into_values().filter(|group| group.len() > 1).collect();
+    groups.sort();
+    for group in groups {
         let first = group
             .iter()
             .copied()
@@ -445,3 +447,6 @@ fn distinct(found: Vec<Draft>, report: &mut Report) -> Vec<Draft> {
         .map(|(_, draft)| draft)
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

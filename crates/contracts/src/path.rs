@@ -124,3 +124,6 @@ fn decode_percent(text: &str) -> Cow<'_, str> {
     }
     String::from_utf8(decoded).map_or(Cow::Borrowed(text), Cow::Owned)
 }
+
+#[cfg(test)]
+mod tests;

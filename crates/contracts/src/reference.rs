@@ -190,3 +190,6 @@ fn keys_below(keys: Keys, key: &str, node: &Node<'_>) -> Option<Keys> {
         _ => Some(Keys::Words),
     }
 }
+
+#[cfg(test)]
+mod tests;

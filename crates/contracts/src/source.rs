@@ -34,6 +34,8 @@ pub(crate) fn parse<'a>(document: &'a str, limits: &Limits, report: &mut Report)
         line: strict.line,
         column: strict.column,
     };
+    // What the first attempt remarked is remarked again.
+    *report = Report::new(limits.findings_max);
     match yaml::parse(text, limits, report) {
         Ok(root) => {
             report.add(Rule::JsonLoose, &Path::Root, place, || {
@@ -45,3 +47,6 @@ pub(crate) fn parse<'a>(document: &'a str, limits: &Limits, report: &mut Report)
         Err(Stop::Broken(_)) => Err(Stop::Broken(strict)),
     }
 }
+
+#[cfg(test)]
+mod tests;

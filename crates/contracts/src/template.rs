@@ -154,3 +154,6 @@ pub(crate) fn without_query(path: &str) -> &str {
     let before = &path[..cut];
     before.strip_suffix('{').unwrap_or(before)
 }
+
+#[cfg(test)]
+mod tests;

@@ -443,3 +443,6 @@ fn measure(node: &Node<'_>) -> Size {
     }
     size
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,62 +37,33 @@ pub(super) fn install(root: &mut Map<String, Value>, how: &Effective<'_>) -> Nam
         "GatewayProblem",
         problem_schema(how.errors_url),
     );
-    let rate = add(
-        components,
-        "headers",
-        "GatewayRateLimit",
-        json!({
-            "description": "What is left of each limit and for how many seconds, as `\"default\";r=42;t=17`.",
-            "schema": { "type": "string" },
-        }),
-    );
-    let policy = add(
-        components,
-        "headers",
-        "GatewayRateLimitPolicy",
-        json!({
-            "description": "The limits that hold, as `\"default\";q=100;w=60`: calls in a window of seconds.",
-            "schema": { "type": "string" },
-        }),
-    );
-    let retry = add(
-        components,
-        "headers",
-        "GatewayRetryAfter",
-        json!({
-            "description": "Seconds to wait before the next call.",
-            "schema": { "type": "integer", "minimum": 0 },
-        }),
-    );
-    let header = |name: &str| json!({ "$ref": format!("#/components/headers/{name}") });
-    let mut success_headers = Map::new();
-    success_headers.insert("RateLimit-Policy".to_owned(), header(&policy));
-    success_headers.insert("RateLimit".to_owned(), header(&rate));
-    let mut limit_headers = success_headers.clone();
-    limit_headers.insert("Retry-After".to_owned(), header(&retry));
-    let mut content = Map::new();
     let reference = format!("#/components/schemas/{schema}");
+    let mut content = Map::new();
     content.insert(
         "application/problem+json".to_owned(),
         json!({ "schema": { "$ref": reference } }),
     );
+    let (success_headers, limit_headers) = headers(components);
     let mut responses = Vec::new();
+    let mut answer =
+        |status, name, value| responses.push((status, add(components, "responses", name, value)));
     if how.key_header.is_some() {
-        let missing =
-            json!({ "description": "The key is missing, unknown, revoked or expired.", "content": content });
-        responses.push(("401", add(components, "responses", "GatewayKeyRefused", missing)));
-        let foreign =
-            json!({ "description": "The application is not subscribed to this API.", "content": content });
-        responses.push((
+        let refused = "The key is missing, unknown, revoked or expired.";
+        answer(
+            "401",
+            "GatewayKeyRefused",
+            json!({ "description": refused, "content": content }),
+        );
+        let foreign = "The application is not subscribed to this API.";
+        answer(
             "403",
-            add(components, "responses", "GatewayNotSubscribed", foreign),
-        ));
+            "GatewayNotSubscribed",
+            json!({ "description": foreign, "content": content }),
+        );
     }
-    let limited = json!({
-        "description": "Too many calls: over a limit or the quota of the plan.",
-        "headers": limit_headers, "content": content,
-    });
-    responses.push(("429", add(components, "responses", "GatewayLimited", limited)));
+    let limited = "Too many calls: over a limit or the quota of the plan.";
+    let limited = json!({ "description": limited, "headers": limit_headers, "content": content });
+    answer("429", "GatewayLimited", limited);
     Names {
         scheme,
         responses,
@@ -100,6 +71,30 @@ pub(super) fn install(root: &mut Map<String, Value>, how: &Effective<'_>) -> Nam
         success_headers,
         limit_headers,
     }
+}
+
+/// Adds the headers; hands back those of successful answers and those of an answer over the limit.
+fn headers(components: &mut Map<String, Value>) -> (Map<String, Value>, Map<String, Value>) {
+    let mut reference = |name, description, schema| {
+        let header = json!({ "description": description, "schema": schema });
+        json!({ "$ref": format!("#/components/headers/{}", add(components, "headers", name, header)) })
+    };
+    let left = "What is left of each limit and for how many seconds, as `\"default\";r=42;t=17`.";
+    let left = reference("GatewayRateLimit", left, json!({ "type": "string" }));
+    let policy = "The limits that hold, as `\"default\";q=100;w=60`: calls in a window of seconds.";
+    let policy = reference("GatewayRateLimitPolicy", policy, json!({ "type": "string" }));
+    let wait = "Seconds to wait before the next call.";
+    let wait = reference(
+        "GatewayRetryAfter",
+        wait,
+        json!({ "type": "integer", "minimum": 0 }),
+    );
+    let mut success = Map::new();
+    success.insert("RateLimit-Policy".to_owned(), policy);
+    success.insert("RateLimit".to_owned(), left);
+    let mut limit = success.clone();
+    limit.insert("Retry-After".to_owned(), wait);
+    (success, limit)
 }
 
 fn problem_schema(errors_url: Option<&str>) -> Value {

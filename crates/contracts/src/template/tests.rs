@@ -1,0 +1,113 @@
+use super::{Error, Part, Template, without_query};
+
+fn literal(text: &str) -> Part {
+    Part::Literal(text.to_owned())
+}
+
+fn parameter(name: &str, rest: bool) -> Part {
+    Part::Parameter {
+        name: name.to_owned(),
+        rest,
+    }
+}
+
+#[test]
+fn paths_are_taken_apart() {
+    let cases = [
+        ("/", vec![vec![]], "/"),
+        ("/pets", vec![vec![literal("pets")]], "/pets"),
+        ("/pets/", vec![vec![literal("pets")], vec![]], "/pets/"),
+        (
+            "/pets/{id}",
+            vec![vec![literal("pets")], vec![parameter("id", false)]],
+            "/pets/{}",
+        ),
+        (
+            "/{a}.{b}",
+            vec![vec![parameter("a", false), literal("."), parameter("b", false)]],
+            "/{}.{}",
+        ),
+        (
+            "/x{a}:run",
+            vec![vec![literal("x"), parameter("a", false), literal(":run")]],
+            "/x{}:run",
+        ),
+        ("/{Key+}", vec![vec![parameter("Key", true)]], "/{+}"),
+        ("/{+name}", vec![vec![parameter("name", true)]], "/{+}"),
+        (
+            "/a(id='{id}')",
+            vec![vec![literal("a(id='"), parameter("id", false), literal("')")]],
+            "/a(id='{}')",
+        ),
+    ];
+    for (path, segments, shape) in cases {
+        let template = Template::parse(path).unwrap();
+        assert_eq!(template.segments, segments, "{path}");
+        assert_eq!(template.shape(), shape, "{path}");
+    }
+}
+
+#[test]
+fn what_is_no_template_is_refused() {
+    let unbalanced = |segment: &str| Error::Unbalanced {
+        segment: segment.to_owned(),
+    };
+    let cases = [
+        ("", Error::NoSlash { path: String::new() }),
+        (
+            "pets",
+            Error::NoSlash {
+                path: "pets".to_owned(),
+            },
+        ),
+        ("/{id", unbalanced("{id")),
+        ("/id}", unbalanced("id}")),
+        ("/{a{b}}", unbalanced("{a{b}}")),
+        ("/{a/b}", unbalanced("{a")),
+        (
+            "/{}",
+            Error::Unnamed {
+                segment: "{}".to_owned(),
+            },
+        ),
+        (
+            "/{+}",
+            Error::Unnamed {
+                segment: "{+}".to_owned(),
+            },
+        ),
+        (
+            "/{ }",
+            Error::Unnamed {
+                segment: "{ }".to_owned(),
+            },
+        ),
+    ];
+    for (path, error) in cases {
+        assert_eq!(Template::parse(path), Err(error), "{path}");
+    }
+}
+
+#[test]
+fn a_name_that_stands_twice_is_found() {
+    assert_eq!(
+        Template::parse("/{a}/{b}/{a}").unwrap().parameter_twice(),
+        Some("a")
+    );
+    assert_eq!(Template::parse("/{a}/{b}").unwrap().parameter_twice(), None);
+}
+
+#[test]
+fn query_and_fragment_are_cut_off() {
+    for (path, served) in [
+        ("/a", "/a"),
+        ("/a?b=c", "/a"),
+        ("/a#b", "/a"),
+        ("/a{?b,c}", "/a"),
+        ("/#x", "/"),
+        ("?a", ""),
+        ("/{a}?", "/{a}"),
+    ] {
+        assert_eq!(without_query(path), served, "{path}");
+    }
+}

@@ -1,9 +1,18 @@
 //! The durable log of a node: batches wait here until their sink has committed them.
 //!
-//! One redb file. An append is one transaction with one fsync: the batch, what it adds to the quotas, and the
-//! next sequence number, all or nothing. Trimming costs no fsync, because a trim that is lost in a crash only
-//! offers batches again that the sink knows. After an error of the disk the file is closed and opened again
-//! before the next use, as redb asks for; whether a commit that reported an error did happen is found out then.
+//! One redb file. An append is one transaction with one fsync, all or nothing. After an error of the disk the
+//! file is closed and opened again before the next use, as redb asks for; whether a commit that reported an error
+//! did happen is found out then.
+//!
+//! **Quotas** are what the quota table says and what the batches say that came after the last one in the table.
+//! The table is brought up to date with each trim, which removes batches, and when much has gathered; so a load
+//! of many keys touches a row a few times a second and not with every batch.
+//!
+//! **Why redb and not a plain file.** Measured with `cargo bench -p events` (2-vCPU virtual machine, local disk,
+//! release build, the machine not quite idle): a batch of 750 calls of one key takes 0.32 ms and 207 µs of CPU,
+//! an append to a plain file with the same content 0.24 ms and 117 µs; of 1000 keys 0.66 ms and 496 µs against
+//! 0.40 ms and 248 µs. At one commit in 10 ms the difference is one to three percent of a core, for which we
+//! get atomic quotas, torn writes noticed, trimming in place and no recovery of our own.
 //!
 //! **When it fills up.** From 80 % of [`LogSettings::bytes_max`] on, events that do not count for quota and bill
 //! (refused calls) are shed and counted in [`LogFigures::shed`]. At 100 % appends fail with [`Error::Full`] until
@@ -24,10 +33,12 @@ use redb::Database;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use self::file::{Appended, File, Head, QuotaCounts};
+use self::counts::Pending;
+use self::file::{Appended, File, Head};
 use crate::call::Event;
 use crate::wire::{BATCHES_BYTES_MAX, BATCHES_MAX, Batch, EVENTS_MAX, Encoder};
 
+mod counts;
 mod file;
 
 /// What [`LogSettings::bytes_max`] is unless set.
@@ -136,8 +147,11 @@ pub struct Log {
 #[derive(Default)]
 struct Writer {
     encoder: Encoder,
-    counts: QuotaCounts,
     kept: Vec<Event>,
+    /// Unknown at first and after an error; then it is read from the batches.
+    pending: Option<Pending>,
+    /// What the tries so far of the present append do; unknown before the first.
+    is_shedding: Option<bool>,
 }
 
 #[derive(Default)]
@@ -212,12 +226,16 @@ impl Log {
         let bytes = self.counters.bytes.load(Ordering::Relaxed);
         let Writer {
             encoder,
-            counts,
             kept,
+            pending,
+            is_shedding,
         } = writer;
-        let nearly_full = bytes >= self.settings.bytes_max / 5 * 4;
-        let kept: &[Event] = if nearly_full {
-            kept.clear();
+        // Decided once for all tries, so that one that succeeded unnoticed is recognised by its bytes.
+        let shedding = is_shedding
+            .take()
+            .unwrap_or(bytes >= self.settings.bytes_max / 5 * 4);
+        kept.clear();
+        let kept: &[Event] = if shedding {
             kept.extend(events.iter().filter(|event| is_metered(event)));
             kept
         } else {
@@ -228,7 +246,7 @@ impl Log {
             self.counters.shed.fetch_add(shed, Ordering::Relaxed);
             return Ok(self.last_sequence());
         }
-        count_quotas(kept, counts);
+        *is_shedding = Some(shedding);
         let mut sequence = self.last_sequence() + 1;
         let head = loop {
             let frame = encoder.encode(sequence, kept);
@@ -237,17 +255,34 @@ impl Log {
                     bytes_max: self.settings.bytes_max,
                 });
             }
+            let mut gathered = self.take_pending(pending)?;
+            gathered.add(kept);
+            let counts = gathered.is_due(sequence).then(|| gathered.counts());
             match self.with(|database| file::append(database, sequence, frame, counts))? {
-                Appended::Done(head) => break head,
+                Appended::Done(head) => {
+                    gathered.forget_through(head.quota_through);
+                    *pending = Some(gathered);
+                    break head;
+                }
+                Appended::Already(head) => break head,
                 Appended::Other(head) => sequence = head.next,
             }
         };
+        *is_shedding = None;
         self.counters
             .events
             .fetch_add(kept.len() as u64, Ordering::Relaxed);
         self.counters.shed.fetch_add(shed, Ordering::Relaxed);
         self.note(head);
         Ok(head.next - 1)
+    }
+
+    /// Takes what is not in the quota table yet; whoever does not put it back lets it be read anew.
+    fn take_pending(&self, pending: &mut Option<Pending>) -> Result<Pending, Error> {
+        match pending.take() {
+            Some(pending) => Ok(pending),
+            None => self.with(counts::read_pending),
+        }
     }
 
     /// Reads the batches after a sequence number, in order and without gaps, as many as fit one message of
@@ -290,8 +325,12 @@ impl Log {
 
     /// Forgets the batches up to a sequence number, that one included.
     pub fn trim(&self, up_to: u64) -> Result<(), Error> {
-        let head = self.with(|database| file::trim(database, up_to))?;
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.take_pending(&mut writer.pending)?;
+        let head = self.with(|database| file::trim(database, up_to, pending.counts()))?;
         crate::fault::point("log.after_trim");
+        pending.forget_through(head.quota_through);
+        writer.pending = Some(pending);
         self.note(head);
         Ok(())
     }
@@ -309,13 +348,17 @@ impl Log {
 
     /// What counts for quotas, of all periods that are not long past; for the start of a node.
     pub fn quota_counts(&self) -> Result<Vec<QuotaCount>, Error> {
-        let counts = self.with(file::quota_counts)?;
-        let read = |(period_start, subscription, count)| QuotaCount {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let pending = self.take_pending(&mut writer.pending)?;
+        let stored = self.with(file::quota_counts)?;
+        let read = |((period_start, subscription), count)| QuotaCount {
             subscription: SubscriptionId::new(Uuid::from_u128(subscription)),
             period_start,
             count,
         };
-        Ok(counts.into_iter().map(read).collect())
+        let counts = pending.on_top_of(stored).into_iter().map(read).collect();
+        writer.pending = Some(pending);
+        Ok(counts)
     }
 
     /// The sequence number of the newest batch, and a notice of each new one.
@@ -370,32 +413,6 @@ impl fmt::Debug for Log {
 fn is_metered(event: &Event) -> bool {
     let Event::Call(call) = event;
     call.counted
-}
-
-fn count_quotas(events: &[Event], counts: &mut QuotaCounts) {
-    counts.clear();
-    let mut last: Option<((i64, u128), u64)> = None;
-    for Event::Call(call) in events {
-        let Some((subscription, period)) = call.quota() else {
-            continue;
-        };
-        let key = (period, subscription.uuid().as_u128());
-        match &mut last {
-            // Calls of one client come in runs, and a comparison is cheaper than a hash.
-            Some((known, count)) if *known == key => *count += 1,
-            _ => {
-                let before = last.replace((key, 1));
-                add_run(counts, before);
-            }
-        }
-    }
-    add_run(counts, last);
-}
-
-fn add_run(counts: &mut QuotaCounts, run: Option<((i64, u128), u64)>) {
-    if let Some((key, count)) = run {
-        *counts.entry(key).or_insert(0) += count;
-    }
 }
 
 fn open_database(path: &Path, cache_bytes: usize) -> Result<Database, redb::Error> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::{PoisonError, RwLock};
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
 
 const BATCHES: TableDefinition<u64, &[u8]> = TableDefinition::new("batches");
 /// (beginning of the period, subscription) → calls. In this order, past periods are one range.
@@ -15,6 +15,7 @@ const NODE: TableDefinition<(), u128> = TableDefinition::new("node");
 const FORMAT: &str = "format";
 const NEXT: &str = "next";
 const BYTES: &str = "bytes";
+const QUOTA_THROUGH: &str = "quota_through";
 
 /// The format of the tables above.
 pub(super) const FORMAT_KNOWN: u64 = 1;
@@ -40,13 +41,17 @@ pub(super) struct Head {
     pub(super) next: u64,
     pub(super) bytes: u64,
     pub(super) batches: u64,
+    /// The newest batch whose calls are in the quota table; those after it are counted from the batches.
+    pub(super) quota_through: u64,
 }
 
 /// How an append ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Appended {
-    /// It is on the disk, now or since an attempt that seemed to fail.
+    /// It is on the disk.
     Done(Head),
+    /// It is there since an attempt that seemed to fail; nothing was written.
+    Already(Head),
     /// The sequence number is not the next one; nothing was written.
     Other(Head),
 }
@@ -128,18 +133,19 @@ pub(super) fn head(database: &Database) -> Result<Head, redb::Error> {
         next: number(NEXT)?,
         bytes: number(BYTES)?,
         batches: transaction.open_table(BATCHES)?.len()?,
+        quota_through: number(QUOTA_THROUGH)?,
     })
 }
 
-/// Commits a frame and what it counts, with fsync.
+/// Commits a frame, and the counts of all batches that are not in the quota table yet if they are given.
 pub(super) fn append(
     database: &Database,
     sequence: u64,
     frame: &[u8],
-    counts: &QuotaCounts,
+    counts: Option<&QuotaCounts>,
 ) -> Result<Appended, redb::Error> {
     let transaction = database.begin_write()?;
-    let head = {
+    {
         let mut meta = transaction.open_table(META)?;
         let mut batches = transaction.open_table(BATCHES)?;
         let next = meta.get(NEXT)?.map_or(1, |value| value.value());
@@ -152,7 +158,7 @@ pub(super) fn append(
             transaction.abort()?;
             let head = head(database)?;
             return Ok(if is_there {
-                Appended::Done(head)
+                Appended::Already(head)
             } else {
                 Appended::Other(head)
             });
@@ -161,21 +167,15 @@ pub(super) fn append(
         let bytes = meta.get(BYTES)?.map_or(0, |value| value.value()) + frame.len() as u64;
         meta.insert(NEXT, sequence + 1)?;
         meta.insert(BYTES, bytes)?;
-        if !counts.is_empty() {
+        if let Some(counts) = counts {
             add_counts(&mut transaction.open_table(QUOTA)?, counts)?;
+            meta.insert(QUOTA_THROUGH, sequence)?;
         }
-        Head {
-            format: FORMAT_KNOWN,
-            node: 0,
-            next: sequence + 1,
-            bytes,
-            batches: batches.len()?,
-        }
-    };
+    }
     crate::fault::point("log.before_commit");
     transaction.commit()?;
     crate::fault::point("log.after_commit");
-    Ok(Appended::Done(head))
+    Ok(Appended::Done(head(database)?))
 }
 
 fn add_counts(
@@ -234,10 +234,24 @@ pub(super) fn read(
     Ok(found)
 }
 
-/// Removes batches without fsync: if that is lost, they are offered to the sink again, which knows them.
-pub(super) fn trim(database: &Database, up_to: u64) -> Result<Head, redb::Error> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::None)?;
+/// Hands out the frames after a sequence number, one at a time.
+pub(super) fn each_after(
+    database: &Database,
+    sequence: u64,
+    mut take: impl FnMut(u64, &[u8]),
+) -> Result<(), redb::Error> {
+    let transaction = database.begin_read()?;
+    let batches = transaction.open_table(BATCHES)?;
+    for entry in batches.range(sequence.saturating_add(1)..)? {
+        let (sequence, frame) = entry?;
+        take(sequence.value(), frame.value());
+    }
+    Ok(())
+}
+
+/// Removes batches, after the counts of all batches that are not in the quota table yet were added to it.
+pub(super) fn trim(database: &Database, up_to: u64, counts: &QuotaCounts) -> Result<Head, redb::Error> {
+    let transaction = database.begin_write()?;
     {
         let mut removed = 0;
         let mut batches = transaction.open_table(BATCHES)?;
@@ -250,20 +264,23 @@ pub(super) fn trim(database: &Database, up_to: u64) -> Result<Head, redb::Error>
             .get(BYTES)?
             .map_or(0, |value| value.value())
             .saturating_sub(removed);
+        let newest = meta.get(NEXT)?.map_or(1, |value| value.value()) - 1;
         meta.insert(BYTES, bytes)?;
+        meta.insert(QUOTA_THROUGH, newest)?;
+        add_counts(&mut transaction.open_table(QUOTA)?, counts)?;
     }
     transaction.commit()?;
     head(database)
 }
 
-pub(super) fn quota_counts(database: &Database) -> Result<Vec<(i64, u128, u64)>, redb::Error> {
+/// The quota table.
+pub(super) fn quota_counts(database: &Database) -> Result<QuotaCounts, redb::Error> {
     let transaction = database.begin_read()?;
     let quota = transaction.open_table(QUOTA)?;
-    let mut counts = Vec::new();
+    let mut counts = QuotaCounts::new();
     for entry in quota.iter()? {
         let (key, count) = entry?;
-        let (period, subscription) = key.value();
-        counts.push((period, subscription, count.value()));
+        counts.insert(key.value(), count.value());
     }
     Ok(counts)
 }

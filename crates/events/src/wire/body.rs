@@ -4,13 +4,58 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use domain::{Code, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{DecodeError, EVENTS_MAX, FORM_CALLS, HEAD_BYTES, seal};
+use super::{DecodeError, EVENTS_MAX, FORM_CALLS, seal};
 use crate::call::{Call, Callee, Caller, Event, Method, Subscribed};
 
-type Id = [u8; 16];
+/// An id as 16 bytes in one piece; byte by byte, as serde sees arrays, takes several times as long.
+#[derive(Clone, Copy)]
+struct Id([u8; 16]);
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = <&[u8]>::deserialize(deserializer)?;
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| serde::de::Error::invalid_length(bytes.len(), &"16 bytes"))
+    }
+}
+
+impl From<Uuid> for Id {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid.into_bytes())
+    }
+}
+
+/// Writes into memory that is kept.
+struct Append<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Append<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_push(&mut self, data: u8) -> postcard::Result<()> {
+        self.0.push(data);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
 
 const COUNTED: u8 = 1;
 
@@ -100,11 +145,10 @@ impl Encoder {
             codes: &self.codes_text,
             calls: &self.calls,
         };
-        let mut frame = std::mem::take(&mut self.frame);
-        frame.clear();
-        frame.resize(HEAD_BYTES, 0);
-        frame[HEAD_BYTES - 1] = FORM_CALLS;
-        self.frame = postcard::to_extend(&body, frame).expect("plain data into memory cannot fail");
+        self.frame.clear();
+        self.frame.extend_from_slice(&[0, 0, 0, 0, FORM_CALLS]);
+        postcard::serialize_with_flavor(&body, Append(&mut self.frame))
+            .expect("plain data into memory cannot fail");
         seal(sequence, &mut self.frame);
         &self.frame
     }
@@ -120,7 +164,7 @@ impl Encoder {
 
     fn add(&mut self, call: &Call, base_us: i64) {
         let wire = WireCall {
-            request: call.request.uuid().into_bytes(),
+            request: call.request.uuid().into(),
             after_us: call.started_at.as_micros() - base_us,
             callee: call.callee.map_or(0, |callee| self.callees.place(callee)),
             caller: call.caller.map_or(0, |caller| self.callers.place(caller)),
@@ -243,16 +287,16 @@ fn at<T: Copy>(list: &[T], place: u32) -> Result<Option<T>, DecodeError> {
 }
 
 fn id<T>(bytes: Id, make: impl FnOnce(Uuid) -> T) -> T {
-    make(Uuid::from_bytes(bytes))
+    make(Uuid::from_bytes(bytes.0))
 }
 
 impl From<Callee> for WireCallee {
     fn from(callee: Callee) -> Self {
         Self {
-            organization: callee.organization.uuid().into_bytes(),
-            api: callee.api.uuid().into_bytes(),
-            version: callee.version.uuid().into_bytes(),
-            operation: callee.operation.map(|id| id.uuid().into_bytes()),
+            organization: callee.organization.uuid().into(),
+            api: callee.api.uuid().into(),
+            version: callee.version.uuid().into(),
+            operation: callee.operation.map(|id| id.uuid().into()),
         }
     }
 }
@@ -274,15 +318,10 @@ impl From<Caller> for WireCaller {
     fn from(caller: Caller) -> Self {
         let subscribed = caller.subscribed;
         Self {
-            organization: caller.organization.uuid().into_bytes(),
-            application: caller.application.uuid().into_bytes(),
-            key: caller.key.uuid().into_bytes(),
-            subscribed: subscribed.map(|under| {
-                (
-                    under.subscription.uuid().into_bytes(),
-                    under.plan.uuid().into_bytes(),
-                )
-            }),
+            organization: caller.organization.uuid().into(),
+            application: caller.application.uuid().into(),
+            key: caller.key.uuid().into(),
+            subscribed: subscribed.map(|under| (under.subscription.uuid().into(), under.plan.uuid().into())),
         }
     }
 }

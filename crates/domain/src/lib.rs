@@ -18,6 +18,7 @@ pub mod identity;
 pub mod import;
 pub mod key;
 pub mod name;
+pub mod node;
 pub mod offer;
 pub mod page;
 pub mod session;

@@ -259,6 +259,18 @@ impl Store {
         Ok(Tx { inner })
     }
 
+    /// Begins a transaction that only reads and sees one state of the database throughout.
+    pub async fn begin_read(&self) -> Result<Tx, Error> {
+        let inner = match &self.db {
+            Db::Sqlite { readers, .. } => Inner::Sqlite(readers.begin().await?),
+            Db::Postgres(pool) => {
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+                Inner::Postgres(pool.begin_with(begin).await?)
+            }
+        };
+        Ok(Tx { inner })
+    }
+
     /// Reads all rows.
     pub async fn fetch_all(&self, sql: &str, args: &[Arg]) -> Result<Vec<Row>, Error> {
         Ok(match &self.db {
@@ -379,6 +391,18 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// The placeholders of several rows, as `($1, $2, TRUE), ($3, $4, TRUE)`.
+pub(crate) fn places(rows: usize, columns: usize, constant: &str) -> String {
+    let row = |row: usize| {
+        let places: Vec<_> = (1..=columns)
+            .map(|column| format!("${}", row * columns + column))
+            .collect();
+        format!("({}{constant})", places.join(", "))
+    };
+    let rows: Vec<_> = (0..rows).map(row).collect();
+    rows.join(", ")
 }
 
 /// The address without what may be a password.

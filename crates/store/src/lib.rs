@@ -5,10 +5,17 @@
 //! editable part go through [`entity`]: the row's `body` is the entity as JSON and the truth, the other columns
 //! are copies of what is unique, joined or sorted by. Start reading there, then [`migrate`].
 
+pub mod contract;
 mod db;
 pub mod entity;
 mod error;
+pub mod failure;
+pub mod idempotency;
 pub mod migrate;
+pub mod node;
+pub mod session;
+pub mod snapshot;
+pub mod usage;
 
 pub use db::{Arg, Row, Store, Tx};
 pub use error::Error;

@@ -117,9 +117,11 @@ CREATE TABLE subscriptions (
     plan_id TEXT NOT NULL REFERENCES plans (id),
     state TEXT NOT NULL,
     body {json} NOT NULL,
-    revision BIGINT NOT NULL,
-    CONSTRAINT subscriptions_product UNIQUE (application_id, product_id)
+    revision BIGINT NOT NULL
 );
+-- One that is cancelled stays as it is and makes room for another.
+CREATE UNIQUE INDEX subscriptions_product ON subscriptions (application_id, product_id) WHERE state <> 'cancelled';
+CREATE INDEX subscriptions_application ON subscriptions (application_id);
 CREATE INDEX subscriptions_provider ON subscriptions (provider_id);
 CREATE TABLE keys (
     id TEXT PRIMARY KEY,
@@ -166,12 +168,15 @@ CREATE TABLE usage_hour (
     subscription_id TEXT NOT NULL,
     plan_id TEXT NOT NULL,
     calls BIGINT NOT NULL,
+    counted BIGINT NOT NULL,
     refused BIGINT NOT NULL,
     client_errors BIGINT NOT NULL,
     server_errors BIGINT NOT NULL,
     bytes_in BIGINT NOT NULL,
     bytes_out BIGINT NOT NULL,
     latency_us BIGINT NOT NULL,
-    PRIMARY KEY (provider_id, hour, api_id, version_id, operation_id, application_id, subscription_id, plan_id)
+    PRIMARY KEY (
+        provider_id, hour, api_id, version_id, operation_id, consumer_id, application_id, subscription_id, plan_id
+    )
 );
 CREATE INDEX usage_hour_consumer ON usage_hour (consumer_id, hour);

@@ -147,6 +147,8 @@ codes! {
         "Try again later. If the call changes something, find out first whether it took effect.";
     UpstreamNone = "upstream_none", 503, "No service is configured or well behind this route",
         "Try again later; the provider has to bring a target up.";
+    NotReady = "not_ready", 503, "This node is starting",
+        "Wait as long as `Retry-After` says; the node is waiting for its configuration.";
     Draining = "draining", 503, "This node is stopping",
         "Send the request again; another node takes it.";
     Overloaded = "overloaded", 503, "Too much at once",

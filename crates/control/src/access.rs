@@ -1,101 +1,86 @@
 //! Who calls, and what they may do.
+//!
+//! The rules are Cedar policies (`access/gateline.cedar`) over a schema (`access/gateline.cedarschema`) whose
+//! actions are the operation ids of the API. They are validated when the program starts. To add an operation:
+//! its name in the group of the least role that may do it, a row in `spec/authorization.tsv`.
 
-use domain::id::{ClientId, OrganizationId, UserId, WorkspaceId};
+mod caller;
+
+use std::collections::{HashMap, HashSet};
+
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicySet, Request,
+    RestrictedExpression, Schema, ValidationMode, Validator,
+};
+use domain::Code;
+use domain::id::{OrganizationId, WorkspaceId};
 use domain::identity::Role;
 
 use crate::Error;
 
-/// Who calls, on behalf of which organization, in which request.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Caller {
-    /// Who.
-    pub principal: Principal,
-    /// The organization that the call is about; chosen by the caller among theirs.
-    pub organization: Option<OrganizationId>,
-    /// Their roles in that organization: one for the whole of it, some for single workspaces.
-    pub roles: Roles,
-    /// The request, for audit entries.
-    pub request_id: Option<String>,
-}
+pub use caller::{Caller, Principal, Roles};
 
-/// Who calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Principal {
-    /// Nobody has signed in.
-    Anonymous,
-    /// A person.
-    User(UserId),
-    /// A machine with client credentials.
-    Client(ClientId),
-    /// Gateline itself: the first start, jobs.
-    System,
-}
-
-/// The roles of a caller in one organization.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Roles {
-    /// In the whole organization.
-    pub organization: Option<Role>,
-    /// In single workspaces.
-    pub workspaces: Vec<(WorkspaceId, Role)>,
-}
-
-impl Caller {
-    /// Gateline itself, acting in an organization.
-    pub fn system(organization: Option<OrganizationId>) -> Self {
-        let roles = Roles {
-            organization: Some(Role::Owner),
-            workspaces: Vec::new(),
-        };
-        Self {
-            principal: Principal::System,
-            organization,
-            roles,
-            request_id: None,
-        }
-    }
-
-    /// Nobody in particular.
-    pub fn anonymous(request_id: Option<String>) -> Self {
-        Self {
-            principal: Principal::Anonymous,
-            organization: None,
-            roles: Roles::default(),
-            request_id,
-        }
-    }
-
-    /// The name that stands in audit entries.
-    pub fn actor(&self) -> String {
-        match self.principal {
-            Principal::Anonymous => "anonymous".to_owned(),
-            Principal::User(id) => id.to_string(),
-            Principal::Client(id) => id.to_string(),
-            Principal::System => "system".to_owned(),
-        }
-    }
-
-    /// The organization that the call is about.
-    ///
-    /// # Errors
-    /// `authentication_required` if nobody has signed in, `not_found` if the caller belongs to none.
-    pub fn organization(&self) -> Result<OrganizationId, Error> {
-        if self.principal == Principal::Anonymous {
-            return Err(Error::refused(
-                domain::Code::AuthenticationRequired,
-                "Nobody is signed in.",
-            ));
-        }
-        self.organization.ok_or_else(|| Error::not_found("organization"))
-    }
-}
+const SCHEMA: &str = include_str!("access/gateline.cedarschema");
+const POLICIES: &str = include_str!("access/gateline.cedar");
+/// The area of what belongs to no organization.
+const INSTALLATION: &str = "installation";
 
 /// Decides what callers may do.
-pub struct Access {}
+pub struct Access {
+    authorizer: Authorizer,
+    policies: PolicySet,
+    /// The actions and their groups; the base of the entities of each call.
+    groups: Entities,
+    actions: HashMap<String, EntityUid>,
+    types: Types,
+}
+
+struct Types {
+    area: EntityTypeName,
+    user: EntityTypeName,
+    client: EntityTypeName,
+    system: EntityTypeName,
+    anonymous: EntityTypeName,
+}
 
 impl Access {
+    /// Reads the policies and validates them against the schema.
     pub(crate) fn new() -> Result<Self, Error> {
-        Ok(Self {})
+        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| failed(&error))?;
+        let policies: PolicySet = POLICIES.parse().map_err(|error| failed(&error))?;
+        let found = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+        if !found.validation_passed_without_warnings() {
+            return Err(failed(&found));
+        }
+        let groups = schema.action_entities().map_err(|error| failed(&error))?;
+        let grouped: HashSet<_> = schema.action_groups().cloned().collect();
+        let actions = schema
+            .actions()
+            .filter(|action| !grouped.contains(*action))
+            .map(|action| (action.id().unescaped().to_owned(), action.clone()))
+            .collect();
+        let named = |name: &str| name.parse::<EntityTypeName>().map_err(|error| failed(&error));
+        let types = Types {
+            area: named("Area")?,
+            user: named("User")?,
+            client: named("Client")?,
+            system: named("System")?,
+            anonymous: named("Anonymous")?,
+        };
+        Ok(Self {
+            authorizer: Authorizer::new(),
+            policies,
+            groups,
+            actions,
+            types,
+        })
+    }
+
+    /// Every operation that there is a rule for, sorted.
+    pub fn actions(&self) -> Vec<&str> {
+        let mut actions: Vec<_> = self.actions.keys().map(String::as_str).collect();
+        actions.sort_unstable();
+        actions
     }
 
     /// Checks that the caller may do `action` (an operation's name, as `create_api`) in an organization, on
@@ -111,7 +96,171 @@ impl Access {
         organization: OrganizationId,
         workspace: Option<WorkspaceId>,
     ) -> Result<(), Error> {
-        let _ = (caller, action, organization, workspace);
-        Ok(())
+        self.decide(caller, action, Some(organization), workspace)
+    }
+
+    /// Checks that the caller may do what is about no organization: signing in, their own account.
+    ///
+    /// # Errors
+    /// `authentication_required` if nobody has signed in and somebody must.
+    pub fn check_personal(&self, caller: &Caller, action: &str) -> Result<(), Error> {
+        self.decide(caller, action, None, None)
+    }
+
+    fn decide(
+        &self,
+        caller: &Caller,
+        action: &str,
+        organization: Option<OrganizationId>,
+        workspace: Option<WorkspaceId>,
+    ) -> Result<(), Error> {
+        if self.allows(caller, action, organization, workspace)? {
+            return Ok(());
+        }
+        if caller.principal == Principal::Anonymous {
+            return Err(Error::anonymous());
+        }
+        // Of the organization itself a member knows anyway; single things that may not be read are not there.
+        let kind = action.split_once('_').map_or(action, |(_, kind)| kind);
+        let read = format!("read_{kind}");
+        let readable = match self.actions.contains_key(&read) && action.starts_with("read_") {
+            true => false,
+            false => self.allows(caller, "read_organization", organization, None)?,
+        };
+        if !readable {
+            return Err(Error::not_found(kind));
+        }
+        let detail = match self.least(action)? {
+            Some(role) => format!(
+                "`{action}` needs the role {} or a higher one here.",
+                role.as_str()
+            ),
+            None => format!("`{action}` is allowed to nobody."),
+        };
+        Err(Error::refused(Code::PermissionDenied, detail))
+    }
+
+    /// The least role in an organization that may do an action; `None` if none may.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for an action without a rule.
+    pub fn least(&self, action: &str) -> Result<Option<Role>, Error> {
+        let organization = OrganizationId::new(uuid::Uuid::nil());
+        for role in Role::ALL {
+            let mut caller = Caller::system(Some(organization));
+            caller.roles.organization = Some(role);
+            if self.allows(&caller, action, Some(organization), None)? {
+                return Ok(Some(role));
+            }
+        }
+        Ok(None)
+    }
+
+    fn allows(
+        &self,
+        caller: &Caller,
+        action: &str,
+        organization: Option<OrganizationId>,
+        workspace: Option<WorkspaceId>,
+    ) -> Result<bool, Error> {
+        let action = self
+            .actions
+            .get(action)
+            .ok_or_else(|| Error::Internal(format!("there is no rule for the operation `{action}`"), None))?;
+        let principal = self.principal(caller)?;
+        let (resource, parent) = self.resource(organization, workspace);
+        let request = Request::new(
+            principal.uid(),
+            action.clone(),
+            resource.uid(),
+            Context::empty(),
+            None,
+        )
+        .map_err(|error| failed(&error))?;
+        let entities = self
+            .groups
+            .clone()
+            .add_entities([principal, resource].into_iter().chain(parent), None)
+            .map_err(|error| failed(&error))?;
+        let answer = self.authorizer.is_authorized(&request, &self.policies, &entities);
+        // A policy that cannot be evaluated would otherwise just not permit; validation rules it out.
+        if let Some(error) = answer.diagnostics().errors().next() {
+            return Err(failed(error));
+        }
+        Ok(answer.decision() == Decision::Allow)
+    }
+
+    /// The area asked about, and the organization above it if it is a workspace.
+    fn resource(
+        &self,
+        organization: Option<OrganizationId>,
+        workspace: Option<WorkspaceId>,
+    ) -> (Entity, Option<Entity>) {
+        let above = match organization {
+            Some(id) => self.area(&id.to_string()),
+            None => self.area(INSTALLATION),
+        };
+        let parent = Entity::new_no_attrs(above.clone(), HashSet::new());
+        match workspace {
+            Some(id) => (
+                Entity::new_no_attrs(self.area(&id.to_string()), HashSet::from([above])),
+                Some(parent),
+            ),
+            None => (parent, None),
+        }
+    }
+
+    fn principal(&self, caller: &Caller) -> Result<Entity, Error> {
+        let (kind, id) = match caller.principal {
+            Principal::Anonymous => {
+                let uid =
+                    EntityUid::from_type_name_and_id(self.types.anonymous.clone(), EntityId::new("nobody"));
+                return Ok(Entity::new_no_attrs(uid, HashSet::new()));
+            }
+            Principal::User(id) => (&self.types.user, id.to_string()),
+            Principal::Client(id) => (&self.types.client, id.to_string()),
+            Principal::System => (&self.types.system, "system".to_owned()),
+        };
+        let uid = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
+        let attributes = Role::ALL.map(|role| {
+            let areas = self
+                .areas(caller, role)
+                .into_iter()
+                .map(RestrictedExpression::new_entity_uid);
+            (role.as_str().to_owned(), RestrictedExpression::new_set(areas))
+        });
+        Entity::new(uid, HashMap::from(attributes), HashSet::new()).map_err(|error| failed(&error))
+    }
+
+    /// Where the caller has this role.
+    fn areas(&self, caller: &Caller, role: Role) -> Vec<EntityUid> {
+        let Some(organization) = caller.organization else {
+            return Vec::new();
+        };
+        let roles = &caller.roles;
+        // Who belongs to a workspace sees the whole organization: what teams publish there is for each other.
+        let implied = if roles.workspaces.is_empty() {
+            None
+        } else {
+            Some(Role::Viewer)
+        };
+        let mut areas = Vec::new();
+        if roles.organization.or(implied) == Some(role) {
+            areas.push(self.area(&organization.to_string()));
+        }
+        let here = roles.workspaces.iter().filter(|(_, held)| *held == role);
+        areas.extend(here.map(|(workspace, _)| self.area(&workspace.to_string())));
+        areas
+    }
+
+    fn area(&self, id: &str) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.types.area.clone(), EntityId::new(id))
     }
 }
+
+fn failed(error: &impl std::fmt::Display) -> Error {
+    Error::Internal(format!("deciding with Cedar: {error}"), None)
+}
+
+#[cfg(test)]
+mod tests;

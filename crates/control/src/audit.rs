@@ -1,13 +1,14 @@
 //! The audit chain: each change is an entry that carries the hash of the one before it.
 
-use domain::Timestamp;
 use domain::audit::AuditEntry;
 use domain::id::{AuditId, OrganizationId};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use store::{Arg, Tx};
+use store::Tx;
+use store::audit::Head;
 
-use crate::{Caller, Error};
+use crate::secret::Purpose;
+use crate::{Caller, Control, Error};
 
 /// What stands in `previous` of the first entry of a chain.
 pub const FIRST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -26,53 +27,82 @@ pub(crate) struct Change<'a> {
     pub(crate) after: Option<Value>,
 }
 
-/// Appends an entry in the transaction of the change, so that there is never one without the other.
-pub(crate) async fn append(
-    tx: &mut Tx,
-    caller: &Caller,
-    id: AuditId,
-    at: Timestamp,
-    change: Change<'_>,
-) -> Result<(), Error> {
-    tx.lock(&format!("audit:{}", change.organization)).await?;
-    let sql = "SELECT sequence, hash FROM audit WHERE organization_id = $1 ORDER BY sequence DESC LIMIT 1";
-    let last = tx.fetch_optional(sql, &[Arg::text(change.organization)]).await?;
-    let (sequence, previous) = match last {
-        Some(row) => (row.int("sequence")? + 1, row.text("hash")?),
-        None => (1, FIRST.to_owned()),
-    };
-    let mut entry = AuditEntry {
-        id,
-        organization_id: change.organization,
-        sequence,
-        at,
-        actor: caller.actor(),
-        action: change.action.to_owned(),
-        resource: change.resource,
-        before: change.before,
-        after: change.after,
-        request_id: caller.request_id.clone(),
-        previous,
-        hash: String::new(),
-    };
-    entry.hash = hash(&entry)?;
-    let body =
-        serde_json::to_value(&entry).map_err(|error| Error::internal("writing an audit entry", error))?;
-    let sql = "INSERT INTO audit (organization_id, sequence, id, actor, action, resource, at, hash, body)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
-    let args = [
-        Arg::text(entry.organization_id),
-        Arg::int(entry.sequence),
-        Arg::text(entry.id),
-        Arg::text(&entry.actor),
-        Arg::text(&entry.action),
-        Arg::text(&entry.resource),
-        Arg::time(entry.at),
-        Arg::text(&entry.hash),
-        Arg::Json(body),
-    ];
-    tx.execute(sql, &args).await?;
-    Ok(())
+/// Locks an organization's chain until the transaction ends.
+pub(crate) async fn lock(tx: &mut Tx, organization: OrganizationId) -> Result<(), Error> {
+    Ok(tx.lock(&format!("audit:{organization}")).await?)
+}
+
+impl Control {
+    /// Appends an entry in the transaction of the change, so that there is never one without the other.
+    pub(crate) async fn append(&self, tx: &mut Tx, caller: &Caller, change: Change<'_>) -> Result<(), Error> {
+        let organization = change.organization;
+        lock(tx, organization).await?;
+        let head = store::audit::head(tx, organization).await?;
+        let (sequence, previous) = match head {
+            Some(head) => (head.sequence + 1, head.hash),
+            None => (1, FIRST.to_owned()),
+        };
+        let mut entry = AuditEntry {
+            id: AuditId::new(self.uuid()),
+            organization_id: organization,
+            sequence,
+            at: self.now(),
+            actor: caller.actor(),
+            action: change.action.to_owned(),
+            resource: change.resource,
+            before: change.before.map(without_secrets),
+            after: change.after.map(without_secrets),
+            request_id: caller.request_id.clone(),
+            previous,
+            hash: String::new(),
+        };
+        entry.hash = hash(&entry)?;
+        store::audit::insert(tx, &entry).await?;
+        let head = Head {
+            sequence,
+            mac: self.head_mac(organization, sequence, &entry.hash),
+            hash: entry.hash,
+        };
+        Ok(store::audit::set_head(tx, organization, &head).await?)
+    }
+
+    fn head_mac(&self, organization: OrganizationId, sequence: i64, hash: &str) -> String {
+        let text = format!("{organization}.{sequence}.{hash}");
+        hex(&self.secrets().mac(Purpose::AuditHead, text.as_bytes()))
+    }
+}
+
+/// Fields that must not stand in the chain, should a resource ever have one.
+const SECRET_FIELDS: [&str; 8] = [
+    "password",
+    "password_hash",
+    "secret",
+    "client_secret",
+    "secret_hash",
+    "token",
+    "private_key",
+    "authorization",
+];
+
+fn without_secrets(mut value: Value) -> Value {
+    hide(&mut value);
+    value
+}
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if SECRET_FIELDS.contains(&name.to_ascii_lowercase().as_str()) {
+                    *value = Value::from("[hidden]");
+                } else {
+                    hide(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(hide),
+        _ => {}
+    }
 }
 
 /// SHA-256 over the canonical JSON of an entry without its `hash`.

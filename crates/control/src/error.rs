@@ -91,6 +91,11 @@ impl Error {
         )
     }
 
+    /// Nobody has signed in, or not any more.
+    pub fn anonymous() -> Self {
+        Self::refused(Code::AuthenticationRequired, "Nobody is signed in.")
+    }
+
     /// Something that should not happen.
     pub fn internal(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(what.to_owned(), Some(Box::new(source)))

@@ -4,20 +4,48 @@
 //! is there, it is written together with its audit entry ([`audit`]) in one transaction, and gateways hear of it.
 //! [`resource`] does that for everything that is created, read, listed, changed and removed; what is more than
 //! that (sign-in, import, key rotation) has a module of its own. No HTTP here: `api` is the edge.
+//!
+//! Start with [`Control::open`], then [`auth`] for how a request becomes a [`Caller`].
 
 pub mod access;
 pub mod audit;
+pub mod auth;
+mod bootstrap;
+mod counter;
 mod error;
+pub mod idempotency;
+pub mod jobs;
 pub mod resource;
+pub mod secret;
+pub mod work;
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::Timestamp;
+use domain::session::FirstAdmin;
 use store::Store;
 use uuid::Uuid;
 
 pub use access::Caller;
+pub use counter::Counts;
 pub use error::{Error, FieldError};
+
+/// What a control plane is opened with.
+#[derive(Clone)]
+pub struct Settings {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub database: String,
+    /// Where `secrets/` and `admin.json` are.
+    pub data_dir: PathBuf,
+    /// Where API traffic goes, as `http://127.0.0.1:8080`, without a slash at the end.
+    pub gateway_url: String,
+    /// Where the control plane answers; the issuer of tokens.
+    pub control_url: String,
+    /// Tells the time: [`system_clock`], or a test's own.
+    pub clock: Clock,
+}
 
 /// The control plane: everything its use cases need.
 #[derive(Clone)]
@@ -27,8 +55,13 @@ pub struct Control {
 
 struct Inner {
     store: Store,
-    clock: Clock,
+    settings: Settings,
     access: access::Access,
+    secrets: secret::Secrets,
+    tokens: auth::Signer,
+    passwords: auth::Passwords,
+    works: work::Watchers,
+    counters: counter::Counters,
     /// Told after every change that gateways have to hear of; the snapshot builder listens.
     changes: tokio::sync::watch::Sender<u64>,
 }
@@ -36,19 +69,72 @@ struct Inner {
 /// Tells the time; tests pass their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// The clock of the machine.
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    })
+}
+
 impl Control {
-    /// Puts a control plane on an opened store.
+    /// Opens the database, brings its schema up to date, and reads the secrets or makes them.
+    ///
+    /// An empty database gets what a first start needs (see [`first_admin`](Self::first_admin)).
+    ///
+    /// # Errors
+    /// [`Error::Store`] if the database is away, locked, newer than this program or cannot be migrated;
+    /// [`Error::Internal`] if the data directory cannot be used.
+    pub async fn open(settings: Settings) -> Result<Self, Error> {
+        let secrets = secret::Secrets::open(&settings.data_dir.join("secrets"))?;
+        let store = Store::open(&settings.database).await?;
+        let control = Self::assemble(store, settings, secrets)?;
+        control.bootstrap().await?;
+        Ok(control)
+    }
+
+    /// Puts a control plane on an opened and migrated store, with secrets that live as long as the process and
+    /// nothing in the database; for tests.
     pub fn new(store: Store, clock: Clock) -> Result<Self, Error> {
-        let access = access::Access::new()?;
+        let settings = Settings {
+            database: String::new(),
+            data_dir: PathBuf::new(),
+            gateway_url: "http://127.0.0.1:8080".to_owned(),
+            control_url: "http://127.0.0.1:8081".to_owned(),
+            clock,
+        };
+        Self::assemble(store, settings, secret::Secrets::ephemeral()?)
+    }
+
+    fn assemble(store: Store, settings: Settings, secrets: secret::Secrets) -> Result<Self, Error> {
         let (changes, _) = tokio::sync::watch::channel(0);
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
-                clock,
-                access,
+                access: access::Access::new()?,
+                tokens: auth::Signer::new(secrets.signing_key(), &settings.control_url)?,
+                passwords: auth::Passwords::new()?,
+                works: work::Watchers::default(),
+                counters: counter::Counters::default(),
+                secrets,
+                settings,
                 changes,
             }),
         })
+    }
+
+    /// The first administrator as `admin.json` has it, whether made just now or at an earlier start; `None` if
+    /// the file is gone.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the file cannot be read.
+    pub fn first_admin(&self) -> Result<Option<FirstAdmin>, Error> {
+        bootstrap::read_admin(&self.inner.settings.data_dir)
+    }
+
+    /// What it was opened with.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
     }
 
     /// The store, for reading what needs no rules.
@@ -56,9 +142,24 @@ impl Control {
         &self.inner.store
     }
 
+    /// The secrets: the cluster token, MACs for cursors.
+    pub fn secrets(&self) -> &secret::Secrets {
+        &self.inner.secrets
+    }
+
+    /// Who may do what.
+    pub fn access(&self) -> &access::Access {
+        &self.inner.access
+    }
+
+    /// What was counted since the start, for metrics.
+    pub fn counts(&self) -> Counts {
+        self.inner.counters.read()
+    }
+
     /// What time it is.
     pub fn now(&self) -> Timestamp {
-        (self.inner.clock)()
+        (self.inner.settings.clock)()
     }
 
     /// Makes the UUIDv7 of a new id.

@@ -4,11 +4,30 @@
 //! merge patch, audit, telling gateways, paging) is here once. To add a resource: an impl in a file of
 //! `resource/`, its table in `store`, its handlers in `api`.
 
+mod api;
+mod application;
+mod client;
+mod currency;
+mod environment;
+pub(crate) mod fault;
+mod key;
+mod membership;
+mod organization;
+pub(crate) mod own;
+pub mod plan;
+mod policy;
+mod product;
+pub(crate) mod route;
+pub(crate) mod subscription;
+pub(crate) mod upstream;
+pub(crate) mod version;
+mod workspace;
+
 use std::future::Future;
 
 use domain::Timestamp;
 use domain::code::Code;
-use domain::id::{AuditId, OrganizationId, WorkspaceId};
+use domain::id::{OrganizationId, WorkspaceId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -69,6 +88,22 @@ pub trait Resource: Entity {
         async { Ok(()) }
     }
 
+    /// Checks that nothing needs it any more, before it is removed; removes what is nothing without it.
+    ///
+    /// # Errors
+    /// `in_use` that names what uses it.
+    fn removable(&self, tx: &mut Tx, caller: &Caller) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (tx, caller);
+        async { Ok(()) }
+    }
+
+    /// The organization in which the caller needs a role to act on it: the one it belongs to, unless two sides
+    /// share it.
+    fn authority(&self, caller: &Caller) -> Option<OrganizationId> {
+        let _ = caller;
+        self.organization()
+    }
+
     /// Which rows a caller sees: those of their organization unless a resource says otherwise.
     fn visible(caller: &Caller) -> Result<Vec<Condition>, Error> {
         Ok(vec![Condition::Is(
@@ -104,7 +139,7 @@ impl Control {
         parent: &T::Parent,
         spec: T::Spec,
     ) -> Result<T, Error> {
-        let mut tx = self.store().begin().await?;
+        let mut tx = self.begin(caller).await?;
         let made = self.create_in::<T>(&mut tx, caller, parent, spec, &[]).await?;
         tx.commit().await?;
         self.announce_if::<T>();
@@ -175,10 +210,7 @@ impl Control {
         if_match: Option<i64>,
     ) -> Result<T, Error> {
         let before = self.read::<T>(caller, id).await?;
-        let mut spec = serde_json::to_value(before.spec())
-            .map_err(|error| Error::internal("writing an editable part", error))?;
-        merge(&mut spec, patch);
-        let spec = parse::<T::Spec>(spec)?;
+        let spec = parse_patch(before.spec(), patch)?;
         self.replace(caller, &before, spec, if_match).await
     }
 
@@ -190,7 +222,7 @@ impl Control {
         spec: T::Spec,
         if_match: Option<i64>,
     ) -> Result<T, Error> {
-        let mut tx = self.store().begin().await?;
+        let mut tx = self.begin(caller).await?;
         let after = self.replace_in(&mut tx, caller, before, spec, if_match).await?;
         tx.commit().await?;
         self.announce_if::<T>();
@@ -229,7 +261,8 @@ impl Control {
         let action = format!("delete_{}", T::KIND);
         self.authorize(caller, &action, &before)?;
         expect_revision(before.revision(), if_match)?;
-        let mut tx = self.store().begin().await?;
+        let mut tx = self.begin(caller).await?;
+        before.removable(&mut tx, caller).await?;
         tx.remove(&before).await?;
         self.note(&mut tx, caller, &action, Some(&before), None).await?;
         self.mark_if::<T>(&mut tx).await?;
@@ -238,9 +271,21 @@ impl Control {
         Ok(())
     }
 
+    /// Begins a change in the caller's organization.
+    ///
+    /// The audit chain is locked before anything else: it is taken by every change anyway, and two changes that
+    /// took it late could each wait for a row of the other.
+    pub(crate) async fn begin(&self, caller: &Caller) -> Result<Tx, Error> {
+        let mut tx = self.store().begin().await?;
+        if let Some(organization) = caller.organization {
+            audit::lock(&mut tx, organization).await?;
+        }
+        Ok(tx)
+    }
+
     /// Checks that the caller may do `action` to this resource.
     pub(crate) fn authorize<T: Resource>(&self, caller: &Caller, action: &str, it: &T) -> Result<(), Error> {
-        let organization = match it.organization() {
+        let organization = match it.authority(caller) {
             Some(organization) => organization,
             None => caller.organization()?,
         };
@@ -259,20 +304,24 @@ impl Control {
         after: Option<&T>,
     ) -> Result<(), Error> {
         let Some(it) = after.or(before) else { return Ok(()) };
-        let Some(organization) = it.organization().or(caller.organization) else {
-            return Ok(());
-        };
         let value = |it: &T| {
             serde_json::to_value(it).map_err(|error| Error::internal("writing an audit entry", error))
         };
-        let change = Change {
-            organization,
-            action,
-            resource: it.id().to_string(),
-            before: before.map(value).transpose()?,
-            after: after.map(value).transpose()?,
-        };
-        audit::append(tx, caller, AuditId::new(self.uuid()), self.now(), change).await
+        let (before, after) = (before.map(value).transpose()?, after.map(value).transpose()?);
+        // What another organization does to ours stands in both chains.
+        let mut chains = vec![caller.organization, it.organization()];
+        chains.dedup();
+        for organization in chains.into_iter().flatten() {
+            let change = Change {
+                organization,
+                action,
+                resource: it.id().to_string(),
+                before: before.clone(),
+                after: after.clone(),
+            };
+            self.append(tx, caller, change).await?;
+        }
+        Ok(())
     }
 
     /// Raises the snapshot's revision in the transaction of the change.
@@ -298,6 +347,14 @@ impl Control {
             self.announce();
         }
     }
+}
+
+/// Applies a JSON Merge Patch (RFC 7396) to an editable part.
+pub(crate) fn parse_patch<T: Serialize + DeserializeOwned>(spec: &T, patch: &Value) -> Result<T, Error> {
+    let mut spec =
+        serde_json::to_value(spec).map_err(|error| Error::internal("writing an editable part", error))?;
+    merge(&mut spec, patch);
+    parse(spec)
 }
 
 /// Reads an editable part; what is wrong is told with its place.
@@ -345,7 +402,7 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-fn expect_revision(found: i64, if_match: Option<i64>) -> Result<(), Error> {
+pub(crate) fn expect_revision(found: i64, if_match: Option<i64>) -> Result<(), Error> {
     match if_match {
         Some(wanted) if wanted != found => {
             let detail = format!("You have read revision {wanted}, by now it is {found}.");

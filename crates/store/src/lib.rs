@@ -5,6 +5,7 @@
 //! editable part go through [`entity`]: the row's `body` is the entity as JSON and the truth, the other columns
 //! are copies of what is unique, joined or sorted by. Start reading there, then [`migrate`].
 
+pub mod audit;
 pub mod contract;
 mod db;
 pub mod entity;
@@ -13,8 +14,10 @@ pub mod failure;
 pub mod idempotency;
 pub mod migrate;
 pub mod node;
+pub mod offer;
 pub mod session;
 pub mod snapshot;
+pub mod tenant;
 pub mod usage;
 
 pub use db::{Arg, Row, Store, Tx};

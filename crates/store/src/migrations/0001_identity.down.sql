@@ -1,4 +1,5 @@
 DROP TABLE works;
+DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE idempotency;
 DROP TABLE sign_in_failures;

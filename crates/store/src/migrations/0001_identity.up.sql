@@ -49,13 +49,14 @@ CREATE TABLE clients (
     revision BIGINT NOT NULL
 );
 CREATE INDEX clients_organization ON clients (organization_id);
--- A sign-in: its refresh token or cookie is stored as a hash.
+-- A sign-in: its cookie or latest refresh token is stored as a hash.
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     kind TEXT NOT NULL,
     token_hash TEXT NOT NULL CONSTRAINT sessions_token UNIQUE,
-    csrf_hash TEXT,
+    -- Counts the refresh tokens; one of an earlier generation was used twice.
+    generation BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     seen_at BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
@@ -73,9 +74,7 @@ CREATE TABLE idempotency (
     operation TEXT NOT NULL,
     key TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
-    -- Null while the first request is under way.
-    status BIGINT,
-    headers {json},
+    -- Null while the first request is under way; sealed, because answers may hold what is shown once.
     answer {bytes},
     created_at BIGINT NOT NULL,
     PRIMARY KEY (organization_id, operation, key)
@@ -92,6 +91,13 @@ CREATE TABLE audit (
     hash TEXT NOT NULL,
     body {json} NOT NULL,
     PRIMARY KEY (organization_id, sequence)
+);
+-- The end of each chain, with a MAC: who can write to the database cannot cut entries off unseen.
+CREATE TABLE audit_heads (
+    organization_id TEXT PRIMARY KEY,
+    sequence BIGINT NOT NULL,
+    hash TEXT NOT NULL,
+    mac TEXT NOT NULL
 );
 CREATE INDEX audit_resource ON audit (organization_id, resource);
 CREATE TABLE works (

@@ -1,0 +1,87 @@
+//! Environments: keys and routes differ per environment.
+
+use domain::consumer::Key;
+use domain::id::EnvironmentId;
+use domain::identity::{Environment, EnvironmentSpec};
+use domain::traffic::Route;
+use domain::{Code, Timestamp};
+use store::entity::{self, Condition};
+use store::{Arg, Tx};
+
+use super::fault::{Faults, in_use};
+use super::{New, Resource};
+use crate::{Caller, Error};
+
+impl Resource for Environment {
+    type Spec = EnvironmentSpec;
+    type Parent = ();
+    const IN_SNAPSHOT: bool = false;
+
+    fn new(new: New, (): &(), spec: EnvironmentSpec) -> Self {
+        Self {
+            id: EnvironmentId::new(new.uuid),
+            organization_id: new.organization,
+            spec,
+            created_at: new.now,
+            updated_at: new.now,
+            revision: 1,
+        }
+    }
+
+    fn spec(&self) -> &EnvironmentSpec {
+        &self.spec
+    }
+
+    fn with(&self, spec: EnvironmentSpec, now: Timestamp) -> Self {
+        Self {
+            spec,
+            updated_at: now,
+            revision: self.revision + 1,
+            ..self.clone()
+        }
+    }
+
+    async fn check(&mut self, tx: &mut Tx, _: &Caller, before: Option<&Self>) -> Result<(), Error> {
+        let mut faults = Faults::default();
+        faults.title("/title", &self.spec.title);
+        faults.finish()?;
+        match before {
+            // The name stands inside of every key.
+            Some(before) if before.spec.name != self.spec.name => before.unused(tx).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+        let here = [Condition::Is("organization_id", Arg::text(self.organization_id))];
+        if entity::count::<Self>(tx, &here).await? == 1 {
+            return Err(Error::refused(
+                Code::Conflict,
+                "An organization keeps at least one environment.",
+            ));
+        }
+        self.unused(tx).await
+    }
+}
+
+trait Unused {
+    async fn unused(&self, tx: &mut Tx) -> Result<(), Error>;
+}
+
+impl Unused for Environment {
+    async fn unused(&self, tx: &mut Tx) -> Result<(), Error> {
+        let here = [
+            Condition::Is("organization_id", Arg::text(self.organization_id)),
+            Condition::Is("environment", Arg::text(&self.spec.name)),
+        ];
+        let keys = entity::count::<Key>(tx, &here).await?;
+        let routes = entity::count::<Route>(tx, &here).await?;
+        let users = [(keys, "keys"), (routes, "routes")];
+        let users: Vec<_> = users
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, kind)| format!("{count} {kind}"))
+            .collect();
+        in_use(&users)
+    }
+}

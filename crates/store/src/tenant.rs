@@ -1,0 +1,49 @@
+//! Tenants as a whole.
+
+use domain::id::{OrganizationId, WorkspaceId};
+
+use crate::{Arg, Error, Tx};
+
+/// Removes what an organization has from its beginning, so that itself can be removed. Its audit chain stays.
+///
+/// # Errors
+/// [`Error::Reference`] if something else refers to it.
+pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Error> {
+    let organization = [Arg::text(organization)];
+    for table in [
+        "works",
+        "clients",
+        "memberships",
+        "plans",
+        "environments",
+        "workspaces",
+    ] {
+        tx.execute(
+            &format!("DELETE FROM {table} WHERE organization_id = $1"),
+            &organization,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// Removes the roles that people have in a workspace.
+pub async fn remove_workspace_roles(tx: &mut Tx, workspace: WorkspaceId) -> Result<(), Error> {
+    let sql = "DELETE FROM memberships WHERE workspace_id = $1";
+    tx.execute(sql, &[Arg::text(workspace)]).await.map(drop)
+}
+
+/// How many people own an organization, beside one membership.
+pub async fn other_owners(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    but: domain::id::MembershipId,
+) -> Result<i64, Error> {
+    let sql = "SELECT COUNT(*) AS n FROM memberships m JOIN users u ON u.id = m.user_id
+               WHERE m.organization_id = $1 AND m.id <> $2 AND m.role = 'owner' AND m.workspace_id = ''
+               AND NOT u.disabled";
+    let args = [Arg::text(organization), Arg::text(but)];
+    tx.fetch_optional(sql, &args)
+        .await?
+        .map_or(Ok(0), |row| row.int("n"))
+}

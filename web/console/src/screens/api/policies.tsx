@@ -1,0 +1,72 @@
+import { type Schemas, client, ifMatch, read } from "@gateline/api-client";
+import { Button, ButtonLink, Command, ConfirmButton, List, State } from "@gateline/ui";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { ApiFrame } from "./frame";
+
+type Policy = Schemas["Policy"];
+
+/** The configured steps of the request path. */
+export default function ApiPolicies() {
+  return <ApiFrame>{(api) => <Policies api={api} />}</ApiFrame>;
+}
+
+function Policies({ api }: { api: Schemas["Api"] }) {
+  const queries = useQueryClient();
+  const kinds = useQuery({ ...read("/api/v1/policies/kinds"), staleTime: Infinity });
+  const refresh = () => queries.invalidateQueries({ queryKey: ["/api/v1/policies"] });
+  const title = (kind: string) => kinds.data?.find((each) => each.kind === kind)?.title ?? kind;
+  const add = (
+    <ButtonLink to={`/apis/${api.id}/policies/new`} kind="primary">
+      Add a policy
+    </ButtonLink>
+  );
+  const turn = async (policy: Policy) => {
+    await client.PATCH("/api/v1/policies/{id}", {
+      params: { path: { id: policy.id }, header: ifMatch(policy) },
+      body: { enabled: policy.enabled === false },
+    });
+    await refresh();
+  };
+  return (
+    <>
+      <div className="mb-3 flex justify-end">{add}</div>
+      <List<Policy>
+        label="Policies"
+        load={({ cursor }) => read("/api/v1/policies", { params: { query: { cursor, "filter[api]": api.id } } })}
+        columns={[
+          { title: "Policy", cell: (policy) => <span className="font-medium">{title(policy.kind)}</span> },
+          { title: "Configuration", cell: (policy) => <code className="break-all text-ink-2">{JSON.stringify(policy.config)}</code> },
+          { title: "Applies to", cell: (policy) => (policy.operation_id ? <code>{policy.operation_id}</code> : "Every operation") },
+          { title: "State", cell: (policy) => <State of={policy.enabled === false ? "off" : "enabled"} /> },
+          {
+            title: "Actions",
+            cell: (policy) => (
+              <span className="flex gap-2">
+                <Button onClick={() => void turn(policy)}>{policy.enabled === false ? "Turn on" : "Turn off"}</Button>
+                <ConfirmButton
+                  label="Remove"
+                  title={`Remove ${title(policy.kind)}?`}
+                  onConfirm={async () => {
+                    await client.DELETE("/api/v1/policies/{id}", { params: { path: { id: policy.id } } });
+                    await refresh();
+                  }}
+                >
+                  Gateways stop to apply it within a second.
+                </ConfirmButton>
+              </span>
+            ),
+          },
+        ]}
+        empty={{
+          title: "Only what every API has",
+          text: (
+            <>
+              <p>A key is required and the plan's limit and quota apply without any policy. Add one to change headers, allow browsers (CORS) or limit more.</p>
+              <Command text="gateline apply -f gateline/" />
+            </>
+          ),
+        }}
+      />
+    </>
+  );
+}

@@ -1,0 +1,55 @@
+import { type Schemas, client, ifMatch, read } from "@gateline/api-client";
+import { Button, Command, Copyable, List, State, bytes } from "@gateline/ui";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { ApiFrame } from "./frame";
+
+type Route = Schemas["Route"];
+
+/** How requests find the API. */
+export default function ApiRoutes() {
+  return <ApiFrame>{(api, versions) => <Routes api={api} versions={versions} />}</ApiFrame>;
+}
+
+function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Version"][] }) {
+  const queries = useQueryClient();
+  const upstreams = useQuery(read("/api/v1/upstreams", { params: { query: { limit: 200 } } }));
+  const turn = async (route: Route) => {
+    await client.PATCH("/api/v1/routes/{id}", {
+      params: { path: { id: route.id }, header: ifMatch(route) },
+      body: { enabled: route.enabled === false },
+    });
+    await queries.invalidateQueries({ queryKey: ["/api/v1/routes"] });
+  };
+  return (
+    <List<Route>
+      label="Routes"
+      load={({ cursor }) => read("/api/v1/routes", { params: { query: { cursor, "filter[api]": api.id } } })}
+      columns={[
+        { title: "Address", cell: (route) => <Copyable text={route.url ?? `${route.host ?? ""}${route.base_path}`} /> },
+        { title: "Environment", cell: (route) => route.environment },
+        { title: "Version", cell: (route) => versions.find((each) => each.id === route.version_id)?.name ?? route.version_id },
+        {
+          title: "Upstream",
+          cell: (route) => (
+            <Link to={`/upstreams/${route.upstream_id}`} className="link">
+              {upstreams.data?.data.find((each) => each.id === route.upstream_id)?.name ?? route.upstream_id}
+            </Link>
+          ),
+        },
+        { title: "Largest body", numeric: true, minor: true, cell: (route) => bytes(route.body_bytes_max ?? 0) },
+        { title: "State", cell: (route) => <State of={route.enabled === false ? "off" : "enabled"} /> },
+        { title: "Actions", cell: (route) => <Button onClick={() => void turn(route)}>{route.enabled === false ? "Turn on" : "Turn off"}</Button> },
+      ]}
+      empty={{
+        title: "Not reachable yet",
+        text: (
+          <>
+            <p>A route joins a version, an environment and an upstream.</p>
+            <Command text={`gateline import openapi.yaml --name ${api.name} --upstream http://127.0.0.1:9000 --publish`} />
+          </>
+        ),
+      }}
+    />
+  );
+}

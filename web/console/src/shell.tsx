@@ -1,0 +1,145 @@
+import { client } from "@gateline/api-client";
+import { Brand, type Hit, Loaded, Palette, ThemeChoice, useSession } from "@gateline/ui";
+import { Link, Navigate, Outlet, useLocation } from "@tanstack/react-router";
+
+const menu: [title: string, entries: [path: string, title: string][]][] = [
+  [
+    "Offer",
+    [
+      ["/", "Home"],
+      ["/apis", "APIs"],
+      ["/products", "Products"],
+      ["/plans", "Plans"],
+      ["/upstreams", "Upstreams"],
+    ],
+  ],
+  [
+    "Consumers",
+    [
+      ["/applications", "Applications"],
+      ["/keys", "Keys"],
+      ["/usage", "Usage"],
+    ],
+  ],
+  [
+    "Organization",
+    [
+      ["/members", "Members"],
+      ["/environments", "Environments"],
+      ["/audit", "Audit"],
+    ],
+  ],
+];
+
+const screens: Hit[] = [
+  ...menu.flatMap(([, entries]) => entries.map(([to, title]) => ({ kind: "Screen", title, to }))),
+  { kind: "Action", title: "Import an API", to: "/apis/import" },
+  { kind: "Action", title: "Create a plan", to: "/plans/new" },
+  { kind: "Action", title: "Create a product", to: "/products/new" },
+  { kind: "Action", title: "Create an application", to: "/applications/new" },
+];
+
+const hits = (kind: string, path: string, rows: { id: string; title: string; name: string }[] = []): Hit[] =>
+  rows.map((row) => ({ kind, title: row.title || row.name, note: row.name, to: `${path}/${row.id}` }));
+
+/** Asks the three lists that people search. */
+async function find(q: string): Promise<Hit[]> {
+  const query = { params: { query: { limit: 4, ...(q ? { q } : {}) } } };
+  const [apis, products, applications] = await Promise.all([
+    client.GET("/api/v1/apis", query),
+    client.GET("/api/v1/products", query),
+    client.GET("/api/v1/applications", query),
+  ]);
+  return [
+    ...hits("API", "/apis", apis.data?.data),
+    ...hits("Product", "/products", products.data?.data),
+    ...hits("Application", "/applications", applications.data?.data),
+  ];
+}
+
+/** Menu and top of the console around every screen; asks to sign in first. */
+export function Shell() {
+  const { query } = useSession();
+  const location = useLocation();
+  if (location.pathname.replace(/\/$/, "").endsWith("/sign-in")) {
+    return (
+      <main className="mx-auto max-w-sm px-6 py-[14vh]">
+        <Outlet />
+      </main>
+    );
+  }
+  return (
+    <Loaded query={query}>
+      {(session) => (session ? <Frame /> : <Navigate to="/sign-in" search={{ next: location.pathname } as never} replace />)}
+    </Loaded>
+  );
+}
+
+function Frame() {
+  const { session, organization, choose, signOut } = useSession();
+  return (
+    <div className="md:grid md:min-h-screen md:grid-cols-[13.5rem_minmax(0,1fr)]">
+      <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-10 focus:m-2 focus:bg-surface focus:p-2">
+        Skip the menu
+      </a>
+      <aside className="flex flex-col gap-4 border-r border-line bg-sunken px-3 py-4 md:sticky md:top-0 md:h-screen md:overflow-y-auto">
+        <Link to="/" className="px-2">
+          <Brand part="console" />
+        </Link>
+        <Palette find={find} screens={screens} placeholder="Find an API, product or application" />
+        <nav aria-label="Main" className="flex gap-5 overflow-x-auto md:flex-col md:gap-4">
+          {menu.map(([title, entries]) => (
+            <div key={title}>
+              <p className="mb-0.5 px-2 text-xs text-ink-2">{title}</p>
+              <ul className="flex md:block">
+                {entries.map(([path, name]) => (
+                  <li key={path}>
+                    <Link
+                      to={path}
+                      activeOptions={{ exact: path === "/", includeSearch: false }}
+                      className="block rounded-md px-2 py-1 whitespace-nowrap text-ink-2 hover:bg-hover hover:text-ink aria-[current=page]:bg-hover aria-[current=page]:font-medium aria-[current=page]:text-ink"
+                    >
+                      {name}
+                    </Link>
+                  </li>
+                ))}
+              </ul>
+            </div>
+          ))}
+        </nav>
+        <div className="mt-auto space-y-2 border-t border-line px-2 pt-3 text-sm">
+          {session && session.organizations.length > 1 ? (
+            <select
+              aria-label="Organization"
+              className="input min-h-8 py-0.5 text-sm"
+              value={organization?.id}
+              onChange={(event) => choose(event.target.value)}
+            >
+              {session.organizations.map((each) => (
+                <option key={each.id} value={each.id}>
+                  {each.title}
+                </option>
+              ))}
+            </select>
+          ) : (
+            <p className="font-medium">{organization?.title}</p>
+          )}
+          <p className="truncate text-ink-2" title={session?.user.email}>
+            {session?.user.email}
+          </p>
+          <div className="flex items-center justify-between gap-2">
+            <ThemeChoice />
+            <button type="button" className="text-ink-2 hover:text-ink hover:underline" onClick={() => void signOut()}>
+              Sign out
+            </button>
+          </div>
+        </div>
+      </aside>
+      <main id="main" className="min-w-0 px-6 py-6 lg:px-10">
+        <div className="mx-auto max-w-6xl">
+          <Outlet />
+        </div>
+      </main>
+    </div>
+  );
+}

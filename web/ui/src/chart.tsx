@@ -1,0 +1,154 @@
+import { type ReactNode, useState } from "react";
+import { count, moment, short } from "./format";
+import type { Bar } from "./usage";
+
+const WIDTH = 720;
+const HEIGHT = 150;
+const BASE = 8;
+
+const parts: { of: keyof Omit<Bar, "at">; title: string; fill: string }[] = [
+  { of: "answered", title: "Answered", fill: "var(--accent)" },
+  { of: "refused", title: "Refused", fill: "url(#refused)" },
+  { of: "failed", title: "Failed", fill: "var(--bad)" },
+];
+
+/** The next round number at or above, so that the scale reads well. */
+function ceiling(value: number): number {
+  if (value <= 4) return 4;
+  const magnitude = 10 ** Math.floor(Math.log10(value));
+  const step = [1, 2, 4, 5, 8, 10].find((factor) => factor * magnitude >= value) ?? 10;
+  return step * magnitude;
+}
+
+const sum = (bar: Bar): number => bar.answered + bar.refused + bar.failed;
+
+/** Calls per hour as stacked bars, with the numbers as a table for those who would rather read. */
+export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode }) {
+  const [pointed, setPointed] = useState<number>();
+  const { bars } = props;
+  const top = ceiling(Math.max(...bars.map(sum), 0));
+  const slot = WIDTH / bars.length;
+  const scale = (value: number) => (value / top) * HEIGHT;
+  const all = bars.reduce((total, bar) => total + sum(bar), 0);
+  const bar = pointed === undefined ? undefined : bars[pointed];
+
+  return (
+    <figure>
+      <figcaption className="mb-3 flex flex-wrap items-baseline justify-between gap-x-6 gap-y-1">
+        <div>
+          <h2 className="text-lg">
+            {props.title} <span className="text-sm font-normal text-ink-2">calls per hour</span>
+          </h2>
+          <p className="max-w-[75ch] text-sm text-ink-2">{props.text}</p>
+        </div>
+        <ul className="flex gap-4 text-sm text-ink-2" aria-label="Legend">
+          {parts.map((part) => (
+            <li key={part.of} className="flex items-center gap-1.5">
+              <svg width="10" height="10" aria-hidden="true">
+                <rect width="10" height="10" rx="2" fill={part.fill} />
+              </svg>
+              {part.title}
+              {bar && <b className="tnum font-medium text-ink">{count(bar[part.of])}</b>}
+            </li>
+          ))}
+        </ul>
+      </figcaption>
+      <svg
+        viewBox={`-34 -8 ${WIDTH + 34} ${HEIGHT + BASE + 26}`}
+        role="img"
+        aria-label={`${props.title}: ${count(all)} calls in ${bars.length} hours, at most ${count(Math.max(...bars.map(sum), 0))} in one.`}
+        className="w-full"
+        onPointerLeave={() => setPointed(undefined)}
+      >
+        <defs>
+          <pattern id="refused" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+            <rect width="4" height="4" fill="var(--line)" />
+            <rect width="1.6" height="4" fill="var(--ink-2)" />
+          </pattern>
+        </defs>
+        {[0, 0.5, 1].map((part) => (
+          <g key={part} className="tnum" fontSize="10.5">
+            <line x1="0" x2={WIDTH} y1={HEIGHT * (1 - part)} y2={HEIGHT * (1 - part)} stroke="var(--line)" strokeWidth="1" />
+            <text x="-7" y={HEIGHT * (1 - part) + 3.5} textAnchor="end" fill="var(--ink-2)">
+              {short(top * part)}
+            </text>
+          </g>
+        ))}
+        {bars.map((each, index) => {
+          let below = 0;
+          return (
+            <g key={each.at} onPointerEnter={() => setPointed(index)}>
+              <rect x={index * slot} y="0" width={slot} height={HEIGHT} fill={pointed === index ? "var(--hover)" : "transparent"} opacity="0.6" />
+              {parts.map((part) => {
+                const height = each[part.of] > 0 ? Math.max(scale(each[part.of]), 1.5) : 0;
+                below += height;
+                return height === 0 ? null : (
+                  <rect
+                    key={part.of}
+                    x={index * slot + slot * 0.18}
+                    y={HEIGHT - below}
+                    width={slot * 0.64}
+                    height={height}
+                    rx={Math.min(1.5, height / 2)}
+                    fill={part.fill}
+                  />
+                );
+              })}
+            </g>
+          );
+        })}
+        {bars.map((each, index) =>
+          index % Math.ceil(bars.length / 8) === 0 ? (
+            <text key={each.at} x={index * slot + slot / 2} y={HEIGHT + BASE + 10} fontSize="10.5" textAnchor="middle" fill="var(--ink-2)" className="tnum">
+              {new Date(each.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}
+            </text>
+          ) : null,
+        )}
+      </svg>
+      <p className="min-h-5 text-sm text-ink-2">{bar && `${moment(new Date(bar.at).toISOString())}: ${count(sum(bar))} calls`}</p>
+      <details className="text-sm">
+        <summary className="w-fit text-ink-2 hover:text-ink">Numbers</summary>
+        <table className="mt-2">
+          <thead>
+            <tr className="text-left text-ink-2">
+              {["Hour", ...parts.map((part) => part.title)].map((title) => (
+                <th key={title} className="pr-6 font-medium">
+                  {title}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {bars
+              .filter((each) => sum(each) > 0)
+              .map((each) => (
+                <tr key={each.at}>
+                  <td className="pr-6">{moment(new Date(each.at).toISOString())}</td>
+                  {parts.map((part) => (
+                    <td key={part.of} className="pr-6 text-right">
+                      {count(each[part.of])}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+          </tbody>
+        </table>
+      </details>
+    </figure>
+  );
+}
+
+/** A few numbers that sum a period up. */
+export function Figures(props: { of: [title: string, value: string, note?: string][] }) {
+  return (
+    <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border border-line bg-line md:grid-cols-4">
+      {props.of.map(([title, value, note]) => (
+        <div key={title} className="bg-surface px-4 py-3">
+          <dt className="text-sm text-ink-2">{title}</dt>
+          <dd className="text-2xl leading-tight font-semibold tracking-tight">{value}</dd>
+          {note && <dd className="text-sm text-ink-2">{note}</dd>}
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,25 @@
+/** What screens are made of. See web/README.md. */
+export { type Hit, Palette } from "./palette";
+export { type Routes, start, useParam } from "./app";
+export { ApplicationActions, ApplicationForm } from "./application";
+export { Brand } from "./brand";
+export { Button, ButtonLink } from "./button";
+export { CallsChart, Figures } from "./chart";
+export { ConfirmButton, Dialog } from "./dialog";
+export { Detail } from "./detail";
+export { type Change, changes } from "./diff";
+export { ago, bytes, count, duration, moment, nameOf, price, quota, rate, share } from "./format";
+export { ChoiceField, Field, FormPanel, SelectField, TextArea, TextField, useForm, useGo } from "./form";
+export { type Column, type Filter, List, ListPage, type ListSearch, Table } from "./list";
+export { KeyState, Keys, NewKey, type Target, useTarget } from "./keys";
+export { Markdown, summary } from "./markdown";
+export { Empty, Loaded, Loading, PageHeader, Panel, Section, Tabs, useTitle } from "./page";
+export { ProblemNote } from "./problem";
+export { ReferenceFrame } from "./reference-frame";
+export { type Sample, sampleCall } from "./sample";
+export { SignInForm, SignUpForm, useSession } from "./session";
+export { SnippetBox } from "./snippet-box";
+export { Badge, Command, CopyButton, Copyable, Facts, Method, State, Time } from "./text";
+export { ThemeChoice } from "./theme";
+export { type Counts, bars, grouped, since, total } from "./usage";
+export { OperationsTable, UsageChart, UsageTable, useUsage } from "./usage-view";

@@ -1,0 +1,206 @@
+/** Keys of an application: listed, made, rotated and revoked; a new key is shown once, inside a call that works. */
+import { type Schemas, client, done, read, readText } from "@gateline/api-client";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { Button } from "./button";
+import { ConfirmButton, Dialog } from "./dialog";
+import { FormPanel, SelectField, TextField, useForm } from "./form";
+import { List } from "./list";
+import { sampleCall } from "./sample";
+import { SnippetBox } from "./snippet-box";
+import { Copyable, State, Time } from "./text";
+
+type Key = Schemas["Key"];
+type Issued = Schemas["IssuedKey"];
+
+/** A call to show a key in: method and the whole address. */
+export interface Target {
+  method: string;
+  url: string;
+}
+
+/** A real call of an API: its contract and public address are known, the operation is the easiest of the contract. */
+export function useTarget(contract: string | undefined, baseUrl: string | undefined): Target | undefined {
+  const query = useQuery({
+    queryKey: ["contract", contract],
+    queryFn: async () => JSON.parse(await readText(contract ?? "", "application/json")) as Record<string, unknown>,
+    enabled: contract !== undefined && baseUrl !== undefined,
+    staleTime: Infinity,
+  });
+  const sample = sampleCall(query.data);
+  return sample && baseUrl ? { method: sample.method, url: baseUrl.replace(/\/$/, "") + sample.path } : undefined;
+}
+
+/** A new key in a ready call; the only time it is seen. */
+export function NewKey(props: { issued: Issued; target: Target | undefined }) {
+  return (
+    <div className="space-y-4">
+      <p className="rounded-md bg-warn-soft px-3 py-2 text-warn">
+        This is the only time the key is shown. Keep it where your program reads it; here it stays a hash.
+      </p>
+      <Copyable text={props.issued.key} />
+      {props.target ? (
+        <>
+          <p>A call that works as it stands:</p>
+          <SnippetBox call={{ ...props.target, key: props.issued.key }} />
+        </>
+      ) : (
+        <p className="text-ink-2">
+          Send it as <code>X-API-Key</code>. The application needs a subscription before a call passes.
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface KeysProps {
+  applicationId: string;
+  /** Where a key can be valid. */
+  environments: string[];
+  target: Target | undefined;
+}
+
+/** The keys of an application. */
+export function Keys(props: KeysProps) {
+  const [open, setOpen] = useState(false);
+  const [issued, setIssued] = useState<Issued>();
+  const queries = useQueryClient();
+  const refresh = () => queries.invalidateQueries({ queryKey: ["/api/v1/keys"] });
+  const close = () => {
+    setOpen(false);
+    setIssued(undefined);
+    void refresh();
+  };
+  const create = (
+    <Button kind="primary" onClick={() => setOpen(true)}>
+      Create a key
+    </Button>
+  );
+  return (
+    <>
+      <div className="mb-3 flex justify-end empty:hidden">{create}</div>
+      <List<Key>
+        label="Keys"
+        load={({ cursor }) => read("/api/v1/keys", { params: { query: { cursor, "filter[application]": props.applicationId } } })}
+        columns={[
+          { title: "Key", cell: (key) => <code className="whitespace-nowrap">{key.hint}</code> },
+          { title: "Title", cell: (key) => key.title || <span className="text-ink-2">–</span> },
+          { title: "Environment", cell: (key) => key.environment },
+          { title: "State", cell: (key) => <KeyState of={key} /> },
+          { title: "Made", minor: true, cell: (key) => <Time at={key.created_at} /> },
+          { title: "Ends", minor: true, cell: (key) => <Time at={key.revoked_at ?? key.expires_at} /> },
+          {
+            title: "Actions",
+            cell: (key) =>
+              key.state === "active" && (
+                <span className="flex gap-2">
+                  <RotateButton of={key} after={setIssued} />
+                  <RevokeButton of={key} after={refresh} />
+                </span>
+              ),
+          },
+        ]}
+        empty={{ title: "No key yet", text: "A key lets this application call what it is subscribed to, in one environment." }}
+      />
+      <Dialog open={open && !issued} onClose={close} title="Create a key">
+        <CreateForm {...props} after={setIssued} />
+      </Dialog>
+      <Dialog open={issued !== undefined} onClose={close} title="Your new key" wide>
+        {issued && <NewKey issued={issued} target={props.target} />}
+        <div className="mt-5 flex justify-end">
+          <Button kind="primary" onClick={close}>
+            I have kept it
+          </Button>
+        </div>
+      </Dialog>
+    </>
+  );
+}
+
+/** Whether a key is valid now; one that was replaced is valid until its overlap ends. */
+export function KeyState({ of }: { of: Key }) {
+  const [now] = useState(Date.now);
+  if (of.state === "active" && of.expires_at && new Date(of.expires_at).getTime() < now) return <State of="expired" />;
+  if (of.state === "active" && of.replaced_by) return <State of="replaced" />;
+  return <State of={of.state} />;
+}
+
+function CreateForm(props: KeysProps & { after: (issued: Issued) => void }) {
+  const form = useForm({
+    initial: { title: "", environment: props.environments[0] ?? "sandbox" },
+    send: async (values) => done(await client.POST("/api/v1/keys", { body: { application_id: props.applicationId, ...values } })),
+    after: props.after,
+  });
+  return (
+    <FormPanel form={form} submit="Create key" unguarded>
+      <TextField
+        label="Title"
+        optional
+        pointer="/title"
+        help="Where it will be used: laptop, server, CI."
+        value={form.values.title}
+        set={(title) => form.set({ title })}
+      />
+      <SelectField
+        label="Environment"
+        pointer="/environment"
+        value={form.values.environment}
+        set={(environment) => form.set({ environment })}
+        options={props.environments.map((each) => [each, each])}
+      />
+    </FormPanel>
+  );
+}
+
+const overlaps: [string, string][] = [
+  ["0", "Stop the old key now"],
+  ["3600", "Old key works for another hour"],
+  ["86400", "Old key works for another day"],
+  ["604800", "Old key works for another week"],
+];
+
+function RotateButton(props: { of: Key; after: (issued: Issued) => void }) {
+  const [open, setOpen] = useState(false);
+  const form = useForm({
+    initial: { overlap: "86400" },
+    send: async (values) =>
+      done(
+        await client.POST("/api/v1/keys/{id}/rotate", {
+          params: { path: { id: props.of.id } },
+          body: { overlap_seconds: Number(values.overlap) },
+        }),
+      ),
+    after: (issued) => {
+      setOpen(false);
+      props.after(issued);
+    },
+  });
+  return (
+    <>
+      <Button onClick={() => setOpen(true)}>Rotate</Button>
+      <Dialog open={open} onClose={() => setOpen(false)} title="Rotate the key">
+        <p className="mb-4 text-ink-2">A new key takes the place of this one. Give your programs time to change over.</p>
+        <FormPanel form={form} submit="Rotate key" unguarded>
+          <SelectField label="Overlap" pointer="/overlap_seconds" value={form.values.overlap} set={(overlap) => form.set({ overlap })} options={overlaps} />
+        </FormPanel>
+      </Dialog>
+    </>
+  );
+}
+
+function RevokeButton(props: { of: Key; after: () => unknown }) {
+  return (
+    <ConfirmButton
+      label="Revoke"
+      title="Revoke the key?"
+      onConfirm={async () => {
+        await client.POST("/api/v1/keys/{id}/revoke", { params: { path: { id: props.of.id } } });
+        await props.after();
+      }}
+    >
+      <p>
+        Calls with <code>{props.of.hint}</code> are refused within a second. A revoked key never works again.
+      </p>
+    </ConfirmButton>
+  );
+}

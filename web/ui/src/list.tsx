@@ -1,0 +1,212 @@
+/**
+ * The list template: search and filters that live in the address, one page at a time by cursor, and an empty state
+ * that teaches the next step. See web/README.md for how a screen uses it.
+ */
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import { Button } from "./button";
+import { Empty, Loaded, PageHeader } from "./page";
+
+/** One column of a table. */
+export interface Column<Row> {
+  title: string;
+  cell: (row: Row) => ReactNode;
+  /** Numbers stand right. */
+  numeric?: boolean;
+  /** Hidden on narrow screens. */
+  minor?: boolean;
+}
+
+/** A choice that narrows the list; its value stands in the address under `name`. */
+export interface Filter {
+  name: string;
+  title: string;
+  options: [value: string, title: string][];
+}
+
+/** One page as the API answers it. */
+interface Page<Row> {
+  data: Row[];
+  has_more: boolean;
+  next_cursor?: string | null;
+}
+
+/** The address' query: `q`, `cursor` and one entry per filter in use. */
+export type ListSearch = Record<string, string | undefined>;
+
+interface ListProps<Row> {
+  /** The call that answers one page, made of the address' query. */
+  load: (search: ListSearch) => { queryKey: readonly unknown[]; queryFn: (context: { signal: AbortSignal }) => Promise<Page<Row>> };
+  columns: Column<Row>[];
+  /** Where a row leads; its first cell becomes the link. */
+  to?: (row: Row) => string;
+  filters?: Filter[];
+  /** Whether the call knows `q`. */
+  searchable?: boolean;
+  /** Shown when there is nothing at all. */
+  empty: { title: string; text: ReactNode; action?: ReactNode };
+  /** Names the table for those who do not see it. */
+  label: string;
+}
+
+/** A list below a head of its own. */
+export function ListPage<Row extends { id: string }>(
+  props: ListProps<Row> & { title: string; text?: ReactNode; actions?: ReactNode },
+) {
+  return (
+    <>
+      <PageHeader title={props.title} text={props.text} actions={props.actions} />
+      <List {...props} />
+    </>
+  );
+}
+
+/** A list as a part of another screen. */
+export function List<Row extends { id: string }>(props: ListProps<Row>) {
+  const search = useSearch({ strict: false }) as ListSearch;
+  const navigate = useNavigate();
+  const query = useQuery({ ...props.load(search), placeholderData: keepPreviousData });
+  const filtered = Boolean(search["q"]) || (props.filters ?? []).some((filter) => search[filter.name]);
+  const set = (change: ListSearch) =>
+    void navigate({ to: ".", search: { ...search, cursor: undefined, ...change } as never, replace: !("cursor" in change) });
+
+  return (
+    <Loaded query={query} rows={8}>
+      {(page) => {
+        if (page.data.length === 0 && !filtered && !search["cursor"]) {
+          return (
+            <Empty title={props.empty.title} action={props.empty.action}>
+              {props.empty.text}
+            </Empty>
+          );
+        }
+        return (
+          <>
+            {(props.searchable || props.filters) && (
+              <search className="mb-3 flex flex-wrap items-center gap-2">
+                {props.searchable && <SearchField key={filtered ? "used" : "unused"} value={search["q"] ?? ""} label={props.label} set={(q) => set({ q: q || undefined })} />}
+                {props.filters?.map((filter) => (
+                  <select
+                    key={filter.name}
+                    aria-label={filter.title}
+                    className="input w-auto"
+                    value={search[filter.name] ?? ""}
+                    onChange={(event) => set({ [filter.name]: event.target.value || undefined })}
+                  >
+                    <option value="">{filter.title}: all</option>
+                    {filter.options.map(([value, title]) => (
+                      <option key={value} value={value}>
+                        {title}
+                      </option>
+                    ))}
+                  </select>
+                ))}
+              </search>
+            )}
+            {page.data.length === 0 ? (
+              <Empty title="Nothing matches" action={<Button onClick={() => void navigate({ to: ".", search: {} as never })}>Show all</Button>}>
+                Search for less, or take a filter away.
+              </Empty>
+            ) : (
+              <Table {...props} rows={page.data} stale={query.isPlaceholderData} />
+            )}
+            <Pager first={!search["cursor"]} next={page.has_more ? page.next_cursor : undefined} go={(cursor) => set({ cursor })} />
+          </>
+        );
+      }}
+    </Loaded>
+  );
+}
+
+/** Rows in columns, without search or paging. */
+export function Table<Row>(props: {
+  rows: Row[];
+  columns: Column<Row>[];
+  label: string;
+  to?: (row: Row) => string;
+  /** What tells rows apart; their `id` if absent. */
+  rowKey?: (row: Row) => string;
+  /** Being replaced: shown paler. */
+  stale?: boolean;
+}) {
+  const look = (column: Column<Row>) =>
+    `${column.numeric ? "text-right tnum" : "text-left"} ${column.minor ? "max-md:hidden" : ""} px-3 first:pl-4 last:pr-4`;
+  return (
+    <div className="overflow-x-auto rounded-lg border border-line bg-surface" tabIndex={0} role="region" aria-label={props.label}>
+      <table className={`w-full border-collapse ${props.stale ? "opacity-60" : ""}`}>
+        <thead>
+          <tr className="border-b border-line">
+            {props.columns.map((column) => (
+              <th key={column.title} scope="col" className={`${look(column)} py-2 text-sm font-medium whitespace-nowrap text-ink-2`}>
+                {column.title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {props.rows.map((row, index) => (
+            <tr key={props.rowKey?.(row) ?? (row as { id?: string }).id ?? index} className="border-b border-line last:border-0 hover:bg-hover/60">
+              {props.columns.map((column, place) => (
+                <td key={column.title} className={`${look(column)} h-10 py-1.5`}>
+                  {place === 0 && props.to ? (
+                    <Link to={props.to(row)} className="font-medium hover:text-accent hover:underline">
+                      {column.cell(row)}
+                    </Link>
+                  ) : (
+                    column.cell(row)
+                  )}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function SearchField(props: { value: string; label: string; set: (value: string) => void }) {
+  const [text, setText] = useState(props.value);
+  const field = useRef<HTMLInputElement>(null);
+  const { set, value } = props;
+  useEffect(() => {
+    if (text === value) return;
+    const timer = setTimeout(() => set(text), 250);
+    return () => clearTimeout(timer);
+  }, [text, value, set]);
+  useEffect(() => {
+    const focus = (event: KeyboardEvent) => {
+      if (event.key !== "/" || event.target !== document.body) return;
+      event.preventDefault();
+      field.current?.focus();
+    };
+    addEventListener("keydown", focus);
+    return () => removeEventListener("keydown", focus);
+  }, []);
+  return (
+    <input
+      ref={field}
+      type="search"
+      className="input max-w-80"
+      placeholder="Search  ( / )"
+      aria-label={`Search ${props.label.toLowerCase()}`}
+      value={text}
+      onChange={(event) => setText(event.target.value)}
+    />
+  );
+}
+
+function Pager(props: { first: boolean; next: string | null | undefined; go: (cursor: string | undefined) => void }) {
+  if (props.first && !props.next) return null;
+  return (
+    <nav aria-label="Pages" className="mt-3 flex justify-end gap-2">
+      <Button disabled={props.first} onClick={() => props.go(undefined)}>
+        First page
+      </Button>
+      <Button disabled={!props.next} onClick={() => props.go(props.next ?? undefined)}>
+        Next page
+      </Button>
+    </nav>
+  );
+}

@@ -1,0 +1,126 @@
+/** Who is signed in, and for which organization they act. */
+import { ProblemError, type Schemas, client, done, setContext } from "@gateline/api-client";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useState } from "react";
+import { FormPanel, TextField, useForm } from "./form";
+
+type SessionAnswer = Schemas["WebSession"];
+
+const CHOICE = "gateline.organization";
+const sessionKey = ["session"] as const;
+
+/** Takes a session into use: from now on calls carry its token and organization. */
+function adopt(session: SessionAnswer | null): SessionAnswer | null {
+  const chosen = localStorage.getItem(CHOICE);
+  const organization = session?.organizations.find((each) => each.id === chosen) ?? session?.organizations[0];
+  setContext({ csrfToken: session?.csrf_token ?? "", organization: organization?.id ?? "" });
+  return session;
+}
+
+async function current(): Promise<SessionAnswer | null> {
+  try {
+    return adopt(done(await client.GET("/api/v1/auth/sessions/current")));
+  } catch (error) {
+    if (error instanceof ProblemError && error.status === 401) return adopt(null);
+    throw error;
+  }
+}
+
+/** The session: `undefined` until it is known, `null` when nobody is signed in. */
+export function useSession() {
+  const queries = useQueryClient();
+  const query = useQuery({ queryKey: sessionKey, queryFn: current, staleTime: 300_000, retry: 1 });
+  const session = query.data;
+  const chosen = localStorage.getItem(CHOICE);
+  const organization = session?.organizations.find((each) => each.id === chosen) ?? session?.organizations[0];
+  return {
+    query,
+    session,
+    organization,
+    /** Acts for another organization from now on. */
+    choose: (id: string) => {
+      localStorage.setItem(CHOICE, id);
+      adopt(session ?? null);
+      queries.removeQueries({ predicate: (each) => each.queryKey[0] !== sessionKey[0] });
+      void queries.invalidateQueries();
+    },
+    signOut: async () => {
+      await client.DELETE("/api/v1/auth/sessions/current").catch(() => undefined);
+      queries.clear();
+      queries.setQueryData(sessionKey, adopt(null));
+    },
+  };
+}
+
+/** Where to go after signing in: only to a place of our own. */
+function useNext(): (fallback: string) => void {
+  const search = useSearch({ strict: false }) as { next?: string };
+  const navigate = useNavigate();
+  return (fallback) => {
+    const next = search.next?.startsWith("/") && !search.next.startsWith("//") ? search.next : fallback;
+    void navigate({ to: next });
+  };
+}
+
+/** E-mail address and password. */
+export function SignInForm({ home }: { home: string }) {
+  const queries = useQueryClient();
+  const next = useNext();
+  const form = useForm({
+    initial: { email: "", password: "" },
+    send: async (body) => done(await client.POST("/api/v1/auth/sessions", { body })),
+    after: (session) => {
+      queries.clear();
+      queries.setQueryData(sessionKey, adopt(session));
+      next(home);
+    },
+  });
+  return (
+    <FormPanel form={form} submit="Sign in" unguarded>
+      <TextField label="Email" pointer="/email" type="email" autoComplete="username" value={form.values.email} set={(email) => form.set({ email })} />
+      <TextField
+        label="Password"
+        pointer="/password"
+        type="password"
+        autoComplete="current-password"
+        value={form.values.password}
+        set={(password) => form.set({ password })}
+      />
+    </FormPanel>
+  );
+}
+
+/** A new account with an organization of its own. */
+export function SignUpForm({ home }: { home: string }) {
+  const queries = useQueryClient();
+  const next = useNext();
+  const [initial] = useState({ email: "", name: "", password: "" });
+  const form = useForm({
+    initial,
+    send: async (body) => {
+      await client.POST("/api/v1/auth/sign-up", { body });
+      return done(await client.POST("/api/v1/auth/sessions", { body: { email: body.email, password: body.password } }));
+    },
+    after: (session) => {
+      queries.clear();
+      queries.setQueryData(sessionKey, adopt(session));
+      next(home);
+    },
+  });
+  return (
+    <FormPanel form={form} submit="Create account" unguarded>
+      <TextField label="Name" pointer="/name" autoComplete="name" value={form.values.name} set={(name) => form.set({ name })} />
+      <TextField label="Email" pointer="/email" type="email" autoComplete="username" value={form.values.email} set={(email) => form.set({ email })} />
+      <TextField
+        label="Password"
+        pointer="/password"
+        type="password"
+        autoComplete="new-password"
+        help="At least 10 characters; a sentence is a good one."
+        value={form.values.password}
+        set={(password) => form.set({ password })}
+      />
+    </FormPanel>
+  );
+}

@@ -2,13 +2,17 @@
 
 use domain::audit::AuditEntry;
 use domain::id::{AuditId, OrganizationId};
+use domain::session::{AuditReport, Broken, BrokenHow};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use store::Tx;
-use store::audit::Head;
+use store::audit::{Head, Kept};
+use store::{Store, Tx};
 
-use crate::secret::Purpose;
+use crate::resource::Listed;
+use crate::secret::{self, Purpose};
 use crate::{Caller, Control, Error};
+
+pub use store::audit::Filter;
 
 /// What stands in `previous` of the first entry of a chain.
 pub const FIRST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -70,6 +74,177 @@ impl Control {
         let text = format!("{organization}.{sequence}.{hash}");
         hex(&self.secrets().mac(Purpose::AuditHead, text.as_bytes()))
     }
+}
+
+impl Control {
+    /// Lists the entries of the caller's organization, the newest first.
+    pub async fn list_audit(&self, caller: &Caller, filter: &Filter) -> Result<Listed<AuditEntry>, Error> {
+        let organization = caller.organization()?;
+        self.access()
+            .check(caller, "list_audit_entries", organization, None)?;
+        let limit = filter.limit as usize;
+        let wider = Filter {
+            limit: filter.limit.saturating_add(1),
+            ..filter.clone()
+        };
+        let mut data = store::audit::list(self.store(), organization, &wider).await?;
+        let has_more = data.len() > limit;
+        data.truncate(limit);
+        Ok(Listed { data, has_more })
+    }
+
+    /// Reads one entry of the caller's organization.
+    pub async fn read_audit_entry(&self, caller: &Caller, id: AuditId) -> Result<AuditEntry, Error> {
+        let organization = caller.organization()?;
+        self.access()
+            .check(caller, "read_audit_entry", organization, None)?;
+        let found = store::audit::find(self.store(), organization, id).await?;
+        found.ok_or_else(|| Error::not_found("audit entry"))
+    }
+
+    /// Reads the chain of the caller's organization from its first entry to its last and checks each one.
+    ///
+    /// Found are changed, removed, moved and added entries, and a chain whose end was cut off or written anew:
+    /// the record of the end has a MAC by a key that is not in the database. Not found is a database that was
+    /// put back as a whole to an earlier state.
+    pub async fn verify_audit(&self, caller: &Caller) -> Result<AuditReport, Error> {
+        let organization = caller.organization()?;
+        self.access().check(caller, "verify_audit", organization, None)?;
+        let mut walk = Walk::new(organization);
+        let broken = loop {
+            if let Some(broken) = walk.to_the_end(self.store()).await? {
+                break Some(broken);
+            }
+            // Read after the entries: it can only be ahead of them, by what was added meanwhile.
+            let head = store::audit::head(&mut self.store(), organization).await?;
+            match head {
+                Some(head) if head.sequence > walk.sequence && walk.is_moving(head.sequence) => {}
+                head => break self.end_of(&walk, head),
+            }
+        };
+        Ok(AuditReport {
+            entries: walk.sequence,
+            valid: broken.is_none(),
+            first_broken: broken,
+        })
+    }
+
+    fn end_of(&self, walk: &Walk, head: Option<Head>) -> Option<Broken> {
+        let Some(head) = head else {
+            return broken(
+                walk.sequence + 1,
+                BrokenHow::CutOff,
+                "the record of the chain's end is gone",
+            );
+        };
+        if !secret::same(
+            self.head_mac(walk.organization, head.sequence, &head.hash)
+                .as_bytes(),
+            head.mac.as_bytes(),
+        ) {
+            let detail = "the record of the chain's end was changed, or the secrets were replaced";
+            return broken(walk.sequence, BrokenHow::CutOff, detail);
+        }
+        if head.sequence > walk.sequence {
+            let detail = format!("the chain has had {} entries", head.sequence);
+            return broken(walk.sequence + 1, BrokenHow::CutOff, &detail);
+        }
+        if head.sequence < walk.sequence {
+            return broken(
+                head.sequence + 1,
+                BrokenHow::Moved,
+                "it was added behind the end of the chain",
+            );
+        }
+        if head.hash != walk.previous {
+            return broken(walk.sequence, BrokenHow::Changed, "the chain was written anew");
+        }
+        None
+    }
+}
+
+/// Rows that are read at a time.
+const PAGE: u32 = 500;
+
+/// How far the checking of a chain is.
+struct Walk {
+    organization: OrganizationId,
+    sequence: i64,
+    previous: String,
+    /// The end that was waited for last; waiting twice for the same one would never end.
+    awaited: i64,
+}
+
+impl Walk {
+    fn new(organization: OrganizationId) -> Self {
+        Self {
+            organization,
+            sequence: 0,
+            previous: FIRST.to_owned(),
+            awaited: 0,
+        }
+    }
+
+    fn is_moving(&mut self, end: i64) -> bool {
+        let before = std::mem::replace(&mut self.awaited, end);
+        before < end
+    }
+
+    async fn to_the_end(&mut self, store: &Store) -> Result<Option<Broken>, Error> {
+        loop {
+            let rows = store::audit::after(store, self.organization, self.sequence, PAGE).await?;
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            for row in rows {
+                if let Some(broken) = self.step(row)? {
+                    return Ok(Some(broken));
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, row: Kept) -> Result<Option<Broken>, Error> {
+        let place = self.sequence + 1;
+        if row.sequence != place {
+            return Ok(broken(place, BrokenHow::Missing, "it is not there"));
+        }
+        let Some(entry) = row.entry else {
+            return Ok(broken(place, BrokenHow::Changed, "it is not as it was written"));
+        };
+        if entry.sequence != place || entry.organization_id != self.organization {
+            return Ok(broken(
+                place,
+                BrokenHow::Moved,
+                "it was written for another place",
+            ));
+        }
+        if hash(&entry)? != entry.hash {
+            return Ok(broken(
+                place,
+                BrokenHow::Changed,
+                "its hash is not the one of its content",
+            ));
+        }
+        if entry.previous != self.previous {
+            return Ok(broken(
+                place,
+                BrokenHow::Moved,
+                "it does not follow the entry before it",
+            ));
+        }
+        self.sequence = place;
+        self.previous = entry.hash;
+        Ok(None)
+    }
+}
+
+fn broken(sequence: i64, what: BrokenHow, detail: &str) -> Option<Broken> {
+    Some(Broken {
+        sequence,
+        what,
+        detail: format!("entry {sequence}: {detail}"),
+    })
 }
 
 /// Fields that must not stand in the chain, should a resource ever have one.
@@ -146,6 +321,8 @@ fn canonical(value: &Value, text: &mut String) {
             }
             text.push(']');
         }
+        // PostgreSQL knows one zero only.
+        Value::Number(number) if number.as_f64() == Some(0.0) => text.push('0'),
         scalar => text.push_str(&scalar.to_string()),
     }
 }

@@ -11,12 +11,19 @@ pub mod access;
 pub mod audit;
 pub mod auth;
 mod bootstrap;
+pub mod catalogue;
+mod contract;
 mod counter;
 mod error;
 pub mod idempotency;
+mod import;
 pub mod jobs;
+mod key;
+mod place;
 pub mod resource;
 pub mod secret;
+mod snapshot;
+pub mod usage;
 pub mod work;
 
 use std::path::PathBuf;
@@ -62,6 +69,7 @@ struct Inner {
     passwords: auth::Passwords,
     works: work::Watchers,
     counters: counter::Counters,
+    snapshots: snapshot::Watched,
     /// Told after every change that gateways have to hear of; the snapshot builder listens.
     changes: tokio::sync::watch::Sender<u64>,
 }
@@ -116,6 +124,7 @@ impl Control {
                 passwords: auth::Passwords::new()?,
                 works: work::Watchers::default(),
                 counters: counter::Counters::default(),
+                snapshots: snapshot::Watched::default(),
                 secrets,
                 settings,
                 changes,

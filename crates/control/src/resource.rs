@@ -188,12 +188,21 @@ impl Control {
         let action = format!("list_{}", plural(T::KIND));
         self.inner.access.check(caller, &action, organization, None)?;
         conditions.extend(query.conditions.iter().cloned());
+        self.listed(&conditions, query).await
+    }
+
+    /// Lists one more than asked for, to know whether there are more.
+    pub(crate) async fn listed<T: Entity>(
+        &self,
+        conditions: &[Condition],
+        query: &ListQuery,
+    ) -> Result<Listed<T>, Error> {
         let limit = query.window.limit as usize;
         let window = Window {
             limit: query.window.limit + 1,
             ..query.window.clone()
         };
-        let mut data = entity::list::<T>(&mut self.store(), &conditions, &window).await?;
+        let mut data = entity::list::<T>(&mut self.store(), conditions, &window).await?;
         let has_more = data.len() > limit;
         data.truncate(limit);
         Ok(Listed { data, has_more })

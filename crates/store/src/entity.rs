@@ -71,6 +71,8 @@ impl Read for Tx {
 pub enum Condition {
     /// The column has this value.
     Is(&'static str, Arg),
+    /// One column has this value, or another one has that.
+    IsOr((&'static str, Arg), (&'static str, Arg)),
     /// One of the two columns has this value.
     Either(&'static str, &'static str, Arg),
     /// The column has one of these values; none match an empty list.
@@ -138,6 +140,10 @@ impl Text {
             Condition::Is(column, value) => {
                 let place = self.arg(value.clone());
                 self.add(format_args!(" AND {column} = ${place}"));
+            }
+            Condition::IsOr((one, value), (other, second)) => {
+                let (place, second) = (self.arg(value.clone()), self.arg(second.clone()));
+                self.add(format_args!(" AND ({one} = ${place} OR {other} = ${second})"));
             }
             Condition::Either(one, other, value) => {
                 let place = self.arg(value.clone());
@@ -227,11 +233,7 @@ pub async fn list<T: Entity>(
     let mut text = Text::select(T::TABLE, "body");
     conditions.iter().for_each(|condition| text.push(condition));
     text.window(window);
-    read.rows(&text.sql, &text.args)
-        .await?
-        .iter()
-        .map(body)
-        .collect()
+    read.rows(&text.sql, &text.args).await?.iter().map(body).collect()
 }
 
 /// Lists every entity that meets all conditions, in the order of creation; for what is bounded by its nature.
@@ -239,11 +241,7 @@ pub async fn all<T: Entity>(read: &mut impl Read, conditions: &[Condition]) -> R
     let mut text = Text::select(T::TABLE, "body");
     conditions.iter().for_each(|condition| text.push(condition));
     text.sql.push_str(" ORDER BY id");
-    read.rows(&text.sql, &text.args)
-        .await?
-        .iter()
-        .map(body)
-        .collect()
+    read.rows(&text.sql, &text.args).await?.iter().map(body).collect()
 }
 
 /// Counts the entities that meet all conditions.

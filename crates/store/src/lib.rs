@@ -19,6 +19,7 @@ pub mod session;
 pub mod snapshot;
 pub mod tenant;
 pub mod usage;
+pub mod work;
 
 pub use db::{Arg, Row, Store, Tx};
 pub use error::Error;

@@ -73,6 +73,22 @@ pub enum Group {
     Plan,
 }
 
+impl Group {
+    /// The group of a name as queries have it: `hour`, `operation`, …
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            "version" => Self::Version,
+            "operation" => Self::Operation,
+            "application" => Self::Application,
+            "subscription" => Self::Subscription,
+            "plan" => Self::Plan,
+            _ => return None,
+        })
+    }
+}
+
 /// Which usage to sum up.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {

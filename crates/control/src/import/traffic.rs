@@ -1,0 +1,190 @@
+//! The upstream and the route of an import.
+
+use domain::Name;
+use domain::catalog::{Api, Version};
+use domain::id::UpstreamId;
+use domain::traffic::{
+    BODY_BYTES_MAX_DEFAULT, Route, RouteSpec, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamSpec,
+};
+use store::Arg;
+use store::entity::{self, Condition};
+
+use super::segment;
+use super::step::{Import, refuse};
+use crate::Error;
+use crate::key::ENVIRONMENT_DEFAULT;
+use crate::resource::{own, route, upstream};
+
+/// Idle connections kept per core unless said otherwise.
+const IDLE_CONNECTIONS: u32 = 64;
+
+impl Import<'_> {
+    /// The service behind: the one asked for, the one that is there, or the document's first absolute server.
+    pub(super) async fn upstream(
+        &mut self,
+        api: &Api,
+        version: &Version,
+    ) -> Result<Option<UpstreamId>, Error> {
+        let asked = self.asked_url()?;
+        let current = self.current_upstream(api, version).await?;
+        let (url, current) = match (asked, current) {
+            (None, Some(current)) => return Ok(Some(current.id)),
+            (Some(url), current) => (url, current),
+            (None, None) => {
+                let mut servers = self.contract.servers.iter();
+                match servers.find_map(|server| upstream::target_url(server).ok()) {
+                    Some(url) => (url, None),
+                    None if self.spec.publish => {
+                        return refuse(
+                            "/upstream_url",
+                            "upstream_missing",
+                            "The document names no server with an absolute address.".to_owned(),
+                            "Say where the service is, as `http://127.0.0.1:9000`.",
+                        );
+                    }
+                    None => return Ok(None),
+                }
+            }
+        };
+        let targets = vec![Target { url, weight: 1 }];
+        let Some(current) = current else {
+            return self.new_upstream(api, api.spec.name.clone(), targets).await;
+        };
+        if current.spec.targets == targets {
+            return Ok(Some(current.id));
+        }
+        if !self.serves_others(&current, version).await? {
+            return self.move_upstream(&current, targets).await;
+        }
+        // Another version is served by it and stays where it is.
+        let title = format!("{}-{}", api.spec.name, version.spec.name);
+        let name = Name::from_title(&title).unwrap_or_else(|| api.spec.name.clone());
+        match own::by_name::<Upstream>(&mut self.tx, self.caller, name.as_str()).await? {
+            Some(found) if found.spec.targets == targets => Ok(Some(found.id)),
+            Some(found) => self.move_upstream(&found, targets).await,
+            None => self.new_upstream(api, name, targets).await,
+        }
+    }
+
+    fn asked_url(&self) -> Result<Option<String>, Error> {
+        let Some(url) = &self.spec.upstream_url else {
+            return Ok(None);
+        };
+        match upstream::target_url(url) {
+            Ok(url) => Ok(Some(url)),
+            Err(detail) => refuse(
+                "/upstream_url",
+                "url_invalid",
+                detail,
+                "Write it as `http://127.0.0.1:9000/base`: scheme, host, and port and path if needed.",
+            ),
+        }
+    }
+
+    async fn current_upstream(&mut self, api: &Api, version: &Version) -> Result<Option<Upstream>, Error> {
+        if let Some(route) = self.current_route(version).await? {
+            return Ok(entity::find_id::<Upstream>(&mut self.tx, route.spec.upstream_id).await?);
+        }
+        own::by_name::<Upstream>(&mut self.tx, self.caller, api.spec.name.as_str()).await
+    }
+
+    async fn serves_others(&mut self, upstream: &Upstream, version: &Version) -> Result<bool, Error> {
+        let using = [Condition::Is("upstream_id", Arg::text(upstream.id))];
+        let routes = entity::all::<Route>(&mut self.tx, &using).await?;
+        Ok(routes.iter().any(|route| route.spec.version_id != version.id))
+    }
+
+    async fn new_upstream(
+        &mut self,
+        api: &Api,
+        name: Name,
+        targets: Vec<Target>,
+    ) -> Result<Option<UpstreamId>, Error> {
+        let spec = UpstreamSpec {
+            name,
+            targets,
+            protocol: UpstreamProtocol::default(),
+            timeouts: Timeouts::default(),
+            idle_connections_max: IDLE_CONNECTIONS,
+            preserve_host: false,
+        };
+        let made = self
+            .control
+            .create_in::<Upstream>(&mut self.tx, self.caller, &api.workspace_id, spec, &[])
+            .await?;
+        Ok(Some(made.id))
+    }
+
+    async fn move_upstream(
+        &mut self,
+        upstream: &Upstream,
+        targets: Vec<Target>,
+    ) -> Result<Option<UpstreamId>, Error> {
+        let spec = UpstreamSpec {
+            targets,
+            ..upstream.spec.clone()
+        };
+        self.control
+            .replace_in(&mut self.tx, self.caller, upstream, spec, None)
+            .await?;
+        Ok(Some(upstream.id))
+    }
+
+    fn environment(&self) -> Name {
+        let named = self.spec.environment.clone();
+        named.unwrap_or_else(|| ENVIRONMENT_DEFAULT.parse().expect("a name"))
+    }
+
+    async fn current_route(&mut self, version: &Version) -> Result<Option<Route>, Error> {
+        let of = [
+            Condition::Is("version_id", Arg::text(version.id)),
+            Condition::Is("environment", Arg::text(self.environment())),
+        ];
+        Ok(entity::all::<Route>(&mut self.tx, &of).await?.into_iter().next())
+    }
+
+    pub(super) async fn route(
+        &mut self,
+        api: &Api,
+        version: &Version,
+        upstream_id: UpstreamId,
+    ) -> Result<Route, Error> {
+        let asked = self.spec.base_path.clone();
+        if let Some(current) = self.current_route(version).await? {
+            let base_path = asked.unwrap_or_else(|| current.spec.base_path.clone());
+            let spec = RouteSpec {
+                upstream_id,
+                base_path,
+                ..current.spec.clone()
+            };
+            if spec == current.spec {
+                return Ok(current);
+            }
+            return self
+                .control
+                .replace_in(&mut self.tx, self.caller, &current, spec, None)
+                .await;
+        }
+        let mut spec = RouteSpec {
+            version_id: version.id,
+            upstream_id,
+            environment: self.environment(),
+            host: None,
+            base_path: format!("/{}", api.spec.name),
+            body_bytes_max: BODY_BYTES_MAX_DEFAULT,
+            enabled: true,
+        };
+        match asked {
+            Some(base_path) => spec.base_path = base_path,
+            None => {
+                let occupant = route::occupant(&mut self.tx, &spec).await?;
+                if occupant.is_some_and(|other| other.api_id == api.id) {
+                    spec.base_path = format!("/{}/{}", api.spec.name, segment(&version.spec.name));
+                }
+            }
+        }
+        self.control
+            .create_in::<Route>(&mut self.tx, self.caller, &(), spec, &[])
+            .await
+    }
+}

@@ -1,0 +1,152 @@
+//! Collects what is wrong with an editable part, so that a caller hears all of it at once.
+
+use std::fmt::Display;
+
+use domain::code::Code;
+
+use crate::{Error, FieldError};
+
+/// The most characters of a title.
+pub(crate) const TITLE_MAX: usize = 200;
+/// The most characters of a description.
+pub(crate) const DESCRIPTION_MAX: usize = 20_000;
+
+/// What is wrong, field by field.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// Says what is wrong with a field and what to do.
+    pub(crate) fn add(&mut self, pointer: &str, code: &str, detail: impl Into<String>, suggestion: &str) {
+        self.0.push(FieldError::new(pointer, code, detail, suggestion));
+    }
+
+    /// Wants a text of one line that is not empty.
+    pub(crate) fn title(&mut self, pointer: &str, text: &str) {
+        self.line(pointer, text, TITLE_MAX);
+        if text.trim().is_empty() {
+            self.add(
+                pointer,
+                "field_empty",
+                "It is empty.",
+                "Write a few words that people recognise it by.",
+            );
+        }
+    }
+
+    /// Wants a text of one line, which may be empty.
+    pub(crate) fn line(&mut self, pointer: &str, text: &str, max: usize) {
+        self.length(pointer, text, max);
+        if text.chars().any(char::is_control) {
+            self.add(
+                pointer,
+                "field_invalid",
+                "It contains a line break or another control character.",
+                "Write it in one line.",
+            );
+        }
+    }
+
+    /// Wants a text that is not too long; line breaks are welcome.
+    pub(crate) fn description(&mut self, pointer: &str, text: &str) {
+        self.length(pointer, text, DESCRIPTION_MAX);
+        // PostgreSQL keeps no NUL in a text, SQLite does.
+        if text.contains('\0') {
+            self.add(
+                pointer,
+                "field_invalid",
+                "It contains a NUL character.",
+                "Remove it.",
+            );
+        }
+    }
+
+    fn length(&mut self, pointer: &str, text: &str, max: usize) {
+        let found = text.chars().count();
+        if found > max {
+            let detail = format!("It has {found} characters; at most {max} are allowed.");
+            self.add(pointer, "field_too_long", detail, "Shorten it.");
+        }
+    }
+
+    /// Wants a number between two bounds, both included.
+    pub(crate) fn range<T: PartialOrd + Display>(&mut self, pointer: &str, value: T, min: T, max: T) {
+        if value < min || value > max {
+            let detail = format!("{value} is not between {min} and {max}.");
+            self.add(
+                pointer,
+                "field_out_of_range",
+                detail,
+                "Choose a number in that range.",
+            );
+        }
+    }
+
+    /// Wants a list of at most `max` entries.
+    pub(crate) fn count(&mut self, pointer: &str, found: usize, min: usize, max: usize) {
+        if found < min || found > max {
+            let detail = format!("It has {found} entries; {min} to {max} are allowed.");
+            self.add(
+                pointer,
+                "field_out_of_range",
+                detail,
+                "Change the number of entries.",
+            );
+        }
+    }
+
+    /// Wants a reference to something that is there and that the caller may see.
+    pub(crate) fn reference<T>(&mut self, pointer: &str, kind: &str, found: Option<T>) -> Option<T> {
+        if found.is_none() {
+            let detail = format!("There is no such {kind}, or you may not see it.");
+            self.add(
+                pointer,
+                "reference_unknown",
+                detail,
+                "Check the id and the organization.",
+            );
+        }
+        found
+    }
+
+    /// Says that a field cannot be changed after creation.
+    pub(crate) fn fixed(&mut self, pointer: &str, is_changed: bool) {
+        if is_changed {
+            self.add(
+                pointer,
+                "field_fixed",
+                "It cannot be changed after creation.",
+                "Make a new one instead.",
+            );
+        }
+    }
+
+    /// Refuses if anything was wrong.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        self.finish_as(Code::RequestInvalid)
+    }
+
+    /// Refuses with a code of its own if anything was wrong.
+    pub(crate) fn finish_as(self, code: Code) -> Result<(), Error> {
+        match self.0.first() {
+            None => Ok(()),
+            Some(first) => {
+                let detail = format!("{}: {}", first.pointer, first.detail);
+                Err(Error::fields(code, detail, self.0))
+            }
+        }
+    }
+}
+
+/// Says what uses a thing that was to be removed.
+pub(crate) fn in_use(users: &[String]) -> Result<(), Error> {
+    const NAMED_MAX: usize = 5;
+    if users.is_empty() {
+        return Ok(());
+    }
+    let mut named = users[..users.len().min(NAMED_MAX)].join(", ");
+    if users.len() > NAMED_MAX {
+        named.push_str(&format!(" and {} more", users.len() - NAMED_MAX));
+    }
+    Err(Error::refused(Code::InUse, format!("It is used by {named}.")))
+}

@@ -1,0 +1,107 @@
+//! Policies of APIs.
+
+use domain::Timestamp;
+use domain::catalog::Api;
+use domain::code::Code;
+use domain::id::{ApiId, OperationId, PolicyId};
+use domain::traffic::{Policy, PolicySpec};
+use store::{Arg, Tx};
+
+use super::fault::Faults;
+use super::{New, Resource, own};
+use crate::{Caller, Error};
+
+/// The largest configuration, as compact JSON.
+const CONFIG_BYTES_MAX: usize = 65_536;
+/// The most policies of an API.
+const POLICIES_MAX: i64 = 100;
+
+impl Resource for Policy {
+    type Spec = PolicySpec;
+    type Parent = ();
+    const IN_SNAPSHOT: bool = true;
+
+    fn new(new: New, (): &(), spec: PolicySpec) -> Self {
+        Self {
+            id: PolicyId::new(new.uuid),
+            organization_id: new.organization,
+            spec,
+            created_at: new.now,
+            updated_at: new.now,
+            revision: 1,
+        }
+    }
+
+    fn spec(&self) -> &PolicySpec {
+        &self.spec
+    }
+
+    fn with(&self, spec: PolicySpec, now: Timestamp) -> Self {
+        Self {
+            spec,
+            updated_at: now,
+            revision: self.revision + 1,
+            ..self.clone()
+        }
+    }
+
+    async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
+        let mut faults = Faults::default();
+        let api = own::by_id::<Api>(tx, caller, self.spec.api_id).await?;
+        let api = faults.reference("/api_id", "api", api);
+        if let Some(before) = before {
+            faults.fixed("/api_id", before.spec.api_id != self.spec.api_id);
+            faults.fixed("/kind", before.spec.kind != self.spec.kind);
+        }
+        if let (Some(operation), Some(api)) = (self.spec.operation_id, &api) {
+            let found = operation_of(tx, api.id, operation).await?;
+            faults.reference("/operation_id", "operation", found.then_some(()));
+        }
+        faults.finish()?;
+        config(&self.spec)?;
+        if before.is_none() {
+            room(tx, self.spec.api_id).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks a configuration as the gateway will.
+fn config(spec: &PolicySpec) -> Result<(), Error> {
+    let mut faults = Faults::default();
+    let Some(kind) = policy::kind(&spec.kind) else {
+        let known: Vec<_> = policy::kinds().iter().map(|kind| kind.name).collect();
+        let detail = format!("There is no policy of this kind; there are {}.", known.join(", "));
+        let suggestion = "`GET /api/v1/policies/kinds` lists them with their schemas.";
+        faults.add("/kind", "policy_kind_unknown", detail, suggestion);
+        return faults.finish_as(Code::PolicyInvalid);
+    };
+    if spec.config.to_string().len() > CONFIG_BYTES_MAX {
+        let detail = format!("It has more than {CONFIG_BYTES_MAX} bytes.");
+        faults.add("/config", "field_too_long", detail, "Shorten it.");
+    } else if let Err(found) = kind.validate(&spec.config) {
+        for fault in found {
+            let pointer = format!("/config{}", fault.pointer);
+            let suggestion = "`GET /api/v1/policies/kinds` has the policy's schema.";
+            faults.add(&pointer, "config_invalid", fault.detail, suggestion);
+        }
+    }
+    faults.finish_as(Code::PolicyInvalid)
+}
+
+async fn operation_of(tx: &mut Tx, api: ApiId, operation: OperationId) -> Result<bool, Error> {
+    let sql = "SELECT o.id AS id FROM operations o JOIN versions v ON v.id = o.version_id
+               WHERE o.id = $1 AND v.api_id = $2 AND o.current";
+    let args = [Arg::text(operation), Arg::text(api)];
+    Ok(tx.fetch_optional(sql, &args).await?.is_some())
+}
+
+async fn room(tx: &mut Tx, api: ApiId) -> Result<(), Error> {
+    let there =
+        store::entity::count::<Policy>(tx, &[store::entity::Condition::Is("api_id", Arg::text(api))]).await?;
+    if there < POLICIES_MAX {
+        return Ok(());
+    }
+    let detail = format!("The API has {there} policies; at most {POLICIES_MAX} are allowed.");
+    Err(Error::refused(Code::Conflict, detail))
+}

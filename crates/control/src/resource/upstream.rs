@@ -1,0 +1,135 @@
+//! Upstreams and their targets.
+
+use domain::Timestamp;
+use domain::id::{UpstreamId, WorkspaceId};
+use domain::traffic::{Route, Target, Timeouts, Upstream, UpstreamSpec};
+use store::entity::{self, Condition};
+use store::{Arg, Tx};
+use url::{Host, Url};
+
+use super::fault::{Faults, in_use};
+use super::{New, Resource, api};
+use crate::{Caller, Error};
+
+/// The most targets of an upstream.
+const TARGETS_MAX: usize = 64;
+/// The most characters of a target's URL.
+const URL_MAX: usize = 2000;
+/// The greatest weight of a target.
+const WEIGHT_MAX: u32 = 1000;
+/// The longest wait for a connection: ten minutes.
+const CONNECT_MS_MAX: u32 = 600_000;
+/// The longest wait for an answer, or between two pieces of a body: an hour.
+const WAIT_MS_MAX: u32 = 3_600_000;
+/// The most idle connections per core.
+const IDLE_CONNECTIONS_MAX: u32 = 1024;
+
+impl Resource for Upstream {
+    type Spec = UpstreamSpec;
+    type Parent = WorkspaceId;
+    const IN_SNAPSHOT: bool = true;
+
+    fn new(new: New, parent: &WorkspaceId, spec: UpstreamSpec) -> Self {
+        Self {
+            id: UpstreamId::new(new.uuid),
+            organization_id: new.organization,
+            workspace_id: *parent,
+            spec,
+            created_at: new.now,
+            updated_at: new.now,
+            revision: 1,
+        }
+    }
+
+    fn spec(&self) -> &UpstreamSpec {
+        &self.spec
+    }
+
+    fn with(&self, spec: UpstreamSpec, now: Timestamp) -> Self {
+        Self {
+            spec,
+            updated_at: now,
+            revision: self.revision + 1,
+            ..self.clone()
+        }
+    }
+
+    fn workspace(&self) -> Option<WorkspaceId> {
+        Some(self.workspace_id)
+    }
+
+    async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
+        let mut faults = Faults::default();
+        targets(&mut faults, &mut self.spec.targets);
+        timeouts(&mut faults, &self.spec.timeouts);
+        let kept = self.spec.idle_connections_max;
+        faults.range("/idle_connections_max", kept, 0, IDLE_CONNECTIONS_MAX);
+        faults.finish()?;
+        if before.is_none() {
+            api::workspace(tx, caller, self.workspace_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+        let using = [Condition::Is("upstream_id", Arg::text(self.id))];
+        let routes = entity::all::<Route>(tx, &using).await?;
+        let users: Vec<_> = routes
+            .iter()
+            .map(|route| format!("route {} ({})", route.id, route.spec.base_path))
+            .collect();
+        in_use(&users)
+    }
+}
+
+fn targets(faults: &mut Faults, targets: &mut [Target]) {
+    faults.count("/targets", targets.len(), 1, TARGETS_MAX);
+    for (index, target) in targets.iter_mut().take(TARGETS_MAX).enumerate() {
+        let pointer = format!("/targets/{index}/url");
+        match target_url(&target.url) {
+            Ok(url) => target.url = url,
+            Err(detail) => faults.add(
+                &pointer,
+                "url_invalid",
+                detail,
+                "Write it as `http://127.0.0.1:9000/base`: scheme, host, and port and path if needed.",
+            ),
+        }
+        faults.range(&format!("/targets/{index}/weight"), target.weight, 1, WEIGHT_MAX);
+    }
+}
+
+/// The normal form of a target's URL, without a slash at the end; or what is wrong with it.
+pub(crate) fn target_url(text: &str) -> Result<String, String> {
+    if text.len() > URL_MAX {
+        return Err(format!("It has more than {URL_MAX} characters."));
+    }
+    let url = Url::parse(text.trim()).map_err(|error| format!("It is not a URL: {error}."))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("`{}` is not spoken to upstreams.", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "Credentials do not belong into it: everybody who may read it would see them.".to_owned(),
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("A query or fragment has no meaning in it.".to_owned());
+    }
+    match url.host() {
+        None => return Err("It has no host.".to_owned()),
+        Some(Host::Domain("")) => return Err("Its host is empty.".to_owned()),
+        Some(Host::Domain(host)) if host.contains('%') => return Err("Its host is not a name.".to_owned()),
+        Some(_) => {}
+    }
+    if url.port() == Some(0) {
+        return Err("Port 0 cannot be connected to.".to_owned());
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn timeouts(faults: &mut Faults, timeouts: &Timeouts) {
+    faults.range("/timeouts/connect_ms", timeouts.connect_ms, 1, CONNECT_MS_MAX);
+    faults.range("/timeouts/answer_ms", timeouts.answer_ms, 1, WAIT_MS_MAX);
+    faults.range("/timeouts/idle_ms", timeouts.idle_ms, 1, WAIT_MS_MAX);
+}

@@ -1,0 +1,311 @@
+//! Builds what gateways run on, and tells them when there is a newer one.
+//!
+//! A build reads one state of the database. [`Control::snapshots`] rebuilds when this process has changed
+//! something ([`Control::changes`]) and, because another process may have, when the revision in the database is
+//! another than the built one; the former is a hint, the latter the truth.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use domain::catalog::Stage;
+use domain::id::{ApiId, OperationId, ProductId, UpstreamId, VersionId};
+use domain::snapshot::{self, FORMAT, Snapshot};
+use domain::traffic::{Policy, Upstream};
+use domain::{Name, Timestamp};
+use serde_json::json;
+use store::Tx;
+use store::snapshot::{Place, Subscribed};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::{Control, Error};
+
+/// How long ended keys stay in snapshots, so that gateways can say that they have ended.
+const ENDED_KEPT: Duration = Duration::from_secs(30 * 86_400);
+/// How often the revision is read, for changes of other processes.
+const POLL: Duration = Duration::from_millis(500);
+/// How long changes are collected before a build.
+const COLLECT: Duration = Duration::from_millis(20);
+/// The policy that every route has.
+const KEY_AUTH: &str = "key_auth";
+
+/// The environments whose snapshots somebody waits for.
+#[derive(Default)]
+pub(crate) struct Watched(Mutex<HashMap<Name, Weak<watch::Sender<Arc<Snapshot>>>>>);
+
+impl Control {
+    /// Builds the snapshot of an environment from one state of the database.
+    pub async fn build_snapshot(&self, environment: &Name) -> Result<Snapshot, Error> {
+        let now = self.now();
+        let mut tx = self.store().begin_read().await?;
+        let revision = store::snapshot::revision(&mut tx).await?;
+        let places = store::snapshot::places(&mut tx, environment).await?;
+        let places: Vec<_> = places
+            .into_iter()
+            .filter(|place| place.route.spec.enabled && place.version.spec.stage != Stage::Draft)
+            .collect();
+        let routes = routes(&mut tx, environment, &places).await?;
+        let used: HashSet<UpstreamId> = routes.iter().map(|route| route.upstream).collect();
+        let mut upstreams = store::snapshot::upstreams(&mut tx, environment).await?;
+        upstreams.retain(|upstream| used.contains(&upstream.id));
+        let since = now.before(ENDED_KEPT);
+        let keys = store::snapshot::keys(&mut tx, environment, since).await?;
+        let served = places.iter().map(|place| place.version.id).collect();
+        let applications = applications(&mut tx, environment, since, &served).await?;
+        let plans = plans(&mut tx, &applications).await?;
+        Ok(Snapshot {
+            format: FORMAT,
+            revision,
+            environment: environment.clone(),
+            built_at: now,
+            portal_url: format!("{}/portal", self.settings().control_url.trim_end_matches('/')),
+            upstreams: upstreams.into_iter().map(upstream).collect(),
+            routes,
+            plans,
+            applications,
+            keys,
+        })
+    }
+
+    /// The snapshots of an environment, the newest each; the first one is there when this returns.
+    ///
+    /// A change is visible here well within a second. One task per environment builds for all receivers and ends
+    /// with the last of them; while the database is away the last snapshot stays.
+    ///
+    /// # Errors
+    /// Those of the first build.
+    pub async fn snapshots(&self, environment: &Name) -> Result<watch::Receiver<Arc<Snapshot>>, Error> {
+        if let Some(receiver) = self.inner.snapshots.receiver(environment) {
+            return Ok(receiver);
+        }
+        // Whoever subscribes before the first build hears of changes during it.
+        let changes = self.changes();
+        let first = Arc::new(self.build_snapshot(environment).await?);
+        let (receiver, is_new) = self.inner.snapshots.insert(environment, first);
+        if let Some(sender) = is_new {
+            let control = self.clone();
+            tokio::spawn(control.keep_building(environment.clone(), sender, changes));
+        }
+        Ok(receiver)
+    }
+
+    async fn keep_building(
+        self,
+        environment: Name,
+        sender: Arc<watch::Sender<Arc<Snapshot>>>,
+        mut changes: watch::Receiver<u64>,
+    ) {
+        let mut failures = 0_u32;
+        while self.inner.snapshots.is_wanted(&environment, &sender) {
+            tokio::select! {
+                // The sender of changes lives as long as `self`.
+                _ = changes.changed() => sleep(COLLECT).await,
+                () = sleep(POLL) => {}
+            }
+            changes.borrow_and_update();
+            let before = sender.borrow().revision;
+            match self.newer(&environment, before).await {
+                Ok(Some(snapshot)) => {
+                    sender.send_replace(Arc::new(snapshot));
+                    failures = 0;
+                }
+                Ok(None) => failures = 0,
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    if failures == 1 {
+                        tracing::error!(%environment, error = %causes(&error), "no snapshot could be built");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn newer(&self, environment: &Name, than: u64) -> Result<Option<Snapshot>, Error> {
+        if store::snapshot::revision(&mut self.store()).await? == than {
+            return Ok(None);
+        }
+        self.build_snapshot(environment).await.map(Some)
+    }
+}
+
+impl Watched {
+    fn receiver(&self, environment: &Name) -> Option<watch::Receiver<Arc<Snapshot>>> {
+        let watched = self.0.lock().expect("nothing panics while holding it");
+        Some(watched.get(environment)?.upgrade()?.subscribe())
+    }
+
+    /// Adds a sender, and hands it back unless somebody else was quicker.
+    #[expect(clippy::type_complexity, reason = "used once, right above")]
+    fn insert(
+        &self,
+        environment: &Name,
+        first: Arc<Snapshot>,
+    ) -> (
+        watch::Receiver<Arc<Snapshot>>,
+        Option<Arc<watch::Sender<Arc<Snapshot>>>>,
+    ) {
+        let mut watched = self.0.lock().expect("nothing panics while holding it");
+        if let Some(there) = watched.get(environment).and_then(Weak::upgrade) {
+            return (there.subscribe(), None);
+        }
+        let (sender, receiver) = watch::channel(first);
+        let sender = Arc::new(sender);
+        watched.insert(environment.clone(), Arc::downgrade(&sender));
+        (receiver, Some(sender))
+    }
+
+    /// Whether anybody listens; if not, the environment is forgotten under the same lock that subscribers take.
+    fn is_wanted(&self, environment: &Name, sender: &watch::Sender<Arc<Snapshot>>) -> bool {
+        let mut watched = self.0.lock().expect("nothing panics while holding it");
+        if sender.receiver_count() > 0 {
+            return true;
+        }
+        watched.remove(environment);
+        false
+    }
+}
+
+async fn routes(tx: &mut Tx, environment: &Name, places: &[Place]) -> Result<Vec<snapshot::Route>, Error> {
+    let mut operations: HashMap<VersionId, Vec<snapshot::Operation>> = HashMap::new();
+    for (version, operation) in store::snapshot::operations(tx, environment).await? {
+        operations.entry(version).or_default().push(operation);
+    }
+    let mut policies: HashMap<ApiId, Vec<Policy>> = HashMap::new();
+    for policy in store::snapshot::policies(tx, environment).await? {
+        policies.entry(policy.spec.api_id).or_default().push(policy);
+    }
+    for policies in policies.values_mut() {
+        policies.retain(|policy| policy.spec.enabled);
+        policies.sort_by_key(|policy| (policy.spec.position, policy.id));
+    }
+    let none = Vec::new();
+    Ok(places
+        .iter()
+        .map(|place| {
+            let operations = operations.get(&place.version.id).cloned().unwrap_or_default();
+            let own = policies.get(&place.route.api_id).unwrap_or(&none);
+            route(place, operations, own)
+        })
+        .collect())
+}
+
+fn route(place: &Place, operations: Vec<snapshot::Operation>, policies: &[Policy]) -> snapshot::Route {
+    let (route, version) = (&place.route, &place.version);
+    let known: HashSet<OperationId> = operations.iter().map(|operation| operation.id).collect();
+    // One for an operation that this version does not have belongs to another version, or its operation is gone.
+    let own = policies
+        .iter()
+        .filter(|policy| policy.spec.operation_id.is_none_or(|id| known.contains(&id)));
+    let mut chosen: Vec<_> = own
+        .map(|policy| snapshot::Policy {
+            id: Some(policy.id),
+            operation: policy.spec.operation_id,
+            kind: policy.spec.kind.clone(),
+            config: policy.spec.config.clone(),
+        })
+        .collect();
+    let is_for_all = |policy: &snapshot::Policy| policy.kind == KEY_AUTH && policy.operation.is_none();
+    if !chosen.iter().any(is_for_all) {
+        let default = snapshot::Policy {
+            id: None,
+            operation: None,
+            kind: KEY_AUTH.to_owned(),
+            config: json!({}),
+        };
+        chosen.insert(0, default);
+    }
+    snapshot::Route {
+        id: route.id,
+        organization: route.organization_id,
+        api: route.api_id,
+        api_name: place.api_name.clone(),
+        version: version.id,
+        stage: version.spec.stage,
+        deprecated_at: version.deprecated_at,
+        sunset_at: version.spec.sunset_at,
+        host: route.spec.host.clone(),
+        base_path: route.spec.base_path.trim_end_matches('/').to_owned(),
+        upstream: route.spec.upstream_id,
+        body_bytes_max: route.spec.body_bytes_max,
+        operations,
+        policies: chosen,
+    }
+}
+
+/// The applications with keys, each with what it may call of the versions that are served.
+async fn applications(
+    tx: &mut Tx,
+    environment: &Name,
+    since: Timestamp,
+    served: &HashSet<VersionId>,
+) -> Result<Vec<snapshot::Application>, Error> {
+    let mut versions: HashMap<ProductId, Vec<VersionId>> = HashMap::new();
+    for (product, version) in store::snapshot::product_versions(tx).await? {
+        if served.contains(&version) {
+            versions.entry(product).or_default().push(version);
+        }
+    }
+    let mut applications = store::snapshot::applications(tx, environment, since).await?;
+    let places: HashMap<_, _> = applications
+        .iter()
+        .enumerate()
+        .map(|(place, application)| (application.id, place))
+        .collect();
+    for subscribed in store::snapshot::subscriptions(tx, environment, since).await? {
+        let Subscribed {
+            id,
+            application,
+            product,
+            plan,
+            state,
+        } = subscribed;
+        if let (Some(place), Some(versions)) = (places.get(&application), versions.get(&product)) {
+            let subscription = snapshot::Subscription {
+                id,
+                plan,
+                state,
+                versions: versions.clone(),
+            };
+            applications[*place].subscriptions.push(subscription);
+        }
+    }
+    Ok(applications)
+}
+
+async fn plans(tx: &mut Tx, applications: &[snapshot::Application]) -> Result<Vec<snapshot::Plan>, Error> {
+    let named: HashSet<_> = applications
+        .iter()
+        .flat_map(|application| &application.subscriptions)
+        .map(|subscription| subscription.plan)
+        .collect();
+    let plans = store::snapshot::plans(tx).await?;
+    Ok(plans
+        .into_iter()
+        .filter(|plan| named.contains(&plan.id))
+        .map(|plan| snapshot::Plan {
+            id: plan.id,
+            name: plan.spec.name,
+            rate_limit: plan.spec.rate_limit,
+            quota: plan.spec.quota,
+        })
+        .collect())
+}
+
+fn upstream(upstream: Upstream) -> snapshot::Upstream {
+    let spec = upstream.spec;
+    snapshot::Upstream {
+        id: upstream.id,
+        targets: spec.targets,
+        protocol: spec.protocol,
+        timeouts: spec.timeouts,
+        idle_connections_max: spec.idle_connections_max,
+        preserve_host: spec.preserve_host,
+    }
+}
+
+/// An error and its causes in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

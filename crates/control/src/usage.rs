@@ -1,0 +1,211 @@
+//! Usage: counting what nodes report, and telling it to both sides.
+
+use domain::Timestamp;
+use domain::id::NodeId;
+use domain::node::{Node, NodeStatus};
+use domain::usage::UsageRow;
+use events::sink::SinkError;
+use events::usage::HourlyUsage;
+use events::{Batch, Sink};
+use store::Store;
+use store::usage::{Filter, Key, Sums};
+
+pub use store::usage::Group;
+
+use crate::{Caller, Control, Error};
+
+/// The most rows of one answer.
+pub const ROWS_MAX: u32 = 10_000;
+/// The most characters of a node's reason that are kept.
+const REASON_MAX: usize = 2000;
+
+/// Which usage is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct UsageQuery {
+    /// From the hour of this moment on; from the beginning if absent.
+    pub from: Option<Timestamp>,
+    /// Before this moment; until now if absent.
+    pub to: Option<Timestamp>,
+    /// Only this API: id or name.
+    pub api: Option<String>,
+    /// Only this application: id or name.
+    pub application: Option<String>,
+    /// What rows are told apart by, beside the API.
+    pub group: Vec<Group>,
+    /// `next` of the page before.
+    pub after: Option<String>,
+    /// The most rows: up to [`ROWS_MAX`].
+    pub limit: u32,
+}
+
+/// A page of usage.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UsagePage {
+    /// The rows, in the order of time, API, version, operation, application, subscription and plan.
+    pub rows: Vec<UsageRow>,
+    /// Where the next page begins, if there are more rows.
+    pub next: Option<String>,
+}
+
+impl Control {
+    /// Tells what was used: to a provider the calls of its APIs, to a consumer its own calls.
+    pub async fn usage(&self, caller: &Caller, query: &UsageQuery) -> Result<UsagePage, Error> {
+        let organization = caller.organization()?;
+        self.inner
+            .access
+            .check(caller, "list_usage", organization, None)?;
+        let limit = query.limit.clamp(1, ROWS_MAX);
+        let filter = Filter {
+            from: query.from,
+            to: query.to,
+            organization: Some(organization),
+            api: query.api.clone(),
+            application: query.application.clone(),
+            group: query.group.clone(),
+            after: query.after.clone(),
+            limit: limit + 1,
+        };
+        let mut found = store::usage::sums(&mut self.store(), &filter).await?;
+        let has_more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        let next = found.last().filter(|_| has_more).map(|last| last.place.clone());
+        let rows = found.into_iter().map(|placed| placed.row).collect();
+        Ok(UsagePage { rows, next })
+    }
+
+    /// Counts what nodes report.
+    pub fn usage_counter(&self) -> Counter {
+        Counter::new(self.store().clone())
+    }
+
+    /// Keeps what a node says of itself; for nodes that have shown the cluster token.
+    pub async fn note_node(&self, id: NodeId, status: NodeStatus) -> Result<(), Error> {
+        let node = Node {
+            id,
+            environment: status.environment,
+            revision: status.revision,
+            state: status.state,
+            reason: status
+                .reason
+                .replace('\0', " ")
+                .chars()
+                .take(REASON_MAX)
+                .collect(),
+            seen_at: self.now(),
+        };
+        let mut tx = self.store().begin().await?;
+        tx.note_node(&node).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Lists the gateway nodes, the one heard of last first.
+    pub async fn nodes(&self, caller: &Caller) -> Result<Vec<Node>, Error> {
+        let organization = caller.organization()?;
+        self.inner
+            .access
+            .check(caller, "list_nodes", organization, None)?;
+        Ok(store::node::all(&mut self.store()).await?)
+    }
+}
+
+/// Counts batches of nodes in the store, each exactly once.
+///
+/// The node's watermark and what is counted change in one transaction. What is at or below the watermark was
+/// counted and is passed over; a gap after it is refused, because what is in between would be lost. A node that
+/// is not known may begin anywhere: what it had before was counted elsewhere.
+#[derive(Debug, Clone)]
+pub struct Counter {
+    store: Store,
+}
+
+impl Counter {
+    /// Counts into this store.
+    pub const fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    async fn count(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
+        let mut tx = self.store.begin().await.map_err(unavailable)?;
+        tx.lock(&format!("usage:{node}")).await.map_err(unavailable)?;
+        let known = store::usage::watermark(&mut tx, node)
+            .await
+            .map_err(unavailable)?;
+        let watermark = known.unwrap_or(0);
+        let fresh = batches.iter().position(|batch| batch.sequence() > watermark);
+        let Some(fresh) = fresh.map(|first| &batches[first..]) else {
+            return Ok(watermark);
+        };
+        let first = fresh[0].sequence();
+        if known.is_some() && first != watermark + 1 {
+            let reason = format!("batch {first} follows batch {watermark}: what is in between is missing");
+            return Err(SinkError::Refused { reason });
+        }
+        let last = consecutive(fresh)?;
+        let rows = events::usage::fold(fresh).map_err(|error| SinkError::Refused {
+            reason: error.to_string(),
+        })?;
+        let rows: Vec<_> = rows.iter().map(row).collect();
+        tx.add_usage(&rows).await.map_err(unavailable)?;
+        events::fault::point("usage.counted");
+        tx.move_watermark(node, known, last).await.map_err(unavailable)?;
+        events::fault::point("usage.before_commit");
+        tx.commit().await.map_err(unavailable)?;
+        events::fault::point("usage.after_commit");
+        Ok(last)
+    }
+}
+
+impl Sink for Counter {
+    async fn commit(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
+        if batches.is_empty() {
+            let watermark = store::usage::watermark(&mut &self.store, node).await;
+            return Ok(watermark.map_err(unavailable)?.unwrap_or(0));
+        }
+        self.count(node, batches).await
+    }
+}
+
+/// The last sequence number of batches that follow each other.
+fn consecutive(batches: &[Batch]) -> Result<u64, SinkError> {
+    let mut last = batches[0].sequence();
+    for batch in &batches[1..] {
+        let next = batch.sequence();
+        if next != last + 1 {
+            let reason = format!("batch {next} does not follow batch {last}");
+            return Err(SinkError::Refused { reason });
+        }
+        last = next;
+    }
+    Ok(last)
+}
+
+fn unavailable(error: store::Error) -> SinkError {
+    SinkError::Unavailable(Box::new(error))
+}
+
+fn row(usage: &HourlyUsage) -> (Key, Sums) {
+    let (key, sums) = (usage.key, usage.sums);
+    let key = Key {
+        hour: key.hour,
+        provider: key.provider,
+        api: key.api,
+        version: key.version,
+        operation: key.operation,
+        consumer: key.consumer,
+        application: key.application,
+        subscription: key.subscription,
+        plan: key.plan,
+    };
+    let sums = [
+        sums.calls,
+        sums.counted,
+        sums.refused,
+        sums.client_errors,
+        sums.server_errors,
+        sums.bytes_in,
+        sums.bytes_out,
+        sums.latency_us,
+    ];
+    (key, sums)
+}

@@ -44,6 +44,7 @@ const LAYERS: &[Layer] = &[
         &["control", "domain", "events", "webui"],
         "HTTP edge of control; reads the nodes' event wire form",
     ),
+    Layer("gateway-bench-load", &[], "the benchmark's load knows nothing of what it measures"),
     Layer("client", &[], "generated from the OpenAPI document alone"),
     Layer(
         "cli",

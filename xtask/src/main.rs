@@ -3,6 +3,7 @@
 //! `layers` proves the direction of the crates' dependencies, `tidy` the habits a reader relies on, `gen` writes
 //! (or with `--check` compares) every file that is made from another. All three also run as tests.
 
+mod bench;
 mod corpus;
 mod generate;
 mod layers;
@@ -19,6 +20,8 @@ usage: cargo xtask <task>
   tidy            checks habits that no compiler checks
   corpus [DIR] [--report FILE]
                   reads 2,639 published contracts (or those under DIR) and reports
+  bench-snapshot FILE UPSTREAM [--open]
+                  writes the snapshot of the gateway's benchmark and tells a key that it knows
   gen [--check]   writes all generated files; with --check fails when one would change
 ";
 
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let complaints = match arguments.as_slice() {
         ["corpus", rest @ ..] => return corpus::run(rest),
+        ["bench-snapshot", file, upstream] => return bench::run(file, upstream, false),
+        ["bench-snapshot", file, upstream, "--open"] => return bench::run(file, upstream, true),
         ["layers"] => layers::complaints(),
         ["tidy"] => tidy::complaints(),
         ["gen"] => generate::write(),
@@ -51,6 +56,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn tell(text: &str) {
+    // Nothing is left to do when the standard output is closed.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn say(text: &str) {

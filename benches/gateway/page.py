@@ -1,0 +1,80 @@
+"""The page with the results, docs/benchmarks.md."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import report
+from edge import NAME
+from report import Case
+
+# What we want to reach: CPU time per request in relation to nginx.
+GOAL_NGINX = 1.3
+
+HEAD = """\
+# Benchmarks
+
+Written by `make bench`; how it is measured, how it is kept fair and what it does not show is explained in
+[benches/gateway](../benches/gateway/README.md). Compare CPU-s/100k first: CPU seconds of the whole process tree
+for 100,000 requests. Ratios are to nginx, figures are medians over the quiet rounds.
+
+In both scenarios `gateline-edge` does more than the others, and it is not switched off here: **each call becomes
+a usage event that is committed to a log on the disk with fsync**, in groups of at most 10 ms. The others write
+access records in the policy scenario, to the page cache without fsync, and none in the plain one. It also
+finds the operation of the contract that a call belongs to, mints a request id, and keeps the timeouts and size
+limits of a product.
+
+- **plain** forwards a `GET`; for `gateline-edge`, through a route that is open to everybody.
+- **policy** looks a key up among 10,000, applies a limit to it that is never reached, and keeps a record.
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one scenario brought."""
+
+    scenario: str
+    cases: list[Case]
+    setup: dict[str, Any]
+
+
+def text(outcomes: list[Outcome]) -> str:
+    """The page."""
+    setup = outcomes[0].setup
+    programs = {name: version for outcome in outcomes for name, version in outcome.setup["programs"].items()}
+    parts = [
+        HEAD,
+        "## Where and when\n",
+        f"- {setup['date']}, {setup['rounds']} rounds of each gateway, taking turns",
+        f"- {setup['machine']}; {setup['cores']}",
+        "- " + ", ".join(f"{name} {version}" for name, version in programs.items()),
+    ]
+    for outcome in outcomes:
+        for case in outcome.cases:
+            load = case.load
+            parts.append(
+                f"\n## {outcome.scenario}\n\n{load.answer_bytes} B answers, {load.connections} connections at "
+                f"saturation, {load.rate:,}/s paced.\n\n{report.table(case)}"
+            )
+            parts.extend(f"\n{sentence}" for sentence in verdict(outcome.scenario, case))
+    return "\n".join(parts) + "\n"
+
+
+def verdict(scenario: str, case: Case) -> list[str]:
+    """Says whether the goal was reached, where there is one and both sides were measured."""
+    cpu = {result.gateway.name: result.median("cpu") for result in case.results if result.rounds}
+    if scenario != "policy" or not {NAME, "nginx"} <= cpu.keys():
+        return []
+    ratio = cpu[NAME] / cpu["nginx"]
+    outcome = "reached" if ratio <= GOAL_NGINX else "not reached"
+    sentences = [
+        f"The goal, at most {GOAL_NGINX} × the CPU time of nginx, was **{outcome}**: {ratio:.2f} ×."
+    ]
+    if "haproxy" in cpu:
+        ratio = cpu[NAME] / cpu["haproxy"]
+        outcome = "reached" if ratio <= 1 else "not reached"
+        sentences.append(f"The goal, at most that of HAProxy, was **{outcome}**: {ratio:.2f} ×.")
+    if any(r.noisy for result in case.results for r in result.rounds):
+        sentences.append(
+            "Some rounds were noisy, because other programs used the machine; see the column `rounds`."
+        )
+    return sentences

@@ -1,6 +1,6 @@
 //! The document as consumers should see it: the gateway's address, its key, its answers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,8 @@ use parts::Names;
 const METHODS: [&str; 9] = [
     "get", "put", "post", "delete", "options", "head", "patch", "trace", "query",
 ];
+/// Where operations usually stand.
+const VISITED: [&str; 2] = ["/paths/", "/components/pathItems/"];
 
 /// Where and how a contract is served.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +66,19 @@ impl Contract {
         if let Some(items) = object(root, "components").and_then(|components| object(components, "pathItems"))
         {
             visit(items, "/components/pathItems", &mut each);
+        }
+        // Path items that stand elsewhere and are referred to.
+        let visited = |pointer: &str| VISITED.iter().any(|beginning| pointer.starts_with(beginning));
+        let elsewhere: BTreeSet<&str> = self
+            .operations
+            .iter()
+            .map(|operation| operation.pointer.as_str())
+            .filter(|at| !visited(at))
+            .collect();
+        for pointer in elsewhere {
+            if let Some(operation) = document.pointer_mut(pointer).and_then(Value::as_object_mut) {
+                each(pointer, operation);
+            }
         }
         document
     }

@@ -103,3 +103,12 @@ fn strange_components_do_not_stop_it() {
         assert_eq!(document["paths"]["/a"]["get"], json!({ "responses": [] }));
     }
 }
+
+#[test]
+fn path_items_that_stand_elsewhere_are_published_too() {
+    let text = "openapi: 3.1.0\ninfo: {title: a, version: b}\npaths: {/a: {$ref: '#/x-items/A'}}\nx-items: {A: {get: {security: [{old: []}]}}}\n";
+    let document = contract(text).effective(&HOW);
+    let operation = &document["x-items"]["A"]["get"];
+    assert_eq!(operation.get("security"), None);
+    assert!(operation["responses"].get("429").is_some());
+}

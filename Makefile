@@ -43,6 +43,8 @@ web/dist/.built: web/node_modules/.installed $(WEB_SOURCES)
 test: build test-tools
 	@echo '── Rust tests'
 	GATELINE_PROGRAMS=$(abspath $(PROGRAMS)) $(CARGO) test --workspace --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE))
+	@echo '── tests of the benchmark'
+	cd benches/gateway && python3 -m unittest --quiet
 	@echo '── web tests'
 	cd web && $(NPM) test
 	cd web && GATELINE_PROGRAMS=$(abspath $(PROGRAMS)) $(NPM) run e2e

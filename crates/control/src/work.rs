@@ -15,6 +15,7 @@ use store::entity::{self, Condition};
 use store::{Arg, Tx};
 use tokio::sync::watch;
 
+use crate::resource::{ListQuery, Listed};
 use crate::{Caller, Control, Error};
 
 /// Work that has not moved for this long is given up: the process that did it has died.
@@ -121,6 +122,16 @@ impl Control {
         found.ok_or_else(|| Error::not_found("operation"))
     }
 
+    /// Lists the work of the caller's organization.
+    pub async fn list_works(&self, caller: &Caller, query: &ListQuery) -> Result<Listed<Work>, Error> {
+        let organization = caller.organization()?;
+        self.access()
+            .check(caller, "list_operations", organization, None)?;
+        let mut conditions = vec![Condition::Is("organization_id", Arg::text(organization))];
+        conditions.extend(query.conditions.iter().cloned());
+        self.listed(&conditions, query).await
+    }
+
     /// Hears of each step of a piece of work that this node does; ends with the sender. Work of another node
     /// shows only the state it has now: read again after a while.
     pub async fn watch_work(&self, caller: &Caller, id: WorkId) -> Result<watch::Receiver<Work>, Error> {
@@ -177,7 +188,7 @@ impl Control {
             tx.update(&after, before.revision, &[]).await?;
         }
         let oldest = WorkId::new(uuid_of(now.before(KEPT)));
-        store::session::remove_works_before(tx, oldest).await?;
+        store::work::remove_before(tx, oldest).await?;
         Ok(())
     }
 }

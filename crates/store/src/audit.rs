@@ -86,27 +86,59 @@ pub async fn insert(tx: &mut Tx, entry: &AuditEntry) -> Result<(), Error> {
     tx.execute(sql, &args).await.map(drop)
 }
 
-/// Reads a part of a chain in its order: at most `limit` entries after `sequence`, each with the place that its
-/// row has, which is what the entry itself says unless somebody changed one of them.
+/// A row of a chain, for checking it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Its place.
+    pub sequence: i64,
+    /// The entry; `None` if it cannot be read, or the columns that are searched do not say the same.
+    pub entry: Option<AuditEntry>,
+}
+
+/// Reads a part of a chain in its order: at most `limit` rows after `sequence`.
 pub async fn after(
     store: &Store,
     organization: OrganizationId,
     sequence: i64,
     limit: u32,
-) -> Result<Vec<(i64, Option<AuditEntry>)>, Error> {
+) -> Result<Vec<Kept>, Error> {
     let sql = format!(
-        "SELECT sequence, body FROM audit WHERE organization_id = $1 AND sequence > $2
-         ORDER BY sequence LIMIT {limit}"
+        "SELECT sequence, id, actor, action, resource, at, hash, body FROM audit
+         WHERE organization_id = $1 AND sequence > $2 ORDER BY sequence LIMIT {limit}"
     );
     let args = [Arg::text(organization), Arg::int(sequence)];
-    let rows = store.fetch_all(&sql, &args).await?;
-    let entry = |row: &Row| {
-        Ok((
-            row.int("sequence")?,
-            serde_json::from_value(row.json("body")?).ok(),
-        ))
+    store.fetch_all(&sql, &args).await?.iter().map(kept).collect()
+}
+
+fn kept(row: &Row) -> Result<Kept, Error> {
+    let entry: Option<AuditEntry> = row
+        .json("body")
+        .ok()
+        .and_then(|body| serde_json::from_value(body).ok());
+    let columns = (
+        row.text("id")?,
+        row.text("actor")?,
+        row.text("action")?,
+        row.text("resource")?,
+        row.time("at")?,
+        row.text("hash")?,
+    );
+    let same = |entry: &AuditEntry| {
+        let entry = entry.clone();
+        columns
+            == (
+                entry.id.to_string(),
+                entry.actor,
+                entry.action,
+                entry.resource,
+                entry.at,
+                entry.hash,
+            )
     };
-    rows.iter().map(entry).collect()
+    Ok(Kept {
+        sequence: row.int("sequence")?,
+        entry: entry.filter(same),
+    })
 }
 
 /// Lists entries, the newest first.

@@ -1,7 +1,7 @@
 //! Sign-ins, and who belongs where.
 
 use domain::Timestamp;
-use domain::id::{ClientId, OrganizationId, SessionId, UserId, WorkId, WorkspaceId};
+use domain::id::{ClientId, OrganizationId, SessionId, UserId, WorkspaceId};
 use domain::identity::Role;
 
 use crate::entity::Read;
@@ -252,10 +252,4 @@ pub async fn memberships_of(read: &mut impl Read, user: UserId) -> Result<Vec<Me
                WHERE m.user_id = $1 ORDER BY m.id";
     let rows = read.rows(sql, &[Arg::text(user)]).await?;
     rows.iter().map(member).collect()
-}
-
-/// Forgets work that is older than an id and has ended.
-pub async fn remove_works_before(tx: &mut Tx, id: WorkId) -> Result<u64, Error> {
-    let sql = "DELETE FROM works WHERE id < $1 AND status <> 'running'";
-    tx.execute(sql, &[Arg::text(id)]).await
 }

@@ -97,13 +97,7 @@ impl Control {
         self.access().check(caller, "list_users", organization, None)?;
         let mut conditions = vec![belongs_to(organization)];
         conditions.extend(query.conditions.iter().cloned());
-        let mut window = query.window.clone();
-        window.limit += 1;
-        let mut data = entity::list::<User>(&mut self.store(), &conditions, &window).await?;
-        let limit = query.window.limit as usize;
-        let has_more = data.len() > limit;
-        data.truncate(limit);
-        Ok(Listed { data, has_more })
+        self.listed(&conditions, query).await
     }
 
     /// Reads one of the people who belong to the caller's organization.

@@ -117,12 +117,6 @@ impl Control {
         };
         let mut conditions = vec![mine];
         conditions.extend(query.conditions.iter().cloned());
-        let mut window = query.window.clone();
-        window.limit += 1;
-        let mut data = entity::list::<Organization>(&mut self.store(), &conditions, &window).await?;
-        let limit = query.window.limit as usize;
-        let has_more = data.len() > limit;
-        data.truncate(limit);
-        Ok(Listed { data, has_more })
+        self.listed(&conditions, query).await
     }
 }

@@ -1,1 +1,49 @@
-//! Nothing yet.
+//! The data plane: takes requests, checks them against a snapshot, passes them on, and records them.
+//!
+//! Here belongs whatever lies on the way of a request, and what brings snapshots to it and records away. No
+//! database, no use case: those are `store` and `control`. A node runs an immutable [`Snapshot`]; a change is a
+//! new one, compiled before it is used, and one that does not compile leaves the old one in place.
+//!
+//! Start with `handle.rs`, the way of a request step by step. Around it: `serve.rs` (a core and its
+//! connections), `framed.rs` and `framing.rs` (what hyper is allowed to see), `compile.rs` (a snapshot by
+//! index), `pool.rs` and `exchange.rs` (upstreams), `refusal.rs` (our own answers), [`disk`] and [`feed`] (how a
+//! node gets snapshots without the control plane in its process).
+//!
+//! Each core is a thread with its own runtime, listening socket, upstream connections and records; cores share
+//! the compiled snapshot and the counters in it, nothing else. So no request waits for a lock or another core.
+
+mod balance;
+mod body;
+mod compile;
+mod conn;
+mod core;
+mod deadline;
+pub mod disk;
+mod exchange;
+mod forward;
+mod framed;
+mod framing;
+mod handle;
+mod local;
+mod metrics;
+mod node;
+mod place;
+mod pool;
+mod refusal;
+mod rewound;
+mod serve;
+pub mod settings;
+mod start;
+mod target;
+mod ticket;
+pub mod tls;
+mod tree;
+
+pub use compile::{Compiled, Rejected, compile};
+pub use node::{Rejection, Status};
+pub use settings::Settings;
+pub use start::{Addresses, Error, Gateway, Records, start};
+pub use target::Invalid;
+
+#[cfg(doc)]
+use domain::Snapshot;

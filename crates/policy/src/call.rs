@@ -48,11 +48,11 @@ pub struct Consumer<'a> {
 
 /// A call on its way to the upstream.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct Call<'a, 'h> {
     /// The method.
     pub method: &'a Method,
     /// The head that will be forwarded; policies may change it.
-    pub headers: &'a mut HeaderMap,
+    pub headers: &'h mut HeaderMap,
     /// The address the connection came from.
     pub address: IpAddr,
     /// Now.

@@ -176,18 +176,23 @@ impl Directory {
         Some(&self.subscriptions[application.subscriptions[found].1])
     }
 
-    /// Every subscription with its counted calls, to be written to disk.
-    pub fn save_quotas(&self) -> impl Iterator<Item = (SubscriptionId, [u64; 3])> + '_ {
-        self.subscriptions
-            .iter()
-            .map(|subscription| (subscription.id, subscription.counters.quota.save()))
+    /// Goes on with calls that a subscription made in a period before a restart.
+    ///
+    /// They are ignored if the period is over or the plan's quota has another one by now.
+    pub fn restore_quota(&self, id: SubscriptionId, period_start: i64, count: u64, now: Timestamp) {
+        if let Some(index) = self.by_id.get(&id)
+            && let Some(quota) = &self.subscriptions[*index].quota
+        {
+            self.subscriptions[*index]
+                .counters
+                .quota
+                .restore(quota.period, period_start, count, now);
+        }
     }
 
-    /// Goes on with calls counted before a restart.
-    pub fn restore_quota(&self, id: SubscriptionId, saved: [u64; 3]) {
-        if let Some(index) = self.by_id.get(&id) {
-            self.subscriptions[*index].counters.quota.restore(saved);
-        }
+    /// Whether the subscription is known.
+    pub fn contains(&self, id: SubscriptionId) -> bool {
+        self.by_id.contains_key(&id)
     }
 
     fn counters(&self, id: SubscriptionId) -> Option<Arc<Counters>> {
@@ -220,6 +225,12 @@ impl Subscription {
     /// The plan's name.
     pub fn plan_name(&self) -> &str {
         &self.plan_name
+    }
+
+    /// Beginning of the quota's running period in seconds since 1970; 0 without a quota.
+    pub fn quota_period_start(&self, now: Timestamp) -> i64 {
+        self.quota
+            .map_or(0, |quota| quota::period_start_of(quota.period, now))
     }
 
     /// Counts a call on the plan's rate limit.

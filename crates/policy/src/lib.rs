@@ -48,7 +48,7 @@ pub trait Policy: Send + Sync + fmt::Debug {
     }
 
     /// Decides about a call and may change the head that will be forwarded.
-    fn request<'a>(&'a self, call: &mut Call<'a>) -> Verdict {
+    fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
         let _ = call;
         Verdict::Continue
     }

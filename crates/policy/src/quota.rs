@@ -77,15 +77,12 @@ impl Counter {
         if current { cell & COUNT_MAX } else { 0 }
     }
 
-    /// The cells, to be written to disk.
-    pub fn save(&self) -> [u64; 3] {
-        [0, 1, 2].map(|index| self.cells[index].load(Ordering::Relaxed))
-    }
-
-    /// Goes on with cells that [`save`](Self::save) gave; what was counted meanwhile wins if it is more.
-    pub fn restore(&self, saved: [u64; 3]) {
-        for (cell, saved) in self.cells.iter().zip(saved) {
-            cell.fetch_max(saved, Ordering::Relaxed);
+    /// Goes on with calls counted in a period before a restart; they are ignored if the period is over.
+    pub fn restore(&self, period: Period, period_start: i64, count: u64, now: Timestamp) {
+        if period_start == period_start_of(period, now) {
+            let (ordinal, _) = places(now)[period as usize];
+            let saved = (ordinal << COUNT_BITS) | count.min(COUNT_MAX);
+            self.cells[period as usize].fetch_max(saved, Ordering::Relaxed);
         }
     }
 
@@ -105,6 +102,16 @@ impl Counter {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
             .ok()?;
         next(before).map(|cell| cell & COUNT_MAX)
+    }
+}
+
+/// The beginning of the running period in seconds since 1970.
+pub fn period_start_of(period: Period, now: Timestamp) -> i64 {
+    let seconds = now.as_seconds().max(0);
+    match period {
+        Period::Hour => seconds - seconds % 3_600,
+        Period::Day => seconds - seconds % DAY_SECONDS,
+        Period::Month => first_day(month(seconds / DAY_SECONDS).0 + 1970 * 12 - 2) * DAY_SECONDS,
     }
 }
 

@@ -91,7 +91,7 @@ impl Policy for Headers {
         Phase::First
     }
 
-    fn request<'a>(&'a self, call: &mut Call<'a>) -> Verdict {
+    fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
         apply(&self.request, call.headers);
         Verdict::Continue
     }

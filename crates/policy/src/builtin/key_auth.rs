@@ -65,7 +65,7 @@ impl Policy for KeyAuth {
         Phase::Authenticate
     }
 
-    fn request<'a>(&'a self, call: &mut Call<'a>) -> Verdict {
+    fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
         let Some(value) = call.headers.remove(&self.header) else {
             return if self.required {
                 self.missing(call)
@@ -86,7 +86,7 @@ impl Policy for KeyAuth {
 }
 
 impl KeyAuth {
-    fn missing(&self, call: &Call<'_>) -> Verdict {
+    fn missing(&self, call: &Call<'_, '_>) -> Verdict {
         let detail = format!(
             "Calls of `{}` need a key in the header `{}`.",
             call.place.api_name, self.header
@@ -95,7 +95,7 @@ impl KeyAuth {
     }
 }
 
-fn consumer<'a>(call: &Call<'a>, text: &[u8]) -> Result<Consumer<'a>, Box<Refusal>> {
+fn consumer<'a>(call: &Call<'a, '_>, text: &[u8]) -> Result<Consumer<'a>, Box<Refusal>> {
     // Hashing comes first, so that a key that exists and one that does not take the same time.
     let Some((key, application)) = call.directory.key(&key::hash(text)) else {
         return Err(unknown(call, text));
@@ -135,7 +135,7 @@ fn consumer<'a>(call: &Call<'a>, text: &[u8]) -> Result<Consumer<'a>, Box<Refusa
 }
 
 /// Says as much as the text of a key tells without being valid.
-fn unknown(call: &Call<'_>, text: &[u8]) -> Box<Refusal> {
+fn unknown(call: &Call<'_, '_>, text: &[u8]) -> Box<Refusal> {
     let here = &call.place.environment;
     let refusal = match std::str::from_utf8(text).ok().and_then(key::parse) {
         None => Refusal::new(

@@ -105,7 +105,7 @@ impl Builtin for RateLimit {
 }
 
 impl Policy for RateLimit {
-    fn request<'a>(&'a self, call: &mut Call<'a>) -> Verdict {
+    fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
         let (name, cell) = match (self.per, call.consumer) {
             (Per::Application, Some(consumer)) => {
                 ("application", self.cells.find(consumer.application.id, call))
@@ -185,7 +185,7 @@ impl Cells {
         }
     }
 
-    fn find(&self, caller: impl Hash, call: &Call<'_>) -> &AtomicU64 {
+    fn find(&self, caller: impl Hash, call: &Call<'_, '_>) -> &AtomicU64 {
         let hash = self.hasher.hash_one(caller) | 1;
         let sets = self.cells.len() / WAYS;
         // The low bit is always set, so the high half chooses the place.

@@ -57,11 +57,12 @@ fn a_changed_rate_goes_on_with_what_was_used() {
     let gcra = Gcra::default();
     let narrow = rate(5, 60, None);
     (0..5).for_each(|_| assert!(passes(&gcra, &narrow, 0)));
-    assert!(!passes(&gcra, &narrow, 0));
+    let wide = rate(600, 60, None);
+    assert!(!passes(&gcra, &wide, 0), "the whole minute ahead is used");
     assert!(
-        passes(&gcra, &rate(600, 60, None), 0),
-        "60 s used of 60 s ahead leaves room at a tenth of a second each"
-    )
+        passes(&gcra, &wide, wide.interval_ns),
+        "but calls are due ten times a second now"
+    );
 }
 
 #[test]

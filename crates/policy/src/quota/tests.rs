@@ -1,7 +1,7 @@
 use domain::Timestamp;
 use domain::offer::{Period, Quota};
 
-use super::{Counter, Decision, places};
+use super::{Counter, Decision, period_start_of, places};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -17,7 +17,7 @@ fn periods_end_where_the_calendar_says() {
         ("1970-01-01T00:00:00Z", [3_600, 86_400, 31 * 86_400]),
         ("2024-02-29T23:59:59Z", [1, 1, 1]),
         ("2024-02-01T00:00:00Z", [3_600, 86_400, 29 * 86_400]),
-        ("2100-02-28T12:30:00Z", [1_800, 43_200, 43_200]),
+        ("2100-02-28T12:30:00Z", [1_800, 41_400, 41_400]),
         ("2026-12-31T22:00:00Z", [3_600, 7_200, 7_200]),
         ("2026-11-21T00:00:00Z", [3_600, 86_400, 10 * 86_400]),
     ];
@@ -88,14 +88,38 @@ fn a_quota_that_comes_later_knows_earlier_calls() {
 
 #[test]
 fn counts_survive_a_restart_and_a_clock_set_back() {
-    let (before, now) = (Counter::default(), at("2026-11-20T23:30:00Z"));
+    let (counter, now) = (Counter::default(), at("2026-11-20T23:30:00Z"));
     let hourly = quota(1, Period::Hour);
-    before.admit(Some(&hourly), now);
-    let after = Counter::default();
-    after.restore(before.save());
-    assert_eq!(after.used(Period::Hour, now), 1);
+    counter.restore(Period::Hour, at("2026-11-20T22:00:00Z").as_seconds(), 1, now);
+    assert_eq!(counter.used(Period::Hour, now), 0, "the period is over");
+    counter.restore(Period::Hour, at("2026-11-20T23:00:00Z").as_seconds(), 1, now);
+    assert_eq!(counter.used(Period::Hour, now), 1);
     assert!(matches!(
-        after.admit(Some(&hourly), at("2026-11-20T22:00:00Z")),
+        counter.admit(Some(&hourly), at("2026-11-20T22:00:00Z")),
         Decision::Refuse { .. }
     ));
+}
+
+#[test]
+fn periods_begin_where_the_calendar_says() {
+    for (now, month) in [
+        ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+        ("2024-02-29T23:59:59Z", "2024-02-01T00:00:00Z"),
+        ("2026-12-31T22:10:00Z", "2026-12-01T00:00:00Z"),
+    ] {
+        assert_eq!(
+            period_start_of(Period::Month, at(now)),
+            at(month).as_seconds(),
+            "{now}"
+        );
+    }
+    let now = at("2026-12-31T22:10:00Z");
+    assert_eq!(
+        period_start_of(Period::Hour, now),
+        at("2026-12-31T22:00:00Z").as_seconds()
+    );
+    assert_eq!(
+        period_start_of(Period::Day, now),
+        at("2026-12-31T00:00:00Z").as_seconds()
+    );
 }

@@ -1,0 +1,272 @@
+//! The bodies that pass through, either way.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use crate::deadline::Deadline;
+use crate::pool::Lease;
+use crate::ticket::Ticket;
+
+/// Why a request's body was not forwarded to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("the body is larger than {bytes_max} bytes")]
+    TooLarge { bytes_max: u64 },
+    #[error("the client paused for too long")]
+    Paused,
+    #[error("the client broke off")]
+    Gone,
+}
+
+/// What the parts of a call know of the request's body, wherever that is at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Upload {
+    pub(crate) bytes: Cell<u64>,
+    /// Whether a single frame was asked for and came, so that the upstream may have seen some of it.
+    pub(crate) is_begun: Cell<bool>,
+    pub(crate) is_done: Cell<bool>,
+    pub(crate) broken: Cell<Option<Broken>>,
+}
+
+/// A request's body on its way to the upstream: bounded in size and in pauses.
+#[derive(Debug)]
+pub(crate) struct RequestBody(Option<Box<Client>>);
+
+#[derive(Debug)]
+struct Client {
+    body: Incoming,
+    bytes_max: u64,
+    pause: Duration,
+    deadline: Deadline,
+    upload: Rc<Upload>,
+}
+
+impl RequestBody {
+    /// For requests without a body.
+    pub(crate) const fn empty() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn new(
+        body: Incoming,
+        bytes_max: u64,
+        (deadline, pause): (Deadline, Duration),
+        upload: Rc<Upload>,
+    ) -> Self {
+        Self(Some(Box::new(Client {
+            body,
+            bytes_max,
+            pause,
+            deadline,
+            upload,
+        })))
+    }
+}
+
+impl Client {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+            self.deadline.arm_once(self.pause);
+            ready!(self.deadline.poll_over(context));
+            return Poll::Ready(Some(Err(Broken::Paused)));
+        };
+        self.deadline.disarm();
+        Poll::Ready(match frame {
+            None => {
+                self.upload.is_done.set(true);
+                None
+            }
+            Some(Err(_)) => Some(Err(Broken::Gone)),
+            Some(Ok(frame)) => {
+                self.upload.is_begun.set(true);
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                let bytes = self.upload.bytes.get() + length;
+                self.upload.bytes.set(bytes);
+                if bytes > self.bytes_max {
+                    Some(Err(Broken::TooLarge {
+                        bytes_max: self.bytes_max,
+                    }))
+                } else {
+                    if self.body.is_end_stream() {
+                        self.upload.is_done.set(true);
+                    }
+                    Some(Ok(frame))
+                }
+            }
+        })
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Some(client) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(client.poll(context));
+        if let Some(Err(broken)) = frame {
+            client.upload.broken.set(Some(broken));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|client| client.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), |client| client.body.size_hint())
+    }
+}
+
+/// Why an answer's body ended early; the client sees its connection or stream break.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cut {
+    #[error("the upstream broke off")]
+    Upstream(#[source] hyper::Error),
+    #[error("the upstream paused for too long")]
+    Paused,
+}
+
+/// An answer's body; the call is recorded when it is dropped.
+#[derive(Debug)]
+pub(crate) struct AnswerBody {
+    source: Source,
+    ticket: Option<Box<Ticket>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Upstream {
+        body: Incoming,
+        lease: Option<Lease>,
+        deadline: Deadline,
+        pause: Duration,
+    },
+    Own(Option<Bytes>),
+}
+
+impl AnswerBody {
+    /// The body of an upstream's answer; its connection goes back to the pool when it was read to the end.
+    pub(crate) fn upstream(body: Incoming, lease: Lease, deadline: Deadline, pause: Duration) -> Self {
+        deadline.disarm();
+        Self {
+            source: Source::Upstream {
+                body,
+                lease: Some(lease),
+                deadline,
+                pause,
+            },
+            ticket: None,
+        }
+    }
+
+    /// A body of our own; none if empty.
+    pub(crate) fn own(bytes: Bytes) -> Self {
+        Self {
+            source: Source::Own(Some(bytes).filter(|bytes| !bytes.is_empty())),
+            ticket: None,
+        }
+    }
+
+    /// The bytes of a body of our own; none of an upstream's.
+    pub(crate) fn into_own(mut self) -> Bytes {
+        match &mut self.source {
+            Source::Own(bytes) => bytes.take().unwrap_or_default(),
+            Source::Upstream { .. } => Bytes::new(),
+        }
+    }
+
+    /// Records the call at the end of this body.
+    pub(crate) fn with_ticket(mut self, ticket: Box<Ticket>) -> Self {
+        self.ticket = Some(ticket);
+        self
+    }
+}
+
+impl Source {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self {
+            Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Upstream {
+                body,
+                lease,
+                deadline,
+                pause,
+            } => {
+                let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) else {
+                    deadline.arm_once(*pause);
+                    ready!(deadline.poll_over(context));
+                    *lease = None;
+                    return Poll::Ready(Some(Err(Cut::Paused)));
+                };
+                deadline.disarm();
+                if let Some(lease) = lease {
+                    lease.is_answered |= frame.is_none() || body.is_end_stream();
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Cut::Upstream)))
+            }
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let frame = ready!(self.source.poll(context));
+        if let Some(ticket) = &mut self.ticket {
+            match &frame {
+                Some(Ok(frame)) => ticket.sent(frame.data_ref().map_or(0, |data| data.len() as u64)),
+                Some(Err(_)) => ticket.cut(),
+                None => {}
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Upstream { body, .. } => body.is_end_stream(),
+            Source::Own(bytes) => bytes.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Upstream { body, .. } => body.size_hint(),
+            Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+        }
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        // A body of known length ends without a last empty frame, and one of length 0 is not even asked for.
+        if let Source::Upstream {
+            body,
+            lease: Some(lease),
+            ..
+        } = &mut self.source
+        {
+            lease.is_answered |= body.is_end_stream();
+        }
+    }
+}

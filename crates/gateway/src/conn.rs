@@ -1,0 +1,134 @@
+//! What the reading and the serving side of a client's connection know of each other.
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::task::Waker;
+
+use http::HeaderValue;
+
+use crate::core::Core;
+use crate::deadline::Deadline;
+use crate::framing::Violation;
+
+/// One connection of a client.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    core: Rc<Core>,
+    pub(crate) address: IpAddr,
+    pub(crate) is_tls: bool,
+    /// The address as `X-Forwarded-For` says it.
+    pub(crate) address_header: HeaderValue,
+    in_flight: Cell<u32>,
+    violation: Cell<Option<Violation>>,
+    /// The reader, if it waits for requests under way to end.
+    reader: RefCell<Option<Waker>>,
+    /// Fires when a head does not arrive in time, or no request at all.
+    pub(crate) deadline: Deadline,
+    is_in_head: Cell<bool>,
+    /// The last `Forwarded` element, with the host it was made for: they hardly ever change.
+    forwarded: RefCell<Option<(HeaderValue, HeaderValue)>>,
+}
+
+impl Conn {
+    pub(crate) fn new(core: &Rc<Core>, address: IpAddr, is_tls: bool) -> Rc<Self> {
+        let address = address.to_canonical();
+        let deadline = core.deadlines.deadline();
+        deadline.arm(core.settings.limits.head());
+        Rc::new(Self {
+            core: Rc::clone(core),
+            address,
+            is_tls,
+            address_header: HeaderValue::from_str(&address.to_string()).expect("an address is visible ASCII"),
+            in_flight: Cell::new(0),
+            violation: Cell::new(None),
+            reader: RefCell::default(),
+            deadline,
+            is_in_head: Cell::new(false),
+            forwarded: RefCell::default(),
+        })
+    }
+
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    pub(crate) const fn scheme(&self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
+    }
+
+    pub(crate) fn violation(&self) -> Option<Violation> {
+        self.violation.get()
+    }
+
+    pub(crate) fn violate(&self, violation: Violation) {
+        self.violation.set(Some(violation));
+    }
+
+    /// Whether no request is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.get() == 0
+    }
+
+    /// Whether the beginning of a head is there, but not its end.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.is_in_head.get()
+    }
+
+    /// The first bytes of a head arrived without the last ones.
+    pub(crate) fn head_begun(&self) {
+        if !self.is_in_head.replace(true) {
+            self.deadline.arm(self.core.settings.limits.head());
+        }
+    }
+
+    pub(crate) fn head_ended(&self) {
+        self.is_in_head.set(false);
+        self.deadline.disarm();
+    }
+
+    pub(crate) fn request_begun(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.deadline.disarm();
+    }
+
+    pub(crate) fn request_ended(&self) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        if self.is_idle() {
+            if !self.is_in_head.get() {
+                self.deadline.arm(self.core.settings.limits.keep_alive());
+            }
+            let reader = self.reader.take();
+            if let Some(reader) = reader {
+                reader.wake();
+            }
+        }
+    }
+
+    /// Wakes the reader when the last request under way has ended.
+    pub(crate) fn wake_when_idle(&self, reader: &Waker) {
+        *self.reader.borrow_mut() = Some(reader.clone());
+    }
+
+    /// The element of `Forwarded` (RFC 7239) for requests to `host`.
+    pub(crate) fn forwarded(&self, host: &HeaderValue) -> HeaderValue {
+        if let Some((known, forwarded)) = &*self.forwarded.borrow()
+            && known == host
+        {
+            return forwarded.clone();
+        }
+        let mut text = String::from("for=");
+        let _ = match self.address {
+            IpAddr::V4(address) => write!(text, "{address}"),
+            IpAddr::V6(address) => write!(text, "\"[{address}]\""),
+        };
+        if let Some(host) = host.to_str().ok().filter(|host| !host.contains(['"', '\\'])) {
+            let _ = write!(text, ";host=\"{host}\"");
+        }
+        let _ = write!(text, ";proto={}", self.scheme());
+        let value = HeaderValue::from_str(&text).expect("made of visible ASCII");
+        *self.forwarded.borrow_mut() = Some((host.clone(), value.clone()));
+        value
+    }
+}

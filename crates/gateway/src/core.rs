@@ -1,0 +1,191 @@
+//! What one core has for itself: its clock, ids, connections and its copy of the snapshot.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use domain::Timestamp;
+use domain::id::RequestId;
+use events::Recorder;
+use policy::Moment;
+use uuid::Builder;
+
+use crate::balance::Balancer;
+use crate::compile::Compiled;
+use crate::deadline::Deadlines;
+use crate::metrics::CoreFigures;
+use crate::node::Node;
+use crate::pool::{Pool, Shared};
+use crate::settings::Settings;
+use crate::target::Endpoint;
+
+/// One core; lives on its thread.
+pub(crate) struct Core {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) figures: Arc<CoreFigures>,
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) recorder: Recorder,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) is_draining: Cell<bool>,
+    /// For texts that are copied into header values.
+    pub(crate) scratch: RefCell<String>,
+    shared: Rc<Shared>,
+    installed: RefCell<Option<Rc<Installed>>>,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+/// A snapshot with this core's connections to its upstreams.
+#[derive(Debug)]
+pub(crate) struct Installed {
+    pub(crate) compiled: Arc<Compiled>,
+    pub(crate) balancers: Vec<Balancer>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        node: Arc<Node>,
+        figures: Arc<CoreFigures>,
+        recorder: Recorder,
+        tls: [tokio_rustls::TlsConnector; 2],
+    ) -> Rc<Self> {
+        let deadlines = Deadlines::new();
+        let shared = Rc::new(Shared {
+            deadlines: Rc::clone(&deadlines),
+            figures: Arc::clone(&figures),
+            tls,
+        });
+        let clock = Clock::new(node.began);
+        Rc::new(Self {
+            settings,
+            node,
+            figures,
+            deadlines,
+            recorder,
+            clock,
+            ids: Ids::new(),
+            is_draining: Cell::new(false),
+            scratch: RefCell::default(),
+            shared,
+            installed: RefCell::default(),
+        })
+    }
+
+    /// The snapshot that requests beginning now are served by.
+    pub(crate) fn installed(&self) -> Option<Rc<Installed>> {
+        self.installed.borrow().clone()
+    }
+
+    /// Serves by another snapshot from now on; pools of endpoints that stay are kept.
+    ///
+    /// Requests under way keep the snapshot they began with.
+    pub(crate) fn install(&self, compiled: Arc<Compiled>) {
+        let mut pools: HashMap<Endpoint, Rc<Pool>> = HashMap::new();
+        if let Some(before) = self.installed.borrow().as_ref() {
+            for pool in before.balancers.iter().flat_map(Balancer::pools) {
+                pools.insert(pool.endpoint().clone(), Rc::clone(pool));
+            }
+        }
+        let balancers = compiled.upstreams.iter().map(|upstream| {
+            Balancer::new(upstream, |endpoint| {
+                let new = || {
+                    Pool::new(
+                        endpoint.clone(),
+                        upstream.idle_connections_max,
+                        Rc::clone(&self.shared),
+                    )
+                };
+                Rc::clone(pools.entry(endpoint.clone()).or_insert_with(new))
+            })
+        });
+        let installed = Installed {
+            balancers: balancers.collect(),
+            compiled,
+        };
+        *self.installed.borrow_mut() = Some(Rc::new(installed));
+    }
+}
+
+/// Tells both times of a call with one look at one clock.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    /// The same for all cores: they share counters.
+    began: Instant,
+    /// A moment of the steady clock, and the calendar's microseconds at it; renewed at every tick, since
+    /// calendars are set.
+    base: Cell<(Instant, i64)>,
+}
+
+impl Clock {
+    fn new(began: Instant) -> Self {
+        Self {
+            began,
+            base: Cell::new(look()),
+        }
+    }
+
+    /// Follows the calendar.
+    pub(crate) fn renew(&self) {
+        self.base.set(look());
+    }
+
+    pub(crate) fn at(&self, instant: Instant) -> Moment {
+        let (base, base_micros) = self.base.get();
+        let since = i64::try_from(instant.saturating_duration_since(base).as_micros()).unwrap_or(i64::MAX);
+        let steady = instant.saturating_duration_since(self.began).as_nanos();
+        Moment {
+            calendar: Timestamp::from_micros(base_micros.saturating_add(since)),
+            steady_ns: u64::try_from(steady).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+fn look() -> (Instant, i64) {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (
+        Instant::now(),
+        i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX),
+    )
+}
+
+/// Mints ids without asking the system for randomness each time; they have to be unique, not secret.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    state: Cell<u64>,
+}
+
+impl Ids {
+    fn new() -> Self {
+        let mut seed = [0; 8];
+        aws_lc_rs::rand::fill(&mut seed).expect("the system has randomness");
+        Self {
+            state: Cell::new(u64::from_le_bytes(seed)),
+        }
+    }
+
+    /// SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014.
+    pub(crate) fn random(&self) -> u64 {
+        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.state.set(state);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn request(&self, at: Timestamp) -> RequestId {
+        let mut random = [0; 10];
+        random[..8].copy_from_slice(&self.random().to_le_bytes());
+        random[8..].copy_from_slice(&self.random().to_le_bytes()[..2]);
+        let millis = u64::try_from(at.as_micros() / 1000).unwrap_or(0);
+        RequestId::new(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}

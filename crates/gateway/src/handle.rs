@@ -1,0 +1,354 @@
+//! The way of a request, step by step.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use domain::catalog::Stage;
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, ORIGIN};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use policy::{Answer, Call, Limits, Moment, Verdict};
+
+use crate::body::{AnswerBody, RequestBody, Upload};
+use crate::compile::{Chain, Matched, Operation, Route};
+use crate::conn::Conn;
+use crate::core::Installed;
+use crate::exchange::{Going, exchange};
+use crate::forward;
+use crate::place;
+use crate::refusal::{Asked, Cause};
+use crate::ticket::Ticket;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// What the answer needs to know of what happened on the way there.
+struct Context<'a> {
+    request_id: HeaderValue,
+    origin: Option<HeaderValue>,
+    route: Option<&'a Route>,
+    chain: Option<&'a Chain>,
+    limits: Option<(HeaderValue, HeaderValue)>,
+}
+
+/// Serves one request; whatever happens, there is an answer and a record of it.
+pub(crate) async fn handle(conn: Rc<Conn>, request: Request<Incoming>) -> Response<AnswerBody> {
+    let core = conn.core();
+    let installed = core.installed();
+    let (mut ticket, moment) = Ticket::begin(&conn, request.method(), Instant::now());
+    let mut context = Context {
+        request_id: forward::request_id(request.headers(), ticket.request()),
+        origin: request.headers().get(ORIGIN).cloned(),
+        route: None,
+        chain: None,
+        limits: None,
+    };
+    let method = request.method().clone();
+    let outcome = serve(
+        &conn,
+        installed.as_deref(),
+        &mut context,
+        (&mut ticket, moment),
+        request,
+    )
+    .await;
+    let mut response = match outcome {
+        Ok(response) => {
+            ticket.answered(response.status(), None);
+            response
+        }
+        Err(cause) => {
+            let portal_url = installed
+                .as_ref()
+                .map_or("", |installed| &installed.compiled.portal_url);
+            let request_id = context.request_id.to_str().unwrap_or_default();
+            let own = cause.answer(&Asked {
+                method: Some(&method),
+                request_id,
+                portal_url,
+            });
+            ticket.answered(own.response.status(), own.code);
+            own.response
+        }
+    };
+    finish(&mut response, &context, core.is_draining.get());
+    response.map(|body| body.with_ticket(ticket))
+}
+
+async fn serve<'a>(
+    conn: &Rc<Conn>,
+    installed: Option<&'a Installed>,
+    context: &mut Context<'a>,
+    (ticket, moment): (&mut Ticket, Moment),
+    request: Request<Incoming>,
+) -> Result<Response<AnswerBody>, Cause> {
+    let core = conn.core();
+    let (
+        Parts {
+            method,
+            uri,
+            version,
+            mut headers,
+            ..
+        },
+        body,
+    ) = request.into_parts();
+
+    // 1. Where it goes: one host, a path that means the same to everybody.
+    let whole = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let (path, query) = whole.split_at(whole.find('?').unwrap_or(whole.len()));
+    let host = place::host(&method, &uri, &headers)?;
+    place::check_path(path)?;
+
+    // 2. Which operation that is.
+    let Some(installed) = installed else {
+        return own_page(conn, path).ok_or(Cause::NotReady);
+    };
+    let compiled = &installed.compiled;
+    let (route, operation, rest) = match compiled.find(&host.name, &method, path) {
+        Matched::Operation {
+            route,
+            operation,
+            rest,
+        } => (&compiled.routes[route], operation, rest),
+        Matched::NoRoute => {
+            return own_page(conn, path).ok_or_else(|| Cause::NoRoute {
+                host: host.name.to_string(),
+            });
+        }
+        Matched::NoOperation { route } => {
+            let route = &compiled.routes[route];
+            miss(context, ticket, route);
+            return Err(Cause::NoOperation {
+                api: route.place.api_name.to_string(),
+            });
+        }
+        Matched::OtherMethods { route, allow } => {
+            miss(context, ticket, &compiled.routes[route]);
+            if method == Method::OPTIONS {
+                preflight(context, &headers, &allow, |method| {
+                    match compiled.find(&host.name, method, path) {
+                        Matched::Operation { operation, .. } => Some(&operation.chain),
+                        _ => None,
+                    }
+                })?;
+            }
+            return Err(Cause::OtherMethods { allow });
+        }
+    };
+    context.route = Some(route);
+    context.chain = Some(&operation.chain);
+    ticket.matched(&route.place, Some(operation.id));
+
+    // 3. Whether its record will find a place, and whether the version is still served.
+    ticket.reserve().map_err(|events::Overloaded| Cause::Overloaded)?;
+    if route.stage == Stage::Retired {
+        return Err(Cause::Retired {
+            api: route.place.api_name.to_string(),
+        });
+    }
+
+    // 4. Who calls, the plan's rate, the other policies, the quota.
+    let host = host.header;
+    forward::remove_spoofed(&mut headers);
+    let mut call = Call {
+        method: &method,
+        headers: &mut headers,
+        address: conn.address,
+        moment,
+        place: &route.place,
+        directory: &compiled.directory,
+        consumer: None,
+        limits: Limits::default(),
+    };
+    let verdict = decide(&operation.chain, &mut call, ticket);
+    context.limits = call.limits.fields(&mut core.scratch.borrow_mut());
+    let consumer = call.consumer;
+    match verdict {
+        Verdict::Continue => {}
+        Verdict::Refuse(refusal) => return Err(Cause::Policy(refusal)),
+        Verdict::Answer(reply) => return Err(Cause::Reply(reply)),
+    }
+
+    // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
+    let body = request_body(conn, body, operation, ticket)?;
+    ticket.counted();
+
+    // 6. The head as the upstream gets it.
+    forward::request_head(&mut headers, version, conn, &host);
+    forward::vouch(&mut headers, consumer.as_ref());
+    forward::trace(&mut headers, &core.ids);
+    headers.insert(forward::REQUEST_ID, context.request_id.clone());
+
+    // 7. To the upstream and back.
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.headers_mut() = headers;
+    let upstream = (
+        &compiled.upstreams[route.upstream],
+        &installed.balancers[route.upstream],
+    );
+    let going = Going {
+        path: &path[rest..],
+        query,
+        host: &host,
+    };
+    exchange(conn, upstream, going, request, ticket.upload.clone()).await
+}
+
+/// Runs the policies, with the plan's limits between those that find out who calls and the others.
+fn decide<'a>(chain: &'a Chain, call: &mut Call<'a, '_>, ticket: &mut Ticket) -> Verdict {
+    let (first, then) = chain.policies.split_at(chain.decide_from);
+    for policy in first {
+        match policy.request(call) {
+            Verdict::Continue => {}
+            other => return other,
+        }
+    }
+    let consumer = call.consumer;
+    if let Some(consumer) = &consumer {
+        ticket.called_by(consumer);
+        match consumer.subscription.admit_rate(call.moment, &mut call.limits) {
+            Verdict::Continue => {}
+            other => return other,
+        }
+    }
+    for policy in then {
+        match policy.request(call) {
+            Verdict::Continue => {}
+            other => return other,
+        }
+    }
+    match consumer {
+        Some(consumer) => consumer.subscription.admit_quota(call.moment, &mut call.limits),
+        None => Verdict::Continue,
+    }
+}
+
+fn request_body(
+    conn: &Rc<Conn>,
+    body: Incoming,
+    operation: &Operation,
+    ticket: &mut Ticket,
+) -> Result<RequestBody, Cause> {
+    if body.is_end_stream() {
+        return Ok(RequestBody::empty());
+    }
+    let bytes_max = operation.chain.body_bytes_max;
+    if body.size_hint().lower() > bytes_max {
+        return Err(Cause::TooLarge { bytes_max });
+    }
+    let core = conn.core();
+    let upload = Rc::new(Upload::default());
+    ticket.upload = Some(Rc::clone(&upload));
+    let pause: (_, Duration) = (core.deadlines.deadline(), core.settings.limits.body_idle());
+    Ok(RequestBody::new(body, bytes_max, pause, upload))
+}
+
+/// Notes a request that reached an API but none of its operations.
+fn miss<'a>(context: &mut Context<'a>, ticket: &mut Ticket, route: &'a Route) {
+    context.route = Some(route);
+    context.chain = Some(&route.chain);
+    ticket.matched(&route.place, None);
+    // A record of it is worth having, but nothing that has to be kept.
+    let _ = ticket.reserve();
+}
+
+/// Answers a CORS preflight by the policies of the operation that is asked for.
+fn preflight<'a>(
+    context: &mut Context<'a>,
+    headers: &HeaderMap,
+    allow: &str,
+    find: impl FnOnce(&Method) -> Option<&'a Arc<Chain>>,
+) -> Result<(), Cause> {
+    let wanted = headers
+        .get(ACCESS_CONTROL_REQUEST_METHOD)
+        .and_then(|value| Method::from_bytes(value.as_bytes()).ok());
+    let Some(chain) = wanted.as_ref().and_then(find) else {
+        return Ok(());
+    };
+    match chain
+        .policies
+        .iter()
+        .find_map(|policy| policy.preflight(headers, allow))
+    {
+        // The reply has everything; what policies add to other answers does not belong here.
+        Some(reply) => {
+            context.chain = None;
+            Err(Cause::Reply(Box::new(reply)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Adds what every answer carries.
+fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_draining: bool) {
+    let status = response.status();
+    let headers = response.headers_mut();
+    if let Some(route) = context.route {
+        for (name, value) in &route.notices {
+            headers.insert(name, value.clone());
+        }
+    }
+    if let Some(chain) = context.chain {
+        let mut answer = Answer {
+            status,
+            headers,
+            origin: context.origin.as_ref(),
+        };
+        for policy in chain.policies.iter().rev() {
+            policy.response(&mut answer);
+        }
+    }
+    let headers = response.headers_mut();
+    if let Some((policy, limits)) = &context.limits {
+        headers.insert(RATE_LIMIT_POLICY, policy.clone());
+        headers.insert(RATE_LIMIT, limits.clone());
+    }
+    headers.insert(forward::REQUEST_ID, context.request_id.clone());
+    if is_draining {
+        // hyper leaves it out of HTTP/2, where GOAWAY says the same.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+/// Health and figures, where no route answers.
+fn own_page(conn: &Conn, path: &str) -> Option<Response<AnswerBody>> {
+    let node = &conn.core().node;
+    if !conn.core().settings.observable {
+        return None;
+    }
+    let (status, kind, text) = match path {
+        "/health/live" => (
+            StatusCode::OK,
+            "application/json",
+            r#"{"status":"live"}"#.to_owned(),
+        ),
+        "/health/ready" => {
+            let missing = node.status().missing();
+            let status = if missing.is_empty() {
+                StatusCode::OK
+            } else {
+                StatusCode::SERVICE_UNAVAILABLE
+            };
+            let word = if missing.is_empty() { "ready" } else { "not_ready" };
+            let text = serde_json::json!({ "status": word, "missing": missing }).to_string();
+            (status, "application/json", text)
+        }
+        "/metrics" => (
+            StatusCode::OK,
+            "text/plain; version=0.0.4; charset=utf-8",
+            node.metrics(),
+        ),
+        _ => return None,
+    };
+    let mut response = Response::new(AnswerBody::own(text.into()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    Some(response)
+}

@@ -1,0 +1,278 @@
+//! Figures of a node, in the text format of Prometheus.
+//!
+//! Each core counts in cells of its own, written by that core only; reading adds them up. Label sets are
+//! bounded: status classes and error codes, never routes or callers.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use domain::Code;
+
+/// A figure that one core writes and others read.
+#[derive(Debug, Default)]
+pub(crate) struct Cell(AtomicU64);
+
+impl Cell {
+    /// Adds without a locked instruction: there is one writer.
+    pub(crate) fn add(&self, amount: u64) {
+        self.0.store(self.get().wrapping_add(amount), Ordering::Relaxed);
+    }
+
+    pub(crate) fn sub(&self, amount: u64) {
+        self.0.store(self.get().saturating_sub(amount), Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The figures of one core.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct CoreFigures {
+    /// Answers by the first digit of their status; 0 for calls that got none.
+    pub(crate) answers: [Cell; 6],
+    /// The gateway's own answers, by the place of their code in [`Code::ALL`].
+    pub(crate) refusals: Box<[Cell]>,
+    pub(crate) in_flight: Cell,
+    pub(crate) bytes_in: Cell,
+    pub(crate) bytes_out: Cell,
+    pub(crate) latency_us: Cell,
+    pub(crate) connections_open: Cell,
+    pub(crate) connections: Cell,
+    pub(crate) connections_refused: Cell,
+    pub(crate) upstream_open: Cell,
+    pub(crate) upstream_idle: Cell,
+    pub(crate) upstream_connects: Cell,
+    pub(crate) upstream_retries: Cell,
+    pub(crate) upstream_errors: Cell,
+}
+
+impl Default for CoreFigures {
+    fn default() -> Self {
+        Self {
+            answers: Default::default(),
+            refusals: Code::ALL.iter().map(|_| Cell::default()).collect(),
+            in_flight: Cell::default(),
+            bytes_in: Cell::default(),
+            bytes_out: Cell::default(),
+            latency_us: Cell::default(),
+            connections_open: Cell::default(),
+            connections: Cell::default(),
+            connections_refused: Cell::default(),
+            upstream_open: Cell::default(),
+            upstream_idle: Cell::default(),
+            upstream_connects: Cell::default(),
+            upstream_retries: Cell::default(),
+            upstream_errors: Cell::default(),
+        }
+    }
+}
+
+/// Figures of the node that no core counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NodeFigures {
+    pub(crate) revision: u64,
+    pub(crate) snapshot_age_seconds: f64,
+    pub(crate) rejected: bool,
+    pub(crate) records: events::ring::RingFigures,
+    pub(crate) log: Option<events::log::LogFigures>,
+}
+
+type Figure = (&'static str, &'static str, &'static str, fn(&CoreFigures) -> u64);
+
+const FIGURES: [Figure; 12] = [
+    (
+        "requests_in_flight",
+        "gauge",
+        "Requests that are being served.",
+        |core| core.in_flight.get(),
+    ),
+    (
+        "request_bytes_total",
+        "counter",
+        "Bytes of request bodies.",
+        |core| core.bytes_in.get(),
+    ),
+    (
+        "response_bytes_total",
+        "counter",
+        "Bytes of answer bodies.",
+        |core| core.bytes_out.get(),
+    ),
+    (
+        "request_microseconds_total",
+        "counter",
+        "Time from the head of requests to the end of their answers.",
+        |core| core.latency_us.get(),
+    ),
+    (
+        "client_connections",
+        "gauge",
+        "Open client connections.",
+        |core| core.connections_open.get(),
+    ),
+    (
+        "client_connections_total",
+        "counter",
+        "Client connections accepted.",
+        |core| core.connections.get(),
+    ),
+    (
+        "client_connections_refused_total",
+        "counter",
+        "Client connections closed at once, because there were too many.",
+        |core| core.connections_refused.get(),
+    ),
+    (
+        "upstream_connections",
+        "gauge",
+        "Open upstream connections.",
+        |core| core.upstream_open.get(),
+    ),
+    (
+        "upstream_connections_idle",
+        "gauge",
+        "Those that wait for a request.",
+        |core| core.upstream_idle.get(),
+    ),
+    (
+        "upstream_connections_total",
+        "counter",
+        "Upstream connections opened.",
+        |core| core.upstream_connects.get(),
+    ),
+    (
+        "upstream_retries_total",
+        "counter",
+        "Requests sent again because an idle connection had been closed.",
+        |core| core.upstream_retries.get(),
+    ),
+    (
+        "upstream_errors_total",
+        "counter",
+        "Requests that got no valid answer of their upstream.",
+        |core| core.upstream_errors.get(),
+    ),
+];
+
+/// Writes all figures.
+pub(crate) fn write<'a>(cores: impl Iterator<Item = &'a CoreFigures> + Clone, node: &NodeFigures) -> String {
+    let mut text = String::with_capacity(4096);
+    let sum = |figure: &dyn Fn(&CoreFigures) -> u64| cores.clone().map(figure).sum::<u64>();
+    head(
+        &mut text,
+        "requests_total",
+        "counter",
+        "Requests by the class of their answer; `none` if it was cut off.",
+    );
+    for (class, name) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].iter().enumerate() {
+        let value = sum(&|core| core.answers[class].get());
+        let _ = writeln!(text, "gateline_requests_total{{class=\"{name}\"}} {value}");
+    }
+    head(
+        &mut text,
+        "refusals_total",
+        "counter",
+        "The gateway's own answers by code.",
+    );
+    for (index, code) in Code::ALL.iter().enumerate() {
+        let value = sum(&|core| core.refusals[index].get());
+        if value > 0 {
+            let _ = writeln!(
+                text,
+                "gateline_refusals_total{{code=\"{}\"}} {value}",
+                code.as_str()
+            );
+        }
+    }
+    for (name, kind, help, figure) in FIGURES {
+        head(&mut text, name, kind, help);
+        let _ = writeln!(text, "gateline_{name} {}", sum(&figure));
+    }
+    write_node(&mut text, node);
+    text
+}
+
+fn write_node(text: &mut String, node: &NodeFigures) {
+    let mut one = |name: &str, kind: &str, help: &str, value: f64| {
+        head(text, name, kind, help);
+        let _ = writeln!(text, "gateline_{name} {value}");
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "the format knows only floating-point numbers"
+    )]
+    let float = |value: u64| value as f64;
+    one(
+        "snapshot_revision",
+        "gauge",
+        "Revision of the snapshot being served.",
+        float(node.revision),
+    );
+    one(
+        "snapshot_age_seconds",
+        "gauge",
+        "Time since it was built.",
+        node.snapshot_age_seconds,
+    );
+    one(
+        "snapshot_rejected",
+        "gauge",
+        "1 if the newest snapshot could not be served.",
+        f64::from(u8::from(node.rejected)),
+    );
+    one(
+        "records_pending",
+        "gauge",
+        "Usage records on their way to the log.",
+        float(node.records.pending),
+    );
+    one(
+        "records_lost_total",
+        "counter",
+        "Usage records lost because there was no room.",
+        float(node.records.lost),
+    );
+    one(
+        "records_refused_total",
+        "counter",
+        "Requests refused because there was no room.",
+        float(node.records.refused),
+    );
+    if let Some(log) = node.log {
+        one(
+            "log_batches",
+            "gauge",
+            "Batches in the log that wait for their sink.",
+            float(log.batches),
+        );
+        one("log_bytes", "gauge", "Their bytes.", float(log.bytes));
+        one(
+            "log_events_total",
+            "counter",
+            "Records written to the log.",
+            float(log.events),
+        );
+        one(
+            "log_shed_total",
+            "counter",
+            "Records shed because the log was nearly full.",
+            float(log.shed),
+        );
+        one(
+            "log_failures_total",
+            "counter",
+            "Failed writes of the log.",
+            float(log.failures),
+        );
+    }
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(
+        text,
+        "# HELP gateline_{name} {help}\n# TYPE gateline_{name} {kind}"
+    );
+}

@@ -1,0 +1,114 @@
+//! What the cores of a node share: its state, for health, figures and whoever started it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use events::ring::RingFigures;
+use events::{Log, Recorder};
+use serde::Serialize;
+
+use crate::metrics::{self, CoreFigures, NodeFigures};
+
+/// How a node is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Revision of the snapshot that is served; absent before the first.
+    pub revision: Option<u64>,
+    /// The newest snapshot, if it could not be served.
+    pub rejected: Option<Rejection>,
+    /// Whether the node is stopping.
+    pub draining: bool,
+}
+
+/// A snapshot that could not be served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rejection {
+    /// Its revision.
+    pub revision: u64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Status {
+    /// What keeps the node from being ready; empty if it is.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.revision.is_none() {
+            missing.push("no snapshot yet".to_owned());
+        }
+        if let Some(Rejection { revision, reason }) = &self.rejected {
+            missing.push(format!("snapshot {revision} was rejected: {reason}"));
+        }
+        if self.draining {
+            missing.push("stopping".to_owned());
+        }
+        missing
+    }
+}
+
+/// The node as its cores see it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) began: Instant,
+    pub(crate) cores: Vec<Arc<CoreFigures>>,
+    pub(crate) recorders: Vec<Recorder>,
+    pub(crate) log: Option<Arc<Log>>,
+    /// Not on the way of requests: only health, figures and new snapshots take it.
+    status: Mutex<(Status, i64)>,
+}
+
+impl Node {
+    pub(crate) fn new(recorders: Vec<Recorder>, log: Option<Arc<Log>>) -> Self {
+        Self {
+            began: Instant::now(),
+            cores: recorders.iter().map(|_| Arc::default()).collect(),
+            recorders,
+            log,
+            status: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .0
+            .clone()
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Status)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner).0);
+    }
+
+    /// Says when the served snapshot was built, in microseconds since 1970.
+    pub(crate) fn built_at(&self, micros: i64) {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).1 = micros;
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        let (status, built_at) = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut records = RingFigures::default();
+        for figures in self.recorders.iter().map(Recorder::figures) {
+            records.pending += figures.pending;
+            records.reserved += figures.reserved;
+            records.lost += figures.lost;
+            records.refused += figures.refused;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = now.saturating_sub(std::time::Duration::from_micros(
+            u64::try_from(built_at).unwrap_or(0),
+        ));
+        let figures = NodeFigures {
+            revision: status.revision.unwrap_or(0),
+            snapshot_age_seconds: if status.revision.is_some() {
+                age.as_secs_f64()
+            } else {
+                0.0
+            },
+            rejected: status.rejected.is_some(),
+            records,
+            log: self.log.as_ref().map(|log| log.figures()),
+        };
+        metrics::write(self.cores.iter().map(|core| &**core), &figures)
+    }
+}

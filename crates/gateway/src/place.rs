@@ -1,0 +1,125 @@
+//! Where a request goes, read so that everybody behind reads it the same way.
+
+use std::borrow::Cow;
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+use crate::refusal::Cause;
+
+/// The host a request names.
+#[derive(Debug)]
+pub(crate) struct Host<'a> {
+    /// In lower case, without port; empty if the client named none.
+    pub(crate) name: Cow<'a, str>,
+    /// As the client wrote it.
+    pub(crate) header: HeaderValue,
+}
+
+/// Finds the host: that of an absolute target or of HTTP/2's `:authority`, or of the field.
+///
+/// Where both are there they have to be the same: a cache or a log in front may have looked at the other one.
+pub(crate) fn host<'a>(method: &Method, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Host<'a>, Cause> {
+    if *method == Method::CONNECT {
+        return Err(Cause::Connect);
+    }
+    let mut fields = headers.get_all(HOST).iter();
+    let (field, more) = (fields.next(), fields.next());
+    if more.is_some() {
+        return Err(Cause::Target("The request has several `Host` fields."));
+    }
+    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let field_text = match field {
+        Some(field) => Some(
+            field
+                .to_str()
+                .map_err(|_| Cause::Target("`Host` is not a host."))?,
+        ),
+        None => None,
+    };
+    if let (Some(authority), Some(field)) = (authority, field_text)
+        && !authority.eq_ignore_ascii_case(field)
+    {
+        return Err(Cause::Target("The target and `Host` name different hosts."));
+    }
+    let text = authority.or(field_text).unwrap_or_default();
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
+    if !text.bytes().all(is_host) {
+        return Err(Cause::Target("`Host` is not a host."));
+    }
+    let header = match field {
+        Some(field) => field.clone(),
+        None => HeaderValue::from_str(text).map_err(|_| Cause::Target("`Host` is not a host."))?,
+    };
+    Ok(Host {
+        name: without_port(text),
+        header,
+    })
+}
+
+/// Whether everybody reads the path the same way: without `.` and `..` segments, however they are written.
+///
+/// Behind a gateway that does not remove them, `/shop/../admin` is somebody else's path.
+pub(crate) fn check_path(path: &str) -> Result<(), Cause> {
+    if !path.starts_with('/') {
+        return Err(Cause::Target("The target is not a path."));
+    }
+    let is_plain = !path.contains('%') && !path.contains("/.") && !path.contains('\\');
+    if is_plain {
+        return Ok(());
+    }
+    let mut segment = Vec::new();
+    let mut bytes = path.bytes();
+    loop {
+        let byte = bytes.next();
+        let byte = match byte {
+            Some(b'%') => match decoded(&mut bytes.clone()) {
+                Some(decoded) => {
+                    bytes.nth(1);
+                    Some(decoded)
+                }
+                None => {
+                    return Err(Cause::Target(
+                        "A percent sign in the path is not followed by two hexadecimal digits.",
+                    ));
+                }
+            },
+            other => other,
+        };
+        match byte {
+            None | Some(b'/' | b'\\') => {
+                if segment == b"." || segment == b".." {
+                    return Err(Cause::Target("The path has a `.` or `..` segment."));
+                }
+                segment.clear();
+            }
+            Some(0) => return Err(Cause::Target("The path has a NUL.")),
+            Some(byte) => segment.push(byte),
+        }
+        if byte.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn decoded(bytes: &mut std::str::Bytes<'_>) -> Option<u8> {
+    let high = char::from(bytes.next()?).to_digit(16)?;
+    let low = char::from(bytes.next()?).to_digit(16)?;
+    u8::try_from(high << 4 | low).ok()
+}
+
+fn without_port(host: &str) -> Cow<'_, str> {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

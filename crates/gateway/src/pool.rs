@@ -1,0 +1,320 @@
+//! Connections to upstreams: one pool per core and endpoint, so that no request waits for another core.
+//!
+//! A connection is lent to one HTTP/1.1 exchange at a time and comes back only if both messages were read and
+//! written to their ends; otherwise it is closed. HTTP/2 connections are shared by up to
+//! [`STREAMS_MAX`] exchanges each, further ones are opened as needed.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::spawn_local;
+use tokio_rustls::TlsConnector;
+
+use crate::body::{RequestBody, Upload};
+use crate::deadline::Deadlines;
+use crate::local::LocalExecutor;
+use crate::metrics::CoreFigures;
+use crate::target::Endpoint;
+
+/// Exchanges that one HTTP/2 connection carries at a time.
+const STREAMS_MAX: usize = 100;
+/// How long an endpoint that could not be reached is passed over while there are others.
+const DOWN_FOR: Duration = Duration::from_secs(2);
+/// Idle connections older than this may have been closed by the other side without us knowing.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+const READ_BUFFER_BYTES_MAX: usize = 256 * 1024;
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("{host} could not be reached")]
+    Tcp {
+        host: Box<str>,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("TLS with {host} failed")]
+    Tls {
+        host: Box<str>,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("{host} does not speak HTTP/2")]
+    NoHttp2 { host: Box<str> },
+    #[error("HTTP with {host} failed")]
+    Handshake {
+        host: Box<str>,
+        #[source]
+        source: hyper::Error,
+    },
+}
+
+/// What every pool of a core shares.
+pub(crate) struct Shared {
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) figures: std::sync::Arc<CoreFigures>,
+    /// For upstreams with HTTP/1.1 and with HTTP/2.
+    pub(crate) tls: [TlsConnector; 2],
+}
+
+/// The connections of one core to one endpoint.
+pub(crate) struct Pool {
+    endpoint: Endpoint,
+    shared: Rc<Shared>,
+    idle: RefCell<Vec<Idle>>,
+    idle_max: Cell<usize>,
+    multiplexed: RefCell<Vec<Multiplexed>>,
+    down_until_ms: Cell<u64>,
+}
+
+struct Idle {
+    sender: http1::SendRequest<RequestBody>,
+    since_ms: u64,
+}
+
+#[derive(Clone)]
+struct Multiplexed {
+    sender: http2::SendRequest<RequestBody>,
+    streams: Rc<Cell<usize>>,
+}
+
+/// A connection lent to one exchange.
+pub(crate) struct Lease {
+    pool: Rc<Pool>,
+    line: Option<Line>,
+    /// Whether the connection was used before, and may so have been closed unnoticed.
+    pub(crate) is_reused: bool,
+    /// Whether it was unused long enough for that to be likely.
+    pub(crate) is_stale: bool,
+    /// Whether the answer was read to its end.
+    pub(crate) is_answered: bool,
+    /// The request's body, if it has one; a connection that still waits for more of it is no use.
+    pub(crate) upload: Option<Rc<Upload>>,
+}
+
+enum Line {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(Multiplexed),
+}
+
+impl Pool {
+    pub(crate) fn new(endpoint: Endpoint, idle_max: usize, shared: Rc<Shared>) -> Rc<Self> {
+        Rc::new(Self {
+            endpoint,
+            shared,
+            idle: RefCell::default(),
+            idle_max: Cell::new(idle_max),
+            multiplexed: RefCell::default(),
+            down_until_ms: Cell::new(0),
+        })
+    }
+
+    pub(crate) const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(crate) fn set_idle_max(&self, idle_max: usize) {
+        self.idle_max.set(idle_max);
+    }
+
+    /// Whether it could not be reached a moment ago.
+    pub(crate) fn is_down(&self) -> bool {
+        self.down_until_ms.get() > self.shared.deadlines.now_ms()
+    }
+
+    pub(crate) fn set_down(&self) {
+        let for_ms = u64::try_from(DOWN_FOR.as_millis()).unwrap_or(u64::MAX);
+        self.down_until_ms.set(self.shared.deadlines.now_ms() + for_ms);
+    }
+
+    /// A connection that is open already, if there is one.
+    pub(crate) fn take(self: &Rc<Self>) -> Option<Lease> {
+        let now_ms = self.shared.deadlines.now_ms();
+        if self.endpoint.is_http2 {
+            let mut multiplexed = self.multiplexed.borrow_mut();
+            multiplexed.retain(|connection| !connection.sender.is_closed());
+            let free = multiplexed
+                .iter()
+                .find(|connection| connection.streams.get() < STREAMS_MAX)?;
+            free.streams.set(free.streams.get() + 1);
+            return Some(self.lease(Line::Http2(free.clone()), true, false));
+        }
+        loop {
+            let Idle { sender, since_ms } = self.idle.borrow_mut().pop()?;
+            self.shared.figures.upstream_idle.sub(1);
+            let idle_ms = now_ms.saturating_sub(since_ms);
+            if !sender.is_closed() && u128::from(idle_ms) < IDLE_MAX.as_millis() {
+                return Some(self.lease(Line::Http1(sender), true, idle_ms > 0));
+            }
+        }
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(self: &Rc<Self>) -> Result<Lease, ConnectError> {
+        let Endpoint {
+            host, port, is_tls, ..
+        } = &self.endpoint;
+        let tcp = |source| ConnectError::Tcp {
+            host: host.clone(),
+            source,
+        };
+        let stream = TcpStream::connect((&**host, *port)).await.map_err(tcp)?;
+        stream.set_nodelay(true).map_err(tcp)?;
+        self.shared.figures.upstream_connects.add(1);
+        if !*is_tls {
+            return self.handshake(stream).await;
+        }
+        let tls = |source| ConnectError::Tls {
+            host: host.clone(),
+            source,
+        };
+        let name = rustls_pki_types::ServerName::try_from(host.to_string())
+            .map_err(|_| tls(std::io::Error::from(std::io::ErrorKind::InvalidInput)))?;
+        let connector = &self.shared.tls[usize::from(self.endpoint.is_http2)];
+        let stream = connector.connect(name, stream).await.map_err(tls)?;
+        if self.endpoint.is_http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(ConnectError::NoHttp2 { host: host.clone() });
+        }
+        self.handshake(stream).await
+    }
+
+    async fn handshake<S>(self: &Rc<Self>, stream: S) -> Result<Lease, ConnectError>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
+    {
+        let failed = |source| ConnectError::Handshake {
+            host: self.endpoint.host.clone(),
+            source,
+        };
+        let open = OpenConnection::new(&self.shared);
+        if self.endpoint.is_http2 {
+            let (sender, driver) = http2::Builder::new(LocalExecutor)
+                .handshake(TokioIo::new(stream))
+                .await
+                .map_err(failed)?;
+            spawn_local(async move {
+                let _open = open;
+                // How it ends is told to the exchanges that are on it.
+                let _ = driver.await;
+            });
+            let connection = Multiplexed {
+                sender,
+                streams: Rc::new(Cell::new(1)),
+            };
+            self.multiplexed.borrow_mut().push(connection.clone());
+            return Ok(self.lease(Line::Http2(connection), false, false));
+        }
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(READ_BUFFER_BYTES_MAX)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
+        spawn_local(async move {
+            let _open = open;
+            let _ = driver.await;
+        });
+        Ok(self.lease(Line::Http1(sender), false, false))
+    }
+
+    fn lease(self: &Rc<Self>, line: Line, is_reused: bool, is_stale: bool) -> Lease {
+        Lease {
+            pool: Rc::clone(self),
+            line: Some(line),
+            is_reused,
+            is_stale,
+            is_answered: false,
+            upload: None,
+        }
+    }
+}
+
+impl Lease {
+    /// Sends a request and waits for the head of its answer.
+    ///
+    /// The error holds the request if nothing of it was sent.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match self.line.as_mut().expect("taken only when dropped") {
+            Line::Http1(sender) => {
+                // A connection that was put back may need a moment to be ready; one that was closed never is,
+                // and sending then fails with the request intact.
+                let _ = sender.ready().await;
+                sender.try_send_request(request).await
+            }
+            Line::Http2(connection) => {
+                let _ = connection.sender.ready().await;
+                connection.sender.try_send_request(request).await
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        match self.line.take() {
+            Some(Line::Http2(connection)) => connection.streams.set(connection.streams.get() - 1),
+            Some(Line::Http1(sender)) => {
+                let is_sent = self.upload.as_ref().is_none_or(|upload| upload.is_done.get());
+                let mut idle = self.pool.idle.borrow_mut();
+                if self.is_answered && is_sent && !sender.is_closed() && idle.len() < self.pool.idle_max.get()
+                {
+                    idle.push(Idle {
+                        sender,
+                        since_ms: self.pool.shared.deadlines.now_ms(),
+                    });
+                    self.pool.shared.figures.upstream_idle.add(1);
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease")
+            .field("endpoint", &self.pool.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared
+            .figures
+            .upstream_idle
+            .sub(self.idle.borrow().len() as u64);
+    }
+}
+
+/// Counts a connection as open while it exists.
+struct OpenConnection(std::sync::Arc<CoreFigures>);
+
+impl OpenConnection {
+    fn new(shared: &Shared) -> Self {
+        shared.figures.upstream_open.add(1);
+        Self(std::sync::Arc::clone(&shared.figures))
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.upstream_open.sub(1);
+    }
+}

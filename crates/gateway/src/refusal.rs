@@ -1,0 +1,240 @@
+//! The gateway's own answers: the one place where a cause becomes a status and a problem (RFC 9457).
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use domain::Code;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use policy::{Refusal, Reply};
+use serde::Serialize;
+
+use crate::body::{AnswerBody, Broken};
+use crate::framing::Violation;
+
+/// Why the gateway answers itself.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The message is not one that can be forwarded safely; the connection is closed.
+    Violation(Violation),
+    /// The request's target is not one that can be forwarded safely; the connection is closed.
+    Target(&'static str),
+    Connect,
+    NotReady,
+    Overloaded,
+    NoRoute {
+        host: String,
+    },
+    NoOperation {
+        api: String,
+    },
+    OtherMethods {
+        allow: String,
+    },
+    Retired {
+        api: String,
+    },
+    TooLarge {
+        bytes_max: u64,
+    },
+    ClientPaused,
+    Policy(Box<Refusal>),
+    /// A policy answered; this is no refusal.
+    Reply(Box<Reply>),
+    /// No target could be reached.
+    Unreachable {
+        detail: Cow<'static, str>,
+    },
+    Invalid {
+        detail: &'static str,
+    },
+    Timeout {
+        detail: &'static str,
+    },
+}
+
+/// What the gateway answers.
+pub(crate) struct Own {
+    pub(crate) code: Option<Code>,
+    pub(crate) response: Response<AnswerBody>,
+}
+
+/// What an answer needs to know of the request.
+pub(crate) struct Asked<'a> {
+    /// `None` if the head was not read.
+    pub(crate) method: Option<&'a Method>,
+    pub(crate) request_id: &'a str,
+    /// Where the pages about codes are; empty if unknown.
+    pub(crate) portal_url: &'a str,
+}
+
+/// A problem as it is written.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    request_id: &'a str,
+    suggestion: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documentation_url: Option<&'a str>,
+}
+
+impl Cause {
+    /// Makes the answer; the one function of this edge that decides on statuses.
+    pub(crate) fn answer(self, asked: &Asked<'_>) -> Own {
+        let mut headers = HeaderMap::new();
+        let (code, detail): (Code, Cow<'_, str>) = match self {
+            Self::Reply(reply) => {
+                return Own {
+                    code: None,
+                    response: reply_response(*reply),
+                };
+            }
+            Self::Violation(violation) => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                (violation.code(), violation.to_string().into())
+            }
+            Self::Target(detail) => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                (Code::MessageMalformed, detail.into())
+            }
+            Self::Connect => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                (Code::ConnectRefused, "This gateway opens no tunnels.".into())
+            }
+            Self::NotReady => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                (
+                    Code::NotReady,
+                    "This node has not got its configuration yet.".into(),
+                )
+            }
+            Self::Overloaded => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                (
+                    Code::Overloaded,
+                    "Usage records cannot be written as fast as requests come.".into(),
+                )
+            }
+            Self::NoRoute { host } => (
+                Code::RouteNotFound,
+                format!("No route fits this path on `{host}`.").into(),
+            ),
+            Self::NoOperation { api } => (
+                Code::OperationNotFound,
+                format!("`{api}` has no operation with this path.").into(),
+            ),
+            Self::OtherMethods { allow } => {
+                headers.extend(HeaderValue::from_str(&allow).map(|allow| (ALLOW, allow)));
+                (Code::MethodNotAllowed, format!("The path has {allow}.").into())
+            }
+            Self::Retired { api } => (
+                Code::ApiRetired,
+                format!("This version of `{api}` is not served any more.").into(),
+            ),
+            Self::TooLarge { bytes_max } => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                (
+                    Code::BodyTooLarge,
+                    format!("At most {bytes_max} bytes are taken here.").into(),
+                )
+            }
+            Self::ClientPaused => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                (
+                    Code::RequestTimeout,
+                    "The rest of the request did not come.".into(),
+                )
+            }
+            Self::Policy(refusal) => {
+                headers.extend(
+                    refusal
+                        .retry_after_seconds
+                        .map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))),
+                );
+                (refusal.code, refusal.detail)
+            }
+            Self::Unreachable { detail } => (Code::UpstreamUnreachable, detail),
+            Self::Invalid { detail } => (Code::UpstreamInvalid, detail.into()),
+            Self::Timeout { detail } => (Code::UpstreamTimeout, detail.into()),
+        };
+        Own {
+            code: Some(code),
+            response: problem(code, &detail, headers, asked),
+        }
+    }
+}
+
+impl Own {
+    /// The answer as HTTP/1.1, for connections that hyper has left.
+    pub(crate) fn text(self, request_id: &str) -> Vec<u8> {
+        let (head, body) = self.response.into_parts();
+        let mut text = format!("HTTP/1.1 {}\r\nx-request-id: {request_id}\r\n", head.status).into_bytes();
+        for (name, value) in &head.headers {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
+            text.extend_from_slice(b"\r\n");
+        }
+        text.extend_from_slice(b"\r\n");
+        text.extend_from_slice(&body.into_own());
+        text
+    }
+}
+
+impl From<Broken> for Cause {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::TooLarge { bytes_max } => Self::TooLarge { bytes_max },
+            Broken::Paused => Self::ClientPaused,
+            // Nobody reads this answer, unless the body was malformed; then the caller knows.
+            Broken::Gone => Self::ClientPaused,
+        }
+    }
+}
+
+fn reply_response(reply: Reply) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::own(Bytes::new()));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    response
+}
+
+fn problem(code: Code, detail: &str, mut headers: HeaderMap, asked: &Asked<'_>) -> Response<AnswerBody> {
+    let url = if asked.portal_url.is_empty() {
+        String::new()
+    } else {
+        asked.portal_url.to_owned() + &code.page()
+    };
+    let problem = Problem {
+        r#type: if url.is_empty() { "about:blank" } else { &url },
+        title: code.title(),
+        status: code.status(),
+        detail,
+        code: code.as_str(),
+        request_id: asked.request_id,
+        suggestion: code.suggestion(),
+        documentation_url: Some(&*url).filter(|url| !url.is_empty()),
+    };
+    let body = Bytes::from(serde_json::to_vec(&problem).expect("texts and numbers"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let status = StatusCode::from_u16(code.status()).expect("the catalogue's statuses are valid");
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("ApiKey realm=\"gateway\""),
+        );
+    }
+    let is_head = asked.method.is_some_and(|method| *method == Method::HEAD);
+    let mut response = Response::new(AnswerBody::own(if is_head { Bytes::new() } else { body }));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

@@ -1,0 +1,350 @@
+//! One core: its listeners, its connections, and how they end.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::spawn_local;
+use tokio_rustls::TlsAcceptor;
+
+use crate::body::AnswerBody;
+use crate::compile::Compiled;
+use crate::conn::Conn;
+use crate::core::Core;
+use crate::framed::Framed;
+use crate::handle::handle;
+use crate::local::LocalExecutor;
+use crate::refusal::{Asked, Cause};
+use crate::rewound::Rewound;
+
+/// What an HTTP/2 connection begins with: RFC 9113 section 3.4.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// How much is read before it is known which HTTP it is.
+const FIRST_BYTES: usize = 4096;
+/// How long a client gets to read our last words before its connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long to wait before accepting again when the system has no more descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where a core listens.
+pub(crate) struct Doors {
+    pub(crate) plain: std::net::TcpListener,
+    pub(crate) tls: Option<(std::net::TcpListener, TlsAcceptor)>,
+}
+
+/// What a core hears from the node.
+#[derive(Clone)]
+pub(crate) struct Signals {
+    pub(crate) compiled: watch::Receiver<Option<Arc<Compiled>>>,
+    pub(crate) draining: watch::Receiver<bool>,
+}
+
+/// Serves until the node drains and the last connection has ended.
+pub(crate) async fn run(core: Rc<Core>, doors: Doors, mut signals: Signals) -> io::Result<()> {
+    let ticking = Rc::clone(&core);
+    spawn_local(Rc::clone(&core.deadlines).run(move || ticking.clock.renew()));
+    if let Some(compiled) = signals.compiled.borrow_and_update().clone() {
+        core.install(compiled);
+    }
+    spawn_local(follow(Rc::clone(&core), signals.compiled));
+    let connections = Rc::new(());
+    let mut listening = Vec::new();
+    if let Some((listener, acceptor)) = doors.tls {
+        let listener = TcpListener::from_std(listener)?;
+        listening.push(spawn_local(accept(
+            Rc::clone(&core),
+            listener,
+            Some(acceptor),
+            signals.draining.clone(),
+            Rc::clone(&connections),
+        )));
+    }
+    let listener = TcpListener::from_std(doors.plain)?;
+    listening.push(spawn_local(accept(
+        Rc::clone(&core),
+        listener,
+        None,
+        signals.draining.clone(),
+        Rc::clone(&connections),
+    )));
+    // An error means that nobody can drain us any more, so it is time to.
+    let _ = signals.draining.wait_for(|draining| *draining).await;
+    core.is_draining.set(true);
+    for task in listening {
+        let _ = task.await;
+    }
+    // Each connection holds one.
+    while Rc::strong_count(&connections) > 1 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+/// Installs every new snapshot.
+async fn follow(core: Rc<Core>, mut compiled: watch::Receiver<Option<Arc<Compiled>>>) {
+    while compiled.changed().await.is_ok() {
+        let new = compiled.borrow_and_update().clone();
+        if let Some(new) = new {
+            core.install(new);
+        }
+    }
+}
+
+/// Accepts connections until the node drains.
+async fn accept(
+    core: Rc<Core>,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    mut draining: watch::Receiver<bool>,
+    connections: Rc<()>,
+) {
+    let signal = draining.clone();
+    let mut stop = pin!(async move {
+        let _ = draining.wait_for(|draining| *draining).await;
+    });
+    loop {
+        let accepted = poll_fn(|context| {
+            if stop.as_mut().poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
+            listener.poll_accept(context).map(Some)
+        });
+        match accepted.await {
+            None => return,
+            Some(Ok((stream, peer))) => {
+                let figures = &core.figures;
+                if figures.connections_open.get() >= core.settings.limits.connections_max as u64 {
+                    figures.connections_refused.add(1);
+                    continue;
+                }
+                let guest = Guest::new(&core, &connections, signal.clone());
+                spawn_local(welcome(guest, stream, peer, tls.clone()));
+            }
+            Some(Err(error)) => {
+                // The client gave up meanwhile, or there are no descriptors left; both pass.
+                tracing::debug!(%error, "accepting a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A connection as the core counts it.
+struct Guest {
+    core: Rc<Core>,
+    draining: watch::Receiver<bool>,
+    _connections: Rc<()>,
+}
+
+impl Guest {
+    fn new(core: &Rc<Core>, connections: &Rc<()>, draining: watch::Receiver<bool>) -> Self {
+        core.figures.connections.add(1);
+        core.figures.connections_open.add(1);
+        Self {
+            core: Rc::clone(core),
+            draining,
+            _connections: Rc::clone(connections),
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.core.figures.connections_open.sub(1);
+    }
+}
+
+/// Serves one connection from its first byte to its last.
+async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
+    // Fails only if the client has closed it already; then the next read says so.
+    let _ = stream.set_nodelay(true);
+    let conn = Conn::new(&guest.core, peer.ip(), tls.is_some());
+    let Some(acceptor) = tls else {
+        return begin(guest, conn, stream).await;
+    };
+    let handshake = conn.deadline.bound(acceptor.accept(stream)).await;
+    if let Some(Ok(stream)) = handshake {
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            serve_http2(guest, conn, stream).await;
+        } else {
+            serve_http1(guest, conn, stream, Vec::new()).await;
+        }
+    }
+}
+
+/// Finds out which HTTP a plain connection speaks.
+async fn begin<S>(guest: Guest, conn: Rc<Conn>, mut stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let mut first = Vec::with_capacity(FIRST_BYTES);
+    loop {
+        let mut draining = guest.draining.clone();
+        let read = async {
+            tokio::select! {
+                read = stream.read_buf(&mut first) => read.ok(),
+                _ = draining.wait_for(|draining| *draining) => None,
+            }
+        };
+        // Who says nothing hears nothing.
+        let Some(Some(1..)) = conn.deadline.bound(read).await else {
+            return;
+        };
+        let known = first.len().min(PREFACE.len());
+        if first[..known] != PREFACE[..known] {
+            return serve_http1(guest, conn, stream, first).await;
+        }
+        if known == PREFACE.len() {
+            return serve_http2(guest, conn, Rewound::new(stream, first)).await;
+        }
+    }
+}
+
+fn service(
+    conn: &Rc<Conn>,
+) -> impl Service<Request<Incoming>, Response = hyper::Response<AnswerBody>, Error = Infallible> + 'static {
+    let conn = Rc::clone(conn);
+    service_fn(move |request| {
+        let conn = Rc::clone(&conn);
+        async move { Ok(handle(conn, request).await) }
+    })
+}
+
+async fn serve_http1<S>(guest: Guest, conn: Rc<Conn>, stream: S, first: Vec<u8>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let limits = &guest.core.settings.limits;
+    let mut builder = http1::Builder::new();
+    if limits.fields_max > HYPER_FIELDS {
+        builder.max_headers(limits.fields_max);
+    }
+    builder.max_buf_size(limits.head_bytes_max.max(HYPER_BUFFER_MIN) * 2);
+    let framed = Framed::new(stream, Rc::clone(&conn), first);
+    let mut serving = builder.serve_connection(TokioIo::new(framed), service(&conn));
+    let mut draining = pin!(drained(guest.draining.clone()));
+    let mut is_draining = false;
+    let ended = poll_fn(|context| {
+        if !is_draining && draining.as_mut().poll(context).is_ready() {
+            is_draining = true;
+            Pin::new(&mut serving).graceful_shutdown();
+        }
+        if conn.is_idle() && conn.deadline.poll_over(context).is_ready() {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut serving).poll(context).map(Some)
+    })
+    .await;
+    let (mut stream, is_writable) = serving.into_parts().io.into_inner().into_inner();
+    let last = match (conn.violation(), ended) {
+        (Some(violation), Some(Ok(()))) => Some(Cause::Violation(violation)),
+        (None, None) if conn.is_in_head() => Some(Cause::ClientPaused),
+        _ => None,
+    };
+    if let Some(cause) = last.filter(|_| is_writable && conn.is_idle()) {
+        say_last(&conn, &mut stream, cause).await;
+    }
+    let _ = tokio::time::timeout(LINGER, stream.shutdown()).await;
+}
+
+/// Headers that hyper keeps on its stack.
+const HYPER_FIELDS: usize = 100;
+const HYPER_BUFFER_MIN: usize = 8 * 1024;
+
+/// Waits until the node drains.
+pub(crate) async fn drained(mut draining: watch::Receiver<bool>) {
+    let _ = draining.wait_for(|draining| *draining).await;
+}
+
+/// Answers what hyper never saw, and waits until the client has read it.
+async fn say_last<S: AsyncRead + AsyncWrite + Unpin>(conn: &Rc<Conn>, stream: &mut S, cause: Cause) {
+    let core = conn.core();
+    let (mut ticket, _) = crate::ticket::Ticket::begin(conn, &http::Method::GET, std::time::Instant::now());
+    let installed = core.installed();
+    let portal_url = installed
+        .as_ref()
+        .map_or("", |installed| &installed.compiled.portal_url);
+    let request_id = ticket.request().to_string();
+    let own = cause.answer(&Asked {
+        method: None,
+        request_id: &request_id,
+        portal_url,
+    });
+    ticket.answered(own.response.status(), own.code);
+    drop(ticket);
+    let text = own.text(&request_id);
+    let said = async {
+        stream.write_all(&text).await?;
+        stream.shutdown().await?;
+        // Closing with unread bytes would reset the connection before the client has read the answer.
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(LINGER, said).await;
+}
+
+async fn serve_http2<S>(guest: Guest, conn: Rc<Conn>, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let limits = &guest.core.settings.limits;
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
+        .max_local_error_reset_streams(1024);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service(&conn)));
+    let mut draining = pin!(drained(guest.draining.clone()));
+    let (mut is_ending, mut is_draining) = (false, false);
+    poll_fn(|context| {
+        if !is_draining && draining.as_mut().poll(context).is_ready() {
+            is_draining = true;
+            is_ending = true;
+            serving.as_mut().graceful_shutdown();
+        }
+        if conn.is_idle() && conn.deadline.poll_over(context).is_ready() {
+            if is_ending {
+                return Poll::Ready(());
+            }
+            // GOAWAY first; who does not react to it within the same time is cut off.
+            is_ending = true;
+            serving.as_mut().graceful_shutdown();
+            conn.deadline.arm(LINGER);
+            let _ = conn.deadline.poll_over(context);
+        }
+        serving.as_mut().poll(context).map(drop)
+    })
+    .await;
+}
+
+/// The address a listener got.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    if matches!(address.ip(), IpAddr::V6(_)) {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+const BACKLOG: i32 = 4096;

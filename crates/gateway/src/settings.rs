@@ -1,0 +1,103 @@
+//! How a gateway node is set up; what it serves comes with the snapshot.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::Name;
+use serde::{Deserialize, Serialize};
+
+/// The settings of a node; in a file, the table `[gateway]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Where HTTP/1.1 and HTTP/2 (with prior knowledge) are served; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the same is served over TLS; nowhere if absent.
+    pub listen_tls: Option<SocketAddr>,
+    /// The certificate for it; without one, a development certificate is made in the data directory.
+    pub certificate: Option<Certificate>,
+    /// The environment whose routes and keys the node serves.
+    pub environment: Name,
+    /// Threads that serve, each with its own connections; 0 takes one per core of the machine.
+    pub cores: usize,
+    /// Serve `/health/live`, `/health/ready` and `/metrics` where no route answers.
+    pub observable: bool,
+    /// Certificates (PEM) that upstreams are checked against, instead of those of the web.
+    pub upstream_roots: Option<PathBuf>,
+    /// What is refused because it is too much.
+    pub limits: Limits,
+}
+
+/// The certificate a node shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The chain in PEM, the node's own certificate first.
+    pub chain: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
+}
+
+/// What is refused because it is too much or takes too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Client connections per core; further ones are closed at once.
+    pub connections_max: usize,
+    /// The request line and all header fields, in bytes: 1024 to 262,144.
+    pub head_bytes_max: usize,
+    /// Header fields of a request: 1 to 1000.
+    pub fields_max: usize,
+    /// From the first byte of a request to the end of its head; also for TLS handshakes.
+    pub head_ms: u32,
+    /// How long a connection may stay without a request.
+    pub keep_alive_ms: u32,
+    /// Between two pieces of a request's body.
+    pub body_idle_ms: u32,
+    /// Requests that one HTTP/2 connection may have open at a time.
+    pub streams_max: u32,
+}
+
+impl Limits {
+    pub(crate) const fn head(&self) -> Duration {
+        Duration::from_millis(self.head_ms as u64)
+    }
+
+    pub(crate) const fn keep_alive(&self) -> Duration {
+        Duration::from_millis(self.keep_alive_ms as u64)
+    }
+
+    pub(crate) const fn body_idle(&self) -> Duration {
+        Duration::from_millis(self.body_idle_ms as u64)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            listen_tls: None,
+            certificate: None,
+            environment: "sandbox".parse().expect("a valid name"),
+            cores: 0,
+            observable: true,
+            upstream_roots: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 20_000,
+            head_bytes_max: 64 * 1024,
+            fields_max: 100,
+            head_ms: 15_000,
+            keep_alive_ms: 75_000,
+            body_idle_ms: 60_000,
+            streams_max: 128,
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Starts and stops a node.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use domain::id::SubscriptionId;
+use domain::{Snapshot, Timestamp};
+use events::log::QuotaCount;
+use events::{Log, Recorder};
+use serde::Serialize;
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio_rustls::TlsConnector;
+
+use crate::compile::{Compiled, compile};
+use crate::core::Core;
+use crate::node::{Node, Rejection, Status};
+use crate::serve::{Doors, Signals, bind, drained, run};
+use crate::settings::Settings;
+use crate::tls;
+
+/// Why a node could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// The system gave no thread.
+    #[error("starting a thread")]
+    Thread(#[source] io::Error),
+}
+
+/// Where calls are recorded.
+pub struct Records {
+    /// Makes the recorder of a core; called once for each.
+    pub recorder: Box<dyn FnMut() -> Recorder>,
+    /// The log behind the recorders, for its figures.
+    pub log: Option<Arc<Log>>,
+    /// What was counted for quotas before the start.
+    pub counts: Vec<QuotaCount>,
+}
+
+/// Where a node listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Addresses {
+    /// HTTP.
+    pub plain: SocketAddr,
+    /// HTTP over TLS, if it is served.
+    pub tls: Option<SocketAddr>,
+}
+
+/// A node that is running; dropping it stops it at once.
+#[derive(Debug)]
+pub struct Gateway {
+    addresses: Addresses,
+    node: Arc<Node>,
+    draining: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Starts a node; requests are answered when this returns.
+///
+/// `data` is the directory for the development certificate. A snapshot of revision 0 counts as none: until the
+/// first other one, requests are answered with `not_ready`.
+pub fn start(
+    settings: Settings,
+    data: &std::path::Path,
+    mut records: Records,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+) -> Result<Gateway, Error> {
+    let cores = match settings.cores {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        cores => cores,
+    };
+    let connectors = tls::connectors(settings.upstream_roots.as_deref())?;
+    let (plain, plain_address) = listen(settings.listen, cores)?;
+    let mut addresses = Addresses {
+        plain: plain_address,
+        tls: None,
+    };
+    let mut tls: Vec<Option<_>> = (0..cores).map(|_| None).collect();
+    if let Some(address) = settings.listen_tls {
+        let acceptor = tls::acceptor(&certificate(&settings, data)?)?;
+        let (listeners, address) = listen(address, cores)?;
+        addresses.tls = Some(address);
+        tls = listeners
+            .into_iter()
+            .map(|listener| Some((listener, acceptor.clone())))
+            .collect();
+    }
+    let recorders = (0..cores).map(|_| (records.recorder)()).collect();
+    let node = Arc::new(Node::new(recorders, records.log));
+    let settings = Arc::new(settings);
+    let (draining, drained) = watch::channel(false);
+    let mut keeper = Keeper {
+        settings: Arc::clone(&settings),
+        node: Arc::clone(&node),
+        counts: records
+            .counts
+            .into_iter()
+            .map(|count| (count.subscription, count))
+            .collect(),
+        compiled: watch::Sender::new(None),
+    };
+    let compiled = keeper.compiled.subscribe();
+    let mut snapshots = snapshots;
+    keeper.take(&snapshots.borrow_and_update().clone());
+    let mut threads = vec![keeper.spawn(snapshots, drained.clone())?];
+    for (index, (plain, tls)) in plain.into_iter().zip(tls).enumerate() {
+        let doors = Doors { plain, tls };
+        let signals = Signals {
+            compiled: compiled.clone(),
+            draining: drained.clone(),
+        };
+        let seed = Seed {
+            index,
+            settings: Arc::clone(&settings),
+            node: Arc::clone(&node),
+            connectors: connectors.clone(),
+        };
+        threads.push(seed.spawn(doors, signals)?);
+    }
+    Ok(Gateway {
+        addresses,
+        node,
+        draining,
+        threads,
+    })
+}
+
+fn certificate(
+    settings: &Settings,
+    data: &std::path::Path,
+) -> Result<crate::settings::Certificate, tls::Error> {
+    settings
+        .certificate
+        .clone()
+        .map_or_else(|| tls::development(&data.join("tls")), Ok)
+}
+
+/// One listener per core on the same address; the kernel spreads connections over them.
+fn listen(address: SocketAddr, cores: usize) -> Result<(Vec<std::net::TcpListener>, SocketAddr), Error> {
+    let failed = |source| Error::Listen { address, source };
+    let first = bind(address).map_err(failed)?;
+    let address = first.local_addr().map_err(failed)?;
+    let mut listeners = vec![first];
+    for _ in 1..cores {
+        listeners.push(bind(address).map_err(failed)?);
+    }
+    Ok((listeners, address))
+}
+
+/// What a core is made of, before it is on its thread.
+struct Seed {
+    index: usize,
+    settings: Arc<Settings>,
+    node: Arc<Node>,
+    connectors: [TlsConnector; 2],
+}
+
+impl Seed {
+    fn spawn(self, doors: Doors, signals: Signals) -> Result<JoinHandle<()>, Error> {
+        let name = format!("gateway-{}", self.index);
+        let body = move || {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let served = runtime.and_then(|runtime| {
+                let figures = Arc::clone(&self.node.cores[self.index]);
+                let recorder = self.node.recorders[self.index].clone();
+                LocalSet::new().block_on(&runtime, async {
+                    let core = Core::new(self.settings, self.node, figures, recorder, self.connectors);
+                    run(core, doors, signals).await
+                })
+            });
+            if let Err(error) = served {
+                tracing::error!(%error, "a core stopped");
+            }
+        };
+        thread::Builder::new()
+            .name(name)
+            .spawn(body)
+            .map_err(Error::Thread)
+    }
+}
+
+/// Compiles snapshots as they come, off the way of requests.
+struct Keeper {
+    settings: Arc<Settings>,
+    node: Arc<Node>,
+    counts: HashMap<SubscriptionId, QuotaCount>,
+    compiled: watch::Sender<Option<Arc<Compiled>>>,
+}
+
+impl Keeper {
+    fn spawn(
+        mut self,
+        mut snapshots: watch::Receiver<Arc<Snapshot>>,
+        draining: watch::Receiver<bool>,
+    ) -> Result<JoinHandle<()>, Error> {
+        let follow = async move {
+            loop {
+                tokio::select! {
+                    changed = snapshots.changed() => {
+                        if changed.is_err() {
+                            // Nobody sends any more; what is served stays.
+                            drained(draining).await;
+                            return;
+                        }
+                        let snapshot = snapshots.borrow_and_update().clone();
+                        self.take(&snapshot);
+                    }
+                    () = drained(draining.clone()) => return,
+                }
+            }
+        };
+        let body = move || match Builder::new_current_thread().build() {
+            Ok(runtime) => runtime.block_on(follow),
+            Err(error) => tracing::error!(%error, "new snapshots cannot be followed"),
+        };
+        thread::Builder::new()
+            .name("gateway-keeper".to_owned())
+            .spawn(body)
+            .map_err(Error::Thread)
+    }
+
+    /// Compiles a snapshot and hands it to the cores, or notes why not.
+    fn take(&mut self, snapshot: &Snapshot) {
+        let before = self.compiled.borrow().clone();
+        let is_old = before
+            .as_ref()
+            .is_some_and(|before| before.revision >= snapshot.revision);
+        if snapshot.revision == 0 || is_old {
+            return;
+        }
+        let began = Instant::now();
+        match compile(snapshot, &self.settings.environment, before.as_deref()) {
+            Ok(compiled) => {
+                self.restore(before.as_deref(), &compiled);
+                let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                tracing::debug!(revision = snapshot.revision, micros, "serving a new snapshot");
+                self.node.built_at(snapshot.built_at.as_micros());
+                self.node.change(|status| {
+                    status.revision = Some(snapshot.revision);
+                    status.rejected = None;
+                });
+                self.compiled.send_replace(Some(Arc::new(compiled)));
+            }
+            Err(reason) => {
+                let reason = chain(&reason);
+                tracing::error!(revision = snapshot.revision, %reason, "a snapshot was rejected");
+                let rejection = Rejection {
+                    revision: snapshot.revision,
+                    reason,
+                };
+                self.node.change(|status| status.rejected = Some(rejection));
+            }
+        }
+    }
+
+    /// Goes on with quotas counted before the start, for subscriptions that are new to this process.
+    fn restore(&mut self, before: Option<&Compiled>, compiled: &Compiled) {
+        let now = jiff_now();
+        self.counts.retain(|id, count| {
+            let is_new = before.is_none_or(|before| !before.directory.contains(*id));
+            let is_there = compiled.directory.contains(*id);
+            if is_new && is_there {
+                compiled
+                    .directory
+                    .restore_quota(*id, count.period_start, count.count, now);
+            }
+            !is_there
+        });
+    }
+}
+
+fn jiff_now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}
+
+impl Gateway {
+    /// Where it listens.
+    pub const fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        self.node.status()
+    }
+
+    /// Its figures in the text format of Prometheus.
+    pub fn metrics(&self) -> String {
+        self.node.metrics()
+    }
+
+    /// Stops taking connections, finishes the requests under way, and returns when all have ended or `limit`
+    /// is over; whether all have ended.
+    ///
+    /// Blocks its thread.
+    pub fn drain(self, limit: Duration) -> bool {
+        self.node.change(|status| status.draining = true);
+        self.draining.send_replace(true);
+        let until = Instant::now() + limit;
+        loop {
+            if self.threads.iter().all(JoinHandle::is_finished) {
+                return true;
+            }
+            if Instant::now() >= until {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! One address of an upstream, parsed.
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Uri};
+
+/// Why a URL cannot be an upstream's address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// There is no address at all.
+    #[error("has no target")]
+    None,
+    /// It is not `http://` or `https://` with a host and perhaps a port and a path.
+    #[error("`{url}` is not a URL of a service: `http://` or `https://`, host, perhaps port and path")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+}
+
+/// One address of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) endpoint: Endpoint,
+    /// What requests say in `Host`.
+    pub(crate) host: HeaderValue,
+    pub(crate) authority: Authority,
+    /// Stands before every path; without a slash at the end.
+    pub(crate) base_path: Box<str>,
+}
+
+/// Where to connect and how: connections are shared by whatever has the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Endpoint {
+    pub(crate) host: Box<str>,
+    pub(crate) port: u16,
+    pub(crate) is_tls: bool,
+    pub(crate) is_http2: bool,
+}
+
+impl Target {
+    pub(crate) fn parse(url: &str, is_http2: bool) -> Result<Self, Invalid> {
+        let invalid = || Invalid::Url {
+            url: url.chars().take(200).collect(),
+        };
+        let uri: Uri = url.parse().map_err(|_| invalid())?;
+        let is_tls = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(invalid()),
+        };
+        let authority = uri.authority().ok_or_else(invalid)?.clone();
+        let is_plain =
+            uri.query().is_none() && !authority.as_str().contains('@') && !authority.host().is_empty();
+        // A port out of range reads as none.
+        let port_text = &authority.as_str()[authority.host().len()..];
+        let is_port = port_text
+            .strip_prefix(':')
+            .is_none_or(|port| port.parse::<u16>().is_ok());
+        if !is_plain || !is_port {
+            return Err(invalid());
+        }
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .into();
+        let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        Ok(Self {
+            endpoint: Endpoint {
+                host,
+                port,
+                is_tls,
+                is_http2,
+            },
+            host: HeaderValue::from_str(authority.as_str()).map_err(|_| invalid())?,
+            base_path: uri.path().trim_end_matches('/').into(),
+            authority,
+        })
+    }
+
+    /// The URL of a call; `rest` is its path below the route, `query` begins with `?` or is empty.
+    ///
+    /// `None` if it would be too long.
+    pub(crate) fn uri(&self, rest: &str, query: &str) -> Option<Uri> {
+        let mut path = String::with_capacity(self.base_path.len() + rest.len() + query.len() + 1);
+        path.push_str(&self.base_path);
+        path.push_str(rest);
+        if path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(query);
+        let path = PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).ok()?;
+        if !self.endpoint.is_http2 {
+            return Some(path.into());
+        }
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(if self.endpoint.is_tls {
+            Scheme::HTTPS
+        } else {
+            Scheme::HTTP
+        });
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path);
+        Uri::from_parts(parts).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Target;
+
+    #[test]
+    fn urls_are_read_and_put_before_paths() {
+        let table = [
+            (
+                "http://127.0.0.1:9000/base/",
+                "/pets/7",
+                "?a=1",
+                "/base/pets/7?a=1",
+                ("127.0.0.1", 9000),
+            ),
+            ("http://[::1]:80", "", "", "/", ("::1", 80)),
+            (
+                "https://api.example.com",
+                "/x",
+                "",
+                "/x",
+                ("api.example.com", 443),
+            ),
+        ];
+        for (url, rest, query, expected, (host, port)) in table {
+            let target = Target::parse(url, false).unwrap();
+            assert_eq!(target.uri(rest, query).unwrap(), expected, "{url}");
+            assert_eq!((&*target.endpoint.host, target.endpoint.port), (host, port));
+        }
+        let http2 = Target::parse("https://api.example.com/v1", true).unwrap();
+        assert_eq!(http2.uri("/x", "").unwrap(), "https://api.example.com/v1/x");
+    }
+
+    #[test]
+    fn other_urls_are_refused() {
+        for url in [
+            "",
+            "127.0.0.1:80",
+            "ftp://a/",
+            "http://",
+            "http://u:p@a/",
+            "http://a/?q",
+            "http://a:99999/",
+        ] {
+            assert!(Target::parse(url, false).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Follows a call from its head to its end, and records it then.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use domain::Code;
+use events::{Call, Callee, Caller, Method, Reservation};
+use policy::{Consumer, Moment, Place};
+
+use crate::body::Upload;
+use crate::conn::Conn;
+
+/// The status of a call whose client went away before there was an answer.
+const CLIENT_GONE: u16 = 499;
+
+/// One call that is being served; dropping it records the call as it stands.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    conn: Rc<Conn>,
+    reservation: Option<Reservation>,
+    began: Instant,
+    call: Call,
+    /// The request's body, if it has one.
+    pub(crate) upload: Option<Rc<Upload>>,
+}
+
+impl Ticket {
+    pub(crate) fn begin(conn: &Rc<Conn>, method: &http::Method, began: Instant) -> (Box<Self>, Moment) {
+        let core = conn.core();
+        let moment = core.clock.at(began);
+        conn.request_begun();
+        core.figures.in_flight.add(1);
+        let call = Call {
+            request: core.ids.request(moment.calendar),
+            started_at: moment.calendar,
+            callee: None,
+            caller: None,
+            method: Method::from_name(method.as_str()),
+            status: CLIENT_GONE,
+            refusal: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            latency_us: 0,
+            quota_period_start: 0,
+            counted: false,
+        };
+        (
+            Box::new(Self {
+                conn: Rc::clone(conn),
+                reservation: None,
+                began,
+                call,
+                upload: None,
+            }),
+            moment,
+        )
+    }
+
+    pub(crate) const fn request(&self) -> domain::id::RequestId {
+        self.call.request
+    }
+
+    /// Takes a place for the record; without one, the call is not written down.
+    pub(crate) fn reserve(&mut self) -> Result<(), events::Overloaded> {
+        self.reservation = Some(self.conn.core().recorder.reserve()?);
+        Ok(())
+    }
+
+    pub(crate) const fn matched(&mut self, place: &Place, operation: Option<domain::id::OperationId>) {
+        self.call.callee = Some(Callee {
+            organization: place.organization,
+            api: place.api,
+            version: place.version,
+            operation,
+        });
+    }
+
+    pub(crate) fn called_by(&mut self, consumer: &Consumer<'_>) {
+        self.call.caller = Some(Caller {
+            organization: consumer.application.organization,
+            application: consumer.application.id,
+            key: consumer.key,
+            subscribed: Some(events::Subscribed {
+                subscription: consumer.subscription.id,
+                plan: consumer.subscription.plan,
+            }),
+        });
+        self.call.quota_period_start = consumer.subscription.quota_period_start(self.call.started_at);
+    }
+
+    /// The call passed all policies, so it counts whatever becomes of it.
+    pub(crate) const fn counted(&mut self) {
+        self.call.counted = true;
+    }
+
+    pub(crate) const fn answered(&mut self, status: http::StatusCode, refusal: Option<Code>) {
+        self.call.status = status.as_u16();
+        self.call.refusal = refusal;
+    }
+
+    pub(crate) const fn sent(&mut self, bytes: u64) {
+        self.call.bytes_out += bytes;
+    }
+
+    /// The answer ended before its end.
+    pub(crate) fn cut(&self) {
+        self.conn.core().figures.upstream_errors.add(1);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let core = self.conn.core();
+        let latency = self.began.elapsed();
+        self.call.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.call.bytes_in = self.upload.as_ref().map_or(0, |upload| upload.bytes.get());
+        let figures = &core.figures;
+        let class = usize::from(self.call.status / 100);
+        figures.answers[if self.call.status == CLIENT_GONE {
+            0
+        } else {
+            class.min(5)
+        }]
+        .add(1);
+        if let Some(code) = self.call.refusal {
+            figures.refusals[code as usize].add(1);
+        }
+        figures.in_flight.sub(1);
+        figures.bytes_in.add(self.call.bytes_in);
+        figures.bytes_out.add(self.call.bytes_out);
+        figures.latency_us.add(self.call.latency_us);
+        if let Some(reservation) = self.reservation.take() {
+            reservation.record(self.call);
+        }
+        self.conn.request_ended();
+    }
+}

@@ -1,0 +1,121 @@
+//! TLS on both sides: certificates, roots, protocols.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::settings::Certificate;
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file could not be read or written.
+    #[error("{}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file does not hold what it should.
+    #[error("{} holds no certificate or key in PEM", .path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rustls_pki_types::pem::Error,
+    },
+    /// Certificate and key do not fit together.
+    #[error("the certificate cannot be used")]
+    Certificate(#[source] rustls::Error),
+    /// No development certificate could be made.
+    #[error("making a development certificate")]
+    Development(#[source] rcgen::Error),
+}
+
+/// How clients are served; HTTP/2 and HTTP/1.1 by ALPN.
+pub(crate) fn acceptor(certificate: &Certificate) -> Result<TlsAcceptor, Error> {
+    let chain = certificates(&certificate.chain)?;
+    let key = PrivateKeyDer::from_pem_file(&certificate.key).map_err(|source| Error::Pem {
+        path: certificate.key.clone(),
+        source,
+    })?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(Error::Certificate)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(Error::Certificate)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// How upstreams with HTTP/1.1 and with HTTP/2 are called.
+pub(crate) fn connectors(roots: Option<&Path>) -> Result<[TlsConnector; 2], Error> {
+    let mut store = RootCertStore::empty();
+    match roots {
+        Some(path) => {
+            for certificate in certificates(path)? {
+                store.add(certificate).map_err(Error::Certificate)?;
+            }
+        }
+        None => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let store = Arc::new(store);
+    let connector = |protocol: &[u8]| {
+        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(Error::Certificate)?
+            .with_root_certificates(Arc::clone(&store))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        Ok(TlsConnector::from(Arc::new(config)))
+    };
+    Ok([connector(b"http/1.1")?, connector(b"h2")?])
+}
+
+/// The development certificate in a directory; made when it is missing.
+///
+/// It is for `localhost` and the loopback addresses and signed by nobody, so no client trusts it by itself.
+pub fn development(directory: &Path) -> Result<Certificate, Error> {
+    let certificate = Certificate {
+        chain: directory.join("development.pem"),
+        key: directory.join("development.key"),
+    };
+    if certificate.chain.exists() && certificate.key.exists() {
+        return Ok(certificate);
+    }
+    let file = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::File { path, source }
+    };
+    fs::create_dir_all(directory).map_err(file(directory))?;
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let made = rcgen::generate_simple_self_signed(names).map_err(Error::Development)?;
+    // The key first: with both files there, the pair is whole.
+    crate::disk::write_secret(&certificate.key, made.signing_key.serialize_pem().as_bytes())
+        .map_err(file(&certificate.key))?;
+    fs::write(&certificate.chain, made.cert.pem()).map_err(file(&certificate.chain))?;
+    Ok(certificate)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let pem = |source| Error::Pem {
+        path: path.to_owned(),
+        source,
+    };
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(pem)?.collect();
+    match certificates.map_err(pem)? {
+        none if none.is_empty() => Err(pem(rustls_pki_types::pem::Error::NoItemsFound)),
+        certificates => Ok(certificates),
+    }
+}

@@ -1,0 +1,209 @@
+//! Finds the operation of a path: a tree of path templates, compiled per route.
+//!
+//! Segments are compared after percent-decoding. Where several templates fit, the one whose first different
+//! segment is more specific wins: text, then text with parameters, then a parameter alone.
+
+use std::borrow::Cow;
+
+/// Path templates of one route, each with a value.
+#[derive(Debug)]
+pub(crate) struct Tree<T> {
+    root: Node<T>,
+}
+
+#[derive(Debug)]
+struct Node<T> {
+    texts: Vec<(Box<str>, Self)>,
+    mixed: Vec<(Box<[Piece]>, Self)>,
+    parameter: Option<Box<Self>>,
+    values: Vec<T>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Piece {
+    Text(Box<str>),
+    Parameter,
+}
+
+impl<T> Default for Node<T> {
+    fn default() -> Self {
+        Self {
+            texts: Vec::new(),
+            mixed: Vec::new(),
+            parameter: None,
+            values: Vec::new(),
+        }
+    }
+}
+
+impl<T> Default for Tree<T> {
+    fn default() -> Self {
+        Self {
+            root: Node::default(),
+        }
+    }
+}
+
+impl<T> Tree<T> {
+    /// Adds a value under a template as `/pets/{pet_id}`; several values may stand under one template.
+    pub(crate) fn insert(&mut self, template: &str, value: T) {
+        let mut node = &mut self.root;
+        for segment in segments(template) {
+            node = node.child(segment);
+        }
+        node.values.push(value);
+    }
+
+    /// Offers the values of all templates that fit `path`, the most specific first, until `take` takes one.
+    pub(crate) fn find<'a, R>(&'a self, path: &str, mut take: impl FnMut(&'a [T]) -> Option<R>) -> Option<R> {
+        self.root
+            .find(Some(path.strip_prefix('/').unwrap_or(path)), &mut take)
+    }
+}
+
+impl<T> Node<T> {
+    fn child(&mut self, segment: &str) -> &mut Self {
+        let pieces = pieces(segment);
+        match pieces.as_slice() {
+            [Piece::Parameter] => self.parameter.get_or_insert_default(),
+            [] | [Piece::Text(_)] => {
+                let text = decode(segment);
+                let found = self.texts.binary_search_by(|(known, _)| (**known).cmp(&text));
+                let index = found.unwrap_or_else(|index| {
+                    self.texts.insert(index, (text.into(), Self::default()));
+                    index
+                });
+                &mut self.texts[index].1
+            }
+            _ => {
+                let found = self.mixed.iter().position(|(known, _)| **known == *pieces);
+                let index = found.unwrap_or_else(|| {
+                    let rank = rank(&pieces);
+                    let index = self.mixed.partition_point(|(known, _)| self::rank(known) <= rank);
+                    self.mixed.insert(index, (pieces.into(), Self::default()));
+                    index
+                });
+                &mut self.mixed[index].1
+            }
+        }
+    }
+
+    /// Visits each node at most once, so a search costs at most the size of the tree.
+    fn find<'a, R>(&'a self, rest: Option<&str>, take: &mut impl FnMut(&'a [T]) -> Option<R>) -> Option<R> {
+        let Some(rest) = rest else {
+            return if self.values.is_empty() {
+                None
+            } else {
+                take(&self.values)
+            };
+        };
+        let (segment, rest) = match rest.split_once('/') {
+            Some((segment, rest)) => (segment, Some(rest)),
+            None => (rest, None),
+        };
+        let segment = decode(segment);
+        if let Ok(index) = self.texts.binary_search_by(|(known, _)| (**known).cmp(&segment))
+            && let Some(found) = self.texts[index].1.find(rest, take)
+        {
+            return Some(found);
+        }
+        for (pieces, node) in &self.mixed {
+            if fits(pieces, &segment)
+                && let Some(found) = node.find(rest, take)
+            {
+                return Some(found);
+            }
+        }
+        let parameter = self.parameter.as_ref().filter(|_| !segment.is_empty())?;
+        parameter.find(rest, take)
+    }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.strip_prefix('/').unwrap_or(path).split('/')
+}
+
+/// Splits a segment as `{owner}.{format}`; parameters side by side are one.
+fn pieces(segment: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = segment;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((_, after)) = after.split_once('}') else {
+            break;
+        };
+        if !before.is_empty() {
+            pieces.push(Piece::Text(decode(before).into()));
+        }
+        if pieces.last() != Some(&Piece::Parameter) {
+            pieces.push(Piece::Parameter);
+        }
+        rest = after;
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Text(decode(rest).into()));
+    }
+    pieces
+}
+
+/// Orders templates of a segment: fewer parameters first, then more text.
+fn rank(pieces: &[Piece]) -> (usize, std::cmp::Reverse<usize>) {
+    let text = pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => text.len(),
+        Piece::Parameter => 0,
+    });
+    let parameters = pieces.iter().filter(|piece| **piece == Piece::Parameter).count();
+    (parameters, std::cmp::Reverse(text.sum()))
+}
+
+/// Whether a segment has the texts in their order, with at least one character for each parameter.
+fn fits(pieces: &[Piece], segment: &str) -> bool {
+    match pieces {
+        [] => segment.is_empty(),
+        [Piece::Parameter] => !segment.is_empty(),
+        [Piece::Text(text), rest @ ..] => segment
+            .strip_prefix(&**text)
+            .is_some_and(|segment| fits(rest, segment)),
+        [Piece::Parameter, Piece::Text(text)] => segment
+            .strip_suffix(&**text)
+            .is_some_and(|value| !value.is_empty()),
+        // The first place where the text occurs is enough: what it leaves to the rest is the most.
+        [Piece::Parameter, Piece::Text(text), rest @ ..] => segment
+            .char_indices()
+            .skip(1)
+            .find(|(place, _)| segment[*place..].starts_with(&**text))
+            .is_some_and(|(place, _)| fits(rest, &segment[place + text.len()..])),
+        [Piece::Parameter, Piece::Parameter, ..] => unreachable!("parameters side by side are one"),
+    }
+}
+
+/// Replaces `%41` by `A`; a percent sign without two digits stays, as does what would not be UTF-8.
+fn decode(segment: &str) -> Cow<'_, str> {
+    if !segment.contains('%') {
+        return Cow::Borrowed(segment);
+    }
+    let bytes = segment.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut place = 0;
+    while place < bytes.len() {
+        let pair = bytes
+            .get(place + 1..place + 3)
+            .and_then(|pair| std::str::from_utf8(pair).ok());
+        match pair
+            .filter(|_| bytes[place] == b'%')
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        {
+            Some(byte) => {
+                decoded.push(byte);
+                place += 3;
+            }
+            None => {
+                decoded.push(bytes[place]);
+                place += 1;
+            }
+        }
+    }
+    String::from_utf8(decoded).map_or(Cow::Borrowed(segment), Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests;

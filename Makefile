@@ -69,7 +69,7 @@ bench: tools
 
 clean:
 	$(CARGO) clean
-	rm -rf web/dist web/node_modules
+	rm -rf web/dist/* web/dist/.built web/node_modules
 
 tools:
 	@scripts/need build

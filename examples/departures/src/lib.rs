@@ -9,10 +9,20 @@ mod routes;
 mod tickets;
 mod timetable;
 
+use std::future::Future;
+use std::io;
+
+use tokio::net::TcpListener;
+
 pub use routes::router;
 
 /// The service's OpenAPI 3.1 document, as a provider would write it.
 pub const CONTRACT: &str = include_str!("../openapi.yaml");
+
+/// Serves a fresh board until `stop` is ready; then finishes the calls under way.
+pub async fn serve(listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    axum::serve(listener, router()).with_graceful_shutdown(stop).await
+}
 
 #[cfg(test)]
 mod tests;

@@ -30,9 +30,7 @@ async fn serve(address: &str) -> ExitCode {
             // Without a signal handler the process would only end by being killed.
             let _ = tokio::signal::ctrl_c().await;
         };
-        axum::serve(listener, departures::router())
-            .with_graceful_shutdown(stop)
-            .await
+        departures::serve(listener, stop).await
     };
     match served.await {
         Ok(()) => ExitCode::SUCCESS,

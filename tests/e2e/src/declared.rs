@@ -1,0 +1,130 @@
+//! `gateline apply` and `gateline diff`: a folder goes to the server and comes back unchanged.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::eventually;
+use crate::harness::gateline::Home;
+use crate::harness::http::Http;
+use crate::harness::service::Service;
+
+fn write(folder: &Path, upstream: &str) {
+    fs::create_dir_all(folder.join("shop")).unwrap();
+    fs::write(folder.join("shop/openapi.yaml"), departures::CONTRACT).unwrap();
+    let shop = format!(
+        "
+- kind: upstream
+  spec:
+    name: shop
+    targets: [{{ url: '{upstream}' }}]
+    timeouts: {{ answer_ms: 5000 }}
+- kind: api
+  spec: {{ name: shop, title: The shop, tags: [trains], contract: openapi.yaml }}
+- kind: route
+  spec: {{ api: shop, version: 1.0.0, upstream: shop, environment: sandbox, base_path: /shop }}
+- kind: policy
+  spec:
+    api: shop
+    operation: list_stations
+    kind: headers
+    config: {{ response: {{ set: {{ x-shop: 'open' }} }} }}
+- kind: product
+  spec:
+    name: trains
+    title: Trains
+    versions: [{{ api: shop, version: 1.0.0 }}]
+    plans: [gold]
+    visibility: public
+"
+    );
+    fs::write(folder.join("shop/shop.yaml"), shop).unwrap();
+    fs::write(folder.join("plans.yaml"), plan(100)).unwrap();
+    fs::write(
+        folder.join("app.yaml"),
+        "kind: application\nspec: { name: board, title: Board }\n",
+    )
+    .unwrap();
+}
+
+fn plan(requests: u32) -> String {
+    format!(
+        "kind: plan\nspec:\n  name: gold\n  title: Gold\n  rate_limit: {{ requests: {requests}, window_seconds: 60 }}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_folder_is_applied_once_and_only_differences_after_that() {
+    let home = Home::new().with(&["--no-demo"]);
+    let service = Service::start().await;
+    let gateline = home.up().await;
+    let folder = home.path().join("declared");
+    write(&folder, &service.url);
+    let folder_text = folder.to_str().unwrap();
+
+    let before = gateline.run(&["diff", folder_text]);
+    assert_eq!(before.code, Some(1), "{}", before.stderr);
+    assert!(
+        before.stdout.contains("+ api shop") && before.stdout.contains("+ plan gold"),
+        "{}",
+        before.stdout
+    );
+    let applied = gateline.json(&["apply", folder_text]);
+    assert_eq!(applied["changes"].as_array().unwrap().len(), 7, "{applied}");
+    let after = gateline.run(&["diff", folder_text]);
+    assert_eq!(after.code, Some(0), "{}{}", after.stdout, after.stderr);
+    let again = gateline.json(&["apply", folder_text]);
+    assert_eq!(again["changes"].as_array().unwrap().len(), 0, "{again}");
+
+    let key = gateline.json(&["keys", "create", "--api", "shop", "--plan", "gold"]);
+    let (http, url) = (Http::new(), format!("{}/shop/stations", gateline.gateway()));
+    let key = key["key"].as_str().unwrap();
+    let ask = async || http.get(&url, key).await.filter(|answer| answer.status == 200);
+    let answer = eventually("the applied route", std::time::Duration::from_secs(1), ask).await;
+    assert_eq!(answer.headers["x-shop"], "open");
+
+    fs::write(folder.join("plans.yaml"), plan(200)).unwrap();
+    let changed = gateline.run(&["diff", folder_text, "--output", "json"]);
+    assert_eq!(changed.code, Some(1));
+    let changed: Value = serde_json::from_str(&changed.stdout).unwrap();
+    assert_eq!(
+        changed["changes"][0]["fields"]["rate_limit"]["after"]["requests"], 200,
+        "{changed}"
+    );
+    let contract = departures::CONTRACT.replace("title: Departures", "title: Departures and more");
+    fs::write(folder.join("shop/openapi.yaml"), contract).unwrap();
+    assert_eq!(
+        gateline.json(&["apply", folder_text])["changes"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(gateline.run(&["diff", folder_text]).code, Some(0));
+    gateline.stop();
+}
+
+#[tokio::test]
+async fn a_wrong_folder_is_refused_with_its_place() {
+    let home = Home::new().with(&["--no-demo"]);
+    let gateline = home.up().await;
+    let file = home.path().join("wrong.yaml");
+    fs::write(
+        &file,
+        "kind: route\nspec: { api: nothing, upstream: none, environment: sandbox, base_path: /x }\n",
+    )
+    .unwrap();
+    let refused = gateline.run(&["apply", file.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("wrong.yaml") && refused.stderr.contains("nothing"),
+        "{}",
+        refused.stderr
+    );
+    fs::write(&file, "kind: plan\nspec: { name: a, title: A, keys_max: 1000 }\n").unwrap();
+    let refused = gateline.run(&["apply", file.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(3), "{}", refused.stderr);
+    assert!(refused.stderr.contains("/keys_max"), "{}", refused.stderr);
+    gateline.stop();
+}

@@ -1,0 +1,26 @@
+//! What the tests share: programs, a service behind, HTTP; `store::testing` has the database server.
+
+pub(crate) mod gateline;
+pub(crate) mod http;
+pub(crate) mod program;
+pub(crate) mod service;
+
+use std::time::{Duration, Instant};
+
+/// Asks again until there is an answer; fails with what was waited for.
+///
+/// For what happens in another process: nothing there can be waited on but by asking.
+pub(crate) async fn eventually<T>(
+    what: &str,
+    within: Duration,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let end = Instant::now() + within;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < end, "{what} did not happen within {within:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,113 @@
+//! Finds, starts and stops programs.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// The folder of the built programs.
+pub(crate) fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        if let Some(named) = std::env::var_os("GATELINE_PROGRAMS") {
+            return PathBuf::from(named);
+        }
+        // Built by the same cargo that built this test, into the same folder.
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let built = Command::new(cargo)
+            .args(["build", "-p", "gateline", "-p", "gateline-edge"])
+            .status()
+            .unwrap();
+        assert!(built.success(), "the programs do not build");
+        let test = std::env::current_exe().unwrap();
+        test.ancestors().nth(2).unwrap().to_owned()
+    })
+}
+
+/// One of our programs, with nothing of the caller's environment that it would read.
+pub(crate) fn ours(name: &str) -> Command {
+    let mut command = Command::new(folder().join(name));
+    for (variable, _) in std::env::vars_os() {
+        if variable.to_string_lossy().starts_with("GATELINE_") {
+            command.env_remove(variable);
+        }
+    }
+    command
+}
+
+/// A running program; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    /// Where its standard error goes.
+    log: PathBuf,
+}
+
+impl Running {
+    /// Starts a program whose output goes to a file in `folder`.
+    pub(crate) fn start(command: &mut Command, folder: &Path) -> Self {
+        let log = folder.join("stderr.log");
+        let stderr = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap();
+        let stdout = std::fs::File::create(folder.join("stdout.log")).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// Its exit code if it has ended; `None` inside for a signal.
+    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
+        self.child.try_wait().unwrap().map(|status| status.code())
+    }
+
+    /// Waits for its end; the exit code, or `None` for a signal.
+    pub(crate) fn wait(&mut self, within: Duration) -> Option<i32> {
+        let end = Instant::now() + within;
+        loop {
+            if let Some(code) = self.ended() {
+                return code;
+            }
+            assert!(
+                Instant::now() < end,
+                "still running after {within:?}: {}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Sends a signal, as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Ends it without a warning.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// What it wrote to its standard error.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::catalog::{Api, Stage, Version};
 use domain::catalogue::{CatalogueApi, CatalogueDetail, CatalogueProduct, CatalogueRoute, CatalogueVersion};
+use domain::consumer::{Application, Subscription, SubscriptionTitles};
 use domain::id::{ApiId, OrganizationId, PlanId, ProductId};
 use domain::identity::Organization;
 use domain::offer::{Plan, Product};
@@ -65,6 +66,38 @@ impl Control {
             })
             .collect();
         Ok(CatalogueDetail { product, versions })
+    }
+
+    /// What people read of both sides of subscriptions, in their order; callers pass what they may see.
+    pub async fn subscription_titles(
+        &self,
+        subscriptions: &[Subscription],
+    ) -> Result<Vec<SubscriptionTitles>, Error> {
+        let each = || subscriptions.iter();
+        let applications = each().map(|it| it.spec.application_id);
+        let applications: HashMap<_, Application> = self.by_ids(applications).await?;
+        let organizations = each().flat_map(|it| [it.organization_id, it.provider_id]);
+        let organizations: HashMap<_, Organization> = self.by_ids(organizations).await?;
+        let products: HashMap<_, Product> = self.by_ids(each().map(|it| it.spec.product_id)).await?;
+        let plans: HashMap<_, Plan> = self.by_ids(each().map(|it| it.spec.plan_id)).await?;
+        let organization = |id: OrganizationId| organizations.get(&id).map(|found| found.spec.title.clone());
+        let titles = |it: &Subscription| SubscriptionTitles {
+            application_title: applications
+                .get(&it.spec.application_id)
+                .map(|found| found.spec.title.clone())
+                .unwrap_or_default(),
+            organization_title: organization(it.organization_id).unwrap_or_default(),
+            provider_title: organization(it.provider_id).unwrap_or_default(),
+            product_title: products
+                .get(&it.spec.product_id)
+                .map(|found| found.spec.title.clone())
+                .unwrap_or_default(),
+            plan_title: plans
+                .get(&it.spec.plan_id)
+                .map(|found| found.spec.title.clone())
+                .unwrap_or_default(),
+        };
+        Ok(each().map(titles).collect())
     }
 
     fn reachable(&self, version: &Version, routes: &[Route]) -> Vec<CatalogueRoute> {

@@ -47,7 +47,7 @@ impl Control {
     /// The operations of the contract in force, by path and method.
     pub async fn operations(&self, caller: &Caller, id: VersionId) -> Result<Vec<Operation>, Error> {
         let version = self.read::<Version>(caller, id).await?;
-        self.authorize(caller, "list_operations", &version)?;
+        self.authorize(caller, "list_version_operations", &version)?;
         Ok(store::contract::operations(&mut self.store(), id).await?)
     }
 

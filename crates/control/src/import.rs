@@ -5,8 +5,10 @@ use domain::catalog::{Contract, Version};
 use domain::code::Code;
 use domain::finding::{Finding, Severity};
 use domain::id::VersionId;
+use domain::identity::Role;
 use domain::import::{ImportSpec, Imported, Linted};
 
+use crate::access::Roles;
 use crate::resource::Resource as _;
 use crate::{Caller, Control, Error, FieldError, contract};
 
@@ -35,9 +37,18 @@ impl Control {
             .access
             .check(caller, "import_api", organization, Some(workspace))?;
         let (contract, document, spec) = read_spec(spec).await?;
+        // Who may import may make all that an import makes, though they have a role in one workspace only.
+        let inside = Caller {
+            roles: Roles {
+                organization: caller.roles.organization.max(Some(Role::Publisher)),
+                ..caller.roles.clone()
+            },
+            ..caller.clone()
+        };
         let mut import = Import {
             control: self,
-            caller,
+            asker: caller,
+            caller: &inside,
             tx: self.begin(caller).await?,
             spec,
             contract,

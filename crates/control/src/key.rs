@@ -142,7 +142,7 @@ impl Control {
         let organization = caller.organization()?;
         self.inner
             .access
-            .check(caller, "create_key", organization, None)?;
+            .check(caller, "create_quick_key", organization, None)?;
         let mut tx = self.begin(caller).await?;
         let api = find_api(&mut tx, caller, &spec.api).await?;
         let offers = offers(&mut tx, caller, &api, &spec.plan).await?;

@@ -30,9 +30,11 @@ const COLLECT: Duration = Duration::from_millis(20);
 /// The policy that every route has.
 const KEY_AUTH: &str = "key_auth";
 
+type Sender = watch::Sender<Arc<Snapshot>>;
+
 /// The environments whose snapshots somebody waits for.
 #[derive(Default)]
-pub(crate) struct Watched(Mutex<HashMap<Name, Weak<watch::Sender<Arc<Snapshot>>>>>);
+pub(crate) struct Watched(Mutex<HashMap<Name, Weak<Sender>>>);
 
 impl Control {
     /// Builds the snapshot of an environment from one state of the database.
@@ -90,12 +92,7 @@ impl Control {
         Ok(receiver)
     }
 
-    async fn keep_building(
-        self,
-        environment: Name,
-        sender: Arc<watch::Sender<Arc<Snapshot>>>,
-        mut changes: watch::Receiver<u64>,
-    ) {
+    async fn keep_building(self, environment: Name, sender: Arc<Sender>, mut changes: watch::Receiver<u64>) {
         let mut failures = 0_u32;
         while self.inner.snapshots.is_wanted(&environment, &sender) {
             tokio::select! {
@@ -136,15 +133,11 @@ impl Watched {
     }
 
     /// Adds a sender, and hands it back unless somebody else was quicker.
-    #[expect(clippy::type_complexity, reason = "used once, right above")]
     fn insert(
         &self,
         environment: &Name,
         first: Arc<Snapshot>,
-    ) -> (
-        watch::Receiver<Arc<Snapshot>>,
-        Option<Arc<watch::Sender<Arc<Snapshot>>>>,
-    ) {
+    ) -> (watch::Receiver<Arc<Snapshot>>, Option<Arc<Sender>>) {
         let mut watched = self.0.lock().expect("nothing panics while holding it");
         if let Some(there) = watched.get(environment).and_then(Weak::upgrade) {
             return (there.subscribe(), None);
@@ -156,7 +149,7 @@ impl Watched {
     }
 
     /// Whether anybody listens; if not, the environment is forgotten under the same lock that subscribers take.
-    fn is_wanted(&self, environment: &Name, sender: &watch::Sender<Arc<Snapshot>>) -> bool {
+    fn is_wanted(&self, environment: &Name, sender: &Sender) -> bool {
         let mut watched = self.0.lock().expect("nothing panics while holding it");
         if sender.receiver_count() > 0 {
             return true;

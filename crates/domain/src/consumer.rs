@@ -89,6 +89,21 @@ pub struct Subscription {
     pub revision: i64,
 }
 
+/// What people read of the two sides of a subscription; empty for what was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubscriptionTitles {
+    /// The application's.
+    pub application_title: String,
+    /// The consumer's organization's.
+    pub organization_title: String,
+    /// The provider's organization's.
+    pub provider_title: String,
+    /// The product's.
+    pub product_title: String,
+    /// The plan's.
+    pub plan_title: String,
+}
+
 /// The editable part of a [`Key`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

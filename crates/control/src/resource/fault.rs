@@ -70,7 +70,7 @@ impl Faults {
     }
 
     /// Wants a number between two bounds, both included.
-    pub(crate) fn range<T: PartialOrd + Display>(&mut self, pointer: &str, value: T, min: T, max: T) {
+    pub(crate) fn range<T: Copy + PartialOrd + Display>(&mut self, pointer: &str, value: T, min: T, max: T) {
         if value < min || value > max {
             let detail = format!("{value} is not between {min} and {max}.");
             self.add(

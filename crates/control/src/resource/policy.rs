@@ -76,7 +76,16 @@ fn config(spec: &PolicySpec) -> Result<(), Error> {
         faults.add("/kind", "policy_kind_unknown", detail, suggestion);
         return faults.finish_as(Code::PolicyInvalid);
     };
-    if spec.config.to_string().len() > CONFIG_BYTES_MAX {
+    let text = spec.config.to_string();
+    if text.contains("\\u0000") {
+        // PostgreSQL keeps no NUL in JSON.
+        faults.add(
+            "/config",
+            "field_invalid",
+            "It contains a NUL character.",
+            "Remove it.",
+        );
+    } else if text.len() > CONFIG_BYTES_MAX {
         let detail = format!("It has more than {CONFIG_BYTES_MAX} bytes.");
         faults.add("/config", "field_too_long", detail, "Shorten it.");
     } else if let Err(found) = kind.validate(&spec.config) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -100,7 +100,9 @@ fn complaints(directory: Option<&str>, report: Option<&str>) -> Result<Vec<Strin
 }
 
 fn fetch() -> Result<PathBuf, Error> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let folder = cache
         .or(home)
@@ -131,14 +133,16 @@ fn fetch() -> Result<PathBuf, Error> {
         "tar",
     )?;
     fs::rename(partial.join("package"), folder.join("package")).map_err(|source| Error::File {
-        path: partial,
+        path: partial.clone(),
         source,
     })?;
+    // Only tidiness is lost if these stay.
+    let _ = fs::remove_dir(&partial).and_then(|()| fs::remove_file(folder.join(&archive)));
     Ok(documents)
 }
 
 fn succeed(command: &mut Command, program: &'static str) -> Result<(), Error> {
-    match command.status() {
+    match command.stdout(Stdio::null()).status() {
         Ok(status) if status.success() => Ok(()),
         _ => Err(Error::Fetch { program }),
     }

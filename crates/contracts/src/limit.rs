@@ -22,12 +22,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 10 MB (10,000,000 bytes), 100 levels, 1,000,000 values, 10 MB repeated, 20,000 operations, 200 findings.
+    /// 10 MB (10,000,000 bytes), 100 levels, 500,000 values, 10 MB repeated, 20,000 operations, 200 findings.
     fn default() -> Self {
         Self {
             bytes_max: 10_000_000,
             depth_max: 100,
-            nodes_max: 1_000_000,
+            nodes_max: 500_000,
             repeated_bytes_max: 10_000_000,
             operations_max: 20_000,
             findings_max: 200,

@@ -194,7 +194,7 @@ impl<'t, 'a> Reader<'_, 't, 'a> {
         if let Some(odd) = odd {
             self.report.add(Rule::PathCharacters, at, entry.place, || {
                 format!(
-                    "The path has the character `{}`, which no request line has.",
+                    "The path has the character `{}`, which stands percent-encoded in requests.",
                     odd.escape_debug()
                 )
             });

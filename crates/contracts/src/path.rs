@@ -98,7 +98,7 @@ fn decode_step(step: &str) -> Cow<'_, str> {
 }
 
 /// Undoes percent-encoding; what is not UTF-8 afterwards is left as it was.
-fn decode_percent(text: &str) -> Cow<'_, str> {
+pub(crate) fn decode_percent(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }

@@ -102,8 +102,8 @@ rules! {
         "Give the parameters of a path different names.";
     PathQuery = "path_with_query", Warning,
         "Describe what follows `?` or `#` as parameters; the gateway matches paths without it.";
-    PathCharacters = "path_characters", Warning,
-        "Percent-encode the character as it stands in a request.";
+    PathCharacters = "path_characters", Hint,
+        "Percent-encode the character as it stands in a request; the gateway compares paths decoded.";
     PathEquivalent = "path_equivalent", Hint,
         "Put both under one path; they differ only in the names of parameters.";
     OperationDuplicate = "operation_duplicate", Error,

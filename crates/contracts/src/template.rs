@@ -1,6 +1,9 @@
 //! Path templates, as `/pets/{pet_id}/photos/{name}.{format}`.
 
+use std::borrow::Cow;
+
 use crate::Rule;
+use crate::path::decode_percent;
 
 /// A piece of a path segment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -90,16 +93,28 @@ impl Template {
             .map(|later| names[later])
     }
 
-    /// The path with the names of parameters left out; two templates with the same shape match the same paths.
+    /// The path with the names of parameters left out and the rest percent-decoded; two templates with the same
+    /// shape match the same paths.
+    ///
+    /// Parameters side by side count as one: nothing says where one ends and the next begins.
     pub fn shape(&self) -> String {
         let mut shape = String::new();
         for segment in &self.segments {
             shape.push('/');
             for part in segment {
                 match part {
-                    Part::Literal(text) => shape.push_str(text),
-                    Part::Parameter { rest: false, .. } => shape.push_str("{}"),
+                    Part::Literal(text) => shape.extend(decode_percent(text).chars().map(|character| {
+                        // What would look like something else than text.
+                        match character {
+                            '%' => Cow::Borrowed("%25"),
+                            '/' => Cow::Borrowed("%2F"),
+                            '{' => Cow::Borrowed("%7B"),
+                            other => Cow::Owned(other.to_string()),
+                        }
+                    })),
                     Part::Parameter { rest: true, .. } => shape.push_str("{+}"),
+                    Part::Parameter { rest: false, .. } if shape.ends_with("{}") => {}
+                    Part::Parameter { rest: false, .. } => shape.push_str("{}"),
                 }
             }
         }

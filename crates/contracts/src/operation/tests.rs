@@ -131,10 +131,6 @@ fn sloppy_operations_are_served_and_remarked() {
         ("/a: {get: }", ("operation_empty", "/paths/~1a/get")),
         ("/a: {GET: {responses: {}}}", ("method_invalid", "/paths/~1a/GET")),
         (
-            "/a b: {get: {responses: {}}}",
-            ("path_characters", "/paths/~1a b"),
-        ),
-        (
             "/a?b=c: {get: {responses: {}}}",
             ("path_with_query", "/paths/~1a?b=c"),
         ),
@@ -242,4 +238,20 @@ fn openapi_3_2_has_more_methods() {
         2
     );
     assert_eq!(contract("3.1.0", paths).operations, []);
+}
+
+#[test]
+fn oddities_of_paths_are_hinted_at() {
+    let contract = contract(
+        "3.0.0",
+        "paths:\n  /a b: {get: {}}\n  /x/{y}: {get: {}}\n  /x/{z}: {put: {}}\n",
+    );
+    let hints: Vec<_> = contract
+        .findings
+        .iter()
+        .filter(|finding| finding.code.starts_with("path_"))
+        .map(|finding| (finding.code.as_str(), finding.line))
+        .collect();
+    assert_eq!(hints, [("path_characters", 4), ("path_equivalent", 6)]);
+    assert_eq!(contract.operations.len(), 3);
 }

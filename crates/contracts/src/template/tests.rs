@@ -111,3 +111,26 @@ fn query_and_fragment_are_cut_off() {
         assert_eq!(without_query(path), served, "{path}");
     }
 }
+
+#[test]
+fn the_same_paths_have_the_same_shape() {
+    let shape = |path| Template::parse(path).unwrap().shape();
+    for (one, other) in [
+        ("/{a}", "/{b}"),
+        ("/{a}{b}", "/{c}"),
+        ("/a%20b", "/a b"),
+        ("/%41", "/A"),
+        ("/{a}.{b}", "/{b}.{a}"),
+    ] {
+        assert_eq!(shape(one), shape(other));
+    }
+    for (one, other) in [
+        ("/a/", "/a"),
+        ("/%7B%7D", "/{a}"),
+        ("/a%2Fb", "/a/b"),
+        ("/{a}", "/{a+}"),
+        ("/A", "/a"),
+    ] {
+        assert_ne!(shape(one), shape(other));
+    }
+}

@@ -165,7 +165,7 @@ fn alias_bombs_are_refused_before_they_go_off() {
     let finding = read(&bomb(12, "x")).unwrap_err();
     assert_eq!(
         finding.detail,
-        "The limit is 1000000 values, repeated ones included (nodes_max)."
+        "The limit is 500000 values, repeated ones included (nodes_max)."
     );
     assert_eq!(finding.code, "limit_exceeded");
 

@@ -1,17 +1,20 @@
 use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::id::NodeId;
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, prop_assert_eq, proptest};
+use redb::{AccessGuard, Database, ReadableDatabase, ReadableTable, TableDefinition};
 use tokio::sync::{oneshot, watch};
 
 use super::{ShipSettings, Sink, SinkError, ship};
 use crate::call::Event;
 use crate::log::{Log, LogSettings};
 use crate::usage::{UsageKey, UsageSums, fold};
-use crate::wire::tests::events;
+use crate::wire::tests::{events, long_call};
 use crate::wire::{Batch, decode_batches, encode_batches};
 
 /// A store in memory: usage and watermark change together.
@@ -154,6 +157,104 @@ async fn a_log_that_lost_its_end_goes_on_after_the_sink() {
     let sink = ModelSink::default();
     sink.store.lock().unwrap().watermark = 7;
     ship(log.clone(), sink, settings(), std::future::ready(())).await;
-    let call = Event::Call(crate::wire::tests::long_call(1));
+    let call = Event::Call(long_call(1));
     assert_eq!(log.append(&[call]).unwrap(), 8);
+}
+
+const CHILD: &str = "GATELINE_TEST_SHIP";
+const COUNTED: TableDefinition<'_, &str, u64> = TableDefinition::new("counted");
+
+/// A store in a file: calls and watermark change in one transaction, or not at all.
+struct FileSink(Database);
+
+impl FileSink {
+    fn open(directory: &Path) -> Self {
+        Self(Database::create(directory.join("store.redb")).unwrap())
+    }
+}
+
+impl Sink for FileSink {
+    async fn commit(&self, _node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
+        let transaction = self.0.begin_write().unwrap();
+        let watermark = {
+            let mut counted = transaction.open_table(COUNTED).unwrap();
+            let number = |found: Option<AccessGuard<'_, u64>>| found.map_or(0, |value| value.value());
+            let before = number(counted.get("watermark").unwrap());
+            let new: Vec<Batch> = batches
+                .iter()
+                .filter(|batch| batch.sequence() > before)
+                .cloned()
+                .collect();
+            let calls: i64 = fold(&new).unwrap().iter().map(|row| row.sums.calls).sum();
+            let sum = number(counted.get("calls").unwrap()) + u64::try_from(calls).unwrap();
+            let watermark = before + new.len() as u64;
+            counted.insert("calls", sum).unwrap();
+            counted.insert("watermark", watermark).unwrap();
+            watermark
+        };
+        transaction.commit().unwrap();
+        Ok(watermark)
+    }
+}
+
+fn quick_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+}
+
+/// The child of the test below; alone it does nothing.
+#[test]
+fn child_that_ships_until_it_dies() {
+    let Some(directory) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let directory = Path::new(&directory);
+    let log = Arc::new(Log::open(&directory.join("log.redb"), LogSettings::default()).unwrap());
+    quick_runtime().block_on(async {
+        let sink = FileSink::open(directory);
+        tokio::spawn(ship(log.clone(), sink, settings(), std::future::pending()));
+        loop {
+            log.append(&[1, 2, 3].map(|seed| Event::Call(long_call(seed))))
+                .unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+/// Kills a process at each point on the way from the log to the store, many times on the same files.
+#[test]
+fn every_logged_call_is_counted_once_after_the_death_of_the_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let points = [
+        "log.before_commit",
+        "log.after_commit",
+        "ship.before_commit",
+        "ship.after_commit",
+        "log.after_trim",
+    ];
+    for (round, point) in points.iter().cycle().take(15).enumerate() {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["sink::tests::child_that_ships_until_it_dies", "--exact"])
+            .env(CHILD, directory.path())
+            .env("GATELINE_FAULT", format!("{point}:{}", 1 + round / 5 * 3))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(!child.success());
+    }
+    let log = Arc::new(Log::open(&directory.path().join("log.redb"), LogSettings::default()).unwrap());
+    let sink = FileSink::open(directory.path());
+    let last = log.figures().last_sequence;
+    quick_runtime().block_on(ship(log.clone(), sink, settings(), std::future::ready(())));
+    let sink = FileSink::open(directory.path());
+    let counted = sink.0.begin_read().unwrap().open_table(COUNTED).unwrap();
+    let number = |name| counted.get(name).unwrap().map(|value| value.value());
+    assert_eq!(
+        (number("watermark"), number("calls")),
+        (Some(last), Some(last * 3))
+    );
+    assert_eq!(log.figures().batches, 0);
 }

@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Row as _, Transaction};
 use crate::Error;
 
 /// How long a statement waits for a free connection or SQLite's lock.
-const WAIT: Duration = Duration::from_secs(5);
+const WAIT: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 5000 });
 /// PostgreSQL connections and SQLite readers.
 const CONNECTIONS_MAX: u32 = 8;
 

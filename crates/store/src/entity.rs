@@ -90,6 +90,8 @@ pub enum Condition {
     },
     /// Name or title contain this text, whatever its case.
     Contains(String),
+    /// The list `tags` has this one.
+    Tagged(String),
 }
 
 /// Which order, from where, how many.
@@ -166,13 +168,14 @@ impl Text {
                     " AND id IN (SELECT {column} FROM {table} WHERE {by} = ${place})"
                 ));
             }
+            Condition::Tagged(tag) => {
+                // Both databases write a JSON list of texts with the texts in quotes.
+                let quoted = serde_json::Value::from(tag.as_str()).to_string();
+                let place = self.arg(Arg::text(format!("%{}%", escaped(&quoted))));
+                self.add(format_args!(" AND body ->> 'tags' LIKE ${place} ESCAPE '\\'"));
+            }
             Condition::Contains(text) => {
-                let escaped = text
-                    .to_lowercase()
-                    .replace('\\', "\\\\")
-                    .replace('%', "\\%")
-                    .replace('_', "\\_");
-                let place = self.arg(Arg::text(format!("%{escaped}%")));
+                let place = self.arg(Arg::text(format!("%{}%", escaped(&text.to_lowercase()))));
                 self.add(format_args!(
                     " AND (LOWER(body ->> 'name') LIKE ${place} ESCAPE '\\' \
                      OR LOWER(body ->> 'title') LIKE ${place} ESCAPE '\\')"
@@ -199,6 +202,13 @@ impl Text {
     fn add(&mut self, part: std::fmt::Arguments<'_>) {
         self.sql.write_fmt(part).expect("writing to a String cannot fail");
     }
+}
+
+/// Text for `LIKE` that matches itself, with `\` as the escape character.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_")
 }
 
 fn body<T: Entity>(row: &Row) -> Result<T, Error> {

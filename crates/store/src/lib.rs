@@ -18,8 +18,13 @@ pub mod offer;
 pub mod session;
 pub mod snapshot;
 pub mod tenant;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod usage;
 pub mod work;
 
 pub use db::{Arg, Row, Store, Tx};
 pub use error::Error;
+
+#[cfg(test)]
+mod tests;

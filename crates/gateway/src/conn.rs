@@ -21,6 +21,8 @@ pub(crate) struct Conn {
     /// The address as `X-Forwarded-For` says it.
     pub(crate) address_header: HeaderValue,
     in_flight: Cell<u32>,
+    /// Whether the last answer may still be in hyper's buffer.
+    is_unsent: Cell<bool>,
     violation: Cell<Option<Violation>>,
     /// The reader, if it waits for requests under way to end.
     reader: RefCell<Option<Waker>>,
@@ -42,6 +44,7 @@ impl Conn {
             is_tls,
             address_header: HeaderValue::from_str(&address.to_string()).expect("an address is visible ASCII"),
             in_flight: Cell::new(0),
+            is_unsent: Cell::new(false),
             violation: Cell::new(None),
             reader: RefCell::default(),
             deadline,
@@ -95,10 +98,15 @@ impl Conn {
 
     pub(crate) fn request_ended(&self) {
         self.in_flight.set(self.in_flight.get() - 1);
-        if self.is_idle() {
-            if !self.is_in_head.get() {
-                self.deadline.arm(self.core.settings.limits.keep_alive());
-            }
+        self.is_unsent.set(true);
+        if self.is_idle() && !self.is_in_head.get() {
+            self.deadline.arm(self.core.settings.limits.keep_alive());
+        }
+    }
+
+    /// Everything that was to be written is on its way.
+    pub(crate) fn flushed(&self) {
+        if self.is_idle() && self.is_unsent.replace(false) {
             let reader = self.reader.take();
             if let Some(reader) = reader {
                 reader.wake();
@@ -106,8 +114,13 @@ impl Conn {
         }
     }
 
-    /// Wakes the reader when the last request under way has ended.
-    pub(crate) fn wake_when_idle(&self, reader: &Waker) {
+    /// Whether all answers have been given and sent.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.is_idle() && !self.is_unsent.get()
+    }
+
+    /// Wakes the reader when the last answer has been sent.
+    pub(crate) fn wake_when_quiet(&self, reader: &Waker) {
         *self.reader.borrow_mut() = Some(reader.clone());
     }
 

@@ -10,6 +10,7 @@ use hyper::body::{Body as _, Incoming};
 
 use crate::balance::Balancer;
 use crate::body::{AnswerBody, Broken, RequestBody, Upload};
+use crate::causes::chain;
 use crate::compile::Upstream;
 use crate::conn::Conn;
 use crate::deadline::Deadline;
@@ -115,7 +116,7 @@ impl Exchange<'_> {
         }
         Err(match failed {
             Some(error) => {
-                tracing::warn!(error = %detail(&error), "no connection to the upstream");
+                tracing::warn!(error = %chain(&error), "no connection to the upstream");
                 Cause::Unreachable {
                     detail: "No connection could be opened.".into(),
                 }
@@ -196,7 +197,7 @@ impl Exchange<'_> {
         if let Some(broken) = broken {
             return broken.into();
         }
-        tracing::warn!(error = %detail(error), "no answer of the upstream");
+        tracing::warn!(error = %chain(error), "no answer of the upstream");
         if error.is_parse() {
             Cause::Invalid {
                 detail: "What it sent is not HTTP.",
@@ -227,16 +228,6 @@ fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     *copy.headers_mut() = request.headers().clone();
     debug_assert!(copy.headers().contains_key(HOST) || request.version() == http::Version::HTTP_2);
     Some(copy)
-}
-
-fn detail(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 fn millis(millis: u32) -> Duration {

@@ -91,10 +91,10 @@ impl<S> Framed<S> {
     fn refuse(&self, context: &Context<'_>) -> Poll<io::Result<()>> {
         if self.is_body_broken {
             Poll::Ready(Err(io::ErrorKind::InvalidData.into()))
-        } else if self.conn.is_idle() {
+        } else if self.conn.is_quiet() {
             Poll::Ready(Ok(()))
         } else {
-            self.conn.wake_when_idle(context.waker());
+            self.conn.wake_when_quiet(context.waker());
             Poll::Pending
         }
     }
@@ -192,7 +192,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        ready!(Pin::new(&mut self.io).poll_flush(context))?;
+        // hyper flushes when its own buffer is empty.
+        self.conn.flushed();
+        Poll::Ready(Ok(()))
     }
 
     /// Only flushes: whether something is still to be said is known when hyper has ended.

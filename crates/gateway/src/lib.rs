@@ -14,12 +14,14 @@
 
 mod balance;
 mod body;
+mod causes;
 mod compile;
 mod conn;
 mod core;
 mod deadline;
 pub mod disk;
 mod exchange;
+pub mod feed;
 mod forward;
 mod framed;
 mod framing;

@@ -1,11 +1,14 @@
 //! What the cores of a node share: its state, for health, figures and whoever started it.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use events::ring::RingFigures;
+use domain::Timestamp;
 use events::{Log, Recorder};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::metrics::{self, CoreFigures, NodeFigures};
 
@@ -53,8 +56,9 @@ pub(crate) struct Node {
     pub(crate) cores: Vec<Arc<CoreFigures>>,
     pub(crate) recorders: Vec<Recorder>,
     pub(crate) log: Option<Arc<Log>>,
-    /// Not on the way of requests: only health, figures and new snapshots take it.
-    status: Mutex<(Status, i64)>,
+    status: watch::Sender<Status>,
+    /// When the served snapshot was built, in microseconds since 1970.
+    built_at: AtomicI64,
 }
 
 impl Node {
@@ -64,29 +68,29 @@ impl Node {
             cores: recorders.iter().map(|_| Arc::default()).collect(),
             recorders,
             log,
-            status: Mutex::default(),
+            status: watch::Sender::default(),
+            built_at: AtomicI64::new(0),
         }
     }
 
     pub(crate) fn status(&self) -> Status {
-        self.status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-            .clone()
+        self.status.borrow().clone()
+    }
+
+    pub(crate) fn statuses(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
     }
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Status)) {
-        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner).0);
+        self.status.send_modify(change);
     }
 
-    /// Says when the served snapshot was built, in microseconds since 1970.
-    pub(crate) fn built_at(&self, micros: i64) {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).1 = micros;
+    pub(crate) fn built_at(&self, moment: Timestamp) {
+        self.built_at.store(moment.as_micros(), Ordering::Relaxed);
     }
 
     pub(crate) fn metrics(&self) -> String {
-        let (status, built_at) = self.status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (status, built_at) = (self.status(), self.built_at.load(Ordering::Relaxed));
         let mut records = RingFigures::default();
         for figures in self.recorders.iter().map(Recorder::figures) {
             records.pending += figures.pending;
@@ -95,7 +99,7 @@ impl Node {
             records.refused += figures.refused;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let age = now.saturating_sub(std::time::Duration::from_micros(
+        let age = now.saturating_sub(Duration::from_micros(
             u64::try_from(built_at).unwrap_or(0),
         ));
         let figures = NodeFigures {

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio_rustls::TlsConnector;
 
+use crate::causes::chain;
 use crate::compile::{Compiled, compile};
 use crate::core::Core;
 use crate::node::{Node, Rejection, Status};
@@ -251,12 +252,12 @@ impl Keeper {
                 self.restore(before.as_deref(), &compiled);
                 let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                 tracing::debug!(revision = snapshot.revision, micros, "serving a new snapshot");
-                self.node.built_at(snapshot.built_at.as_micros());
+                self.node.built_at(snapshot.built_at);
+                self.compiled.send_replace(Some(Arc::new(compiled)));
                 self.node.change(|status| {
                     status.revision = Some(snapshot.revision);
                     status.rejected = None;
                 });
-                self.compiled.send_replace(Some(Arc::new(compiled)));
             }
             Err(reason) => {
                 let reason = chain(&reason);
@@ -272,7 +273,7 @@ impl Keeper {
 
     /// Goes on with quotas counted before the start, for subscriptions that are new to this process.
     fn restore(&mut self, before: Option<&Compiled>, compiled: &Compiled) {
-        let now = jiff_now();
+        let now = now();
         self.counts.retain(|id, count| {
             let is_new = before.is_none_or(|before| !before.directory.contains(*id));
             let is_there = compiled.directory.contains(*id);
@@ -286,21 +287,11 @@ impl Keeper {
     }
 }
 
-fn jiff_now() -> Timestamp {
+fn now() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 impl Gateway {
@@ -312,6 +303,11 @@ impl Gateway {
     /// How it is.
     pub fn status(&self) -> Status {
         self.node.status()
+    }
+
+    /// How it is, and every change of that.
+    pub fn statuses(&self) -> watch::Receiver<Status> {
+        self.node.statuses()
     }
 
     /// Its figures in the text format of Prometheus.

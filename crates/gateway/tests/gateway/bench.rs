@@ -32,7 +32,7 @@ pub(crate) struct Bench {
     pub(crate) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(crate) key: String,
     drains: Vec<Drain>,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Bench {
@@ -70,12 +70,16 @@ impl Bench {
             snapshots,
             key,
             drains,
-            _data: data,
+            data,
         }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.gateway.as_ref().unwrap().addresses().plain
+    }
+
+    pub(crate) fn data(&self) -> &std::path::Path {
+        self.data.path()
     }
 
     /// A connection to the gateway.

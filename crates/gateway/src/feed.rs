@@ -1,0 +1,200 @@
+//! A node whose control plane is another process: brings snapshots from it, and records and status to it.
+//!
+//! Three calls of the internal protocol, all with the cluster's token as bearer: a long poll for the next
+//! snapshot, batches of events, and which snapshot is served. With the control plane away, a node serves what it
+//! has, the copy on disk after a restart, and its log keeps what is to be counted.
+
+mod client;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::id::NodeId;
+use domain::{Name, Snapshot};
+use events::sink::SinkError;
+use events::{Batch, Sink};
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::causes::chain;
+use crate::disk;
+use crate::node::Status;
+
+pub use client::{Control, Error};
+
+/// How long the control plane may hold a poll back, and some more.
+const POLL_MAX: Duration = Duration::from_secs(40);
+/// How long any other call may take.
+const CALL_MAX: Duration = Duration::from_secs(30);
+const BACKOFF_MIN: Duration = Duration::from_millis(200);
+const BACKOFF_MAX: Duration = Duration::from_secs(15);
+
+/// Loads the copy on disk, so that a node can serve before it has heard from the control plane.
+///
+/// A copy that cannot be used is as good as none, and said so in the log.
+pub fn load(copy: &std::path::Path, token: &str, environment: &Name) -> Arc<Snapshot> {
+    match disk::load(copy, token.as_bytes()) {
+        Ok(Some(snapshot)) if snapshot.environment == *environment => return Arc::new(snapshot),
+        Ok(Some(snapshot)) => {
+            tracing::warn!(found = %snapshot.environment, "the copy of the snapshot is for another environment");
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = %chain(&error), "the copy of the snapshot cannot be used"),
+    }
+    Arc::new(Snapshot::empty(environment.clone()))
+}
+
+/// Brings every new snapshot to `snapshots` and to the copy on disk; ends when nobody receives any more.
+pub async fn follow(
+    control: Arc<Control>,
+    environment: Name,
+    copy: PathBuf,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+) {
+    let mut backoff = Backoff::new();
+    while !snapshots.is_closed() {
+        let revision = snapshots.borrow().revision;
+        match poll(&control, &environment, revision).await {
+            Ok(None) => backoff = Backoff::new(),
+            Ok(Some((snapshot, packed, mac))) => {
+                backoff = Backoff::new();
+                tracing::info!(revision = snapshot.revision, "a new snapshot");
+                snapshots.send_replace(Arc::new(snapshot));
+                let copy = copy.clone();
+                let saved = tokio::task::spawn_blocking(move || disk::save(&copy, &packed, &mac)).await;
+                if let Ok(Err(error)) = saved {
+                    tracing::warn!(error = %chain(&error), "the copy of the snapshot could not be saved");
+                }
+            }
+            Err(error) => {
+                let wait = backoff.next();
+                tracing::warn!(error = %chain(&error), ?wait, "no snapshot from the control plane");
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+type Fetched = (Snapshot, Bytes, [u8; 32]);
+
+async fn poll(control: &Control, environment: &Name, after: u64) -> Result<Option<Fetched>, Error> {
+    let path = format!("/internal/v1/snapshots?environment={environment}&after={after}");
+    let answer = control.call(Method::GET, &path, Bytes::new(), POLL_MAX).await?;
+    match answer.status {
+        StatusCode::NO_CONTENT => Ok(None),
+        StatusCode::OK => {
+            let mac = answer.headers.get("gateline-mac").and_then(|mac| read_mac(mac.as_bytes()));
+            let mac = mac.ok_or(Error::Snapshot(disk::Error::Mac))?;
+            let snapshot = disk::unpack(&answer.body, &mac, control.token()).map_err(Error::Snapshot)?;
+            Ok(Some((snapshot, answer.body, mac)))
+        }
+        status => Err(Error::Status { status }),
+    }
+}
+
+/// Tells the control plane which snapshot is served or was rejected, at every change; ends with the node.
+pub async fn report(control: Arc<Control>, node: NodeId, environment: Name, mut statuses: watch::Receiver<Status>) {
+    let path = format!("/internal/v1/nodes/{node}/status");
+    let mut backoff = Backoff::new();
+    let mut told = None;
+    loop {
+        let status = statuses.borrow_and_update().clone();
+        let (revision, state, reason) = match &status.rejected {
+            Some(rejection) => (Some(rejection.revision), "rejected", rejection.reason.clone()),
+            None => (status.revision, "applied", String::new()),
+        };
+        if let Some(revision) = revision.filter(|revision| told != Some((*revision, state))) {
+            let body = json!({ "environment": environment, "revision": revision, "state": state, "reason": reason });
+            match control.call(Method::POST, &path, body.to_string().into(), CALL_MAX).await {
+                Ok(answer) if answer.status.is_success() => {
+                    backoff = Backoff::new();
+                    told = Some((revision, state));
+                }
+                Ok(answer) => tracing::warn!(status = %answer.status, "the control plane did not take our status"),
+                Err(error) => tracing::debug!(error = %chain(&error), "the control plane is away"),
+            }
+            if told != Some((revision, state)) {
+                tokio::time::sleep(backoff.next()).await;
+                continue;
+            }
+        }
+        if statuses.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Brings batches to the control plane, which counts them.
+#[derive(Debug, Clone)]
+pub struct HttpSink {
+    control: Arc<Control>,
+}
+
+impl HttpSink {
+    /// A sink at that control plane.
+    pub const fn new(control: Arc<Control>) -> Self {
+        Self { control }
+    }
+}
+
+#[derive(Deserialize)]
+struct Committed {
+    committed: u64,
+}
+
+impl Sink for HttpSink {
+    async fn commit(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
+        let path = format!("/internal/v1/nodes/{node}/events");
+        let body = events::wire::encode_batches(batches);
+        let away = |error: Error| SinkError::Unavailable(error.into());
+        let answer = self.control.call(Method::POST, &path, body, CALL_MAX).await.map_err(away)?;
+        match answer.status {
+            StatusCode::OK => serde_json::from_slice::<Committed>(&answer.body)
+                .map(|answer| answer.committed)
+                .map_err(|error| SinkError::Unavailable(error.into())),
+            // What is wrong with the batches is wrong the next time, too.
+            status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+                let text = String::from_utf8_lossy(&answer.body).chars().take(500).collect::<String>();
+                Err(SinkError::Refused { reason: format!("{status} {text}") })
+            }
+            status => Err(away(Error::Status { status })),
+        }
+    }
+}
+
+fn read_mac(text: &[u8]) -> Option<[u8; 32]> {
+    let mut mac = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in mac.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(mac)
+}
+
+/// Waits that double, with a random half, so that nodes do not come back all at once.
+struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const fn new() -> Self {
+        Self { next: BACKOFF_MIN }
+    }
+
+    fn next(&mut self) -> Duration {
+        let wait = self.next;
+        self.next = (wait * 2).min(BACKOFF_MAX);
+        let mut random = [0; 2];
+        // Without randomness the wait is the longest one.
+        if aws_lc_rs::rand::fill(&mut random).is_err() {
+            return wait;
+        }
+        wait / 2 + wait / 2 * u32::from(u16::from_le_bytes(random)) / u32::from(u16::MAX)
+    }
+}

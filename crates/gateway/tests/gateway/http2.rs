@@ -1,0 +1,127 @@
+//! HTTP/2 on either side.
+
+use bytes::Bytes;
+use domain::traffic::UpstreamProtocol;
+use http::{Request, Response, Version};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::bench::{Bench, Upstream};
+
+async fn connect(bench: &Bench) -> http2::SendRequest<Full<Bytes>> {
+    let stream = TcpStream::connect(bench.address()).await.unwrap();
+    let (sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(driver);
+    sender
+}
+
+fn request(bench: &Bench, method: &str, path: &str, body: &'static str) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(method)
+        .uri(format!("http://gateway.test{path}"))
+        .header("x-api-key", &bench.key)
+        .body(Full::from(body))
+        .unwrap()
+}
+
+async fn text(response: Response<Incoming>) -> (u16, String) {
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn clients_may_speak_it_with_prior_knowledge() {
+    let upstream = Upstream::start(|received, stream| {
+        let body = String::from_utf8(received.body.clone()).unwrap();
+        crate::bench::reply(stream, "200 OK", "Connection: close\r\n", &body) && false
+    });
+    let bench = Bench::new(&upstream.urls());
+    let mut sender = connect(&bench).await;
+    let many: Vec<_> = (0..20).map(|_| sender.send_request(request(&bench, "POST", "/shop/pets", "hello"))).collect();
+    for answer in many {
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.version(), Version::HTTP_2);
+        assert_eq!(text(answer).await, (200, "hello".to_owned()));
+    }
+    let fields = upstream.last().fields;
+    assert_eq!(fields.get("host"), Some(upstream.address.to_string().as_str()));
+    assert_eq!(fields.get("x-forwarded-host"), Some("gateway.test"));
+    assert_eq!(fields.get("via"), Some("2 gateline"));
+    let refused = sender.send_request(request(&bench, "GET", "/nowhere", "")).await.unwrap();
+    assert_eq!(refused.status(), 404);
+    let mut other = request(&bench, "GET", "/shop/pets", "");
+    other.headers_mut().insert("host", "other.test".parse().unwrap());
+    assert_eq!(sender.send_request(other).await.unwrap().status(), 400);
+    let head = sender.send_request(request(&bench, "HEAD", "/shop/pets", "")).await.unwrap();
+    assert_eq!(text(head).await, (200, String::new()));
+}
+
+/// An upstream that speaks only HTTP/2 and answers with what it got, and a trailer.
+async fn upstream() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = hyper::service::service_fn(|request: Request<Incoming>| async move {
+                let (head, body) = request.into_parts();
+                let authority = head.uri.authority().map(ToString::to_string);
+                let text = format!("{} {:?} {}", head.uri.path(), authority, body.collect().await?.to_bytes().len());
+                let trailers = [("grpc-status".parse().unwrap(), "0".parse().unwrap())].into_iter().collect();
+                let frames = [Frame::data(Bytes::from(text)), Frame::trailers(trailers)].map(Ok::<_, hyper::Error>);
+                let body = http_body_util::StreamBody::new(Frames(frames.into_iter()));
+                Ok::<_, hyper::Error>(Response::new(body))
+            });
+            let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(serving.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    url
+}
+
+struct Frames(std::array::IntoIter<Result<Frame<Bytes>, hyper::Error>, 2>);
+
+impl futures_util::Stream for Frames {
+    type Item = Result<Frame<Bytes>, hyper::Error>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Ready(self.0.next())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn upstreams_may_speak_it_and_trailers_pass() {
+    let url = upstream().await;
+    let authority = url.trim_start_matches("http://").to_owned();
+    let bench = Bench::with(&[url], |settings, snapshot| {
+        settings.cores = 1;
+        snapshot.upstreams[0].protocol = UpstreamProtocol::Http2;
+    });
+    let mut sender = connect(&bench).await;
+    for _ in 0..3 {
+        let answer = sender.send_request(request(&bench, "POST", "/shop/pets", "12345")).await.unwrap();
+        let collected = answer.into_body().collect().await.unwrap();
+        assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+        assert_eq!(collected.to_bytes(), format!("/pets Some({authority:?}) 5"));
+    }
+    assert_eq!(bench.figure("upstream_connections_total"), 1);
+    let old = tokio::task::block_in_place(|| bench.get("/shop/pets/1"));
+    assert_eq!(old.text(), format!("/pets/1 Some({authority:?}) 0"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_connection_is_told_to_go_when_the_node_drains() {
+    let upstream = Upstream::simple();
+    let mut bench = Bench::new(&upstream.urls());
+    let mut sender = connect(&bench).await;
+    let answer = sender.send_request(request(&bench, "GET", "/shop/pets", "")).await.unwrap();
+    assert_eq!(text(answer).await.0, 200);
+    let gateway = bench.gateway.take().unwrap();
+    assert!(tokio::task::block_in_place(|| gateway.drain(crate::bench::PATIENCE)));
+}

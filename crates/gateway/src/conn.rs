@@ -91,12 +91,12 @@ impl Conn {
         self.deadline.disarm();
     }
 
-    pub(crate) fn request_begun(&self) {
+    fn request_begun(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
         self.deadline.disarm();
     }
 
-    pub(crate) fn request_ended(&self) {
+    fn request_ended(&self) {
         self.in_flight.set(self.in_flight.get() - 1);
         self.is_unsent.set(true);
         if self.is_idle() && !self.is_in_head.get() {
@@ -143,5 +143,26 @@ impl Conn {
         let value = HeaderValue::from_str(&text).expect("made of visible ASCII");
         *self.forwarded.borrow_mut() = Some((host.clone(), value.clone()));
         value
+    }
+}
+
+/// A request under way on a connection.
+#[derive(Debug)]
+pub(crate) struct Open(Rc<Conn>);
+
+impl Open {
+    pub(crate) fn new(conn: &Rc<Conn>) -> Self {
+        conn.request_begun();
+        Self(Rc::clone(conn))
+    }
+
+    pub(crate) const fn conn(&self) -> &Rc<Conn> {
+        &self.0
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.request_ended();
     }
 }

@@ -87,7 +87,10 @@ async fn poll(control: &Control, environment: &Name, after: u64) -> Result<Optio
     match answer.status {
         StatusCode::NO_CONTENT => Ok(None),
         StatusCode::OK => {
-            let mac = answer.headers.get("gateline-mac").and_then(|mac| read_mac(mac.as_bytes()));
+            let mac = answer
+                .headers
+                .get("gateline-mac")
+                .and_then(|mac| read_mac(mac.as_bytes()));
             let mac = mac.ok_or(Error::Snapshot(disk::Error::Mac))?;
             let snapshot = disk::unpack(&answer.body, &mac, control.token()).map_err(Error::Snapshot)?;
             Ok(Some((snapshot, answer.body, mac)))
@@ -97,7 +100,12 @@ async fn poll(control: &Control, environment: &Name, after: u64) -> Result<Optio
 }
 
 /// Tells the control plane which snapshot is served or was rejected, at every change; ends with the node.
-pub async fn report(control: Arc<Control>, node: NodeId, environment: Name, mut statuses: watch::Receiver<Status>) {
+pub async fn report(
+    control: Arc<Control>,
+    node: NodeId,
+    environment: Name,
+    mut statuses: watch::Receiver<Status>,
+) {
     let path = format!("/internal/v1/nodes/{node}/status");
     let mut backoff = Backoff::new();
     let mut told = None;
@@ -108,13 +116,19 @@ pub async fn report(control: Arc<Control>, node: NodeId, environment: Name, mut 
             None => (status.revision, "applied", String::new()),
         };
         if let Some(revision) = revision.filter(|revision| told != Some((*revision, state))) {
-            let body = json!({ "environment": environment, "revision": revision, "state": state, "reason": reason });
-            match control.call(Method::POST, &path, body.to_string().into(), CALL_MAX).await {
+            let body =
+                json!({ "environment": environment, "revision": revision, "state": state, "reason": reason });
+            match control
+                .call(Method::POST, &path, body.to_string().into(), CALL_MAX)
+                .await
+            {
                 Ok(answer) if answer.status.is_success() => {
                     backoff = Backoff::new();
                     told = Some((revision, state));
                 }
-                Ok(answer) => tracing::warn!(status = %answer.status, "the control plane did not take our status"),
+                Ok(answer) => {
+                    tracing::warn!(status = %answer.status, "the control plane did not take our status")
+                }
                 Err(error) => tracing::debug!(error = %chain(&error), "the control plane is away"),
             }
             if told != Some((revision, state)) {
@@ -151,15 +165,24 @@ impl Sink for HttpSink {
         let path = format!("/internal/v1/nodes/{node}/events");
         let body = events::wire::encode_batches(batches);
         let away = |error: Error| SinkError::Unavailable(error.into());
-        let answer = self.control.call(Method::POST, &path, body, CALL_MAX).await.map_err(away)?;
+        let answer = self
+            .control
+            .call(Method::POST, &path, body, CALL_MAX)
+            .await
+            .map_err(away)?;
         match answer.status {
             StatusCode::OK => serde_json::from_slice::<Committed>(&answer.body)
                 .map(|answer| answer.committed)
                 .map_err(|error| SinkError::Unavailable(error.into())),
             // What is wrong with the batches is wrong the next time, too.
             status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-                let text = String::from_utf8_lossy(&answer.body).chars().take(500).collect::<String>();
-                Err(SinkError::Refused { reason: format!("{status} {text}") })
+                let text = String::from_utf8_lossy(&answer.body)
+                    .chars()
+                    .take(500)
+                    .collect::<String>();
+                Err(SinkError::Refused {
+                    reason: format!("{status} {text}"),
+                })
             }
             status => Err(away(Error::Status { status })),
         }

@@ -14,7 +14,7 @@ use policy::{Answer, Call, Limits, Moment, Verdict};
 
 use crate::body::{AnswerBody, RequestBody, Upload};
 use crate::compile::{Chain, Matched, Operation, Route};
-use crate::conn::Conn;
+use crate::conn::{Conn, Open};
 use crate::core::Installed;
 use crate::exchange::{Going, exchange};
 use crate::forward;
@@ -35,10 +35,11 @@ struct Context<'a> {
 }
 
 /// Serves one request; whatever happens, there is an answer and a record of it.
-pub(crate) async fn handle(conn: Rc<Conn>, request: Request<Incoming>) -> Response<AnswerBody> {
+pub(crate) async fn handle(open: Open, request: Request<Incoming>) -> Response<AnswerBody> {
+    let conn = Rc::clone(open.conn());
     let core = conn.core();
     let installed = core.installed();
-    let (mut ticket, moment) = Ticket::begin(&conn, request.method(), Instant::now());
+    let (mut ticket, moment) = Ticket::begin(open, request.method(), Instant::now());
     let mut context = Context {
         request_id: forward::request_id(request.headers(), ticket.request()),
         origin: request.headers().get(ORIGIN).cloned(),

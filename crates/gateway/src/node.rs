@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use events::ring::RingFigures;
 use domain::Timestamp;
+use events::ring::RingFigures;
 use events::{Log, Recorder};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -99,9 +99,7 @@ impl Node {
             records.refused += figures.refused;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let age = now.saturating_sub(Duration::from_micros(
-            u64::try_from(built_at).unwrap_or(0),
-        ));
+        let age = now.saturating_sub(Duration::from_micros(u64::try_from(built_at).unwrap_or(0)));
         let figures = NodeFigures {
             revision: status.revision.unwrap_or(0),
             snapshot_age_seconds: if status.revision.is_some() {

@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -23,13 +23,14 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::body::AnswerBody;
 use crate::compile::Compiled;
-use crate::conn::Conn;
+use crate::conn::{Conn, Open};
 use crate::core::Core;
 use crate::framed::Framed;
 use crate::handle::handle;
 use crate::local::LocalExecutor;
 use crate::refusal::{Asked, Cause};
 use crate::rewound::Rewound;
+use crate::ticket::Ticket;
 
 /// What an HTTP/2 connection begins with: RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -219,8 +220,9 @@ fn service(
 ) -> impl Service<Request<Incoming>, Response = hyper::Response<AnswerBody>, Error = Infallible> + 'static {
     let conn = Rc::clone(conn);
     service_fn(move |request| {
-        let conn = Rc::clone(&conn);
-        async move { Ok(handle(conn, request).await) }
+        // Counted here already: hyper looks for the end of the connection before it polls the future.
+        let open = Open::new(&conn);
+        async move { Ok(handle(open, request).await) }
     })
 }
 
@@ -273,7 +275,7 @@ pub(crate) async fn drained(mut draining: watch::Receiver<bool>) {
 /// Answers what hyper never saw, and waits until the client has read it.
 async fn say_last<S: AsyncRead + AsyncWrite + Unpin>(conn: &Rc<Conn>, stream: &mut S, cause: Cause) {
     let core = conn.core();
-    let (mut ticket, _) = crate::ticket::Ticket::begin(conn, &http::Method::GET, std::time::Instant::now());
+    let (mut ticket, _) = Ticket::begin(Open::new(conn), &http::Method::GET, Instant::now());
     let installed = core.installed();
     let portal_url = installed
         .as_ref()

@@ -8,7 +8,7 @@ use events::{Call, Callee, Caller, Method, Reservation};
 use policy::{Consumer, Moment, Place};
 
 use crate::body::Upload;
-use crate::conn::Conn;
+use crate::conn::Open;
 
 /// The status of a call whose client went away before there was an answer.
 const CLIENT_GONE: u16 = 499;
@@ -16,7 +16,7 @@ const CLIENT_GONE: u16 = 499;
 /// One call that is being served; dropping it records the call as it stands.
 #[derive(Debug)]
 pub(crate) struct Ticket {
-    conn: Rc<Conn>,
+    open: Open,
     reservation: Option<Reservation>,
     began: Instant,
     call: Call,
@@ -25,10 +25,9 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(crate) fn begin(conn: &Rc<Conn>, method: &http::Method, began: Instant) -> (Box<Self>, Moment) {
-        let core = conn.core();
+    pub(crate) fn begin(open: Open, method: &http::Method, began: Instant) -> (Box<Self>, Moment) {
+        let core = open.conn().core();
         let moment = core.clock.at(began);
-        conn.request_begun();
         core.figures.in_flight.add(1);
         let call = Call {
             request: core.ids.request(moment.calendar),
@@ -46,7 +45,7 @@ impl Ticket {
         };
         (
             Box::new(Self {
-                conn: Rc::clone(conn),
+                open,
                 reservation: None,
                 began,
                 call,
@@ -62,7 +61,7 @@ impl Ticket {
 
     /// Takes a place for the record; without one, the call is not written down.
     pub(crate) fn reserve(&mut self) -> Result<(), events::Overloaded> {
-        self.reservation = Some(self.conn.core().recorder.reserve()?);
+        self.reservation = Some(self.open.conn().core().recorder.reserve()?);
         Ok(())
     }
 
@@ -104,13 +103,13 @@ impl Ticket {
 
     /// The answer ended before its end.
     pub(crate) fn cut(&self) {
-        self.conn.core().figures.upstream_errors.add(1);
+        self.open.conn().core().figures.upstream_errors.add(1);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let core = self.conn.core();
+        let core = self.open.conn().core();
         let latency = self.began.elapsed();
         self.call.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.call.bytes_in = self.upload.as_ref().map_or(0, |upload| upload.bytes.get());
@@ -132,6 +131,5 @@ impl Drop for Ticket {
         if let Some(reservation) = self.reservation.take() {
             reservation.record(self.call);
         }
-        self.conn.request_ended();
     }
 }

@@ -82,7 +82,9 @@ pub(super) struct Answer {
 impl Control {
     /// Reads the address; `roots` are certificates (PEM) to trust instead of those of the web.
     pub fn new(url: &str, token: String, roots: Option<&Path>) -> Result<Self, Error> {
-        let invalid = || Error::Url { url: url.chars().take(200).collect() };
+        let invalid = || Error::Url {
+            url: url.chars().take(200).collect(),
+        };
         let uri: Uri = url.parse().map_err(|_| invalid())?;
         let is_tls = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => false,
@@ -90,11 +92,16 @@ impl Control {
             _ => return Err(invalid()),
         };
         let authority = uri.authority().ok_or_else(invalid)?;
-        let mut authorization = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Error::Token)?;
+        let mut authorization =
+            HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Error::Token)?;
         authorization.set_sensitive(true);
         let [connector, _] = tls::connectors(roots)?;
         Ok(Self {
-            host: authority.host().trim_start_matches('[').trim_end_matches(']').to_owned(),
+            host: authority
+                .host()
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned(),
             port: authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
             authority: HeaderValue::from_str(authority.as_str()).map_err(|_| invalid())?,
             base_path: uri.path().trim_end_matches('/').to_owned(),
@@ -109,10 +116,18 @@ impl Control {
     }
 
     /// Makes one call on a connection of its own: calls are rare, and a fresh connection is never a dead one.
-    pub(super) async fn call(&self, method: Method, path: &str, body: Bytes, max: Duration) -> Result<Answer, Error> {
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        max: Duration,
+    ) -> Result<Answer, Error> {
         let called = async {
             let tcp = TcpStream::connect((self.host.as_str(), self.port));
-            let tcp = timeout(CONNECT_MAX, tcp).await.map_err(|_| Error::Timeout { after: CONNECT_MAX })?;
+            let tcp = timeout(CONNECT_MAX, tcp)
+                .await
+                .map_err(|_| Error::Timeout { after: CONNECT_MAX })?;
             let tcp = tcp.map_err(Error::Connect)?;
             let Some(tls) = &self.tls else {
                 return self.exchange(tcp, method, path, body).await;
@@ -122,7 +137,9 @@ impl Control {
             let stream = tls.connect(name, tcp).await.map_err(Error::Connect)?;
             self.exchange(stream, method, path, body).await
         };
-        timeout(max, called).await.map_err(|_| Error::Timeout { after: max })?
+        timeout(max, called)
+            .await
+            .map_err(|_| Error::Timeout { after: max })?
     }
 
     async fn exchange<S>(&self, stream: S, method: Method, path: &str, body: Bytes) -> Result<Answer, Error>
@@ -141,7 +158,11 @@ impl Control {
         headers.insert(HOST, self.authority.clone());
         headers.insert(AUTHORIZATION, self.authorization.clone());
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
-        let kind = if body.first() == Some(&b'{') { "application/json" } else { "application/octet-stream" };
+        let kind = if body.first() == Some(&b'{') {
+            "application/json"
+        } else {
+            "application/octet-stream"
+        };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         let (head, body) = sender.send_request(request).await.map_err(http)?.into_parts();
         let mut body = Limited::new(body, ANSWER_BYTES_MAX);
@@ -152,12 +173,18 @@ impl Control {
             }
         }
         driver.abort();
-        Ok(Answer { status: head.status, headers: head.headers, body: bytes.freeze() })
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: bytes.freeze(),
+        })
     }
 }
 
 impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Control").field("authority", &self.authority).finish_non_exhaustive()
+        f.debug_struct("Control")
+            .field("authority", &self.authority)
+            .finish_non_exhaustive()
     }
 }

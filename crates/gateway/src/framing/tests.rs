@@ -2,7 +2,10 @@ use proptest::prelude::{any, prop_assert_eq, proptest};
 
 use super::{HeadLimits, Scanner, Violation};
 
-const LIMITS: HeadLimits = HeadLimits { bytes_max: 1024, fields_max: 10 };
+const LIMITS: HeadLimits = HeadLimits {
+    bytes_max: 1024,
+    fields_max: 10,
+};
 
 /// Scans everything at once; the violation, or the number of messages begun.
 fn scan(bytes: &[u8]) -> Result<u32, Violation> {
@@ -56,51 +59,130 @@ fn ambiguous_messages_are_refused() {
         (b"GET / HTTP/1.1\r\nHost: a\n\r\n", Violation::LineEnd),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\n", Violation::LineEnd),
         (b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::LineEnd),
-        (b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nX: b\rY: c\r\n\r\n", Violation::LineEnd),
+        (
+            b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+            Violation::RequestLine,
+        ),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: b\rY: c\r\n\r\n",
+            Violation::LineEnd,
+        ),
         (b"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", Violation::LineEnd),
         (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
         (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", Violation::RequestLine),
         (b" GET / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
         (b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
         (b"GET /\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
+        (
+            b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
+            Violation::RequestLine,
+        ),
         (b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
         (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", Violation::RequestLine),
         (b"GET / http/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n", Violation::Folded),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+            Violation::Folded,
+        ),
         (b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", Violation::Folded),
         (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", Violation::FieldName),
         (b"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", Violation::FieldName),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", Violation::FieldName),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nX\x0b: b\r\n\r\n", Violation::FieldName),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", Violation::FieldValue),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n", Violation::FieldValue),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+            Violation::FieldName,
+        ),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nX\x0b: b\r\n\r\n",
+            Violation::FieldName,
+        ),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
+            Violation::FieldValue,
+        ),
+        (
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n",
+            Violation::FieldValue,
+        ),
         (b"GET / HTTP/1.1\r\n\r\n", Violation::Host),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", Violation::Host),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", Violation::ContentLengths),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", Violation::ContentLengths),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", Violation::ContentLength),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", Violation::ContentLength),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", Violation::ContentLength),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n", Violation::ContentLength),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", Violation::ContentLength),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", Violation::ContentLength),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n", Violation::BothLengths),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n", Violation::BothLengths),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", Violation::TransferEncoding),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n", Violation::TransferEncoding),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", Violation::TransferEncoding),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n", Violation::FieldValue),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n", Violation::TransferEncoding),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", Violation::TransferEncoding),
-        (b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", Violation::OldTransferEncoding),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            Violation::ContentLengths,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+            Violation::ContentLengths,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n",
+            Violation::ContentLength,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+            Violation::ContentLength,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+            Violation::ContentLength,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n",
+            Violation::ContentLength,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n",
+            Violation::ContentLength,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            Violation::ContentLength,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Violation::BothLengths,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",
+            Violation::BothLengths,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+            Violation::TransferEncoding,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
+            Violation::TransferEncoding,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+            Violation::TransferEncoding,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
+            Violation::FieldValue,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n",
+            Violation::TransferEncoding,
+        ),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Violation::TransferEncoding,
+        ),
+        (
+            b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+            Violation::OldTransferEncoding,
+        ),
     ];
     for (bytes, expected) in table {
         assert_eq!(scan(bytes), Err(*expected), "{}", bytes.escape_ascii());
         let second = [GOOD[0], bytes].concat();
         let scanned = Scanner::new(LIMITS).scan(&second);
-        assert_eq!((scanned.passed, scanned.violation), (GOOD[0].len(), Some(*expected)), "the message before passes");
+        assert_eq!(
+            (scanned.passed, scanned.violation),
+            (GOOD[0].len(), Some(*expected)),
+            "the message before passes"
+        );
     }
 }
 
@@ -128,11 +210,19 @@ fn bad_chunks_are_refused() {
     ];
     for (body, expected) in table {
         let scanned = Scanner::new(LIMITS).scan(&[head, *body].concat());
-        assert_eq!((scanned.passed, scanned.violation, scanned.in_body), (0, Some(*expected), false), "{}", body.escape_ascii());
+        assert_eq!(
+            (scanned.passed, scanned.violation, scanned.in_body),
+            (0, Some(*expected), false),
+            "{}",
+            body.escape_ascii()
+        );
         let mut scanner = Scanner::new(LIMITS);
         assert_eq!(scanner.scan(head).passed, head.len());
         let scanned = scanner.scan(body);
-        assert_eq!((scanned.passed, scanned.violation, scanned.in_body), (0, Some(*expected), true));
+        assert_eq!(
+            (scanned.passed, scanned.violation, scanned.in_body),
+            (0, Some(*expected), true)
+        );
     }
 }
 
@@ -140,7 +230,11 @@ fn bad_chunks_are_refused() {
 fn large_heads_are_refused() {
     let long = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(1024));
     assert_eq!(scan(long.as_bytes()), Err(Violation::HeadTooLarge));
-    assert_eq!(scan(&long.as_bytes()[..1025]), Err(Violation::HeadTooLarge), "before the line is whole");
+    assert_eq!(
+        scan(&long.as_bytes()[..1025]),
+        Err(Violation::HeadTooLarge),
+        "before the line is whole"
+    );
     let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: y\r\n".repeat(10));
     assert_eq!(scan(many.as_bytes()), Err(Violation::HeadTooLarge));
     let endless = format!("GET / HTTP/1.1\r\nHost: a\r\n{}", "X: y\r\n".repeat(200));

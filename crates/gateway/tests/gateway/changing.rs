@@ -20,12 +20,21 @@ fn no_call_fails_while_snapshots_change_ten_times_a_second() {
             scope.spawn(move || {
                 let key = &bench.key;
                 let get = format!("GET /shop/pets/{kind} HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\n\r\n");
-                let post = format!("POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 3\r\n\r\nabc");
+                let post = format!(
+                    "POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 3\r\n\r\nabc"
+                );
                 let mut client = bench.connect();
                 while !stop.load(Ordering::Relaxed) {
-                    client.send(if kind == 0 { post.as_bytes() } else { get.as_bytes() });
+                    client.send(if kind == 0 {
+                        post.as_bytes()
+                    } else {
+                        get.as_bytes()
+                    });
                     let answer = client.try_answer().expect("the connection outlives changes");
-                    assert_eq!((answer.status, answer.is_whole, answer.text()), (200, true, "hello"));
+                    assert_eq!(
+                        (answer.status, answer.is_whole, answer.text()),
+                        (200, true, "hello")
+                    );
                     calls.fetch_add(1, Ordering::Relaxed);
                 }
             });
@@ -39,7 +48,9 @@ fn no_call_fails_while_snapshots_change_ten_times_a_second() {
                 let url = upstreams[change % 2].url();
                 snapshot.upstreams[0].targets[0].url = url;
                 snapshot.routes[0].body_bytes_max += 1;
-                snapshot.environment = if change % 10 == 9 { "other" } else { "sandbox" }.parse().unwrap();
+                snapshot.environment = if change % 10 == 9 { "other" } else { "sandbox" }
+                    .parse()
+                    .unwrap();
             });
             thread::sleep(Duration::from_millis(100));
         }
@@ -47,7 +58,10 @@ fn no_call_fails_while_snapshots_change_ten_times_a_second() {
         assert!(change >= 20, "only {change} changes");
     });
     assert!(calls.load(Ordering::Relaxed) > 100);
-    assert!(upstreams.iter().all(|upstream| upstream.received().len() > 10), "both took calls");
+    assert!(
+        upstreams.iter().all(|upstream| upstream.received().len() > 10),
+        "both took calls"
+    );
 }
 
 #[test]
@@ -60,7 +74,13 @@ fn a_call_keeps_the_snapshot_it_began_with() {
     });
     let bench = Bench::new(&slow.urls());
     let mut client = bench.connect();
-    client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n", bench.key).as_bytes());
+    client.send(
+        format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+            bench.key
+        )
+        .as_bytes(),
+    );
     crate::bench::eventually(|| !slow.received().is_empty());
     bench.change(|snapshot| {
         snapshot.routes.clear();

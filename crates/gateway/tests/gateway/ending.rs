@@ -17,7 +17,13 @@ fn draining_finishes_what_is_under_way_and_takes_nothing_new() {
     let address = bench.address();
     let idle = bench.connect();
     let mut busy = bench.connect();
-    busy.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n", bench.key).as_bytes());
+    busy.send(
+        format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+            bench.key
+        )
+        .as_bytes(),
+    );
     eventually(|| !upstream.received().is_empty());
     let gateway = bench.gateway.take().unwrap();
     let draining = std::thread::spawn(move || gateway.drain(PATIENCE));
@@ -25,7 +31,10 @@ fn draining_finishes_what_is_under_way_and_takes_nothing_new() {
     drop(idle);
     release.send(()).unwrap();
     let answer = busy.answer();
-    assert_eq!((answer.text(), answer.field("connection")), ("late", Some("close")));
+    assert_eq!(
+        (answer.text(), answer.field("connection")),
+        ("late", Some("close"))
+    );
     assert!(draining.join().unwrap(), "everything ended");
     assert_eq!(bench.record().status, 200);
 }
@@ -36,7 +45,13 @@ fn draining_ends_idle_connections_at_once() {
     let mut bench = Bench::new(&upstream.urls());
     let mut fresh = bench.connect();
     let mut used = bench.connect();
-    used.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n", bench.key).as_bytes());
+    used.send(
+        format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+            bench.key
+        )
+        .as_bytes(),
+    );
     assert_eq!(used.answer().status, 200);
     assert!(bench.gateway.take().unwrap().drain(PATIENCE));
     assert_eq!((fresh.rest(), used.rest()), (Vec::new(), Vec::new()));
@@ -51,7 +66,13 @@ fn draining_gives_up_at_its_limit() {
     });
     let mut bench = Bench::new(&upstream.urls());
     let mut client = bench.connect();
-    client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n", bench.key).as_bytes());
+    client.send(
+        format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+            bench.key
+        )
+        .as_bytes(),
+    );
     eventually(|| !upstream.received().is_empty());
     assert!(!bench.gateway.take().unwrap().drain(Duration::from_millis(50)));
 }

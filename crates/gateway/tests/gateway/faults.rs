@@ -15,7 +15,10 @@ fn one_that_is_down_is_unreachable() {
     let bench = Bench::new(&[format!("http://{address}")]);
     assert_eq!(bench.get("/shop/pets").problem(), "502 upstream_unreachable");
     let record = bench.record();
-    assert_eq!((record.refusal, record.counted), (Some(Code::UpstreamUnreachable), true));
+    assert_eq!(
+        (record.refusal, record.counted),
+        (Some(Code::UpstreamUnreachable), true)
+    );
     assert_eq!(bench.figure("upstream_errors_total"), 1);
 }
 
@@ -59,7 +62,11 @@ fn garbage_is_told_apart_from_silence() {
             false
         });
         let bench = Bench::new(&upstream.urls());
-        assert_eq!(bench.get("/shop/pets").problem(), "502 upstream_invalid", "{text:?}");
+        assert_eq!(
+            bench.get("/shop/pets").problem(),
+            "502 upstream_invalid",
+            "{text:?}"
+        );
         eventually(|| bench.figure("upstream_connections") == 0);
     }
 }
@@ -88,7 +95,11 @@ fn a_connection_that_died_while_idle_costs_nobody_a_call() {
     });
     let bench = Bench::with(&upstream.urls(), |settings, _| settings.cores = 1);
     for (method, body) in [("GET", ""), ("POST", "abc"), ("GET", ""), ("PUT", "abc")] {
-        let path = if method == "PUT" { "/shop/pets/1" } else { "/shop/pets" };
+        let path = if method == "PUT" {
+            "/shop/pets/1"
+        } else {
+            "/shop/pets"
+        };
         assert_eq!(bench.call(method, path, "", body).status, 200);
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -103,8 +114,18 @@ fn a_request_that_may_have_taken_effect_is_not_sent_twice() {
     });
     let bench = Bench::with(&upstream.urls(), |settings, _| settings.cores = 1);
     assert_eq!(bench.get("/shop/pets").status, 200);
-    assert_eq!(bench.call("POST", "/shop/pets", "", "pay").problem(), "502 upstream_invalid");
-    assert_eq!(upstream.received().iter().filter(|received| received.body == b"pay").count(), 1);
+    assert_eq!(
+        bench.call("POST", "/shop/pets", "", "pay").problem(),
+        "502 upstream_invalid"
+    );
+    assert_eq!(
+        upstream
+            .received()
+            .iter()
+            .filter(|received| received.body == b"pay")
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -119,7 +140,10 @@ fn a_read_only_request_is_sent_again_when_the_idle_connection_dies_under_it() {
     // Long enough to count as idle.
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(bench.get("/shop/pets").status, 200);
-    assert_eq!((upstream.received().len(), bench.figure("upstream_retries_total")), (3, 1));
+    assert_eq!(
+        (upstream.received().len(), bench.figure("upstream_retries_total")),
+        (3, 1)
+    );
 }
 
 #[test]
@@ -140,7 +164,12 @@ fn an_early_answer_is_passed_on_and_its_connection_not_used_again() {
     for _ in 0..2 {
         let mut client = bench.connect();
         let key = &bench.key;
-        client.send(format!("POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 1000\r\n\r\npart").as_bytes());
+        client.send(
+            format!(
+                "POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 1000\r\n\r\npart"
+            )
+            .as_bytes(),
+        );
         let answer = client.answer();
         assert_eq!((answer.status, answer.text()), (422, "no"));
     }

@@ -62,7 +62,12 @@ fn connections_are_used_again_on_both_sides() {
 #[test]
 fn heads_are_changed_as_a_proxy_has_to() {
     let upstream = Upstream::start(|_, stream| {
-        reply(stream, "200 OK", "Connection: X-Secret\r\nX-Secret: 1\r\nKeep-Alive: timeout=5\r\nVia: 1.1 inner\r\n", "ok")
+        reply(
+            stream,
+            "200 OK",
+            "Connection: X-Secret\r\nX-Secret: 1\r\nKeep-Alive: timeout=5\r\nVia: 1.1 inner\r\n",
+            "ok",
+        )
     });
     let bench = Bench::new(&upstream.urls());
     let head = "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Proto: https\r\nX-Gateline-Plan: gold\r\nUpgrade: h2c\r\n\
@@ -72,16 +77,29 @@ fn heads_are_changed_as_a_proxy_has_to() {
     assert_eq!(fields.get("x-forwarded-for"), Some("10.0.0.1, 127.0.0.1"));
     assert_eq!(fields.get("x-forwarded-proto"), Some("http"));
     assert_eq!(fields.get("x-forwarded-host"), Some("gateway.test"));
-    assert_eq!(fields.get("forwarded"), Some("for=127.0.0.1;host=\"gateway.test\";proto=http"));
+    assert_eq!(
+        fields.get("forwarded"),
+        Some("for=127.0.0.1;host=\"gateway.test\";proto=http")
+    );
     assert_eq!(fields.get("via"), Some("1.1 gateline"));
     assert_eq!(fields.get("x-gateline-plan"), Some("free"));
-    assert!(fields.get("x-gateline-application").is_some_and(|id| id.starts_with("app_")));
+    assert!(
+        fields
+            .get("x-gateline-application")
+            .is_some_and(|id| id.starts_with("app_"))
+    );
     assert_eq!(fields.get("upgrade"), None);
     assert_eq!(fields.get("x-request-id"), Some("mine-1"));
-    assert_eq!(fields.get("traceparent"), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"));
+    assert_eq!(
+        fields.get("traceparent"),
+        Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+    );
     assert_eq!(answer.field("x-request-id"), Some("mine-1"));
     assert_eq!(answer.field("via"), Some("1.1 inner, 1.1 gateline"));
-    assert_eq!((answer.field("x-secret"), answer.field("keep-alive")), (None, None));
+    assert_eq!(
+        (answer.field("x-secret"), answer.field("keep-alive")),
+        (None, None)
+    );
 }
 
 #[test]
@@ -90,7 +108,10 @@ fn request_ids_and_traces_are_minted_when_there_are_none() {
     let bench = Bench::new(&upstream.urls());
     let answer = bench.call("GET", "/shop/pets", "X-Request-ID: two words\r\n", "");
     let id = answer.field("x-request-id").unwrap();
-    assert!(id.starts_with("req_") && id.parse::<domain::id::RequestId>().is_ok(), "{id}");
+    assert!(
+        id.starts_with("req_") && id.parse::<domain::id::RequestId>().is_ok(),
+        "{id}"
+    );
     assert_eq!(bench.record().request.to_string(), id);
     let fields = upstream.last().fields;
     assert_eq!(fields.get("x-request-id"), Some(id));
@@ -112,7 +133,10 @@ fn paths_and_methods_find_their_operation_or_say_why_not() {
     assert_eq!(answer.problem(), "405 method_not_allowed");
     assert_eq!(answer.field("allow"), Some("GET, HEAD, DELETE, PUT"));
     let head = bench.call("HEAD", "/shop/pets", "", "");
-    assert_eq!((head.status, head.field("content-length"), head.body.len()), (200, Some("5"), 0));
+    assert_eq!(
+        (head.status, head.field("content-length"), head.body.len()),
+        (200, Some("5"), 0)
+    );
     assert_eq!(upstream.last().line, "HEAD /base/pets HTTP/1.1");
 }
 
@@ -120,13 +144,29 @@ fn paths_and_methods_find_their_operation_or_say_why_not() {
 fn answers_without_a_body_have_none() {
     let upstream = Upstream::start(|received, stream| {
         use std::io::Write;
-        let status = if received.line.contains("304") { "304 Not Modified\r\nETag: \"1\"" } else { "204 No Content" };
-        stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).is_ok()
+        let status = if received.line.contains("304") {
+            "304 Not Modified\r\nETag: \"1\""
+        } else {
+            "204 No Content"
+        };
+        stream
+            .write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes())
+            .is_ok()
     });
     let bench = Bench::new(&upstream.urls());
     let mut client = bench.connect();
-    for (path, status) in [("/shop/pets/204", 204), ("/shop/pets/304", 304), ("/shop/pets/204", 204)] {
-        client.send(format!("GET {path} HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n", bench.key).as_bytes());
+    for (path, status) in [
+        ("/shop/pets/204", 204),
+        ("/shop/pets/304", 304),
+        ("/shop/pets/204", 204),
+    ] {
+        client.send(
+            format!(
+                "GET {path} HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+                bench.key
+            )
+            .as_bytes(),
+        );
         let answer = client.answer();
         assert_eq!((answer.status, answer.field("transfer-encoding")), (status, None));
     }
@@ -147,7 +187,9 @@ fn bodies_of_any_kind_pass_both_ways() {
         stream.write_all(b"0\r\n\r\n").is_ok()
     });
     let bench = Bench::with(&upstream.urls(), |settings, _| settings.cores = 1);
-    let body: String = (0..150_000).map(|number| char::from(b'a' + (number % 26) as u8)).collect();
+    let body: String = (0..150_000)
+        .map(|number| char::from(b'a' + (number % 26) as u8))
+        .collect();
     assert_eq!(bench.call("POST", "/shop/pets", "", &body).text(), body);
     let mut client = bench.connect();
     let key = &bench.key;
@@ -186,7 +228,10 @@ fn trailers_pass() {
     let key = &bench.key;
     client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nTE: trailers\r\nConnection: close, TE\r\n\r\n").as_bytes());
     let text = String::from_utf8(client.rest()).unwrap().to_ascii_lowercase();
-    assert!(text.contains("trailer: x-sum") && text.ends_with("0\r\nx-sum: 7\r\n\r\n"), "{text}");
+    assert!(
+        text.contains("trailer: x-sum") && text.ends_with("0\r\nx-sum: 7\r\n\r\n"),
+        "{text}"
+    );
     assert_eq!(upstream.last().fields.get("te"), Some("trailers"));
 }
 
@@ -211,12 +256,29 @@ fn the_node_tells_how_it_is() {
     let upstream = Upstream::simple();
     let bench = Bench::new(&upstream.urls());
     assert_eq!(bench.get("/health/live").status, 200);
-    assert_eq!(bench.get("/health/ready").text(), r#"{"status":"ready","missing":[]}"#);
+    assert_eq!(
+        bench.get("/health/ready").text(),
+        r#"{"status":"ready","missing":[]}"#
+    );
     bench.get("/shop/pets");
     let text = bench.get("/metrics");
-    assert!(text.text().contains("gateline_snapshot_revision 1\n"), "{}", text.text());
-    bench.send(|snapshot| snapshot.routes[0].upstream = domain::id::UpstreamId::new(uuid::Uuid::from_u128(1)));
+    assert!(
+        text.text().contains("gateline_snapshot_revision 1\n"),
+        "{}",
+        text.text()
+    );
+    bench
+        .send(|snapshot| snapshot.routes[0].upstream = domain::id::UpstreamId::new(uuid::Uuid::from_u128(1)));
     crate::bench::eventually(|| bench.get("/health/ready").status == 503);
-    assert!(bench.get("/health/ready").text().contains("snapshot 2 was rejected: route rte_"));
-    assert_eq!(bench.get("/shop/pets").status, 200, "the old snapshot is still served");
+    assert!(
+        bench
+            .get("/health/ready")
+            .text()
+            .contains("snapshot 2 was rejected: route rte_")
+    );
+    assert_eq!(
+        bench.get("/shop/pets").status,
+        200,
+        "the old snapshot is still served"
+    );
 }

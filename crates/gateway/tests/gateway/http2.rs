@@ -13,7 +13,9 @@ use crate::bench::{Bench, Upstream};
 
 async fn connect(bench: &Bench) -> http2::SendRequest<Full<Bytes>> {
     let stream = TcpStream::connect(bench.address()).await.unwrap();
-    let (sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    let (sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .unwrap();
     tokio::spawn(driver);
     sender
 }
@@ -41,7 +43,9 @@ async fn clients_may_speak_it_with_prior_knowledge() {
     });
     let bench = Bench::new(&upstream.urls());
     let mut sender = connect(&bench).await;
-    let many: Vec<_> = (0..20).map(|_| sender.send_request(request(&bench, "POST", "/shop/pets", "hello"))).collect();
+    let many: Vec<_> = (0..20)
+        .map(|_| sender.send_request(request(&bench, "POST", "/shop/pets", "hello")))
+        .collect();
     for answer in many {
         let answer = answer.await.unwrap();
         assert_eq!(answer.version(), Version::HTTP_2);
@@ -51,12 +55,18 @@ async fn clients_may_speak_it_with_prior_knowledge() {
     assert_eq!(fields.get("host"), Some(upstream.address.to_string().as_str()));
     assert_eq!(fields.get("x-forwarded-host"), Some("gateway.test"));
     assert_eq!(fields.get("via"), Some("2 gateline"));
-    let refused = sender.send_request(request(&bench, "GET", "/nowhere", "")).await.unwrap();
+    let refused = sender
+        .send_request(request(&bench, "GET", "/nowhere", ""))
+        .await
+        .unwrap();
     assert_eq!(refused.status(), 404);
     let mut other = request(&bench, "GET", "/shop/pets", "");
     other.headers_mut().insert("host", "other.test".parse().unwrap());
     assert_eq!(sender.send_request(other).await.unwrap().status(), 400);
-    let head = sender.send_request(request(&bench, "HEAD", "/shop/pets", "")).await.unwrap();
+    let head = sender
+        .send_request(request(&bench, "HEAD", "/shop/pets", ""))
+        .await
+        .unwrap();
     assert_eq!(text(head).await, (200, String::new()));
 }
 
@@ -69,9 +79,17 @@ async fn upstream() -> String {
             let service = hyper::service::service_fn(|request: Request<Incoming>| async move {
                 let (head, body) = request.into_parts();
                 let authority = head.uri.authority().map(ToString::to_string);
-                let text = format!("{} {:?} {}", head.uri.path(), authority, body.collect().await?.to_bytes().len());
-                let trailers = [("grpc-status".parse().unwrap(), "0".parse().unwrap())].into_iter().collect();
-                let frames = [Frame::data(Bytes::from(text)), Frame::trailers(trailers)].map(Ok::<_, hyper::Error>);
+                let text = format!(
+                    "{} {:?} {}",
+                    head.uri.path(),
+                    authority,
+                    body.collect().await?.to_bytes().len()
+                );
+                let trailers = [("grpc-status".parse().unwrap(), "0".parse().unwrap())]
+                    .into_iter()
+                    .collect();
+                let frames =
+                    [Frame::data(Bytes::from(text)), Frame::trailers(trailers)].map(Ok::<_, hyper::Error>);
                 let body = http_body_util::StreamBody::new(Frames(frames.into_iter()));
                 Ok::<_, hyper::Error>(Response::new(body))
             });
@@ -105,7 +123,10 @@ async fn upstreams_may_speak_it_and_trailers_pass() {
     });
     let mut sender = connect(&bench).await;
     for _ in 0..3 {
-        let answer = sender.send_request(request(&bench, "POST", "/shop/pets", "12345")).await.unwrap();
+        let answer = sender
+            .send_request(request(&bench, "POST", "/shop/pets", "12345"))
+            .await
+            .unwrap();
         let collected = answer.into_body().collect().await.unwrap();
         assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
         assert_eq!(collected.to_bytes(), format!("/pets Some({authority:?}) 5"));
@@ -120,8 +141,13 @@ async fn a_connection_is_told_to_go_when_the_node_drains() {
     let upstream = Upstream::simple();
     let mut bench = Bench::new(&upstream.urls());
     let mut sender = connect(&bench).await;
-    let answer = sender.send_request(request(&bench, "GET", "/shop/pets", "")).await.unwrap();
+    let answer = sender
+        .send_request(request(&bench, "GET", "/shop/pets", ""))
+        .await
+        .unwrap();
     assert_eq!(text(answer).await.0, 200);
     let gateway = bench.gateway.take().unwrap();
-    assert!(tokio::task::block_in_place(|| gateway.drain(crate::bench::PATIENCE)));
+    assert!(tokio::task::block_in_place(
+        || gateway.drain(crate::bench::PATIENCE)
+    ));
 }

@@ -41,7 +41,9 @@ fn keys_are_refused_for_their_own_reasons() {
 #[test]
 fn a_route_without_key_auth_is_not_open() {
     let upstream = Upstream::simple();
-    let bench = Bench::with(&upstream.urls(), |_, snapshot| snapshot.routes[0].policies.clear());
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        snapshot.routes[0].policies.clear()
+    });
     let mut client = bench.connect();
     client.send(b"GET /shop/pets HTTP/1.1\r\nHost: g\r\n\r\n");
     assert_eq!(client.answer().problem(), "401 key_missing");
@@ -59,7 +61,13 @@ fn an_api_can_be_open_or_take_its_key_elsewhere() {
     client.send(b"GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-Gateline-Application: me\r\n\r\n");
     assert_eq!(client.answer().status, 200);
     assert_eq!(upstream.last().fields.get("x-gateline-application"), None);
-    client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-Shop: {}\r\n\r\n", bench.key).as_bytes());
+    client.send(
+        format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-Shop: {}\r\n\r\n",
+            bench.key
+        )
+        .as_bytes(),
+    );
     assert_eq!(client.answer().status, 200);
     assert_eq!(upstream.last().fields.get("x-gateline-plan"), Some("free"));
     assert_eq!(upstream.last().fields.get("x-shop"), None);
@@ -79,13 +87,23 @@ fn pages_of_other_origins_may_call() {
     );
     let answer = client.answer();
     assert_eq!(answer.status, 204);
-    assert_eq!(answer.field("access-control-allow-origin"), Some("https://app.example"));
-    assert_eq!(answer.field("access-control-allow-methods"), Some("GET, HEAD, POST"));
+    assert_eq!(
+        answer.field("access-control-allow-origin"),
+        Some("https://app.example")
+    );
+    assert_eq!(
+        answer.field("access-control-allow-methods"),
+        Some("GET, HEAD, POST")
+    );
     assert_eq!(answer.field("access-control-allow-headers"), Some("x-api-key"));
     client.send(b"GET /shop/pets HTTP/1.1\r\nHost: g\r\nOrigin: https://app.example\r\n\r\n");
     let refused = client.answer();
     assert_eq!(refused.problem(), "401 key_missing");
-    assert_eq!(refused.field("access-control-allow-origin"), Some("https://app.example"), "a page can read why");
+    assert_eq!(
+        refused.field("access-control-allow-origin"),
+        Some("https://app.example"),
+        "a page can read why"
+    );
     client.send(b"GET /shop/pets HTTP/1.1\r\nHost: g\r\nOrigin: https://evil.example\r\n\r\n");
     assert_eq!(client.answer().field("access-control-allow-origin"), None);
     assert!(upstream.received().is_empty());
@@ -102,7 +120,13 @@ fn fields_are_set_and_removed() {
         snapshot.routes[0].policies.push(policy("headers", change));
     });
     let answer = bench.call("GET", "/shop/pets", "Cookie: a=b\r\n", "");
-    assert_eq!((answer.field("x-frame-options"), answer.field("server")), (Some("DENY"), None));
+    assert_eq!(
+        (answer.field("x-frame-options"), answer.field("server")),
+        (Some("DENY"), None)
+    );
     let received = upstream.last();
-    assert_eq!((received.fields.get("x-tenant"), received.fields.get("cookie")), (Some("shop"), None));
+    assert_eq!(
+        (received.fields.get("x-tenant"), received.fields.get("cookie")),
+        (Some("shop"), None)
+    );
 }

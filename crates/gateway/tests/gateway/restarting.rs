@@ -36,14 +36,25 @@ impl Plane {
                 return crate::bench::reply(stream, "200 OK", "", r#"{"committed":7}"#);
             }
             let after: u64 = path.rsplit_once("after=").unwrap().1.parse().unwrap();
-            let newer = plane.snapshot.lock().unwrap().clone().filter(|snapshot| snapshot.revision > after);
+            let newer = plane
+                .snapshot
+                .lock()
+                .unwrap()
+                .clone()
+                .filter(|snapshot| snapshot.revision > after);
             let Some(newer) = newer else {
                 std::thread::sleep(Duration::from_millis(20));
                 return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_ok();
             };
             let packed = gateway::disk::pack(&newer).unwrap();
-            let mac = gateway::disk::sign(&packed, TOKEN.as_bytes()).map(|byte| format!("{byte:02x}")).concat();
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\ngateline-revision: {}\r\ngateline-mac: {mac}\r\n\r\n", packed.len(), newer.revision);
+            let mac = gateway::disk::sign(&packed, TOKEN.as_bytes())
+                .map(|byte| format!("{byte:02x}"))
+                .concat();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\ngateline-revision: {}\r\ngateline-mac: {mac}\r\n\r\n",
+                packed.len(),
+                newer.revision
+            );
             stream.write_all(&[head.as_bytes(), &packed].concat()).is_ok()
         })
     }
@@ -75,7 +86,10 @@ async fn snapshots_arrive_and_a_copy_serves_while_the_plane_is_away() {
     for revision in [3, 4] {
         first.revision = revision;
         *plane.snapshot.lock().unwrap() = Some(first.clone());
-        receiver.wait_for(|snapshot| snapshot.revision == revision).await.unwrap();
+        receiver
+            .wait_for(|snapshot| snapshot.revision == revision)
+            .await
+            .unwrap();
     }
     tokio::task::block_in_place(|| eventually(|| load(&copy, TOKEN, &sandbox()).revision == 4));
     drop(receiver);
@@ -98,7 +112,10 @@ async fn status_and_events_reach_the_plane() {
     let (path, body) = plane.noted.lock().unwrap().pop().unwrap();
     assert_eq!(path, format!("/base/internal/v1/nodes/{node}/status"));
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(body, serde_json::json!({ "environment": "sandbox", "revision": 9, "state": "applied", "reason": "" }));
+    assert_eq!(
+        body,
+        serde_json::json!({ "environment": "sandbox", "revision": 9, "state": "applied", "reason": "" })
+    );
     let sink = HttpSink::new(control(&upstream.url()));
     let batches = [Batch::of(7, &[])];
     assert_eq!(sink.commit(node, &batches).await.unwrap(), 7);
@@ -106,5 +123,8 @@ async fn status_and_events_reach_the_plane() {
     assert_eq!(path, format!("/base/internal/v1/nodes/{node}/events"));
     assert_eq!(events::wire::decode_batches(&body.into()).unwrap(), batches);
     let other = Arc::new(Control::new(&upstream.url(), "wrong".to_owned(), None).unwrap());
-    assert!(matches!(HttpSink::new(other).commit(node, &batches).await, Err(events::sink::SinkError::Refused { .. })));
+    assert!(matches!(
+        HttpSink::new(other).commit(node, &batches).await,
+        Err(events::sink::SinkError::Refused { .. })
+    ));
 }

@@ -12,7 +12,9 @@ fn an_upstream_that_does_not_answer_in_time() {
         let _ = stream.read(&mut [0; 1]);
         false
     });
-    let bench = Bench::with(&upstream.urls(), |_, snapshot| snapshot.upstreams[0].timeouts.answer_ms = 100);
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        snapshot.upstreams[0].timeouts.answer_ms = 100
+    });
     assert_eq!(bench.get("/shop/pets").problem(), "504 upstream_timeout");
     eventually(|| upstream.open() == 0 && bench.figure("upstream_connections") == 0);
 }
@@ -25,7 +27,9 @@ fn an_upstream_that_stops_within_its_answer() {
         let _ = stream.read(&mut [0; 1]);
         false
     });
-    let bench = Bench::with(&upstream.urls(), |_, snapshot| snapshot.upstreams[0].timeouts.idle_ms = 100);
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        snapshot.upstreams[0].timeouts.idle_ms = 100
+    });
     let answer = bench.get("/shop/pets");
     assert_eq!((answer.status, answer.is_whole), (200, false));
     eventually(|| upstream.open() == 0);
@@ -49,7 +53,10 @@ fn a_client_that_does_not_finish_its_body() {
     let bench = Bench::with(&upstream.urls(), |settings, _| settings.limits.body_idle_ms = 100);
     let mut client = bench.connect();
     let key = &bench.key;
-    client.send(format!("POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 10\r\n\r\nhello").as_bytes());
+    client.send(
+        format!("POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 10\r\n\r\nhello")
+            .as_bytes(),
+    );
     assert_eq!(client.answer().problem(), "408 request_timeout");
     eventually(|| upstream.open() == 0);
     assert!(upstream.received().is_empty());
@@ -58,9 +65,17 @@ fn a_client_that_does_not_finish_its_body() {
 #[test]
 fn connections_without_requests_are_closed() {
     let upstream = Upstream::simple();
-    let bench = Bench::with(&upstream.urls(), |settings, _| settings.limits.keep_alive_ms = 100);
+    let bench = Bench::with(&upstream.urls(), |settings, _| {
+        settings.limits.keep_alive_ms = 100
+    });
     let mut client = bench.connect();
-    client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n", bench.key).as_bytes());
+    client.send(
+        format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+            bench.key
+        )
+        .as_bytes(),
+    );
     assert_eq!(client.answer().status, 200);
     assert_eq!(client.rest(), b"");
 }
@@ -68,10 +83,15 @@ fn connections_without_requests_are_closed() {
 #[test]
 fn a_slow_upload_that_makes_progress_is_no_slow_answer() {
     let upstream = Upstream::simple();
-    let bench = Bench::with(&upstream.urls(), |_, snapshot| snapshot.upstreams[0].timeouts.answer_ms = 200);
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        snapshot.upstreams[0].timeouts.answer_ms = 200
+    });
     let mut client = bench.connect();
     let key = &bench.key;
-    client.send(format!("POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 8\r\n\r\n").as_bytes());
+    client.send(
+        format!("POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 8\r\n\r\n")
+            .as_bytes(),
+    );
     for _ in 0..8 {
         std::thread::sleep(Duration::from_millis(60));
         client.send(b"x");

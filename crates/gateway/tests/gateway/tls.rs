@@ -22,22 +22,34 @@ fn client(certificate: CertificateDer<'static>, protocols: &[&str]) -> ClientCon
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|protocol| protocol.as_bytes().to_vec())
+        .collect();
     config
 }
 
 #[test]
 fn clients_are_served_with_a_development_certificate() {
     let upstream = Upstream::simple();
-    let bench = Bench::with(&upstream.urls(), |settings, _| settings.listen_tls = Some("127.0.0.1:0".parse().unwrap()));
+    let bench = Bench::with(&upstream.urls(), |settings, _| {
+        settings.listen_tls = Some("127.0.0.1:0".parse().unwrap())
+    });
     let address = bench.gateway.as_ref().unwrap().addresses().tls.unwrap();
     let certificate = CertificateDer::from_pem_file(bench.data().join("tls/development.pem")).unwrap();
     for (protocols, chosen) in [(&["http/1.1"][..], "http/1.1"), (&["h2", "http/1.1"], "h2")] {
         let config = Arc::new(client(certificate.clone(), protocols));
         let connection = ClientConnection::new(config, "localhost".try_into().unwrap()).unwrap();
         let mut stream = StreamOwned::new(connection, std::net::TcpStream::connect(address).unwrap());
-        let text = format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\nConnection: close\r\n\r\n", bench.key);
-        let text = if chosen == "h2" { "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0" } else { &text };
+        let text = format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\nConnection: close\r\n\r\n",
+            bench.key
+        );
+        let text = if chosen == "h2" {
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"
+        } else {
+            &text
+        };
         stream.write_all(text.as_bytes()).unwrap();
         let mut answer = [0; 9];
         std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
@@ -72,7 +84,8 @@ fn service(directory: &std::path::Path) -> String {
             let mut stream = StreamOwned::new(connection, stream);
             let mut bytes = [0; 4096];
             if std::io::Read::read(&mut stream, &mut bytes).is_ok() {
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret");
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret");
                 stream.conn.send_close_notify();
                 let _ = stream.flush();
             }

@@ -9,7 +9,7 @@ use domain::identity::Role;
 use domain::import::{ImportSpec, Imported, Linted};
 
 use crate::access::Roles;
-use crate::resource::Resource as _;
+use crate::resource::{Resource as _, expect_revision};
 use crate::{Caller, Control, Error, FieldError, contract};
 
 mod offer;
@@ -63,7 +63,7 @@ impl Control {
         Ok(imported)
     }
 
-    /// Replaces the contract of a version.
+    /// Replaces the contract of a version; `if_match` is the revision of the version that the caller has read.
     ///
     /// # Errors
     /// As for [`import`](Self::import); `contract_invalid` if the document says that it is of another version.
@@ -72,9 +72,11 @@ impl Control {
         caller: &Caller,
         id: VersionId,
         document: &str,
+        if_match: Option<i64>,
     ) -> Result<Contract, Error> {
         let before = self.read::<Version>(caller, id).await?;
         self.authorize(caller, "replace_contract", &before)?;
+        expect_revision(before.revision, if_match)?;
         let document = document.to_owned();
         let (contract, document) = read(document).await?;
         let name = contract::version_name(&contract);

@@ -202,3 +202,17 @@ pub struct Policy {
     /// Counts its changes; the ETag.
     pub revision: i64,
 }
+
+/// A kind of policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyKind {
+    /// Its name, for `kind`.
+    pub kind: String,
+    /// What people read.
+    pub title: String,
+    /// What it does, in CommonMark.
+    pub description: String,
+    /// The JSON Schema (2020-12) of its configuration.
+    #[schema(value_type = Object)]
+    pub schema: serde_json::Value,
+}

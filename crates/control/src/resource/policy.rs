@@ -4,17 +4,32 @@ use domain::Timestamp;
 use domain::catalog::Api;
 use domain::code::Code;
 use domain::id::{ApiId, OperationId, PolicyId};
-use domain::traffic::{Policy, PolicySpec};
+use domain::traffic::{Policy, PolicyKind, PolicySpec};
 use store::{Arg, Tx};
 
 use super::fault::Faults;
 use super::{New, Resource, own};
-use crate::{Caller, Error};
+use crate::{Caller, Control, Error};
 
 /// The largest configuration, as compact JSON.
 const CONFIG_BYTES_MAX: usize = 65_536;
 /// The most policies of an API.
 const POLICIES_MAX: i64 = 100;
+
+impl Control {
+    /// The kinds of policies, each with the schema of its configuration.
+    pub fn policy_kinds(&self, caller: &Caller) -> Result<Vec<PolicyKind>, Error> {
+        self.access()
+            .check(caller, "list_policy_kinds", caller.organization()?, None)?;
+        let kinds = policy::kinds().iter().map(|kind| PolicyKind {
+            kind: kind.name.to_owned(),
+            title: kind.title.to_owned(),
+            description: kind.description.to_owned(),
+            schema: kind.schema(),
+        });
+        Ok(kinds.collect())
+    }
+}
 
 impl Resource for Policy {
     type Spec = PolicySpec;

@@ -1,0 +1,61 @@
+//! Every endpoint under `/api/v1`: one file per resource, one list of all of them.
+
+mod apis;
+mod applications;
+mod audit;
+mod auth;
+mod catalogue;
+mod clients;
+mod contracts;
+mod environments;
+mod gateways;
+mod imports;
+mod keys;
+mod memberships;
+mod operations;
+mod organizations;
+mod plans;
+mod policies;
+mod products;
+mod routes;
+mod sessions;
+mod subscriptions;
+mod upstreams;
+mod usage;
+mod users;
+mod versions;
+mod workspace;
+mod workspaces;
+
+use crate::endpoint::Endpoint;
+
+/// Every endpoint, in the order of the document.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    [
+        auth::endpoints(),
+        sessions::endpoints(),
+        apis::endpoints(),
+        versions::endpoints(),
+        contracts::endpoints(),
+        upstreams::endpoints(),
+        routes::endpoints(),
+        policies::endpoints(),
+        gateways::endpoints(),
+        products::endpoints(),
+        plans::endpoints(),
+        applications::endpoints(),
+        subscriptions::endpoints(),
+        keys::endpoints(),
+        catalogue::endpoints(),
+        usage::endpoints(),
+        audit::endpoints(),
+        organizations::endpoints(),
+        workspaces::endpoints(),
+        environments::endpoints(),
+        users::endpoints(),
+        memberships::endpoints(),
+        clients::endpoints(),
+        operations::endpoints(),
+    ]
+    .concat()
+}

@@ -1,0 +1,61 @@
+//! The audit chain: who changed what, and whether the record of it is whole.
+
+use control::audit::Filter;
+use domain::audit::AuditEntry;
+use domain::session::AuditReport;
+use http::StatusCode;
+
+use crate::answer;
+use crate::endpoint::Endpoint;
+use crate::page;
+use crate::parameter::{Parameter, moment, text};
+
+/// `list_audit_entries`, `verify_audit`.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![list(), verify()]
+}
+
+fn list() -> Endpoint {
+    Endpoint::get("/api/v1/audit", "list_audit_entries")
+        .tag("audit")
+        .says(
+            "List audit entries",
+            "Every change in the organization, the newest first: who, what, before and after, in which request.",
+        )
+        .takes_all(Parameter::page(&[]))
+        .takes(Parameter::query("filter[action]", "Only this action, as `create_key`.", text(100)))
+        .takes(Parameter::query("filter[actor]", "Only what this user or client did, by id.", text(100)))
+        .takes(Parameter::query("filter[resource]", "Only what was done to this resource, by id.", text(100)))
+        .takes(Parameter::query("from", "Only at or after this moment.", moment()))
+        .takes(Parameter::query("to", "Only before this moment.", moment()))
+        .answers_page_of::<AuditEntry>("A page.")
+        .to(|call| async move {
+            let asked = page::asked(&call)?;
+            let owned = |name: &str| call.query(name).map(str::to_owned);
+            let filter = Filter {
+                action: owned("filter[action]"),
+                actor: owned("filter[actor]"),
+                resource: owned("filter[resource]"),
+                from: call.query_as("from")?,
+                to: call.query_as("to")?,
+                below: asked.after.and_then(|(sequence, _)| sequence.parse().ok()),
+                limit: asked.limit,
+            };
+            let listed = call.control().list_audit(&call.caller, &filter).await?;
+            let last = listed.data.last().filter(|_| listed.has_more);
+            let next = last.map(|entry| (entry.sequence.to_string(), entry.id.to_string()));
+            page::answer(&call, page::values(&listed.data)?, next)
+        })
+}
+
+fn verify() -> Endpoint {
+    Endpoint::get("/api/v1/audit/verify", "verify_audit")
+        .tag("audit")
+        .says(
+            "Verify the audit chain",
+            "Reads the organization's chain from the first entry to the last and says whether every one is as it was written \
+             and none is missing.",
+        )
+        .answers::<AuditReport>(200, "What came of it.")
+        .to(|call| async move { answer::json(StatusCode::OK, &call.control().verify_audit(&call.caller).await?) })
+}

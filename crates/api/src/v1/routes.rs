@@ -1,0 +1,108 @@
+//! Routes: where versions are reachable.
+
+use control::Error;
+use domain::id::{ApiId, UpstreamId, VersionId};
+use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec};
+use domain::{Code, Name};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::call::Call;
+use crate::crud::{self, Filter, Shown};
+use crate::endpoint::Endpoint;
+use crate::links::Links;
+use crate::parameter::{Parameter, text};
+use crate::schema::reference;
+
+/// `list_routes`, `create_route`, `read_route`, `update_route`, `delete_route`.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    crud::all::<Route>()
+}
+
+/// What is shown beside a route.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
+pub(crate) struct RouteExtra {
+    /// Where the version is reachable from outside.
+    #[schema(format = "uri")]
+    url: String,
+}
+
+impl Shown for Route {
+    const COLLECTION: &'static str = "/api/v1/routes";
+    const TAG: &'static str = "traffic";
+    const ONE: &'static str = "a route";
+    const MANY: &'static str = "routes";
+    const ABOUT: &'static str = "A route makes a version reachable: in one environment, on one host or any, below one base \
+        path. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or \
+        `.well-known`.";
+    const REFUSALS: &'static [Code] = &[Code::RouteTaken];
+    type Extra = RouteExtra;
+
+    fn example() -> RouteSpec {
+        RouteSpec {
+            version_id: "ver_01jd9zk5v8e7rbxq3m6t4n2w0c".parse().expect("it is an id"),
+            upstream_id: "ups_01jd9zk5v8e7rbxq3m6t4n2w0c".parse().expect("it is an id"),
+            environment: "sandbox".parse().expect("it is a name"),
+            host: None,
+            base_path: "/pet-store".to_owned(),
+            body_bytes_max: BODY_BYTES_MAX_DEFAULT,
+            enabled: true,
+        }
+    }
+
+    fn patch_example() -> Value {
+        json!({ "enabled": false })
+    }
+
+    fn filters() -> Vec<Filter> {
+        vec![
+            Filter {
+                parameter: Parameter::query("filter[api]", "Only those of this API.", reference("ApiId")),
+                condition: |text| crud::is::<ApiId>("api_id", text),
+            },
+            Filter {
+                parameter: Parameter::query(
+                    "filter[version]",
+                    "Only those of this version.",
+                    reference("VersionId"),
+                ),
+                condition: |text| crud::is::<VersionId>("version_id", text),
+            },
+            Filter {
+                parameter: Parameter::query(
+                    "filter[upstream]",
+                    "Only those to this upstream.",
+                    reference("UpstreamId"),
+                ),
+                condition: |text| crud::is::<UpstreamId>("upstream_id", text),
+            },
+            Filter {
+                parameter: Parameter::query(
+                    "filter[environment]",
+                    "Only those of this environment, by name.",
+                    text(63),
+                ),
+                condition: |text| crud::is::<Name>("environment", text),
+            },
+        ]
+    }
+
+    async fn parent(_: &Call) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn links(&self, links: Links) -> Links {
+        links
+            .and("api", format!("/api/v1/apis/{}", self.api_id))
+            .and("version", format!("/api/v1/versions/{}", self.spec.version_id))
+            .and("upstream", format!("/api/v1/upstreams/{}", self.spec.upstream_id))
+    }
+
+    async fn extra(call: &Call, them: &[Self]) -> Result<Vec<RouteExtra>, Error> {
+        let url = |route: &Self| RouteExtra {
+            url: call.control().route_url(route),
+        };
+        Ok(them.iter().map(url).collect())
+    }
+}

@@ -32,11 +32,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::Tx;
-use store::entity::{self, Condition, Entity, Window};
+use store::entity::{self, Entity};
 use uuid::Uuid;
 
 use crate::audit::{self, Change};
 use crate::{Caller, Control, Error, FieldError};
+
+pub use store::Arg;
+pub use store::entity::{Condition, Window};
 
 /// What the server adds to a new resource.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +111,7 @@ pub trait Resource: Entity {
     fn visible(caller: &Caller) -> Result<Vec<Condition>, Error> {
         Ok(vec![Condition::Is(
             "organization_id",
-            store::Arg::text(caller.organization()?),
+            Arg::text(caller.organization()?),
         )])
     }
 }
@@ -153,7 +156,7 @@ impl Control {
         caller: &Caller,
         parent: &T::Parent,
         spec: T::Spec,
-        beside: &[(&'static str, store::Arg)],
+        beside: &[(&'static str, Arg)],
     ) -> Result<T, Error> {
         let new = New {
             uuid: self.uuid(),
@@ -174,7 +177,7 @@ impl Control {
     /// Reads a resource that the caller may see.
     pub async fn read<T: Resource>(&self, caller: &Caller, id: T::Id) -> Result<T, Error> {
         let mut conditions = T::visible(caller)?;
-        conditions.push(Condition::Is("id", store::Arg::text(id)));
+        conditions.push(Condition::Is("id", Arg::text(id)));
         let found = entity::find::<T>(&mut self.store(), &conditions).await?;
         let found = found.ok_or_else(|| Error::not_found(T::KIND))?;
         self.authorize(caller, &format!("read_{}", T::KIND), &found)?;
@@ -428,3 +431,6 @@ pub fn plural(kind: &str) -> String {
         None => format!("{kind}s"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client";
-import { Button, ConfirmButton, Dialog, FormPanel, List, SelectField, State, Time, useForm } from "@gateline/ui";
+import { Button, ConfirmButton, Dialog, FormPanel, List, Section, SelectField, State, Time, useForm } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
@@ -16,10 +16,11 @@ export function ApplicationSubscriptions({ applicationId }: { applicationId: str
   const product = (id: string) => products.data?.data.find((each) => each.id === id)?.title ?? id;
   const plan = (id: string) => plans.data?.data.find((each) => each.id === id)?.title ?? id;
   return (
-    <>
-      <div className="mb-3 flex justify-end">
-        <Button onClick={() => setOpen(true)}>Subscribe to a product</Button>
-      </div>
+    <Section
+      title="Subscriptions"
+      text="What it may call, and under which plan."
+      actions={<Button onClick={() => setOpen(true)}>Subscribe to a product</Button>}
+    >
       <List<Subscription>
         label="Subscriptions"
         load={({ cursor }) => read("/api/v1/subscriptions", { params: { query: { cursor, "filter[application]": applicationId } } })}
@@ -41,6 +42,7 @@ export function ApplicationSubscriptions({ applicationId }: { applicationId: str
               row.state !== "cancelled" && (
                 <ConfirmButton
                   label="Cancel"
+                  small
                   title="Cancel the subscription?"
                   onConfirm={async () => {
                     await client.PATCH("/api/v1/subscriptions/{id}", {
@@ -68,7 +70,7 @@ export function ApplicationSubscriptions({ applicationId }: { applicationId: str
           }}
         />
       </Dialog>
-    </>
+    </Section>
   );
 }
 

@@ -1,6 +1,6 @@
 import { client } from "@gateline/api-client";
-import { Brand, type Hit, Loaded, Palette, ThemeChoice, useSession } from "@gateline/ui";
-import { Link, Navigate, Outlet, useLocation } from "@tanstack/react-router";
+import { Brand, type Hit, Loaded, Palette, ThemeChoice, ToSignIn, useSession } from "@gateline/ui";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
 
 const menu: [title: string, entries: [path: string, title: string][]][] = [
   [
@@ -70,7 +70,7 @@ export function Shell() {
   }
   return (
     <Loaded query={query}>
-      {(session) => (session ? <Frame /> : <Navigate to="/sign-in" search={{ next: location.pathname } as never} replace />)}
+      {(session) => (session ? <Frame /> : <ToSignIn to="/sign-in" />)}
     </Loaded>
   );
 }
@@ -129,7 +129,7 @@ function Frame() {
           </p>
           <div className="flex items-center justify-between gap-2">
             <ThemeChoice />
-            <button type="button" className="text-ink-2 hover:text-ink hover:underline" onClick={() => void signOut()}>
+            <button type="button" className="whitespace-nowrap text-ink-2 hover:text-ink hover:underline" onClick={() => void signOut()}>
               Sign out
             </button>
           </div>

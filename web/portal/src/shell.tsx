@@ -1,5 +1,5 @@
-import { Brand, ButtonLink, Loaded, ThemeChoice, useSession } from "@gateline/ui";
-import { Link, Navigate, Outlet, useLocation } from "@tanstack/react-router";
+import { Brand, ButtonLink, Loaded, ThemeChoice, ToSignIn, useSession } from "@gateline/ui";
+import { Link, Outlet } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 
 const menu: [path: string, title: string][] = [
@@ -87,15 +87,10 @@ function Account() {
 /** A screen that needs somebody signed in; comes back after sign-up or sign-in. */
 export function SignedIn(props: { newcomer?: boolean; children: ReactNode }) {
   const { query } = useSession();
-  const location = useLocation();
   return (
     <Loaded query={query}>
       {(session) =>
-        session ? (
-          props.children
-        ) : (
-          <Navigate to={props.newcomer ? "/sign-up" : "/sign-in"} search={{ next: location.pathname + location.searchStr } as never} replace />
-        )
+        session ? props.children : <ToSignIn to={props.newcomer ? "/sign-up" : "/sign-in"} />
       }
     </Loaded>
   );

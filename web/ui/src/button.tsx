@@ -12,16 +12,19 @@ const looks = {
 export type ButtonKind = keyof typeof looks;
 
 const shape =
-  "inline-flex items-center justify-center gap-1.5 min-h-8.5 px-3 rounded-md border whitespace-nowrap select-none transition-colors disabled:opacity-55";
+  "inline-flex items-center justify-center gap-1.5 rounded-md border whitespace-nowrap select-none transition-colors disabled:opacity-55";
+const sizes = { normal: "min-h-8.5 px-3", small: "min-h-7 px-2 text-sm" };
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   kind?: ButtonKind;
   /** Under way: cannot be pressed again, and says so. */
   busy?: boolean;
+  /** For the rows of a table. */
+  small?: boolean;
 }
 
 /** A button; of type `button` unless told otherwise. */
-export function Button({ kind = "secondary", busy, className, children, type = "button", disabled, ...rest }: ButtonProps) {
+export function Button({ kind = "secondary", busy, small, className, children, type = "button", disabled, ...rest }: ButtonProps) {
   return (
     <button
       {...rest}
@@ -29,7 +32,7 @@ export function Button({ kind = "secondary", busy, className, children, type = "
       type={type}
       disabled={disabled || busy}
       aria-busy={busy || undefined}
-      className={`${shape} ${looks[kind]} ${className ?? ""}`}
+      className={`${shape} ${sizes[small ? "small" : "normal"]} ${looks[kind]} ${className ?? ""}`}
     >
       {children}
       {busy && <span aria-hidden="true">…</span>}
@@ -40,7 +43,7 @@ export function Button({ kind = "secondary", busy, className, children, type = "
 /** A link that looks like a button. */
 export function ButtonLink(props: { to: string; kind?: ButtonKind; search?: Record<string, string>; children: ReactNode }) {
   return (
-    <Link to={props.to} {...(props.search ? { search: props.search } : {})} className={`${shape} ${looks[props.kind ?? "secondary"]}`}>
+    <Link to={props.to} {...(props.search ? { search: props.search } : {})} className={`${shape} ${sizes.normal} ${looks[props.kind ?? "secondary"]}`}>
       {props.children}
     </Link>
   );

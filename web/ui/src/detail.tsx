@@ -41,7 +41,7 @@ export function Detail(props: DetailProps) {
       />
       {props.tabs && <Tabs label={`Parts of ${props.title}`} base={props.tabs.base} tabs={props.tabs.of} />}
       {props.facts && (
-        <div className="mb-8 border-y border-line py-4">
+        <div className={`mb-8 border-b border-line pb-5 ${props.tabs ? "" : "border-t pt-4"}`}>
           <Facts of={props.facts} />
         </div>
       )}

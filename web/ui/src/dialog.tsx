@@ -83,11 +83,11 @@ export function Confirm(props: {
 }
 
 /** A button that asks before it acts. */
-export function ConfirmButton(props: { label: string; title: string; onConfirm: () => unknown; children: ReactNode }) {
+export function ConfirmButton(props: { label: string; small?: boolean; title: string; onConfirm: () => unknown; children: ReactNode }) {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <Button kind="danger" onClick={() => setOpen(true)}>
+      <Button kind="danger" small={props.small ?? false} onClick={() => setOpen(true)}>
         {props.label}
       </Button>
       <Confirm open={open} onClose={() => setOpen(false)} title={props.title} action={props.label} onConfirm={props.onConfirm}>

@@ -17,7 +17,7 @@ export { Empty, Loaded, Loading, PageHeader, Panel, Section, Tabs, useTitle } fr
 export { ProblemNote } from "./problem";
 export { ReferenceFrame } from "./reference-frame";
 export { type Sample, sampleCall } from "./sample";
-export { SignInForm, SignUpForm, useSession } from "./session";
+export { SignInForm, SignUpForm, ToSignIn, useSession } from "./session";
 export { SnippetBox } from "./snippet-box";
 export { Badge, Command, CopyButton, Copyable, Facts, Method, State, Time } from "./text";
 export { ThemeChoice } from "./theme";

@@ -6,6 +6,7 @@ import { Button } from "./button";
 import { ConfirmButton, Dialog } from "./dialog";
 import { FormPanel, SelectField, TextField, useForm } from "./form";
 import { List } from "./list";
+import { Section } from "./page";
 import { sampleCall } from "./sample";
 import { SnippetBox } from "./snippet-box";
 import { Copyable, State, Time } from "./text";
@@ -77,8 +78,7 @@ export function Keys(props: KeysProps) {
     </Button>
   );
   return (
-    <>
-      <div className="mb-3 flex justify-end empty:hidden">{create}</div>
+    <Section title="Keys" text="What it calls with. Each is valid in one environment." actions={create}>
       <List<Key>
         label="Keys"
         load={({ cursor }) => read("/api/v1/keys", { params: { query: { cursor, "filter[application]": props.applicationId } } })}
@@ -113,7 +113,7 @@ export function Keys(props: KeysProps) {
           </Button>
         </div>
       </Dialog>
-    </>
+    </Section>
   );
 }
 
@@ -177,7 +177,9 @@ function RotateButton(props: { of: Key; after: (issued: Issued) => void }) {
   });
   return (
     <>
-      <Button onClick={() => setOpen(true)}>Rotate</Button>
+      <Button small onClick={() => setOpen(true)}>
+        Rotate
+      </Button>
       <Dialog open={open} onClose={() => setOpen(false)} title="Rotate the key">
         <p className="mb-4 text-ink-2">A new key takes the place of this one. Give your programs time to change over.</p>
         <FormPanel form={form} submit="Rotate key" unguarded>
@@ -192,6 +194,7 @@ function RevokeButton(props: { of: Key; after: () => unknown }) {
   return (
     <ConfirmButton
       label="Revoke"
+      small
       title="Revoke the key?"
       onConfirm={async () => {
         await client.POST("/api/v1/keys/{id}/revoke", { params: { path: { id: props.of.id } } });

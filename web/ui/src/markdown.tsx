@@ -17,9 +17,10 @@ export function Markdown({ text }: { text: string }) {
   return <div className="prose" dangerouslySetInnerHTML={shown} />;
 }
 
-/** The first words of a CommonMark text, without its marks, for a list. */
+/** The first words of a CommonMark text's first paragraph, without its marks, for a list. */
 export function summary(text: string, length = 160): string {
-  const plain = text
+  const [paragraph = ""] = text.trim().split(/\n\s*\n/);
+  const plain = paragraph
     .replaceAll(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
     .replaceAll(/[`*_#>]/g, "")
     .replaceAll(/\s+/g, " ")

@@ -1,9 +1,10 @@
 import { readText } from "@gateline/api-client";
 import { useQuery } from "@tanstack/react-query";
 import { Suspense, lazy, useMemo } from "react";
+import { loadReference } from "./load-reference";
 import { Loaded, Loading } from "./page";
 
-const Reference = lazy(() => import("./reference"));
+const Reference = lazy(loadReference);
 
 /** The reference of a version's contract; try-it calls go through our own origin to the gateway. */
 export function ReferenceFrame(props: { contract: string; versionId: string }) {

@@ -59,7 +59,13 @@ export default function Reference({ document: content }: { document: Record<stri
       forceDarkModeState: isDark() ? "dark" : "light",
     });
     document.title = title;
+    // Scalar brings a second <main> into the page, which may have one.
+    const watch = new MutationObserver(() => {
+      for (const main of element.querySelectorAll("main:not([role])")) main.setAttribute("role", "group");
+    });
+    watch.observe(element, { childList: true, subtree: true });
     return () => {
+      watch.disconnect();
       reference.destroy();
       element.remove();
     };

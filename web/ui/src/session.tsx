@@ -1,8 +1,8 @@
 /** Who is signed in, and for which organization they act. */
 import { ProblemError, type Schemas, client, done, setContext } from "@gateline/api-client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
+import { useLocation, useNavigate, useSearch } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
 import { FormPanel, TextField, useForm } from "./form";
 
 type SessionAnswer = Schemas["WebSession"];
@@ -51,6 +51,18 @@ export function useSession() {
       queries.setQueryData(sessionKey, adopt(null));
     },
   };
+}
+
+/** Leads to the sign-in or sign-up, which come back to the place of now. */
+export function ToSignIn({ to }: { to: string }) {
+  const navigate = useNavigate();
+  const location = useLocation();
+  // The place when it was first shown: the location changes while the way there is loaded.
+  const [next] = useState(location.pathname + location.searchStr);
+  useEffect(() => {
+    void navigate({ to, search: { next } as never, replace: true });
+  }, [navigate, next, to]);
+  return null;
 }
 
 /** Where to go after signing in: only to a place of our own. */

@@ -110,11 +110,11 @@ export function Command(props: { text: string; label?: string }) {
 /** Names and values: what is known of a thing. */
 export function Facts(props: { of: [string, ReactNode][] }) {
   return (
-    <dl className="grid grid-cols-[repeat(auto-fill,minmax(13rem,1fr))] gap-x-6 gap-y-3">
+    <dl className="flex flex-wrap gap-x-12 gap-y-3">
       {props.of.map(([name, value]) => (
-        <div key={name} className="min-w-0">
+        <div key={name} className="max-w-full min-w-0">
           <dt className="text-sm text-ink-2">{name}</dt>
-          <dd className="overflow-hidden text-ellipsis">{value}</dd>
+          <dd className="break-words">{value}</dd>
         </div>
       ))}
     </dl>

@@ -30,7 +30,7 @@ export function ThemeChoice() {
         applyTheme();
       }}
     >
-      <option value="system">System theme</option>
+      <option value="system">System</option>
       <option value="light">Light</option>
       <option value="dark">Dark</option>
     </select>

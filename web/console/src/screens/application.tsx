@@ -1,5 +1,5 @@
 import { read } from "@gateline/api-client";
-import { ApplicationActions, Copyable, Detail, Keys, Loaded, OperationsTable, Section, Time, UsageChart, useParam, useTarget } from "@gateline/ui";
+import { ApplicationActions, Copyable, Detail, Keys, Loaded, OperationsTable, Time, UsageChart, useParam, useTarget } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { ApplicationSubscriptions } from "../application-subscriptions";
 
@@ -24,12 +24,8 @@ export default function ApplicationScreen() {
             ["Made", <Time key="made" at={application.created_at} />],
           ]}
         >
-          <Section title="Subscriptions" text="What it may call, and under which plan.">
-            <ApplicationSubscriptions applicationId={id} />
-          </Section>
-          <Section title="Keys" text="What it calls with. Each is valid in one environment.">
-            <KeysOf applicationId={id} environments={environments.data?.data.map((each) => each.name) ?? ["sandbox"]} />
-          </Section>
+          <ApplicationSubscriptions applicationId={id} />
+          <KeysOf applicationId={id} environments={environments.data?.data.map((each) => each.name) ?? ["sandbox"]} />
           <section className="mt-8">
             <UsageChart filter={{ application: id }} hours={HOURS} title="Calls" text="Of this application. Good: next to nothing hatched (refused) or red (failed)." />
           </section>

@@ -31,7 +31,7 @@ export default function Audit() {
           { title: "Action", cell: (entry) => <code>{entry.action}</code> },
           { title: "On", cell: (entry) => <code className="text-ink-2">{entry.resource}</code> },
           { title: "Who", minor: true, cell: (entry) => <code className="text-ink-2">{entry.actor}</code> },
-          { title: "Change", cell: (entry) => <Button onClick={() => setShown(entry)}>Show</Button> },
+          { title: "Change", cell: (entry) => <Button small onClick={() => setShown(entry)}>Show</Button> },
         ]}
         empty={{
           title: "Nothing was changed yet",

@@ -15,8 +15,12 @@ export default function Home() {
       <PageHeader title={organization?.title ?? "Home"} text="Everything this organization offers." />
       <UsageChart filter={{}} hours={HOURS} title="Traffic" text="All APIs together. Good: a shape you know from yesterday, with hatched and red parts thin." />
       <div className="mt-8 grid gap-x-10 lg:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">
-        <Checklist called={(usage.data?.length ?? 0) > 0} />
-        <Health />
+        <div className="min-w-0">
+          <Checklist called={(usage.data?.length ?? 0) > 0} />
+        </div>
+        <div className="min-w-0 max-lg:mt-8">
+          <Health />
+        </div>
       </div>
     </>
   );

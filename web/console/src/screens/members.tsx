@@ -57,6 +57,7 @@ export default function Members() {
             cell: (member) => (
               <ConfirmButton
                 label="Remove"
+                  small
                 title={`Remove ${member.email}?`}
                 onConfirm={async () => {
                   await client.DELETE("/api/v1/memberships/{id}", { params: { path: { id: member.id } } });

@@ -55,9 +55,10 @@ function Subscriptions({ applicationId }: { applicationId: string }) {
             cell: (row) =>
               row.state !== "cancelled" && (
                 <span className="flex gap-2">
-                  <Button onClick={() => setChanged(row)}>Change plan</Button>
+                  <Button small onClick={() => setChanged(row)}>Change plan</Button>
                   <ConfirmButton
                     label="Cancel"
+                  small
                     title="Cancel the subscription?"
                     onConfirm={async () => {
                       await client.PATCH("/api/v1/subscriptions/{id}", {

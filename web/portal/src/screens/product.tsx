@@ -1,4 +1,4 @@
-import { Badge, Copyable, Facts, Markdown, Section, SnippetBox, State, count, useTarget } from "@gateline/ui";
+import { Badge, Copyable, Facts, Markdown, Section, SnippetBox, State, count, price, rate, useTarget } from "@gateline/ui";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { type Product, ProductFrame, titleOf } from "./product-frame";
@@ -67,6 +67,23 @@ function FirstCall({ product }: { product: Product }) {
         </Link>{" "}
         and the call is shown with it, ready to run.
       </p>
+      {product.plans.length > 0 && (
+        <section className="pt-5">
+          <h2 className="mb-2 text-lg">Plans</h2>
+          <ul className="divide-y divide-line border-y border-line">
+            {product.plans.map((plan) => (
+              <li key={plan.id} className="flex flex-wrap justify-between gap-x-4 py-2">
+                <Link to={`/products/${product.id}/plans`} className="font-medium hover:text-accent hover:underline">
+                  {plan.title}
+                </Link>
+                <span className="tnum text-ink-2">
+                  {price(plan.price)} · {rate(plan.rate_limit).toLowerCase()}
+                </span>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
     </aside>
   );
 }

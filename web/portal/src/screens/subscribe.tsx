@@ -86,8 +86,8 @@ function SubscribeForm(props: { product: Product; applications: Application[]; a
         single
         options={product.plans.map((each) => ({
           value: each.id,
-          title: `${each.title}: ${price(each.price).toLowerCase()}`,
-          text: `${rate(each.rate_limit)}, ${quota(each.quota)}`,
+          title: each.title,
+          text: `${price(each.price)}, ${rate(each.rate_limit).toLowerCase()}, ${quota(each.quota).toLowerCase()}`,
         }))}
         chosen={[values.plan]}
         set={([id]) => set({ plan: id ?? "" })}

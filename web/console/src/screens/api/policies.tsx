@@ -42,9 +42,10 @@ function Policies({ api }: { api: Schemas["Api"] }) {
             title: "Actions",
             cell: (policy) => (
               <span className="flex gap-2">
-                <Button onClick={() => void turn(policy)}>{policy.enabled === false ? "Turn on" : "Turn off"}</Button>
+                <Button small onClick={() => void turn(policy)}>{policy.enabled === false ? "Turn on" : "Turn off"}</Button>
                 <ConfirmButton
                   label="Remove"
+                  small
                   title={`Remove ${title(policy.kind)}?`}
                   onConfirm={async () => {
                     await client.DELETE("/api/v1/policies/{id}", { params: { path: { id: policy.id } } });

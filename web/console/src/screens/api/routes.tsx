@@ -39,7 +39,7 @@ function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Ver
         },
         { title: "Largest body", numeric: true, minor: true, cell: (route) => bytes(route.body_bytes_max ?? 0) },
         { title: "State", cell: (route) => <State of={route.enabled === false ? "off" : "enabled"} /> },
-        { title: "Actions", cell: (route) => <Button onClick={() => void turn(route)}>{route.enabled === false ? "Turn on" : "Turn off"}</Button> },
+        { title: "Actions", cell: (route) => <Button small onClick={() => void turn(route)}>{route.enabled === false ? "Turn on" : "Turn off"}</Button> },
       ]}
       empty={{
         title: "Not reachable yet",

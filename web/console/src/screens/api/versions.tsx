@@ -32,7 +32,7 @@ export default function ApiVersions() {
               { title: "Ends", cell: (version) => <Time at={version.sunset_at} /> },
               { title: "Id", minor: true, cell: (version) => <Copyable text={version.id} /> },
               { title: "Changed", minor: true, cell: (version) => <Time at={version.updated_at} /> },
-              { title: "Actions", cell: (version) => <Button onClick={() => setChanged(version)}>Change stage</Button> },
+              { title: "Actions", cell: (version) => <Button small onClick={() => setChanged(version)}>Change stage</Button> },
             ]}
           />
           <p className="text-ink-2">A contract with another version number becomes a new version; with the same number it replaces the contract.</p>

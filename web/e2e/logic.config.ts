@@ -1,0 +1,4 @@
+import { defineConfig } from "@playwright/test";
+
+/** Tests of plain functions; no browser, no server. */
+export default defineConfig({ testDir: "./logic", outputDir: "../test-results/logic", reporter: [["list"]] });

@@ -1,0 +1,23 @@
+import { defineConfig } from "@playwright/test";
+
+// The browser is Debian's; nothing is downloaded. CHROMIUM names another one.
+export default defineConfig({
+  testDir: ".",
+  testMatch: "*.spec.ts",
+  globalSetup: "./server.ts",
+  outputDir: "../test-results",
+  // One program is tested, and its usage counters are part of what is looked at.
+  workers: 1,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: [["list"]],
+  use: {
+    viewport: { width: 1360, height: 860 },
+    screenshot: "only-on-failure",
+    permissions: ["clipboard-read", "clipboard-write"],
+    launchOptions: {
+      executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+    },
+  },
+});

@@ -1,0 +1,69 @@
+/** Every screen is visited, in light and dark, and axe finds nothing on it. */
+import { routes as consoleRoutes } from "../console/src/routes";
+import { routes as portalRoutes } from "../portal/src/routes";
+import { type Offer, accessible, beAdmin, call, expect, offer, test } from "./support";
+
+/** Which thing stands for `$id` below a path. */
+let ids: Record<string, string> = {};
+let made: Offer;
+
+test.beforeAll(async () => {
+  made = await offer(`Visited ${Date.now()}`);
+  const [upstreams, plans, applications] = await Promise.all(
+    ["upstreams", "plans", "applications"].map((list) => call<{ data: { id: string }[] }>(`/${list}?limit=1`)),
+  );
+  const application = applications?.data[0] ?? (await call("/applications", { name: "visited", title: "Visited", description: "" }));
+  ids = {
+    apis: made.api,
+    products: made.product,
+    upstreams: upstreams?.data[0]?.id ?? "",
+    plans: plans?.data[0]?.id ?? "",
+    applications: application?.id ?? "",
+  };
+});
+
+const address = (base: string, path: string) => base + path.replace(/^\/(\w+)\/\$id/, (_, list: string) => `/${list}/${ids[list]}`);
+
+for (const [base, routes] of Object.entries({ "/console": consoleRoutes, "/portal": portalRoutes })) {
+  for (const path of Object.keys(routes)) {
+    test(`${base}${path} is accessible in light and dark`, async ({ page }) => {
+      if (!path.startsWith("/sign-")) await beAdmin(page);
+      await page.goto(address(base, path));
+      await expect(page.getByRole("heading", { level: 1 }).first()).toBeVisible();
+      await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme });
+        // What the reference shows inside is Scalar's.
+        await accessible(page, [".scalar-app"]);
+      }
+      await expect(page).toHaveTitle(/ · Gateline$/);
+    });
+  }
+}
+
+test.describe("what is not there", () => {
+  test.use({ allowed: [{ status: 404, path: /\/apis\/api_/ }] });
+
+  test("is told as a problem with its code and request", async ({ page }) => {
+    await beAdmin(page);
+    await page.goto("/console/apis/api_01jd9zk5v8e7rbxq3m6t4n2w0c");
+    await expect(page.getByRole("alert")).toContainText("not_found");
+    await accessible(page);
+    await page.goto("/console/no-such-screen");
+    await expect(page.getByRole("heading", { name: "There is no such page" })).toBeVisible();
+  });
+});
+
+test("the reference of our own API opens", async ({ page }) => {
+  await page.goto("/api/docs");
+  await expect(page.locator(".scalar-app").first()).toBeVisible();
+  await expect(page.getByText("/apis/import").first()).toBeVisible();
+});
+
+test("scripts arrive compressed and are kept for good", async ({ page, request }) => {
+  await page.goto("/portal/");
+  const script = await page.locator("script[src]").first().getAttribute("src");
+  const response = await request.get(script ?? "", { headers: { "accept-encoding": "br" } });
+  expect(response.headers()["content-encoding"]).toBe("br");
+  expect(response.headers()["cache-control"]).toContain("immutable");
+});

@@ -1,0 +1,164 @@
+/** What browser tests are made of: a page that may not complain, sign-in, data, accessibility. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { type BrowserContext, type Page, test as base, expect } from "@playwright/test";
+import type { AxeResults, ElementContext } from "axe-core";
+import type { Ready } from "./server";
+
+export { expect };
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The program under test. */
+export const ready = (): Ready => JSON.parse(process.env["E2E_READY"] ?? "{}") as Ready;
+
+/** The service behind it. */
+export const service = (): string => process.env["E2E_SERVICE"] ?? "";
+
+/** The browser's note of a failed call; tests name the ones they provoke. */
+interface Allowed {
+  status: number;
+  path: RegExp;
+}
+
+// Asking who is signed in is answered 401 to those who are not.
+const always: Allowed[] = [{ status: 401, path: /\/auth\/sessions\/current$/ }];
+
+interface Fixtures {
+  /** Failed calls that this test provokes. */
+  allowed: Allowed[];
+}
+
+/** A test whose page must stay silent: no error in the console, no exception, nothing against the security policy, no call elsewhere. */
+export const test = base.extend<Fixtures>({
+  // Known only when the program runs. Playwright wants the pattern, even an empty one.
+  // eslint-disable-next-line no-empty-pattern
+  baseURL: async ({}, use) => use(ready().control),
+  allowed: [[], { option: true }],
+  page: async ({ page, allowed }, use) => {
+    const complaints: string[] = [];
+    const expected = [...always, ...allowed];
+    const { origin } = new URL(ready().control);
+    page.on("pageerror", (error) => complaints.push(`exception: ${error.message}`));
+    page.on("console", (message) => {
+      if (message.type() !== "error") return;
+      const status = Number(/status of (\d+)/.exec(message.text())?.[1] ?? 0);
+      const { pathname } = new URL(message.location().url || "about:blank");
+      if (expected.some((each) => each.status === status && each.path.test(pathname))) return;
+      complaints.push(`console: ${message.text()} (${pathname})`);
+    });
+    page.on("request", (request) => {
+      const url = new URL(request.url());
+      if (url.origin !== origin && !["data:", "blob:", "about:"].includes(url.protocol)) complaints.push(`left our origin: ${request.url()}`);
+    });
+    await page.addInitScript(() => {
+      addEventListener("securitypolicyviolation", (event) => {
+        throw new Error(`${event.violatedDirective} forbids ${event.blockedURI || event.sourceFile}`);
+      });
+    });
+    await use(page);
+    expect(complaints, "the page has nothing to complain about").toEqual([]);
+  },
+});
+
+let session: Awaited<ReturnType<BrowserContext["cookies"]>> | undefined;
+
+/** Is the administrator, without going through the sign-in. */
+export async function beAdmin(page: Page): Promise<void> {
+  if (!session) {
+    const { email, password } = ready().admin;
+    const answer = await page.request.post("/api/v1/auth/sessions", { data: { email, password } });
+    expect(answer.ok(), "the administrator can sign in").toBe(true);
+    session = await page.context().cookies();
+  }
+  await page.context().addCookies(session);
+}
+
+/** Signs the administrator in to the console. */
+export async function signIn(page: Page): Promise<void> {
+  await page.goto("/console/sign-in");
+  await page.getByLabel("Email").fill(ready().admin.email);
+  await page.getByLabel("Password").fill(ready().admin.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
+}
+
+/** Calls the control API as the administrator. */
+export async function call<T = Record<string, string>>(path: string, body?: unknown): Promise<T> {
+  const response = await fetch(`${ready().control}/api/v1${path}`, {
+    method: body === undefined ? "GET" : "POST",
+    headers: { authorization: `Bearer ${ready().admin.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
+  return JSON.parse(text) as T;
+}
+
+/** A contract with two operations. */
+export const contract = (title: string): string => `openapi: 3.1.0
+info:
+  title: ${title}
+  version: 1.0.0
+  description: Pets to take home.
+paths:
+  /pets:
+    get:
+      operationId: list_pets
+      summary: All pets
+      responses:
+        "200":
+          description: The pets
+  /pets/{pet_id}:
+    get:
+      operationId: read_pet
+      summary: One pet
+      parameters:
+        - name: pet_id
+          in: path
+          required: true
+          schema: { type: integer }
+          example: 7
+      responses:
+        "200":
+          description: The pet
+`;
+
+/** What [`offer`] made. */
+export interface Offer {
+  api: string;
+  version: string;
+  product: string;
+}
+
+/** Imports and publishes a contract, as `gateline import --publish` does. */
+export async function offer(title: string): Promise<Offer> {
+  const made = await call<Offer>("/apis/import", { document: contract(title), upstream_url: service(), publish: true, environment: "sandbox" });
+  return { api: made.api, version: made.version, product: made.product };
+}
+
+/** Fails when axe finds something; `exclude` leaves out what is not ours. */
+export async function accessible(page: Page, exclude: string[] = []): Promise<void> {
+  await page.evaluate(axe);
+  const result = await page.evaluate(async (excluded) => {
+    const context: ElementContext = { include: ["body"], exclude: excluded };
+    const global = globalThis as unknown as { axe: { run: (context: ElementContext) => Promise<AxeResults> } };
+    return global.axe.run(context);
+  }, exclude);
+  const found = result.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.target.join(" ")).join(" | ")}`);
+  expect(found, "axe finds nothing").toEqual([]);
+}
+
+let people = 0;
+
+/** Makes an account in the portal; the page comes back to where it was asked for. */
+export async function signUp(page: Page, name: string): Promise<string> {
+  people += 1;
+  const email = `${name.toLowerCase()}-${Date.now()}-${people}@example.com`;
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Email").fill(email);
+  await page.getByLabel("Password").fill("a sentence is a good one");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();
+  return email;
+}

@@ -14,23 +14,20 @@ use std::process::{Command, Stdio};
 use crate::source::{Error, read, root};
 
 /// A generated file and what makes it, from the project's folder.
-struct Generated(&'static str, fn(&Path) -> Result<String, Error>);
+struct Generated(&'static str, fn() -> Result<String, Error>);
 
 const FILES: &[Generated] = &[
-    Generated("spec/errors.json", |_| errors::catalogue()),
-    Generated("crates/client/src/generated/types.rs", |root| {
-        rust_client::types(&openapi(root)?)
-    }),
-    Generated("crates/client/src/generated/operations.rs", |root| {
-        rust_client::operations(&openapi(root)?)
-    }),
+    Generated("spec/errors.json", errors::catalogue),
+    Generated("spec/openapi.json", openapi),
+    Generated("crates/client/src/generated/types.rs", || rust_client::types(&api::openapi())),
+    Generated("crates/client/src/generated/operations.rs", || rust_client::operations(&api::openapi())),
 ];
 
 /// Writes what differs; complains about nothing.
 pub(crate) fn write() -> Result<Vec<String>, Error> {
     let root = root()?;
     for Generated(path, make) in FILES {
-        let (path, text) = (root.join(path), make(&root)?);
+        let (path, text) = (root.join(path), make()?);
         if current(&path) == text {
             continue;
         }
@@ -43,6 +40,7 @@ pub(crate) fn write() -> Result<Vec<String>, Error> {
             source,
         })?;
     }
+    settings_schema(&root)?;
     Ok(Vec::new())
 }
 
@@ -51,7 +49,7 @@ pub(crate) fn complaints() -> Result<Vec<String>, Error> {
     let root = root()?;
     let mut complaints = Vec::new();
     for Generated(path, make) in FILES {
-        if current(&root.join(path)) != make(&root)? {
+        if current(&root.join(path)) != make()? {
             complaints.push(format!(
                 "{path}: not what its generator makes; run `make gen` and commit"
             ));
@@ -65,12 +63,26 @@ fn current(path: &Path) -> String {
     read(path).unwrap_or_default()
 }
 
-fn openapi(root: &Path) -> Result<serde_json::Value, Error> {
-    let path = root.join("spec/openapi.json");
-    serde_json::from_str(&read(&path)?).map_err(|error| Error::Document {
-        document: "spec/openapi.json".to_owned(),
-        reason: error.to_string(),
-    })
+/// The control API's document as the server serves it, written prettily.
+fn openapi() -> Result<String, Error> {
+    Ok(format!("{:#}\n", api::openapi()))
+}
+
+/// The schema of the settings file. The program prints it, because it is the program that has the settings; its own
+/// tests say when the file is old.
+fn settings_schema(root: &Path) -> Result<(), Error> {
+    let failed = |reason: String| Error::Program { program: "gateline config schema", reason };
+    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+        .args(["run", "--quiet", "--package", "gateline", "--", "config", "schema"])
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(output.status.to_string()));
+    }
+    let path = root.join("spec/config.schema.json");
+    fs::write(&path, output.stdout).map_err(|source| Error::File { path, source })
 }
 
 /// Rust source as `cargo fmt` would leave it.

@@ -44,7 +44,11 @@ const LAYERS: &[Layer] = &[
         &["control", "domain", "events", "webui"],
         "HTTP edge of control; reads the nodes' event wire form",
     ),
-    Layer("gateway-bench-load", &[], "the benchmark's load knows nothing of what it measures"),
+    Layer(
+        "gateway-bench-load",
+        &[],
+        "the benchmark's load knows nothing of what it measures",
+    ),
     Layer("client", &[], "generated from the OpenAPI document alone"),
     Layer(
         "cli",
@@ -64,7 +68,7 @@ const LAYERS: &[Layer] = &[
             "policy",
             "store",
         ],
-        "the program wires everything",
+        "the program wires everything, and loads the sample as a client",
     ),
     Layer(
         "gateline-edge",
@@ -96,8 +100,8 @@ const FENCES: &[Fence] = &[
     ),
     Fence(
         "axum",
-        &["api", "departures"],
-        "the data plane runs on hyper; control knows no HTTP",
+        &["api", "departures", "gateline"],
+        "the data plane runs on hyper, control knows no HTTP; the program gives the router a listener",
     ),
     Fence("redb", &["events"], "the durable log is one type"),
     Fence("utoipa-axum", &["api"], "only the edge has routes"),

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use load::{Error, Loaded, Sources, load};
+pub(crate) use load::{Loaded, Sources, load};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +45,11 @@ pub(crate) struct Control {
     pub(crate) public_url: Option<String>,
     /// How consumers reach the gateway, as `https://gateway.example.com`; made of `gateway.listen` if absent.
     pub(crate) gateway_url: Option<String>,
+    /// Origins beside our own whose pages may call the API, as `https://console.example`.
+    pub(crate) cors_origins: Vec<String>,
+    /// Whether a proxy of yours stands in front and `X-Forwarded-For` names the client. Without one, anybody could
+    /// write that header and so get around the limits on sign-in.
+    pub(crate) trusts_proxy: bool,
 }
 
 /// The control plane's database.
@@ -140,25 +145,54 @@ impl Default for Settings {
 
 impl Default for Control {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)), public_url: None, gateway_url: None }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8081)),
+            public_url: None,
+            gateway_url: None,
+            cors_origins: Vec::new(),
+            trusts_proxy: false,
+        }
     }
 }
 
 impl Default for Usage {
     fn default() -> Self {
-        Self { commit_interval_ms: 10, ring_capacity: 8192, when_full: WhenFull::default() }
+        Self {
+            commit_interval_ms: 10,
+            ring_capacity: 8192,
+            when_full: WhenFull::default(),
+        }
     }
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::default(), level: "info".to_owned() }
+        Self {
+            format: LogFormat::default(),
+            level: "info".to_owned(),
+        }
     }
+}
+
+/// Whether a setting's value is not to be shown.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let pointer: String = name
+        .split('.')
+        .map(|part| format!("/properties/{part}"))
+        .collect();
+    let schema = schema();
+    let property = schema
+        .pointer(&pointer)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    property.contains("writeOnly")
 }
 
 /// The JSON Schema of the file.
 pub(crate) fn schema() -> serde_json::Value {
-    let mut generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator();
     let mut schema = generator.root_schema_for::<Settings>();
     schema.insert("title".to_owned(), "gateline.toml".into());
     schema.to_value()

@@ -14,7 +14,15 @@ use super::{Settings, schema};
 const FILE_DEFAULT: &str = "gateline.toml";
 const PREFIX: &str = "GATELINE_";
 /// Variables of the commands and of tests, which are no settings of the server.
-const OTHER_VARIABLES: [&str; 7] = ["CONFIG", "URL", "TOKEN", "ORGANIZATION", "OUTPUT", "FAULT", "CONFIG_DIR"];
+const OTHER_VARIABLES: [&str; 7] = [
+    "CONFIG",
+    "URL",
+    "TOKEN",
+    "ORGANIZATION",
+    "OUTPUT",
+    "FAULT",
+    "CONFIG_DIR",
+];
 
 /// Where settings come from.
 #[derive(Debug, Default)]
@@ -62,16 +70,32 @@ pub(crate) struct Loaded {
 pub(crate) enum Error {
     /// The file cannot be read.
     #[error("{}: {source}", path.display())]
-    File { path: PathBuf, #[source] source: io::Error },
+    File {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     /// The file is not TOML.
     #[error("{}:{line}: {reason}", path.display())]
-    Syntax { path: PathBuf, line: usize, reason: String },
+    Syntax {
+        path: PathBuf,
+        line: usize,
+        reason: String,
+    },
     /// There is no setting of this name.
     #[error("{origin}: there is no setting `{name}`{}", nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default())]
-    Unknown { origin: Origin, name: String, nearest: Option<String> },
+    Unknown {
+        origin: Origin,
+        name: String,
+        nearest: Option<String>,
+    },
     /// The value does not fit.
     #[error("{origin}: `{name}` {reason}")]
-    Invalid { origin: Origin, name: String, reason: String },
+    Invalid {
+        origin: Origin,
+        name: String,
+        reason: String,
+    },
 }
 
 type Values = BTreeMap<String, (Value, Origin)>;
@@ -81,10 +105,16 @@ pub(crate) fn load(sources: &Sources) -> Result<Loaded, Error> {
     let names = names();
     let mut values = Values::new();
     let variable = |name: &str| {
-        let found = sources.environment.iter().find(|(other, _)| other.strip_prefix(PREFIX) == Some(name));
+        let found = sources
+            .environment
+            .iter()
+            .find(|(other, _)| other.strip_prefix(PREFIX) == Some(name));
         found.map(|(_, value)| value.clone())
     };
-    let named = sources.file.clone().or_else(|| variable("CONFIG").map(PathBuf::from));
+    let named = sources
+        .file
+        .clone()
+        .or_else(|| variable("CONFIG").map(PathBuf::from));
     let file = named.or_else(|| Some(PathBuf::from(FILE_DEFAULT)).filter(|path| path.is_file()));
     if let Some(path) = file {
         read_file(&path, &names, &mut values)?;
@@ -104,6 +134,8 @@ enum Kind {
     Text,
     Integer,
     Boolean,
+    /// In text, separated by commas.
+    List,
 }
 
 /// All settings: the leaves of the schema.
@@ -116,11 +148,18 @@ fn names() -> BTreeMap<String, Kind> {
 fn leaves(schema: &Value, path: &str, names: &mut BTreeMap<String, Kind>) {
     let alternatives = schema.get("anyOf").and_then(Value::as_array);
     let schema = alternatives
-        .and_then(|all| all.iter().find(|one| one.get("type").is_none_or(|kind| kind != "null")))
+        .and_then(|all| {
+            all.iter()
+                .find(|one| one.get("type").is_none_or(|kind| kind != "null"))
+        })
         .unwrap_or(schema);
     if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
         for (name, property) in properties {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
             leaves(property, &path, names);
         }
         return;
@@ -134,6 +173,8 @@ fn leaves(schema: &Value, path: &str, names: &mut BTreeMap<String, Kind>) {
         Kind::Integer
     } else if is("boolean") {
         Kind::Boolean
+    } else if is("array") {
+        Kind::List
     } else {
         Kind::Text
     };
@@ -141,14 +182,22 @@ fn leaves(schema: &Value, path: &str, names: &mut BTreeMap<String, Kind>) {
 }
 
 fn read_file(path: &Path, names: &BTreeMap<String, Kind>, values: &mut Values) -> Result<(), Error> {
-    let text = fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    let text = fs::read_to_string(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })?;
     let line_of = |place: usize| text[..place.min(text.len())].matches('\n').count() + 1;
     let table = DeTable::parse(&text).map_err(|error| Error::Syntax {
         path: path.to_owned(),
         line: error.span().map_or(1, |span| line_of(span.start)),
         reason: error.message().to_owned(),
     })?;
-    let mut reader = FileReader { path, names, values, line_of: &line_of };
+    let mut reader = FileReader {
+        path,
+        names,
+        values,
+        line_of: &line_of,
+    };
     reader.table(table.get_ref(), "")
 }
 
@@ -163,7 +212,11 @@ impl FileReader<'_> {
     fn table(&mut self, table: &DeTable<'_>, prefix: &str) -> Result<(), Error> {
         for (key, value) in table {
             let key_text: &str = key.get_ref();
-            let name = if prefix.is_empty() { key_text.to_owned() } else { format!("{prefix}.{key_text}") };
+            let name = if prefix.is_empty() {
+                key_text.to_owned()
+            } else {
+                format!("{prefix}.{key_text}")
+            };
             let origin = Origin::File(self.path.to_owned(), (self.line_of)(key.span().start));
             let inside = format!("{name}.");
             if self.names.contains_key(&name) {
@@ -179,7 +232,11 @@ impl FileReader<'_> {
                 }
             } else {
                 let nearest = nearest(&name, self.names.keys().map(String::as_str));
-                return Err(Error::Unknown { origin, name, nearest });
+                return Err(Error::Unknown {
+                    origin,
+                    name,
+                    nearest,
+                });
             }
         }
         Ok(())
@@ -187,13 +244,18 @@ impl FileReader<'_> {
 }
 
 fn json(value: &Spanned<DeValue<'_>>, name: &str, origin: &Origin) -> Result<Value, Error> {
-    let invalid = |reason: String| Error::Invalid { origin: origin.clone(), name: name.to_owned(), reason };
+    let invalid = |reason: String| Error::Invalid {
+        origin: origin.clone(),
+        name: name.to_owned(),
+        reason,
+    };
     match value.get_ref() {
         DeValue::String(text) => Ok(Value::String(text.to_string())),
         DeValue::Boolean(value) => Ok(Value::Bool(*value)),
         DeValue::Integer(integer) => i64::from_str_radix(&integer.as_str().replace('_', ""), integer.radix())
             .map(Value::from)
             .map_err(|error| invalid(error.to_string())),
+        DeValue::Array(values) => values.iter().map(|value| json(value, name, origin)).collect(),
         other => Err(invalid(format!("cannot be a {}", other.type_str()))),
     }
 }
@@ -208,14 +270,21 @@ fn read_environment(
         .map(|name| (name.replace('.', "_").to_uppercase(), name.as_str()))
         .collect();
     for (variable, value) in environment {
-        let Some(short) = variable.strip_prefix(PREFIX) else { continue };
+        let Some(short) = variable.strip_prefix(PREFIX) else {
+            continue;
+        };
         if OTHER_VARIABLES.contains(&short) {
             continue;
         }
         let origin = Origin::Variable(variable.clone());
         let Some(name) = variables.get(short) else {
-            let nearest = nearest(short, variables.keys().map(String::as_str)).map(|name| format!("{PREFIX}{name}"));
-            return Err(Error::Unknown { origin, name: variable.clone(), nearest });
+            let nearest =
+                nearest(short, variables.keys().map(String::as_str)).map(|name| format!("{PREFIX}{name}"));
+            return Err(Error::Unknown {
+                origin,
+                name: variable.clone(),
+                nearest,
+            });
         };
         let value = parse(names[*name], value, name, &origin)?;
         values.insert((*name).to_owned(), (value, origin));
@@ -229,10 +298,27 @@ fn parse(kind: Kind, text: &str, name: &str, origin: &Origin) -> Result<Value, E
         Kind::Text => Some(Value::String(text.to_owned())),
         Kind::Integer => text.parse::<i64>().ok().map(Value::from),
         Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
+        Kind::List => Some(
+            text.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .collect(),
+        ),
     };
     parsed.ok_or_else(|| {
-        let reason = format!("must be {}, not `{text}`", if kind == Kind::Integer { "a number" } else { "true or false" });
-        Error::Invalid { origin: origin.clone(), name: name.to_owned(), reason }
+        let reason = format!(
+            "must be {}, not `{text}`",
+            if kind == Kind::Integer {
+                "a number"
+            } else {
+                "true or false"
+            }
+        );
+        Error::Invalid {
+            origin: origin.clone(),
+            name: name.to_owned(),
+            reason,
+        }
     })
 }
 
@@ -250,8 +336,12 @@ fn assemble(values: Values) -> Result<Loaded, Error> {
     let settings: Settings = serde_path_to_error::deserialize(tree).map_err(|error| {
         let name = error.path().to_string();
         // A missing part of a table is reported at the table.
-        let found = origins.iter().find(|(other, _)| **other == name || other.starts_with(&format!("{name}.")));
-        let (name, origin) = found.map_or((name, Origin::Flag("settings")), |(name, origin)| (name.clone(), origin.clone()));
+        let found = origins
+            .iter()
+            .find(|(other, _)| **other == name || other.starts_with(&format!("{name}.")));
+        let (name, origin) = found.map_or((name, Origin::Flag("settings")), |(name, origin)| {
+            (name.clone(), origin.clone())
+        });
         let reason = format!("is not valid: {}", error.into_inner());
         Error::Invalid { origin, name, reason }
     })?;
@@ -264,8 +354,16 @@ fn assemble(values: Values) -> Result<Loaded, Error> {
 fn check(loaded: &Loaded) -> Result<(), Error> {
     let settings = &loaded.settings;
     let wrong = |name: &str, reason: &str| {
-        let origin = loaded.origins.get(name).cloned().unwrap_or(Origin::Flag("settings"));
-        Err(Error::Invalid { origin, name: name.to_owned(), reason: reason.to_owned() })
+        let origin = loaded
+            .origins
+            .get(name)
+            .cloned()
+            .unwrap_or(Origin::Flag("settings"));
+        Err(Error::Invalid {
+            origin,
+            name: name.to_owned(),
+            reason: reason.to_owned(),
+        })
     };
     if !(1..=1000).contains(&settings.usage.commit_interval_ms) {
         return wrong("usage.commit_interval_ms", "must be from 1 to 1000");

@@ -1,0 +1,181 @@
+//! The sample: the departures service on a port of its own, imported once, with a key to try.
+//!
+//! Loaded through the public API, as anybody would. The key is shown once by the API, so what the printed line
+//! needs is kept in `demo.json` beside the data.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use client::{Call, Client, segment};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::folder::write_private;
+use crate::serve::{Admin, Stop, client_of};
+
+const NAME: &str = "departures";
+const PLAN: &str = "free";
+/// A call that needs no body and shows something.
+const SHOWN: &str = "/stations/harbour/departures?limit=3";
+
+/// Why the sample cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A call of the API failed.
+    #[error(transparent)]
+    Call(#[from] client::Error),
+    /// The service cannot listen.
+    #[error("the sample service cannot listen")]
+    Listen(#[source] io::Error),
+    /// What the sample needs at the next start cannot be kept.
+    #[error("{}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// An answer of the API lacks a field.
+    #[error("the answer has no `{0}`")]
+    Answer(&'static str),
+}
+
+/// The loaded sample and its running service.
+#[derive(Debug)]
+pub(crate) struct Demo {
+    /// The API's id.
+    pub(crate) api: String,
+    /// A URL that answers 200.
+    pub(crate) url: String,
+    /// A key for it.
+    pub(crate) key: String,
+    stop: Stop,
+    service: JoinHandle<()>,
+}
+
+/// What is kept between starts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Kept {
+    port: u16,
+    key: String,
+}
+
+impl Demo {
+    /// Starts the service and makes sure that the gateway serves it.
+    pub(crate) async fn start(
+        data: &Path,
+        control: &str,
+        gateway: &str,
+        admin: &Admin,
+    ) -> Result<Self, Error> {
+        let path = data.join("demo.json");
+        let kept: Kept = std::fs::read(&path)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
+        // The port of last time, so that nothing needs to be changed; another one if somebody took it.
+        let listener = match TcpListener::bind(("127.0.0.1", kept.port)).await {
+            Ok(listener) => listener,
+            Err(_) => TcpListener::bind("127.0.0.1:0").await.map_err(Error::Listen)?,
+        };
+        let port = listener.local_addr().map_err(Error::Listen)?.port();
+        let stop = Stop::new();
+        let told = stop.told();
+        let service = tokio::spawn(async move {
+            if let Err(error) = departures::serve(listener, told).await {
+                tracing::error!(%error, "the sample service stopped");
+            }
+        });
+        let loader = Loader {
+            client: client_of(control, admin)?,
+            upstream: format!("http://127.0.0.1:{port}"),
+        };
+        let api = loader.api().await?;
+        let key = if kept.key.is_empty() {
+            loader.key().await?
+        } else {
+            kept.key
+        };
+        let text = serde_json::to_string(&Kept {
+            port,
+            key: key.clone(),
+        })
+        .expect("plain data");
+        write_private(&path, &text).map_err(|source| Error::File { path, source })?;
+        Ok(Self {
+            api,
+            url: format!("{gateway}/{NAME}{SHOWN}"),
+            key,
+            stop,
+            service,
+        })
+    }
+
+    /// Ends the service.
+    pub(crate) async fn stop(self) {
+        self.stop.now();
+        // A service that panicked has ended, too.
+        let _ = self.service.await;
+    }
+}
+
+struct Loader {
+    client: Client,
+    upstream: String,
+}
+
+impl Loader {
+    /// The sample API's id; imported if it is not there, pointed to the service's port if it is.
+    async fn api(&self) -> Result<String, Error> {
+        let call = Call::new(Method::GET, "/api/v1/apis").query("filter[name]", Some(&NAME));
+        let found: Value = self.client.send_json(call).await?;
+        let Some(api) = text(&found, "/data/0/id") else {
+            let body = json!({
+                "name": NAME, "document": departures::CONTRACT, "upstream_url": self.upstream, "publish": true,
+            });
+            let call = Call::new(Method::POST, "/api/v1/apis/import").json(&body)?;
+            let imported: Value = self.client.send_json(call).await?;
+            return text(&imported, "/api").ok_or(Error::Answer("api"));
+        };
+        let call = Call::new(Method::GET, "/api/v1/routes").query("filter[api_id]", Some(&api));
+        let routes: Value = self.client.send_json(call).await?;
+        if let Some(upstream) = text(&routes, "/data/0/upstream_id") {
+            self.point(&upstream).await?;
+        }
+        Ok(api)
+    }
+
+    async fn point(&self, id: &str) -> Result<(), Error> {
+        let path = format!("/api/v1/upstreams/{}", segment(id));
+        let upstream: Value = self
+            .client
+            .send_json(Call::new(Method::GET, path.clone()))
+            .await?;
+        if text(&upstream, "/targets/0/url").is_some_and(|url| url.trim_end_matches('/') == self.upstream) {
+            return Ok(());
+        }
+        let revision = upstream
+            .get("revision")
+            .and_then(Value::as_i64)
+            .ok_or(Error::Answer("revision"))?;
+        let patch = json!({ "targets": [{ "url": self.upstream }] });
+        let call = Call::new(Method::PATCH, path).header("if-match", Some(&format!("\"{revision}\"")));
+        Ok(self.client.send_nothing(call.merge_patch(&patch)?).await?)
+    }
+
+    async fn key(&self) -> Result<String, Error> {
+        let body = json!({ "api": NAME, "plan": PLAN, "title": "Sample" });
+        let key: Value = self
+            .client
+            .send_json(Call::new(Method::POST, "/api/v1/keys/quick").json(&body)?)
+            .await?;
+        text(&key, "/key").ok_or(Error::Answer("key"))
+    }
+}
+
+fn text(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+}

@@ -1,0 +1,250 @@
+//! Starts the parts of a server in the order in which they need each other, and stops them in the other one.
+//!
+//! Start: data directory → listeners → gateway (without a snapshot: it answers `not_ready`) → control plane, which
+//! must know the gateway's address → snapshots and usage flow → API → sample → "everything answers". Stop: the
+//! gateway finishes its calls, its records go to the log, the log to the store, then the API and the store end.
+
+mod error;
+mod node;
+mod plane;
+mod ready;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cli::Exit;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::announce;
+use crate::arguments::{Role, Serve, SettingsFlags, Up};
+use crate::demo::Demo;
+use crate::folder::Folder;
+use crate::settings::{self, Settings};
+
+pub(crate) use error::Error;
+use node::Node;
+use plane::Plane;
+pub(crate) use ready::{Admin, client as client_of};
+
+/// Which parts run in this process.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    control: bool,
+    gateway: bool,
+    demo: bool,
+    ready_file: Option<PathBuf>,
+}
+
+impl Plan {
+    /// Everything.
+    pub(crate) fn up(arguments: &Up) -> Self {
+        let ready_file = arguments.ready.ready_file.clone();
+        Self {
+            control: true,
+            gateway: true,
+            demo: !arguments.no_demo,
+            ready_file,
+        }
+    }
+
+    /// The chosen roles.
+    pub(crate) fn serve(arguments: &Serve) -> Self {
+        Self {
+            control: arguments.roles.contains(&Role::Control),
+            gateway: arguments.roles.contains(&Role::Gateway),
+            demo: false,
+            ready_file: arguments.ready.ready_file.clone(),
+        }
+    }
+}
+
+/// Tells tasks to stop; they hold a receiver.
+#[derive(Debug, Clone)]
+pub(crate) struct Stop(watch::Sender<bool>);
+
+impl Stop {
+    /// Nobody is told yet.
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    /// Tells all of them.
+    pub(crate) fn now(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// For parts that take a receiver.
+    pub(crate) fn receiver(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+
+    /// Ready when told.
+    pub(crate) fn told(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut receiver = self.0.subscribe();
+        async move {
+            // A sender that is gone tells nothing more: then it is over, too.
+            let _ = receiver.wait_for(|told| *told).await;
+        }
+    }
+}
+
+/// Runs the parts of a plan until a signal; prints where they are.
+pub(crate) fn run(flags: &SettingsFlags, plan: &Plan) -> Exit {
+    let settings = match settings::load(&flags.sources()) {
+        Ok(loaded) => loaded.settings,
+        Err(error) => {
+            crate::complain(&error.to_string());
+            return Exit::Settings;
+        }
+    };
+    if let Err(error) = crate::log::start(&settings.log) {
+        crate::complain(&format!("`log.level` is not valid: {error}"));
+        return Exit::Settings;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let served = match runtime {
+        Ok(runtime) => runtime.block_on(serve(&settings, plan)),
+        Err(source) => Err(Error::Runtime { source }),
+    };
+    match served {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            crate::complain(&error.explain());
+            error.exit()
+        }
+    }
+}
+
+async fn serve(settings: &Settings, plan: &Plan) -> Result<(), Error> {
+    let mut signals = Signals::listen()?;
+    let folder = Folder::take(&settings.data_dir)?;
+    let door = if plan.control {
+        Some(plane::bind(settings.control.listen).await?)
+    } else {
+        None
+    };
+    let mut node = if plan.gateway {
+        Some(Node::start(settings, &folder)?)
+    } else {
+        None
+    };
+    let gateway = node.as_ref().map(Node::url);
+    let mut plane = match door {
+        Some(door) => {
+            let gateway = gateway.clone().unwrap_or_else(|| url(settings.gateway.listen));
+            Some(Plane::open(settings, &folder, door, gateway).await?)
+        }
+        None => None,
+    };
+    if let Some(node) = &mut node {
+        match &plane {
+            Some(plane) => node.follow(plane).await?,
+            None => node.follow_from_afar(settings)?,
+        }
+    }
+    if let Some(plane) = &mut plane {
+        plane.serve(node.as_ref());
+    }
+    let begun = begin(plan, &folder, plane.as_ref(), gateway);
+    let demo = tokio::select! {
+        begun = begun => begun?,
+        () = signals.any() => None,
+    };
+    if !signals.came {
+        signals.any().await;
+    }
+    let mut again = signals;
+    tokio::select! {
+        () = finish(node, plane, demo) => Ok(()),
+        // Whoever asks twice does not want to wait.
+        () = again.any() => Err(Error::Impatient),
+    }
+}
+
+/// Waits until everything answers, loads the sample, and says where everything is.
+async fn begin(
+    plan: &Plan,
+    folder: &Folder,
+    plane: Option<&Plane>,
+    gateway: Option<String>,
+) -> Result<Option<Demo>, Error> {
+    let control = plane.map(Plane::url);
+    ready::wait(control.as_deref(), gateway.as_deref(), plane.is_some()).await?;
+    let admin = match plane {
+        Some(plane) => ready::sign_in(plane).await?,
+        None => None,
+    };
+    let demo = match (plan.demo, &control, &gateway, &admin) {
+        (true, Some(control), Some(gateway), Some(admin)) => {
+            Some(Demo::start(folder.path(), control, gateway, admin).await?)
+        }
+        _ => None,
+    };
+    let report = ready::report(
+        control.as_deref(),
+        gateway.as_deref(),
+        admin.as_ref(),
+        demo.as_ref(),
+    );
+    if let Some(file) = &plan.ready_file {
+        ready::write(file, &report)?;
+    }
+    announce::print(
+        control.as_deref(),
+        gateway.as_deref(),
+        admin.as_ref(),
+        demo.as_ref(),
+    );
+    Ok(demo)
+}
+
+async fn finish(node: Option<Node>, plane: Option<Plane>, demo: Option<Demo>) {
+    tracing::info!("stopping");
+    if let Some(node) = node {
+        node.stop().await;
+    }
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
+    if let Some(plane) = plane {
+        plane.stop().await;
+    }
+}
+
+/// How others reach an address of this machine.
+fn url(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+/// Ctrl-C and what service managers send.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    came: bool,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).map_err(|source| Error::Runtime { source });
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            came: false,
+        })
+    }
+
+    /// Ready with the next signal.
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        self.came = true;
+    }
+}

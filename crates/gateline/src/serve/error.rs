@@ -1,0 +1,112 @@
+//! Why a server did not start or did not run on, and which exit code that is.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cli::Exit;
+
+use crate::{demo, folder};
+
+/// Why a server did not start or did not run on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Folder(#[from] folder::Error),
+    /// An address is not to be had.
+    #[error("nothing can listen on {address}; is another gateline running?")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+    /// The gateway does not start.
+    #[error(transparent)]
+    Gateway(#[from] gateway::Error),
+    /// The durable log cannot be used.
+    #[error(transparent)]
+    Log(#[from] events::log::Error),
+    /// The control plane does not open its database.
+    #[error("the database {database} cannot be opened")]
+    Database {
+        database: String,
+        #[source]
+        source: Box<store::Error>,
+    },
+    /// The control plane does not start.
+    #[error("the control plane does not start")]
+    Control(#[source] Box<control::Error>),
+    /// The control plane of a node that runs alone cannot be called.
+    #[error("the control plane elsewhere cannot be called")]
+    ControlUrl(#[source] Box<gateway::feed::Error>),
+    /// A node that runs alone was not told with whom.
+    #[error("a gateway without a control plane in its process needs `{setting}` ({how})")]
+    Alone {
+        setting: &'static str,
+        how: &'static str,
+    },
+    /// Not everything answers.
+    #[error("{url} does not answer within {seconds} s: {said}")]
+    Silent { url: String, seconds: u64, said: String },
+    /// The first administrator cannot sign in.
+    #[error("the first administrator cannot sign in")]
+    SignIn(#[source] Box<client::Error>),
+    /// The sample cannot be loaded.
+    #[error("the sample cannot be loaded; `--no-demo` starts without it")]
+    Demo(#[from] demo::Error),
+    /// The ready file cannot be written.
+    #[error("{} cannot be written", path.display())]
+    ReadyFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The system gives no resources to start with.
+    #[error("the system gives no resources to start with")]
+    Runtime {
+        #[source]
+        source: io::Error,
+    },
+    /// A second signal came while the first was being obeyed.
+    #[error("stopped at once; calls under way were cut off")]
+    Impatient,
+}
+
+impl Error {
+    /// The exit code for it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Folder(folder::Error::InUse { .. }) => Exit::Locked,
+            Self::Listen { .. } | Self::Gateway(gateway::Error::Listen { .. }) => Exit::Address,
+            Self::Database { source, database } => match **source {
+                store::Error::Newer { .. } => Exit::Newer,
+                store::Error::Address { .. } => Exit::Settings,
+                store::Error::Unavailable(_) if database.starts_with("sqlite:") => Exit::Locked,
+                _ => Exit::Database,
+            },
+            Self::Alone { .. } | Self::ControlUrl(_) => Exit::Settings,
+            Self::Folder(_) | Self::ReadyFile { .. } => Exit::Settings,
+            Self::Gateway(gateway::Error::Tls(_)) => Exit::Settings,
+            Self::Log(_) | Self::Control(_) | Self::Gateway(_) => Exit::Internal,
+            Self::Silent { .. } | Self::SignIn(_) | Self::Demo(_) | Self::Runtime { .. } => Exit::Internal,
+            Self::Impatient => Exit::Negative,
+        }
+    }
+
+    /// The error with its causes, each once.
+    pub(crate) fn explain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(source) = cause {
+            let said = source.to_string();
+            if !text.contains(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
+            cause = source.source();
+        }
+        text
+    }
+}

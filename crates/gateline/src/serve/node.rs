@@ -1,0 +1,247 @@
+//! The gateway node of this process: data plane, log, and what connects them to the control plane.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::node::{NodeState, NodeStatus};
+use domain::{Name, Snapshot};
+use events::log::LogSettings;
+use events::pump::PumpSettings;
+use events::sink::ShipSettings;
+use events::{Log, Pump, Sink, WhenFull};
+use gateway::feed::{self, HttpSink};
+use gateway::{Gateway, Records, Status};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::{Error, Plane, Stop, url};
+use crate::folder::Folder;
+use crate::settings::{self, Settings};
+
+/// How long calls under way may take once the node is told to stop.
+const DRAIN: Duration = Duration::from_secs(15);
+/// How long what is in the log may take to reach its sink then; what does not stays in the log.
+const LAST_SHIPPING: Duration = Duration::from_secs(10);
+
+/// The running node.
+pub(super) struct Node {
+    gateway: Gateway,
+    environment: Name,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    log: Arc<Log>,
+    pump: Arc<Pump>,
+    copy: PathBuf,
+    stop: Stop,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Opens the log and starts to listen; until there is a snapshot, calls are answered with `not_ready`.
+    pub(super) fn start(settings: &Settings, folder: &Folder) -> Result<Self, Error> {
+        let home = folder.sub("gateway")?;
+        let log = Arc::new(Log::open(&home.join("log.redb"), LogSettings::default())?);
+        let pump = PumpSettings {
+            commit_interval: Duration::from_millis(settings.usage.commit_interval_ms),
+            ring_capacity: settings.usage.ring_capacity,
+            when_full: match settings.usage.when_full {
+                settings::WhenFull::Serve => WhenFull::Serve,
+                settings::WhenFull::Refuse => WhenFull::Refuse,
+            },
+        };
+        let pump = Pump::start(Arc::clone(&log), pump).map_err(|source| Error::Runtime { source })?;
+        let pump = Arc::new(pump);
+        let counts = log.quota_counts()?;
+        let recorders = Arc::clone(&pump);
+        let records = Records {
+            recorder: Box::new(move || recorders.recorder()),
+            log: Some(Arc::clone(&log)),
+            counts,
+        };
+        let environment = settings.gateway.environment.clone();
+        let (snapshots, receiver) = watch::channel(Arc::new(Snapshot::empty(environment.clone())));
+        let gateway = gateway::start(settings.gateway.clone(), folder.path(), records, receiver)?;
+        tracing::info!(address = %gateway.addresses().plain, %environment, "gateway listens");
+        let copy = home.join("snapshot");
+        Ok(Self {
+            gateway,
+            environment,
+            snapshots,
+            log,
+            pump,
+            copy,
+            stop: Stop::new(),
+            tasks: Vec::new(),
+        })
+    }
+
+    /// How others reach it.
+    pub(super) fn url(&self) -> String {
+        url(self.gateway.addresses().plain)
+    }
+
+    /// What is wrong with it, and how much waits to be counted; for the control plane's health and figures.
+    pub(super) fn observe(&self, edge: &mut api::Settings) {
+        let statuses = self.gateway.statuses();
+        edge.probes.push(api::Probe {
+            name: "gateway",
+            check: Arc::new(move || match statuses.borrow().missing() {
+                missing if missing.is_empty() => Ok(()),
+                missing => Err(missing.join("; ")),
+            }),
+        });
+        let log = Arc::clone(&self.log);
+        edge.figures.push(api::Figure {
+            name: "gateline_log_batches",
+            help: "Batches of calls in the durable log that are not counted yet.",
+            #[expect(clippy::cast_precision_loss, reason = "a figure for people; exact up to 2^53")]
+            read: Arc::new(move || log.figures().batches as f64),
+        });
+    }
+
+    /// Serves what the control plane of this process says, and has its calls counted there.
+    pub(super) async fn follow(&mut self, plane: &Plane) -> Result<(), Error> {
+        let mut built = plane.snapshots(&self.environment).await?;
+        let token = plane.cluster_token().to_owned();
+        let (copy, sender) = (self.copy.clone(), self.snapshots.clone());
+        self.spawn(async move {
+            loop {
+                let snapshot = built.borrow_and_update().clone();
+                sender.send_replace(Arc::clone(&snapshot));
+                save(copy.clone(), token.clone(), snapshot).await;
+                if built.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        let (control, node) = (plane.control(), self.log.node());
+        let (environment, mut statuses) = (self.environment.clone(), self.gateway.statuses());
+        self.spawn(async move {
+            loop {
+                let status = statuses.borrow_and_update().clone();
+                if let Some(status) = told(&status, &environment)
+                    && let Err(error) = control.note_node(node, status).await
+                {
+                    tracing::debug!(%error, "the node's state is not noted");
+                }
+                if statuses.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.ship(plane.counter());
+        Ok(())
+    }
+
+    /// Serves what a control plane elsewhere says, and has its calls counted there.
+    pub(super) fn follow_from_afar(&mut self, settings: &Settings) -> Result<(), Error> {
+        let alone = |setting, how| Error::Alone { setting, how };
+        let url = settings.cluster.control_url.as_ref();
+        let url = url.ok_or_else(|| alone("cluster.control_url", "flag --control-url"))?;
+        let token = settings.cluster.token.as_ref().map(|token| token.0.clone());
+        let token = token.ok_or_else(|| alone("cluster.token", "variable GATELINE_CLUSTER_TOKEN"))?;
+        self.snapshots
+            .send_replace(feed::load(&self.copy, &token, &self.environment));
+        let control =
+            feed::Control::new(url, token, None).map_err(|error| Error::ControlUrl(Box::new(error)))?;
+        let control = Arc::new(control);
+        let environment = self.environment.clone();
+        let follow = feed::follow(
+            Arc::clone(&control),
+            environment,
+            self.copy.clone(),
+            self.snapshots.clone(),
+        );
+        self.spawn(follow);
+        let statuses = self.gateway.statuses();
+        self.spawn(feed::report(
+            Arc::clone(&control),
+            self.log.node(),
+            self.environment.clone(),
+            statuses,
+        ));
+        self.ship(HttpSink::new(control));
+        Ok(())
+    }
+
+    /// Runs something until the node stops.
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        let told = self.stop.told();
+        self.tasks.push(tokio::spawn(async move {
+            tokio::select! {
+                () = work => {}
+                () = told => {}
+            }
+        }));
+    }
+
+    fn ship(&mut self, sink: impl Sink + 'static) {
+        let shipping = events::ship(
+            Arc::clone(&self.log),
+            sink,
+            ShipSettings::default(),
+            self.stop.told(),
+        );
+        self.tasks.push(tokio::spawn(shipping));
+    }
+
+    /// Finishes calls under way, then brings what was recorded as far as it gets.
+    pub(super) async fn stop(self) {
+        let Self {
+            gateway,
+            pump,
+            stop,
+            tasks,
+            ..
+        } = self;
+        let drained = spawn_blocking(move || gateway.drain(DRAIN)).await;
+        if !drained.unwrap_or(false) {
+            tracing::warn!(seconds = DRAIN.as_secs(), "calls under way were cut off");
+        }
+        // Only this one is left: the gateway's cores have ended with their recorders.
+        if let Some(pump) = Arc::into_inner(pump)
+            && let Ok(Err(error)) = spawn_blocking(|| pump.stop()).await
+        {
+            tracing::error!(%error, "usage records are lost at the end");
+        }
+        stop.now();
+        let all = async {
+            for task in tasks {
+                // A task that panicked has ended, too.
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(LAST_SHIPPING, all).await.is_err() {
+            tracing::warn!("not all calls are counted yet; the log keeps them for the next start");
+        }
+    }
+}
+
+/// What the control plane is told of a node; nothing before it has heard of a snapshot.
+fn told(status: &Status, environment: &Name) -> Option<NodeStatus> {
+    let (revision, state, reason) = match (&status.rejected, status.revision) {
+        (Some(rejection), _) => (rejection.revision, NodeState::Rejected, rejection.reason.clone()),
+        (None, Some(revision)) => (revision, NodeState::Applied, String::new()),
+        (None, None) => return None,
+    };
+    let revision = i64::try_from(revision).unwrap_or(i64::MAX);
+    Some(NodeStatus {
+        environment: environment.clone(),
+        revision,
+        state,
+        reason,
+    })
+}
+
+/// Keeps a copy on disk, by which a node can start while its control plane is away.
+async fn save(path: PathBuf, token: String, snapshot: Arc<Snapshot>) {
+    let saved = spawn_blocking(move || {
+        let packed = gateway::disk::pack(&snapshot)?;
+        gateway::disk::save(&path, &packed, &gateway::disk::sign(&packed, token.as_bytes()))
+    });
+    if let Ok(Err(error)) = saved.await {
+        // Traffic does not need it; the next change tries again.
+        tracing::warn!(%error, "the copy of the snapshot is old");
+    }
+}

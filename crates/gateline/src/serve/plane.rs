@@ -1,0 +1,191 @@
+//! The control plane of this process: use cases, their HTTP edge, and what is done from time to time.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::{Control, system_clock};
+use domain::session::FirstAdmin;
+use domain::{Name, Snapshot};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{Error, Node, Stop, url};
+use crate::folder::{self, Folder, write_private};
+use crate::settings::Settings;
+
+/// How long calls under way may take once the API is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Takes an address to listen on, before anything else is done that would have to be undone.
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Listen { address, source })
+}
+
+/// The open control plane.
+pub(super) struct Plane {
+    control: Control,
+    door: Option<TcpListener>,
+    url: String,
+    edge: api::Settings,
+    stop: Stop,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Plane {
+    /// Opens database and secrets; an empty database gets what a first start needs.
+    pub(super) async fn open(
+        settings: &Settings,
+        folder: &Folder,
+        door: TcpListener,
+        gateway: String,
+    ) -> Result<Self, Error> {
+        let address = door.local_addr().map_err(|source| Error::Runtime { source })?;
+        let url = url(address);
+        let control_url = settings.control.public_url.clone().unwrap_or_else(|| url.clone());
+        let database = database(settings, folder.path());
+        if let Some(token) = &settings.cluster.token {
+            let path = folder.sub("secrets")?.join("cluster.token");
+            write_private(&path, &token.0).map_err(|source| folder::Error::Unusable { path, source })?;
+        }
+        let control = Control::open(control::Settings {
+            database: database.clone(),
+            data_dir: folder.path().to_owned(),
+            gateway_url: settings
+                .control
+                .gateway_url
+                .clone()
+                .unwrap_or_else(|| gateway.clone()),
+            control_url: control_url.clone(),
+            clock: system_clock(),
+        });
+        let control = control.await.map_err(|error| match error {
+            control::Error::Store(source) => Error::Database {
+                database: without_password(&database),
+                source: Box::new(source),
+            },
+            other => Error::Control(Box::new(other)),
+        })?;
+        let mut edge = api::Settings::new(control_url);
+        edge.gateway_url = Some(gateway);
+        edge.cors_origins.clone_from(&settings.control.cors_origins);
+        edge.trusts_proxy = settings.control.trusts_proxy;
+        tracing::info!(%address, "control plane listens");
+        Ok(Self {
+            control,
+            door: Some(door),
+            url,
+            edge,
+            stop: Stop::new(),
+            tasks: Vec::new(),
+        })
+    }
+
+    /// How programs on this machine reach it.
+    pub(super) fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// What gateway nodes of an environment are to serve, as it changes.
+    pub(super) async fn snapshots(
+        &self,
+        environment: &Name,
+    ) -> Result<watch::Receiver<Arc<Snapshot>>, Error> {
+        self.control
+            .snapshots(environment)
+            .await
+            .map_err(|error| Error::Control(Box::new(error)))
+    }
+
+    /// Counts batches of nodes.
+    pub(super) fn counter(&self) -> control::usage::Counter {
+        control::usage::Counter::new(self.control.store().clone())
+    }
+
+    /// What nodes and control plane both know.
+    pub(super) fn cluster_token(&self) -> &str {
+        self.control.secrets().cluster_token()
+    }
+
+    /// Who may sign in first; `None` once nobody knows the password any more.
+    pub(super) fn first_admin(&self) -> Result<Option<FirstAdmin>, Error> {
+        self.control
+            .first_admin()
+            .map_err(|error| Error::Control(Box::new(error)))
+    }
+
+    /// The use cases.
+    pub(super) fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Begins to answer and to do what is done from time to time.
+    pub(super) fn serve(&mut self, node: Option<&Node>) {
+        let Some(door) = self.door.take() else { return };
+        let jobs = control::jobs::run(self.control.clone(), self.stop.receiver());
+        self.tasks.push(tokio::spawn(jobs));
+        if let Some(node) = node {
+            node.observe(&mut self.edge);
+        }
+        let router = api::router(self.control.clone(), self.edge.clone());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let served = axum::serve(door, service).with_graceful_shutdown(self.stop.told());
+        self.tasks.push(tokio::spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the API stopped");
+            }
+        }));
+    }
+
+    /// Finishes calls under way and closes the database.
+    pub(super) async fn stop(self) {
+        self.stop.now();
+        let all = async {
+            for task in self.tasks {
+                // A task that panicked has ended, too.
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(DRAIN, all).await.is_err() {
+            tracing::warn!(
+                seconds = DRAIN.as_secs(),
+                "calls of the API under way were cut off"
+            );
+        }
+        self.control.store().close().await;
+    }
+}
+
+fn database(settings: &Settings, folder: &Path) -> String {
+    match &settings.database.url {
+        Some(url) => url.0.clone(),
+        None => format!("sqlite:{}", folder.join("gateline.db").display()),
+    }
+}
+
+/// The database's address for messages.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn messages_name_the_database_without_its_password() {
+        assert_eq!(
+            without_password("postgres://u:p@ss@h:5432/d"),
+            "postgres://h:5432/d"
+        );
+        assert_eq!(without_password("sqlite:/a/b.db"), "sqlite:/a/b.db");
+    }
+}

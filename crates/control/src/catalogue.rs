@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use domain::catalog::{Api, Stage, Version};
 use domain::catalogue::{CatalogueApi, CatalogueDetail, CatalogueProduct, CatalogueRoute, CatalogueVersion};
-use domain::consumer::{Application, Subscription, SubscriptionTitles};
+use domain::consumer::{Application, Subscription, SubscriptionState, SubscriptionTitles};
 use domain::id::{ApiId, OrganizationId, PlanId, ProductId};
 use domain::identity::Organization;
 use domain::offer::{Plan, Product};
@@ -52,8 +52,10 @@ impl Control {
     /// `not_found` if there is none or it is a private one of somebody else.
     pub async fn catalogue_product(&self, caller: &Caller, id: ProductId) -> Result<CatalogueDetail, Error> {
         let conditions = [visible(caller), Condition::Is("id", Arg::text(id))];
-        let product = entity::find::<Product>(&mut self.store(), &conditions).await?;
-        let product = product.ok_or_else(|| Error::not_found("product"))?;
+        let product = match entity::find::<Product>(&mut self.store(), &conditions).await? {
+            Some(product) => product,
+            None => self.used_product(caller, id).await?,
+        };
         let mut described = self.described(vec![product]).await?;
         let Described { product, versions } = described.pop().ok_or_else(|| Error::not_found("product"))?;
         let ids = versions.iter().map(|version| version.id.to_string()).collect();
@@ -66,6 +68,24 @@ impl Control {
             })
             .collect();
         Ok(CatalogueDetail { product, versions })
+    }
+
+    /// A private product of somebody else to which the caller's organization has subscribed before it became so.
+    async fn used_product(&self, caller: &Caller, id: ProductId) -> Result<Product, Error> {
+        let missing = || Error::not_found("product");
+        let organization = caller.organization.ok_or_else(missing)?;
+        let conditions = [
+            Condition::Is("organization_id", Arg::text(organization)),
+            Condition::Is("product_id", Arg::text(id)),
+        ];
+        let subscriptions = entity::all::<Subscription>(&mut self.store(), &conditions).await?;
+        let is_live = |it: &Subscription| it.spec.state != SubscriptionState::Cancelled;
+        if !subscriptions.iter().any(is_live) {
+            return Err(missing());
+        }
+        entity::find_id::<Product>(&mut self.store(), id)
+            .await?
+            .ok_or_else(missing)
     }
 
     /// What people read of both sides of subscriptions, in their order; callers pass what they may see.
@@ -205,3 +225,6 @@ fn api(api: &Api) -> CatalogueApi {
         tags: api.spec.tags.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,7 +104,8 @@ impl Control {
         Ok(Some(header.unwrap_or(default).to_owned()))
     }
 
-    /// A version of the caller's organization, or one that is not a draft in a public product.
+    /// A version of the caller's organization, or one that is not a draft in a product that is public or that the
+    /// caller's organization uses.
     pub(crate) async fn visible_version(&self, caller: &Caller, id: VersionId) -> Result<Version, Error> {
         let version = entity::find_id::<Version>(&mut self.store(), id).await?;
         let version = version.ok_or_else(|| Error::not_found("version"))?;
@@ -121,10 +122,20 @@ impl Control {
             },
             Condition::Is("visibility", Arg::text("public")),
         ];
-        let product = entity::find::<Product>(&mut self.store(), &holding).await?;
-        match product {
-            Some(_) if version.spec.stage != Stage::Draft => Ok(version),
-            _ => Err(Error::not_found("version")),
+        let is_public = entity::find::<Product>(&mut self.store(), &holding)
+            .await?
+            .is_some();
+        // Who has subscribed keeps the reference, though the product is not offered to others any more.
+        let is_visible = match caller.organization {
+            Some(organization) if !is_public => {
+                store::offer::uses(&mut self.store(), organization, id).await?
+            }
+            _ => is_public,
+        };
+        if is_visible && version.spec.stage != Stage::Draft {
+            Ok(version)
+        } else {
+            Err(Error::not_found("version"))
         }
     }
 

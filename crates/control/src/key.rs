@@ -350,3 +350,6 @@ async fn offers(
     found.sort_by_key(|(product, _)| (product.spec.name != *name, product.id));
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

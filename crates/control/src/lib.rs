@@ -15,6 +15,8 @@ pub mod catalogue;
 mod contract;
 mod counter;
 mod error;
+#[cfg(test)]
+mod fixture;
 pub mod idempotency;
 mod import;
 pub mod jobs;

@@ -427,8 +427,8 @@ pub(crate) fn expect_revision(found: i64, if_match: Option<i64>) -> Result<(), E
 /// The plural that stands in operation names: `list_apis`, `list_policies`.
 pub fn plural(kind: &str) -> String {
     match kind.strip_suffix('y') {
-        Some(stem) => format!("{stem}ies"),
-        None => format!("{kind}s"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{kind}s"),
     }
 }
 

@@ -53,7 +53,7 @@ impl Control {
         let organization = caller.organization()?;
         self.inner
             .access
-            .check(caller, "list_usage", organization, None)?;
+            .check(caller, "read_usage", organization, None)?;
         let limit = query.limit.clamp(1, ROWS_MAX);
         let filter = Filter {
             from: query.from,
@@ -209,3 +209,6 @@ fn row(usage: &HourlyUsage) -> (Key, Sums) {
     ];
     (key, sums)
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,12 +63,12 @@ pub enum Arg {
 impl Arg {
     /// The written form of an id, a name or any text.
     pub fn text(value: impl std::fmt::Display) -> Self {
-        Self::Text(Some(value.to_string()))
+        Self::Text(Some(storable(value.to_string())))
     }
 
     /// The written form, or null.
     pub fn text_or_null(value: Option<impl std::fmt::Display>) -> Self {
-        Self::Text(value.map(|value| value.to_string()))
+        Self::Text(value.map(|value| storable(value.to_string())))
     }
 
     /// A whole number.
@@ -390,6 +390,15 @@ impl Tx {
             self.fetch_optional(sql, &[Arg::text(name)]).await?;
         }
         Ok(())
+    }
+}
+
+/// A text without NUL: PostgreSQL holds none and refuses the statement, SQLite would find what is not there.
+fn storable(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}")
+    } else {
+        text
     }
 }
 

@@ -1,6 +1,6 @@
 //! What joins providers and consumers: which products hold an API, what plans allow.
 
-use domain::id::{ApiId, ApplicationId, OrganizationId};
+use domain::id::{ApiId, ApplicationId, OrganizationId, VersionId};
 use domain::offer::Product;
 use domain::{Name, Timestamp};
 
@@ -46,6 +46,18 @@ pub async fn has_environment(
                    SELECT provider_id FROM subscriptions WHERE application_id = $3 AND state <> 'cancelled'
                ))";
     let args = [Arg::text(name), Arg::text(organization), Arg::text(application)];
+    Ok(read.row(sql, &args).await?.is_some())
+}
+
+/// Whether an organization has a subscription, not cancelled, to a product that holds the version.
+pub async fn uses(
+    read: &mut impl Read,
+    organization: OrganizationId,
+    version: VersionId,
+) -> Result<bool, Error> {
+    let sql = "SELECT 1 AS one FROM subscriptions s JOIN product_versions pv ON pv.product_id = s.product_id
+               WHERE s.organization_id = $1 AND pv.version_id = $2 AND s.state <> 'cancelled'";
+    let args = [Arg::text(organization), Arg::text(version)];
     Ok(read.row(sql, &args).await?.is_some())
 }
 

@@ -63,12 +63,13 @@ impl Resource for Product {
         for (index, id) in spec.version_ids.iter().take(VERSIONS_MAX).enumerate() {
             let pointer = format!("/version_ids/{index}");
             faults.reference(&pointer, "version", own::by_id::<Version>(tx, caller, *id).await?);
-            twice(&mut faults, &pointer, seen.insert(id.uuid()));
+            twice(&mut faults, &pointer, seen.insert(*id));
         }
+        let mut seen = HashSet::new();
         for (index, id) in spec.plan_ids.iter().take(PLANS_MAX).enumerate() {
             let pointer = format!("/plan_ids/{index}");
             faults.reference(&pointer, "plan", own::by_id::<Plan>(tx, caller, *id).await?);
-            twice(&mut faults, &pointer, seen.insert(id.uuid()));
+            twice(&mut faults, &pointer, seen.insert(*id));
         }
         faults.finish()?;
         match before {

@@ -119,13 +119,20 @@ pub(crate) fn target_url(text: &str) -> Result<String, String> {
     match url.host() {
         None => return Err("It has no host.".to_owned()),
         Some(Host::Domain("")) => return Err("Its host is empty.".to_owned()),
-        Some(Host::Domain(host)) if host.contains('%') => return Err("Its host is not a name.".to_owned()),
+        Some(Host::Domain(host)) if !host.chars().all(is_of_name) => {
+            return Err("Its host is not a name.".to_owned());
+        }
         Some(_) => {}
     }
     if url.port() == Some(0) {
         return Err("Port 0 cannot be connected to.".to_owned());
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Underscores are in no host name (RFC 1123), but in names that container networks give.
+fn is_of_name(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-._".contains(character)
 }
 
 fn timeouts(faults: &mut Faults, timeouts: &Timeouts) {

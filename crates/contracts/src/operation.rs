@@ -182,6 +182,14 @@ impl<'t, 'a> Reader<'_, 't, 'a> {
                 format!("`{}` is served as `{}`.", shorten(&entry.key), shorten(path))
             });
         }
+        if path.contains("+}") || path.contains("{+") {
+            self.report.add(Rule::PathParameterRest, at, entry.place, || {
+                format!(
+                    "`{}` asks for a parameter of several segments; it is served as one.",
+                    shorten(path)
+                )
+            });
+        }
         let mut within = false;
         let odd = path.chars().find(|&character| {
             match character {

@@ -100,6 +100,8 @@ rules! {
         "Name the parameter, as `{id}`.";
     PathParameterTwice = "path_parameter_twice", Warning,
         "Give the parameters of a path different names.";
+    PathParameterRest = "path_parameter_rest", Warning,
+        "Give every segment a parameter of its own; a slash within a value has to be sent as `%2F`.";
     PathQuery = "path_with_query", Warning,
         "Describe what follows `?` or `#` as parameters; the gateway matches paths without it.";
     PathCharacters = "path_characters", Hint,

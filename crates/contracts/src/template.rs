@@ -10,12 +10,10 @@ use crate::path::decode_percent;
 pub enum Part {
     /// Stands for itself.
     Literal(String),
-    /// Stands for at least one character.
+    /// Stands for at least one character of the segment.
     Parameter {
-        /// The name between the braces.
+        /// The name between the braces, without the `+` of `{path+}` and `{+path}`.
         name: String,
-        /// Written as `{name+}` or `{+name}`: reaches to the end of the path, slashes included.
-        rest: bool,
     },
 }
 
@@ -112,9 +110,8 @@ impl Template {
                             other => Cow::Owned(other.to_string()),
                         }
                     })),
-                    Part::Parameter { rest: true, .. } => shape.push_str("{+}"),
-                    Part::Parameter { rest: false, .. } if shape.ends_with("{}") => {}
-                    Part::Parameter { rest: false, .. } => shape.push_str("{}"),
+                    Part::Parameter { .. } if shape.ends_with("{}") => {}
+                    Part::Parameter { .. } => shape.push_str("{}"),
                 }
             }
         }
@@ -153,7 +150,6 @@ fn segment(text: &str) -> Result<Vec<Part>, Error> {
         }
         parts.push(Part::Parameter {
             name: name.to_owned(),
-            rest: name.len() < written.len(),
         });
         rest = &inner[close + 1..];
     }

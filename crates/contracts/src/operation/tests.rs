@@ -139,6 +139,10 @@ fn sloppy_operations_are_served_and_remarked() {
             ("security_scheme_unknown", "/paths/~1a/get/security"),
         ),
         (
+            "/{a+}: {get: {responses: {}, parameters: [{name: a, in: path}]}}",
+            ("path_parameter_rest", "/paths/~1{a+}"),
+        ),
+        (
             "/{a}/{a}: {get: {responses: {}, parameters: [{name: a, in: path}]}}",
             ("path_parameter_twice", "/paths/~1{a}~1{a}"),
         ),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use axum::response::Response;
 use control::Error;
-use control::resource::{Arg, Condition, ListQuery, Resource, Window, plural};
+use control::resource::{Arg, Condition, ListQuery, Listed, Resource, plural};
 use domain::Code;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -165,32 +165,36 @@ pub(crate) fn list_at<T: Shown>(path: &str, id: &str) -> Endpoint {
 }
 
 /// Answers a list; `conditions` hold beside what the caller asked for.
-pub(crate) async fn answer_list<T: Shown>(
-    call: Call,
-    mut conditions: Vec<Condition>,
-) -> Result<Response, Error> {
-    let asked = page::asked(&call)?;
+pub(crate) async fn answer_list<T: Shown>(call: Call, conditions: Vec<Condition>) -> Result<Response, Error> {
+    let asked = list_query::<T>(&call, conditions)?;
+    let listed = call.control().list::<T>(&call.caller, &asked).await?;
+    answer_listed(&call, listed, &asked).await
+}
+
+/// What a call asks to list.
+pub(crate) fn list_query<T: Shown>(call: &Call, mut conditions: Vec<Condition>) -> Result<ListQuery, Error> {
     for filter in T::filters() {
         let name = &filter.parameter.name;
         if let Some(value) = call.query(name) {
             conditions.push((filter.condition)(value).map_err(|why| invalid(name, &why))?);
         }
     }
-    let by = if asked.by == "name" { "name" } else { "id" };
-    let window = Window {
-        by,
-        descending: asked.descending,
-        after: asked.after,
-        limit: asked.limit,
-    };
-    let query = ListQuery { conditions, window };
-    let listed = call.control().list::<T>(&call.caller, &query).await?;
+    let window = page::asked(call)?.window();
+    Ok(ListQuery { conditions, window })
+}
+
+/// Answers what was listed for a call.
+pub(crate) async fn answer_listed<T: Shown>(
+    call: &Call,
+    listed: Listed<T>,
+    asked: &ListQuery,
+) -> Result<Response, Error> {
     let next = match listed.data.last() {
-        Some(last) if listed.has_more => Some((sort_value(last, by)?, last.id().to_string())),
+        Some(last) if listed.has_more => Some((sort_value(last, asked.window.by)?, last.id().to_string())),
         _ => None,
     };
-    let rows = shown(&call, &listed.data).await?;
-    page::answer(&call, rows, next)
+    let rows = shown(call, &listed.data).await?;
+    page::answer(call, rows, next)
 }
 
 /// The value of the column that a list is sorted by, as it stands in a cursor.
@@ -208,7 +212,12 @@ fn sort_value<T: Shown>(it: &T, by: &str) -> Result<String, Error> {
 
 /// Makes one.
 pub(crate) fn create<T: Shown>() -> Endpoint {
-    Endpoint::post(T::COLLECTION, format!("create_{}", T::KIND))
+    create_at::<T>(T::COLLECTION)
+}
+
+/// Makes one by a call to another place than its collection.
+pub(crate) fn create_at<T: Shown>(path: &str) -> Endpoint {
+    Endpoint::post(path, format!("create_{}", T::KIND))
         .tag(T::TAG)
         .says(format!("Create {}", T::ONE), T::ABOUT)
         .takes_all(T::parent_parameters())
@@ -220,9 +229,14 @@ pub(crate) fn create<T: Shown>() -> Endpoint {
             let spec = call.json::<T::Spec>()?;
             let parent = T::parent(&call).await?;
             let made = call.control().create::<T>(&call.caller, &parent, spec).await?;
-            let (location, revision) = (path_of(&made), made.revision());
-            answer::made(&shown_one(&call, made).await?, &location, Some(revision))
+            answer_made(&call, made).await
         })
+}
+
+/// Answers one that was just made.
+pub(crate) async fn answer_made<T: Shown>(call: &Call, made: T) -> Result<Response, Error> {
+    let (location, revision) = (path_of(&made), made.revision());
+    answer::made(&shown_one(call, made).await?, &location, Some(revision))
 }
 
 /// Reads one.

@@ -8,6 +8,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use control::Error;
+use control::resource::Window;
 use control::secret::Purpose;
 use domain::Code;
 use http::{StatusCode, header};
@@ -35,6 +36,18 @@ pub(crate) struct Asked {
     pub(crate) by: String,
     /// Whether the greatest come first.
     pub(crate) descending: bool,
+}
+
+impl Asked {
+    /// The same for lists that are sorted by name or by the order of creation.
+    pub(crate) fn window(self) -> Window {
+        Window {
+            by: if self.by == "name" { "name" } else { "id" },
+            descending: self.descending,
+            after: self.after,
+            limit: self.limit,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use control::audit::Filter;
 use domain::audit::AuditEntry;
+use domain::id::AuditId;
 use domain::session::AuditReport;
 use http::StatusCode;
 
@@ -10,9 +11,9 @@ use crate::endpoint::Endpoint;
 use crate::page;
 use crate::parameter::{Parameter, moment, text};
 
-/// `list_audit_entries`, `verify_audit`.
+/// `list_audit_entries`, `read_audit_entry`, `verify_audit`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![list(), verify()]
+    vec![list(), read(), verify()]
 }
 
 fn list() -> Endpoint {
@@ -45,6 +46,18 @@ fn list() -> Endpoint {
             let last = listed.data.last().filter(|_| listed.has_more);
             let next = last.map(|entry| (entry.sequence.to_string(), entry.id.to_string()));
             page::answer(&call, page::values(&listed.data)?, next)
+        })
+}
+
+fn read() -> Endpoint {
+    Endpoint::get("/api/v1/audit/{id}", "read_audit_entry")
+        .tag("audit")
+        .says("Read an audit entry", "With what was changed, before and after.")
+        .takes_id::<AuditId>("The entry's id.")
+        .answers::<AuditEntry>(200, "The entry.")
+        .to(|call| async move {
+            let entry = call.control().read_audit_entry(&call.caller, call.id()?).await?;
+            answer::json(StatusCode::OK, &entry)
         })
 }
 

@@ -2,7 +2,6 @@
 
 use control::Error;
 use control::catalogue::CatalogueQuery;
-use control::resource::Window;
 use domain::Name;
 use domain::catalogue::{CatalogueDetail, CatalogueProduct};
 use domain::id::{ProductId, VersionId};
@@ -34,14 +33,8 @@ fn list() -> Endpoint {
         .takes(Parameter::search())
         .answers_page_of::<CatalogueProduct>("A page.")
         .to(|call| async move {
-            let asked = page::asked(&call)?;
-            let by = if asked.by == "name" { "name" } else { "id" };
-            let window = Window {
-                by,
-                descending: asked.descending,
-                after: asked.after,
-                limit: asked.limit,
-            };
+            let window = page::asked(&call)?.window();
+            let by = window.by;
             let query = CatalogueQuery {
                 q: call.query("q").map(str::to_owned),
                 window,

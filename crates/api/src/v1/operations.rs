@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use control::Error;
+use control::resource::ListQuery;
 use domain::Code;
 use domain::id::WorkId;
 use domain::work::{Work, WorkStatus};
@@ -18,14 +19,15 @@ use crate::call::Call;
 use crate::crud::Nothing;
 use crate::endpoint::Endpoint;
 use crate::links::Links;
+use crate::page;
 use crate::parameter::{Parameter, text};
 
 /// How long `Prefer: wait=` can make an answer wait.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// `read_operation`, `watch_operation`, `cancel_operation`.
+/// `list_operations`, `read_operation`, `watch_operation`, `cancel_operation`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![read(), watch(), cancel()]
+    vec![list(), read(), watch(), cancel()]
 }
 
 /// Where a piece of work is.
@@ -44,6 +46,25 @@ pub(super) fn shown(work: &Work) -> Result<Value, Error> {
         serde_json::to_value(work).map_err(|error| Error::internal("writing an answer", error))?;
     value["links"] = json!(links);
     Ok(value)
+}
+
+fn list() -> Endpoint {
+    Endpoint::get("/api/v1/operations", "list_operations")
+        .tag("operations")
+        .says("List operations", "The long work of the organization in the last seven days, the newest first.")
+        .takes_all(Parameter::page(&["-created_at", "created_at"]))
+        .answers_page_of_shown::<Work, Nothing>("A page.")
+        .to(|call| async move {
+            let query = ListQuery {
+                conditions: Vec::new(),
+                window: page::asked(&call)?.window(),
+            };
+            let listed = call.control().list_works(&call.caller, &query).await?;
+            let last = listed.data.last().filter(|_| listed.has_more);
+            let next = last.map(|work| (work.id.to_string(), work.id.to_string()));
+            let rows = listed.data.iter().map(shown).collect::<Result<_, _>>()?;
+            page::answer(&call, rows, next)
+        })
 }
 
 fn read() -> Endpoint {

@@ -13,7 +13,13 @@ use crate::parameter::{Parameter, text};
 
 /// `list_organizations`, `create_organization`, `read_organization`, `update_organization`, `delete_organization`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    crud::all::<Organization>()
+    vec![
+        list(),
+        create(),
+        crud::read::<Organization>(),
+        crud::update::<Organization>(),
+        crud::delete::<Organization>(),
+    ]
 }
 
 impl Shown for Organization {
@@ -57,4 +63,20 @@ impl Shown for Organization {
             .and("environments", "/api/v1/environments")
             .and("members", "/api/v1/memberships")
     }
+}
+
+/// Whoever is signed in sees the organizations they belong to, whichever the call is about.
+fn list() -> Endpoint {
+    crud::list::<Organization>().to(|call| async move {
+        let asked = crud::list_query::<Organization>(&call, Vec::new())?;
+        let listed = call.control().list_organizations(&call.caller, &asked).await?;
+        crud::answer_listed(&call, listed, &asked).await
+    })
+}
+
+fn create() -> Endpoint {
+    crud::create::<Organization>().to(|call| async move {
+        let made = call.control().create_organization(&call.caller, call.json()?).await?;
+        crud::answer_made(&call, made).await
+    })
 }

@@ -1,7 +1,7 @@
 //! People's accounts: one's own, and those that an admin looks after.
 
 use control::Error;
-use control::resource::{ListQuery, Window};
+use control::resource::ListQuery;
 use domain::Code;
 use domain::id::UserId;
 use domain::identity::{Role, User};
@@ -47,16 +47,9 @@ fn list() -> Endpoint {
         .takes_all(Parameter::page(&["-created_at", "created_at"]))
         .answers_page_of_shown::<User, Nothing>("A page.")
         .to(|call| async move {
-            let asked = page::asked(&call)?;
-            let window = Window {
-                by: "id",
-                descending: asked.descending,
-                after: asked.after,
-                limit: asked.limit,
-            };
             let query = ListQuery {
                 conditions: Vec::new(),
-                window,
+                window: page::asked(&call)?.window(),
             };
             let listed = call.control().list_users(&call.caller, &query).await?;
             let last = listed.data.last().filter(|_| listed.has_more);

@@ -14,12 +14,13 @@ use crate::links::Links;
 use crate::page;
 use crate::parameter::{Parameter, text};
 
-/// `list_versions`, `read_version`, `update_version`, `delete_version`, `list_version_operations`.
+/// `list_versions`, `create_version`, `read_version`, `update_version`, `delete_version`, `list_version_operations`.
 ///
-/// A version is made by importing its contract.
+/// An import makes the version of a document; `create_version` makes an empty draft.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         list(),
+        create(),
         crud::read::<Version>(),
         crud::update::<Version>(),
         crud::delete::<Version>(),
@@ -83,6 +84,10 @@ fn list() -> Endpoint {
             let api = call.control().read::<Api>(&call.caller, call.id()?).await?;
             crud::answer_list::<Version>(call, vec![Condition::Is("api_id", Arg::text(api.id))]).await
         })
+}
+
+fn create() -> Endpoint {
+    crud::create_at::<Version>("/api/v1/apis/{id}/versions").takes_id::<ApiId>("The API's id.")
 }
 
 fn operations() -> Endpoint {

@@ -1,0 +1,15 @@
+//! The control plane through HTTP: every convention, every operation, who may do what, and that tenants are apart.
+
+mod app;
+mod conventions;
+mod documents;
+mod flow;
+mod idempotency;
+mod matrix;
+mod nodes;
+mod paging;
+mod pages;
+mod shapes;
+mod sign_in;
+mod tenants;
+mod try_it;

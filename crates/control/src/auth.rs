@@ -111,3 +111,6 @@ fn session_id(text: &str) -> Option<SessionId> {
     let bits = domain::id::decode(text)?;
     Some(SessionId::new(uuid::Uuid::from_u128(bits)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,16 @@ use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SUFFIX_LEN: usize = 26;
+/// The value of each character, 32 for those that are not in [`ALPHABET`]; a snapshot holds 100,000 ids.
+const VALUES: [u8; 256] = {
+    let mut values = [32; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        values[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
 
 /// Says why a text is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,8 +56,8 @@ pub fn decode(text: &str) -> Option<u128> {
         return None;
     }
     bytes.iter().try_fold(0_u128, |bits, byte| {
-        let digit = ALPHABET.iter().position(|known| known == byte)?;
-        Some((bits << 5) | digit as u128)
+        let digit = VALUES[usize::from(*byte)];
+        (digit < 32).then_some((bits << 5) | u128::from(digit))
     })
 }
 

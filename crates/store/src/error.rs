@@ -99,6 +99,8 @@ impl From<sqlx::Error> for Error {
             // Class 08: connection; 57P0x: shutting down; 53100: disk full; other 53: out of resources.
             return match code.as_ref() {
                 "53100" => Self::Full,
+                // Two transactions waited for each other, or could not be put in an order; trying again helps.
+                "40P01" | "40001" => Self::Unavailable(error),
                 code if code.starts_with("08") || code.starts_with("57P") || code.starts_with("53") => {
                     Self::Unavailable(error)
                 }

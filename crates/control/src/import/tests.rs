@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use domain::catalog::{Api, Operation, Stage, Version};
+use domain::consumer::Subscription;
 use domain::id::OrganizationId;
 use domain::identity::Role;
 use domain::import::Imported;
@@ -9,7 +12,7 @@ use store::on_both;
 
 use super::{cut, segment};
 use crate::access::Roles;
-use crate::fixture::{PETS, World, detail, import_spec, member, refusal};
+use crate::fixture::{PETS, World, detail, from, import_spec, member, refusal};
 use crate::resource::ListQuery;
 use crate::{Caller, Error};
 
@@ -310,5 +313,44 @@ on_both! {
         }
         let routes = world.control.list::<Route>(&world.acme, &ListQuery::default()).await.unwrap();
         assert_eq!(routes.data.len(), 1);
+    }
+
+    async fn changes_at_once_do_not_lock_each_other_out(url: String) {
+        let world = Arc::new(World::new(&url).await);
+        let shop = world.shop().await;
+        let product = world.product(&shop).await;
+        let application = world.application(&world.globex, "app").await;
+        let subscription = world.subscribe(&application, &world.globex, &product).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..6 {
+            let (import, keys, sides) = (Arc::clone(&world), Arc::clone(&world), Arc::clone(&world));
+            let (application, subscription, product) = (application.id, subscription.id, product.id);
+            tasks.spawn(async move {
+                let fields = json!({ "name": "shop", "publish": true, "document": with_version(&number.to_string()) });
+                import.import(&import.acme, fields).await.map(drop)
+            });
+            tasks.spawn(async move {
+                let spec = json!({ "application_id": application, "environment": "sandbox" });
+                keys.control.issue_key(&keys.globex, from(spec)).await.map(drop)
+            });
+            tasks.spawn(async move {
+                let state = if number % 2 == 0 { "suspended" } else { "active" };
+                let patch = json!({ "state": state });
+                let turned = sides.control.update::<Subscription>(&sides.acme, subscription, &patch, None).await;
+                let title = json!({ "title": number.to_string() });
+                let named = sides.control.update::<Product>(&sides.acme, product, &title, None).await;
+                turned.map(drop).and(named.map(drop))
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            // Somebody else may have been quicker; nobody may wait in vain.
+            if let Err(error) = done.unwrap() {
+                assert_eq!(error.code().as_str(), "precondition_failed", "{error:?}");
+            }
+        }
+        let product = world.product(&shop).await;
+        assert_eq!(product.spec.version_ids.len(), 7);
+        let report = world.control.verify_audit(&world.acme).await.unwrap();
+        assert!(report.valid, "{report:?}");
     }
 }

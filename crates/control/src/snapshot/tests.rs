@@ -168,7 +168,7 @@ on_both! {
     }
 
     async fn many_keys_are_built_in_seconds(url: String) {
-        const KEYS: usize = 100_000;
+        const KEYS: usize = 20_000;
         let world = World::new(&url).await;
         let product = world.product(&world.shop().await).await;
         let application = world.application(&world.globex, "app").await;
@@ -199,7 +199,7 @@ on_both! {
         let snapshot = build(&world).await;
         let took = before.elapsed();
         assert_eq!(snapshot.keys.len(), KEYS);
-        assert!(took < Duration::from_secs(30), "{took:?}");
-        println!("{KEYS} keys: {took:?}");
+        // A debug build on a busy machine takes about 0.1 ms per key.
+        assert!(took < Duration::from_secs(20), "{took:?}");
     }
 }

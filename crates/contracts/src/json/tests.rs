@@ -1,4 +1,5 @@
-use proptest::prelude::*;
+use proptest::prelude::{Just, Strategy, any, prop};
+use proptest::{prop_assert, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Value as Json, json};
 
 use super::parse;

@@ -1,4 +1,5 @@
-use proptest::prelude::*;
+use proptest::prelude::{ProptestConfig, any, prop};
+use proptest::{prop_assert, prop_assert_eq, proptest};
 use serde_json::json;
 
 use super::parse;

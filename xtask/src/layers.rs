@@ -11,11 +11,11 @@ use crate::source::{Error, root};
 struct Layer(&'static str, &'static [&'static str], &'static str);
 
 const LAYERS: &[Layer] = &[
-    Layer("contracts", &[], "pure: reads documents, usable by anybody"),
+    Layer("domain", &[], "pure: the words"),
     Layer(
-        "domain",
-        &["contracts"],
-        "pure: the words; findings come with contracts",
+        "contracts",
+        &["domain"],
+        "pure: reads documents; what it finds is a word of the domain",
     ),
     Layer(
         "policy",

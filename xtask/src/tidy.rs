@@ -170,9 +170,10 @@ fn whitespace(source: &Source) -> Vec<String> {
     complaints
 }
 
-/// Crates take versions, lints and licence from the workspace.
+/// Crates of the workspace take versions, lints and licence from it.
 fn manifest(source: &Source) -> Vec<String> {
-    if !source.path.ends_with("/Cargo.toml") {
+    let stands_alone = source.text.lines().any(|line| line == "[workspace]");
+    if !source.path.ends_with("/Cargo.toml") || stands_alone {
         return vec![];
     }
     let mut complaints = Vec::new();

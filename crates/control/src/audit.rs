@@ -334,3 +334,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,6 @@ impl Control {
 fn context(place: &Place) -> String {
     format!("{}\n{}\n{}", place.organization, place.operation, place.key)
 }
+
+#[cfg(test)]
+mod tests;

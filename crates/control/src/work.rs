@@ -198,3 +198,6 @@ fn uuid_of(moment: domain::Timestamp) -> uuid::Uuid {
     let millis = u128::try_from(moment.as_micros() / 1000).unwrap_or(0);
     uuid::Uuid::from_u128(millis << 80)
 }
+
+#[cfg(test)]
+mod tests;

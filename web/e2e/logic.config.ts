@@ -1,4 +1,4 @@
 import { defineConfig } from "@playwright/test";
 
 /** Tests of plain functions; no browser, no server. */
-export default defineConfig({ testDir: "./logic", outputDir: "../test-results/logic", reporter: [["list"]] });
+export default defineConfig({ testDir: "./logic", outputDir: "../node_modules/.logic", reporter: [["list"]] });

@@ -5,7 +5,7 @@ export default defineConfig({
   testDir: ".",
   testMatch: "*.spec.ts",
   globalSetup: "./server.ts",
-  outputDir: "../test-results",
+  outputDir: "../node_modules/.e2e",
   // One program is tested, and its usage counters are part of what is looked at.
   workers: 1,
   timeout: 60_000,

@@ -49,7 +49,8 @@ export default async function setUp(): Promise<() => Promise<void>> {
   process.env["E2E_SERVICE"] = service.url;
   if (process.env["E2E_READY"]) return async () => service.stop();
 
-  const binary = process.env["GATELINE_BIN"] ?? resolve(import.meta.dirname, "../../target/debug/gateline");
+  const programs = process.env["GATELINE_PROGRAMS"] ?? resolve(import.meta.dirname, "../../target/debug");
+  const binary = process.env["GATELINE_BIN"] ?? join(programs, "gateline");
   if (!existsSync(binary)) throw new Error(`${binary} is not there. Build it with \`make build\`, or name it in GATELINE_BIN.`);
   const directory = mkdtempSync(join(tmpdir(), "gateline-e2e-"));
   const file = join(directory, "ready.json");

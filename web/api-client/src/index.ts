@@ -45,8 +45,8 @@ client.use({
 });
 
 type Init<P extends PathsWithMethod<paths, "get">> = MaybeOptionalInit<paths[P], "get">;
-type Answer<P extends PathsWithMethod<paths, "get">, I> = NonNullable<
-  FetchResponse<paths[P]["get"] & Record<string | number, unknown>, I, MediaType>["data"]
+type Answer<P extends PathsWithMethod<paths, "get">> = NonNullable<
+  FetchResponse<paths[P]["get"] & Record<string | number, unknown>, Init<P>, MediaType>["data"]
 >;
 
 /**
@@ -55,15 +55,15 @@ type Answer<P extends PathsWithMethod<paths, "get">, I> = NonNullable<
  * The key is `[path, init, organization]`, so `invalidateQueries({ queryKey: ["/api/v1/apis"] })` refreshes every
  * page of a list.
  */
-export function read<P extends PathsWithMethod<paths, "get">, I extends Init<P>>(
+export function read<P extends PathsWithMethod<paths, "get">>(
   path: P,
-  ...[init]: RequiredKeysOf<I> extends never ? [I?] : [I]
+  ...[init]: RequiredKeysOf<Init<P>> extends never ? [Init<P>?] : [Init<P>]
 ) {
   return {
     queryKey: [path, init ?? {}, context.organization] as const,
-    queryFn: async ({ signal }: { signal: AbortSignal }): Promise<Answer<P, I>> => {
+    queryFn: async ({ signal }: { signal: AbortSignal }): Promise<Answer<P>> => {
       const get = client.GET as (path: P, init: object) => Promise<{ data?: unknown }>;
-      return (await get(path, { ...init, signal })).data as Answer<P, I>;
+      return (await get(path, { ...init, signal })).data as Answer<P>;
     },
   };
 }
@@ -85,4 +85,4 @@ export function done<T>(answer: { data?: T }): T {
 }
 
 /** The header under which a change is refused when somebody else changed the entity meanwhile. */
-export const ifMatch = (entity: { revision: number }): { "if-match": string } => ({ "if-match": `"${entity.revision}"` });
+export const ifMatch = (entity: { revision: number }): { "If-Match": string } => ({ "If-Match": `"${entity.revision}"` });

@@ -13,8 +13,6 @@ export function ApplicationSubscriptions({ applicationId }: { applicationId: str
   const products = useQuery(read("/api/v1/products", { params: { query: { limit: 200 } } }));
   const plans = useQuery(read("/api/v1/plans", { params: { query: { limit: 200 } } }));
   const refresh = () => queries.invalidateQueries({ queryKey: ["/api/v1/subscriptions"] });
-  const product = (id: string) => products.data?.data.find((each) => each.id === id)?.title ?? id;
-  const plan = (id: string) => plans.data?.data.find((each) => each.id === id)?.title ?? id;
   return (
     <Section
       title="Subscriptions"
@@ -29,11 +27,11 @@ export function ApplicationSubscriptions({ applicationId }: { applicationId: str
             title: "Product",
             cell: (row) => (
               <Link to={`/products/${row.product_id}`} className="link">
-                {row.product_title ?? product(row.product_id)}
+                {row.product_title}
               </Link>
             ),
           },
-          { title: "Plan", cell: (row) => row.plan_title ?? plan(row.plan_id) },
+          { title: "Plan", cell: (row) => row.plan_title },
           { title: "State", cell: (row) => <State of={row.state ?? "active"} /> },
           { title: "Since", cell: (row) => <Time at={row.created_at} /> },
           {

@@ -1,5 +1,5 @@
 /** What console and portal share of applications. */
-import { type Schemas, client, done } from "@gateline/api-client";
+import { type Schemas, client, done, ifMatch } from "@gateline/api-client";
 import { useQueryClient } from "@tanstack/react-query";
 import { ConfirmButton } from "./dialog";
 import { FormPanel, TextArea, TextField, useForm, useGo } from "./form";
@@ -41,7 +41,7 @@ export function ApplicationActions(props: { application: Schemas["Application"];
       label="Delete"
       title={`Delete ${application.title}?`}
       onConfirm={async () => {
-        await client.DELETE("/api/v1/applications/{id}", { params: { path: { id: application.id } } });
+        await client.DELETE("/api/v1/applications/{id}", { params: { path: { id: application.id }, header: ifMatch(application) } });
         go(props.list);
       }}
     >

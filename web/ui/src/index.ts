@@ -22,4 +22,4 @@ export { SnippetBox } from "./snippet-box";
 export { Badge, Command, CopyButton, Copyable, Facts, Method, State, Time } from "./text";
 export { ThemeChoice } from "./theme";
 export { type Counts, bars, grouped, since, total } from "./usage";
-export { OperationsTable, UsageChart, UsageTable, useUsage } from "./usage-view";
+export { OperationsTable, UsageChart, UsageTable, callerOf, useUsage } from "./usage-view";

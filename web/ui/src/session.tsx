@@ -1,24 +1,30 @@
 /** Who is signed in, and for which organization they act. */
 import { ProblemError, type Schemas, client, done, setContext } from "@gateline/api-client";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useLocation, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { FormPanel, TextField, useForm } from "./form";
 
-type SessionAnswer = Schemas["WebSession"];
+type WebSession = Schemas["WebSession"];
 
 const CHOICE = "gateline.organization";
 const sessionKey = ["session"] as const;
 
 /** Takes a session into use: from now on calls carry its token and organization. */
-function adopt(session: SessionAnswer | null): SessionAnswer | null {
+function adopt(session: WebSession | null): WebSession | null {
   const chosen = localStorage.getItem(CHOICE);
   const organization = session?.organizations.find((each) => each.id === chosen) ?? session?.organizations[0];
   setContext({ csrfToken: session?.csrf_token ?? "", organization: organization?.id ?? "" });
   return session;
 }
 
-async function current(): Promise<SessionAnswer | null> {
+/** Begins as somebody else: nothing of what the one before saw stays. */
+function begin(queries: QueryClient, session: WebSession | null): void {
+  queries.removeQueries({ predicate: (each) => each.queryKey[0] !== sessionKey[0] });
+  queries.setQueryData(sessionKey, adopt(session));
+}
+
+async function current(): Promise<WebSession | null> {
   try {
     return adopt(done(await client.GET("/api/v1/auth/sessions/current")));
   } catch (error) {
@@ -41,14 +47,12 @@ export function useSession() {
     /** Acts for another organization from now on. */
     choose: (id: string) => {
       localStorage.setItem(CHOICE, id);
-      adopt(session ?? null);
-      queries.removeQueries({ predicate: (each) => each.queryKey[0] !== sessionKey[0] });
+      begin(queries, session ?? null);
       void queries.invalidateQueries();
     },
     signOut: async () => {
       await client.DELETE("/api/v1/auth/sessions/current").catch(() => undefined);
-      queries.clear();
-      queries.setQueryData(sessionKey, adopt(null));
+      begin(queries, null);
     },
   };
 }
@@ -83,8 +87,7 @@ export function SignInForm({ home }: { home: string }) {
     initial: { email: "", password: "" },
     send: async (body) => done(await client.POST("/api/v1/auth/sessions", { body })),
     after: (session) => {
-      queries.clear();
-      queries.setQueryData(sessionKey, adopt(session));
+      begin(queries, session);
       next(home);
     },
   });
@@ -110,13 +113,9 @@ export function SignUpForm({ home }: { home: string }) {
   const [initial] = useState({ email: "", name: "", password: "" });
   const form = useForm({
     initial,
-    send: async (body) => {
-      await client.POST("/api/v1/auth/sign-up", { body });
-      return done(await client.POST("/api/v1/auth/sessions", { body: { email: body.email, password: body.password } }));
-    },
+    send: async (body) => done(await client.POST("/api/v1/auth/sign-up", { body })),
     after: (session) => {
-      queries.clear();
-      queries.setQueryData(sessionKey, adopt(session));
+      begin(queries, session);
       next(home);
     },
   });

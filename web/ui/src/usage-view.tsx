@@ -111,6 +111,9 @@ const countColumns: Column<Group>[] = [
   { title: "Sent", numeric: true, minor: true, cell: (group) => bytes(group.bytes_out) },
 ];
 
+/** Who called, of a group by application. */
+export const callerOf = (group: Group): string => group.rows[0]?.application || group.id || "(no valid key)";
+
 /** The table by operation. */
 export function OperationsTable(props: { filter: UsageFilter; hours: number; empty: ReactNode }) {
   return (

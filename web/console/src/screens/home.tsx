@@ -82,35 +82,40 @@ function Step(props: { number: number; done: boolean; title: string; action: Rea
 }
 
 function Health() {
-  const query = useQuery({ ...read("/health/ready"), refetchInterval: 10_000, retry: false });
-  const healthy = query.data !== undefined && !query.error;
+  const ready = useQuery({ ...read("/health/ready"), refetchInterval: 10_000, retry: false });
+  const nodes = useQuery({ ...read("/api/v1/gateways"), refetchInterval: 10_000 });
   return (
-    <Section title="Health" text="Of the control plane that serves this page. Traffic goes on without it.">
+    <Section title="Health" text="Traffic goes on while the control plane is away.">
       <Panel className="divide-y divide-line px-4">
-        <div className="flex items-center justify-between py-2.5">
-          <span>Control plane</span>
-          <span className={healthy ? "text-ok" : "text-bad"}>{query.isPending ? "…" : healthy ? "Ready" : "Not ready"}</span>
-        </div>
-        {query.error && <p className="py-2.5 text-bad">{query.error.message}</p>}
-        <div className="flex items-center justify-between py-2.5">
-          <span>Audit chain</span>
-          <Link to="/audit" className="link">
-            Verify
-          </Link>
-        </div>
-        <div className="flex items-center justify-between py-2.5">
-          <span>Gateway and control metrics</span>
-          <a className="link" href="/metrics">
-            /metrics
-          </a>
-        </div>
-        <div className="flex items-center justify-between py-2.5">
-          <span>This API</span>
-          <a className="link" href="/api/docs">
-            Reference
-          </a>
-        </div>
+        {ready.error && <Line name="Control plane" good={false} state={ready.error.message} />}
+        {ready.data?.checks.map((check) => (
+          <Line key={check.name} name={nameOfCheck(check.name)} good={check.ready} state={check.ready ? "Ready" : (check.reason ?? "Not ready")} />
+        ))}
+        {nodes.data?.data.map((node) => (
+          <Line
+            key={node.id}
+            name={`Gateway node, ${node.environment}`}
+            good={node.state === "applied"}
+            state={node.state === "applied" ? <span title={node.id}>Revision {node.revision}</span> : node.reason}
+          />
+        ))}
+        <Line name="Audit chain" state={<Link to="/audit" className="link">Verify</Link>} />
+        <Line name="Numbers for your monitoring" state={<a className="link" href="/metrics">/metrics</a>} />
+        <Line name="This API" state={<a className="link" href="/api/docs">Reference</a>} />
       </Panel>
     </Section>
+  );
+}
+
+/** `signing_key` as people read it. */
+const nameOfCheck = (name: string): string => (name[0] ?? "").toUpperCase() + name.slice(1).replaceAll("_", " ");
+
+function Line(props: { name: string; state: ReactNode; good?: boolean }) {
+  const colour = props.good === undefined ? "" : props.good ? "text-ok" : "text-bad";
+  return (
+    <div className="flex flex-wrap items-center justify-between gap-x-4 py-2.5">
+      <span>{props.name}</span>
+      <span className={`tnum ${colour}`}>{props.state}</span>
+    </div>
   );
 }

@@ -179,7 +179,10 @@ function PublishForm(props: { document: string; title: string; blocked: boolean;
         }),
       );
     },
-    after: (result) => props.after(result.api),
+    // Work that is done later was not asked for.
+    after: (result) => {
+      if ("api" in result) props.after(result.api);
+    },
   });
   const suggested = nameOf(props.title);
   const { values, set } = form;

@@ -14,7 +14,7 @@ export default function KeysScreen() {
       label="Keys"
       text="What the organization's applications call with. Make, rotate and revoke them in the application."
       actions={<ButtonLink to="/applications">Applications</ButtonLink>}
-      load={({ cursor, state }) => read("/api/v1/keys", { params: { query: { cursor, "filter[state]": state } } })}
+      load={({ cursor, state }) => read("/api/v1/keys", { params: { query: { cursor, "filter[state]": state as Key["state"] | undefined } } })}
       filters={[
         {
           name: "state",

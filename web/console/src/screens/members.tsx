@@ -60,7 +60,7 @@ export default function Members() {
                   small
                 title={`Remove ${member.email}?`}
                 onConfirm={async () => {
-                  await client.DELETE("/api/v1/memberships/{id}", { params: { path: { id: member.id } } });
+                  await client.DELETE("/api/v1/memberships/{id}", { params: { path: { id: member.id }, header: ifMatch(member) } });
                   await refresh();
                 }}
               >

@@ -2,6 +2,7 @@ import type { Schemas } from "@gateline/api-client";
 import { FormPanel, SelectField, TextArea, TextField, nameOf, useForm } from "@gateline/ui";
 
 type Spec = Schemas["PlanSpec"];
+type Change = Required<Schemas["PlanPatch"]>;
 
 /** What a plan's form holds: texts, as they are typed. */
 interface Values {
@@ -20,14 +21,14 @@ interface Values {
 const number = (text: string) => (text.trim() === "" ? undefined : Number(text.replaceAll(/[ ,_]/g, "")));
 
 /** A plan as the API wants it; `null` removes a limit when a plan is changed. */
-function specOf(values: Values): Record<keyof Spec, unknown> {
+function specOf(values: Values): Change {
   const [requests, quota, price] = [number(values.requests), number(values.quota), number(values.price)];
   return {
     name: values.name,
     title: values.title,
     description: values.description,
     rate_limit: requests === undefined ? null : { requests, window_seconds: Number(values.window_seconds) },
-    quota: quota === undefined ? null : { requests: quota, period: values.period },
+    quota: quota === undefined ? null : { requests: quota, period: values.period as Schemas["Period"] },
     price: price === undefined ? null : { amount_minor: Math.round(price * 100), currency: values.currency },
     keys_max: number(values.keys_max) ?? 10,
   };
@@ -53,7 +54,7 @@ export function PlanForm(props: {
   plan?: Spec;
   submit: string;
   cancel: string;
-  send: (spec: Record<keyof Spec, unknown>) => Promise<{ id: string }>;
+  send: (spec: Change) => Promise<{ id: string }>;
   after: (id: string) => void;
 }) {
   const form = useForm({

@@ -1,4 +1,4 @@
-import { type Schemas, client, read } from "@gateline/api-client";
+import { type Schemas, client, ifMatch, read } from "@gateline/api-client";
 import { ButtonLink, ConfirmButton, Copyable, Detail, List, Loaded, Markdown, Section, State, Time, price, quota, rate, useGo, useParam } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 
@@ -22,7 +22,7 @@ export default function PlanScreen() {
                 label="Delete"
                 title={`Delete the plan ${plan.title}?`}
                 onConfirm={async () => {
-                  await client.DELETE("/api/v1/plans/{id}", { params: { path: { id } } });
+                  await client.DELETE("/api/v1/plans/{id}", { params: { path: { id }, header: ifMatch(plan) } });
                   go("/plans");
                 }}
               >
@@ -46,8 +46,8 @@ export default function PlanScreen() {
               label="Subscriptions"
               load={({ cursor }) => read("/api/v1/subscriptions", { params: { query: { cursor, "filter[plan]": id } } })}
               columns={[
-                { title: "Application", cell: (row) => <code>{row.application_id}</code> },
-                { title: "Product", cell: (row) => <code>{row.product_id}</code> },
+                { title: "Application", cell: (row) => row.application_title },
+                { title: "Product", cell: (row) => row.product_title },
                 { title: "State", cell: (row) => <State of={row.state ?? "active"} /> },
                 { title: "Since", cell: (row) => <Time at={row.created_at} /> },
               ]}

@@ -1,4 +1,4 @@
-import { client, read } from "@gateline/api-client";
+import { client, ifMatch, read } from "@gateline/api-client";
 import { ButtonLink, ConfirmButton, Copyable, Detail, Loaded, Markdown, Section, State, Table, Time, price, quota, rate, useGo, useParam } from "@gateline/ui";
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -29,7 +29,7 @@ export default function ProductScreen() {
                 label="Delete"
                 title={`Delete ${product.title}?`}
                 onConfirm={async () => {
-                  await client.DELETE("/api/v1/products/{id}", path);
+                  await client.DELETE("/api/v1/products/{id}", { params: { path: { id }, header: ifMatch(product) } });
                   go("/products");
                 }}
               >

@@ -21,7 +21,7 @@ export default function UpstreamScreen() {
               label="Delete"
               title={`Delete ${upstream.name}?`}
               onConfirm={async () => {
-                await client.DELETE("/api/v1/upstreams/{id}", path);
+                await client.DELETE("/api/v1/upstreams/{id}", { params: { path: { id }, header: ifMatch(upstream) } });
                 go("/upstreams");
               }}
             >

@@ -1,5 +1,5 @@
 import { read } from "@gateline/api-client";
-import { Command, OperationsTable, PageHeader, UsageChart, UsageTable } from "@gateline/ui";
+import { Command, OperationsTable, PageHeader, UsageChart, UsageTable, callerOf } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 
@@ -19,8 +19,6 @@ export default function Usage() {
   const apis = useQuery(read("/api/v1/apis", { params: { query: { limit: 200 } } }));
   const applications = useQuery(read("/api/v1/applications", { params: { query: { limit: 200 } } }));
   const filter = { ...(search.api && { api: search.api }), ...(search.application && { application: search.application }) };
-  const apiTitle = (id: string) => apis.data?.data.find((each) => each.id === id)?.title ?? id;
-  const applicationTitle = (id: string) => applications.data?.data.find((each) => each.id === id)?.title ?? (id || "(no valid key)");
   const choice = (name: string, title: string, value: string, options: [string, string][]) => (
     <select
       aria-label={title}
@@ -73,7 +71,7 @@ export default function Usage() {
         by={(row) => row.api_id}
         name={(group) => (
           <Link to={`/apis/${group.id}/usage`} className="link">
-            {apiTitle(group.id)}
+            {group.rows[0]?.api || group.id}
           </Link>
         )}
         empty="No API was called."
@@ -85,7 +83,7 @@ export default function Usage() {
         group="application"
         column="Application"
         by={(row) => row.application_id ?? ""}
-        name={(group) => applicationTitle(group.id)}
+        name={callerOf}
         empty="Nobody called."
       />
     </>

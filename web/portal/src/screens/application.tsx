@@ -12,30 +12,6 @@ export default function ApplicationScreen() {
   return <ApplicationFrame>{(application) => <Subscriptions applicationId={application.id} />}</ApplicationFrame>;
 }
 
-/** The product and plan of a subscription by their titles. */
-function useOffer(subscription: Subscription) {
-  const product = useQuery(read("/api/v1/catalogue/products/{id}", { params: { path: { id: subscription.product_id } } }));
-  return { product: product.data, plan: product.data?.plans.find((each) => each.id === subscription.plan_id) };
-}
-
-function ProductCell({ of }: { of: Subscription }) {
-  const { product } = useOffer(of);
-  return (
-    <Link to={`/products/${of.product_id}`} className="font-medium hover:text-accent hover:underline">
-      {of.product_title ?? product?.title ?? of.product_id}
-    </Link>
-  );
-}
-
-function PlanCell({ of }: { of: Subscription }) {
-  const { plan } = useOffer(of);
-  return (
-    <>
-      {of.plan_title ?? plan?.title ?? of.plan_id} {plan && <span className="text-ink-2">({rate(plan.rate_limit).toLowerCase()})</span>}
-    </>
-  );
-}
-
 function Subscriptions({ applicationId }: { applicationId: string }) {
   const [changed, setChanged] = useState<Subscription>();
   const queries = useQueryClient();
@@ -46,8 +22,15 @@ function Subscriptions({ applicationId }: { applicationId: string }) {
         label="Subscriptions"
         load={({ cursor }) => read("/api/v1/subscriptions", { params: { query: { cursor, "filter[application]": applicationId } } })}
         columns={[
-          { title: "Product", cell: (row) => <ProductCell of={row} /> },
-          { title: "Plan", cell: (row) => <PlanCell of={row} /> },
+          {
+            title: "Product",
+            cell: (row) => (
+              <Link to={`/products/${row.product_id}`} className="font-medium hover:text-accent hover:underline">
+                {row.product_title}
+              </Link>
+            ),
+          },
+          { title: "Plan", cell: (row) => row.plan_title },
           { title: "State", cell: (row) => <State of={row.state ?? "active"} /> },
           { title: "Since", minor: true, cell: (row) => <Time at={row.created_at} /> },
           {

@@ -1,6 +1,4 @@
-import { read } from "@gateline/api-client";
-import { OperationsTable, PageHeader, UsageChart, UsageTable } from "@gateline/ui";
-import { useQuery } from "@tanstack/react-query";
+import { OperationsTable, PageHeader, UsageChart, UsageTable, callerOf } from "@gateline/ui";
 import { Link } from "@tanstack/react-router";
 import { SignedIn } from "../shell";
 
@@ -16,8 +14,6 @@ export default function UsageScreen() {
 }
 
 function Usage() {
-  const applications = useQuery(read("/api/v1/applications", { params: { query: { limit: 200 } } }));
-  const title = (id: string) => applications.data?.data.find((each) => each.id === id)?.title ?? id;
   return (
     <>
       <PageHeader title="Usage" text="Every call of your applications, counted once." />
@@ -36,7 +32,7 @@ function Usage() {
         by={(row) => row.application_id ?? ""}
         name={(group) => (
           <Link to={`/applications/${group.id}/usage`} className="link">
-            {title(group.id)}
+            {callerOf(group)}
           </Link>
         )}
         empty="None of your applications made a call."

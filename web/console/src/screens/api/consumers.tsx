@@ -45,15 +45,14 @@ function Consumers({ versions }: { versions: Schemas["Version"][] }) {
 
 /** Who subscribed to a product. */
 export function Subscriptions({ productId }: { productId: string }) {
-  const plans = useQuery(read("/api/v1/plans", { params: { query: { limit: 200 } } }));
   return (
     <List<Subscription>
       label="Subscriptions"
       load={({ cursor }) => read("/api/v1/subscriptions", { params: { query: { cursor, "filter[product]": productId } } })}
       columns={[
-        { title: "Application", cell: (row) => row.application_title ?? <code>{row.application_id}</code> },
-        { title: "Organization", minor: true, cell: (row) => row.organization_title ?? <code>{row.organization_id}</code> },
-        { title: "Plan", cell: (row) => plans.data?.data.find((plan) => plan.id === row.plan_id)?.title ?? row.plan_id },
+        { title: "Application", cell: (row) => row.application_title },
+        { title: "Organization", minor: true, cell: (row) => row.organization_title },
+        { title: "Plan", cell: (row) => row.plan_title },
         { title: "State", cell: (row) => <State of={row.state ?? "active"} /> },
         { title: "Since", cell: (row) => <Time at={row.created_at} /> },
       ]}

@@ -1,4 +1,4 @@
-import { type Schemas, client, read } from "@gateline/api-client";
+import { type Schemas, client, ifMatch, read } from "@gateline/api-client";
 import { ButtonLink, ConfirmButton, Detail, Loaded, State, useGo, useParam } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
@@ -39,7 +39,7 @@ export function ApiFrame(props: { facts?: (api: Api) => [string, ReactNode][]; c
                 label="Delete"
                 title={`Delete ${each.title}?`}
                 onConfirm={async () => {
-                  await client.DELETE("/api/v1/apis/{id}", path);
+                  await client.DELETE("/api/v1/apis/{id}", { params: { path: { id }, header: ifMatch(each) } });
                   go("/apis");
                 }}
               >

@@ -17,9 +17,8 @@ function Operations({ versions }: { versions: Schemas["Version"][] }) {
       </div>
       <List<Schemas["Operation"]>
         label="Operations"
-        searchable
-        load={({ q, cursor }) =>
-          read("/api/v1/versions/{id}/operations", { params: { path: { id: version.id }, query: { q, cursor, limit: 100 } } })
+        load={({ cursor }) =>
+          read("/api/v1/versions/{id}/operations", { params: { path: { id: version.id }, query: { cursor, limit: 100 } } })
         }
         columns={[
           { title: "Method", cell: (operation) => <Method of={operation.method} /> },

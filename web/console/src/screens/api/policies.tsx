@@ -48,7 +48,7 @@ function Policies({ api }: { api: Schemas["Api"] }) {
                   small
                   title={`Remove ${title(policy.kind)}?`}
                   onConfirm={async () => {
-                    await client.DELETE("/api/v1/policies/{id}", { params: { path: { id: policy.id } } });
+                    await client.DELETE("/api/v1/policies/{id}", { params: { path: { id: policy.id }, header: ifMatch(policy) } });
                     await refresh();
                   }}
                 >

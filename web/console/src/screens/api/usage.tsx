@@ -1,6 +1,5 @@
-import { type Schemas, read } from "@gateline/api-client";
-import { Command, OperationsTable, UsageChart, UsageTable } from "@gateline/ui";
-import { useQuery } from "@tanstack/react-query";
+import type { Schemas } from "@gateline/api-client";
+import { Command, OperationsTable, UsageChart, UsageTable, callerOf } from "@gateline/ui";
 import { ApiFrame } from "./frame";
 
 const HOURS = 24;
@@ -11,8 +10,6 @@ export default function ApiUsage() {
 }
 
 function Usage({ api }: { api: Schemas["Api"] }) {
-  const applications = useQuery(read("/api/v1/applications", { params: { query: { limit: 200 } } }));
-  const title = (id: string) => applications.data?.data.find((each) => each.id === id)?.title ?? (id || "(no valid key)");
   const filter = { api: api.id };
   const empty = (
     <>
@@ -36,7 +33,7 @@ function Usage({ api }: { api: Schemas["Api"] }) {
         group="application"
         column="Application"
         by={(row) => row.application_id ?? ""}
-        name={(group) => title(group.id)}
+        name={callerOf}
         empty="Nobody called yet."
       />
     </>

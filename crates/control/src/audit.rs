@@ -112,7 +112,7 @@ impl Control {
         self.access().check(caller, "verify_audit", organization, None)?;
         let mut walk = Walk::new(organization);
         let broken = loop {
-            if let Some(broken) = walk.to_the_end(self.store()).await? {
+            if let Some(broken) = walk.read_on(self.store()).await? {
                 break Some(broken);
             }
             // Read after the entries: it can only be ahead of them, by what was added meanwhile.
@@ -190,7 +190,7 @@ impl Walk {
         before < end
     }
 
-    async fn to_the_end(&mut self, store: &Store) -> Result<Option<Broken>, Error> {
+    async fn read_on(&mut self, store: &Store) -> Result<Option<Broken>, Error> {
         loop {
             let rows = store::audit::after(store, self.organization, self.sequence, PAGE).await?;
             if rows.is_empty() {

@@ -96,12 +96,16 @@ impl From<sqlx::Error> for Error {
             .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
             .is_some()
         {
-            // Class 08: connection; 57P0x: shutting down; 53100: disk full; other 53: out of resources.
+            // Class 08: connection; 57P0x: shutting down; 53100: disk full; other 53: out of resources; class 40:
+            // rolled back because of another transaction, a repetition will do.
             return match code.as_ref() {
                 "53100" => Self::Full,
                 // Two transactions waited for each other, or could not be put in an order; trying again helps.
                 "40P01" | "40001" => Self::Unavailable(error),
-                code if code.starts_with("08") || code.starts_with("57P") || code.starts_with("53") => {
+                code if ["08", "57P", "53", "40"]
+                    .iter()
+                    .any(|class| code.starts_with(class)) =>
+                {
                     Self::Unavailable(error)
                 }
                 _ => Self::Sql(error),

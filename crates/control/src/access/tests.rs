@@ -99,7 +99,7 @@ fn another_tenant_is_not_there() {
             organization(),
             Some(WorkspaceId::new(Uuid::now_v7())),
         );
-        let told = answer.as_ref().map_err(|error| error.code());
+        let told = answer.as_ref().map_err(crate::Error::code);
         assert!(matches!(told, Ok(()) | Err(Code::NotFound)), "{action}: {told:?}");
     }
 }

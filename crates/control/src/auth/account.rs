@@ -23,12 +23,13 @@ impl Control {
     /// Makes an account with an organization of its own, and signs it in on the web.
     ///
     /// # Errors
-    /// `request_invalid` with the fields, `name_taken` if there is an account with this address.
+    /// `request_invalid` with the fields, `name_taken` if there is an account with this address,
+    /// `sign_in_delayed` if many accounts were made from one network address.
     pub async fn sign_up(&self, body: &SignUp, about: &About) -> Result<(SignedUp, WebSignIn), Error> {
         let email = check_email("/email", &body.email)?;
         let name = check_name("/name", &body.name)?;
         password::check("/password", &body.password, &email)?;
-        // Counted like a sign-in: an address makes a few accounts in a row, not thousands.
+        self.count_sign_up(about).await?;
         let hash = self.inner.passwords.hash(&body.password).await?;
         let title = body
             .organization_title

@@ -97,7 +97,7 @@ impl Control {
     ///
     /// It belongs to a session like others: it ends when the user signs out everywhere or is disabled.
     pub async fn script_token(&self, user: UserId) -> Result<String, Error> {
-        let mut tx = self.store().begin().await?;
+        let (mut tx, organization) = self.begin_of(user).await?;
         let now = self.now();
         let life = Duration::from_secs(SCRIPT_SECONDS);
         let id = SessionId::new(self.uuid());
@@ -112,7 +112,6 @@ impl Control {
             expires_at: now.after(life),
         };
         session::insert(&mut tx, &session).await?;
-        let organization = self.first_organization(&mut tx, user).await?;
         let about = About::default();
         self.note_sign_in(&mut tx, organization, user, "create_token", &about)
             .await?;
@@ -134,9 +133,8 @@ impl Control {
             seen_at: now,
             expires_at: now.after(REFRESH_LIFE),
         };
-        let mut tx = self.store().begin().await?;
+        let (mut tx, organization) = self.begin_of(user).await?;
         session::insert(&mut tx, &session).await?;
-        let organization = self.first_organization(&mut tx, user).await?;
         self.note_sign_in(&mut tx, organization, user, "create_token", about)
             .await?;
         tx.commit().await?;
@@ -151,28 +149,25 @@ impl Control {
             )
         };
         let (id, generation) = self.read_refresh(token).ok_or_else(refused)?;
-        let now = self.now();
-        let mut tx = self.store().begin().await?;
-        let session = session::find(&mut tx, id).await?.ok_or_else(refused)?;
-        let user = session.user_id;
-        if session.expires_at <= now || session.seen_at.after(REFRESH_IDLE) <= now {
+        let session = session::find(&mut self.store(), id).await?.ok_or_else(refused)?;
+        let (user, now) = (session.user_id, self.now());
+        if ended(&session, REFRESH_IDLE, now) {
             return Err(refused());
         }
+        let members = session::members(&mut self.store(), user, None).await?;
+        let members = members.ok_or_else(refused)?;
         let next = self.refresh_token(id, generation + 1);
+        let mut tx = self.store().begin().await?;
         let current = session.generation == generation
             && session::rotate(&mut tx, &session, &token_hash(&next), now).await?;
-        let members = session::members(&mut tx, user, None).await?.ok_or_else(refused)?;
-        let organization = members.first().map(|member| member.organization_id);
+        tx.commit().await?;
         if !current {
             // Somebody uses a token that was replaced: one of two holders is not the user.
-            session::remove(&mut tx, id).await?;
-            self.note_sign_in(&mut tx, organization, user, "refresh_token_reused", about)
-                .await?;
-            tx.commit().await?;
+            self.end_session(id, "refresh_token_reused", about).await?;
             Counters::count(&self.inner.counters.refresh_reused);
             return Err(refused());
         }
-        tx.commit().await?;
+        let organization = members.first().map(|member| member.organization_id);
         self.tokens(user, organization, id, next)
     }
 
@@ -259,22 +254,26 @@ impl Control {
         crate::secret::same(expected.as_bytes(), token.as_bytes()).then_some((session, generation))
     }
 
-    /// The organization in whose audit chain a user's sign-ins are noted.
-    pub(super) async fn first_organization(
-        &self,
-        tx: &mut Tx,
-        user: UserId,
-    ) -> Result<Option<OrganizationId>, Error> {
-        let members = session::members(tx, user, None).await?;
-        Ok(members.and_then(|members| members.first().map(|member| member.organization_id)))
+    /// Begins a change of somebody's own session, noted in the chain of the organization they joined first.
+    ///
+    /// The chain is locked before anything else, as for every change.
+    pub(super) async fn begin_of(&self, user: UserId) -> Result<(Tx, Option<OrganizationId>), Error> {
+        let members = session::members(&mut self.store(), user, None).await?;
+        let organization = members.and_then(|members| members.first().map(|member| member.organization_id));
+        let mut tx = self.store().begin().await?;
+        if let Some(organization) = organization {
+            crate::audit::lock(&mut tx, organization).await?;
+        }
+        Ok((tx, organization))
     }
 
     /// Ends a session and notes it.
     pub(super) async fn end_session(&self, id: SessionId, action: &str, about: &About) -> Result<(), Error> {
-        let mut tx = self.store().begin().await?;
-        if let Some(session) = session::find(&mut tx, id).await? {
-            session::remove(&mut tx, id).await?;
-            let organization = self.first_organization(&mut tx, session.user_id).await?;
+        let Some(session) = session::find(&mut self.store(), id).await? else {
+            return Ok(());
+        };
+        let (mut tx, organization) = self.begin_of(session.user_id).await?;
+        if session::remove(&mut tx, id).await? {
             self.note_sign_in(&mut tx, organization, session.user_id, action, about)
                 .await?;
         }

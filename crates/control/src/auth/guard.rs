@@ -4,7 +4,7 @@ use std::time::Duration;
 use domain::id::{OrganizationId, UserId};
 use domain::{Code, Timestamp};
 use store::failure::{self, Failures};
-use store::session;
+use store::{Tx, session};
 
 use super::{About, token_hash};
 use crate::audit::Change;
@@ -13,6 +13,8 @@ use crate::{Caller, Control, Error};
 
 /// Failed attempts that cost nothing but their number.
 const FREE: i64 = 5;
+/// Accounts that may be made from one network address in a row.
+const SIGN_UPS_FREE: i64 = 20;
 /// The longest wait. Longer ones would mostly help who wants to keep somebody out.
 const WAIT_MAX: u64 = 300;
 /// After this long without a failure all is forgotten.
@@ -67,30 +69,11 @@ impl Control {
 
     /// Counts an attempt, or refuses it because it comes too soon after failed ones.
     pub(super) async fn attempt(&self, account: &str, about: &About) -> Result<Attempt, Error> {
-        let now = self.now();
         let address = about.address.map(network);
         let mut tx = self.store().begin().await?;
         let mut failures = 0;
         for subject in [Some(account), address.as_deref()].into_iter().flatten() {
-            tx.lock(subject).await?;
-            let before = failure::read(&mut tx, subject).await?;
-            let before = before.filter(|before| before.last_at.after(MEMORY) > now);
-            let count = before.map_or(0, |before| before.count);
-            if let Some(wait) = before.and_then(|before| wait(before, now)) {
-                Counters::count(&self.inner.counters.sign_ins_delayed);
-                return Err(Error::Refused {
-                    code: Code::SignInDelayed,
-                    detail: format!("{count} attempts failed; the next one is possible in {wait} s."),
-                    errors: Vec::new(),
-                    retry_after: Some(wait),
-                });
-            }
-            let counted = Failures {
-                count: count + 1,
-                last_at: now,
-            };
-            failure::write(&mut tx, subject, counted).await?;
-            failures = failures.max(counted.count);
+            failures = failures.max(self.count(&mut tx, subject, FREE).await?);
         }
         tx.commit().await?;
         Ok(Attempt {
@@ -98,6 +81,40 @@ impl Control {
             address,
             failures,
         })
+    }
+
+    /// Counts an account that is made, or refuses it because many were made from its network address.
+    pub(super) async fn count_sign_up(&self, about: &About) -> Result<(), Error> {
+        let Some(address) = about.address.map(network) else {
+            return Ok(());
+        };
+        let mut tx = self.store().begin().await?;
+        self.count(&mut tx, &format!("sign-up:{address}"), SIGN_UPS_FREE)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn count(&self, tx: &mut Tx, subject: &str, free: i64) -> Result<i64, Error> {
+        let now = self.now();
+        tx.lock(subject).await?;
+        let before = failure::read(tx, subject).await?;
+        let before = before.filter(|before| before.last_at.after(MEMORY) > now);
+        let count = before.map_or(0, |before| before.count);
+        if let Some(wait) = before.and_then(|before| wait(before, free, now)) {
+            Counters::count(&self.inner.counters.sign_ins_delayed);
+            return Err(Error::Refused {
+                code: Code::SignInDelayed,
+                detail: format!("{count} attempts were made; the next one is possible in {wait} s."),
+                errors: Vec::new(),
+                retry_after: Some(wait),
+            });
+        }
+        let counted = Failures {
+            count: count + 1,
+            last_at: now,
+        };
+        failure::write(tx, subject, counted).await?;
+        Ok(counted.count)
     }
 
     /// Forgets the account's failures. Those of the address stay, but for this attempt: else who guesses would
@@ -146,9 +163,9 @@ impl Control {
     }
 }
 
-/// Seconds until the next attempt: 2, 4, 8… from the sixth failure on.
-fn wait(before: Failures, now: Timestamp) -> Option<u64> {
-    let over = u32::try_from(before.count - FREE).ok().filter(|over| *over > 0)?;
+/// Seconds until the next attempt: 2, 4, 8… when more than the free ones were made.
+fn wait(before: Failures, free: i64, now: Timestamp) -> Option<u64> {
+    let over = u32::try_from(before.count - free).ok().filter(|over| *over > 0)?;
     let seconds = 2_u64.checked_pow(over).unwrap_or(WAIT_MAX).min(WAIT_MAX);
     let until = before.last_at.after(Duration::from_secs(seconds));
     let left = until.as_micros() - now.as_micros();
@@ -174,12 +191,12 @@ mod tests {
     use domain::Timestamp;
     use store::failure::Failures;
 
-    use super::{WAIT_MAX, network, wait};
+    use super::{FREE, WAIT_MAX, network, wait};
 
     #[test]
     fn waits_grow_from_the_sixth_failure_on() {
         let at = Timestamp::from_micros(1_000_000);
-        let after = |count| wait(Failures { count, last_at: at }, at);
+        let after = |count| wait(Failures { count, last_at: at }, FREE, at);
         assert_eq!(
             [0, 5, 6, 7, 8].map(after),
             [None, None, Some(2), Some(4), Some(8)]
@@ -192,6 +209,7 @@ mod tests {
                     count: 6,
                     last_at: at
                 },
+                FREE,
                 later
             ),
             None

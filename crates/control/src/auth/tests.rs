@@ -456,6 +456,18 @@ on_both! {
     }
 }
 
+#[tokio::test]
+async fn one_address_makes_a_few_accounts_in_a_row() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::new(store::testing::fresh_sqlite(directory.path())).await;
+    for number in 0..21 {
+        world.sign_up(&format!("u{number}@example.org")).await.unwrap();
+    }
+    assert_eq!(code(world.sign_up("late@example.org").await), Code::SignInDelayed);
+    world.pass(2);
+    world.sign_up("late@example.org").await.unwrap();
+}
+
 /// Guesses at once count as many, not as one.
 #[tokio::test]
 async fn guesses_in_parallel_are_all_counted() {

@@ -63,9 +63,8 @@ impl Control {
             seen_at: now,
             expires_at: now.after(LIFE),
         };
-        let mut tx = self.store().begin().await?;
+        let (mut tx, organization) = self.begin_of(user).await?;
         session::insert(&mut tx, &session).await?;
-        let organization = self.first_organization(&mut tx, user).await?;
         self.note_sign_in(&mut tx, organization, user, "create_session", about)
             .await?;
         tx.commit().await?;

@@ -46,8 +46,7 @@ impl Resource for Environment {
         faults.title("/title", &self.spec.title);
         faults.finish()?;
         match before {
-            // The name stands inside of every key.
-            Some(before) if before.spec.name != self.spec.name => before.unused(tx).await,
+            Some(before) if before.spec.name != self.spec.name => unused(before, tx).await,
             _ => Ok(()),
         }
     }
@@ -60,28 +59,27 @@ impl Resource for Environment {
                 "An organization keeps at least one environment.",
             ));
         }
-        self.unused(tx).await
+        unused(self, tx).await
     }
 }
 
-trait Unused {
-    async fn unused(&self, tx: &mut Tx) -> Result<(), Error>;
-}
-
-impl Unused for Environment {
-    async fn unused(&self, tx: &mut Tx) -> Result<(), Error> {
-        let here = [
-            Condition::Is("organization_id", Arg::text(self.organization_id)),
-            Condition::Is("environment", Arg::text(&self.spec.name)),
-        ];
-        let keys = entity::count::<Key>(tx, &here).await?;
-        let routes = entity::count::<Route>(tx, &here).await?;
-        let users = [(keys, "keys"), (routes, "routes")];
-        let users: Vec<_> = users
-            .iter()
-            .filter(|(count, _)| *count > 0)
+/// Its name stands inside of every key and in routes.
+async fn unused(it: &Environment, tx: &mut Tx) -> Result<(), Error> {
+    let here = [
+        Condition::Is("organization_id", Arg::text(it.organization_id)),
+        Condition::Is("environment", Arg::text(&it.spec.name)),
+    ];
+    let keys = entity::count::<Key>(tx, &here).await?;
+    let routes = entity::count::<Route>(tx, &here).await?;
+    let used = [(keys, "keys"), (routes, "routes")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0);
+    in_use(
+        &used
             .map(|(count, kind)| format!("{count} {kind}"))
-            .collect();
-        in_use(&users)
-    }
+            .collect::<Vec<_>>(),
+    )
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,7 @@ pub async fn report(
                     told = Some((revision, state));
                 }
                 Ok(answer) => {
-                    tracing::warn!(status = %answer.status, "the control plane did not take our status")
+                    tracing::warn!(status = %answer.status, "the control plane did not take our status");
                 }
                 Err(error) => tracing::debug!(error = %chain(&error), "the control plane is away"),
             }

@@ -13,12 +13,12 @@ use hyper::body::{Body as _, Incoming};
 use policy::{Answer, Call, Limits, Moment, Verdict};
 
 use crate::body::{AnswerBody, RequestBody, Upload};
-use crate::compile::{Chain, Matched, Operation, Route};
+use crate::compile::{Chain, Compiled, Matched, Operation, Route};
 use crate::conn::{Conn, Open};
 use crate::core::Installed;
 use crate::exchange::{Going, exchange};
 use crate::forward;
-use crate::place;
+use crate::place::{self, Host};
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
 
@@ -104,45 +104,19 @@ async fn serve<'a>(
     let host = place::host(&method, &uri, &headers)?;
     place::check_path(path)?;
 
-    // 2. Which operation that is.
+    // 2. Which operation that is; where there is no route, the node speaks for itself.
     let Some(installed) = installed else {
         return own_page(conn, path).ok_or(Cause::NotReady);
     };
     let compiled = &installed.compiled;
-    let (route, operation, rest) = match compiled.find(&host.name, &method, path) {
-        Matched::Operation {
-            route,
-            operation,
-            rest,
-        } => (&compiled.routes[route], operation, rest),
-        Matched::NoRoute => {
-            return own_page(conn, path).ok_or_else(|| Cause::NoRoute {
-                host: host.name.to_string(),
-            });
-        }
-        Matched::NoOperation { route } => {
-            let route = &compiled.routes[route];
-            miss(context, ticket, route);
-            return Err(Cause::NoOperation {
-                api: route.place.api_name.to_string(),
-            });
-        }
-        Matched::OtherMethods { route, allow } => {
-            miss(context, ticket, &compiled.routes[route]);
-            if method == Method::OPTIONS {
-                preflight(context, &headers, &allow, |method| {
-                    match compiled.find(&host.name, method, path) {
-                        Matched::Operation { operation, .. } => Some(&operation.chain),
-                        _ => None,
-                    }
-                })?;
-            }
-            return Err(Cause::OtherMethods { allow });
-        }
-    };
-    context.route = Some(route);
-    context.chain = Some(&operation.chain);
-    ticket.matched(&route.place, Some(operation.id));
+    let matched = compiled.find(&host.name, &method, path);
+    if matches!(matched, Matched::NoRoute)
+        && let Some(page) = own_page(conn, path)
+    {
+        return Ok(page);
+    }
+    let asked = (&method, &headers, &host, path);
+    let (route, operation, rest) = operation(compiled, matched, (context, ticket), asked)?;
 
     // 3. Whether its record will find a place, and whether the version is still served.
     ticket.reserve().map_err(|events::Overloaded| Cause::Overloaded)?;
@@ -165,14 +139,10 @@ async fn serve<'a>(
         consumer: None,
         limits: Limits::default(),
     };
-    let verdict = decide(&operation.chain, &mut call, ticket);
+    let decided = decide(&operation.chain, &mut call, ticket);
     context.limits = call.limits.fields(&mut core.scratch.borrow_mut());
     let consumer = call.consumer;
-    match verdict {
-        Verdict::Continue => {}
-        Verdict::Refuse(refusal) => return Err(Cause::Policy(refusal)),
-        Verdict::Answer(reply) => return Err(Cause::Reply(reply)),
-    }
+    decided?;
 
     // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
     let body = request_body(conn, body, operation, ticket)?;
@@ -200,32 +170,77 @@ async fn serve<'a>(
     exchange(conn, upstream, going, request, ticket.upload.clone()).await
 }
 
-/// Runs the policies, with the plan's limits between those that find out who calls and the others.
-fn decide<'a>(chain: &'a Chain, call: &mut Call<'a, '_>, ticket: &mut Ticket) -> Verdict {
+/// The operation of a request, or why there is none.
+fn operation<'a>(
+    compiled: &'a Compiled,
+    matched: Matched<'a>,
+    (context, ticket): (&mut Context<'a>, &mut Ticket),
+    (method, headers, host, path): (&Method, &HeaderMap, &Host<'_>, &str),
+) -> Result<(&'a Route, &'a Operation, usize), Cause> {
+    match matched {
+        Matched::Operation {
+            route,
+            operation,
+            rest,
+        } => {
+            let route = &compiled.routes[route];
+            context.route = Some(route);
+            context.chain = Some(&operation.chain);
+            ticket.matched(&route.place, Some(operation.id));
+            Ok((route, operation, rest))
+        }
+        Matched::NoRoute => Err(Cause::NoRoute {
+            host: host.name.to_string(),
+        }),
+        Matched::NoOperation { route } => {
+            let route = &compiled.routes[route];
+            miss(context, ticket, route);
+            Err(Cause::NoOperation {
+                api: route.place.api_name.to_string(),
+            })
+        }
+        Matched::OtherMethods { route, allow } => {
+            miss(context, ticket, &compiled.routes[route]);
+            if *method == Method::OPTIONS {
+                preflight(context, headers, &allow, |wanted| {
+                    match compiled.find(&host.name, wanted, path) {
+                        Matched::Operation { operation, .. } => Some(&operation.chain),
+                        _ => None,
+                    }
+                })?;
+            }
+            Err(Cause::OtherMethods { allow })
+        }
+    }
+}
+
+/// Runs the policies, with the plan's rate between those that find out who calls and the others.
+///
+/// The quota comes last, so that calls that are refused for another reason do not use it up.
+fn decide<'a>(chain: &'a Chain, call: &mut Call<'a, '_>, ticket: &mut Ticket) -> Result<(), Cause> {
     let (first, then) = chain.policies.split_at(chain.decide_from);
     for policy in first {
-        match policy.request(call) {
-            Verdict::Continue => {}
-            other => return other,
-        }
+        proceed(policy.request(call))?;
     }
     let consumer = call.consumer;
     if let Some(consumer) = &consumer {
         ticket.called_by(consumer);
-        match consumer.subscription.admit_rate(call.moment, &mut call.limits) {
-            Verdict::Continue => {}
-            other => return other,
-        }
+        proceed(consumer.subscription.admit_rate(call.moment, &mut call.limits))?;
     }
     for policy in then {
-        match policy.request(call) {
-            Verdict::Continue => {}
-            other => return other,
-        }
+        proceed(policy.request(call))?;
     }
     match consumer {
-        Some(consumer) => consumer.subscription.admit_quota(call.moment, &mut call.limits),
-        None => Verdict::Continue,
+        Some(consumer) => proceed(consumer.subscription.admit_quota(call.moment, &mut call.limits)),
+        None => Ok(()),
+    }
+}
+
+fn proceed(verdict: Verdict) -> Result<(), Cause> {
+    match verdict {
+        Verdict::Continue => Ok(()),
+        Verdict::Refuse(refusal) => Err(Cause::Policy(refusal)),
+        Verdict::Answer(reply) => Err(Cause::Reply(reply)),
     }
 }
 

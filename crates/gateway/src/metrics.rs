@@ -4,6 +4,7 @@
 //! bounded: status classes and error codes, never routes or callers.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Code;
@@ -158,9 +159,9 @@ const FIGURES: [Figure; 12] = [
 ];
 
 /// Writes all figures.
-pub(crate) fn write<'a>(cores: impl Iterator<Item = &'a CoreFigures> + Clone, node: &NodeFigures) -> String {
+pub(crate) fn write(cores: &[Arc<CoreFigures>], node: &NodeFigures) -> String {
     let mut text = String::with_capacity(4096);
-    let sum = |figure: &dyn Fn(&CoreFigures) -> u64| cores.clone().map(figure).sum::<u64>();
+    let sum = |figure: &dyn Fn(&CoreFigures) -> u64| cores.iter().map(|core| figure(core)).sum::<u64>();
     head(
         &mut text,
         "requests_total",
@@ -196,78 +197,78 @@ pub(crate) fn write<'a>(cores: impl Iterator<Item = &'a CoreFigures> + Clone, no
 }
 
 fn write_node(text: &mut String, node: &NodeFigures) {
-    let mut one = |name: &str, kind: &str, help: &str, value: f64| {
+    let NodeFigures {
+        revision, records, ..
+    } = node;
+    let mut one = |name: &str, kind: &str, help: &str, value: u64| {
         head(text, name, kind, help);
         let _ = writeln!(text, "gateline_{name} {value}");
     };
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "the format knows only floating-point numbers"
-    )]
-    let float = |value: u64| value as f64;
     one(
         "snapshot_revision",
         "gauge",
         "Revision of the snapshot being served.",
-        float(node.revision),
-    );
-    one(
-        "snapshot_age_seconds",
-        "gauge",
-        "Time since it was built.",
-        node.snapshot_age_seconds,
+        *revision,
     );
     one(
         "snapshot_rejected",
         "gauge",
-        "1 if the newest snapshot could not be served.",
-        f64::from(u8::from(node.rejected)),
+        "1 if the newest snapshot was rejected.",
+        node.rejected.into(),
     );
     one(
         "records_pending",
         "gauge",
         "Usage records on their way to the log.",
-        float(node.records.pending),
+        records.pending,
     );
     one(
         "records_lost_total",
         "counter",
-        "Usage records lost because there was no room.",
-        float(node.records.lost),
+        "Usage records lost for want of room.",
+        records.lost,
     );
     one(
         "records_refused_total",
         "counter",
-        "Requests refused because there was no room.",
-        float(node.records.refused),
+        "Requests refused for want of room.",
+        records.refused,
     );
-    if let Some(log) = node.log {
+    if let Some(log) = &node.log {
         one(
             "log_batches",
             "gauge",
             "Batches in the log that wait for their sink.",
-            float(log.batches),
+            log.batches,
         );
-        one("log_bytes", "gauge", "Their bytes.", float(log.bytes));
+        one("log_bytes", "gauge", "Their bytes.", log.bytes);
         one(
             "log_events_total",
             "counter",
             "Records written to the log.",
-            float(log.events),
+            log.events,
         );
         one(
             "log_shed_total",
             "counter",
-            "Records shed because the log was nearly full.",
-            float(log.shed),
+            "Records shed, the log being nearly full.",
+            log.shed,
         );
         one(
             "log_failures_total",
             "counter",
             "Failed writes of the log.",
-            float(log.failures),
+            log.failures,
         );
     }
+    let age = node.snapshot_age_seconds;
+    head(
+        text,
+        "snapshot_age_seconds",
+        "gauge",
+        "Time since the served snapshot was built.",
+    );
+    let _ = writeln!(text, "gateline_snapshot_age_seconds {age}");
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -111,6 +111,6 @@ impl Node {
             records,
             log: self.log.as_ref().map(|log| log.figures()),
         };
-        metrics::write(self.cores.iter().map(|core| &**core), &figures)
+        metrics::write(&self.cores, &figures)
     }
 }

@@ -87,69 +87,76 @@ struct Problem<'a> {
 impl Cause {
     /// Makes the answer; the one function of this edge that decides on statuses.
     pub(crate) fn answer(self, asked: &Asked<'_>) -> Own {
+        if let Self::Reply(reply) = self {
+            return Own {
+                code: None,
+                response: reply_response(*reply),
+            };
+        }
+        let (code, headers) = (self.code(), self.headers());
+        let response = problem(code, &self.detail(), headers, asked);
+        Own {
+            code: Some(code),
+            response,
+        }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Violation(violation) => violation.code(),
+            Self::Target(_) => Code::MessageMalformed,
+            Self::Connect => Code::ConnectRefused,
+            Self::NotReady => Code::NotReady,
+            Self::Overloaded => Code::Overloaded,
+            Self::NoRoute { .. } => Code::RouteNotFound,
+            Self::NoOperation { .. } => Code::OperationNotFound,
+            Self::OtherMethods { .. } => Code::MethodNotAllowed,
+            Self::Retired { .. } => Code::ApiRetired,
+            Self::TooLarge { .. } => Code::BodyTooLarge,
+            Self::ClientPaused => Code::RequestTimeout,
+            Self::Policy(refusal) => refusal.code,
+            Self::Unreachable { .. } => Code::UpstreamUnreachable,
+            Self::Invalid { .. } => Code::UpstreamInvalid,
+            Self::Timeout { .. } => Code::UpstreamTimeout,
+            Self::Reply(_) => unreachable!("answered before"),
+        }
+    }
+
+    fn detail(self) -> Cow<'static, str> {
+        match self {
+            Self::Violation(violation) => violation.to_string().into(),
+            Self::Target(detail) | Self::Invalid { detail } | Self::Timeout { detail } => detail.into(),
+            Self::Connect => "This gateway opens no tunnels.".into(),
+            Self::NotReady => "This node has not got its configuration yet.".into(),
+            Self::Overloaded => "Usage records cannot be written as fast as requests come.".into(),
+            Self::NoRoute { host } => format!("No route fits this path on `{host}`.").into(),
+            Self::NoOperation { api } => format!("`{api}` has no operation with this path.").into(),
+            Self::OtherMethods { allow } => format!("The path has {allow}.").into(),
+            Self::Retired { api } => format!("This version of `{api}` is not served any more.").into(),
+            Self::TooLarge { bytes_max } => format!("At most {bytes_max} bytes are taken here.").into(),
+            Self::ClientPaused => "The rest of the request did not come.".into(),
+            Self::Policy(refusal) => refusal.detail,
+            Self::Unreachable { detail } => detail,
+            Self::Reply(_) => unreachable!("answered before"),
+        }
+    }
+
+    fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
-        let (code, detail): (Code, Cow<'_, str>) = match self {
-            Self::Reply(reply) => {
-                return Own {
-                    code: None,
-                    response: reply_response(*reply),
-                };
-            }
-            Self::Violation(violation) => {
+        match self {
+            // What follows on the connection cannot be trusted, or will not be read.
+            Self::Violation(_)
+            | Self::Target(_)
+            | Self::Connect
+            | Self::TooLarge { .. }
+            | Self::ClientPaused => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
-                (violation.code(), violation.to_string().into())
             }
-            Self::Target(detail) => {
-                headers.insert(CONNECTION, HeaderValue::from_static("close"));
-                (Code::MessageMalformed, detail.into())
-            }
-            Self::Connect => {
-                headers.insert(CONNECTION, HeaderValue::from_static("close"));
-                (Code::ConnectRefused, "This gateway opens no tunnels.".into())
-            }
-            Self::NotReady => {
+            Self::NotReady | Self::Overloaded => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                (
-                    Code::NotReady,
-                    "This node has not got its configuration yet.".into(),
-                )
             }
-            Self::Overloaded => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-                (
-                    Code::Overloaded,
-                    "Usage records cannot be written as fast as requests come.".into(),
-                )
-            }
-            Self::NoRoute { host } => (
-                Code::RouteNotFound,
-                format!("No route fits this path on `{host}`.").into(),
-            ),
-            Self::NoOperation { api } => (
-                Code::OperationNotFound,
-                format!("`{api}` has no operation with this path.").into(),
-            ),
             Self::OtherMethods { allow } => {
-                headers.extend(HeaderValue::from_str(&allow).map(|allow| (ALLOW, allow)));
-                (Code::MethodNotAllowed, format!("The path has {allow}.").into())
-            }
-            Self::Retired { api } => (
-                Code::ApiRetired,
-                format!("This version of `{api}` is not served any more.").into(),
-            ),
-            Self::TooLarge { bytes_max } => {
-                headers.insert(CONNECTION, HeaderValue::from_static("close"));
-                (
-                    Code::BodyTooLarge,
-                    format!("At most {bytes_max} bytes are taken here.").into(),
-                )
-            }
-            Self::ClientPaused => {
-                headers.insert(CONNECTION, HeaderValue::from_static("close"));
-                (
-                    Code::RequestTimeout,
-                    "The rest of the request did not come.".into(),
-                )
+                headers.extend(HeaderValue::from_str(allow).map(|allow| (ALLOW, allow)));
             }
             Self::Policy(refusal) => {
                 headers.extend(
@@ -157,16 +164,10 @@ impl Cause {
                         .retry_after_seconds
                         .map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds))),
                 );
-                (refusal.code, refusal.detail)
             }
-            Self::Unreachable { detail } => (Code::UpstreamUnreachable, detail),
-            Self::Invalid { detail } => (Code::UpstreamInvalid, detail.into()),
-            Self::Timeout { detail } => (Code::UpstreamTimeout, detail.into()),
-        };
-        Own {
-            code: Some(code),
-            response: problem(code, &detail, headers, asked),
+            _ => {}
         }
+        headers
     }
 }
 

@@ -52,129 +52,130 @@ fn good_messages_pass_one_after_the_other() {
     }
 }
 
+const AMBIGUOUS: &[(&[u8], Violation)] = &[
+    (b"GET / HTTP/1.1\nHost: a\r\n\r\n", Violation::LineEnd),
+    (b"GET / HTTP/1.1\r\nHost: a\n\r\n", Violation::LineEnd),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n\n", Violation::LineEnd),
+    (b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::LineEnd),
+    (
+        b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        Violation::RequestLine,
+    ),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: b\rY: c\r\n\r\n",
+        Violation::LineEnd,
+    ),
+    (b"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", Violation::LineEnd),
+    (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
+    (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", Violation::RequestLine),
+    (b" GET / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
+    (b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
+    (b"GET /\r\nHost: a\r\n\r\n", Violation::RequestLine),
+    (
+        b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
+        Violation::RequestLine,
+    ),
+    (b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
+    (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", Violation::RequestLine),
+    (b"GET / http/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
+        Violation::Folded,
+    ),
+    (b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", Violation::Folded),
+    (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", Violation::FieldName),
+    (b"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", Violation::FieldName),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
+        Violation::FieldName,
+    ),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nX\x0b: b\r\n\r\n",
+        Violation::FieldName,
+    ),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
+        Violation::FieldValue,
+    ),
+    (
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n",
+        Violation::FieldValue,
+    ),
+    (b"GET / HTTP/1.1\r\n\r\n", Violation::Host),
+    (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", Violation::Host),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        Violation::ContentLengths,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
+        Violation::ContentLengths,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n",
+        Violation::ContentLength,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
+        Violation::ContentLength,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        Violation::ContentLength,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n",
+        Violation::ContentLength,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n",
+        Violation::ContentLength,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        Violation::ContentLength,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+        Violation::BothLengths,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",
+        Violation::BothLengths,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        Violation::TransferEncoding,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
+        Violation::TransferEncoding,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+        Violation::TransferEncoding,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
+        Violation::FieldValue,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n",
+        Violation::TransferEncoding,
+    ),
+    (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        Violation::TransferEncoding,
+    ),
+    (
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
+        Violation::OldTransferEncoding,
+    ),
+];
+
 #[test]
 fn ambiguous_messages_are_refused() {
-    let table: &[(&[u8], Violation)] = &[
-        (b"GET / HTTP/1.1\nHost: a\r\n\r\n", Violation::LineEnd),
-        (b"GET / HTTP/1.1\r\nHost: a\n\r\n", Violation::LineEnd),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n\n", Violation::LineEnd),
-        (b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::LineEnd),
-        (
-            b"\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            Violation::RequestLine,
-        ),
-        (
-            b"GET / HTTP/1.1\r\nHost: a\r\nX: b\rY: c\r\n\r\n",
-            Violation::LineEnd,
-        ),
-        (b"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", Violation::LineEnd),
-        (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b" GET / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b"GET /\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (
-            b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n",
-            Violation::RequestLine,
-        ),
-        (b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (b"GET / http/1.1\r\nHost: a\r\n\r\n", Violation::RequestLine),
-        (
-            b"GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",
-            Violation::Folded,
-        ),
-        (b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", Violation::Folded),
-        (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", Violation::FieldName),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n", Violation::FieldName),
-        (
-            b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
-            Violation::FieldName,
-        ),
-        (
-            b"GET / HTTP/1.1\r\nHost: a\r\nX\x0b: b\r\n\r\n",
-            Violation::FieldName,
-        ),
-        (
-            b"GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n",
-            Violation::FieldValue,
-        ),
-        (
-            b"GET / HTTP/1.1\r\nHost: a\r\nX: \x7f\r\n\r\n",
-            Violation::FieldValue,
-        ),
-        (b"GET / HTTP/1.1\r\n\r\n", Violation::Host),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", Violation::Host),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-            Violation::ContentLengths,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n",
-            Violation::ContentLengths,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n",
-            Violation::ContentLength,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n",
-            Violation::ContentLength,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-            Violation::ContentLength,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n",
-            Violation::ContentLength,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n",
-            Violation::ContentLength,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
-            Violation::ContentLength,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
-            Violation::BothLengths,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",
-            Violation::BothLengths,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-            Violation::TransferEncoding,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
-            Violation::TransferEncoding,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
-            Violation::TransferEncoding,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
-            Violation::FieldValue,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n",
-            Violation::TransferEncoding,
-        ),
-        (
-            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
-            Violation::TransferEncoding,
-        ),
-        (
-            b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
-            Violation::OldTransferEncoding,
-        ),
-    ];
-    for (bytes, expected) in table {
+    for (bytes, expected) in AMBIGUOUS {
         assert_eq!(scan(bytes), Err(*expected), "{}", bytes.escape_ascii());
         let second = [GOOD[0], bytes].concat();
         let scanned = Scanner::new(LIMITS).scan(&second);

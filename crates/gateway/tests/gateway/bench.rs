@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use domain::Snapshot;
 use domain::catalog::Stage;
 use domain::consumer::{KeyState, SubscriptionState};
-use domain::id::{ApplicationId, KeyId, OperationId, PlanId, RouteId, SubscriptionId, UpstreamId, VersionId};
+use domain::id::{
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RouteId, SubscriptionId, UpstreamId,
+    VersionId,
+};
 use domain::snapshot::{
     Application, Key, Operation, Plan, Policy, Route, Subscription, Upstream as UpstreamEntry,
 };
@@ -157,21 +160,68 @@ pub(crate) fn eventually(mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// An id by its number.
+pub(crate) fn id(number: u128) -> Uuid {
+    Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_0000_0000_0000 + number)
+}
+
 /// The API `shop` with a few operations, and a key for it.
 pub(crate) fn snapshot(urls: &[String]) -> (Snapshot, String) {
     let environment: domain::Name = "sandbox".parse().unwrap();
-    let id = |number: u128| Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_0000_0000_0000 + number);
     let key_id = KeyId::new(id(1));
     let key = domain::key::write(&environment, key_id, [9; 32]).unwrap();
     let hash = domain::key::hash(key.as_bytes())
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    let (version, plan, application) = (
-        VersionId::new(id(2)),
-        PlanId::new(id(3)),
-        ApplicationId::new(id(4)),
-    );
+    let (plan, application) = (PlanId::new(id(3)), ApplicationId::new(id(4)));
+    let route = route();
+    let snapshot = Snapshot {
+        revision: 1,
+        upstreams: vec![UpstreamEntry {
+            id: route.upstream,
+            targets: urls
+                .iter()
+                .map(|url| Target {
+                    url: url.clone(),
+                    weight: 1,
+                })
+                .collect(),
+            protocol: UpstreamProtocol::Http1,
+            timeouts: Timeouts::default(),
+            idle_connections_max: 8,
+            preserve_host: false,
+        }],
+        plans: vec![Plan {
+            id: plan,
+            name: "free".parse().unwrap(),
+            rate_limit: None,
+            quota: None,
+        }],
+        applications: vec![Application {
+            id: application,
+            organization: OrganizationId::new(id(9)),
+            subscriptions: vec![Subscription {
+                id: SubscriptionId::new(id(10)),
+                plan,
+                state: SubscriptionState::Active,
+                versions: vec![route.version],
+            }],
+        }],
+        keys: vec![Key {
+            id: key_id,
+            hash,
+            application,
+            state: KeyState::Active,
+            expires_at: None,
+        }],
+        routes: vec![route],
+        ..Snapshot::empty(environment)
+    };
+    (snapshot, key)
+}
+
+fn route() -> Route {
     let operations = [
         ("GET", "/pets"),
         ("POST", "/pets"),
@@ -188,64 +238,22 @@ pub(crate) fn snapshot(urls: &[String]) -> (Snapshot, String) {
             method: (*method).to_owned(),
             path: (*path).to_owned(),
         });
-    let snapshot = Snapshot {
-        revision: 1,
-        upstreams: vec![UpstreamEntry {
-            id: UpstreamId::new(id(5)),
-            targets: urls
-                .iter()
-                .map(|url| Target {
-                    url: url.clone(),
-                    weight: 1,
-                })
-                .collect(),
-            protocol: UpstreamProtocol::Http1,
-            timeouts: Timeouts::default(),
-            idle_connections_max: 8,
-            preserve_host: false,
-        }],
-        routes: vec![Route {
-            id: RouteId::new(id(6)),
-            organization: domain::id::OrganizationId::new(id(7)),
-            api: domain::id::ApiId::new(id(8)),
-            api_name: "shop".parse().unwrap(),
-            version,
-            stage: Stage::Stable,
-            deprecated_at: None,
-            sunset_at: None,
-            host: None,
-            base_path: "/shop".to_owned(),
-            upstream: UpstreamId::new(id(5)),
-            body_bytes_max: 1 << 20,
-            operations: operations.collect(),
-            policies: vec![policy("key_auth", json!({}))],
-        }],
-        plans: vec![Plan {
-            id: plan,
-            name: "free".parse().unwrap(),
-            rate_limit: None,
-            quota: None,
-        }],
-        applications: vec![Application {
-            id: application,
-            organization: domain::id::OrganizationId::new(id(9)),
-            subscriptions: vec![Subscription {
-                id: SubscriptionId::new(id(10)),
-                plan,
-                state: SubscriptionState::Active,
-                versions: vec![version],
-            }],
-        }],
-        keys: vec![Key {
-            id: key_id,
-            hash,
-            application,
-            state: KeyState::Active,
-            expires_at: None,
-        }],
-        ..Snapshot::empty(environment)
-    };
-    (snapshot, key)
+    Route {
+        id: RouteId::new(id(6)),
+        organization: OrganizationId::new(id(7)),
+        api: ApiId::new(id(8)),
+        api_name: "shop".parse().unwrap(),
+        version: VersionId::new(id(2)),
+        stage: Stage::Stable,
+        deprecated_at: None,
+        sunset_at: None,
+        host: None,
+        base_path: "/shop".to_owned(),
+        upstream: UpstreamId::new(id(5)),
+        body_bytes_max: 1 << 20,
+        operations: operations.collect(),
+        policies: vec![policy("key_auth", json!({}))],
+    }
 }
 
 pub(crate) fn policy(kind: &str, config: serde_json::Value) -> Policy {
@@ -263,8 +271,6 @@ pub(crate) struct Received {
     pub(crate) line: String,
     pub(crate) fields: Fields,
     pub(crate) body: Vec<u8>,
-    /// Which connection it came on.
-    pub(crate) connection: usize,
 }
 
 /// Header fields, names in lower case; several of one name are joined.
@@ -300,10 +306,10 @@ impl Upstream {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (upstream, answer) = (upstream.clone(), Arc::clone(&answer));
-                let connection = upstream.connections.fetch_add(1, Ordering::SeqCst);
+                upstream.connections.fetch_add(1, Ordering::SeqCst);
                 thread::spawn(move || {
                     upstream.open.fetch_add(1, Ordering::SeqCst);
-                    upstream.serve(connection, stream, &*answer);
+                    upstream.serve(stream, &*answer);
                     upstream.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
@@ -340,23 +346,13 @@ impl Upstream {
         self.open.load(Ordering::SeqCst)
     }
 
-    fn serve(
-        &self,
-        connection: usize,
-        mut stream: TcpStream,
-        answer: &dyn Fn(&Received, &mut TcpStream) -> bool,
-    ) {
+    fn serve(&self, mut stream: TcpStream, answer: &dyn Fn(&Received, &mut TcpStream) -> bool) {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut bytes = Vec::new();
         while let Some((line, fields)) = read_head(&mut stream, &mut bytes) {
             let body = read_body(&mut stream, &mut bytes, &fields, false);
             let Some(body) = body else { return };
-            let received = Received {
-                line,
-                fields,
-                body,
-                connection,
-            };
+            let received = Received { line, fields, body };
             self.received.lock().unwrap().push(received.clone());
             if !answer(&received, &mut stream) {
                 return;

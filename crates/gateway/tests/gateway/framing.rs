@@ -165,7 +165,7 @@ fn a_head_may_come_byte_by_byte() {
 fn heads_over_the_limit_are_refused() {
     let upstream = Upstream::simple();
     let bench = Bench::with(&upstream.urls(), |settings, _| {
-        settings.limits.head_bytes_max = 4096
+        settings.limits.head_bytes_max = 4096;
     });
     for head in ["X: y\r\n".repeat(200), format!("X: {}\r\n", "y".repeat(5000))] {
         let mut client = bench.connect();

@@ -39,7 +39,8 @@ async fn text(response: Response<Incoming>) -> (u16, String) {
 async fn clients_may_speak_it_with_prior_knowledge() {
     let upstream = Upstream::start(|received, stream| {
         let body = String::from_utf8(received.body.clone()).unwrap();
-        crate::bench::reply(stream, "200 OK", "Connection: close\r\n", &body) && false
+        crate::bench::reply(stream, "200 OK", "Connection: close\r\n", &body);
+        false
     });
     let bench = Bench::new(&upstream.urls());
     let mut sender = connect(&bench).await;

@@ -9,7 +9,7 @@ use crate::bench::{Bench, Upstream, eventually, policy};
 fn bodies_over_the_limit_are_refused_before_and_while_they_come() {
     let upstream = Upstream::simple();
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.routes[0].body_bytes_max = 10
+        snapshot.routes[0].body_bytes_max = 10;
     });
     assert_eq!(bench.call("POST", "/shop/pets", "", "0123456789").status, 200);
     let told = bench.call("POST", "/shop/pets", "Expect: 100-continue\r\n", "0123456789a");
@@ -57,7 +57,7 @@ fn the_plans_rate_is_kept_told_and_outlives_changes() {
         burst: None,
     };
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.plans[0].rate_limit = Some(limit)
+        snapshot.plans[0].rate_limit = Some(limit);
     });
     let first = bench.get("/shop/pets");
     assert_eq!(first.field("ratelimit-policy"), Some("\"free\";q=3;w=3600"));
@@ -79,7 +79,7 @@ fn the_quota_counts_what_passed_and_outlives_changes() {
         period: Period::Month,
     };
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.plans[0].quota = Some(quota)
+        snapshot.plans[0].quota = Some(quota);
     });
     assert_eq!(bench.get("/shop/nowhere").problem(), "404 operation_not_found");
     assert_eq!(
@@ -100,7 +100,7 @@ fn the_quota_counts_what_passed_and_outlives_changes() {
         snapshot.plans[0].quota = Some(Quota {
             requests: 3,
             period: Period::Month,
-        })
+        });
     });
     while bench.get("/shop/pets").status == 200 {}
     let refused = bench.get("/shop/pets");

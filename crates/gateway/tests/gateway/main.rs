@@ -1,5 +1,7 @@
 //! The gateway on real sockets, with small upstreams in the test itself.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod bench;
 mod cancelling;
 mod changing;

@@ -42,7 +42,7 @@ fn keys_are_refused_for_their_own_reasons() {
 fn a_route_without_key_auth_is_not_open() {
     let upstream = Upstream::simple();
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.routes[0].policies.clear()
+        snapshot.routes[0].policies.clear();
     });
     let mut client = bench.connect();
     client.send(b"GET /shop/pets HTTP/1.1\r\nHost: g\r\n\r\n");

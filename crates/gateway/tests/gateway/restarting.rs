@@ -15,11 +15,14 @@ use crate::bench::{Upstream, eventually, snapshot};
 
 const TOKEN: &str = "cluster-token";
 
+/// Path and body of a call.
+type Note = (String, Vec<u8>);
+
 /// A control plane that has one snapshot at a time, and notes the rest.
 #[derive(Clone, Default)]
 struct Plane {
     snapshot: Arc<Mutex<Option<Snapshot>>>,
-    noted: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    noted: Arc<Mutex<Vec<Note>>>,
 }
 
 impl Plane {

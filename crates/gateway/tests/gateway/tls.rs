@@ -33,7 +33,7 @@ fn client(certificate: CertificateDer<'static>, protocols: &[&str]) -> ClientCon
 fn clients_are_served_with_a_development_certificate() {
     let upstream = Upstream::simple();
     let bench = Bench::with(&upstream.urls(), |settings, _| {
-        settings.listen_tls = Some("127.0.0.1:0".parse().unwrap())
+        settings.listen_tls = Some("127.0.0.1:0".parse().unwrap());
     });
     let address = bench.gateway.as_ref().unwrap().addresses().tls.unwrap();
     let certificate = CertificateDer::from_pem_file(bench.data().join("tls/development.pem")).unwrap();
@@ -98,7 +98,7 @@ fn service(directory: &std::path::Path) -> String {
 fn upstreams_are_checked_against_the_given_roots() {
     let directory = tempfile::tempdir().unwrap();
     let url = service(directory.path());
-    let trusting = Bench::with(&[url.clone()], |settings, _| {
+    let trusting = Bench::with(std::slice::from_ref(&url), |settings, _| {
         settings.upstream_roots = Some(directory.path().join("roots.pem"));
     });
     assert_eq!(trusting.get("/shop/pets").text(), "secret");

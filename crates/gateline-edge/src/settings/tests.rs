@@ -1,0 +1,79 @@
+use std::path::PathBuf;
+
+use super::{Error, Settings, load};
+use crate::arguments::Arguments;
+
+fn variables(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn with_file(text: &str, environment: &[(&str, &str)], arguments: Arguments) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("edge.toml");
+    std::fs::write(&path, text).unwrap();
+    let arguments = Arguments {
+        config: Some(path),
+        ..arguments
+    };
+    load(&arguments, &variables(environment)).map_err(|error| match error {
+        Error::Content { source, .. } => source.to_string(),
+        other => other.to_string(),
+    })
+}
+
+#[test]
+fn later_sources_win() {
+    let file =
+        "snapshot = 'a.json'\n[gateway]\ncores = 1\nlisten = '127.0.0.1:1'\n[gateway.limits]\nhead_ms = 7\n";
+    let environment = [
+        ("GATELINE_GATEWAY_CORES", "2"),
+        ("GATELINE_GATEWAY_LIMITS_FIELDS_MAX", "9"),
+        ("GATELINE_TOKEN", "x"),
+    ];
+    let arguments = Arguments {
+        listen: Some("127.0.0.1:3".parse().unwrap()),
+        environment: Some("123".to_owned()),
+        ..Arguments::default()
+    };
+    let settings = with_file(file, &environment, arguments).unwrap();
+    assert_eq!(settings.snapshot, Some(PathBuf::from("a.json")));
+    assert_eq!((settings.gateway.cores, settings.gateway.listen.port()), (2, 3));
+    assert_eq!(
+        (
+            settings.gateway.limits.head_ms,
+            settings.gateway.limits.fields_max
+        ),
+        (7, 9)
+    );
+    assert_eq!(settings.gateway.environment.as_str(), "123");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let unknown = with_file("snapshot = 'a'\n[gateway]\nport = 1\n", &[], Arguments::default()).unwrap_err();
+    assert!(
+        unknown.contains("line 3") && unknown.contains("unknown field `port`"),
+        "{unknown}"
+    );
+    let unknown = with_file("", &[("GATELINE_GATEWAY_PORT", "1")], Arguments::default()).unwrap_err();
+    assert_eq!(unknown, "GATELINE_GATEWAY_PORT: there is no such setting");
+    let invalid = with_file("", &[("GATELINE_GATEWAY_CORES", "many")], Arguments::default()).unwrap_err();
+    assert!(
+        invalid.starts_with("GATELINE_GATEWAY_CORES: invalid type"),
+        "{invalid}"
+    );
+    assert!(
+        with_file("", &[], Arguments::default())
+            .unwrap_err()
+            .contains("--control")
+    );
+    let no_token = [("GATELINE_CLUSTER_CONTROL_URL", "http://c")];
+    assert!(
+        with_file("", &no_token, Arguments::default())
+            .unwrap_err()
+            .contains("--token-file")
+    );
+}

@@ -2,6 +2,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use domain::Timestamp;
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, Postgres};
 use sqlx::sqlite::{
     Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
@@ -331,7 +332,7 @@ impl Store {
             (Db::Postgres(pool), None) => migrator.run(pool).await,
             (Db::Postgres(pool), Some(target)) => migrator.undo(pool, target).await,
         };
-        done.map_err(Error::Migrate)
+        done.map_err(migrating)
     }
 }
 
@@ -412,6 +413,20 @@ pub(crate) fn places(rows: usize, columns: usize, constant: &str) -> String {
     };
     let rows: Vec<_> = (0..rows).map(row).collect();
     rows.join(", ")
+}
+
+/// A database that is away, locked or full while it is migrated is so whoever asks; the rest is a step's fault.
+fn migrating(error: MigrateError) -> Error {
+    let (cause, version) = match error {
+        MigrateError::Execute(cause) => (cause, None),
+        MigrateError::ExecuteMigration(cause, version) => (cause, Some(version)),
+        other => return Error::Migrate(other),
+    };
+    match (Error::from(cause), version) {
+        (Error::Sql(cause), Some(version)) => Error::Migrate(MigrateError::ExecuteMigration(cause, version)),
+        (Error::Sql(cause), None) => Error::Migrate(MigrateError::Execute(cause)),
+        (known, _) => known,
+    }
 }
 
 /// The address without what may be a password.

@@ -30,7 +30,7 @@ pub struct Snapshot {
     pub environment: Name,
     /// When it was built.
     pub built_at: Timestamp,
-    /// Where the portal is, for advice in refusals; empty if unknown.
+    /// Where portal and error pages are, without a path, for links in refusals; empty if unknown.
     pub portal_url: String,
     /// The services behind.
     pub upstreams: Vec<Upstream>,

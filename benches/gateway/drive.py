@@ -88,7 +88,7 @@ def _cargo(*words: str) -> str:
 
 def xtask(*words: str) -> str:
     """Runs a task of the workshop and returns what it printed."""
-    return _cargo("run", "--release", "--quiet", "--package", "xtask", "--", *words)
+    return _cargo("run", "--quiet", "--package", "xtask", "--", *words)
 
 
 def wrk_program() -> str:

@@ -48,7 +48,7 @@ where
 
 /// Nothing beside the resource itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Nothing {}
+pub(crate) struct Nothing {}
 
 /// How a resource is shown over HTTP.
 pub(crate) trait Shown:

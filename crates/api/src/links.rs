@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 ///
 /// An action is there only while it is allowed by the resource's state: a revoked key has no `rotate`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Links(BTreeMap<String, String>);
+pub(crate) struct Links(BTreeMap<String, String>);
 
 impl Links {
     /// The resource itself.

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::answer;
-use crate::call::Call;
 use crate::endpoint::{Access, Endpoint};
 use crate::metrics;
 
@@ -136,7 +135,7 @@ fn openapi() -> Endpoint {
     open("/api/v1/openapi.json", "read_openapi")
         .says("Read this document", "The OpenAPI 3.1 document of this API.")
         .answers_with(200, "The document.", content)
-        .to(|call| async move { public_json(&call, "application/json", &*call.app.document) })
+        .to(|call| async move { public_json("application/json", &call.app.document) })
 }
 
 fn api_catalog() -> Endpoint {
@@ -159,7 +158,6 @@ fn api_catalog() -> Endpoint {
                 "status": [{ "href": format!("{base}/health/ready"), "type": "application/json" }],
             }] });
             public_json(
-                &call,
                 "application/linkset+json; profile=\"https://www.rfc-editor.org/info/rfc9727\"",
                 &links,
             )
@@ -175,7 +173,7 @@ fn error_codes() -> Endpoint {
     let all = json!({ "type": "array", "items": code });
     endpoint
         .answers_with(200, "All codes.", vec![("application/json", all)])
-        .to(|call| async move {
+        .to(|_| async move {
             let codes = Code::ALL.iter().map(|code| code.entry());
             let codes = codes.map(|entry| ErrorCode {
                 code: entry.code.to_owned(),
@@ -183,12 +181,12 @@ fn error_codes() -> Endpoint {
                 title: entry.title.to_owned(),
                 suggestion: entry.suggestion.to_owned(),
             });
-            public_json(&call, "application/json", &json!(codes.collect::<Vec<_>>()))
+            public_json("application/json", &json!(codes.collect::<Vec<_>>()))
         })
 }
 
 /// JSON that everybody may keep for a while.
-fn public_json(call: &Call, kind: &'static str, value: &Value) -> Result<Response, Error> {
+fn public_json(kind: &'static str, value: &Value) -> Result<Response, Error> {
     let mut response = answer::json(StatusCode::OK, value)?;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -197,6 +195,5 @@ fn public_json(call: &Call, kind: &'static str, value: &Value) -> Result<Respons
         HeaderValue::from_static("public, max-age=60"),
     );
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    let _ = call;
     Ok(response)
 }

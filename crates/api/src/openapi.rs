@@ -80,6 +80,11 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Value {
             "schemas": schemas.finish(),
             "parameters": shared_parameters(),
             "headers": headers(),
+            "responses": { "Problem": {
+                "description": "Why the request was refused or failed.",
+                "headers": { "X-Request-ID": header("X-Request-ID") },
+                "content": { "application/problem+json": { "schema": crate::schema::reference("Problem") } },
+            } },
             "securitySchemes": security_schemes(),
         },
     })
@@ -117,9 +122,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         responses.insert(answer.status.to_string(), success(answer));
     }
     for (status, description) in problems(endpoint) {
-        let content =
-            json!({ "application/problem+json": { "schema": crate::schema::reference("Problem") } });
-        let problem = json!({ "description": description, "content": content });
+        let problem = json!({ "$ref": "#/components/responses/Problem", "description": description });
         responses.entry(status.to_string()).or_insert(problem);
     }
     operation["responses"] = Value::Object(responses);

@@ -54,12 +54,6 @@ impl Parameter {
         Self::new(Place::Header, name, description, schema)
     }
 
-    /// Must be there.
-    pub(crate) fn required(mut self) -> Self {
-        self.required = true;
-        self
-    }
-
     /// Free text to search names and titles with.
     pub(crate) fn search() -> Self {
         Self::query(

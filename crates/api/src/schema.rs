@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+/// Marks properties that may be absent, until the document is finished.
+const ABSENT: &str = "x-absent";
+
 /// Schemas by name.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Schemas(BTreeMap<String, Value>);
@@ -31,20 +34,20 @@ impl Schemas {
         let name = T::name().into_owned();
         let mut shown = self.flat(&self.0[&name]);
         let added = self.flat(self.resolve(&extra));
-        if let Some(properties) = shown.get_mut("properties").and_then(Value::as_object_mut) {
+        if let Value::Object(shown) = &mut shown {
+            let mut properties = object(&Value::Object(shown.clone()), "properties");
             properties.extend(object(&added, "properties"));
             properties.insert("links".to_owned(), links);
-        }
-        if let Some(required) = shown.get_mut("required").and_then(Value::as_array_mut) {
-            required.extend(array(&added, "required"));
-            if !required.contains(&json!("links")) {
-                required.push(json!("links"));
-            }
+            // What has a default may be left out of a body, but it is in every answer.
+            let always = properties
+                .iter()
+                .filter(|(_, property)| property.get(ABSENT).is_none());
+            let required = always.map(|(name, _)| json!(name)).collect();
+            shown.insert("required".to_owned(), Value::Array(required));
+            shown.insert("properties".to_owned(), Value::Object(properties));
         }
         self.0.insert(name.clone(), shown);
-        if object(&added, "properties").is_empty() {
-            self.0.remove(&*Extra::name());
-        }
+        self.0.remove(&*Extra::name());
         reference(&name)
     }
 
@@ -114,10 +117,11 @@ impl Schemas {
 
     /// All of them, without `allOf`: what is flattened in JSON is flat in the schema too.
     pub(crate) fn finish(&self) -> Value {
-        let flat = self
-            .0
-            .iter()
-            .map(|(name, schema)| (name.clone(), self.flat(schema)));
+        let flat = self.0.iter().map(|(name, schema)| {
+            let mut schema = self.flat(schema);
+            without_marks(&mut schema);
+            (name.clone(), schema)
+        });
         Value::Object(flat.collect())
     }
 
@@ -184,6 +188,7 @@ fn without_null(schema: &mut Value) {
                 if let [only] = types.as_slice() {
                     let only = only.clone();
                     fields.insert("type".to_owned(), only);
+                    fields.insert(ABSENT.to_owned(), json!(true));
                 }
             }
             let Some(Value::Array(choices)) = fields.get_mut("oneOf") else {
@@ -194,6 +199,7 @@ fn without_null(schema: &mut Value) {
                 let only = only.clone();
                 fields.remove("oneOf");
                 fields.extend(only);
+                fields.insert(ABSENT.to_owned(), json!(true));
             }
         }
         _ => {}
@@ -210,5 +216,16 @@ fn nullable(property: &mut Value) {
             "oneOf".to_owned(),
             json!([{ "$ref": target }, { "type": "null" }]),
         );
+    }
+}
+
+fn without_marks(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(without_marks),
+        Value::Object(fields) => {
+            fields.remove(ABSENT);
+            fields.values_mut().for_each(without_marks);
+        }
+        _ => {}
     }
 }

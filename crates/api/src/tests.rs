@@ -8,5 +8,8 @@ fn the_document_is_checked_in() {
         std::fs::write(path, &text).unwrap();
     }
     let known = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(known == text, "spec/openapi.json is not what the code says: run `make gen`");
+    assert!(
+        known == text,
+        "spec/openapi.json is not what the code says: run `make gen`"
+    );
 }

@@ -79,12 +79,18 @@ fn create() -> Endpoint {
 fn rotate() -> Endpoint {
     Endpoint::post("/api/v1/clients/{id}/rotate", "rotate_client_secret")
         .tag("organizations")
-        .says("Replace the secret of a machine client", "The old secret is of no use from now on.")
+        .says(
+            "Replace the secret of a machine client",
+            "The old secret is of no use from now on.",
+        )
         .takes_id::<ClientId>("The client's id.")
         .answers_shown::<MadeClient, Nothing>(201, "The client, with its new secret.")
         .with_headers(&["ETag", "Location"])
         .to(|call| async move {
-            let made = call.control().rotate_client_secret(&call.caller, call.id()?).await?;
+            let made = call
+                .control()
+                .rotate_client_secret(&call.caller, call.id()?)
+                .await?;
             answer_made(&call, made).await
         })
 }

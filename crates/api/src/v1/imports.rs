@@ -44,6 +44,7 @@ pub(super) fn import() -> Endpoint {
         .body_as(|body| body.bytes_max = BODY_BYTES_MAX)
         .answers::<Imported>(201, "What was made or changed.")
         .with_headers(&["Location"])
+        .answers::<Imported>(200, "What would be made or changed: it was a dry run.")
         .refuses(&[
             Code::ContractInvalid,
             Code::ContractTooLarge,

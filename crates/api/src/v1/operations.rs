@@ -51,7 +51,10 @@ pub(super) fn shown(work: &Work) -> Result<Value, Error> {
 fn list() -> Endpoint {
     Endpoint::get("/api/v1/operations", "list_operations")
         .tag("operations")
-        .says("List operations", "The long work of the organization in the last seven days, the newest first.")
+        .says(
+            "List operations",
+            "The long work of the organization in the last seven days, the newest first.",
+        )
         .takes_all(Parameter::page(&["-created_at", "created_at"]))
         .answers_page_of_shown::<Work, Nothing>("A page.")
         .to(|call| async move {

@@ -76,7 +76,10 @@ fn list() -> Endpoint {
 
 fn create() -> Endpoint {
     crud::create::<Organization>().to(|call| async move {
-        let made = call.control().create_organization(&call.caller, call.json()?).await?;
+        let made = call
+            .control()
+            .create_organization(&call.caller, call.json()?)
+            .await?;
         crud::answer_made(&call, made).await
     })
 }

@@ -93,7 +93,8 @@ impl TestApp {
 
     /// Lets time pass.
     pub(crate) fn pass(&self, while_: Duration) {
-        self.now.fetch_add(i64::try_from(while_.as_micros()).unwrap(), Ordering::Relaxed);
+        self.now
+            .fetch_add(i64::try_from(while_.as_micros()).unwrap(), Ordering::Relaxed);
     }
 
     /// Nobody who is known.
@@ -118,7 +119,8 @@ impl TestApp {
     /// A new member of the organization `default`.
     pub(crate) async fn member(&self, role: &str) -> Someone<'_> {
         let email = format!("{role}-{}@example.com", uuid::Uuid::now_v7());
-        let body = json!({ "email": email, "name": role, "password": "long enough for anybody", "role": role });
+        let body =
+            json!({ "email": email, "name": role, "password": "long enough for anybody", "role": role });
         let made = self.owner().await.post("/api/v1/users", body).await.json(201);
         let user = made["id"].as_str().unwrap().parse().unwrap();
         self.bearer(&self.control.script_token(user).await.unwrap())
@@ -148,12 +150,19 @@ impl Someone<'_> {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
-        self.send(Method::POST, path, body.to_string().into(), Some("application/json")).await
+        self.send(
+            Method::POST,
+            path,
+            body.to_string().into(),
+            Some("application/json"),
+        )
+        .await
     }
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
         let body = body.to_string().into();
-        self.send(Method::PATCH, path, body, Some("application/merge-patch+json")).await
+        self.send(Method::PATCH, path, body, Some("application/merge-patch+json"))
+            .await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
@@ -162,7 +171,8 @@ impl Someone<'_> {
 
     pub(crate) async fn form(&self, path: &str, body: &str) -> Answer {
         let kind = "application/x-www-form-urlencoded";
-        self.send(Method::POST, path, body.to_owned().into(), Some(kind)).await
+        self.send(Method::POST, path, body.to_owned().into(), Some(kind))
+            .await
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Body, kind: Option<&str>) -> Answer {
@@ -210,16 +220,28 @@ impl Answer {
     /// Status, code and detail of a problem; the body is checked to be one.
     #[track_caller]
     pub(crate) fn problem(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text()
+        );
         let body: Value = serde_json::from_slice(&self.body).unwrap();
         assert_eq!(body["status"], self.status.as_u16());
         assert_eq!(body["request_id"], self.header("x-request-id"));
         let (page, code) = (body["type"].as_str().unwrap(), body["code"].as_str().unwrap());
         assert_eq!(page, format!("http://control.test/docs/errors/{code}"));
         assert_eq!(body["documentation_url"], page);
-        let mut text = format!("{} {code}: {}", self.status.as_u16(), body["detail"].as_str().unwrap());
+        let mut text = format!(
+            "{} {code}: {}",
+            self.status.as_u16(),
+            body["detail"].as_str().unwrap()
+        );
         for error in body["errors"].as_array().into_iter().flatten() {
-            text.push_str(&format!("\n{} {}: {}", error["pointer"], error["code"], error["detail"]));
+            text.push_str(&format!(
+                "\n{} {}: {}",
+                error["pointer"], error["code"], error["detail"]
+            ));
         }
         text
     }

@@ -14,14 +14,21 @@ async fn request_ids_are_taken_or_minted_and_echoed() {
     let app = TestApp::new().await;
     let minted = app.anybody().get("/health/live").await;
     assert!(minted.header("x-request-id").starts_with("req_"));
-    let given = app.anybody().with("x-request-id", "abc-123:4").get("/health/live").await;
+    let given = app
+        .anybody()
+        .with("x-request-id", "abc-123:4")
+        .get("/health/live")
+        .await;
     assert_eq!(given.header("x-request-id"), "abc-123:4");
     for bad in ["with space", "<script>", &"x".repeat(129)] {
         let answer = app.anybody().with("x-request-id", bad).get("/health/live").await;
         assert!(answer.header("x-request-id").starts_with("req_"), "{bad}");
     }
     let owner = app.owner().await.with("x-request-id", "from-a-test");
-    owner.post("/api/v1/plans", json!({ "name": "one", "title": "One" })).await.json(201);
+    owner
+        .post("/api/v1/plans", json!({ "name": "one", "title": "One" }))
+        .await
+        .json(201);
     let entries = owner.get("/api/v1/audit?limit=1").await.json(200);
     assert_eq!(entries["data"][0]["request_id"], "from-a-test");
 }
@@ -53,7 +60,10 @@ async fn bodies_are_read_strictly() {
     let app = TestApp::new().await;
     let owner = app.owner().await;
     let send = async |kind: Option<&str>, body: &str| {
-        owner.send(Method::POST, "/api/v1/plans", Body::from(body.to_owned()), kind).await.problem()
+        owner
+            .send(Method::POST, "/api/v1/plans", Body::from(body.to_owned()), kind)
+            .await
+            .problem()
     };
     let json = Some("application/json");
     assert_snapshot!(send(json, "{\n  \"name\": x }").await, @r#"
@@ -78,7 +88,12 @@ async fn bodies_are_read_strictly() {
 async fn changes_name_the_state_they_change() {
     let app = TestApp::new().await;
     let owner = app.owner().await;
-    let made = owner.post("/api/v1/plans", json!({ "name": "one", "title": "One", "description": "d" })).await;
+    let made = owner
+        .post(
+            "/api/v1/plans",
+            json!({ "name": "one", "title": "One", "description": "d" }),
+        )
+        .await;
     assert_eq!(made.header("etag"), "\"1\"");
     let path = made.header("location").to_owned();
     assert_eq!(made.json(201)["links"]["self"], path);
@@ -86,24 +101,40 @@ async fn changes_name_the_state_they_change() {
     let read = owner.get(&path).await;
     assert_eq!((read.status.as_u16(), read.header("etag")), (200, "\"1\""));
     let known = owner.with("if-none-match", "W/\"7\", \"1\"").get(&path).await;
-    assert_eq!((known.status.as_u16(), known.body.len(), known.header("etag")), (304, 0, "\"1\""));
+    assert_eq!(
+        (known.status.as_u16(), known.body.len(), known.header("etag")),
+        (304, 0, "\"1\"")
+    );
 
     let patch = json!({ "title": "Uno", "description": null });
     assert_snapshot!(owner.patch(&path, patch.clone()).await.problem(), @"428 precondition_required: This changes something that others may change too.");
     let changed = owner.with("if-match", "\"1\"").patch(&path, patch.clone()).await;
     assert_eq!(changed.header("etag"), "\"2\"");
     let body = changed.json(200);
-    assert_eq!((&body["title"], &body["description"]), (&json!("Uno"), &json!("")));
+    assert_eq!(
+        (&body["title"], &body["description"]),
+        (&json!("Uno"), &json!(""))
+    );
     assert_snapshot!(owner.with("if-match", "\"1\"").patch(&path, patch.clone()).await.problem(), @"412 precondition_failed: You have read revision 1, by now it is 2.");
     assert_snapshot!(owner.with("if-match", "W/\"2\"").patch(&path, patch.clone()).await.problem(), @r#"412 precondition_failed: `If-Match` is not an `ETag` of this resource; one looks like `"3"`."#);
     assert_snapshot!(owner.with("if-match", "*").patch(&path, json!({ "name": "No Name" })).await.problem(), @r#"
     400 request_invalid: `No Name` is not a name: use 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last
     "/name" "field_invalid": "`No Name` is not a name: use 1 to 63 lower-case letters, digits and hyphens, no hyphen first or last"
     "#);
-    assert_eq!(owner.with("if-match", "*").patch(&path, json!({ "title": "Due" })).await.status, 200);
+    assert_eq!(
+        owner
+            .with("if-match", "*")
+            .patch(&path, json!({ "title": "Due" }))
+            .await
+            .status,
+        200
+    );
 
     assert_eq!(owner.delete(&path).await.code(), "precondition_required");
-    assert_eq!(owner.with("if-match", "\"2\"").delete(&path).await.code(), "precondition_failed");
+    assert_eq!(
+        owner.with("if-match", "\"2\"").delete(&path).await.code(),
+        "precondition_failed"
+    );
     assert_eq!(owner.with("if-match", "\"3\"").delete(&path).await.status, 204);
     assert_eq!(owner.get(&path).await.code(), "not_found");
 }
@@ -112,7 +143,9 @@ async fn changes_name_the_state_they_change() {
 async fn names_that_are_taken_are_a_conflict() {
     let app = TestApp::new().await;
     let owner = app.owner().await;
-    let again = owner.post("/api/v1/plans", json!({ "name": "free", "title": "Free" })).await;
+    let again = owner
+        .post("/api/v1/plans", json!({ "name": "free", "title": "Free" }))
+        .await;
     assert_snapshot!(again.problem(), @"409 name_taken: Another one has this name already.");
 }
 
@@ -121,7 +154,11 @@ async fn answers_keep_browsers_safe() {
     let app = TestApp::new().await;
     let answer = app.anybody().get("/health/live").await;
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"));
+    assert!(
+        answer
+            .header("content-security-policy")
+            .contains("frame-ancestors 'none'")
+    );
     assert_eq!(answer.header("strict-transport-security"), "");
     assert_eq!(answer.header("cache-control"), "no-store");
 
@@ -132,7 +169,10 @@ async fn answers_keep_browsers_safe() {
     .await;
     let answer = app.anybody().get("/portal/").await;
     assert!(answer.header("strict-transport-security").starts_with("max-age="));
-    assert_eq!(answer.header("content-security-policy"), webui::CONTENT_SECURITY_POLICY);
+    assert_eq!(
+        answer.header("content-security-policy"),
+        webui::CONTENT_SECURITY_POLICY
+    );
 }
 
 #[tokio::test]
@@ -143,15 +183,29 @@ async fn only_configured_origins_may_call() {
     })
     .await;
     let ask = async |origin: &str| {
-        let asker = app.anybody().with("origin", origin).with("access-control-request-method", "PATCH");
-        asker.send(Method::OPTIONS, "/api/v1/apis", Body::empty(), None).await
+        let asker = app
+            .anybody()
+            .with("origin", origin)
+            .with("access-control-request-method", "PATCH");
+        asker
+            .send(Method::OPTIONS, "/api/v1/apis", Body::empty(), None)
+            .await
     };
     let allowed = ask("https://console.example").await;
     assert_eq!(allowed.status, 204);
-    assert_eq!(allowed.header("access-control-allow-origin"), "https://console.example");
+    assert_eq!(
+        allowed.header("access-control-allow-origin"),
+        "https://console.example"
+    );
     assert!(allowed.header("access-control-allow-methods").contains("PATCH"));
     let refused = ask("https://evil.example").await;
-    assert_eq!((refused.status.as_u16(), refused.header("access-control-allow-origin")), (405, ""));
+    assert_eq!(
+        (
+            refused.status.as_u16(),
+            refused.header("access-control-allow-origin")
+        ),
+        (405, "")
+    );
 }
 
 #[tokio::test]
@@ -162,7 +216,11 @@ async fn the_database_away_is_said_and_not_explained() {
     let answer = owner.get("/api/v1/plans").await;
     assert_eq!(answer.code(), "store_unavailable");
     assert_eq!(answer.header("retry-after"), "1");
-    assert!(!answer.text().to_lowercase().contains("pool"), "{}", answer.text());
+    assert!(
+        !answer.text().to_lowercase().contains("pool"),
+        "{}",
+        answer.text()
+    );
     let health = app.anybody().get("/health/ready").await.json(503);
     assert_eq!(health["checks"][0]["name"], "store");
     assert_eq!(health["checks"][0]["ready"], false);

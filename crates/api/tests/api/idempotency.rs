@@ -12,11 +12,25 @@ async fn a_repetition_gets_the_first_answer() {
     let first = owner.post("/api/v1/plans", body.clone()).await;
     let again = owner.post("/api/v1/plans", body.clone()).await;
     assert_eq!(first.json(201), again.json(201));
-    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), ("", "true"));
-    assert_eq!((again.header("etag"), again.header("location")), ("\"1\"", first.header("location")));
+    assert_eq!(
+        (
+            first.header("idempotency-replayed"),
+            again.header("idempotency-replayed")
+        ),
+        ("", "true")
+    );
+    assert_eq!(
+        (again.header("etag"), again.header("location")),
+        ("\"1\"", first.header("location"))
+    );
     assert_eq!(again.header("content-type"), "application/json");
-    let other = owner.post("/api/v1/plans", json!({ "name": "two", "title": "Two" })).await;
-    assert_eq!(other.problem(), "422 idempotency_key_reused: Another request was sent with this key before.");
+    let other = owner
+        .post("/api/v1/plans", json!({ "name": "two", "title": "Two" }))
+        .await;
+    assert_eq!(
+        other.problem(),
+        "422 idempotency_key_reused: Another request was sent with this key before."
+    );
     // Another operation and another organization have keys of their own.
     owner.post("/api/v1/applications", body.clone()).await.json(201);
     let stranger = app.stranger().await.with("idempotency-key", "k1");
@@ -30,7 +44,10 @@ async fn refusals_are_kept_and_failures_are_not() {
     let body = json!({ "name": "free", "title": "Free" });
     let first = owner.post("/api/v1/plans", body.clone()).await;
     let again = owner.post("/api/v1/plans", body).await;
-    assert_eq!((first.code(), again.code()), ("name_taken".to_owned(), "name_taken".to_owned()));
+    assert_eq!(
+        (first.code(), again.code()),
+        ("name_taken".to_owned(), "name_taken".to_owned())
+    );
     assert_eq!(again.header("idempotency-replayed"), "true");
     assert_eq!(again.header("content-type"), "application/problem+json");
 }
@@ -65,7 +82,9 @@ async fn a_key_is_short_and_visible() {
     let app = TestApp::new().await;
     for key in ["", &"k".repeat(256)] {
         let owner = app.owner().await.with("idempotency-key", key);
-        let answer = owner.post("/api/v1/plans", json!({ "name": "one", "title": "One" })).await;
+        let answer = owner
+            .post("/api/v1/plans", json!({ "name": "one", "title": "One" }))
+            .await;
         assert_eq!(answer.code(), "request_invalid", "{}", key.len());
     }
 }

@@ -17,7 +17,13 @@ async fn walk(owner: &Someone<'_>, first: &str) -> Vec<String> {
     loop {
         let answer = owner.get(&path).await;
         let page = answer.json(200);
-        names.extend(page["data"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()));
+        names.extend(
+            page["data"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|row| row["name"].as_str().unwrap().to_owned()),
+        );
         if page["has_more"] == false {
             assert!(page.get("next_cursor").is_none());
             assert_eq!(answer.header("link"), "");
@@ -44,7 +50,10 @@ async fn pages_are_whole_in_every_order() {
     sorted.reverse();
     assert_eq!(walk(&owner, "/api/v1/plans?limit=3&sort=-name").await, sorted);
     assert_eq!(walk(&owner, "/api/v1/plans?limit=2&q=PLAN").await.len(), 7);
-    assert_eq!(walk(&owner, "/api/v1/plans?filter[name]=plan-3").await, ["plan-3"]);
+    assert_eq!(
+        walk(&owner, "/api/v1/plans?filter[name]=plan-3").await,
+        ["plan-3"]
+    );
 }
 
 #[tokio::test]
@@ -53,14 +62,30 @@ async fn pages_are_stable_while_others_insert() {
     let owner = app.owner().await;
     plans(&owner, 4).await;
     let first = owner.get("/api/v1/plans?limit=2").await.json(200);
-    owner.post("/api/v1/plans", json!({ "name": "late", "title": "Late" })).await.json(201);
+    owner
+        .post("/api/v1/plans", json!({ "name": "late", "title": "Late" }))
+        .await
+        .json(201);
     let cursor = first["next_cursor"].as_str().unwrap();
-    let second = owner.get(&format!("/api/v1/plans?limit=2&cursor={cursor}")).await.json(200);
-    let names = |page: &Value| page["data"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect::<Vec<_>>();
-    assert_eq!((names(&first), names(&second)), (
-        vec![json!("plan-3"), json!("plan-2")],
-        vec![json!("plan-1"), json!("plan-0")],
-    ));
+    let second = owner
+        .get(&format!("/api/v1/plans?limit=2&cursor={cursor}"))
+        .await
+        .json(200);
+    let names = |page: &Value| {
+        page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["name"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&first), names(&second)),
+        (
+            vec![json!("plan-3"), json!("plan-2")],
+            vec![json!("plan-1"), json!("plan-0")],
+        )
+    );
 }
 
 #[tokio::test]
@@ -85,7 +110,13 @@ async fn cursors_belong_to_their_list() {
     }
     // Somebody else's list is another list.
     let stranger = app.stranger().await;
-    assert_eq!(stranger.get(&format!("/api/v1/plans?cursor={cursor}")).await.code(), "cursor_invalid");
+    assert_eq!(
+        stranger
+            .get(&format!("/api/v1/plans?cursor={cursor}"))
+            .await
+            .code(),
+        "cursor_invalid"
+    );
 }
 
 #[tokio::test]
@@ -95,7 +126,10 @@ async fn fields_are_chosen() {
     let page = owner.get("/api/v1/plans?fields=id,name").await.json(200);
     let row = page["data"][0].as_object().unwrap();
     assert_eq!(row.keys().collect::<Vec<_>>(), ["id", "name"]);
-    assert_eq!(owner.get("/api/v1/plans?fields=id,nme").await.code(), "parameter_invalid");
+    assert_eq!(
+        owner.get("/api/v1/plans?fields=id,nme").await.code(),
+        "parameter_invalid"
+    );
     assert_eq!(owner.get("/api/v1/plans?fields=links,revision").await.status, 200);
 }
 
@@ -104,7 +138,13 @@ async fn apis_are_found_by_tag() {
     let app = TestApp::new().await;
     let owner = app.owner().await;
     for (name, tags) in [("one", json!(["a", "50%_\"x"])), ("two", json!(["ab"]))] {
-        owner.post("/api/v1/apis", json!({ "name": name, "title": name, "tags": tags })).await.json(201);
+        owner
+            .post(
+                "/api/v1/apis",
+                json!({ "name": name, "title": name, "tags": tags }),
+            )
+            .await
+            .json(201);
     }
     assert_eq!(walk(&owner, "/api/v1/apis?filter[tag]=a").await, ["one"]);
     assert_eq!(walk(&owner, "/api/v1/apis?filter[tag]=50%25_%22x").await, ["one"]);

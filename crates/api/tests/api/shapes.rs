@@ -1,0 +1,158 @@
+//! Every operation answers what the document says: its success is called and compared with the schema.
+
+use http::Method;
+use serde_json::Value;
+
+use crate::app::TestApp;
+use crate::world::{Operation, World, operations};
+
+/// These need what the other tests bring: a cookie, credentials, a stopped database.
+const ELSEWHERE: [&str; 8] = [
+    "create_token",
+    "create_session",
+    "read_session",
+    "delete_session",
+    "change_password",
+    "cancel_operation",
+    // Whoever is removed or disabled cannot call any more.
+    "delete_organization",
+    "delete_membership",
+];
+
+#[tokio::test]
+async fn answers_are_what_the_document_says() {
+    let app = TestApp::new().await;
+    let world = World::new(&app).await;
+    let owner = app.owner().await.with("if-match", "*");
+    let document = api::openapi();
+    let mut all = operations();
+    // What removes comes last; what is in use then stays and says so.
+    all.sort_by_key(|operation| operation.method == Method::DELETE);
+    let mut wrong = Vec::new();
+    for operation in &all {
+        if ELSEWHERE.contains(&operation.id.as_str()) {
+            continue;
+        }
+        let caller = match operation.id.as_str() {
+            // The example has an administrator disable themselves otherwise.
+            "update_user" | "update_membership" => continue,
+            _ => &owner,
+        };
+        let answer = world.call(caller, operation).await;
+        let status = answer.status.as_u16().to_string();
+        let Some(declared) = operation.declared["responses"].get(&status) else {
+            wrong.push(format!(
+                "{}: {status} is not declared: {}",
+                operation.id,
+                answer.text()
+            ));
+            continue;
+        };
+        if !answer.status.is_success() && !refusal_is_expected(operation, &answer.code()) {
+            wrong.push(format!("{}: {}", operation.id, answer.text()));
+        }
+        let Some(content) = declared.get("content") else {
+            continue;
+        };
+        let kind = answer
+            .header("content-type")
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let Some(media) = content.get(&kind) else {
+            wrong.push(format!("{}: {kind} is not declared", operation.id));
+            continue;
+        };
+        if kind.ends_with("json") {
+            let body: Value = serde_json::from_slice(&answer.body).unwrap();
+            let mut faults = Vec::new();
+            compare(&document, &media["schema"], &body, "", &mut faults);
+            wrong.extend(
+                faults
+                    .into_iter()
+                    .map(|fault| format!("{}: {fault}", operation.id)),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Refusals that follow from the examples, not from a fault.
+fn refusal_is_expected(operation: &Operation, code: &str) -> bool {
+    match operation.id.as_str() {
+        // The owner has a role already; the application is subscribed already; the example's plan is another's.
+        "create_membership" | "create_subscription" | "import_api" => {
+            code == "conflict" || code == "name_taken"
+        }
+        "rotate_key" | "update_key" => code == "conflict",
+        id if id.starts_with("delete_") => code == "in_use",
+        _ => false,
+    }
+}
+
+/// A JSON Schema validator for what our document uses, stricter than the standard: an answer has no field that
+/// the document does not know.
+fn compare(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut Vec<String>) {
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        let target = document
+            .pointer(&target[1..])
+            .unwrap_or_else(|| panic!("{target} is not there"));
+        return compare(document, target, value, at, faults);
+    }
+    if let Some(words) = schema.get("enum").and_then(Value::as_array)
+        && !words.contains(value)
+    {
+        faults.push(format!("{at}: {value} is none of {words:?}"));
+    }
+    let kinds: Vec<&str> = match schema.get("type") {
+        Some(Value::String(kind)) => vec![kind],
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => return,
+    };
+    let fits = kinds.iter().any(|kind| match *kind {
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        "null" => value.is_null(),
+        other => panic!("{at}: unknown type {other}"),
+    });
+    if !fits {
+        faults.push(format!("{at}: {value} is not of {kinds:?}"));
+    }
+    if let (Some(items), Some(values)) = (schema.get("items"), value.as_array()) {
+        for (index, value) in values.iter().enumerate() {
+            compare(document, items, value, &format!("{at}/{index}"), faults);
+        }
+    }
+    let Some(fields) = value.as_object() else { return };
+    for name in schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        if !fields.contains_key(name.as_str().unwrap()) {
+            faults.push(format!("{at}: {name} is missing"));
+        }
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let others = schema.get("additionalProperties");
+    for (name, value) in fields {
+        let place = format!("{at}/{name}");
+        match (
+            properties.and_then(|properties| properties.get(name)),
+            others,
+            properties,
+        ) {
+            (Some(schema), ..) => compare(document, schema, value, &place, faults),
+            (None, Some(schema), _) if schema.is_object() => compare(document, schema, value, &place, faults),
+            // An object without declared properties is free JSON.
+            (None, _, None) => {}
+            (None, ..) => faults.push(format!("{place} is not in the schema")),
+        }
+    }
+}

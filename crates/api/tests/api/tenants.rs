@@ -1,0 +1,64 @@
+//! Tenants are apart: nothing of one is seen, changed or used by the owner of another.
+
+use serde_json::Value;
+
+use crate::app::TestApp;
+use crate::world::{World, operations};
+
+#[tokio::test]
+async fn nothing_of_another_tenant_is_there() {
+    let app = TestApp::new().await;
+    let world = World::new(&app).await;
+    let stranger = app.stranger().await.with("if-match", "*");
+    let mut wrong = Vec::new();
+    for operation in operations() {
+        let signed_in = operation.declared.get("security").is_none();
+        if !signed_in {
+            continue;
+        }
+        let answer = world.call(&stranger, &operation).await;
+        if operation.path.contains("{id}") {
+            if answer.code() != "not_found" {
+                wrong.push(format!("{}: {}", operation.id, answer.code()));
+            }
+            continue;
+        }
+        // Making something with what another tenant has: only public products may be used.
+        let uses = answer.status.is_success() && operation.id.starts_with("create_");
+        let allowed = [
+            "create_api",
+            "create_application",
+            "create_client",
+            "create_environment",
+            "create_organization",
+            "create_plan",
+            "create_quick_key",
+            "create_upstream",
+            "create_user",
+            "create_workspace",
+        ];
+        if uses && !allowed.contains(&operation.id.as_str()) {
+            wrong.push(format!("{}: {}", operation.id, answer.text()));
+        }
+        if operation.id.starts_with("list_") && operation.id != "list_subscriptions" {
+            let seen = world.ids().find(|id| answer.text().contains(id));
+            wrong.extend(seen.map(|id| format!("{} shows {id}", operation.id)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn what_is_hidden_is_answered_like_what_is_missing() {
+    let app = TestApp::new().await;
+    let world = World::new(&app).await;
+    let stranger = app.stranger().await.with("x-request-id", "same");
+    let bare = |answer: crate::app::Answer| {
+        let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
+        body["instance"] = Value::Null;
+        (answer.status, body)
+    };
+    let hidden = bare(stranger.get(&format!("/api/v1/apis/{}", world.id("api"))).await);
+    let missing = bare(stranger.get("/api/v1/apis/api_01jd9zk5v8e7rbxq3m6t4n2w0c").await);
+    assert_eq!(hidden, missing);
+}

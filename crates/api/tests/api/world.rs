@@ -1,0 +1,175 @@
+//! An organization with one of everything, and how each operation of the document is called on it.
+
+use axum::body::Body;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::app::{Answer, PETS, Someone, TestApp};
+
+/// One operation of the document.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) id: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) declared: Value,
+}
+
+/// Ids of one of everything in the organization `default`.
+pub(crate) struct World {
+    ids: Vec<(&'static str, String)>,
+}
+
+/// Every operation of the document.
+pub(crate) fn operations() -> Vec<Operation> {
+    let document = api::openapi();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, declared) in item.as_object().unwrap() {
+            all.push(Operation {
+                id: declared["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+                declared: declared.clone(),
+            });
+        }
+    }
+    all
+}
+
+impl World {
+    pub(crate) async fn new(app: &TestApp) -> Self {
+        let owner = app.owner().await;
+        let text = |value: &Value, pointer: &str| {
+            value
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .unwrap_or_else(|| panic!("{pointer}: {value}"))
+                .to_owned()
+        };
+        let imported = owner.import("shop").await;
+        let key = owner
+            .post("/api/v1/keys/quick", json!({ "api": "shop", "plan": "free" }))
+            .await
+            .json(201);
+        let api = text(&imported, "/api");
+        let policy = json!({ "api_id": api, "kind": "body_limit", "config": { "bytes_max": 1000 } });
+        let policy = owner.post("/api/v1/policies", policy).await.json(201);
+        let client = json!({ "title": "Pipeline", "role": "viewer" });
+        let client = owner.post("/api/v1/clients", client).await.json(201);
+        let work = owner.with("prefer", "respond-async");
+        let work = work
+            .post(
+                "/api/v1/apis/import",
+                json!({ "document": PETS, "name": "later" }),
+            )
+            .await
+            .json(202);
+        let mut ids = vec![
+            ("version", text(&imported, "/version")),
+            ("product", text(&imported, "/product")),
+            ("key", text(&key, "/id")),
+            ("application", text(&key, "/application_id")),
+            ("policy", text(&policy, "/id")),
+            ("client", text(&client, "/id")),
+            ("operation", text(&work, "/id")),
+            ("api", api),
+        ];
+        let ended = owner.with("prefer", "wait=30");
+        ended
+            .get(&format!("/api/v1/operations/{}", text(&work, "/id")))
+            .await
+            .json(200);
+        for (kind, path) in [
+            ("organization", "organizations"),
+            ("workspace", "workspaces"),
+            ("environment", "environments"),
+            ("membership", "memberships"),
+            ("user", "users"),
+            ("upstream", "upstreams"),
+            ("route", "routes"),
+            ("plan", "plans"),
+            ("subscription", "subscriptions"),
+            ("audit_entry", "audit"),
+        ] {
+            let page = owner.get(&format!("/api/v1/{path}")).await.json(200);
+            ids.push((kind, text(&page, "/data/0/id")));
+        }
+        Self { ids }
+    }
+
+    pub(crate) fn id(&self, kind: &str) -> &str {
+        let found = self.ids.iter().find(|(known, _)| *known == kind);
+        found.map_or_else(|| panic!("no {kind}"), |(_, id)| id)
+    }
+
+    /// All ids.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(|(_, id)| id.as_str())
+    }
+
+    /// The path of an operation, about what is here.
+    pub(crate) fn path(&self, operation: &Operation) -> String {
+        let kind = match operation.path.strip_prefix("/api/v1/").unwrap_or_default() {
+            path if path.starts_with("apis/") => "api",
+            path if path.starts_with("versions/") || path.starts_with("catalogue/versions/") => "version",
+            path if path.starts_with("catalogue/products/") => "product",
+            path if path.starts_with("policies/") => "policy",
+            path if path.starts_with("audit/") => "audit_entry",
+            path => path.split("s/").next().unwrap(),
+        };
+        match operation.path.contains("{id}") {
+            true => operation.path.replace("{id}", self.id(kind)),
+            false => operation.path.clone(),
+        }
+    }
+
+    /// The body of an operation: its example, with ids of what is here.
+    pub(crate) fn body(&self, operation: &Operation) -> Option<(String, Body)> {
+        let content = operation.declared["requestBody"]["content"].as_object()?;
+        let (kind, media) = content.iter().next().unwrap();
+        let mut example = media["example"].clone();
+        match operation.id.as_str() {
+            "replace_contract" => return Some((kind.clone(), PETS.into())),
+            "create_quick_key" => example["api"] = json!("shop"),
+            "import_api" => example["document"] = json!(PETS),
+            _ => {}
+        }
+        if operation.id == "create_quick_key" {
+            example["plan"] = json!("free");
+        }
+        let fields = example.as_object_mut()?;
+        for (name, value) in fields.iter_mut() {
+            let Some(kind) = name.strip_suffix("_id").or(name.strip_suffix("_ids")) else {
+                continue;
+            };
+            let id = json!(self.id(kind));
+            *value = if value.is_array() { json!([id]) } else { id };
+        }
+        let body = if kind.ends_with("json") {
+            example.to_string()
+        } else {
+            let pairs = fields
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+            url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(pairs)
+                .finish()
+        };
+        Some((kind.clone(), body.into()))
+    }
+
+    /// Calls an operation on what is here.
+    pub(crate) async fn call(&self, someone: &Someone<'_>, operation: &Operation) -> Answer {
+        let (kind, body) = self.body(operation).unzip();
+        let body = body.unwrap_or_else(Body::empty);
+        someone
+            .send(
+                operation.method.clone(),
+                &self.path(operation),
+                body,
+                kind.as_deref(),
+            )
+            .await
+    }
+}

@@ -214,7 +214,11 @@ fn enumeration(name: &str, schema: &Value) -> String {
         .filter_map(Value::as_str);
     let (mut variants, mut arms) = (String::new(), String::new());
     for wire in values {
-        let variant = pascal(wire);
+        // `-created_at` sorts the other way round.
+        let variant = match wire.strip_prefix('-') {
+            Some(field) => format!("{}Descending", pascal(field)),
+            None => pascal(wire),
+        };
         variants.push_str(&format!(
             "    /// `{wire}`.\n    #[serde(rename = \"{wire}\")]\n    {variant},\n"
         ));

@@ -206,9 +206,7 @@ impl Text {
 
 /// Text for `LIKE` that matches itself, with `\` as the escape character.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('%', "\\%")
-        .replace('_', "\\_")
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 fn body<T: Entity>(row: &Row) -> Result<T, Error> {

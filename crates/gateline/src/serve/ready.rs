@@ -74,10 +74,11 @@ pub(super) async fn sign_in(plane: &Plane) -> Result<Option<Admin>, Error> {
         .form(&form)
         .map_err(failed)?;
     let token = match client.send_json::<Value>(call).await {
-        Ok(answer) => answer
-            .get("access_token")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        // The tokens of a sign-in end after minutes; scripts that read the ready file work for hours.
+        Ok(_) => {
+            let token = plane.control().script_token(admin.user_id).await;
+            Some(token.map_err(|error| Error::Control(Box::new(error)))?)
+        }
         // Changed since, as it should be.
         Err(error) if error.problem().is_some_and(|problem| problem.status < 500) => None,
         Err(error) => return Err(failed(error)),

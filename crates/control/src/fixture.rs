@@ -134,9 +134,10 @@ impl World {
 /// An import of [`PETS`] with other fields.
 pub(crate) fn import_spec(fields: Value) -> ImportSpec {
     let mut spec = json!({ "document": PETS });
-    spec.as_object_mut()
-        .unwrap()
-        .extend(fields.as_object().unwrap().clone());
+    let Value::Object(fields) = fields else {
+        panic!("fields are an object");
+    };
+    spec.as_object_mut().unwrap().extend(fields);
     serde_json::from_value(spec).unwrap()
 }
 

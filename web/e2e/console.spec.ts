@@ -1,7 +1,7 @@
 import { beAdmin, contract, expect, offer, ready, service, signIn, test } from "./support";
 
 test.describe("with a wrong password", () => {
-  test.use({ allowed: [{ status: 401, path: /\/auth\/sessions$/ }] });
+  test.use({ provokes: /^401 .*\/auth\/sessions$/ });
 
   test("nobody gets in and the reason is told", async ({ page }) => {
     await page.goto("/console/");
@@ -48,7 +48,7 @@ test("what is typed into the editor is looked at", async ({ page }) => {
 });
 
 test.describe("a form", () => {
-  test.use({ allowed: [{ status: 400, path: /\/plans$/ }, { status: 409, path: /\/plans$/ }] });
+  test.use({ provokes: /^409 .*\/plans$/ });
 
   test("says what is wrong at the field, asks before it forgets, and saves", async ({ page }) => {
     await beAdmin(page);

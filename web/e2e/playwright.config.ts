@@ -14,6 +14,8 @@ export default defineConfig({
   use: {
     viewport: { width: 1360, height: 860 },
     screenshot: "only-on-failure",
+    // Colours are looked at when they have arrived.
+    contextOptions: { reducedMotion: "reduce" },
     permissions: ["clipboard-read", "clipboard-write"],
     launchOptions: {
       executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",

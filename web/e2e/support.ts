@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type BrowserContext, type Page, test as base, expect } from "@playwright/test";
-import type { AxeResults, ElementContext } from "axe-core";
+import type { AxeResults, ElementContext, RunOptions } from "axe-core";
 import type { Ready } from "./server";
 
 export { expect };
@@ -15,36 +15,30 @@ export const ready = (): Ready => JSON.parse(process.env["E2E_READY"] ?? "{}") a
 /** The service behind it. */
 export const service = (): string => process.env["E2E_SERVICE"] ?? "";
 
-/** The browser's note of a failed call; tests name the ones they provoke. */
-interface Allowed {
-  status: number;
-  path: RegExp;
+interface Fixtures {
+  /** Failed calls that the test provokes: `400 /api/v1/plans`. */
+  provokes: RegExp;
 }
 
 // Asking who is signed in is answered 401 to those who are not.
-const always: Allowed[] = [{ status: 401, path: /\/auth\/sessions\/current$/ }];
-
-interface Fixtures {
-  /** Failed calls that this test provokes. */
-  allowed: Allowed[];
-}
+const always = /^401 .*\/auth\/sessions\/current$/;
 
 /** A test whose page must stay silent: no error in the console, no exception, nothing against the security policy, no call elsewhere. */
 export const test = base.extend<Fixtures>({
   // Known only when the program runs. Playwright wants the pattern, even an empty one.
   // eslint-disable-next-line no-empty-pattern
   baseURL: async ({}, use) => use(ready().control),
-  allowed: [[], { option: true }],
-  page: async ({ page, allowed }, use) => {
+  provokes: [/^$/, { option: true }],
+  page: async ({ page, provokes }, use) => {
     const complaints: string[] = [];
-    const expected = [...always, ...allowed];
     const { origin } = new URL(ready().control);
     page.on("pageerror", (error) => complaints.push(`exception: ${error.message}`));
     page.on("console", (message) => {
       if (message.type() !== "error") return;
       const status = Number(/status of (\d+)/.exec(message.text())?.[1] ?? 0);
       const { pathname } = new URL(message.location().url || "about:blank");
-      if (expected.some((each) => each.status === status && each.path.test(pathname))) return;
+      const failed = `${status} ${pathname}`;
+      if (always.test(failed) || provokes.test(failed)) return;
       complaints.push(`console: ${message.text()} (${pathname})`);
     });
     page.on("request", (request) => {
@@ -137,16 +131,22 @@ export async function offer(title: string): Promise<Offer> {
   return { api: made.api, version: made.version, product: made.product };
 }
 
-/** Fails when axe finds something; `exclude` leaves out what is not ours. */
-export async function accessible(page: Page, exclude: string[] = []): Promise<void> {
+type Run = (context: ElementContext, options: RunOptions) => Promise<AxeResults>;
+
+/** Fails when axe finds something: everything in light, what differs (contrast) in dark. */
+export async function accessible(page: Page): Promise<void> {
   await page.evaluate(axe);
-  const result = await page.evaluate(async (excluded) => {
-    const context: ElementContext = { include: ["body"], exclude: excluded };
-    const global = globalThis as unknown as { axe: { run: (context: ElementContext) => Promise<AxeResults> } };
-    return global.axe.run(context);
-  }, exclude);
-  const found = result.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.target.join(" ")).join(" | ")}`);
-  expect(found, "axe finds nothing").toEqual([]);
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    const result = await page.evaluate(async (scheme) => {
+      // What the reference shows inside is Scalar's.
+      const context = { include: ["body"], exclude: [".scalar-app"] };
+      const options: RunOptions = scheme === "dark" ? { runOnly: ["color-contrast"] } : {};
+      return (globalThis as unknown as { axe: { run: Run } }).axe.run(context, options);
+    }, colorScheme);
+    const found = result.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.target.join(" ")).join(" | ")}`);
+    expect(found, `axe finds nothing in ${colorScheme}`).toEqual([]);
+  }
 }
 
 let people = 0;

@@ -1,6 +1,6 @@
 import { client } from "@gateline/api-client";
 import { Brand, type Hit, Loaded, Palette, ThemeChoice, ToSignIn, useSession } from "@gateline/ui";
-import { Link, Outlet, useLocation } from "@tanstack/react-router";
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 
 const menu: [title: string, entries: [path: string, title: string][]][] = [
   [
@@ -60,7 +60,8 @@ async function find(q: string): Promise<Hit[]> {
 /** Menu and top of the console around every screen; asks to sign in first. */
 export function Shell() {
   const { query } = useSession();
-  const location = useLocation();
+  // The place that is shown, which is the one before while a screen is loaded.
+  const location = useRouterState({ select: (state) => state.resolvedLocation ?? state.location });
   if (location.pathname.replace(/\/$/, "").endsWith("/sign-in")) {
     return (
       <main className="mx-auto max-w-sm px-6 py-[14vh]">

@@ -17,7 +17,7 @@ export function Shell() {
       </a>
       <header className="border-b border-line">
         <div className="mx-auto flex max-w-6xl flex-wrap items-center gap-x-8 gap-y-2 px-6 py-3">
-          <Link to="/">
+          <Link to="/" className="flex">
             <Brand part="portal" />
           </Link>
           <nav aria-label="Main" className="flex gap-5">

@@ -1,13 +1,28 @@
 import { type Schemas, client, done, read } from "@gateline/api-client";
 import { Button, Command, Dialog, Facts, ListPage, ProblemNote, Time, changes, count, moment } from "@gateline/ui";
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
 type Entry = Schemas["AuditEntry"];
 
+/** What people look for; every other action can stand in the address. */
+const actions = [
+  "import_api",
+  "update_version",
+  "create_plan",
+  "update_plan",
+  "create_product",
+  "create_subscription",
+  "create_key",
+  "rotate_key",
+  "revoke_key",
+];
+
 /** Who changed what. */
 export default function Audit() {
   const [shown, setShown] = useState<Entry>();
+  const members = useQuery(read("/api/v1/memberships", { params: { query: { limit: 200 } } }));
+  const nameOf = (actor: string) => members.data?.data.find((member) => member.user_id === actor)?.email;
   return (
     <>
       <ListPage<Entry>
@@ -20,9 +35,7 @@ export default function Audit() {
           {
             name: "action",
             title: "Action",
-            options: ["import_api", "create_key", "rotate_key", "revoke_key", "create_plan", "update_plan", "create_product", "create_subscription", "update_version"].map(
-              (action) => [action, action],
-            ),
+            options: actions.map((action) => [action, action]),
           },
         ]}
         columns={[
@@ -30,7 +43,7 @@ export default function Audit() {
           { title: "When", cell: (entry) => <Time at={entry.at} /> },
           { title: "Action", cell: (entry) => <code>{entry.action}</code> },
           { title: "On", cell: (entry) => <code className="text-ink-2">{entry.resource}</code> },
-          { title: "Who", minor: true, cell: (entry) => <code className="text-ink-2">{entry.actor}</code> },
+          { title: "Who", minor: true, cell: (entry) => nameOf(entry.actor) ?? <code className="text-ink-2">{entry.actor}</code> },
           { title: "Change", cell: (entry) => <Button small onClick={() => setShown(entry)}>Show</Button> },
         ]}
         empty={{

@@ -9,9 +9,9 @@ export default function PlansScreen() {
         product.plans.length === 0 ? (
           <Empty title="No plan yet">The provider has to offer it under a plan first.</Empty>
         ) : (
-          <ul className="grid gap-px overflow-hidden rounded-lg border border-line bg-line sm:grid-cols-2 lg:grid-cols-3">
+          <ul className="grid gap-4 sm:grid-cols-2 lg:grid-cols-3">
             {product.plans.map((plan) => (
-              <li key={plan.id} className="flex flex-col gap-4 bg-surface p-5">
+              <li key={plan.id} className="flex flex-col gap-4 rounded-lg border border-line bg-surface p-5">
                 <div>
                   <h2 className="text-lg">{plan.title}</h2>
                   <p className="text-2xl leading-tight font-semibold tracking-tight">{price(plan.price)}</p>

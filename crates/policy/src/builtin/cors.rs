@@ -202,6 +202,3 @@ fn list(names: &[String], place: &str, faults: &mut Vec<Fault>) -> Option<Header
     }
     HeaderValue::from_str(&names.join(", ")).ok()
 }
-
-#[cfg(test)]
-mod tests;

@@ -156,6 +156,3 @@ fn name(text: &str, pointer: String, faults: &mut Vec<Fault>) -> Option<HeaderNa
     }
     Some(name)
 }
-
-#[cfg(test)]
-mod tests;

@@ -106,12 +106,15 @@ impl Builtin for RateLimit {
 
 impl Policy for RateLimit {
     fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
+        let now_ns = call.moment.steady_ns;
         let (name, cell) = match (self.per, call.consumer) {
             (Per::Application, Some(consumer)) => {
-                ("application", self.cells.find(consumer.application.id, call))
+                ("application", self.cells.find(consumer.application.id, now_ns))
             }
-            (Per::Application | Per::Address, _) => ("address", self.cells.find(network(call.address), call)),
-            (Per::Route, _) => ("route", self.cells.find((), call)),
+            (Per::Application | Per::Address, _) => {
+                ("address", self.cells.find(network(call.address), now_ns))
+            }
+            (Per::Route, _) => ("route", self.cells.find((), now_ns)),
         };
         let limit = |remaining, reset_seconds| Limit {
             name,
@@ -120,7 +123,7 @@ impl Policy for RateLimit {
             remaining,
             reset_seconds,
         };
-        match gcra::admit(cell, &self.rate, call.moment.steady_ns) {
+        match gcra::admit(cell, &self.rate, now_ns) {
             Decision::Pass {
                 remaining,
                 reset_seconds,
@@ -152,11 +155,11 @@ impl Policy for RateLimit {
     }
 }
 
-/// What counts as one address: whoever has an IPv6 network has all its addresses.
-fn network(address: IpAddr) -> u128 {
+/// What counts as one address, and whether it is an IPv6 network: who has one has all its addresses.
+fn network(address: IpAddr) -> (bool, u64) {
     match address.to_canonical() {
-        IpAddr::V4(address) => u128::from(address.to_bits()),
-        IpAddr::V6(address) => address.to_bits() & !u128::from(u64::MAX) | 1 << 64,
+        IpAddr::V4(address) => (false, u64::from(address.to_bits())),
+        IpAddr::V6(address) => (true, (address.to_bits() >> 64) as u64),
     }
 }
 
@@ -185,7 +188,7 @@ impl Cells {
         }
     }
 
-    fn find(&self, caller: impl Hash, call: &Call<'_, '_>) -> &AtomicU64 {
+    fn find(&self, caller: impl Hash, now_ns: u64) -> &AtomicU64 {
         let hash = self.hasher.hash_one(caller) | 1;
         let sets = self.cells.len() / WAYS;
         // The low bit is always set, so the high half chooses the place.
@@ -197,7 +200,6 @@ impl Cells {
         {
             return &cell.due_ns;
         }
-        let now_ns = call.moment.steady_ns;
         let cell = ways
             .iter()
             .min_by_key(|cell| cell.due_ns.load(Ordering::Relaxed))

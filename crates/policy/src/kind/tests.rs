@@ -1,1 +1,125 @@
+use std::collections::BTreeSet;
+use std::path::Path;
 
+use serde_json::{Value, json};
+
+use crate::{Fault, kind, kinds};
+
+/// The examples stand beside the crates.
+fn examples() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/policies")
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Example {
+    kind: String,
+    config: Value,
+}
+
+#[test]
+fn every_policy_is_complete() {
+    for kind in kinds() {
+        let path = examples().join(format!("{}.yaml", kind.name));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(
+            text.starts_with("# "),
+            "{} begins with what it does",
+            path.display()
+        );
+        let example: Example = contracts::data(&text, &contracts::Limits::default())
+            .map(|value| serde_json::from_value(value).unwrap())
+            .unwrap_or_else(|error| panic!("{}: {error:?}", path.display()));
+        assert_eq!(example.kind, kind.name);
+        assert_eq!(kind.validate(&example.config), Ok(()), "{}", path.display());
+        assert!(
+            !kind.title.is_empty() && kind.description.ends_with('.'),
+            "{kind:?}"
+        );
+        let schema = kind.schema();
+        assert_eq!(schema["additionalProperties"], json!(false), "{schema}");
+        for (name, property) in schema["properties"].as_object().unwrap() {
+            assert!(
+                property["description"].is_string(),
+                "{}.{name} says what it is for",
+                kind.name
+            );
+        }
+    }
+    let files = std::fs::read_dir(examples())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files: BTreeSet<_> = files
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let names: BTreeSet<_> = kinds().iter().map(|kind| kind.name.to_owned()).collect();
+    assert_eq!(files, names);
+}
+
+#[test]
+fn faults_point_to_their_place() {
+    let table = [
+        ("key_auth", json!({ "heder": "X" }), "/heder"),
+        ("key_auth", json!({ "header": "a b" }), "/header"),
+        (
+            "rate_limit",
+            json!({ "requests": 0, "window_seconds": 1 }),
+            "/requests",
+        ),
+        (
+            "rate_limit",
+            json!({ "requests": "x", "window_seconds": 1 }),
+            "/requests",
+        ),
+        ("rate_limit", json!({ "requests": 1 }), ""),
+        (
+            "rate_limit",
+            json!({ "requests": 1, "window_seconds": 1, "per": "planet" }),
+            "/per",
+        ),
+        ("body_limit", json!({ "bytes": -1 }), "/bytes"),
+        (
+            "headers",
+            json!({ "request": { "set": { "Host": "x" } } }),
+            "/request/set/Host",
+        ),
+        (
+            "headers",
+            json!({ "request": { "set": { "X-A": "1", "x-a": "2" } } }),
+            "/request/set/x-a",
+        ),
+        (
+            "headers",
+            json!({ "response": { "remove": ["ok", "not ok"] } }),
+            "/response/remove/1",
+        ),
+        (
+            "headers",
+            json!({ "response": { "set": { "X": "a\nb" } } }),
+            "/response/set/X",
+        ),
+        ("cors", json!({ "origins": [] }), "/origins"),
+        ("cors", json!({ "origins": ["https://a.example/"] }), "/origins/0"),
+        (
+            "cors",
+            json!({ "origins": ["*"], "credentials": true }),
+            "/credentials",
+        ),
+        (
+            "cors",
+            json!({ "origins": ["*"], "expose": ["a b"] }),
+            "/expose/0",
+        ),
+        ("cors", json!([]), ""),
+    ];
+    for (name, config, pointer) in table {
+        let faults = kind(name).unwrap().validate(&config).unwrap_err();
+        let pointers: Vec<_> = faults
+            .iter()
+            .map(|Fault { pointer, .. }| pointer.as_str())
+            .collect();
+        assert_eq!(pointers, [pointer], "{name} {config}: {faults:?}");
+    }
+    assert!(kind("nonsense").is_none());
+}

@@ -9,6 +9,7 @@ mod run;
 mod settings;
 mod source;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -53,7 +54,8 @@ fn start_log(settings: &settings::Log) -> Result<(), tracing_subscriber::filter:
     let filter = tracing_subscriber::EnvFilter::builder().parse(&settings.level)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     if settings.json {
         lines.json().flatten_event(true).init();
     } else {

@@ -264,7 +264,13 @@ fn compile_upstream(upstream: &snapshot::Upstream) -> Result<Upstream, Rejected>
 impl Compiled {
     /// Finds the operation of a request; `host` without port, in lower case.
     pub(crate) fn find(&self, host: &str, method: &Method, path: &str) -> Matched<'_> {
-        let bases = self.hosts.get(host).into_iter().flatten().chain(&self.any_host);
+        // A route of all paths leaves the node's own to it.
+        let is_ours = RESERVED.contains(&path.split('/').nth(1).unwrap_or_default());
+        let any_host = self
+            .any_host
+            .iter()
+            .filter(|base| !(is_ours && base.path.is_empty()));
+        let bases = self.hosts.get(host).into_iter().flatten().chain(any_host);
         let Some(base) = bases.into_iter().find(|base| is_below(path, &base.path)) else {
             return Matched::NoRoute;
         };

@@ -28,6 +28,8 @@ pub(crate) struct Conn {
     reader: RefCell<Option<Waker>>,
     /// Fires when a head does not arrive in time, or no request at all.
     pub(crate) deadline: Deadline,
+    /// Fires when the client does not take what is written.
+    pub(crate) taking: Deadline,
     is_in_head: Cell<bool>,
     /// The last `Forwarded` element, with the host it was made for: they hardly ever change.
     forwarded: RefCell<Option<(HeaderValue, HeaderValue)>>,
@@ -48,6 +50,7 @@ impl Conn {
             violation: Cell::new(None),
             reader: RefCell::default(),
             deadline,
+            taking: core.deadlines.deadline(),
             is_in_head: Cell::new(false),
             forwarded: RefCell::default(),
         })

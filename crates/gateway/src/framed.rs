@@ -75,6 +75,17 @@ impl<S> Framed<S> {
         }
     }
 
+    fn note_write(&mut self, is_blocked: bool) {
+        if is_blocked {
+            self.conn
+                .taking
+                .arm_once(self.conn.core().settings.limits.body_idle());
+        } else if self.is_blocked {
+            self.conn.taking.disarm();
+        }
+        self.is_blocked = is_blocked;
+    }
+
     /// Hands on what was kept back and is whole by now.
     fn hand_on(&mut self, buffer: &mut ReadBuf<'_>) {
         let length = self.checked.min(buffer.remaining());
@@ -173,7 +184,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(context, bytes);
-        self.is_blocked = written.is_pending();
+        self.note_write(written.is_pending());
         written
     }
 
@@ -183,7 +194,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Framed<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write_vectored(context, parts);
-        self.is_blocked = written.is_pending();
+        self.note_write(written.is_pending());
         written
     }
 

@@ -245,7 +245,8 @@ where
             is_draining = true;
             Pin::new(&mut serving).graceful_shutdown();
         }
-        if conn.is_idle() && conn.deadline.poll_over(context).is_ready() {
+        let is_late = conn.is_idle() && conn.deadline.poll_over(context).is_ready();
+        if is_late || conn.taking.poll_over(context).is_ready() {
             return Poll::Ready(None);
         }
         Pin::new(&mut serving).poll(context).map(Some)

@@ -53,7 +53,7 @@ pub struct Limits {
     pub head_ms: u32,
     /// How long a connection may stay without a request.
     pub keep_alive_ms: u32,
-    /// Between two pieces of a request's body.
+    /// Between two pieces of a request's body, and while a client does not take its answer (HTTP/1.1).
     pub body_idle_ms: u32,
     /// Requests that one HTTP/2 connection may have open at a time.
     pub streams_max: u32,

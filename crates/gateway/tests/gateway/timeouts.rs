@@ -98,3 +98,24 @@ fn a_slow_upload_that_makes_progress_is_no_slow_answer() {
     }
     assert_eq!(client.answer().status, 200);
 }
+
+#[test]
+fn a_client_that_does_not_take_its_answer() {
+    let upstream = Upstream::start(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 200000000\r\n\r\n");
+        while stream.write_all(&[b'x'; 65_536]).is_ok() {}
+        false
+    });
+    let bench = Bench::with(&upstream.urls(), |settings, _| settings.limits.body_idle_ms = 200);
+    let mut client = bench.connect();
+    client.send(
+        format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+            bench.key
+        )
+        .as_bytes(),
+    );
+    eventually(|| upstream.open() == 1);
+    eventually(|| upstream.open() == 0 && bench.figure("client_connections") == 0);
+    drop(client);
+}

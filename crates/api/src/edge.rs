@@ -12,7 +12,7 @@ use control::Error;
 use domain::Code;
 use domain::id::RequestId;
 use futures_util::FutureExt as _;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::app::App;
 use crate::endpoint::Endpoint;
@@ -46,6 +46,7 @@ pub(crate) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     };
     request.extensions_mut().insert(context.clone());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let trace_id = trace_id(request.headers());
     // 2. Browsers that ask whether a page of another site may call us are answered here.
     let origin = cors::allowed(&app.settings, request.headers());
     let mut response = match cors::preflight(origin.as_ref(), &request) {
@@ -69,6 +70,7 @@ pub(crate) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     tracing::info!(
         target: "gateline::access",
         request_id = context.request_id,
+        trace_id,
         method = method.as_str(),
         path,
         operation,
@@ -128,6 +130,14 @@ fn request_id(app: &App, request: &Request) -> String {
         .and_then(|id| id.to_str().ok())
         .filter(plain);
     given.map_or_else(|| RequestId::new(app.control.uuid()).to_string(), str::to_owned)
+}
+
+/// The trace that the request belongs to (W3C Trace Context), for the log.
+fn trace_id(headers: &HeaderMap) -> Option<String> {
+    let mut parts = headers.get("traceparent")?.to_str().ok()?.split('-');
+    let (_, id) = (parts.next()?, parts.next()?);
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id.then(|| id.to_owned())
 }
 
 /// Answers what no endpoint and no page has the path of.

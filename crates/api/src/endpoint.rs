@@ -94,8 +94,6 @@ pub(crate) struct Endpoint {
     pub(crate) idempotent: bool,
     /// The types it names.
     pub(crate) schemas: Schemas,
-    /// Whether its schemas include resources as they are shown.
-    shows: bool,
     /// The fields of the entries, for lists.
     entry_fields: Vec<String>,
     handler: Option<Handler>,
@@ -126,7 +124,6 @@ impl Endpoint {
             precondition: false,
             idempotent,
             schemas: Schemas::default(),
-            shows: false,
             entry_fields: Vec::new(),
             handler: None,
         }
@@ -258,14 +255,12 @@ impl Endpoint {
         description: &str,
     ) -> Self {
         let schema = self.schemas.add_shown::<T, Extra>();
-        self.shows = true;
         self.answers_with(status, description, vec![("application/json", schema)])
     }
 
     /// Answers a page of resources as they are shown.
     pub(crate) fn answers_page_of_shown<T: ToSchema, Extra: ToSchema>(mut self, description: &str) -> Self {
         let entry = self.schemas.add_shown::<T, Extra>();
-        self.shows = true;
         self.answers_page(&T::name(), &entry, description)
     }
 
@@ -286,11 +281,6 @@ impl Endpoint {
     /// The fields of the entries, for lists.
     pub(crate) fn entry_fields(&self) -> &[String] {
         &self.entry_fields
-    }
-
-    /// Whether its schemas include resources as they are shown.
-    pub(crate) fn shows(&self) -> bool {
-        self.shows
     }
 
     /// Answers with these contents; without any if empty.

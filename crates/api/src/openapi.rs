@@ -48,11 +48,7 @@ pub(crate) fn document(endpoints: &[Endpoint]) -> Value {
     let mut schemas = Schemas::default();
     schemas.add::<Problem>();
     schemas.add::<Links>();
-    // A type as it is shown has more fields than the type itself, so what shows it is taken last.
-    for endpoint in endpoints.iter().filter(|endpoint| !endpoint.shows()) {
-        schemas.extend(&endpoint.schemas);
-    }
-    for endpoint in endpoints.iter().filter(|endpoint| endpoint.shows()) {
+    for endpoint in endpoints {
         schemas.extend(&endpoint.schemas);
     }
     let mut paths = Map::new();

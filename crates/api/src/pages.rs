@@ -1,15 +1,16 @@
 //! Pages for people: console, portal and reference from `webui`, the error pages, and what crawlers ask for.
 
-use axum::Router;
 use axum::extract::{OriginalUri, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use control::Error;
 use domain::Code;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use crate::app::App;
-use crate::edge;
+use crate::edge::Context;
+use crate::problem::{self, Origin};
 
 /// The style of the error pages is a file of its own because the policy of pages allows none in them.
 const STYLE: &str = include_str!("pages/errors.css");
@@ -34,20 +35,19 @@ pub(crate) fn router() -> Router<App> {
 }
 
 /// A file of the web pages.
-async fn web(State(app): State<App>, OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+async fn web(
+    State(app): State<App>,
+    Extension(context): Extension<Context>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
     let accepted = headers
         .get(header::ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let path = uri.path().trim_start_matches('/');
     let Some(file) = webui::file(path, accepted) else {
-        let request = axum::extract::Request::builder()
-            .uri(uri)
-            .body(axum::body::Body::empty());
-        return match request {
-            Ok(request) => edge::not_found(State(app), request).await,
-            Err(_) => StatusCode::NOT_FOUND.into_response(),
-        };
+        return missing(&app, &context, &uri, "Nothing answers under this path.");
     };
     let known = headers
         .get(header::IF_NONE_MATCH)
@@ -126,12 +126,15 @@ async fn error_index(headers: HeaderMap) -> Response {
 /// The page of one code.
 async fn error_page(
     State(app): State<App>,
+    Extension(context): Extension<Context>,
     OriginalUri(uri): OriginalUri,
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let Some(code) = Code::ALL.iter().copied().find(|code| code.as_str() == name) else {
-        return unknown_code(&app, &uri, &name);
+        let name: String = name.chars().take(60).collect();
+        let detail = format!("There is no error code `{name}`; /docs/errors lists them.");
+        return missing(&app, &context, &uri, &detail);
     };
     let entry = code.entry();
     if wants_markdown(&headers) {
@@ -152,15 +155,13 @@ async fn error_page(
     page(entry.code, &body)
 }
 
-fn unknown_code(app: &App, uri: &Uri, name: &str) -> Response {
-    let origin = crate::problem::Origin {
+fn missing(app: &App, context: &Context, uri: &Uri, detail: &str) -> Response {
+    let origin = Origin {
         control_url: &app.settings.control_url,
-        request_id: "",
+        request_id: &context.request_id,
         path: uri.path(),
     };
-    let name: String = name.chars().take(60).collect();
-    let detail = format!("There is no error code `{name}`; /docs/errors lists them.");
-    crate::problem::answer(&origin, &Error::refused(Code::NotFound, detail))
+    problem::answer(&origin, &Error::refused(Code::NotFound, detail))
 }
 
 /// What language models should read first (llmstxt.org).

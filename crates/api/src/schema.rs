@@ -39,9 +39,10 @@ impl Schemas {
             properties.extend(object(&added, "properties"));
             properties.insert("links".to_owned(), links);
             // What has a default may be left out of a body, but it is in every answer.
+            // Resources inside of others have no links.
             let always = properties
                 .iter()
-                .filter(|(_, property)| property.get(ABSENT).is_none());
+                .filter(|(name, property)| property.get(ABSENT).is_none() && *name != "links");
             let required = always.map(|(name, _)| json!(name)).collect();
             shown.insert("required".to_owned(), Value::Array(required));
             shown.insert("properties".to_owned(), Value::Object(properties));
@@ -102,7 +103,15 @@ impl Schemas {
     /// Adds all of the other's.
     pub(crate) fn extend(&mut self, other: &Self) {
         for (name, schema) in &other.0 {
-            self.0.insert(name.clone(), schema.clone());
+            // A resource as it is shown has more than the type alone, which others may have taken as a part.
+            let is_shown = |schema: &Value| schema.pointer("/properties/links").is_some();
+            if !self
+                .0
+                .get(name)
+                .is_some_and(|known| is_shown(known) && !is_shown(schema))
+            {
+                self.0.insert(name.clone(), schema.clone());
+            }
         }
     }
 

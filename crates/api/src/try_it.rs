@@ -92,12 +92,12 @@ impl TryIt {
 /// Passes a call to the gateway.
 pub(crate) async fn try_it(
     State(app): State<App>,
-    Path((version, path)): Path<(String, String)>,
+    Path((version, _)): Path<(String, String)>,
     request: Request,
 ) -> Response {
     let context = request.extensions().get::<Context>().cloned().unwrap_or_default();
     let uri_path = request.uri().path().to_owned();
-    let answered = forward(&app, &context, (&version, &path), request).await;
+    let answered = forward(&app, &context, &version, request).await;
     answered.unwrap_or_else(|error| {
         let origin = Origin {
             control_url: &app.settings.control_url,
@@ -108,12 +108,7 @@ pub(crate) async fn try_it(
     })
 }
 
-async fn forward(
-    app: &App,
-    context: &Context,
-    (version, path): (&str, &str),
-    request: Request,
-) -> Result<Response, Error> {
+async fn forward(app: &App, context: &Context, version: &str, request: Request) -> Result<Response, Error> {
     let version: VersionId = version.parse().map_err(|_| Error::not_found("version"))?;
     let caller = caller(app, context, request.headers()).await?;
     let (_, route) = app.control.published_version(&caller, version).await?;
@@ -127,7 +122,7 @@ async fn forward(
 
     let (mut head, body) = request.into_parts();
     let base = route.spec.base_path.trim_end_matches('/');
-    head.uri = target(gateway, base, path, head.uri.query())?;
+    head.uri = target(gateway, base, &head.uri)?;
     head.version = http::Version::HTTP_11;
     clean(&mut head.headers, &NOT_FORWARDED);
     head.headers.remove(header::AUTHORIZATION);
@@ -172,39 +167,32 @@ async fn caller(app: &App, context: &Context, headers: &HeaderMap) -> Result<Cal
     Ok(caller)
 }
 
-/// The address at the gateway; the path is taken as it came, so it cannot leave the base path by other means
-/// than the gateway's own reading of it.
-fn target(gateway: &str, base: &str, path: &str, query: Option<&str>) -> Result<Uri, Error> {
-    let malformed = || Error::refused(Code::ParameterInvalid, "The path cannot be part of a URL.");
-    let encoded: Vec<String> = path.split('/').map(encode).collect();
-    if encoded.iter().any(|segment| segment == ".." || segment == ".") {
+/// The address at the gateway of what was asked for under [`PATH`]; encoded as it came.
+fn target(gateway: &str, base: &str, asked: &Uri) -> Result<Uri, Error> {
+    let malformed = || {
+        Error::refused(
+            Code::ParameterInvalid,
+            "The path cannot be part of an address of the API.",
+        )
+    };
+    // `/api/v1/try/{version_id}/` are five segments.
+    let path = asked.path().splitn(6, '/').nth(5).ok_or_else(malformed)?;
+    // Whoever resolved them would leave the API's base path.
+    let is_dots = |segment: &str| {
+        let segment = segment.to_ascii_lowercase().replace("%2e", ".");
+        segment == "." || segment == ".."
+    };
+    if path.split('/').any(is_dots) {
         return Err(malformed());
     }
-    let mut text = format!("{base}/{}", encoded.join("/"));
-    if let Some(query) = query {
-        text.push('?');
-        text.push_str(query);
-    }
-    let text: PathAndQuery = text.parse().map_err(|_| malformed())?;
+    let query = asked.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let text: PathAndQuery = format!("{base}/{path}{query}").parse().map_err(|_| malformed())?;
     let gateway: Uri = gateway
         .parse()
         .map_err(|error| Error::internal("reading the gateway's address", error))?;
     let mut parts = gateway.into_parts();
     parts.path_and_query = Some(text);
     Uri::from_parts(parts).map_err(|_| malformed())
-}
-
-/// Encodes what may not stand in a segment of a path (RFC 3986 §3.3).
-fn encode(segment: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
-    let mut text = String::with_capacity(segment.len());
-    for byte in segment.bytes() {
-        match plain(byte) {
-            true => text.push(char::from(byte)),
-            false => text.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    text
 }
 
 /// Removes headers, and those that `Connection` names.

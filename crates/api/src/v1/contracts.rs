@@ -148,7 +148,7 @@ pub(super) fn answer_document(
     sha256: &str,
 ) -> Result<Response, Error> {
     let form = kind.rsplit('/').next().unwrap_or_default();
-    let tag = HeaderValue::try_from(format!("\"{:.32}-{form}\"", sha256))
+    let tag = HeaderValue::try_from(format!("\"{sha256:.32}-{form}\""))
         .map_err(|error| Error::internal("writing an entity tag", error))?;
     if crate::etag::is_known(call, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());

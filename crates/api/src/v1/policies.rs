@@ -37,14 +37,14 @@ impl Shown for Policy {
             api_id: "api_01jd9zk5v8e7rbxq3m6t4n2w0c".parse().expect("it is an id"),
             operation_id: None,
             kind: "rate_limit".to_owned(),
-            config: json!({ "limit": { "requests": 10, "window_seconds": 1 }, "per": "address" }),
+            config: json!({ "requests": 10, "window_seconds": 1, "per": "address" }),
             position: 0,
             enabled: true,
         }
     }
 
     fn patch_example() -> Value {
-        json!({ "config": { "limit": { "requests": 20 } } })
+        json!({ "config": { "requests": 20 } })
     }
 
     fn filters() -> Vec<Filter> {

@@ -61,8 +61,8 @@ fn list() -> Endpoint {
 
 fn create() -> Endpoint {
     let example = NewUser {
-        email: "dana@example.com".to_owned(),
-        name: "Dana".to_owned(),
+        email: "lee@example.com".to_owned(),
+        name: "Lee".to_owned(),
         password: None,
         role: Role::Publisher,
     };

@@ -220,7 +220,7 @@ async fn what_is_no_token_is_refused() {
             .await;
         format!("{} {}", answer.problem(), answer.header("www-authenticate"))
     };
-    assert_snapshot!(ask("Bearer abc").await, @r#"401 token_invalid: The access token is not valid. Bearer realm="gateline", error="invalid_token""#);
+    assert_snapshot!(ask("Bearer abc").await, @r#"401 token_invalid: The access token is not one of ours, was changed, or was revoked. Bearer realm="gateline", error="invalid_token""#);
     assert_snapshot!(ask("Basic YTpi").await, @r#"401 token_invalid: `Authorization` is not of the form `Bearer <token>`. Bearer realm="gateline", error="invalid_token""#);
     let none = app.anybody().get("/api/v1/apis").await;
     assert_snapshot!(none.problem(), @"401 authentication_required: The request came without an access token.");

@@ -11,7 +11,10 @@ async fn nothing_of_another_tenant_is_there() {
     let world = World::new(&app).await;
     let stranger = app.stranger().await.with("if-match", "*");
     let mut wrong = Vec::new();
-    for operation in operations() {
+    let mut all = operations();
+    // Lists come first: later the stranger has things of their own that name the product they use.
+    all.sort_by_key(|operation| operation.method != http::Method::GET);
+    for operation in all {
         let signed_in = operation.declared.get("security").is_none();
         if !signed_in {
             continue;
@@ -23,13 +26,15 @@ async fn nothing_of_another_tenant_is_there() {
             }
             continue;
         }
-        // Making something with what another tenant has: only public products may be used.
+        // Making something with what another tenant has: only public products may be used, and people can be
+        // members of several organizations.
         let uses = answer.status.is_success() && operation.id.starts_with("create_");
         let allowed = [
             "create_api",
             "create_application",
             "create_client",
             "create_environment",
+            "create_membership",
             "create_organization",
             "create_plan",
             "create_quick_key",
@@ -40,7 +45,7 @@ async fn nothing_of_another_tenant_is_there() {
         if uses && !allowed.contains(&operation.id.as_str()) {
             wrong.push(format!("{}: {}", operation.id, answer.text()));
         }
-        if operation.id.starts_with("list_") && operation.id != "list_subscriptions" {
+        if operation.id.starts_with("list_") {
             let seen = world.ids().find(|id| answer.text().contains(id));
             wrong.extend(seen.map(|id| format!("{} shows {id}", operation.id)));
         }

@@ -53,7 +53,8 @@ impl World {
             .await
             .json(201);
         let api = text(&imported, "/api");
-        let policy = json!({ "api_id": api, "kind": "body_limit", "config": { "bytes_max": 1000 } });
+        let policy =
+            json!({ "api_id": api, "kind": "rate_limit", "config": { "requests": 9, "window_seconds": 1 } });
         let policy = owner.post("/api/v1/policies", policy).await.json(201);
         let client = json!({ "title": "Pipeline", "role": "viewer" });
         let client = owner.post("/api/v1/clients", client).await.json(201);
@@ -132,7 +133,10 @@ impl World {
         match operation.id.as_str() {
             "replace_contract" => return Some((kind.clone(), PETS.into())),
             "create_quick_key" => example["api"] = json!("shop"),
-            "import_api" => example["document"] = json!(PETS),
+            "import_api" => {
+                example["document"] = json!(PETS);
+                example["name"] = json!("imported");
+            }
             _ => {}
         }
         if operation.id == "create_quick_key" {

@@ -189,9 +189,12 @@ fn operation<'a>(
             ticket.matched(&route.place, Some(operation.id));
             Ok((route, operation, rest))
         }
-        Matched::NoRoute => Err(Cause::NoRoute {
-            host: host.name.to_string(),
-        }),
+        Matched::NoRoute => {
+            let _ = ticket.reserve();
+            Err(Cause::NoRoute {
+                host: host.name.to_string(),
+            })
+        }
         Matched::NoOperation { route } => {
             let route = &compiled.routes[route];
             miss(context, ticket, route);

@@ -21,7 +21,7 @@ use crate::causes::chain;
 use crate::compile::{Compiled, compile};
 use crate::core::Core;
 use crate::node::{Node, Rejection, Status};
-use crate::serve::{Doors, Signals, bind, drained, run};
+use crate::serve::{Doors, Signals, bind, check_free, drained, run};
 use crate::settings::Settings;
 use crate::tls;
 
@@ -156,6 +156,7 @@ fn certificate(
 /// One listener per core on the same address; the kernel spreads connections over them.
 fn listen(address: SocketAddr, cores: usize) -> Result<(Vec<std::net::TcpListener>, SocketAddr), Error> {
     let failed = |source| Error::Listen { address, source };
+    check_free(address).map_err(failed)?;
     let first = bind(address).map_err(failed)?;
     let address = first.local_addr().map_err(failed)?;
     let mut listeners = vec![first];

@@ -46,6 +46,13 @@ impl Bench {
 
     /// Starts a gateway whose settings and snapshot were changed before.
     pub(crate) fn with(urls: &[String], change: impl FnOnce(&mut Settings, &mut Snapshot)) -> Self {
+        Self::try_with(urls, change).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(crate) fn try_with(
+        urls: &[String],
+        change: impl FnOnce(&mut Settings, &mut Snapshot),
+    ) -> Result<Self, gateway::Error> {
         let (mut snapshot, key) = snapshot(urls);
         let mut settings = Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -56,7 +63,7 @@ impl Bench {
         Self::start(settings, snapshot, key)
     }
 
-    fn start(settings: Settings, snapshot: Snapshot, key: String) -> Self {
+    fn start(settings: Settings, snapshot: Snapshot, key: String) -> Result<Self, gateway::Error> {
         let data = tempfile::tempdir().unwrap();
         let (recorders, drains): (Vec<_>, Vec<_>) =
             (0..settings.cores).map(|_| ring(10_000, WhenFull::Serve)).unzip();
@@ -67,14 +74,14 @@ impl Bench {
             counts: Vec::new(),
         };
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
-        let gateway = gateway::start(settings, data.path(), records, receiver).unwrap();
-        Self {
+        let gateway = gateway::start(settings, data.path(), records, receiver)?;
+        Ok(Self {
             gateway: Some(gateway),
             snapshots,
             key,
             drains,
             data,
-        }
+        })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

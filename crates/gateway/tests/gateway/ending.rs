@@ -76,3 +76,11 @@ fn draining_gives_up_at_its_limit() {
     eventually(|| !upstream.received().is_empty());
     assert!(!bench.gateway.take().unwrap().drain(Duration::from_millis(50)));
 }
+
+#[test]
+fn two_nodes_do_not_share_an_address_by_accident() {
+    let upstream = Upstream::simple();
+    let bench = Bench::new(&upstream.urls());
+    let second = Bench::try_with(&upstream.urls(), |settings, _| settings.listen = bench.address());
+    assert!(matches!(second, Err(gateway::Error::Listen { address, .. }) if address == bench.address()));
+}

@@ -55,7 +55,9 @@ export default async function setUp(): Promise<() => Promise<void>> {
   const directory = mkdtempSync(join(tmpdir(), "gateline-e2e-"));
   const file = join(directory, "ready.json");
   const flags = ["--gateway", "127.0.0.1:0", "--control", "127.0.0.1:0", "--no-demo"];
-  const program = spawn(binary, ["up", "--data-dir", join(directory, "data"), ...flags, "--ready-file", file], { cwd: directory });
+  // Settings of whoever runs the tests are not the program's; an unknown one would stop it.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GATELINE_")));
+  const program = spawn(binary, ["up", "--data-dir", join(directory, "data"), ...flags, "--ready-file", file], { cwd: directory, env });
   let output = "";
   for (const stream of [program.stdout, program.stderr]) {
     stream.on("data", (chunk: Buffer) => {

@@ -80,7 +80,7 @@ export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode 
             <g key={each.at} onPointerEnter={() => setPointed(index)}>
               <rect x={index * slot} y="0" width={slot} height={HEIGHT} fill={pointed === index ? "var(--hover)" : "transparent"} opacity="0.6" />
               {parts.map((part) => {
-                const height = each[part.of] > 0 ? Math.max(scale(each[part.of]), 1.5) : 0;
+                const height = each[part.of] > 0 ? Math.max(scale(each[part.of]), 1) : 0;
                 below += height;
                 return height === 0 ? null : (
                   <rect

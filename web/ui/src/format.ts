@@ -8,6 +8,9 @@ const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 /** `12,345`. */
 export const count = (value: number): string => counts.format(value);
 
+/** `1 operation`, `2 operations`. */
+export const plural = (value: number, noun: string): string => `${count(value)} ${noun}${value === 1 ? "" : "s"}`;
+
 /** `12.3K`, for places without room. */
 export const short = (value: number): string => compact.format(value);
 

@@ -8,7 +8,7 @@ export { CallsChart, Figures } from "./chart";
 export { ConfirmButton, Dialog } from "./dialog";
 export { Detail } from "./detail";
 export { type Change, changes } from "./diff";
-export { ago, bytes, count, duration, moment, nameOf, price, quota, rate, share } from "./format";
+export { ago, bytes, count, duration, moment, nameOf, plural, price, quota, rate, share } from "./format";
 export { ChoiceField, Field, FormPanel, SelectField, TextArea, TextField, useForm, useGo } from "./form";
 export { type Column, type Filter, List, ListPage, type ListSearch, Table } from "./list";
 export { KeyState, Keys, NewKey, type Target, useTarget } from "./keys";

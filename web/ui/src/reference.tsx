@@ -70,5 +70,5 @@ export default function Reference({ document: content }: { document: Record<stri
       element.remove();
     };
   }, [content]);
-  return <div ref={place} className="-mx-6 min-h-[60vh] border-t border-line" />;
+  return <div ref={place} className="-mx-6 min-h-[60vh]" />;
 }

@@ -27,7 +27,7 @@ export default function ApplicationScreen() {
           <ApplicationSubscriptions applicationId={id} />
           <KeysOf applicationId={id} environments={environments.data?.data.map((each) => each.name) ?? ["sandbox"]} />
           <section className="mt-8">
-            <UsageChart filter={{ application: id }} hours={HOURS} title="Calls" text="Of this application. Good: next to nothing hatched (refused) or red (failed)." />
+            <UsageChart filter={{ application: id }} hours={HOURS} title="Traffic" text="Of this application. Good: next to nothing hatched (refused) or red (failed)." />
           </section>
           <OperationsTable filter={{ application: id }} hours={HOURS} empty="Make a call with one of its keys." />
         </Detail>

@@ -1,5 +1,5 @@
 import { type Schemas, client, done, read } from "@gateline/api-client";
-import { Badge, Detail, FormPanel, Loading, SelectField, TextField, nameOf, useForm, useGo } from "@gateline/ui";
+import { Badge, Detail, FormPanel, Loading, SelectField, TextField, nameOf, plural, useForm, useGo } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Suspense, lazy, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 
@@ -89,7 +89,7 @@ function Upload({ set }: { set: (text: string) => void }) {
     // Dropping is a second way to do what the button does.
     // eslint-disable-next-line jsx-a11y/no-static-element-interactions
     <div
-      className={`flex items-center justify-between gap-3 rounded-md border border-dashed px-3 py-1.5 text-sm text-ink-2 ${over ? "border-accent bg-accent-soft" : "border-line-strong"}`}
+      className={`flex flex-wrap items-center gap-x-1 rounded-md border border-dashed px-3 py-1.5 text-sm text-ink-2 ${over ? "border-accent bg-accent-soft" : "border-line-strong"}`}
       onDragOver={(event) => {
         event.preventDefault();
         setOver(true);
@@ -130,10 +130,10 @@ function Findings(props: {
   return (
     <section aria-label="Findings" className="min-w-0" aria-busy={props.pending}>
       <div className="mb-2 flex min-h-9 flex-wrap items-baseline justify-between gap-2" role="status">
-        <h2 className="text-lg">{findings.length === 0 ? "No findings" : `${findings.length} ${findings.length === 1 ? "finding" : "findings"}`}</h2>
+        <h2 className="text-lg">{findings.length === 0 ? "No findings" : plural(findings.length, "finding")}</h2>
         {props.report && (
           <span className="text-sm text-ink-2">
-            {props.report.title} {props.report.version} · {props.report.operations} operations
+            {props.report.title} {props.report.version} · {plural(props.report.operations, "operation")}
           </span>
         )}
       </div>

@@ -1,5 +1,5 @@
 import { type Schemas, client, done, read } from "@gateline/api-client";
-import { ChoiceField, FormPanel, Loaded, SelectField, TextArea, TextField, nameOf, quota, rate, useForm } from "@gateline/ui";
+import { ChoiceField, FormPanel, Loaded, SelectField, TextArea, TextField, nameOf, plural, quota, rate, useForm } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 
 type Spec = Schemas["ProductSpec"];
@@ -18,7 +18,7 @@ async function versionChoices(): Promise<{ value: string; title: string; text: s
   const lists = await Promise.all(
     apis.map(async (api) => {
       const page = done(await client.GET("/api/v1/apis/{id}/versions", { params: { path: { id: api.id } } }));
-      return page.data.map((version) => ({ value: version.id, title: `${api.title} ${version.name}`, text: `${version.stage}, ${version.operations} operations` }));
+      return page.data.map((version) => ({ value: version.id, title: `${api.title} ${version.name}`, text: `${version.stage}, ${plural(version.operations, "operation")}` }));
     }),
   );
   return lists.flat();

@@ -49,7 +49,7 @@ export default function Usage() {
       <UsageChart
         filter={filter}
         hours={hours}
-        title="Calls"
+        title="Traffic"
         text="Good: steady colour and next to no red. Hatched calls were refused by the gateway and are neither billed nor in the quota."
       />
       <OperationsTable

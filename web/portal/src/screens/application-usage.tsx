@@ -14,7 +14,7 @@ export default function ApplicationUsageScreen() {
             <UsageChart
               filter={filter}
               hours={HOURS}
-              title="Calls"
+              title="Traffic"
               text="A call shows within two seconds. Good: next to nothing hatched (refused by key, limit or quota) or red (failed behind the gateway)."
             />
             <OperationsTable filter={filter} hours={HOURS} empty="Make a call with one of the application's keys." />

@@ -1,4 +1,4 @@
-import { type Schemas, client, done, read } from "@gateline/api-client";
+import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client";
 import { ButtonLink, ChoiceField, Detail, FormPanel, Loaded, NewKey, SelectField, TextField, nameOf, price, quota, rate, useForm, useParam, useTarget } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSearch } from "@tanstack/react-router";
@@ -26,12 +26,17 @@ function WithApplications({ product }: { product: Product }) {
 
 const NEW = "new";
 
-/** The subscription of an application to a product; what is there already is used. */
-async function subscribed(applicationId: string, productId: string, planId: string): Promise<void> {
+/** Subscribes an application to a product; when it is subscribed already, changes to the plan. */
+async function subscribe(applicationId: string, productId: string, planId: string): Promise<void> {
   const query = { "filter[application]": applicationId, "filter[product]": productId };
-  const there = done(await client.GET("/api/v1/subscriptions", { params: { query } })).data.some((each) => each.state !== "cancelled");
-  if (there) return;
-  await client.POST("/api/v1/subscriptions", { body: { application_id: applicationId, product_id: productId, plan_id: planId } });
+  const page = done(await client.GET("/api/v1/subscriptions", { params: { query } }));
+  const there = page.data.find((each) => each.state !== "cancelled");
+  if (!there) {
+    await client.POST("/api/v1/subscriptions", { body: { application_id: applicationId, product_id: productId, plan_id: planId } });
+  } else if (there.plan_id !== planId) {
+    const params = { path: { id: there.id }, header: ifMatch(there) };
+    await client.PATCH("/api/v1/subscriptions/{id}", { params, body: { plan_id: planId } });
+  }
 }
 
 function Subscribe({ product, applications }: { product: Product; applications: Application[] }) {
@@ -69,7 +74,7 @@ function SubscribeForm(props: { product: Product; applications: Application[]; a
         form.set({ application });
         await queries.invalidateQueries({ queryKey: ["/api/v1/applications"] });
       }
-      await subscribed(application, product.id, values.plan);
+      await subscribe(application, product.id, values.plan);
       const body = { application_id: application, environment: values.environment, title: product.title };
       return done(await client.POST("/api/v1/keys", { body }));
     },

@@ -20,7 +20,7 @@ function Usage() {
       <UsageChart
         filter={{}}
         hours={HOURS}
-        title="Calls"
+        title="Traffic"
         text="A call shows within two seconds. Good: next to nothing hatched (refused by key, limit or quota) or red (failed behind the gateway)."
       />
       <UsageTable

@@ -22,7 +22,7 @@ function Usage({ api }: { api: Schemas["Api"] }) {
       <UsageChart
         filter={filter}
         hours={HOURS}
-        title="Calls"
+        title="Traffic"
         text="Good: steady colour and next to no red. Hatched calls were refused by the gateway and are neither billed nor in the quota."
       />
       <OperationsTable filter={filter} hours={HOURS} empty={empty} />

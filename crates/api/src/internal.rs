@@ -96,9 +96,15 @@ async fn newer(app: &App, head: &Parts) -> Result<Response, Error> {
     let mut snapshots = app.control.snapshots(&wanted.environment).await?;
     let newer = snapshots.wait_for(|snapshot| snapshot.revision > wanted.after);
     // The borrow of the watched value ends here: it is a lock.
-    let found = tokio::time::timeout(LONG_POLL, newer)
-        .await
-        .map(|found| found.map(|found| found.clone()));
+    let found = async {
+        tokio::time::timeout(LONG_POLL, newer)
+            .await
+            .map(|found| found.map(|found| found.clone()))
+    };
+    let found = tokio::select! {
+        found = found => found,
+        () = app.settings.stopped() => return Ok(answer::nothing()),
+    };
     let snapshot = match found {
         Err(_) => return Ok(answer::nothing()),
         Ok(found) => found.map_err(|error| Error::internal("waiting for a snapshot", error))?,

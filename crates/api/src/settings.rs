@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 /// How the control plane is served.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -20,6 +22,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// What must be well beside the database for `/health/ready` to say so.
     pub probes: Vec<Probe>,
+    /// Holds true once the process is told to stop, so that answers that wait for something end early.
+    pub stopping: Option<watch::Receiver<bool>>,
     /// What `/metrics` shows of other parts of the process.
     pub figures: Vec<Figure>,
 }
@@ -66,8 +70,18 @@ impl Settings {
             trusts_proxy: false,
             timeout: Duration::from_secs(60),
             probes: Vec::new(),
+            stopping: None,
             figures: Vec::new(),
         }
+    }
+
+    /// Ready once the process is told to stop; never if nobody can tell.
+    pub(crate) async fn stopped(&self) {
+        let Some(mut stopping) = self.stopping.clone() else {
+            return std::future::pending().await;
+        };
+        // A sender that is gone tells nothing more: then it is over, too.
+        let _ = stopping.wait_for(|told| *told).await;
     }
 
     /// Whether browsers reach us over TLS.

@@ -65,6 +65,8 @@ impl Error {
     /// The exit code for it.
     pub fn exit(&self) -> Exit {
         match self {
+            // The token endpoint answers 400 to wrong credentials (RFC 6749 §5.2).
+            Self::Call(error) if error.is("credentials_invalid") => Exit::NotSignedIn,
             Self::Call(client::Error::Problem(problem)) => match problem.status {
                 401 => Exit::NotSignedIn,
                 400..500 => Exit::Refused,

@@ -17,8 +17,8 @@ pub struct ImportSpec {
     /// The API's name; made of the document's title if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// The service behind, as `http://127.0.0.1:9000/base`; the first absolute address of the document's
-    /// `servers` if absent.
+    /// The service behind, as `http://127.0.0.1:9000/base`; if absent and published, the first absolute address of
+    /// the document's `servers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 2000)]
     pub upstream_url: Option<String>,

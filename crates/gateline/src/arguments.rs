@@ -21,7 +21,11 @@ Begin with:
 /// What was typed.
 #[derive(Debug, Parser)]
 #[command(name = "gateline", version, about = ABOUT, before_help = EXAMPLES, after_help = cli::exit::HELP)]
-#[command(disable_help_subcommand = true, propagate_version = true)]
+#[command(
+    disable_help_subcommand = true,
+    propagate_version = true,
+    args_override_self = true
+)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: cli::Global,

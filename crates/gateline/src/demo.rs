@@ -140,7 +140,7 @@ impl Loader {
             let imported: Value = self.client.send_json(call).await?;
             return text(&imported, "/api").ok_or(Error::Answer("api"));
         };
-        let call = Call::new(Method::GET, "/api/v1/routes").query("filter[api_id]", Some(&api));
+        let call = Call::new(Method::GET, "/api/v1/routes").query("filter[api]", Some(&api));
         let routes: Value = self.client.send_json(call).await?;
         if let Some(upstream) = text(&routes, "/data/0/upstream_id") {
             self.point(&upstream).await?;

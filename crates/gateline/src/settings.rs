@@ -68,6 +68,21 @@ pub(crate) struct Cluster {
     pub(crate) control_url: Option<String>,
     /// What both sides know; the control plane makes one in `<data_dir>/secrets/cluster-token` if absent.
     pub(crate) token: Option<Secret>,
+    /// A file with it.
+    pub(crate) token_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust for the control plane instead of those of the web.
+    pub(crate) roots: Option<PathBuf>,
+}
+
+impl Cluster {
+    /// The token, wherever it is given.
+    pub(crate) fn read_token(&self) -> std::io::Result<Option<String>> {
+        match (&self.token, &self.token_file) {
+            (Some(token), _) => Ok(Some(token.0.clone())),
+            (None, Some(path)) => std::fs::read_to_string(path).map(|text| Some(text.trim().to_owned())),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 /// How calls get into the durable log.

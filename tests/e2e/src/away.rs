@@ -22,7 +22,7 @@ fn edge(gateline: &Gateline, home: &Home, port: u16) -> Command {
     command.args([
         "--listen",
         &format!("127.0.0.1:{port}"),
-        "--control-url",
+        "--control",
         &gateline.control(),
     ]);
     command.env("GATELINE_CLUSTER_TOKEN", token.trim());

@@ -18,12 +18,13 @@ use crate::harness::http::Http;
 use crate::harness::service::{Service, contract};
 
 /// Where the programs die, and how often the point is passed before.
-const POINTS: [(&str, &[u64]); 7] = [
+const POINTS: [(&str, &[u64]); 8] = [
     ("log.before_commit", &[1, 7, 40]),
     ("log.after_commit", &[1, 7, 40]),
     ("log.after_trim", &[1, 3]),
     ("ship.before_commit", &[1, 3]),
     ("ship.after_commit", &[1, 3]),
+    ("usage.counted", &[1, 2]),
     ("usage.before_commit", &[1, 2]),
     ("usage.after_commit", &[1, 2]),
 ];
@@ -92,7 +93,10 @@ async fn prepare(gateline: &Gateline, home: &Home, service: &Service) -> String 
     ]);
     let plan = home.path().join("plan.yaml");
     // Without limits, so that every answer under load is a 200.
-    std::fs::write(&plan, "- { kind: plan, spec: { name: open, title: Open } }\n").unwrap();
+    let offered = "- { kind: plan, spec: { name: open, title: Open } }
+- { kind: product, spec: { name: shop, plans: [free, open] } }
+";
+    std::fs::write(&plan, offered).unwrap();
     gateline.json(&["apply", plan.to_str().unwrap()]);
     let key = gateline.json(&["keys", "create", "--api", "shop", "--plan", "open"]);
     let key = key["key"].as_str().unwrap().to_owned();

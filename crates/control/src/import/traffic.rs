@@ -19,13 +19,18 @@ use crate::resource::{own, route, upstream};
 const IDLE_CONNECTIONS: u32 = 64;
 
 impl Import<'_> {
-    /// The service behind: the one asked for, the one that is there, or the document's first absolute server.
+    /// The service behind: the one asked for, the one that is there, or, when it is published, the document's first
+    /// absolute server.
     pub(super) async fn upstream(
         &mut self,
         api: &Api,
         version: &Version,
     ) -> Result<Option<UpstreamId>, Error> {
         let asked = self.asked_url()?;
+        if asked.is_none() && !self.spec.publish && self.current_route(version).await?.is_none() {
+            // It is only to be stored; who declares routes apart from contracts must not find one in the way.
+            return Ok(None);
+        }
         let current = self.current_upstream(api, version).await?;
         let (url, current) = match (asked, current) {
             (None, Some(current)) => return Ok(Some(current.id)),

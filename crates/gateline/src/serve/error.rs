@@ -41,6 +41,9 @@ pub(crate) enum Error {
     /// The control plane of a node that runs alone cannot be called.
     #[error("the control plane elsewhere cannot be called")]
     ControlUrl(#[source] Box<gateway::feed::Error>),
+    /// The file with the cluster's token cannot be read.
+    #[error("`cluster.token_file` cannot be read")]
+    ClusterToken(#[source] io::Error),
     /// A node that runs alone was not told with whom.
     #[error("a gateway without a control plane in its process needs `{setting}` ({how})")]
     Alone {
@@ -86,7 +89,7 @@ impl Error {
                 store::Error::Unavailable(_) if database.starts_with("sqlite:") => Exit::Locked,
                 _ => Exit::Database,
             },
-            Self::Alone { .. } | Self::ControlUrl(_) => Exit::Settings,
+            Self::Alone { .. } | Self::ControlUrl(_) | Self::ClusterToken(_) => Exit::Settings,
             Self::Folder(_) | Self::ReadyFile { .. } => Exit::Settings,
             Self::Gateway(gateway::Error::Tls(_)) => Exit::Settings,
             Self::Log(_) | Self::Control(_) | Self::Gateway(_) => Exit::Internal,

@@ -139,12 +139,17 @@ impl Node {
         let alone = |setting, how| Error::Alone { setting, how };
         let url = settings.cluster.control_url.as_ref();
         let url = url.ok_or_else(|| alone("cluster.control_url", "flag --control-url"))?;
-        let token = settings.cluster.token.as_ref().map(|token| token.0.clone());
-        let token = token.ok_or_else(|| alone("cluster.token", "variable GATELINE_CLUSTER_TOKEN"))?;
+        let token = settings.cluster.read_token().map_err(Error::ClusterToken)?;
+        let token = token.ok_or_else(|| {
+            alone(
+                "cluster.token",
+                "variable GATELINE_CLUSTER_TOKEN, or cluster.token_file",
+            )
+        })?;
         self.snapshots
             .send_replace(feed::load(&self.copy, &token, &self.environment));
-        let control =
-            feed::Control::new(url, token, None).map_err(|error| Error::ControlUrl(Box::new(error)))?;
+        let control = feed::Control::new(url, token, settings.cluster.roots.as_deref())
+            .map_err(|error| Error::ControlUrl(Box::new(error)))?;
         let control = Arc::new(control);
         let environment = self.environment.clone();
         let follow = feed::follow(

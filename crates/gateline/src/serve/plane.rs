@@ -48,9 +48,9 @@ impl Plane {
         let url = url(address);
         let control_url = settings.control.public_url.clone().unwrap_or_else(|| url.clone());
         let database = database(settings, folder.path());
-        if let Some(token) = &settings.cluster.token {
+        if let Some(token) = settings.cluster.read_token().map_err(Error::ClusterToken)? {
             let path = folder.sub("secrets")?.join("cluster.token");
-            write_private(&path, &token.0).map_err(|source| folder::Error::Unusable { path, source })?;
+            write_private(&path, &token).map_err(|source| folder::Error::Unusable { path, source })?;
         }
         let control = Control::open(control::Settings {
             database: database.clone(),
@@ -128,6 +128,7 @@ impl Plane {
         let Some(door) = self.door.take() else { return };
         let jobs = control::jobs::run(self.control.clone(), self.stop.receiver());
         self.tasks.push(tokio::spawn(jobs));
+        self.edge.stopping = Some(self.stop.receiver());
         if let Some(node) = node {
             node.observe(&mut self.edge);
         }

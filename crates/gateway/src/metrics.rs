@@ -193,6 +193,14 @@ pub(crate) fn write(cores: &[Arc<CoreFigures>], node: &NodeFigures) -> String {
         let _ = writeln!(text, "gateline_{name} {}", sum(&figure));
     }
     write_node(&mut text, node);
+    let age = node.snapshot_age_seconds;
+    head(
+        &mut text,
+        "snapshot_age_seconds",
+        "gauge",
+        "Time since the served snapshot was built.",
+    );
+    let _ = writeln!(text, "gateline_snapshot_age_seconds {age}");
     text
 }
 
@@ -261,14 +269,6 @@ fn write_node(text: &mut String, node: &NodeFigures) {
             log.failures,
         );
     }
-    let age = node.snapshot_age_seconds;
-    head(
-        text,
-        "snapshot_age_seconds",
-        "gauge",
-        "Time since the served snapshot was built.",
-    );
-    let _ = writeln!(text, "gateline_snapshot_age_seconds {age}");
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -287,7 +287,7 @@ fn the_node_tells_how_it_is() {
 fn a_route_of_all_paths_leaves_the_node_its_own() {
     let upstream = Upstream::simple();
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.routes[0].base_path = "/".to_owned()
+        snapshot.routes[0].base_path = "/".to_owned();
     });
     assert_eq!(bench.get("/pets").status, 200);
     assert_eq!(upstream.last().line, "GET /base/pets HTTP/1.1");

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use client::{Call, Client, segment};
 use http::Method;
@@ -20,6 +21,9 @@ const NAME: &str = "departures";
 const PLAN: &str = "free";
 /// A call that needs no body and shows something.
 const SHOWN: &str = "/stations/harbour/departures?limit=3";
+
+/// A change is at the gateway within a second; a busy machine gets more.
+const KNOWN_WITHIN: Duration = Duration::from_secs(15);
 
 /// Why the sample cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -105,9 +109,11 @@ impl Demo {
         })
         .expect("plain data");
         write_private(&path, &text).map_err(|source| Error::File { path, source })?;
+        let url = format!("{gateway}/{NAME}{SHOWN}");
+        answers(gateway, &key).await?;
         Ok(Self {
             api,
-            url: format!("{gateway}/{NAME}{SHOWN}"),
+            url,
             key,
             stop,
             service,
@@ -119,6 +125,20 @@ impl Demo {
         self.stop.now();
         // A service that panicked has ended, too.
         let _ = self.service.await;
+    }
+}
+
+/// Waits until the gateway has heard of route and key.
+async fn answers(gateway: &str, key: &str) -> Result<(), Error> {
+    let gateway = Client::new(client::Settings::new(gateway))?;
+    let end = Instant::now() + KNOWN_WITHIN;
+    loop {
+        let call = Call::new(Method::GET, format!("/{NAME}{SHOWN}")).header("x-api-key", Some(&key));
+        match gateway.send_nothing(call).await {
+            Ok(()) => return Ok(()),
+            Err(error) if Instant::now() >= end => return Err(error.into()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
     }
 }
 

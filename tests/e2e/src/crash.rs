@@ -24,9 +24,9 @@ const POINTS: [(&str, &[u64]); 8] = [
     ("log.after_trim", &[1, 3]),
     ("ship.before_commit", &[1, 3]),
     ("ship.after_commit", &[1, 3]),
-    ("usage.counted", &[1, 2]),
-    ("usage.before_commit", &[1, 2]),
-    ("usage.after_commit", &[1, 2]),
+    ("usage.counted", &[1, 2, 3]),
+    ("usage.before_commit", &[1, 2, 3]),
+    ("usage.after_commit", &[1, 2, 3]),
 ];
 const CLIENTS: usize = 8;
 
@@ -121,8 +121,14 @@ async fn nothing_is_counted_twice_or_lost_from_the_log() {
         for count in counts {
             let place = format!("{point}:{count}");
             home.set("GATELINE_FAULT", &place);
-            let gateline = home.up().await;
-            let (answered, sent) = crash(gateline, &key, &place).await;
+            let (answered, sent) = match home.try_up().await {
+                Ok(gateline) => crash(gateline, &key, &place).await,
+                // A node asks for its watermark at the start: that passes some points, too.
+                Err(ended) => {
+                    assert_eq!(ended.code, None, "{place}: {}", ended.stderr);
+                    (0, 0)
+                }
+            };
             home.unset("GATELINE_FAULT");
             let after = kept(&home.data()).await;
             let new = after - expected;

@@ -119,23 +119,38 @@ impl Home {
         self.start(&mut self.command()).await
     }
 
+    /// Starts `gateline up`; the exit code if it ends before everything answers.
+    pub(crate) async fn try_up(&self) -> Result<Gateline, Ended> {
+        self.try_start(&mut self.command()).await
+    }
+
     /// Starts a prepared line and waits until everything answers.
     pub(crate) async fn start(&self, command: &mut Command) -> Gateline {
+        let started = self.try_start(command).await;
+        started.unwrap_or_else(|ended| panic!("gateline ended with {:?}: {}", ended.code, ended.stderr))
+    }
+
+    async fn try_start(&self, command: &mut Command) -> Result<Gateline, Ended> {
         // A file of the start before would say that everything answers.
         let _ = std::fs::remove_file(self.ready_file());
         let mut running = Running::start(command, self.path());
         let ready = eventually("the start", START, async || {
             if let Some(code) = running.ended() {
-                panic!("gateline ended with {code:?}: {}", running.said());
+                return Some(Err(Ended {
+                    code,
+                    stdout: String::new(),
+                    stderr: running.said(),
+                }));
             }
-            serde_json::from_str(&std::fs::read_to_string(self.ready_file()).ok()?).ok()
+            let ready = std::fs::read_to_string(self.ready_file()).ok()?;
+            serde_json::from_str(&ready).ok().map(Ok)
         });
-        let ready = ready.await;
-        Gateline {
+        let ready = ready.await?;
+        Ok(Gateline {
             running,
             ready,
             folder: self.path().to_owned(),
-        }
+        })
     }
 }
 

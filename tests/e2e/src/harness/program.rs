@@ -5,6 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+/// As much of a log as helps in a message.
+const SAID_LINES: usize = 12;
+
 /// The folder of the built programs.
 pub(crate) fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
@@ -47,11 +50,7 @@ impl Running {
     /// Starts a program whose output goes to a file in `folder`.
     pub(crate) fn start(command: &mut Command, folder: &Path) -> Self {
         let log = folder.join("stderr.log");
-        let stderr = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&log)
-            .unwrap();
+        let stderr = std::fs::File::create(&log).unwrap();
         let stdout = std::fs::File::create(folder.join("stdout.log")).unwrap();
         let child = command
             .stdin(Stdio::null())
@@ -98,9 +97,11 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// What it wrote to its standard error.
+    /// The end of what it wrote to its standard error since its start.
     pub(crate) fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+        let text = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(SAID_LINES)..].join("\n")
     }
 }
 

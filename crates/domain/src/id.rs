@@ -9,7 +9,8 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-const SUFFIX_LEN: usize = 26;
+/// Characters after the prefix.
+pub const SUFFIX_LEN: usize = 26;
 /// The value of each character, 32 for those that are not in [`ALPHABET`]; a snapshot holds 100,000 ids.
 const VALUES: [u8; 256] = {
     let mut values = [32; 256];
@@ -40,12 +41,12 @@ pub enum ParseError {
 
 /// Writes 128 bits as 26 characters of Crockford's base 32.
 pub fn encode(bits: u128) -> String {
-    let mut text = String::with_capacity(SUFFIX_LEN);
-    for place in (0..SUFFIX_LEN).rev() {
-        let digit = (bits >> (5 * place)) & 31;
-        text.push(char::from(ALPHABET[digit as usize]));
-    }
-    text
+    encode_bytes(bits).map(char::from).iter().collect()
+}
+
+/// Writes 128 bits as [`encode`] does, without memory of its own.
+pub fn encode_bytes(bits: u128) -> [u8; SUFFIX_LEN] {
+    std::array::from_fn(|index| ALPHABET[((bits >> (5 * (SUFFIX_LEN - 1 - index))) & 31) as usize])
 }
 
 /// Reads 26 characters of Crockford's base 32; `None` if there are others or more than 128 bits.

@@ -103,7 +103,7 @@ impl Default for Usage {
     fn default() -> Self {
         Self {
             commit_interval_ms: 10,
-            ring_capacity: 16_384,
+            ring_capacity: 8192,
             when_full: WhenFull::default(),
         }
     }

@@ -1,10 +1,7 @@
 //! What changes in a message's head on its way through: RFC 9110 section 7.6.
 
-use domain::id::RequestId;
-use http::header::{
-    CONNECTION, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING,
-    UPGRADE, VIA,
-};
+use domain::id::{self, RequestId};
+use http::header::{CONNECTION, Entry, FORWARDED, HOST, TE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use policy::Consumer;
 
@@ -18,12 +15,12 @@ const PLAN: HeaderName = HeaderName::from_static("x-gateline-plan");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
+/// Fields that the gateway adds to a request.
+const FIELDS_ADDED: usize = 10;
 /// The longest request id that is taken from a client.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 /// The most names in `Connection` that are heeded; a head with more is no honest one.
@@ -39,70 +36,95 @@ pub(crate) fn request_id(headers: &HeaderMap, ours: RequestId) -> HeaderValue {
         .get(REQUEST_ID)
         .filter(is_good)
         .cloned()
-        .unwrap_or_else(|| HeaderValue::from_str(&ours.to_string()).expect("an id is visible ASCII"))
+        .unwrap_or_else(|| written(ours))
+}
+
+/// A request id as a header's value, written once.
+fn written(id: RequestId) -> HeaderValue {
+    let mut text = *b"req_00000000000000000000000000";
+    text[4..].copy_from_slice(&id::encode_bytes(id.uuid().as_u128()));
+    HeaderValue::from_bytes(&text).expect("base 32 is visible ASCII")
 }
 
 /// Removes what concerns one connection only, and what `Connection` names.
 ///
 /// `Trailer` stays: trailers are passed on.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if let Some(value) = headers.remove(CONNECTION) {
-        let names = value.to_str().unwrap_or_default().split(',').map(str::trim);
-        for name in names.take(CONNECTION_NAMES_MAX) {
-            // Whoever names these wants to hide from the upstream what others rely on.
-            let is_end_to_end = [
-                "host",
-                "content-length",
-                "x-request-id",
-                "x-gateline-application",
-                "x-gateline-plan",
-            ]
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(name));
-            if !name.is_empty() && !is_end_to_end {
-                headers.remove(name);
-            }
-        }
-    }
-    for name in [
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ] {
-        headers.remove(name);
-    }
+    remove(headers, is_hop_by_hop);
 }
 
-/// Removes what only the gateway may say.
-pub(crate) fn remove_spoofed(headers: &mut HeaderMap) {
-    headers.remove(APPLICATION);
-    headers.remove(PLAN);
-}
-
-/// Makes a client's head the one that the upstream gets, but for `Host` and what policies changed.
-pub(crate) fn request_head(headers: &mut HeaderMap, version: Version, conn: &Conn, host: &HeaderValue) {
+/// Takes from a client's head what concerns its connection, and what only the gateway may say.
+pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let wants_trailers = headers.get(TE).is_some_and(|te| {
-        te.to_str()
-            .unwrap_or_default()
-            .split(',')
-            .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+        let mut codings = te.to_str().unwrap_or_default().split(',');
+        codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
     });
-    remove_hop_by_hop(headers);
-    headers.remove(TE);
+    // hyper asks the client to go on (`Expect`) as soon as the upstream takes the body.
+    let is_ours = |name: &str| {
+        matches!(
+            name,
+            "te" | "expect" | "x-gateline-application" | "x-gateline-plan"
+        )
+    };
+    remove(headers, |name| is_hop_by_hop(name) || is_ours(name));
     if wants_trailers {
         headers.insert(TE, TRAILERS);
     }
-    // hyper asks the client to go on as soon as the upstream takes the body.
-    headers.remove(EXPECT);
+}
+
+/// Makes a client's head the one that the upstream gets, but for `Host`.
+pub(crate) fn request_head(headers: &mut HeaderMap, version: Version, conn: &Conn, host: &HeaderValue) {
     headers.remove(API_KEY);
+    // For all that is added here and by the caller.
+    headers.reserve(FIELDS_ADDED);
     append(headers, FORWARDED_FOR, conn.address_header.clone());
     append(headers, FORWARDED, conn.forwarded(host));
     headers.insert(FORWARDED_HOST, host.clone());
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static(conn.scheme()));
     append(headers, VIA, via(version));
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Removes some fields and what `Connection` names; looks at each name once, since most heads have none.
+fn remove(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
+    let Some(mut name) = headers.keys().find(|name| is_removed(name.as_str())).cloned() else {
+        return;
+    };
+    if let Some(value) = headers.remove(CONNECTION) {
+        remove_named(headers, &value);
+    }
+    loop {
+        headers.remove(name);
+        match headers.keys().find(|name| is_removed(name.as_str())) {
+            Some(next) => name = next.clone(),
+            None => return,
+        }
+    }
+}
+
+fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
+    let names = connection.to_str().unwrap_or_default().split(',').map(str::trim);
+    for name in names.take(CONNECTION_NAMES_MAX) {
+        // Whoever names these wants to hide from the upstream what others rely on.
+        let is_end_to_end = ["host", "content-length", "x-request-id", "te"]
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name));
+        if !name.is_empty() && !is_end_to_end {
+            headers.remove(name);
+        }
+    }
 }
 
 /// Says who calls.
@@ -172,21 +194,21 @@ const fn via(version: Version) -> HeaderValue {
 
 /// Adds an element at the end of a list field.
 fn append(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
-    if !headers.contains_key(&name) {
-        headers.insert(name, value);
-        return;
-    }
+    let mut known = match headers.entry(name) {
+        Entry::Occupied(known) => known,
+        Entry::Vacant(free) => {
+            free.insert(value);
+            return;
+        }
+    };
     let mut joined = Vec::new();
-    for part in headers.get_all(&name).iter().chain([&value]) {
+    for part in known.iter().chain([&value]) {
         if !joined.is_empty() {
             joined.extend_from_slice(b", ");
         }
         joined.extend_from_slice(part.as_bytes());
     }
-    headers.insert(
-        name,
-        HeaderValue::from_bytes(&joined).expect("made of valid values"),
-    );
+    known.insert(HeaderValue::from_bytes(&joined).expect("made of valid values"));
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ async fn serve<'a>(
 
     // 4. Who calls, the plan's rate, the other policies, the quota.
     let host = host.header;
-    forward::remove_spoofed(&mut headers);
+    forward::clean_request(&mut headers);
     let mut call = Call {
         method: &method,
         headers: &mut headers,

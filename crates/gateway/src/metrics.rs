@@ -243,32 +243,48 @@ fn write_node(text: &mut String, node: &NodeFigures) {
         records.refused,
     );
     if let Some(log) = &node.log {
-        one(
-            "log_batches",
-            "gauge",
-            "Batches in the log that wait for their sink.",
-            log.batches,
-        );
-        one("log_bytes", "gauge", "Their bytes.", log.bytes);
-        one(
-            "log_events_total",
-            "counter",
-            "Records written to the log.",
-            log.events,
-        );
-        one(
-            "log_shed_total",
-            "counter",
-            "Records shed, the log being nearly full.",
-            log.shed,
-        );
-        one(
-            "log_failures_total",
-            "counter",
-            "Failed writes of the log.",
-            log.failures,
-        );
+        write_log(log, one);
     }
+}
+
+fn write_log(log: &events::log::LogFigures, mut one: impl FnMut(&str, &str, &str, u64)) {
+    one(
+        "log_last_sequence",
+        "gauge",
+        "Number of the newest batch in the log.",
+        log.last_sequence,
+    );
+    one(
+        "log_batches",
+        "gauge",
+        "Batches in the log that wait for their sink.",
+        log.batches,
+    );
+    one("log_bytes", "gauge", "Their bytes.", log.bytes);
+    one(
+        "log_events_total",
+        "counter",
+        "Records written to the log.",
+        log.events,
+    );
+    one(
+        "log_shed_total",
+        "counter",
+        "Records shed, the log being nearly full.",
+        log.shed,
+    );
+    one(
+        "log_corrupt_total",
+        "counter",
+        "Batches that could not be read any more.",
+        log.corrupt,
+    );
+    one(
+        "log_failures_total",
+        "counter",
+        "Failed writes of the log.",
+        log.failures,
+    );
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -11,6 +11,7 @@ import { createContext, type ReactNode, useContext, useEffect, useId, useMemo, u
 import { Button, ButtonLink } from "./button";
 import { Confirm } from "./dialog";
 import { ProblemNote } from "./problem";
+import { Said } from "./text";
 
 interface Form<Values> {
   values: Values;
@@ -168,7 +169,11 @@ export function Field(
       </label>
       {props.children({ id, "aria-invalid": wrong !== undefined, "aria-describedby": `${id}-note` })}
       <div id={`${id}-note`} className="mt-1 text-sm">
-        {wrong && <p className="text-bad">{wrong}</p>}
+        {wrong && (
+          <p className="text-bad">
+            <Said text={wrong} />
+          </p>
+        )}
         {props.help && <div className="text-ink-2">{props.help}</div>}
       </div>
     </div>

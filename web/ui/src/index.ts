@@ -19,7 +19,7 @@ export { ReferenceFrame } from "./reference-frame";
 export { type Sample, sampleCall } from "./sample";
 export { SignInForm, SignUpForm, ToSignIn, useSession } from "./session";
 export { SnippetBox } from "./snippet-box";
-export { Badge, Command, CopyButton, Copyable, Facts, Method, State, Time } from "./text";
+export { Badge, Command, CopyButton, Copyable, Facts, Method, Said, State, Time } from "./text";
 export { ThemeChoice } from "./theme";
 export { type Counts, bars, grouped, since, total } from "./usage";
 export { OperationsTable, UsageChart, UsageTable, callerOf, useUsage } from "./usage-view";

@@ -41,6 +41,15 @@ export function State({ of }: { of: string }) {
   return <Badge tone={states[of] ?? "neutral"}>{of}</Badge>;
 }
 
+/** A sentence of the API: what stands in backticks is code. */
+export function Said({ text }: { text: string }) {
+  const parts = text.split("`");
+  return parts.map((part, index) =>
+    // eslint-disable-next-line react/no-array-index-key
+    index % 2 === 1 && index < parts.length - 1 ? <code key={index}>{part}</code> : part,
+  );
+}
+
 /** An HTTP method; bold where a call changes something. */
 export function Method({ of }: { of: string }) {
   const changes = of !== "GET" && of !== "HEAD" && of !== "OPTIONS";

@@ -1,5 +1,5 @@
 import { type Schemas, client, done, read } from "@gateline/api-client";
-import { Badge, Detail, FormPanel, Loading, SelectField, TextField, nameOf, plural, useForm, useGo } from "@gateline/ui";
+import { Badge, Detail, FormPanel, Loading, Said, SelectField, TextField, nameOf, plural, useForm, useGo } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Suspense, lazy, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 
@@ -131,7 +131,7 @@ function Findings(props: {
     <section aria-label="Findings" className="min-w-0" aria-busy={props.pending}>
       <div className="mb-2 flex min-h-9 flex-wrap items-baseline justify-between gap-2" role="status">
         <h2 className="text-lg">{findings.length === 0 ? "No findings" : plural(findings.length, "finding")}</h2>
-        {props.report && (
+        {props.report?.title && (
           <span className="text-sm text-ink-2">
             {props.report.title} {props.report.version} · {plural(props.report.operations, "operation")}
           </span>
@@ -147,8 +147,14 @@ function Findings(props: {
                 <code className="text-ink-2">{finding.code}</code>
                 <span className="tnum ml-auto text-sm text-ink-2">{finding.line > 0 ? `line ${finding.line}, column ${finding.column}` : ""}</span>
               </span>
-              <span className="mt-1 block break-words">{finding.detail}</span>
-              {finding.suggestion && <span className="block text-sm break-words text-ink-2">{finding.suggestion}</span>}
+              <span className="mt-1 block break-words">
+                <Said text={finding.detail} />
+              </span>
+              {finding.suggestion && (
+                <span className="block text-sm break-words text-ink-2">
+                  <Said text={finding.suggestion} />
+                </span>
+              )}
             </button>
           </li>
         ))}

@@ -1,4 +1,4 @@
-import { type Schemas, client, done, read } from "@gateline/api-client";
+import { ProblemError, type Schemas, client, done, read } from "@gateline/api-client";
 import { Detail, FormPanel, Loaded, SelectField, TextArea, useForm, useGo, useParam } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 
@@ -23,12 +23,22 @@ function beginning(kind: Kind | undefined): string {
   return JSON.stringify(Object.fromEntries(names.map((name) => [name, schema.properties?.[name]?.default ?? null])), null, 2);
 }
 
+/** The configuration as it was typed; what is not JSON is told at its field, as the API tells everything else. */
+function configOf(text: string): Record<string, never> {
+  try {
+    return JSON.parse(text || "{}") as Record<string, never>;
+  } catch (error) {
+    const detail = `This is not JSON: ${(error as Error).message}`;
+    throw new ProblemError({ code: "policy_invalid", title: detail, errors: [{ pointer: "/config", code: "policy_invalid", detail, suggestion: "" }] });
+  }
+}
+
 function PolicyForm(props: { kinds: Kind[]; apiId: string }) {
   const go = useGo();
   const form = useForm({
     initial: { kind: props.kinds[0]?.kind ?? "", config: beginning(props.kinds[0]) },
     send: async (values) => {
-      const config = JSON.parse(values.config || "{}") as Record<string, never>;
+      const config = configOf(values.config);
       return done(await client.POST("/api/v1/policies", { body: { api_id: props.apiId, kind: values.kind, config } }));
     },
     after: () => go(`/apis/${props.apiId}/policies`),

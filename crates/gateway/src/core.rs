@@ -21,6 +21,9 @@ use crate::pool::{Pool, Shared};
 use crate::settings::Settings;
 use crate::target::Endpoint;
 
+/// How often idle upstream connections are looked through: every five seconds.
+const TICKS_PER_SWEEP: u32 = 100;
+
 /// One core; lives on its thread.
 pub(crate) struct Core {
     pub(crate) settings: Arc<Settings>,
@@ -35,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) scratch: RefCell<String>,
     shared: Rc<Shared>,
     installed: RefCell<Option<Rc<Installed>>>,
+    ticks: Cell<u32>,
 }
 
 impl std::fmt::Debug for Core {
@@ -77,12 +81,29 @@ impl Core {
             scratch: RefCell::default(),
             shared,
             installed: RefCell::default(),
+            ticks: Cell::new(0),
         })
     }
 
     /// The snapshot that requests beginning now are served by.
     pub(crate) fn installed(&self) -> Option<Rc<Installed>> {
         self.installed.borrow().clone()
+    }
+
+    /// Does what has to be done now and then; called at every tick of the core's clock.
+    pub(crate) fn tick(&self) {
+        self.clock.renew();
+        let ticks = self.ticks.get().wrapping_add(1);
+        self.ticks.set(ticks);
+        if ticks.is_multiple_of(TICKS_PER_SWEEP)
+            && let Some(installed) = self.installed()
+        {
+            installed
+                .balancers
+                .iter()
+                .flat_map(Balancer::pools)
+                .for_each(|pool| pool.sweep());
+        }
     }
 
     /// Serves by another snapshot from now on; pools of endpoints that stay are kept.

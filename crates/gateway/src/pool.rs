@@ -149,10 +149,22 @@ impl Pool {
             let Idle { sender, since_ms } = self.idle.borrow_mut().pop()?;
             self.shared.figures.upstream_idle.sub(1);
             let idle_ms = now_ms.saturating_sub(since_ms);
-            if !sender.is_closed() && u128::from(idle_ms) < IDLE_MAX.as_millis() {
+            if !sender.is_closed() && is_fresh(idle_ms) {
                 return Some(self.lease(Line::Http1(sender), true, idle_ms > 0));
             }
         }
+    }
+
+    /// Closes connections that were idle for too long.
+    pub(crate) fn sweep(&self) {
+        let now_ms = self.shared.deadlines.now_ms();
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|one| is_fresh(now_ms.saturating_sub(one.since_ms)) && !one.sender.is_closed());
+        self.shared
+            .figures
+            .upstream_idle
+            .sub((before - idle.len()) as u64);
     }
 
     /// Opens a connection.
@@ -301,6 +313,10 @@ impl Drop for Pool {
             .upstream_idle
             .sub(self.idle.borrow().len() as u64);
     }
+}
+
+fn is_fresh(idle_ms: u64) -> bool {
+    u128::from(idle_ms) < IDLE_MAX.as_millis()
 }
 
 /// Counts a connection as open while it exists.

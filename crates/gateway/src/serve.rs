@@ -57,7 +57,7 @@ pub(crate) struct Signals {
 /// Serves until the node drains and the last connection has ended.
 pub(crate) async fn run(core: Rc<Core>, doors: Doors, mut signals: Signals) -> io::Result<()> {
     let ticking = Rc::clone(&core);
-    spawn_local(Rc::clone(&core.deadlines).run(move || ticking.clock.renew()));
+    spawn_local(Rc::clone(&core.deadlines).run(move || ticking.tick()));
     if let Some(compiled) = signals.compiled.borrow_and_update().clone() {
         core.install(compiled);
     }

@@ -64,7 +64,7 @@ pub struct Addresses {
     pub tls: Option<SocketAddr>,
 }
 
-/// A node that is running; dropping it stops it at once.
+/// A node that is running; dropped, it drains without anybody waiting for it.
 #[derive(Debug)]
 pub struct Gateway {
     addresses: Addresses,

@@ -19,8 +19,12 @@ struct Generated(&'static str, fn() -> Result<String, Error>);
 const FILES: &[Generated] = &[
     Generated("spec/errors.json", errors::catalogue),
     Generated("spec/openapi.json", openapi),
-    Generated("crates/client/src/generated/types.rs", || rust_client::types(&api::openapi())),
-    Generated("crates/client/src/generated/operations.rs", || rust_client::operations(&api::openapi())),
+    Generated("crates/client/src/generated/types.rs", || {
+        rust_client::types(&api::openapi())
+    }),
+    Generated("crates/client/src/generated/operations.rs", || {
+        rust_client::operations(&api::openapi())
+    }),
 ];
 
 /// Writes what differs; complains about nothing.
@@ -71,9 +75,20 @@ fn openapi() -> Result<String, Error> {
 /// The schema of the settings file. The program prints it, because it is the program that has the settings; its own
 /// tests say when the file is old.
 fn settings_schema(root: &Path) -> Result<(), Error> {
-    let failed = |reason: String| Error::Program { program: "gateline config schema", reason };
+    let failed = |reason: String| Error::Program {
+        program: "gateline config schema",
+        reason,
+    };
     let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
-        .args(["run", "--quiet", "--package", "gateline", "--", "config", "schema"])
+        .args([
+            "run",
+            "--quiet",
+            "--package",
+            "gateline",
+            "--",
+            "config",
+            "schema",
+        ])
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()

@@ -60,6 +60,7 @@ const LAYERS: &[Layer] = &[
         &[
             "api",
             "cli",
+            "client",
             "control",
             "departures",
             "domain",

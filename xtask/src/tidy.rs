@@ -13,6 +13,9 @@ const TEXT: [&str; 12] = [
     ".rs", ".ts", ".tsx", ".sh", ".md", ".toml", ".yaml", ".yml", ".sql", ".css", ".html", "Makefile",
 ];
 
+/// Files that need a glob: a macro there writes test modules that see whatever their file imports.
+const GLOBS_EXPECTED: [&str; 1] = ["crates/store/src/testing.rs"];
+
 /// A rule: what it is called and what it finds in one file.
 struct Rule(&'static str, fn(&Source) -> Vec<String>);
 
@@ -136,7 +139,7 @@ fn mod_rs(source: &Source) -> Vec<String> {
 }
 
 fn globs(source: &Source) -> Vec<String> {
-    if !source.is(&[".rs"]) {
+    if !source.is(&[".rs"]) || GLOBS_EXPECTED.contains(&source.path.as_str()) {
         return vec![];
     }
     let glob = |line: &str| {

@@ -1,3 +1,5 @@
+//! What is counted since the start, for metrics.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What was counted since the start.

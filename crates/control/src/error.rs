@@ -1,3 +1,5 @@
+//! Why a use case was refused or failed.
+
 use domain::Code;
 
 /// Why a use case was refused or failed.

@@ -1,3 +1,5 @@
+//! The connection: one interface to SQLite and PostgreSQL.
+
 use std::str::FromStr;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Why the store could not do it, whichever database it is.
+
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

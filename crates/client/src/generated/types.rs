@@ -44,7 +44,8 @@ pub struct Api {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `ApiId`.
@@ -102,7 +103,8 @@ pub struct Application {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `ApplicationId`.
@@ -358,7 +360,8 @@ pub struct CatalogueVersion {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
     /// Where it is reachable.
     pub routes: Vec<CatalogueRoute>,
 }
@@ -380,6 +383,9 @@ pub struct Client {
     pub updated_at: Timestamp,
     /// Counts its changes; the ETag.
     pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `ClientId`.
@@ -670,7 +676,8 @@ pub struct Environment {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `EnvironmentId`.
@@ -782,8 +789,8 @@ pub struct ImportSpec {
     /// The API's name; made of the document's title if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// The service behind, as `http://127.0.0.1:9000/base`; the first absolute address of the document's
-    /// `servers` if absent.
+    /// The service behind, as `http://127.0.0.1:9000/base`; if absent and published, the first absolute address of
+    /// the document's `servers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_url: Option<String>,
     /// Where it is reachable: the environment's name; `sandbox` if absent.
@@ -869,7 +876,8 @@ pub struct IssuedKey {
     /// The whole text, for `X-API-Key`.
     pub key: String,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// An API key as it is listed: without its secret, which is shown once when it is made.
@@ -905,7 +913,8 @@ pub struct Key {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `KeyId`.
@@ -2035,7 +2044,8 @@ pub struct MadeClient {
     /// Its secret, shown this once.
     pub client_secret: String,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// A new account; the password is there only if it was made by us.
@@ -2059,7 +2069,8 @@ pub struct MadeUser {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// A person's role in an organization or in one workspace of it.
@@ -2085,7 +2096,8 @@ pub struct Membership {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `MembershipId`.
@@ -2217,7 +2229,8 @@ pub struct Organization {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `OrganizationId`.
@@ -2587,7 +2600,8 @@ pub struct Plan {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `PlanId`.
@@ -2670,7 +2684,8 @@ pub struct Policy {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `PolicyId`.
@@ -2814,7 +2829,8 @@ pub struct Product {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `ProductId`.
@@ -3157,7 +3173,8 @@ pub struct Route {
     /// Where the version is reachable from outside.
     pub url: String,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `RouteId`.
@@ -3336,7 +3353,8 @@ pub struct Subscription {
     /// The plan's.
     pub plan_title: String,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `SubscriptionId`.
@@ -3658,7 +3676,8 @@ pub struct Upstream {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `UpstreamId`.
@@ -3797,7 +3816,8 @@ pub struct User {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `UserId`.
@@ -3849,7 +3869,8 @@ pub struct Version {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `VersionId`.
@@ -3944,7 +3965,8 @@ pub struct Work {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `WorkId`.
@@ -4000,7 +4022,8 @@ pub struct Workspace {
     /// Counts its changes; the ETag.
     pub revision: i64,
     /// `links`.
-    pub links: Links,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `WorkspaceId`.

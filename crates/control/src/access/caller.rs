@@ -1,3 +1,5 @@
+//! Who calls, and as what.
+
 use domain::Code;
 use domain::id::{ClientId, OrganizationId, UserId, WorkspaceId};
 use domain::identity::Role;

@@ -1,3 +1,5 @@
+//! Accounts: signing up, making users, changing passwords.
+
 use domain::id::{MembershipId, OrganizationId, UserId};
 use domain::identity::{Membership, MembershipSpec, Organization, OrganizationSpec, Role, User};
 use domain::session::{MadeUser, NewUser, PasswordChange, SignUp, SignedUp, UserSpec};

@@ -1,3 +1,5 @@
+//! From a bearer token or a cookie to a caller.
+
 use domain::id::{ClientId, OrganizationId, SessionId, UserId};
 use domain::identity::{Client, User};
 use domain::session::{Belonging, Identity};

@@ -1,3 +1,5 @@
+//! What is offered for tokens: a password, a refresh token, a client secret (RFC 6749).
+
 use std::time::Duration;
 
 use domain::id::{ClientId, OrganizationId, SessionId, UserId};

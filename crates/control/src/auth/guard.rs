@@ -1,3 +1,5 @@
+//! Slows down who guesses passwords.
+
 use std::net::IpAddr;
 use std::time::Duration;
 

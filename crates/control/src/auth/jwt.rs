@@ -1,3 +1,5 @@
+//! Access tokens: signed, checked, and the published key.
+
 use domain::id::{OrganizationId, SessionId};
 use domain::{Code, Timestamp};
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};

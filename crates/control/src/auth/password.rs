@@ -1,3 +1,5 @@
+//! Passwords: hashed with argon2id, a few at a time.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,3 +1,5 @@
+//! Sessions of browsers: a cookie, and a CSRF token that belongs to it.
+
 use std::time::Duration;
 
 use domain::Code;

@@ -1,4 +1,4 @@
-import { beAdmin, contract, expect, offer, ready, service, signIn, test } from "./support";
+import { accessible, beAdmin, contract, expect, offer, ready, service, signIn, test } from "./support";
 
 test.describe("with a wrong password", () => {
   test.use({ provokes: /^401 .*\/auth\/sessions$/ });
@@ -23,6 +23,7 @@ test("a bad contract shows its findings, a good one is published", async ({ page
   const findings = page.getByRole("region", { name: "Findings" });
   await expect(findings.getByText("error", { exact: true }).first()).toBeVisible();
   await expect(findings.getByText(/line \d+, column \d+/).first()).toBeVisible();
+  await accessible(page);
   await expect(page.getByRole("button", { name: /^Import/ })).toBeDisabled();
   await findings.getByRole("button").first().click();
   await expect(page.getByRole("textbox", { name: "Contract" })).toBeFocused();
@@ -83,6 +84,7 @@ test("the search finds an API by a few letters, with the keyboard alone", async 
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Search" }).fill("findab");
   await expect(page.getByRole("option", { name: /Findable/ }).first()).toBeVisible();
+  await accessible(page);
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { name: /^Findable/, level: 1 })).toBeVisible();
 });
@@ -93,6 +95,7 @@ test("the audit shows what changed and verifies its chain", async ({ page }) => 
   await page.goto("/console/audit");
   await page.getByRole("button", { name: "Show" }).first().click();
   await expect(page.getByRole("dialog").getByRole("columnheader", { name: "After" })).toBeVisible();
+  await accessible(page);
   await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Verify the chain" }).click();
   await expect(page.getByText(/entries are as they were written/)).toBeVisible();

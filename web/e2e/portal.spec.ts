@@ -1,4 +1,4 @@
-import { expect, offer, signUp, test } from "./support";
+import { accessible, expect, offer, signUp, test } from "./support";
 
 test("from the catalogue to a counted call in one go", async ({ page }) => {
   const made = await offer("Journey");
@@ -15,6 +15,7 @@ test("from the catalogue to a counted call in one go", async ({ page }) => {
 
   const snippet = page.getByRole("tabpanel");
   await expect(snippet).toContainText("curl");
+  await accessible(page);
   const text = (await snippet.textContent()) ?? "";
   const key = /gl_[A-Za-z0-9_-]+/.exec(text)?.[0] ?? "";
   const url = /http[^'"\s]+/.exec(text)?.[0] ?? "";
@@ -53,6 +54,7 @@ test("a key is rotated with an overlap and revoked after a question", async ({ p
   await page.getByRole("link", { name: "Watch the usage" }).click();
   await page.getByRole("link", { name: "Keys" }).click();
   await page.getByRole("button", { name: "Rotate" }).click();
+  await accessible(page);
   await page.getByRole("button", { name: "Rotate key" }).click();
   const dialog = page.getByRole("dialog", { name: "Your new key" });
   const young = /gl_[A-Za-z0-9_-]+/.exec((await dialog.getByRole("tabpanel").textContent()) ?? "")?.[0] ?? "";

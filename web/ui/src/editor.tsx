@@ -75,7 +75,8 @@ export default function Editor(props: {
           look,
           // No key binding for Tab, so that the keyboard can leave the editor.
           keymap.of([...defaultKeymap, ...historyKeymap]),
-          EditorView.contentAttributes.of({ "aria-label": props.label }),
+          // Said outright, because not every checker knows that editable text takes the focus.
+          EditorView.contentAttributes.of({ "aria-label": props.label, tabindex: "0" }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) set.current(update.state.doc.toString());
           }),

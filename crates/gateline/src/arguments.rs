@@ -97,7 +97,7 @@ pub(crate) enum Role {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
     /// Read all sources, say what is wrong or what is in force and where it came from.
-    Check(SettingsFlags),
+    Check(Box<SettingsFlags>),
     /// Print the JSON Schema of gateline.toml.
     Schema,
 }

@@ -46,7 +46,7 @@ fn later_sources_win() {
     assert_eq!(loaded.settings.gateway.cores, 2);
     assert_eq!(loaded.settings.log.level, "debug");
     assert_eq!(loaded.settings.log.format, LogFormat::Json);
-    let origins: Vec<String> = loaded.origins.values().map(|origin| origin.to_string()).collect();
+    let origins: Vec<String> = loaded.origins.values().map(ToString::to_string).collect();
     assert_eq!(origins[0], "GATELINE_GATEWAY_CORES");
     assert!(origins[1].ends_with(":2"), "{origins:?}");
     assert!(origins[2].ends_with(":5"), "{origins:?}");
@@ -61,9 +61,16 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(loaded.settings.control.listen.to_string(), "127.0.0.1:8081");
 }
 
+/// A file, variables, and what is said about them.
+type Wrong = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static str,
+);
+
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
-    let table: [(&str, &[(&str, &str)], &str); 9] = [
+    let table: [Wrong; 9] = [
         (
             "\n[gateway]\nlistn = \"127.0.0.1:1\"\n",
             &[],

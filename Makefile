@@ -32,7 +32,9 @@ web: tools web/dist/.built
 
 web/node_modules/.installed: web/package.json web/package-lock.json
 	@echo '── web libraries'
-	cd web && $(NPM) ci --no-audit --no-fund
+	# `ci` refuses a lock file without the packages of other systems, which some registries do not have;
+	# `install` then takes the locked versions of all others.
+	cd web && { $(NPM) ci --no-audit --no-fund 2>/dev/null || $(NPM) install --no-save --no-audit --no-fund; }
 	@touch $@
 
 web/dist/.built: web/node_modules/.installed $(WEB_SOURCES)

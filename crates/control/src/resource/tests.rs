@@ -230,7 +230,8 @@ on_both! {
     async fn places_of_routes_are_taken_once(url: String) {
         let world = World::new(&url).await;
         let shop = world.shop().await;
-        let other = json!({ "name": "other", "base_path": "/shop/" });
+        let upstream = "http://127.0.0.1:9000";
+        let other = json!({ "name": "other", "base_path": "/shop/", "upstream_url": upstream });
         assert_eq!(
             detail(world.import(&world.globex, other.clone()).await),
             "route_taken: In `sandbox`, a route of another organization answers at `/shop` already."

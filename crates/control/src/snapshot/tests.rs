@@ -85,7 +85,8 @@ on_both! {
     async fn snapshots_leave_out_what_does_not_answer(url: String) {
         let world = World::new(&url).await;
         let (acme, control) = (&world.acme, &world.control);
-        let draft = world.import(acme, json!({ "name": "shop" })).await.unwrap();
+        let draft = json!({ "name": "shop", "upstream_url": "http://127.0.0.1:9000" });
+        let draft = world.import(acme, draft).await.unwrap();
         let snapshot = build(&world).await;
         assert!(snapshot.routes.is_empty() && snapshot.upstreams.is_empty());
         let turn = |stage: &str| json!({ "stage": stage });

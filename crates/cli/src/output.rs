@@ -54,7 +54,7 @@ impl Output {
     }
 }
 
-/// Rows under a header, as wide as the terminal.
+/// Rows under a header, as wide as the terminal. A column that is empty in every row is left out.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -63,9 +63,16 @@ pub(crate) fn table<const N: usize>(
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header.map(str::to_uppercase));
+    let rows: Vec<_> = rows.into_iter().collect();
+    let is_told: [bool; N] = std::array::from_fn(|column| rows.iter().any(|row| !row[column].is_empty()));
+    let told = |row: [String; N]| {
+        row.into_iter()
+            .zip(is_told)
+            .filter_map(|(cell, told)| told.then_some(cell))
+    };
+    table.set_header(told(header.map(str::to_uppercase)));
     for row in rows {
-        table.add_row(row);
+        table.add_row(told(row));
     }
     let text = table.to_string();
     text.lines()
@@ -170,7 +177,8 @@ mod tests {
 
     #[test]
     fn tables_have_a_header_and_no_borders() {
-        let text = table(["name", "calls"], [["a".to_owned(), "1".to_owned()]]);
+        let row = ["a", "", "1"].map(ToOwned::to_owned);
+        let text = table(["name", "title", "calls"], [row]);
         let words: Vec<&str> = text.split_whitespace().collect();
         assert_eq!(words, ["NAME", "CALLS", "a", "1"]);
     }

@@ -57,6 +57,7 @@ fn people(answer: &Value) -> String {
     }
     let fields = [
         "/hour",
+        "/application",
         "/operation",
         "/calls",
         "/refused",
@@ -66,7 +67,16 @@ fn people(answer: &Value) -> String {
     ];
     let rows = rows.into_iter().map(|row| fields.map(|field| text(row, field)));
     table(
-        ["hour", "operation", "calls", "refused", "4xx", "5xx", "bytes out"],
+        [
+            "hour",
+            "application",
+            "operation",
+            "calls",
+            "refused",
+            "4xx",
+            "5xx",
+            "bytes out",
+        ],
         rows,
     )
 }

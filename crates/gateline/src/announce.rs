@@ -40,7 +40,7 @@ fn text(control: Option<&str>, gateway: Option<&str>, admin: Option<&Admin>, dem
     if let Some(demo) = demo {
         line(
             "try it",
-            &format!("curl -H 'X-API-Key: {}' {}", demo.key, demo.url),
+            &format!("curl -H 'X-API-Key: {}' '{}'", demo.key, demo.url),
         );
     }
     text.push_str("\nCtrl-C stops it.\n\n");

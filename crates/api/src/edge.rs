@@ -12,7 +12,7 @@ use control::Error;
 use domain::Code;
 use domain::id::RequestId;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::app::App;
 use crate::endpoint::Endpoint;
@@ -92,10 +92,7 @@ async fn within_limits(
     let answered = AssertUnwindSafe(answering).catch_unwind();
     let error = match tokio::time::timeout(app.settings.timeout, answered).await {
         Ok(Ok(response)) => return response,
-        Ok(Err(panic)) => Error::Internal(
-            format!("a handler panicked: {}", panic_text(panic.as_ref())),
-            None,
-        ),
+        Ok(Err(panic)) => panicked(panic.as_ref()),
         Err(_) => {
             let seconds = app.settings.timeout.as_secs();
             Error::refused(
@@ -112,10 +109,12 @@ async fn within_limits(
     problem::answer(&origin, &error)
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+/// What a handler that panicked is answered with; its words are for the log.
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a word")
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text = text.unwrap_or("without a word");
+    Error::Internal(format!("a handler panicked: {text}"), None)
 }
 
 /// The id that the client gave its request if it is a plain one, otherwise a new one.
@@ -158,9 +157,5 @@ fn refuse(app: &App, request: &Request, code: Code, detail: &str) -> Response {
         request_id: &context.request_id,
         path: request.uri().path(),
     };
-    let mut response = problem::answer(&origin, &Error::refused(code, detail));
-    if response.status() == StatusCode::NOT_FOUND && request.method() == http::Method::HEAD {
-        *response.body_mut() = axum::body::Body::empty();
-    }
-    response
+    problem::answer(&origin, &Error::refused(code, detail))
 }

@@ -3,11 +3,14 @@
 //! Source: draft-ietf-httpapi-idempotency-key-header. The scope is organization and operation; answers are kept for
 //! 24 hours. Answers that had no effect (5xx, and 429, which ask to try again) are not kept.
 
+use std::panic::AssertUnwindSafe;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use control::Error;
 use control::idempotency::{Answer, Begun};
 use domain::Code;
+use futures_util::FutureExt as _;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt as _;
 
@@ -78,7 +81,8 @@ pub(crate) async fn once(call: Call) -> Result<Response, Error> {
             request_id: &request_id,
             path: &path,
         };
-        let answered = endpoint.handle(call).await;
+        let answered = AssertUnwindSafe(endpoint.handle(call)).catch_unwind().await;
+        let answered = answered.unwrap_or_else(|panic| Err(crate::edge::panicked(panic.as_ref())));
         let response = answered.unwrap_or_else(|error| problem::answer(&origin, &error));
         let status = response.status();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {

@@ -57,7 +57,10 @@ pub use crate::settings::{Figure, Probe, Settings};
 /// Serve it with [`Router::into_make_service_with_connect_info`] of a `SocketAddr`, so that sign-in can be slowed
 /// down per address.
 pub fn router(control: Control, settings: Settings) -> Router {
-    let endpoints = endpoints();
+    router_of(control, settings, endpoints())
+}
+
+fn router_of(control: Control, settings: Settings, endpoints: Vec<Endpoint>) -> Router {
     let counts = control.clone();
     let app = App {
         metrics: Arc::new(metrics::Metrics::new(

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use axum::response::{IntoResponse, Response};
 use control::Error;
 use domain::Code;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -123,6 +123,15 @@ pub(crate) fn answer(origin: &Origin<'_>, error: &Error) -> Response {
     } = error
     {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            // The draft's list of limits: none is left, and when there will be some again.
+            let limit = HeaderValue::try_from(format!("\"sign-in\";r=0;t={seconds}"));
+            headers.extend(
+                limit
+                    .ok()
+                    .map(|limit| (HeaderName::from_static("ratelimit"), limit)),
+            );
+        }
     } else if matches!(
         error.code(),
         Code::StoreUnavailable | Code::IdempotencyInFlight | Code::Overloaded

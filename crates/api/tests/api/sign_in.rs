@@ -99,7 +99,9 @@ async fn wrong_passwords_are_slowed_down_and_counted() {
         (last.status.as_u16(), last.code().as_str()),
         (429, "sign_in_delayed")
     );
-    assert!(last.header("retry-after").parse::<u64>().unwrap() > 0);
+    let wait = last.header("retry-after");
+    assert!(wait.parse::<u64>().unwrap() > 0);
+    assert_eq!(last.header("ratelimit"), format!("\"sign-in\";r=0;t={wait}"));
     let metrics = app.anybody().get("/metrics").await.text();
     assert!(metrics.contains("gateline_sign_ins_delayed_total 1"), "{metrics}");
 }

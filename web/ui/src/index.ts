@@ -18,6 +18,7 @@ export { ProblemNote } from "./problem";
 export { ReferenceFrame } from "./reference-frame";
 export { type Sample, sampleCall } from "./sample";
 export { SignInForm, SignUpForm, ToSignIn, useSession } from "./session";
+export { usePause } from "./pause";
 export { SnippetBox } from "./snippet-box";
 export { Badge, Command, CopyButton, Copyable, Facts, Method, Said, State, Time } from "./text";
 export { ThemeChoice } from "./theme";

@@ -7,6 +7,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { Button } from "./button";
 import { Empty, Loaded, PageHeader } from "./page";
+import { usePause } from "./pause";
 
 /** One column of a table. */
 export interface Column<Row> {
@@ -170,11 +171,7 @@ function SearchField(props: { value: string; label: string; set: (value: string)
   const [text, setText] = useState(props.value);
   const field = useRef<HTMLInputElement>(null);
   const { set, value } = props;
-  useEffect(() => {
-    if (text === value) return;
-    const timer = setTimeout(() => set(text), 250);
-    return () => clearTimeout(timer);
-  }, [text, value, set]);
+  usePause(text, value, set);
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {
       if (event.key !== "/" || event.target !== document.body) return;

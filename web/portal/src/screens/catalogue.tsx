@@ -1,8 +1,8 @@
 import { type Schemas, read } from "@gateline/api-client";
-import { Command, Empty, Loaded, price, rate, summary, useTitle } from "@gateline/ui";
+import { Command, Empty, Loaded, price, rate, summary, usePause, useTitle } from "@gateline/ui";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useCallback, useState } from "react";
 
 type Product = Schemas["CatalogueProduct"];
 
@@ -16,11 +16,11 @@ export default function Catalogue() {
     ...read("/api/v1/catalogue/products", { params: { query: { q: search.q, cursor: search.cursor } } }),
     placeholderData: keepPreviousData,
   });
-  useEffect(() => {
-    if (text === (search.q ?? "")) return;
-    const timer = setTimeout(() => void navigate({ to: "/", search: { q: text } as never, replace: true }), 250);
-    return () => clearTimeout(timer);
-  }, [text, search.q, navigate]);
+  const tell = useCallback(
+    (q: string) => void navigate({ to: "/", search: { q } as never, replace: true }),
+    [navigate],
+  );
+  usePause(text, search.q ?? "", tell);
   return (
     <>
       <div className="mb-8 grid items-end gap-6 border-b border-line pt-4 pb-8 md:grid-cols-[minmax(0,3fr)_minmax(0,2fr)]">

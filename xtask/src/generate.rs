@@ -25,6 +25,9 @@ const FILES: &[Generated] = &[
     Generated("crates/client/src/generated/operations.rs", || {
         rust_client::operations(&api::openapi())
     }),
+    Generated("crates/client/src/generated/collections.rs", || {
+        rust_client::collections(&api::openapi())
+    }),
 ];
 
 /// Writes what differs; complains about nothing.

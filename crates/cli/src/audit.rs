@@ -1,11 +1,9 @@
 //! `gateline audit`: whether nobody changed the record of changes.
 
 use clap::Subcommand;
-use client::Call;
-use http::Method;
-use serde_json::Value;
+use client::types::AuditReport;
 
-use crate::output::{Output, text};
+use crate::output::Output;
 use crate::session::Connection;
 use crate::{Error, Exit};
 
@@ -18,36 +16,19 @@ pub enum Command {
 
 pub(crate) async fn run(connection: &Connection, command: &Command, output: &Output) -> Result<Exit, Error> {
     let Command::Verify = command;
-    let answer: Value = connection
-        .client
-        .send_json(Call::new(Method::GET, "/api/v1/audit/verify"))
-        .await?;
-    let valid = answer
-        .get("valid")
-        .and_then(Value::as_bool)
-        .ok_or(Error::Answer { field: "valid" })?;
-    output.answer(&answer, |answer| {
-        let entries = text(answer, "/entries");
-        if valid {
-            format!("{entries} entries, none changed or removed\n")
-        } else {
-            format!("the chain of {entries} entries is broken at {}\n", broken(answer))
-        }
-    });
-    Ok(if valid { Exit::Done } else { Exit::Negative })
+    let report = connection.client.verify_audit().await?;
+    output.answer(&report, people);
+    Ok(if report.valid { Exit::Done } else { Exit::Negative })
 }
 
-/// The first broken entry: its id or sequence, whatever the server says of it.
-fn broken(answer: &Value) -> String {
-    match answer.get("first_broken") {
-        Some(entry @ Value::Object(_)) => {
-            let known = ["/sequence", "/id", "/action", "/at", "/detail"].map(|field| text(entry, field));
-            known
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join(" ")
-        }
-        _ => text(answer, "/first_broken"),
+fn people(report: &AuditReport) -> String {
+    let entries = report.entries;
+    match &report.first_broken {
+        None if report.valid => format!("{entries} entries, none changed or removed\n"),
+        None => format!("the chain of {entries} entries is broken\n"),
+        Some(broken) => format!(
+            "the chain of {entries} entries is broken at {}: {} ({})\n",
+            broken.sequence, broken.detail, broken.what
+        ),
     }
 }

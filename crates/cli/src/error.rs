@@ -72,7 +72,11 @@ impl Error {
                 400..500 => Exit::Refused,
                 _ => Exit::Unavailable,
             },
-            Self::Call(client::Error::Request { .. } | client::Error::BaseUrl { .. }) => Exit::Usage,
+            Self::Call(
+                client::Error::Request { .. }
+                | client::Error::BaseUrl { .. }
+                | client::Error::NotOffered { .. },
+            ) => Exit::Usage,
             Self::Call(_) | Self::Answer { .. } => Exit::Unavailable,
             Self::NotSignedIn { .. } => Exit::NotSignedIn,
             Self::File { .. } | Self::Declared { .. } | Self::NoHome => Exit::Usage,

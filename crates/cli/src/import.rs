@@ -4,11 +4,9 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Args;
-use client::Call;
-use http::Method;
-use serde_json::{Map, Value};
+use client::types::{ImportApiParams, ImportSpec, Imported};
 
-use crate::output::{Output, table, text};
+use crate::output::{Output, table};
 use crate::session::Connection;
 use crate::{Error, Exit};
 
@@ -42,24 +40,18 @@ pub(crate) async fn run(
     arguments: &Arguments,
     output: &Output,
 ) -> Result<Exit, Error> {
-    let mut body = Map::new();
-    body.insert("document".to_owned(), read(arguments)?.into());
-    let texts = [
-        ("name", &arguments.name),
-        ("upstream_url", &arguments.upstream),
-        ("environment", &arguments.environment),
-        ("base_path", &arguments.base_path),
-    ];
-    for (field, value) in texts {
-        if let Some(value) = value {
-            body.insert(field.to_owned(), value.clone().into());
-        }
-    }
-    body.insert("publish".to_owned(), arguments.publish.into());
-    body.insert("dry_run".to_owned(), arguments.dry_run.into());
-    let call = Call::new(Method::POST, "/api/v1/apis/import").json(&Value::Object(body))?;
-    let answer: Value = connection.client.send_json(call).await?;
-    output.answer(&answer, |answer| people(answer, arguments));
+    let wanted = ImportSpec {
+        name: arguments.name.clone(),
+        upstream_url: arguments.upstream.clone(),
+        environment: arguments.environment.clone(),
+        base_path: arguments.base_path.clone(),
+        publish: Some(arguments.publish),
+        dry_run: Some(arguments.dry_run),
+        ..ImportSpec::new(read(arguments)?)
+    };
+    let params = ImportApiParams::default();
+    let imported = connection.client.import_api(&params, &wanted).await?;
+    output.answer(&imported, people);
     Ok(Exit::Done)
 }
 
@@ -79,37 +71,35 @@ fn read(arguments: &Arguments) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn people(answer: &Value, arguments: &Arguments) -> String {
-    let findings = answer
-        .get("findings")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let verb = if arguments.dry_run {
+fn people(imported: &Imported) -> String {
+    let verb = if imported.dry_run {
         "would import"
     } else {
         "imported"
     };
-    let version = text(answer, "/version_name");
     let mut lines = format!(
-        "{verb} version {version}: {} operations\n",
-        text(answer, "/operations")
+        "{verb} version {}: {} operations\n",
+        imported.version_name, imported.operations
     );
-    for (label, field) in [
-        ("api", "/api"),
-        ("version", "/version"),
-        ("calls go to", "/base_url"),
+    for (label, value) in [
+        ("api", Some(&imported.api)),
+        ("version", Some(&imported.version)),
+        ("calls go to", imported.base_url.as_ref()),
     ] {
-        let value = text(answer, field);
-        if !value.is_empty() {
+        if let Some(value) = value {
             lines.push_str(&format!("  {label:<12} {value}\n"));
         }
     }
-    if !findings.is_empty() {
-        lines.push_str(&format!("{} remarks:\n", findings.len()));
-        let rows = findings
-            .iter()
-            .map(|finding| ["/severity", "/line", "/pointer", "/detail"].map(|field| text(finding, field)));
+    if !imported.findings.is_empty() {
+        lines.push_str(&format!("{} remarks:\n", imported.findings.len()));
+        let rows = imported.findings.iter().map(|finding| {
+            [
+                finding.severity.to_string(),
+                finding.line.to_string(),
+                finding.pointer.clone(),
+                finding.detail.clone(),
+            ]
+        });
         lines.push_str(&table(["severity", "line", "place", "remark"], rows));
     }
     lines

@@ -1,11 +1,12 @@
 //! `gateline keys`: make, list, rotate and revoke API keys.
 
 use clap::Subcommand;
-use client::{Call, segment};
-use http::Method;
-use serde_json::{Value, json};
+use client::types::{
+    CreateQuickKeyParams, IssuedKey, Key, ListKeysParams, QuickKeySpec, RevokeKeyParams, RotateKeyParams,
+    RotateSpec,
+};
 
-use crate::output::{Output, table, text};
+use crate::output::{Entries, Output, table};
 use crate::session::Connection;
 use crate::{Error, Exit};
 
@@ -53,55 +54,55 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             environment,
             title,
         } => {
-            let mut body = json!({ "api": api, "plan": plan });
-            for (field, value) in [("environment", environment), ("title", title)] {
-                if let Some(value) = value {
-                    body[field] = value.clone().into();
-                }
-            }
-            let call = Call::new(Method::POST, "/api/v1/keys/quick").json(&body)?;
-            output.answer(&client.send_json(call).await?, shown_once);
+            let wanted = QuickKeySpec {
+                environment: environment.clone(),
+                title: title.clone(),
+                ..QuickKeySpec::new(api, plan)
+            };
+            let key = client
+                .create_quick_key(&CreateQuickKeyParams::default(), &wanted)
+                .await?;
+            output.answer(&key, shown_once);
         }
         Command::List => {
-            let answer = json!({ "data": connection.all("/api/v1/keys").await? });
-            output.answer(&answer, list);
+            let data = client.list_keys_all(&ListKeysParams::default()).await?;
+            output.answer(&Entries { data }, list);
         }
         Command::Rotate { id, overlap } => {
-            let call = Call::new(Method::POST, format!("/api/v1/keys/{}/rotate", segment(id)));
-            let call = call.json(&json!({ "overlap_seconds": overlap }))?;
-            output.answer(&client.send_json(call).await?, shown_once);
+            let wanted = RotateSpec {
+                overlap_seconds: Some(*overlap),
+            };
+            let key = client
+                .rotate_key(id, &RotateKeyParams::default(), &wanted)
+                .await?;
+            output.answer(&key, shown_once);
         }
         Command::Revoke { id } => {
-            let call = Call::new(Method::POST, format!("/api/v1/keys/{}/revoke", segment(id)));
-            let answer: Value = client.send_json(call).await?;
-            output.answer(&answer, |key| format!("{} is revoked\n", text(key, "/id")));
+            let key = client.revoke_key(id, &RevokeKeyParams::default()).await?;
+            output.answer(&key, |key| format!("{} is revoked\n", key.id));
         }
     }
     Ok(Exit::Done)
 }
 
-fn shown_once(key: &Value) -> String {
+fn shown_once(key: &IssuedKey) -> String {
     format!(
         "{}\n\nThis is {}, valid in {}. It is shown this once only.\n",
-        text(key, "/key"),
-        text(key, "/id"),
-        text(key, "/environment")
+        key.key, key.id, key.environment
     )
 }
 
-fn list(answer: &Value) -> String {
-    let keys = answer.get("data").and_then(Value::as_array).into_iter().flatten();
-    let rows = keys.map(|key| {
+fn list(keys: &Entries<Key>) -> String {
+    let rows = keys.data.iter().map(|key| {
         [
-            "/id",
-            "/hint",
-            "/environment",
-            "/state",
-            "/title",
-            "/created_at",
-            "/expires_at",
+            key.id.clone(),
+            key.hint.clone(),
+            key.environment.clone(),
+            key.state.to_string(),
+            key.title.clone(),
+            key.created_at.clone(),
+            key.expires_at.clone().unwrap_or_default(),
         ]
-        .map(|field| text(key, field))
     });
     table(
         ["id", "key", "environment", "state", "title", "created", "expires"],

@@ -3,12 +3,11 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Args;
-use client::{Call, Tokens};
-use http::Method;
-use serde_json::{Value, json};
+use client::Tokens;
+use client::types::{TokenRequest, TokenRevocation};
 
 use crate::credentials::{self, Credentials};
-use crate::output::{Output, text};
+use crate::output::Output;
 use crate::{Error, Exit, Global, session};
 
 /// Who signs in.
@@ -35,9 +34,7 @@ pub(crate) async fn login(arguments: Arguments, global: &Global, output: &Output
         None => password_grant(&client, arguments).await?,
     };
     client.session().replace(Some(tokens.clone()));
-    let who: Value = client
-        .send_json(Call::new(Method::GET, "/api/v1/auth/whoami"))
-        .await?;
+    let who = client.whoami().await?;
     let credentials = Credentials {
         url: url.clone(),
         access_token: tokens.access,
@@ -46,12 +43,7 @@ pub(crate) async fn login(arguments: Arguments, global: &Global, output: &Output
     };
     credentials::write(&folder, &credentials)?;
     output.answer(&who, |who| {
-        let email = text(who, "/user/email");
-        let who = if email.is_empty() {
-            "a machine client".to_owned()
-        } else {
-            email
-        };
+        let who = who.user.as_ref().map_or("a machine client", |user| &user.email);
         format!("signed in at {url} as {who}\n")
     });
     Ok(Exit::Done)
@@ -75,17 +67,15 @@ async fn password_grant(client: &client::Client, arguments: Arguments) -> Result
     } else {
         rpassword::prompt_password("password: ").map_err(failed)?
     };
-    let form = json!({ "grant_type": "password", "username": email, "password": password });
-    let answer: Value = client
-        .send_json(Call::new(Method::POST, "/api/v1/auth/token").form(&form)?)
-        .await?;
-    let token = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_owned);
-    let access = token("access_token").ok_or(Error::Answer {
-        field: "access_token",
-    })?;
+    let wanted = TokenRequest {
+        username: Some(email),
+        password: Some(password),
+        ..TokenRequest::new("password")
+    };
+    let answer = client.create_token(&wanted).await?;
     Ok(Tokens {
-        access,
-        refresh: token("refresh_token"),
+        access: answer.access_token,
+        refresh: answer.refresh_token,
     })
 }
 
@@ -106,9 +96,9 @@ pub(crate) async fn logout(global: &Global, output: &Output) -> Result<Exit, Err
         ..
     }) = credentials::read(&folder)?
     {
-        let call = Call::new(Method::POST, "/api/v1/auth/revoke").form(&json!({ "token": token }))?;
+        let client = session::anonymous(global, &url)?;
         // Forgetting must work with the server away; the refresh token then ends by itself.
-        let _ = session::anonymous(global, &url)?.send_nothing(call).await;
+        let _ = client.revoke_token(&TokenRevocation::new(token)).await;
     }
     let was = credentials::remove(&folder)?;
     output.note(if was { "signed out" } else { "nobody was signed in" });

@@ -6,6 +6,7 @@ use std::io;
 
 use clap::ValueEnum;
 use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -20,6 +21,12 @@ pub enum Format {
     Json,
 }
 
+/// All entries of a list, in the shape of a page of the API.
+#[derive(Debug, Serialize)]
+pub(crate) struct Entries<T> {
+    pub(crate) data: Vec<T>,
+}
+
 /// Prints in the wanted format. A reader that went away (`| head`) is no error.
 #[derive(Debug)]
 pub(crate) struct Output {
@@ -32,9 +39,9 @@ impl Output {
     }
 
     /// The answer as JSON, or what `people` makes of it.
-    pub(crate) fn answer(&self, answer: &Value, people: impl FnOnce(&Value) -> String) {
+    pub(crate) fn answer<T: Serialize>(&self, answer: &T, people: impl FnOnce(&T) -> String) {
         match self.format {
-            Format::Json => write(&mut io::stdout(), &format!("{answer:#}\n")),
+            Format::Json => write(&mut io::stdout(), &format!("{:#}\n", json!(answer))),
             Format::Table => write(&mut io::stdout(), &people(answer)),
         }
     }
@@ -78,15 +85,6 @@ pub(crate) fn table<const N: usize>(
     text.lines()
         .map(|line| line.trim_end().to_owned() + "\n")
         .collect()
-}
-
-/// A field of an answer as text; empty when it is absent.
-pub(crate) fn text(value: &Value, pointer: &str) -> String {
-    match value.pointer(pointer) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
 }
 
 fn write(stream: &mut impl io::Write, text: &str) {

@@ -1,9 +1,6 @@
 //! From flags, environment and the remembered sign-in to a client.
 
-use client::{Call, Client, Session, Settings, Tokens};
-use http::Method;
-use serde::Deserialize;
-use serde_json::Value;
+use client::{Client, Session, Settings, Tokens};
 
 use crate::credentials::{self, Credentials};
 use crate::{Error, Global};
@@ -17,13 +14,6 @@ pub(crate) struct Connection {
     pub(crate) client: Client,
     /// Tokens that came from the file and must go back there when they were renewed.
     remembered: Option<Tokens>,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<Value>,
-    has_more: bool,
-    next_cursor: Option<String>,
 }
 
 /// The server to call.
@@ -84,23 +74,6 @@ impl Connection {
             client,
             remembered: kept,
         })
-    }
-
-    /// All entries of a list, page after page.
-    pub(crate) async fn all(&self, path: &str) -> Result<Vec<Value>, Error> {
-        let mut entries = Vec::new();
-        let mut cursor: Option<String> = None;
-        loop {
-            let call = Call::new(Method::GET, path)
-                .query("limit", Some(&200))
-                .query("cursor", cursor.as_ref());
-            let page: Page = self.client.send_json(call).await?;
-            entries.extend(page.data);
-            match page.next_cursor {
-                Some(next) if page.has_more => cursor = Some(next),
-                _ => return Ok(entries),
-            }
-        }
     }
 
     /// Remembers tokens that were renewed on the way.

@@ -1,11 +1,9 @@
 //! `gateline usage`: counted calls.
 
 use clap::Args;
-use client::Call;
-use http::Method;
-use serde_json::Value;
+use client::types::{ListUsageParams, UsageRow};
 
-use crate::output::{Output, table, text};
+use crate::output::{Entries, Output, table};
 use crate::session::Connection;
 use crate::{Error, Exit};
 
@@ -34,38 +32,35 @@ pub(crate) async fn run(
     arguments: &Arguments,
     output: &Output,
 ) -> Result<Exit, Error> {
-    let call = Call::new(Method::GET, "/api/v1/usage")
-        .query("filter[api]", arguments.api.as_ref())
-        .query("filter[application]", arguments.application.as_ref())
-        .query("from", arguments.from.as_ref())
-        .query("to", arguments.to.as_ref())
-        .query("group", Some(&arguments.group));
-    let answer: Value = connection.client.send_json(call).await?;
-    output.answer(&answer, people);
+    let params = ListUsageParams {
+        filter_api: arguments.api.clone(),
+        filter_application: arguments.application.clone(),
+        from: arguments.from.clone(),
+        to: arguments.to.clone(),
+        group: Some(arguments.group.clone()),
+        ..ListUsageParams::default()
+    };
+    let data = connection.client.list_usage_all(&params).await?;
+    output.answer(&Entries { data }, people);
     Ok(Exit::Done)
 }
 
-fn people(answer: &Value) -> String {
-    let rows: Vec<&Value> = answer
-        .get("data")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .collect();
-    if rows.is_empty() {
+fn people(answer: &Entries<UsageRow>) -> String {
+    if answer.data.is_empty() {
         return "no calls yet\n".to_owned();
     }
-    let fields = [
-        "/hour",
-        "/application",
-        "/operation",
-        "/calls",
-        "/refused",
-        "/client_errors",
-        "/server_errors",
-        "/bytes_out",
-    ];
-    let rows = rows.into_iter().map(|row| fields.map(|field| text(row, field)));
+    let rows = answer.data.iter().map(|row| {
+        [
+            row.hour.clone().unwrap_or_default(),
+            row.application.clone(),
+            row.operation.clone(),
+            row.calls.to_string(),
+            row.refused.to_string(),
+            row.client_errors.to_string(),
+            row.server_errors.to_string(),
+            row.bytes_out.to_string(),
+        ]
+    });
     table(
         [
             "hour",

@@ -67,7 +67,7 @@ impl Call {
     }
 
     /// Sends `patch` as a JSON Merge Patch (RFC 7396): what it names is changed, what it sets to null removed.
-    pub fn merge_patch(self, patch: &Value) -> Result<Self, Error> {
+    pub fn merge_patch(self, patch: &impl Serialize) -> Result<Self, Error> {
         let bytes = serde_json::to_vec(patch).map_err(|source| self.unsendable(source))?;
         Ok(self.raw("application/merge-patch+json", bytes.into()))
     }

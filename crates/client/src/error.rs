@@ -119,6 +119,14 @@ pub enum Error {
     /// The TLS library has no protocol version in common with itself.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
+    /// The API does not offer this for the entries of a collection.
+    #[error("{collection} cannot be {what}")]
+    NotOffered {
+        /// The collection's name.
+        collection: &'static str,
+        /// What was wanted, as a participle.
+        what: &'static str,
+    },
     /// What was to be sent cannot be written as a request.
     #[error("{call} cannot be sent")]
     Request {

@@ -1,4 +1,5 @@
 //! What `make gen` writes.
 
+pub(crate) mod collections;
 mod operations;
 pub mod types;

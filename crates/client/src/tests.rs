@@ -130,7 +130,8 @@ async fn a_refusal_keeps_what_the_server_says() {
 #[tokio::test]
 async fn an_expired_token_is_renewed_once() {
     let expired = || (401, PROBLEM, json!({ "code": "token_expired" }));
-    let renewed = json!({ "access_token": "new", "refresh_token": "r2", "token_type": "Bearer" });
+    let renewed =
+        json!({ "access_token": "new", "refresh_token": "r2", "token_type": "Bearer", "expires_in": 900 });
     let server = Server::answering(vec![expired(), (200, JSON, renewed), (200, JSON, json!(1))]).await;
     let client = server.client(tokens("old", Some("r1")));
     let answer: Value = client.send_json(Call::new(Method::GET, "/x")).await.unwrap();

@@ -12,10 +12,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
 
+use crate::types::{self, TokenRequest};
 use crate::{Call, Error, Problem, Session, Tokens};
 
 /// The most bytes of an answer; the largest contract is 10 MB.
@@ -62,12 +62,6 @@ struct Received {
     status: StatusCode,
     problem: bool,
     body: Bytes,
-}
-
-#[derive(Deserialize)]
-struct Renewed {
-    access_token: String,
-    refresh_token: Option<String>,
 }
 
 impl Client {
@@ -138,12 +132,16 @@ impl Client {
 
     /// New tokens for a refresh token; `None` if the server does not take it any more.
     async fn renew(&self, refresh: &str) -> Result<Option<Tokens>, Error> {
-        let form = serde_json::json!({ "grant_type": "refresh_token", "refresh_token": refresh });
-        let call = Call::new(Method::POST, "/api/v1/auth/token").form(&form)?;
+        let wanted = TokenRequest {
+            refresh_token: Some(refresh.to_owned()),
+            ..TokenRequest::new("refresh_token")
+        };
+        // Not the generated method: that renews an expired token, which is what is being done here.
+        let call = Call::new(Method::POST, "/api/v1/auth/token").form(&wanted)?;
         let Ok(body) = judge(self.exchange(&call, None).await?) else {
             return Ok(None);
         };
-        let renewed: Renewed = serde_json::from_slice(&body).map_err(|source| Error::Unreadable {
+        let renewed: types::Tokens = serde_json::from_slice(&body).map_err(|source| Error::Unreadable {
             call: call.title(),
             source,
         })?;

@@ -7,10 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use client::{Call, Client, segment};
+use client::types::{
+    CreateQuickKeyParams, ImportApiParams, ImportSpec, ListApisParams, ListRoutesParams, QuickKeySpec,
+    ReadUpstreamParams, Target, UpdateUpstreamParams, UpstreamPatch,
+};
+use client::{Call, Client};
 use http::Method;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -41,9 +44,6 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
-    /// An answer of the API lacks a field.
-    #[error("the answer has no `{0}`")]
-    Answer(&'static str),
 }
 
 /// The loaded sample and its running service.
@@ -133,6 +133,7 @@ async fn answers(gateway: &str, key: &str) -> Result<(), Error> {
     let gateway = Client::new(client::Settings::new(gateway))?;
     let end = Instant::now() + KNOWN_WITHIN;
     loop {
+        // The sample's own operation: no method of the control API is made of it.
         let call = Call::new(Method::GET, format!("/{NAME}{SHOWN}")).header("x-api-key", Some(&key));
         match gateway.send_nothing(call).await {
             Ok(()) => return Ok(()),
@@ -149,53 +150,63 @@ struct Loader {
 
 impl Loader {
     /// The sample API's id; imported if it is not there, pointed to the service's port if it is.
-    async fn api(&self) -> Result<String, Error> {
-        let call = Call::new(Method::GET, "/api/v1/apis").query("filter[name]", Some(&NAME));
-        let found: Value = self.client.send_json(call).await?;
-        let Some(api) = text(&found, "/data/0/id") else {
-            let body = json!({
-                "name": NAME, "document": departures::CONTRACT, "upstream_url": self.upstream, "publish": true,
-            });
-            let call = Call::new(Method::POST, "/api/v1/apis/import").json(&body)?;
-            let imported: Value = self.client.send_json(call).await?;
-            return text(&imported, "/api").ok_or(Error::Answer("api"));
+    async fn api(&self) -> Result<String, client::Error> {
+        let named = ListApisParams {
+            filter_name: Some(NAME.to_owned()),
+            ..ListApisParams::default()
         };
-        let call = Call::new(Method::GET, "/api/v1/routes").query("filter[api]", Some(&api));
-        let routes: Value = self.client.send_json(call).await?;
-        if let Some(upstream) = text(&routes, "/data/0/upstream_id") {
-            self.point(&upstream).await?;
+        let found = self.client.list_apis(&named).await?;
+        let Some(api) = found.data.into_iter().next() else {
+            let wanted = ImportSpec {
+                name: Some(NAME.to_owned()),
+                upstream_url: Some(self.upstream.clone()),
+                publish: Some(true),
+                ..ImportSpec::new(departures::CONTRACT)
+            };
+            let imported = self
+                .client
+                .import_api(&ImportApiParams::default(), &wanted)
+                .await?;
+            return Ok(imported.api);
+        };
+        let of_api = ListRoutesParams {
+            filter_api: Some(api.id.clone()),
+            ..ListRoutesParams::default()
+        };
+        let routes = self.client.list_routes(&of_api).await?;
+        if let Some(route) = routes.data.first() {
+            self.point(&route.upstream_id).await?;
         }
-        Ok(api)
+        Ok(api.id)
     }
 
-    async fn point(&self, id: &str) -> Result<(), Error> {
-        let path = format!("/api/v1/upstreams/{}", segment(id));
-        let upstream: Value = self
+    async fn point(&self, id: &str) -> Result<(), client::Error> {
+        let upstream = self
             .client
-            .send_json(Call::new(Method::GET, path.clone()))
+            .read_upstream(id, &ReadUpstreamParams::default())
             .await?;
-        if text(&upstream, "/targets/0/url").is_some_and(|url| url.trim_end_matches('/') == self.upstream) {
+        let there = |target: &Target| target.url.trim_end_matches('/') == self.upstream;
+        if upstream.targets.first().is_some_and(there) {
             return Ok(());
         }
-        let revision = upstream
-            .get("revision")
-            .and_then(Value::as_i64)
-            .ok_or(Error::Answer("revision"))?;
-        let patch = json!({ "targets": [{ "url": self.upstream }] });
-        let call = Call::new(Method::PATCH, path).header("if-match", Some(&format!("\"{revision}\"")));
-        Ok(self.client.send_nothing(call.merge_patch(&patch)?).await?)
+        let params = UpdateUpstreamParams {
+            if_match: Some(client::etag(upstream.revision)),
+            ..UpdateUpstreamParams::default()
+        };
+        let patch = UpstreamPatch {
+            targets: Some(vec![Target::new(&self.upstream)]),
+            ..UpstreamPatch::default()
+        };
+        self.client.update_upstream(id, &params, &patch).await?;
+        Ok(())
     }
 
-    async fn key(&self) -> Result<String, Error> {
-        let body = json!({ "api": NAME, "plan": PLAN, "title": "Sample" });
-        let key: Value = self
-            .client
-            .send_json(Call::new(Method::POST, "/api/v1/keys/quick").json(&body)?)
-            .await?;
-        text(&key, "/key").ok_or(Error::Answer("key"))
+    async fn key(&self) -> Result<String, client::Error> {
+        let wanted = QuickKeySpec {
+            title: Some("Sample".to_owned()),
+            ..QuickKeySpec::new(NAME, PLAN)
+        };
+        let params = CreateQuickKeyParams::default();
+        Ok(self.client.create_quick_key(&params, &wanted).await?.key)
     }
-}
-
-fn text(value: &Value, pointer: &str) -> Option<String> {
-    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
 }

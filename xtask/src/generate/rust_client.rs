@@ -1,9 +1,10 @@
 //! The Rust client (`crates/client`) from `spec/openapi.json`.
 //!
 //! Reads the part of OpenAPI 3.1 that our own document uses: component schemas become types, each operation
-//! becomes a method. What it does not know becomes free JSON in a type and an error in an operation, so nothing
+//! becomes a method, each list a row of a table. What it does not know becomes free JSON in a type and an error in an operation, so nothing
 //! is silently wrong. Start with [`schema`], then [`operation`].
 
+mod collection;
 mod names;
 mod operation;
 mod schema;
@@ -38,6 +39,13 @@ pub(super) fn operations(document: &Value) -> Result<String, Error> {
         body.join("\n"),
         lists.join("\n")
     ))
+}
+
+/// `collections.rs`: what can be listed, for commands that treat all resources alike.
+pub(super) fn collections(document: &Value) -> Result<String, Error> {
+    let (_, operations) = read(document)?;
+    let table = collection::source(&operations);
+    formatted(&format!("{HEADER}use crate::collection::Collection;\n\n{table}"))
 }
 
 fn read(document: &Value) -> Result<(Types<'_>, Vec<Operation>), Error> {

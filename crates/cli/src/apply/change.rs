@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use client::types::Stage;
 use serde_json::{Map, Value, json};
 
 use super::files::Declared;
@@ -37,7 +38,10 @@ fn change<'a>(declared: &'a Declared, state: &State) -> Option<Change<'a>> {
     let (contract, stage) = declared.contract.as_ref().map_or((false, false), |contract| {
         match state.version(&identity, Some(&contract.version)) {
             None => (true, true),
-            Some(version) => (version.sha256 != contract.sha256, version.stage != contract.stage),
+            Some(version) => (
+                version.sha256 != contract.sha256,
+                version.stage != Stage::from(contract.stage.as_str()),
+            ),
         }
     });
     let action = match state.find(declared.kind, &identity) {

@@ -1,8 +1,10 @@
 //! Makes one change on the server.
 
-use client::{Call, segment};
-use http::Method;
-use serde_json::{Map, Value, json};
+use client::etag;
+use client::types::{
+    ImportApiParams, ImportSpec, ReplaceContractParams, Stage, UpdateVersionParams, VersionPatch,
+};
+use serde_json::{Map, Value};
 
 use super::change::{Action, Change};
 use super::files::{Contract, Declared, Kind};
@@ -25,9 +27,10 @@ pub(super) async fn execute(
             update(connection, declared, declared.spec.keys(), state).await?;
         }
         (Action::Create, None) => {
-            let body = body(declared, declared.spec.keys(), state)?;
-            let call = Call::new(Method::POST, declared.kind.path()).json(&body)?;
-            state.insert(declared.kind, connection.client.send_json(call).await?)?;
+            let body = Value::Object(body(declared, declared.spec.keys(), state)?);
+            let collection = declared.kind.collection();
+            let created = connection.client.create_entry(collection, &body).await?;
+            state.insert(declared.kind, created)?;
         }
         (Action::Change(fields), contract) => {
             let names = fields.iter().map(|(name, ..)| name);
@@ -49,11 +52,13 @@ pub(super) async fn execute(
 }
 
 async fn import(connection: &Connection, api: &str, contract: &Contract) -> Result<(), Error> {
-    let body = json!({ "name": api, "document": contract.text, "publish": false });
-    connection
-        .client
-        .send_nothing(Call::new(Method::POST, "/api/v1/apis/import").json(&body)?)
-        .await?;
+    let wanted = ImportSpec {
+        name: Some(api.to_owned()),
+        publish: Some(false),
+        ..ImportSpec::new(&contract.text)
+    };
+    let params = ImportApiParams::default();
+    connection.client.import_api(&params, &wanted).await?;
     Ok(())
 }
 
@@ -73,19 +78,22 @@ async fn replace(
     } else {
         "application/yaml"
     };
-    let path = format!("/api/v1/versions/{}/contract", segment(&version.id));
-    let call = Call::new(Method::PUT, path)
-        .header("if-match", Some(&etag(version.revision)))
-        .raw(kind, contract.text.clone().into());
-    connection.client.send_nothing(call).await?;
+    let params = ReplaceContractParams {
+        if_match: Some(etag(version.revision)),
+    };
+    let document = contract.text.clone().into();
+    let client = &connection.client;
+    client
+        .replace_contract(&version.id, &params, kind, document)
+        .await?;
     Ok(())
 }
 
 async fn read_api(connection: &Connection, name: &str, state: &mut State) -> Result<(), Error> {
-    for api in connection.all(Kind::Api.path()).await? {
-        if api.get("name").is_some_and(|other| other == name) {
-            state.insert(Kind::Api, api)?;
-        }
+    let collection = Kind::Api.collection();
+    let named = [("filter[name]", name)];
+    for api in connection.client.entries(collection, None, &named).await? {
+        state.insert(Kind::Api, api)?;
     }
     Ok(())
 }
@@ -99,16 +107,21 @@ async fn set_stage(
     let version = state
         .version(api, Some(&contract.version))
         .ok_or(Error::Answer { field: "version" })?;
-    if version.stage == contract.stage {
+    if version.stage == Stage::from(contract.stage.as_str()) {
         return Ok(());
     }
-    let call = Call::new(
-        Method::PATCH,
-        format!("/api/v1/versions/{}", segment(&version.id)),
-    )
-    .header("if-match", Some(&etag(version.revision)))
-    .merge_patch(&json!({ "stage": contract.stage }))?;
-    connection.client.send_nothing(call).await?;
+    let params = UpdateVersionParams {
+        if_match: Some(etag(version.revision)),
+        ..UpdateVersionParams::default()
+    };
+    let patch = VersionPatch {
+        stage: Some(Stage::from(contract.stage.as_str())),
+        ..VersionPatch::default()
+    };
+    connection
+        .client
+        .update_version(&version.id, &params, &patch)
+        .await?;
     state.refresh(connection, api).await
 }
 
@@ -126,19 +139,10 @@ async fn update(
     if patch.is_empty() {
         return Ok(());
     }
-    let call = Call::new(
-        Method::PATCH,
-        format!("{}/{}", declared.kind.path(), segment(&found.id)),
-    )
-    .header("if-match", Some(&etag(found.revision)))
-    .merge_patch(&Value::Object(patch))?;
-    let changed = connection.client.send_json(call).await?;
+    let (collection, patch) = (declared.kind.collection(), Value::Object(patch));
+    let at = (found.id.as_str(), found.revision);
+    let changed = connection.client.change_entry(collection, at, &patch).await?;
     state.insert(declared.kind, changed)
-}
-
-/// A resource's ETag: its revision as a strong validator (RFC 9110).
-fn etag(revision: i64) -> String {
-    format!("\"{revision}\"")
 }
 
 /// Fields in the words of the API: ids for names.

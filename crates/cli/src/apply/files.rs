@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use client::Collection;
 use contracts::Limits;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -46,17 +47,18 @@ impl Kind {
         }
     }
 
-    /// Where the API has them.
-    pub(super) const fn path(self) -> &'static str {
-        match self {
-            Self::Upstream => "/api/v1/upstreams",
-            Self::Api => "/api/v1/apis",
-            Self::Plan => "/api/v1/plans",
-            Self::Application => "/api/v1/applications",
-            Self::Product => "/api/v1/products",
-            Self::Route => "/api/v1/routes",
-            Self::Policy => "/api/v1/policies",
-        }
+    /// The API's list of them.
+    pub(super) fn collection(self) -> &'static Collection {
+        let name = match self {
+            Self::Upstream => "upstreams",
+            Self::Api => "apis",
+            Self::Plan => "plans",
+            Self::Application => "applications",
+            Self::Product => "products",
+            Self::Route => "routes",
+            Self::Policy => "policies",
+        };
+        Collection::named(name).expect("the API has every kind; a test says so")
     }
 }
 

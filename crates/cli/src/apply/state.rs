@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use client::segment;
+use client::types::{ListContractsParams, ListVersionOperationsParams, ListVersionsParams, Stage};
 use serde_json::{Map, Value, json};
 
 use super::files::{Declared, Kind, identity};
@@ -24,7 +24,7 @@ pub(super) struct Version {
     pub(super) id: String,
     pub(super) api: String,
     pub(super) name: String,
-    pub(super) stage: String,
+    pub(super) stage: Stage,
     pub(super) revision: i64,
     /// SHA-256 of its contract; only read when a file declares one.
     pub(super) sha256: String,
@@ -63,7 +63,7 @@ impl State {
             if kind == Kind::Policy {
                 state.read_operations(connection, declared).await?;
             }
-            for resource in connection.all(kind.path()).await? {
+            for resource in connection.client.entries(kind.collection(), None, &[]).await? {
                 state.insert(kind, resource)?;
             }
         }
@@ -180,33 +180,20 @@ impl State {
         let Some(id) = self.find(Kind::Api, api).map(|found| found.id.clone()) else {
             return Ok(());
         };
-        let text = |value: &Value, field: &'static str| {
-            value
-                .get(field)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-                .ok_or(Error::Answer { field })
-        };
-        for version in connection
-            .all(&format!("/api/v1/apis/{}/versions", segment(&id)))
-            .await?
-        {
-            let id = text(&version, "id")?;
+        let params = ListVersionsParams::default();
+        for version in connection.client.list_versions_all(&id, &params).await? {
             let sha256 = if sums {
-                newest_sum(connection, &id).await?
+                newest_sum(connection, &version.id).await?
             } else {
                 String::new()
             };
             self.versions.push(Version {
                 api: api.to_owned(),
-                name: text(&version, "name")?,
-                stage: text(&version, "stage")?,
-                revision: version
-                    .get("revision")
-                    .and_then(Value::as_i64)
-                    .unwrap_or_default(),
+                name: version.name,
+                stage: version.stage,
+                revision: version.revision,
                 sha256,
-                id,
+                id: version.id,
             });
         }
         Ok(())
@@ -232,19 +219,15 @@ impl State {
             .map(|one| one.id.clone())
             .collect();
         for version in versions {
-            for operation in connection
-                .all(&format!("/api/v1/versions/{}/operations", segment(&version)))
-                .await?
-            {
-                let text = |field: &str| {
-                    operation
-                        .get(field)
-                        .and_then(Value::as_str)
-                        .unwrap_or_default()
-                        .to_owned()
-                };
-                self.operations.push((version.clone(), text("id"), text("name")));
-            }
+            let params = ListVersionOperationsParams::default();
+            let operations = connection
+                .client
+                .list_version_operations_all(&version, &params)
+                .await?;
+            let named = operations
+                .into_iter()
+                .map(|operation| (version.clone(), operation.id, operation.name));
+            self.operations.extend(named);
         }
         Ok(())
     }
@@ -261,12 +244,11 @@ impl State {
 
 /// The checksum of the contract in force.
 async fn newest_sum(connection: &Connection, version: &str) -> Result<String, Error> {
-    let contracts = connection
-        .all(&format!("/api/v1/versions/{}/contracts", segment(version)))
-        .await?;
-    let newest = contracts
-        .first()
-        .and_then(|contract| contract.get("sha256"))
-        .and_then(Value::as_str);
-    Ok(newest.unwrap_or_default().to_owned())
+    let params = ListContractsParams {
+        limit: Some(1),
+        ..ListContractsParams::default()
+    };
+    let newest = connection.client.list_contracts(version, &params).await?;
+    let newest = newest.data.into_iter().next();
+    Ok(newest.map(|contract| contract.sha256).unwrap_or_default())
 }

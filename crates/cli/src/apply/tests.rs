@@ -1,5 +1,6 @@
 use std::fs;
 
+use client::types::Stage;
 use serde_json::json;
 
 use super::change::{self, Change};
@@ -111,7 +112,7 @@ fn state() -> State {
         id: "ver_1".to_owned(),
         api: "shop".to_owned(),
         name: "1.2".to_owned(),
-        stage: "stable".to_owned(),
+        stage: Stage::Stable,
         revision: 1,
         sha256: "other".to_owned(),
     });
@@ -131,6 +132,17 @@ fn changes(text: &str) -> Vec<String> {
         .iter()
         .map(Change::to_string)
         .collect()
+}
+
+#[test]
+fn every_kind_is_a_collection_of_the_api() {
+    for kind in Kind::ALL {
+        let collection = kind.collection();
+        assert!(
+            collection.creates && collection.changes && collection.removes,
+            "{collection:?}"
+        );
+    }
 }
 
 #[test]

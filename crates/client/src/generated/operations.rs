@@ -80,7 +80,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/apis")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
             .query("filter[name]", params.filter_name.as_ref())
@@ -120,7 +119,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateApiParams,
-        body: &Value,
+        body: &types::ApiPatch,
     ) -> Result<types::Api, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/apis/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -164,7 +163,6 @@ impl Client {
         let call = Call::new(Method::GET, format!("/api/v1/apis/{}/versions", segment(id)))
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("filter[name]", params.filter_name.as_ref());
         self.send_json(call).await
@@ -205,7 +203,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateVersionParams,
-        body: &Value,
+        body: &types::VersionPatch,
     ) -> Result<types::Version, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/versions/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -236,8 +234,7 @@ impl Client {
             format!("/api/v1/versions/{}/operations", segment(id)),
         )
         .query("limit", params.limit.as_ref())
-        .query("cursor", params.cursor.as_ref())
-        .query("fields", params.fields.as_ref());
+        .query("cursor", params.cursor.as_ref());
         self.send_json(call).await
     }
 
@@ -265,11 +262,12 @@ impl Client {
         &self,
         id: &str,
         params: &types::ReplaceContractParams,
+        media_type: &'static str,
         body: Bytes,
     ) -> Result<types::Contract, Error> {
         let call = Call::new(Method::PUT, format!("/api/v1/versions/{}/contract", segment(id)))
             .header("If-Match", params.if_match.as_ref())
-            .raw("application/yaml", body);
+            .raw(media_type, body);
         self.send_json(call).await
     }
 
@@ -283,8 +281,7 @@ impl Client {
     ) -> Result<types::PageContract, Error> {
         let call = Call::new(Method::GET, format!("/api/v1/versions/{}/contracts", segment(id)))
             .query("limit", params.limit.as_ref())
-            .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref());
+            .query("cursor", params.cursor.as_ref());
         self.send_json(call).await
     }
 
@@ -298,7 +295,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/upstreams")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
             .query("filter[name]", params.filter_name.as_ref())
@@ -341,7 +337,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateUpstreamParams,
-        body: &Value,
+        body: &types::UpstreamPatch,
     ) -> Result<types::Upstream, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/upstreams/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -366,7 +362,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/routes")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("filter[api]", params.filter_api.as_ref())
             .query("filter[version]", params.filter_version.as_ref())
@@ -405,7 +400,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateRouteParams,
-        body: &Value,
+        body: &types::RoutePatch,
     ) -> Result<types::Route, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/routes/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -433,7 +428,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/policies")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("filter[api]", params.filter_api.as_ref())
             .query("filter[kind]", params.filter_kind.as_ref());
@@ -474,7 +468,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdatePolicyParams,
-        body: &Value,
+        body: &types::PolicyPatch,
     ) -> Result<types::Policy, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/policies/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -506,8 +500,7 @@ impl Client {
     pub async fn list_nodes(&self, params: &types::ListNodesParams) -> Result<types::PageNode, Error> {
         let call = Call::new(Method::GET, "/api/v1/gateways")
             .query("limit", params.limit.as_ref())
-            .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref());
+            .query("cursor", params.cursor.as_ref());
         self.send_json(call).await
     }
 
@@ -521,7 +514,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/products")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
             .query("filter[name]", params.filter_name.as_ref())
@@ -567,7 +559,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateProductParams,
-        body: &Value,
+        body: &types::ProductPatch,
     ) -> Result<types::Product, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/products/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -592,7 +584,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/plans")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
             .query("filter[name]", params.filter_name.as_ref());
@@ -629,7 +620,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdatePlanParams,
-        body: &Value,
+        body: &types::PlanPatch,
     ) -> Result<types::Plan, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/plans/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -657,7 +648,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/applications")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
             .query("filter[name]", params.filter_name.as_ref());
@@ -698,7 +688,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateApplicationParams,
-        body: &Value,
+        body: &types::ApplicationPatch,
     ) -> Result<types::Application, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/applications/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -730,7 +720,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/subscriptions")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("filter[application]", params.filter_application.as_ref())
             .query("filter[product]", params.filter_product.as_ref())
@@ -773,7 +762,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateSubscriptionParams,
-        body: &Value,
+        body: &types::SubscriptionPatch,
     ) -> Result<types::Subscription, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/subscriptions/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -802,7 +791,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/keys")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("filter[application]", params.filter_application.as_ref())
             .query("filter[state]", params.filter_state.as_ref())
@@ -854,7 +842,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateKeyParams,
-        body: &Value,
+        body: &types::KeyPatch,
     ) -> Result<types::Key, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/keys/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -897,7 +885,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/catalogue/products")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref());
         self.send_json(call).await
@@ -935,7 +922,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/usage")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("filter[api]", params.filter_api.as_ref())
             .query("filter[application]", params.filter_application.as_ref())
             .query("from", params.from.as_ref())
@@ -954,7 +940,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/audit")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("filter[action]", params.filter_action.as_ref())
             .query("filter[actor]", params.filter_actor.as_ref())
             .query("filter[resource]", params.filter_resource.as_ref())
@@ -989,7 +974,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/organizations")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
             .query("filter[name]", params.filter_name.as_ref());
@@ -1030,7 +1014,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateOrganizationParams,
-        body: &Value,
+        body: &types::OrganizationPatch,
     ) -> Result<types::Organization, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/organizations/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -1062,7 +1046,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/workspaces")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
             .query("filter[name]", params.filter_name.as_ref());
@@ -1103,7 +1086,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateWorkspaceParams,
-        body: &Value,
+        body: &types::WorkspacePatch,
     ) -> Result<types::Workspace, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/workspaces/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -1135,7 +1118,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/environments")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
             .query("filter[name]", params.filter_name.as_ref());
@@ -1176,7 +1158,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateEnvironmentParams,
-        body: &Value,
+        body: &types::EnvironmentPatch,
     ) -> Result<types::Environment, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/environments/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -1205,7 +1187,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/users")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref());
         self.send_json(call).await
     }
@@ -1240,7 +1221,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateUserParams,
-        body: &Value,
+        body: &types::AccountPatch,
     ) -> Result<types::User, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/users/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -1264,7 +1245,7 @@ impl Client {
     pub async fn update_me(
         &self,
         params: &types::UpdateMeParams,
-        body: &Value,
+        body: &types::UserPatch,
     ) -> Result<types::User, Error> {
         let call = Call::new(Method::PATCH, "/api/v1/users/me")
             .header("If-Match", params.if_match.as_ref())
@@ -1291,7 +1272,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/memberships")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("filter[user]", params.filter_user.as_ref())
             .query("filter[workspace]", params.filter_workspace.as_ref())
@@ -1333,7 +1313,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateMembershipParams,
-        body: &Value,
+        body: &types::MembershipPatch,
     ) -> Result<types::Membership, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/memberships/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -1362,7 +1342,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/clients")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref());
         self.send_json(call).await
@@ -1402,7 +1381,7 @@ impl Client {
         &self,
         id: &str,
         params: &types::UpdateClientParams,
-        body: &Value,
+        body: &types::ClientPatch,
     ) -> Result<types::Client, Error> {
         let call = Call::new(Method::PATCH, format!("/api/v1/clients/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref())
@@ -1443,7 +1422,6 @@ impl Client {
         let call = Call::new(Method::GET, "/api/v1/operations")
             .query("limit", params.limit.as_ref())
             .query("cursor", params.cursor.as_ref())
-            .query("fields", params.fields.as_ref())
             .query("sort", params.sort.as_ref());
         self.send_json(call).await
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AccountPatch {
     /// Whether they are kept from signing in; their sessions end at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ pub struct Api {
 pub type ApiId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ApiPatch {
     /// Unique in the organization; the first path segment unless a route says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,10 +62,10 @@ pub struct ApiPatch {
     pub title: Option<String>,
     /// CommonMark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Option<String>>,
     /// Words to find it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tags: Option<Vec<String>>,
+    pub tags: Option<Option<Vec<String>>>,
 }
 
 /// The editable part of an `Api`.
@@ -81,6 +81,18 @@ pub struct ApiSpec {
     /// Words to find it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
+}
+
+impl ApiSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            description: None,
+            tags: None,
+        }
+    }
 }
 
 /// A consumer's program.
@@ -111,7 +123,7 @@ pub struct Application {
 pub type ApplicationId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ApplicationPatch {
     /// Unique in the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +133,7 @@ pub struct ApplicationPatch {
     pub title: Option<String>,
     /// What it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Option<String>>,
 }
 
 /// The editable part of an `Application`.
@@ -134,6 +146,17 @@ pub struct ApplicationSpec {
     /// What it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+impl ApplicationSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            description: None,
+        }
+    }
 }
 
 /// One change, chained to the one before it in the same organization.
@@ -214,7 +237,7 @@ pub struct Broken {
 }
 
 /// How an audit chain can be broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BrokenHow {
     /// `changed`.
     #[serde(rename = "changed")]
@@ -228,9 +251,9 @@ pub enum BrokenHow {
     /// `cut_off`.
     #[serde(rename = "cut_off")]
     CutOff,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for BrokenHow {
@@ -240,8 +263,20 @@ impl std::fmt::Display for BrokenHow {
             Self::Missing => "missing",
             Self::Moved => "moved",
             Self::CutOff => "cut_off",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for BrokenHow {
+    fn from(text: &str) -> Self {
+        match text {
+            "changed" => Self::Changed,
+            "missing" => Self::Missing,
+            "moved" => Self::Moved,
+            "cut_off" => Self::CutOff,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -392,7 +427,7 @@ pub struct Client {
 pub type ClientId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClientPatch {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -684,7 +719,7 @@ pub struct Environment {
 pub type EnvironmentId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EnvironmentPatch {
     /// Unique in the organization; stands in every key (`gl_sandbox_…`). A gateway node serves one name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -814,6 +849,23 @@ pub struct ImportSpec {
     pub dry_run: Option<bool>,
 }
 
+impl ImportSpec {
+    /// What is required, and nothing else.
+    pub fn new(document: impl Into<String>) -> Self {
+        Self {
+            document: document.into(),
+            name: None,
+            upstream_url: None,
+            environment: None,
+            base_path: None,
+            publish: None,
+            visibility: None,
+            workspace_id: None,
+            dry_run: None,
+        }
+    }
+}
+
 /// What an import made or changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Imported {
@@ -921,7 +973,7 @@ pub struct Key {
 pub type KeyId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeyPatch {
     /// The program that uses it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -931,10 +983,10 @@ pub struct KeyPatch {
     pub environment: Option<Name>,
     /// What people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
+    pub title: Option<Option<String>>,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_at: Option<Timestamp>,
+    pub expires_at: Option<Option<Timestamp>>,
 }
 
 /// The editable part of a `Key`.
@@ -952,8 +1004,20 @@ pub struct KeySpec {
     pub expires_at: Option<Timestamp>,
 }
 
+impl KeySpec {
+    /// What is required, and nothing else.
+    pub fn new(application_id: impl Into<String>, environment: impl Into<String>) -> Self {
+        Self {
+            application_id: application_id.into(),
+            environment: environment.into(),
+            title: None,
+            expires_at: None,
+        }
+    }
+}
+
 /// Whether a key is valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyState {
     /// `active`.
     #[serde(rename = "active")]
@@ -961,9 +1025,9 @@ pub enum KeyState {
     /// `revoked`.
     #[serde(rename = "revoked")]
     Revoked,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for KeyState {
@@ -971,8 +1035,18 @@ impl std::fmt::Display for KeyState {
         f.write_str(match self {
             Self::Active => "active",
             Self::Revoked => "revoked",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for KeyState {
+    fn from(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "revoked" => Self::Revoked,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1014,8 +1088,6 @@ pub struct ListApisParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListApisParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1029,7 +1101,7 @@ pub struct ListApisParams {
 }
 
 /// `ListApisParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListApisParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1043,9 +1115,9 @@ pub enum ListApisParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListApisParamsSort {
@@ -1055,8 +1127,20 @@ impl std::fmt::Display for ListApisParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListApisParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1067,8 +1151,6 @@ pub struct ListApplicationsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListApplicationsParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1078,7 +1160,7 @@ pub struct ListApplicationsParams {
 }
 
 /// `ListApplicationsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListApplicationsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1092,9 +1174,9 @@ pub enum ListApplicationsParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListApplicationsParamsSort {
@@ -1104,8 +1186,20 @@ impl std::fmt::Display for ListApplicationsParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListApplicationsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1116,8 +1210,6 @@ pub struct ListAuditEntriesParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// Only this action, as `create_key`.
     pub filter_action: Option<String>,
     /// Only what this user or client did, by id.
@@ -1137,8 +1229,6 @@ pub struct ListCatalogueProductsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListCatalogueProductsParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1146,7 +1236,7 @@ pub struct ListCatalogueProductsParams {
 }
 
 /// `ListCatalogueProductsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListCatalogueProductsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1160,9 +1250,9 @@ pub enum ListCatalogueProductsParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListCatalogueProductsParamsSort {
@@ -1172,8 +1262,20 @@ impl std::fmt::Display for ListCatalogueProductsParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListCatalogueProductsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1184,8 +1286,6 @@ pub struct ListClientsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListClientsParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1193,7 +1293,7 @@ pub struct ListClientsParams {
 }
 
 /// `ListClientsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListClientsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1201,9 +1301,9 @@ pub enum ListClientsParamsSort {
     /// `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListClientsParamsSort {
@@ -1211,8 +1311,18 @@ impl std::fmt::Display for ListClientsParamsSort {
         f.write_str(match self {
             Self::CreatedAtDescending => "-created_at",
             Self::CreatedAt => "created_at",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListClientsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1223,8 +1333,6 @@ pub struct ListContractsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
 }
 
 /// Optional parameters of [`list_environments`](crate::Client::list_environments).
@@ -1234,8 +1342,6 @@ pub struct ListEnvironmentsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListEnvironmentsParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1245,7 +1351,7 @@ pub struct ListEnvironmentsParams {
 }
 
 /// `ListEnvironmentsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListEnvironmentsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1259,9 +1365,9 @@ pub enum ListEnvironmentsParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListEnvironmentsParamsSort {
@@ -1271,8 +1377,20 @@ impl std::fmt::Display for ListEnvironmentsParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListEnvironmentsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1283,8 +1401,6 @@ pub struct ListKeysParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListKeysParamsSort>,
     /// Only those of this application.
@@ -1296,7 +1412,7 @@ pub struct ListKeysParams {
 }
 
 /// `ListKeysParamsFilterState`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListKeysParamsFilterState {
     /// `active`.
     #[serde(rename = "active")]
@@ -1304,9 +1420,9 @@ pub enum ListKeysParamsFilterState {
     /// `revoked`.
     #[serde(rename = "revoked")]
     Revoked,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListKeysParamsFilterState {
@@ -1314,13 +1430,23 @@ impl std::fmt::Display for ListKeysParamsFilterState {
         f.write_str(match self {
             Self::Active => "active",
             Self::Revoked => "revoked",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
     }
 }
 
+impl From<&str> for ListKeysParamsFilterState {
+    fn from(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "revoked" => Self::Revoked,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// `ListKeysParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListKeysParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1328,9 +1454,9 @@ pub enum ListKeysParamsSort {
     /// `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListKeysParamsSort {
@@ -1338,8 +1464,18 @@ impl std::fmt::Display for ListKeysParamsSort {
         f.write_str(match self {
             Self::CreatedAtDescending => "-created_at",
             Self::CreatedAt => "created_at",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListKeysParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1350,8 +1486,6 @@ pub struct ListMembershipsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListMembershipsParamsSort>,
     /// Only those of this person.
@@ -1363,7 +1497,7 @@ pub struct ListMembershipsParams {
 }
 
 /// `ListMembershipsParamsFilterRole`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListMembershipsParamsFilterRole {
     /// `viewer`.
     #[serde(rename = "viewer")]
@@ -1380,9 +1514,9 @@ pub enum ListMembershipsParamsFilterRole {
     /// `owner`.
     #[serde(rename = "owner")]
     Owner,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListMembershipsParamsFilterRole {
@@ -1393,13 +1527,26 @@ impl std::fmt::Display for ListMembershipsParamsFilterRole {
             Self::Publisher => "publisher",
             Self::Admin => "admin",
             Self::Owner => "owner",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
     }
 }
 
+impl From<&str> for ListMembershipsParamsFilterRole {
+    fn from(text: &str) -> Self {
+        match text {
+            "viewer" => Self::Viewer,
+            "experimenter" => Self::Experimenter,
+            "publisher" => Self::Publisher,
+            "admin" => Self::Admin,
+            "owner" => Self::Owner,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// `ListMembershipsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListMembershipsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1407,9 +1554,9 @@ pub enum ListMembershipsParamsSort {
     /// `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListMembershipsParamsSort {
@@ -1417,8 +1564,18 @@ impl std::fmt::Display for ListMembershipsParamsSort {
         f.write_str(match self {
             Self::CreatedAtDescending => "-created_at",
             Self::CreatedAt => "created_at",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListMembershipsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1429,8 +1586,6 @@ pub struct ListNodesParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
 }
 
 /// Optional parameters of [`list_operations`](crate::Client::list_operations).
@@ -1440,14 +1595,12 @@ pub struct ListOperationsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListOperationsParamsSort>,
 }
 
 /// `ListOperationsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListOperationsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1455,9 +1608,9 @@ pub enum ListOperationsParamsSort {
     /// `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListOperationsParamsSort {
@@ -1465,8 +1618,18 @@ impl std::fmt::Display for ListOperationsParamsSort {
         f.write_str(match self {
             Self::CreatedAtDescending => "-created_at",
             Self::CreatedAt => "created_at",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListOperationsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1477,8 +1640,6 @@ pub struct ListOrganizationsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListOrganizationsParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1488,7 +1649,7 @@ pub struct ListOrganizationsParams {
 }
 
 /// `ListOrganizationsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListOrganizationsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1502,9 +1663,9 @@ pub enum ListOrganizationsParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListOrganizationsParamsSort {
@@ -1514,8 +1675,20 @@ impl std::fmt::Display for ListOrganizationsParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListOrganizationsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1526,8 +1699,6 @@ pub struct ListPlansParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListPlansParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1537,7 +1708,7 @@ pub struct ListPlansParams {
 }
 
 /// `ListPlansParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListPlansParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1551,9 +1722,9 @@ pub enum ListPlansParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListPlansParamsSort {
@@ -1563,8 +1734,20 @@ impl std::fmt::Display for ListPlansParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListPlansParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1575,8 +1758,6 @@ pub struct ListPoliciesParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListPoliciesParamsSort>,
     /// Only those of this API.
@@ -1586,7 +1767,7 @@ pub struct ListPoliciesParams {
 }
 
 /// `ListPoliciesParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListPoliciesParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1594,9 +1775,9 @@ pub enum ListPoliciesParamsSort {
     /// `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListPoliciesParamsSort {
@@ -1604,8 +1785,18 @@ impl std::fmt::Display for ListPoliciesParamsSort {
         f.write_str(match self {
             Self::CreatedAtDescending => "-created_at",
             Self::CreatedAt => "created_at",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListPoliciesParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1616,8 +1807,6 @@ pub struct ListProductsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListProductsParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1635,7 +1824,7 @@ pub struct ListProductsParams {
 }
 
 /// `ListProductsParamsFilterVisibility`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListProductsParamsFilterVisibility {
     /// `private`.
     #[serde(rename = "private")]
@@ -1643,9 +1832,9 @@ pub enum ListProductsParamsFilterVisibility {
     /// `public`.
     #[serde(rename = "public")]
     Public,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListProductsParamsFilterVisibility {
@@ -1653,13 +1842,23 @@ impl std::fmt::Display for ListProductsParamsFilterVisibility {
         f.write_str(match self {
             Self::Private => "private",
             Self::Public => "public",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
     }
 }
 
+impl From<&str> for ListProductsParamsFilterVisibility {
+    fn from(text: &str) -> Self {
+        match text {
+            "private" => Self::Private,
+            "public" => Self::Public,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// `ListProductsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListProductsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1673,9 +1872,9 @@ pub enum ListProductsParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListProductsParamsSort {
@@ -1685,8 +1884,20 @@ impl std::fmt::Display for ListProductsParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListProductsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1697,8 +1908,6 @@ pub struct ListRoutesParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListRoutesParamsSort>,
     /// Only those of this API.
@@ -1712,7 +1921,7 @@ pub struct ListRoutesParams {
 }
 
 /// `ListRoutesParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListRoutesParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1720,9 +1929,9 @@ pub enum ListRoutesParamsSort {
     /// `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListRoutesParamsSort {
@@ -1730,8 +1939,18 @@ impl std::fmt::Display for ListRoutesParamsSort {
         f.write_str(match self {
             Self::CreatedAtDescending => "-created_at",
             Self::CreatedAt => "created_at",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListRoutesParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1742,8 +1961,6 @@ pub struct ListSubscriptionsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListSubscriptionsParamsSort>,
     /// Only those of this application.
@@ -1757,7 +1974,7 @@ pub struct ListSubscriptionsParams {
 }
 
 /// `ListSubscriptionsParamsFilterState`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListSubscriptionsParamsFilterState {
     /// `active`.
     #[serde(rename = "active")]
@@ -1768,9 +1985,9 @@ pub enum ListSubscriptionsParamsFilterState {
     /// `cancelled`.
     #[serde(rename = "cancelled")]
     Cancelled,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListSubscriptionsParamsFilterState {
@@ -1779,13 +1996,24 @@ impl std::fmt::Display for ListSubscriptionsParamsFilterState {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Cancelled => "cancelled",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
     }
 }
 
+impl From<&str> for ListSubscriptionsParamsFilterState {
+    fn from(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "suspended" => Self::Suspended,
+            "cancelled" => Self::Cancelled,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// `ListSubscriptionsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListSubscriptionsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1793,9 +2021,9 @@ pub enum ListSubscriptionsParamsSort {
     /// `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListSubscriptionsParamsSort {
@@ -1803,8 +2031,18 @@ impl std::fmt::Display for ListSubscriptionsParamsSort {
         f.write_str(match self {
             Self::CreatedAtDescending => "-created_at",
             Self::CreatedAt => "created_at",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListSubscriptionsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1815,8 +2053,6 @@ pub struct ListUpstreamsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListUpstreamsParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1828,7 +2064,7 @@ pub struct ListUpstreamsParams {
 }
 
 /// `ListUpstreamsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListUpstreamsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1842,9 +2078,9 @@ pub enum ListUpstreamsParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListUpstreamsParamsSort {
@@ -1854,8 +2090,20 @@ impl std::fmt::Display for ListUpstreamsParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListUpstreamsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1866,8 +2114,6 @@ pub struct ListUsageParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// Only calls of this API: its id or name.
     pub filter_api: Option<String>,
     /// Only calls of this application: its id or name.
@@ -1887,14 +2133,12 @@ pub struct ListUsersParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListUsersParamsSort>,
 }
 
 /// `ListUsersParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListUsersParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1902,9 +2146,9 @@ pub enum ListUsersParamsSort {
     /// `created_at`.
     #[serde(rename = "created_at")]
     CreatedAt,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListUsersParamsSort {
@@ -1912,8 +2156,18 @@ impl std::fmt::Display for ListUsersParamsSort {
         f.write_str(match self {
             Self::CreatedAtDescending => "-created_at",
             Self::CreatedAt => "created_at",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListUsersParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1924,8 +2178,6 @@ pub struct ListVersionOperationsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
 }
 
 /// Optional parameters of [`list_versions`](crate::Client::list_versions).
@@ -1935,8 +2187,6 @@ pub struct ListVersionsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListVersionsParamsSort>,
     /// Only the one with this name.
@@ -1944,7 +2194,7 @@ pub struct ListVersionsParams {
 }
 
 /// `ListVersionsParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListVersionsParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -1958,9 +2208,9 @@ pub enum ListVersionsParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListVersionsParamsSort {
@@ -1970,8 +2220,20 @@ impl std::fmt::Display for ListVersionsParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListVersionsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -1982,8 +2244,6 @@ pub struct ListWorkspacesParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
-    /// Only these fields of the entries, separated by commas.
-    pub fields: Option<String>,
     /// The order; `-` is falling.
     pub sort: Option<ListWorkspacesParamsSort>,
     /// Only entries whose name or title contains this text, whatever its case.
@@ -1993,7 +2253,7 @@ pub struct ListWorkspacesParams {
 }
 
 /// `ListWorkspacesParamsSort`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ListWorkspacesParamsSort {
     /// `-created_at`.
     #[serde(rename = "-created_at")]
@@ -2007,9 +2267,9 @@ pub enum ListWorkspacesParamsSort {
     /// `-name`.
     #[serde(rename = "-name")]
     NameDescending,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for ListWorkspacesParamsSort {
@@ -2019,8 +2279,20 @@ impl std::fmt::Display for ListWorkspacesParamsSort {
             Self::CreatedAt => "created_at",
             Self::Name => "name",
             Self::NameDescending => "-name",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for ListWorkspacesParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -2104,14 +2376,14 @@ pub struct Membership {
 pub type MembershipId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MembershipPatch {
     /// Who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Where; the whole organization if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workspace_id: Option<WorkspaceId>,
+    pub workspace_id: Option<Option<WorkspaceId>>,
     /// What they may do there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -2129,6 +2401,17 @@ pub struct MembershipSpec {
     pub role: Role,
 }
 
+impl MembershipSpec {
+    /// What is required, and nothing else.
+    pub fn new(user_id: impl Into<String>, role: Role) -> Self {
+        Self {
+            user_id: user_id.into(),
+            workspace_id: None,
+            role,
+        }
+    }
+}
+
 /// `Name`.
 pub type Name = String;
 
@@ -2144,6 +2427,18 @@ pub struct NewUser {
     pub password: Option<String>,
     /// The role in the organization of the admin.
     pub role: Role,
+}
+
+impl NewUser {
+    /// What is required, and nothing else.
+    pub fn new(email: impl Into<String>, name: impl Into<String>, role: Role) -> Self {
+        Self {
+            email: email.into(),
+            name: name.into(),
+            password: None,
+            role,
+        }
+    }
 }
 
 /// A gateway node.
@@ -2167,7 +2462,7 @@ pub struct Node {
 pub type NodeId = String;
 
 /// What a node made of the newest snapshot it received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NodeState {
     /// `applied`.
     #[serde(rename = "applied")]
@@ -2175,9 +2470,9 @@ pub enum NodeState {
     /// `rejected`.
     #[serde(rename = "rejected")]
     Rejected,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for NodeState {
@@ -2185,8 +2480,18 @@ impl std::fmt::Display for NodeState {
         f.write_str(match self {
             Self::Applied => "applied",
             Self::Rejected => "rejected",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for NodeState {
+    fn from(text: &str) -> Self {
+        match text {
+            "applied" => Self::Applied,
+            "rejected" => Self::Rejected,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -2237,7 +2542,7 @@ pub struct Organization {
 pub type OrganizationId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OrganizationPatch {
     /// Unique in the installation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -2542,7 +2847,7 @@ pub struct PasswordChange {
 }
 
 /// A calendar period in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Period {
     /// `hour`.
     #[serde(rename = "hour")]
@@ -2553,9 +2858,9 @@ pub enum Period {
     /// `month`.
     #[serde(rename = "month")]
     Month,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for Period {
@@ -2564,8 +2869,19 @@ impl std::fmt::Display for Period {
             Self::Hour => "hour",
             Self::Day => "day",
             Self::Month => "month",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for Period {
+    fn from(text: &str) -> Self {
+        match text {
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            "month" => Self::Month,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -2608,7 +2924,7 @@ pub struct Plan {
 pub type PlanId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanPatch {
     /// Unique in the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -2618,19 +2934,19 @@ pub struct PlanPatch {
     pub title: Option<String>,
     /// CommonMark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Option<String>>,
     /// Calls per short window, per application; no limit if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_limit: Option<RateLimit>,
+    pub rate_limit: Option<Option<RateLimit>>,
     /// Calls per calendar period, per subscription; no quota if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quota: Option<Quota>,
+    pub quota: Option<Option<Quota>>,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub price: Option<Price>,
+    pub price: Option<Option<Price>>,
     /// Keys that one application may have at a time: 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keys_max: Option<u64>,
+    pub keys_max: Option<Option<u64>>,
 }
 
 /// The editable part of a `Plan`.
@@ -2655,6 +2971,21 @@ pub struct PlanSpec {
     /// Keys that one application may have at a time: 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_max: Option<u64>,
+}
+
+impl PlanSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            description: None,
+            rate_limit: None,
+            quota: None,
+            price: None,
+            keys_max: None,
+        }
+    }
 }
 
 /// One configured step of the request path.
@@ -2705,14 +3036,14 @@ pub struct PolicyKind {
 }
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PolicyPatch {
     /// The API whose calls it applies to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_id: Option<ApiId>,
     /// Only this operation, if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation_id: Option<OperationId>,
+    pub operation_id: Option<Option<OperationId>>,
     /// Which policy: the name of a builtin, as `rate_limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
@@ -2721,10 +3052,10 @@ pub struct PolicyPatch {
     pub config: Option<Value>,
     /// Policies of one phase run in rising order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub position: Option<i64>,
+    pub position: Option<Option<i64>>,
     /// Off: it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
+    pub enabled: Option<Option<bool>>,
 }
 
 /// The editable part of a `Policy`.
@@ -2745,6 +3076,20 @@ pub struct PolicySpec {
     /// Off: it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+}
+
+impl PolicySpec {
+    /// What is required, and nothing else.
+    pub fn new(api_id: impl Into<String>, kind: impl Into<String>, config: Value) -> Self {
+        Self {
+            api_id: api_id.into(),
+            operation_id: None,
+            kind: kind.into(),
+            config,
+            position: None,
+            enabled: None,
+        }
+    }
 }
 
 /// An amount of money.
@@ -2837,7 +3182,7 @@ pub struct Product {
 pub type ProductId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProductPatch {
     /// Unique in the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -2847,7 +3192,7 @@ pub struct ProductPatch {
     pub title: Option<String>,
     /// CommonMark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
+    pub description: Option<Option<String>>,
     /// What is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_ids: Option<Vec<VersionId>>,
@@ -2856,7 +3201,7 @@ pub struct ProductPatch {
     pub plan_ids: Option<Vec<PlanId>>,
     /// Who finds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub visibility: Option<Visibility>,
+    pub visibility: Option<Option<Visibility>>,
 }
 
 /// The editable part of a `Product`.
@@ -2878,6 +3223,25 @@ pub struct ProductSpec {
     pub visibility: Option<Visibility>,
 }
 
+impl ProductSpec {
+    /// What is required, and nothing else.
+    pub fn new(
+        name: impl Into<String>,
+        title: impl Into<String>,
+        version_ids: Vec<VersionId>,
+        plan_ids: Vec<PlanId>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            description: None,
+            version_ids,
+            plan_ids,
+            visibility: None,
+        }
+    }
+}
+
 /// A key for an API in one step: application and subscription are made when missing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuickKeySpec {
@@ -2894,6 +3258,19 @@ pub struct QuickKeySpec {
     /// What people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+}
+
+impl QuickKeySpec {
+    /// What is required, and nothing else.
+    pub fn new(api: impl Into<String>, plan: impl Into<String>) -> Self {
+        Self {
+            api: api.into(),
+            plan: plan.into(),
+            environment: None,
+            application: None,
+            title: None,
+        }
+    }
 }
 
 /// How many calls in a calendar period.
@@ -2915,6 +3292,17 @@ pub struct RateLimit {
     /// Calls that may come at once; `requests` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<u64>,
+}
+
+impl RateLimit {
+    /// What is required, and nothing else.
+    pub fn new(requests: u64, window_seconds: u64) -> Self {
+        Self {
+            requests,
+            window_seconds,
+            burst: None,
+        }
+    }
 }
 
 /// Optional parameters of [`read_api`](crate::Client::read_api).
@@ -3083,7 +3471,7 @@ pub struct RevokeKeyParams {
 }
 
 /// What a member may do; each role may do all that the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// `viewer`.
     #[serde(rename = "viewer")]
@@ -3100,9 +3488,9 @@ pub enum Role {
     /// `owner`.
     #[serde(rename = "owner")]
     Owner,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for Role {
@@ -3113,8 +3501,21 @@ impl std::fmt::Display for Role {
             Self::Publisher => "publisher",
             Self::Admin => "admin",
             Self::Owner => "owner",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for Role {
+    fn from(text: &str) -> Self {
+        match text {
+            "viewer" => Self::Viewer,
+            "experimenter" => Self::Experimenter,
+            "publisher" => Self::Publisher,
+            "admin" => Self::Admin,
+            "owner" => Self::Owner,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -3133,7 +3534,7 @@ pub struct RotateKeyParams {
 }
 
 /// How to follow a key by another.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RotateSpec {
     /// How long the old key stays valid beside the new one: 0 to 2 592 000 seconds (30 days).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -3181,7 +3582,7 @@ pub struct Route {
 pub type RouteId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoutePatch {
     /// The version that answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -3194,16 +3595,16 @@ pub struct RoutePatch {
     pub environment: Option<Name>,
     /// The host to answer on, without port; any host if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
+    pub host: Option<Option<String>>,
     /// What stands before the contract's paths: `/shop`, or `/` for none. Removed before forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_path: Option<String>,
     /// The largest request body forwarded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body_bytes_max: Option<u64>,
+    pub body_bytes_max: Option<Option<u64>>,
     /// Off: the route is not in the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub enabled: Option<bool>,
+    pub enabled: Option<Option<bool>>,
 }
 
 /// The editable part of a `Route`.
@@ -3228,8 +3629,28 @@ pub struct RouteSpec {
     pub enabled: Option<bool>,
 }
 
+impl RouteSpec {
+    /// What is required, and nothing else.
+    pub fn new(
+        version_id: impl Into<String>,
+        upstream_id: impl Into<String>,
+        environment: impl Into<String>,
+        base_path: impl Into<String>,
+    ) -> Self {
+        Self {
+            version_id: version_id.into(),
+            upstream_id: upstream_id.into(),
+            environment: environment.into(),
+            host: None,
+            base_path: base_path.into(),
+            body_bytes_max: None,
+            enabled: None,
+        }
+    }
+}
+
 /// How grave a `Finding` is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Severity {
     /// `hint`.
     #[serde(rename = "hint")]
@@ -3240,9 +3661,9 @@ pub enum Severity {
     /// `error`.
     #[serde(rename = "error")]
     Error,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for Severity {
@@ -3251,8 +3672,19 @@ impl std::fmt::Display for Severity {
             Self::Hint => "hint",
             Self::Warning => "warning",
             Self::Error => "error",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for Severity {
+    fn from(text: &str) -> Self {
+        match text {
+            "hint" => Self::Hint,
+            "warning" => Self::Warning,
+            "error" => Self::Error,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -3279,8 +3711,20 @@ pub struct SignUp {
     pub organization_title: Option<String>,
 }
 
+impl SignUp {
+    /// What is required, and nothing else.
+    pub fn new(email: impl Into<String>, password: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            email: email.into(),
+            password: password.into(),
+            name: name.into(),
+            organization_title: None,
+        }
+    }
+}
+
 /// How far a version is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Stage {
     /// `draft`.
     #[serde(rename = "draft")]
@@ -3300,9 +3744,9 @@ pub enum Stage {
     /// `retired`.
     #[serde(rename = "retired")]
     Retired,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for Stage {
@@ -3314,8 +3758,22 @@ impl std::fmt::Display for Stage {
             Self::Stable => "stable",
             Self::Deprecated => "deprecated",
             Self::Retired => "retired",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for Stage {
+    fn from(text: &str) -> Self {
+        match text {
+            "draft" => Self::Draft,
+            "alpha" => Self::Alpha,
+            "beta" => Self::Beta,
+            "stable" => Self::Stable,
+            "deprecated" => Self::Deprecated,
+            "retired" => Self::Retired,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -3361,7 +3819,7 @@ pub struct Subscription {
 pub type SubscriptionId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SubscriptionPatch {
     /// The consumer's program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -3374,7 +3832,7 @@ pub struct SubscriptionPatch {
     pub plan_id: Option<PlanId>,
     /// Whether calls pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub state: Option<SubscriptionState>,
+    pub state: Option<Option<SubscriptionState>>,
 }
 
 /// What a consumer asks for: the body of a create call.
@@ -3391,8 +3849,24 @@ pub struct SubscriptionSpec {
     pub state: Option<SubscriptionState>,
 }
 
+impl SubscriptionSpec {
+    /// What is required, and nothing else.
+    pub fn new(
+        application_id: impl Into<String>,
+        product_id: impl Into<String>,
+        plan_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            application_id: application_id.into(),
+            product_id: product_id.into(),
+            plan_id: plan_id.into(),
+            state: None,
+        }
+    }
+}
+
 /// Whether a subscription lets calls pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SubscriptionState {
     /// `active`.
     #[serde(rename = "active")]
@@ -3403,9 +3877,9 @@ pub enum SubscriptionState {
     /// `cancelled`.
     #[serde(rename = "cancelled")]
     Cancelled,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for SubscriptionState {
@@ -3414,8 +3888,19 @@ impl std::fmt::Display for SubscriptionState {
             Self::Active => "active",
             Self::Suspended => "suspended",
             Self::Cancelled => "cancelled",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for SubscriptionState {
+    fn from(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "suspended" => Self::Suspended,
+            "cancelled" => Self::Cancelled,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -3429,8 +3914,18 @@ pub struct Target {
     pub weight: Option<u64>,
 }
 
+impl Target {
+    /// What is required, and nothing else.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            weight: None,
+        }
+    }
+}
+
 /// How long parts of a call may take, in milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// To open a connection, TLS included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -3471,6 +3966,21 @@ pub struct TokenRequest {
     pub scope: Option<String>,
 }
 
+impl TokenRequest {
+    /// What is required, and nothing else.
+    pub fn new(grant_type: impl Into<String>) -> Self {
+        Self {
+            grant_type: grant_type.into(),
+            username: None,
+            password: None,
+            refresh_token: None,
+            client_id: None,
+            client_secret: None,
+            scope: None,
+        }
+    }
+}
+
 /// The token to end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TokenRevocation {
@@ -3479,6 +3989,16 @@ pub struct TokenRevocation {
     /// Which of the two it is; taken and not looked at, because it can be seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_type_hint: Option<String>,
+}
+
+impl TokenRevocation {
+    /// What is required, and nothing else.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self {
+            token: token.into(),
+            token_type_hint: None,
+        }
+    }
 }
 
 /// Tokens as the token endpoint answers them (RFC 6749 §5.1).
@@ -3684,7 +4204,7 @@ pub struct Upstream {
 pub type UpstreamId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UpstreamPatch {
     /// Unique in the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -3694,20 +4214,20 @@ pub struct UpstreamPatch {
     pub targets: Option<Vec<Target>>,
     /// What is spoken to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<UpstreamProtocol>,
+    pub protocol: Option<Option<UpstreamProtocol>>,
     /// How long to wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeouts: Option<Timeouts>,
+    pub timeouts: Option<Option<Timeouts>>,
     /// Idle connections kept per core: 0 to 1024.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle_connections_max: Option<u64>,
+    pub idle_connections_max: Option<Option<u64>>,
     /// Send the client's `Host` on instead of the target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preserve_host: Option<bool>,
+    pub preserve_host: Option<Option<bool>>,
 }
 
 /// The HTTP version spoken to an upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum UpstreamProtocol {
     /// `http1`.
     #[serde(rename = "http1")]
@@ -3715,9 +4235,9 @@ pub enum UpstreamProtocol {
     /// `http2`.
     #[serde(rename = "http2")]
     Http2,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for UpstreamProtocol {
@@ -3725,8 +4245,18 @@ impl std::fmt::Display for UpstreamProtocol {
         f.write_str(match self {
             Self::Http1 => "http1",
             Self::Http2 => "http2",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for UpstreamProtocol {
+    fn from(text: &str) -> Self {
+        match text {
+            "http1" => Self::Http1,
+            "http2" => Self::Http2,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -3749,6 +4279,20 @@ pub struct UpstreamSpec {
     /// Send the client's `Host` on instead of the target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve_host: Option<bool>,
+}
+
+impl UpstreamSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, targets: Vec<Target>) -> Self {
+        Self {
+            name: name.into(),
+            targets,
+            protocol: None,
+            timeouts: None,
+            idle_connections_max: None,
+            preserve_host: None,
+        }
+    }
 }
 
 /// Counted calls of one operation, application, plan and hour. Every accepted call is in exactly one row.
@@ -3824,7 +4368,7 @@ pub struct User {
 pub type UserId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UserPatch {
     /// What people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -3877,7 +4421,7 @@ pub struct Version {
 pub type VersionId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct VersionPatch {
     /// As in the contract's `info.version`; unique in the API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -3887,7 +4431,7 @@ pub struct VersionPatch {
     pub stage: Option<Stage>,
     /// When a deprecated version will be retired (RFC 8594).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sunset_at: Option<Timestamp>,
+    pub sunset_at: Option<Option<Timestamp>>,
 }
 
 /// The editable part of a `Version`.
@@ -3902,8 +4446,19 @@ pub struct VersionSpec {
     pub sunset_at: Option<Timestamp>,
 }
 
+impl VersionSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, stage: Stage) -> Self {
+        Self {
+            name: name.into(),
+            stage,
+            sunset_at: None,
+        }
+    }
+}
+
 /// Who finds a product in the portal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Visibility {
     /// `private`.
     #[serde(rename = "private")]
@@ -3911,9 +4466,9 @@ pub enum Visibility {
     /// `public`.
     #[serde(rename = "public")]
     Public,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for Visibility {
@@ -3921,8 +4476,18 @@ impl std::fmt::Display for Visibility {
         f.write_str(match self {
             Self::Private => "private",
             Self::Public => "public",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for Visibility {
+    fn from(text: &str) -> Self {
+        match text {
+            "private" => Self::Private,
+            "public" => Self::Public,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -3973,7 +4538,7 @@ pub struct Work {
 pub type WorkId = String;
 
 /// How far a piece of work is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WorkStatus {
     /// `running`.
     #[serde(rename = "running")]
@@ -3987,9 +4552,9 @@ pub enum WorkStatus {
     /// `cancelled`.
     #[serde(rename = "cancelled")]
     Cancelled,
-    /// A value that this client does not know yet.
-    #[serde(other)]
-    Unrecognized,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
 }
 
 impl std::fmt::Display for WorkStatus {
@@ -3999,8 +4564,20 @@ impl std::fmt::Display for WorkStatus {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
-            Self::Unrecognized => "unrecognized",
+            Self::Unrecognized(text) => text,
         })
+    }
+}
+
+impl From<&str> for WorkStatus {
+    fn from(text: &str) -> Self {
+        match text {
+            "running" => Self::Running,
+            "succeeded" => Self::Succeeded,
+            "failed" => Self::Failed,
+            "cancelled" => Self::Cancelled,
+            other => Self::Unrecognized(other.to_owned()),
+        }
     }
 }
 
@@ -4030,7 +4607,7 @@ pub struct Workspace {
 pub type WorkspaceId = String;
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct WorkspacePatch {
     /// Unique in the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]

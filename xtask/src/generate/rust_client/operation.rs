@@ -6,6 +6,8 @@ use super::names::{doc, pascal, snake};
 use super::schema::{Types, description};
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+/// Query parameters that would make an answer other than its type.
+const RESHAPING: [&str; 1] = ["fields"];
 /// Headers that the client sends of its own accord.
 const OWN_HEADERS: [&str; 5] = [
     "authorization",
@@ -20,14 +22,17 @@ const OWN_HEADERS: [&str; 5] = [
 enum Body {
     Nothing,
     Json(String),
-    MergePatch,
+    MergePatch(String),
     Form(String),
+    /// Bytes of this media type.
     Raw(String),
+    /// Bytes of a media type that the caller names.
+    RawOfKind,
 }
 
 /// What comes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Nothing,
     Json(String),
     Raw,
@@ -35,24 +40,26 @@ enum Answer {
 
 /// A parameter that is not in the path.
 #[derive(Debug)]
-struct Parameter {
-    wire: String,
-    header: bool,
+pub(super) struct Parameter {
+    pub(super) wire: String,
+    pub(super) header: bool,
 }
 
 /// One method of the client.
 #[derive(Debug)]
 pub(super) struct Operation {
-    name: String,
-    method: &'static str,
-    path: String,
+    pub(super) name: String,
+    pub(super) method: &'static str,
+    pub(super) path: String,
     documentation: String,
-    in_path: Vec<String>,
-    parameters: Vec<Parameter>,
+    pub(super) in_path: Vec<String>,
+    pub(super) parameters: Vec<Parameter>,
     body: Body,
-    answer: Answer,
+    pub(super) answer: Answer,
     /// The type of the entries, for pages that can be followed.
-    entries: Option<String>,
+    pub(super) entries: Option<String>,
+    /// The fields of an entry that hold one value each.
+    pub(super) scalars: Vec<String>,
 }
 
 /// All operations of a document, in its order; or why one cannot be called.
@@ -88,6 +95,7 @@ fn read<'a>(
     let Some((answer, entries)) = answer(answers, &name, types) else {
         return Ok(None);
     };
+    let scalars = entries.as_ref().map(|(_, items)| types.scalars(items));
     let listed = |owner: &'a Value| {
         owner
             .get("parameters")
@@ -121,7 +129,7 @@ fn read<'a>(
     let others: Vec<&Value> = parameters
         .into_iter()
         .filter(|parameter| match place(parameter).as_str() {
-            "query" => true,
+            "query" => !RESHAPING.contains(&wire(parameter).as_str()),
             "header" => !OWN_HEADERS.contains(&wire(parameter).to_lowercase().as_str()),
             _ => false,
         })
@@ -144,7 +152,10 @@ fn read<'a>(
             })
             .collect(),
         body: body(operation, &name, types)?,
-        entries: entries.filter(|_| others.iter().any(|parameter| wire(parameter) == "cursor")),
+        entries: entries
+            .map(|(name, _)| name)
+            .filter(|_| others.iter().any(|parameter| wire(parameter) == "cursor")),
+        scalars: scalars.unwrap_or_default(),
         answer,
         name,
         method,
@@ -160,21 +171,22 @@ fn body<'a>(operation: &'a Value, name: &str, types: &mut Types<'a>) -> Result<B
     let Some((kind, media)) = content.and_then(|content| content.iter().next()) else {
         return Err(format!("{name}: the body has no content"));
     };
-    let mut schema = |kind: &str| {
-        let schema = media.get("schema").unwrap_or(&Value::Null);
-        let _ = kind;
-        types.name_of(schema, &format!("{}Body", pascal(name)))
-    };
+    let schema = media.get("schema").unwrap_or(&Value::Null);
+    let mut schema = || types.name_of(schema, &format!("{}Body", pascal(name)));
     Ok(match kind.as_str() {
-        "application/json" => Body::Json(schema(kind)),
-        "application/merge-patch+json" => Body::MergePatch,
-        "application/x-www-form-urlencoded" => Body::Form(schema(kind)),
+        "application/json" => Body::Json(schema()),
+        "application/merge-patch+json" => Body::MergePatch(schema()),
+        "application/x-www-form-urlencoded" => Body::Form(schema()),
+        _ if content.is_some_and(|content| content.len() > 1) => Body::RawOfKind,
         other => Body::Raw(other.to_owned()),
     })
 }
 
+/// Type and schema of a page's entries, for answers that are pages.
+type Entries<'a> = Option<(String, &'a Value)>;
+
 /// The answer of the first success; `None` for streams, which have no method.
-fn answer<'a>(answers: &'a Value, name: &str, types: &mut Types<'a>) -> Option<(Answer, Option<String>)> {
+fn answer<'a>(answers: &'a Value, name: &str, types: &mut Types<'a>) -> Option<(Answer, Entries<'a>)> {
     let success = ["200", "201", "202", "204"]
         .iter()
         .find_map(|status| answers.get(*status));
@@ -193,7 +205,7 @@ fn answer<'a>(answers: &'a Value, name: &str, types: &mut Types<'a>) -> Option<(
     };
     let answer = types.name_of(schema, &format!("{}Answer", pascal(name)));
     let items = types.resolve(schema).pointer("/properties/data/items");
-    let entries = items.map(|items| types.name_of(items, &format!("{answer}DataItem")));
+    let entries = items.map(|items| (types.name_of(items, &format!("{answer}DataItem")), items));
     Some((Answer::Json(answer), entries))
 }
 
@@ -231,10 +243,15 @@ impl Operation {
         }
         let body = match &self.body {
             Body::Nothing => None,
-            Body::Json(kind) | Body::Form(kind) => Some(format!("&{}", outside(kind))),
-            Body::MergePatch => Some("&Value".to_owned()),
-            Body::Raw(_) => Some("Bytes".to_owned()),
+            Body::Json(kind) | Body::MergePatch(kind) | Body::Form(kind) => {
+                Some(format!("&{}", outside(kind)))
+            }
+            Body::Raw(_) | Body::RawOfKind => Some("Bytes".to_owned()),
         };
+        if self.body == Body::RawOfKind {
+            typed.push_str(", media_type: &'static str");
+            plain.push("media_type".to_owned());
+        }
         if let Some(kind) = body {
             typed.push_str(&format!(", body: {kind}"));
             plain.push("body".to_owned());
@@ -264,9 +281,10 @@ impl Operation {
         match &self.body {
             Body::Nothing => {}
             Body::Json(_) => call.push_str(".json(body)?"),
-            Body::MergePatch => call.push_str(".merge_patch(body)?"),
+            Body::MergePatch(_) => call.push_str(".merge_patch(body)?"),
             Body::Form(_) => call.push_str(".form(body)?"),
             Body::Raw(kind) => call.push_str(&format!(".raw(\"{kind}\", body)")),
+            Body::RawOfKind => call.push_str(".raw(media_type, body)"),
         }
         let send = match self.answer {
             Answer::Nothing => "send_nothing",

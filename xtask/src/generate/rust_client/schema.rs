@@ -1,6 +1,6 @@
 //! Schemas become types.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,14 @@ use super::names::{doc, pascal, snake};
 pub(super) struct Types<'a> {
     document: &'a Value,
     made: BTreeMap<String, String>,
+    /// What bodies of requests are made of: callers build these.
+    sent: BTreeSet<&'a str>,
+    /// Those of them that are merge patches.
+    patches: BTreeSet<&'a str>,
 }
+
+/// Up to so many required fields are arguments of `new`.
+const ARGUMENTS_MAX: usize = 5;
 
 impl<'a> Types<'a> {
     /// Makes a type of every component schema.
@@ -19,7 +26,10 @@ impl<'a> Types<'a> {
         let mut types = Self {
             document,
             made: BTreeMap::new(),
+            sent: BTreeSet::new(),
+            patches: BTreeSet::new(),
         };
+        types.find_sent();
         let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
         for (name, schema) in schemas.into_iter().flatten() {
             types.define(&pascal(name), schema);
@@ -136,11 +146,46 @@ impl<'a> Types<'a> {
         names
     }
 
+    /// Finds what callers build.
+    fn find_sent(&mut self) {
+        let paths = self.document.get("paths").and_then(Value::as_object);
+        let operations = paths
+            .into_iter()
+            .flat_map(Map::values)
+            .filter_map(Value::as_object);
+        for operation in operations.flat_map(Map::values) {
+            let Some(body) = operation.get("requestBody") else {
+                continue;
+            };
+            if let Some(patch) = body.pointer("/content/application~1merge-patch+json/schema") {
+                self.patches.extend(target(patch));
+            }
+            self.send(body);
+        }
+    }
+
+    fn send(&mut self, part: &'a Value) {
+        match part {
+            Value::Object(fields) => {
+                if let Some(name) = target(part)
+                    && self.sent.insert(name)
+                {
+                    self.send(self.resolve(part));
+                }
+                fields.values().for_each(|part| self.send(part));
+            }
+            Value::Array(parts) => parts.iter().for_each(|part| self.send(part)),
+            _ => {}
+        }
+    }
+
     fn structure(&mut self, name: &str, schema: &'a Value) -> String {
         let mut properties = Vec::new();
         let mut required = Vec::new();
         self.collect(schema, &mut properties, &mut required);
+        let patch = self.patches.iter().any(|sent| pascal(sent) == name);
         let mut fields = String::new();
+        let mut parts = Vec::new();
         for (wire, property) in properties {
             let kind = self.name_of(property, &format!("{name}{}", pascal(wire)));
             let needed = required.contains(&wire.as_str());
@@ -152,13 +197,50 @@ impl<'a> Types<'a> {
             if field.trim_start_matches("r#") != wire {
                 fields.push_str(&format!("    #[serde(rename = \"{wire}\")]\n"));
             }
-            let kind = if needed { kind } else { optional(&kind) };
+            let kind = match (needed, patch) {
+                (true, _) => kind,
+                // Absent leaves the field alone, null removes what it holds: both can be said.
+                (false, true) => format!("Option<{kind}>"),
+                (false, false) => optional(&kind),
+            };
             fields.push_str(&format!("    pub {field}: {kind},\n"));
+            parts.push(Part {
+                text: self.is_text(property),
+                field,
+                kind,
+            });
         }
         let documentation = doc(self.described(schema), &format!("`{name}`."), "");
+        let default = if parts.iter().all(Part::is_optional) {
+            ", Default"
+        } else {
+            ""
+        };
+        let constructor = if self.sent.iter().any(|sent| pascal(sent) == name) {
+            constructor(name, &parts)
+        } else {
+            String::new()
+        };
         format!(
-            "{documentation}#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]\npub struct {name} {{\n{fields}}}\n"
+            "{documentation}#[derive(Debug, Clone{default}, PartialEq, Serialize, Deserialize)]\npub struct {name} {{\n{fields}}}\n{constructor}"
         )
+    }
+
+    fn is_text(&self, schema: &'a Value) -> bool {
+        let schema = self.resolve(schema);
+        kind(schema) == ("string", false) && !is_enum(schema)
+    }
+
+    /// The fields of an object that hold one value each, in the document's order.
+    pub(super) fn scalars(&self, schema: &'a Value) -> Vec<String> {
+        let mut properties = Vec::new();
+        self.collect(schema, &mut properties, &mut Vec::new());
+        let scalar = |property: &'a Value| {
+            let property = self.resolve(nullable(property).unwrap_or(property));
+            !matches!(kind(property).0, "array" | "object" | "")
+        };
+        let scalars = properties.into_iter().filter(|(_, property)| scalar(property));
+        scalars.map(|(wire, _)| wire.clone()).collect()
     }
 
     /// Gathers the properties of an object and of all parts of its `allOf`.
@@ -205,6 +287,53 @@ pub(super) fn description(schema: &Value) -> Option<&str> {
     schema.get("description").and_then(Value::as_str)
 }
 
+/// The last part of a `$ref`.
+fn target(schema: &Value) -> Option<&str> {
+    schema.get("$ref")?.as_str()?.rsplit('/').next()
+}
+
+/// A field of a struct.
+struct Part {
+    field: String,
+    kind: String,
+    /// Whether it is a `String`, under whatever name.
+    text: bool,
+}
+
+impl Part {
+    fn is_optional(&self) -> bool {
+        self.kind.starts_with("Option<")
+    }
+}
+
+/// `new` with what is required, so that callers name only what they mean; nothing if there is nothing to leave out.
+fn constructor(name: &str, parts: &[Part]) -> String {
+    let needed: Vec<&Part> = parts.iter().filter(|part| !part.is_optional()).collect();
+    if needed.len() == parts.len() || !(1..=ARGUMENTS_MAX).contains(&needed.len()) {
+        return String::new();
+    }
+    let argument = |part: &&Part| {
+        let kind = if part.text {
+            "impl Into<String>"
+        } else {
+            &part.kind
+        };
+        format!("{}: {kind}", part.field)
+    };
+    let arguments: Vec<String> = needed.iter().map(argument).collect();
+    let value = |part: &Part| match part.field.as_str() {
+        field if part.is_optional() => format!("{field}: None,\n"),
+        field if part.text => format!("{field}: {field}.into(),\n"),
+        field => format!("{field},\n"),
+    };
+    let values: String = parts.iter().map(value).collect();
+    format!(
+        "\nimpl {name} {{\n/// What is required, and nothing else.\n\
+         pub fn new({}) -> Self {{\nSelf {{\n{values}}}\n}}\n}}\n",
+        arguments.join(", ")
+    )
+}
+
 fn enumeration(name: &str, schema: &Value) -> String {
     let values = schema
         .get("enum")
@@ -212,7 +341,7 @@ fn enumeration(name: &str, schema: &Value) -> String {
         .into_iter()
         .flatten()
         .filter_map(Value::as_str);
-    let (mut variants, mut arms) = (String::new(), String::new());
+    let (mut variants, mut arms, mut reading) = (String::new(), String::new(), String::new());
     for wire in values {
         // `-created_at` sorts the other way round.
         let variant = match wire.strip_prefix('-') {
@@ -223,14 +352,18 @@ fn enumeration(name: &str, schema: &Value) -> String {
             "    /// `{wire}`.\n    #[serde(rename = \"{wire}\")]\n    {variant},\n"
         ));
         arms.push_str(&format!("Self::{variant} => \"{wire}\",\n"));
+        reading.push_str(&format!("\"{wire}\" => Self::{variant},\n"));
     }
     let documentation = doc(description(schema), &format!("`{name}`."), "");
     format!(
-        "{documentation}#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]\npub enum {name} {{\n\
-         {variants}    /// A value that this client does not know yet.\n    #[serde(other)]\n    Unrecognized,\n}}\n\n\
+        "{documentation}#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]\npub enum {name} {{\n\
+         {variants}    /// A value that this client does not know yet, as it came.\n    #[serde(untagged)]\n    \
+         Unrecognized(String),\n}}\n\n\
          impl std::fmt::Display for {name} {{\n\
          fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{\n\
-         f.write_str(match self {{\n{arms}Self::Unrecognized => \"unrecognized\",\n}})\n}}\n}}\n"
+         f.write_str(match self {{\n{arms}Self::Unrecognized(text) => text,\n}})\n}}\n}}\n\n\
+         impl From<&str> for {name} {{\nfn from(text: &str) -> Self {{\nmatch text {{\n{reading}\
+         other => Self::Unrecognized(other.to_owned()),\n}}\n}}\n}}\n"
     )
 }
 

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{operations, types};
+use super::{collections, operations, types};
 
 /// What our generator of OpenAPI documents writes: flattened specs, optional references, pages, merge patches.
 fn document() -> Value {
@@ -14,11 +14,19 @@ fn document() -> Value {
                     "parameters": [
                         { "name": "limit", "in": "query", "schema": { "type": "integer", "minimum": 0 } },
                         { "name": "cursor", "in": "query", "schema": { "type": "string" } },
+                        { "name": "fields", "in": "query", "schema": { "type": "string" } },
                         { "name": "filter[name]", "in": "query", "schema": { "type": ["string", "null"] } },
                         { "name": "X-Gateline-Organization", "in": "header", "schema": { "type": "string" } }
                     ],
                     "responses": { "200": { "content": { "application/json": {
                         "schema": { "$ref": "#/components/schemas/Page_Api" } } } } }
+                },
+                "post": {
+                    "operationId": "create_api",
+                    "requestBody": { "content": { "application/json": {
+                        "schema": { "$ref": "#/components/schemas/ApiSpec" } } } },
+                    "responses": { "201": { "content": { "application/json": {
+                        "schema": { "$ref": "#/components/schemas/Api" } } } } }
                 }
             },
             "/api/v1/apis/{api_id}": {
@@ -28,7 +36,8 @@ fn document() -> Value {
                         { "name": "api_id", "in": "path", "required": true, "schema": { "type": "string" } },
                         { "name": "If-Match", "in": "header", "schema": { "type": "string" } }
                     ],
-                    "requestBody": { "content": { "application/merge-patch+json": { "schema": {} } } },
+                    "requestBody": { "content": { "application/merge-patch+json": {
+                        "schema": { "$ref": "#/components/schemas/ApiPatch" } } } },
                     "responses": { "200": { "content": { "application/json": {
                         "schema": { "$ref": "#/components/schemas/Api" } } } } }
                 },
@@ -53,6 +62,10 @@ fn document() -> Value {
                 "labels": { "type": "object", "additionalProperties": { "type": "integer" } },
                 "stage": { "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Stage" }] },
                 "config": {}
+            } },
+            "ApiPatch": { "type": "object", "properties": {
+                "name": { "type": "string" },
+                "stage": { "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Stage" }] }
             } },
             "Api": { "allOf": [{ "$ref": "#/components/schemas/ApiSpec" }, {
                 "type": "object", "description": "A named interface.", "required": ["id", "revision"],
@@ -96,6 +109,34 @@ fn flattened_specs_become_one_struct() {
 }
 
 #[test]
+fn what_is_sent_is_easy_to_make() {
+    let source = types(&document()).unwrap();
+    has(
+        &source,
+        "impl ApiSpec { /// What is required, and nothing else. pub fn new(name: impl Into<String>) -> Self {",
+    );
+    has(
+        &source,
+        "Default, PartialEq, Serialize, Deserialize)] pub struct ApiPatch",
+    );
+    // Absent and null mean different things in a merge patch.
+    has(&source, "pub stage: Option<Option<Stage>>,");
+    // What the server says next year is kept as it is.
+    has(&source, "#[serde(untagged)] Unrecognized(String),");
+    has(&source, "\"in_use\" => Self::InUse,");
+}
+
+#[test]
+fn lists_become_rows_of_a_table() {
+    let source = collections(&document()).unwrap();
+    has(
+        &source,
+        "Collection { name: \"apis\", path: \"/api/v1/apis\", item: None, creates: true, changes: false, \
+         removes: false, filters: &[\"filter[name]\"], fields: &[\"name\", \"type\", \"stage\", \"id\", \"revision\"], }",
+    );
+}
+
+#[test]
 fn operations_become_methods() {
     let source = operations(&document()).unwrap();
     has(
@@ -105,7 +146,7 @@ fn operations_become_methods() {
     has(&source, ".query(\"filter[name]\", params.filter_name.as_ref())");
     has(
         &source,
-        "async fn update_api( &self, api_id: &str, params: &types::UpdateApiParams, body: &Value, )",
+        "async fn update_api( &self, api_id: &str, params: &types::UpdateApiParams, body: &types::ApiPatch, )",
     );
     has(&source, "format!(\"/api/v1/apis/{}\", segment(api_id))");
     has(&source, ".header(\"If-Match\", params.if_match.as_ref())");
@@ -118,6 +159,10 @@ fn operations_become_methods() {
         "pub async fn list_apis_all(&self, params: &types::ListApisParams) -> Result<Vec<types::Api>, Error>",
     );
     assert!(!source.contains("watch"), "streams have no method");
+    assert!(
+        !source.contains("fields"),
+        "entries without some of their fields are of no type"
+    );
     assert!(
         !source.contains("X-Gateline-Organization"),
         "the client sends it itself"

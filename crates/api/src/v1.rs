@@ -10,7 +10,9 @@ mod contracts;
 mod environments;
 mod gateways;
 mod imports;
+mod invitations;
 mod keys;
+mod links;
 mod memberships;
 mod operations;
 mod organizations;
@@ -34,6 +36,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     [
         auth::endpoints(),
         sessions::endpoints(),
+        links::endpoints(),
         apis::endpoints(),
         versions::endpoints(),
         contracts::endpoints(),
@@ -54,6 +57,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         environments::endpoints(),
         users::endpoints(),
         memberships::endpoints(),
+        invitations::endpoints(),
         clients::endpoints(),
         operations::endpoints(),
     ]

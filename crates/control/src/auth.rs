@@ -9,8 +9,10 @@ mod account;
 mod caller;
 mod grant;
 mod guard;
+mod invitation;
 mod jwt;
 mod password;
+mod reset;
 mod web;
 
 use std::net::IpAddr;
@@ -21,8 +23,10 @@ use store::session::Member;
 
 use crate::{Caller, Control, Error};
 
+pub(crate) use account::check_email;
 pub use grant::Grant;
 pub(crate) use guard::MEMORY as FAILURE_MEMORY;
+pub use invitation::Accepted;
 pub(crate) use jwt::Signer;
 pub(crate) use password::Passwords;
 pub use password::{BYTES_MAX, LEN_MIN};

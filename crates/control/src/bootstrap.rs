@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 
 use domain::identity::{
-    Environment, EnvironmentSpec, Organization, OrganizationSpec, User, Workspace, WorkspaceSpec,
+    Environment, EnvironmentSpec, MembershipSpec, Organization, OrganizationSpec, Role, User, Workspace,
+    WorkspaceSpec,
 };
 use domain::offer::Plan;
 use domain::session::FirstAdmin;
@@ -96,7 +97,13 @@ impl Control {
         }
         self.seed(tx, caller, Plan::new(new(), &(), plan::free())).await?;
         if let Some(owner) = owner {
-            self.insert_membership(tx, caller, &organization, owner).await?;
+            let spec = MembershipSpec {
+                user_id: owner.id,
+                workspace_id: None,
+                role: Role::Owner,
+            };
+            self.insert_membership(tx, caller, (id, spec), &owner.email)
+                .await?;
         }
         self.mark(tx).await?;
         Ok(organization)

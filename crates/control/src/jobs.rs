@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::resource::invitation;
 use crate::{Control, Error, auth, idempotency};
 
 /// How often.
@@ -29,13 +30,15 @@ pub async fn run(control: Control, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Removes expired sessions, kept answers, failures of long ago, and ended work.
+/// Removes expired sessions and links, kept answers, failures of long ago, and ended work.
 pub async fn tidy(control: &Control) -> Result<(), Error> {
     let now = control.now();
     let mut tx = control.store().begin().await?;
     store::session::remove_expired(&mut tx, now).await?;
     store::idempotency::remove_before(&mut tx, now.before(idempotency::KEPT)).await?;
     store::failure::forget_before(&mut tx, now.before(auth::FAILURE_MEMORY)).await?;
+    store::link::forget_invitations_before(&mut tx, now.before(invitation::KEPT)).await?;
+    store::link::forget_resets(&mut tx, now).await?;
     control.tidy_works(&mut tx).await?;
     Ok(tx.commit().await?)
 }

@@ -10,6 +10,7 @@ mod client;
 mod currency;
 mod environment;
 pub(crate) mod fault;
+pub(crate) mod invitation;
 mod key;
 mod membership;
 mod organization;

@@ -83,6 +83,12 @@ codes! {
         "Wait as long as `Retry-After` says.";
     CsrfRejected = "csrf_rejected", 403, "The request did not come from our pages",
         "Send the `X-CSRF-Token` that belongs to the session, or use a bearer token.";
+    LinkInvalid = "link_invalid", 410, "The link is not valid any more",
+        "It was used, replaced or withdrawn, has expired, or was not copied whole. Ask whoever gave it to you for a new one.";
+    InvitationNeedsSignIn = "invitation_needs_sign_in", 401, "Sign in to accept the invitation",
+        "There is an account with the invited address: sign in with it, then accept the invitation.";
+    InvitationOfAnother = "invitation_of_another", 403, "The invitation is for somebody else",
+        "Sign out, and sign in with the account of the invited address.";
     PermissionDenied = "permission_denied", 403, "You may see this but not change it",
         "Ask an admin of the organization for a role that may; `detail` names it.";
 

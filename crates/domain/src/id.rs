@@ -145,6 +145,8 @@ ids! {
     UserId = "usr";
     /// A person's role in an organization or workspace.
     MembershipId = "mem";
+    /// A role that is waiting for somebody to take it.
+    InvitationId = "inv";
     /// A machine that signs in with OAuth2 client credentials.
     ClientId = "cli";
     /// One sign-in of a user, with its refresh token or cookie.

@@ -16,6 +16,7 @@ pub mod finding;
 pub mod id;
 pub mod identity;
 pub mod import;
+pub mod invitation;
 pub mod key;
 pub mod name;
 pub mod node;

@@ -51,35 +51,6 @@ pub struct SignUp {
     pub organization_title: Option<String>,
 }
 
-/// The body of a call by which an admin makes an account for somebody.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewUser {
-    /// The address to sign in with.
-    #[schema(max_length = 254)]
-    pub email: String,
-    /// What people read.
-    #[schema(max_length = 200)]
-    pub name: String,
-    /// A first password; one is made and answered once if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(min_length = 10, max_length = 1024)]
-    pub password: Option<String>,
-    /// The role in the organization of the admin.
-    pub role: Role,
-}
-
-/// A new account; the password is there only if it was made by us.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct MadeUser {
-    /// The account.
-    #[serde(flatten)]
-    pub user: User,
-    /// The first password, shown this once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-}
-
 /// What people may change of their own account; a merge patch is applied to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,7 @@ pub mod entity;
 mod error;
 pub mod failure;
 pub mod idempotency;
+pub mod link;
 pub mod migrate;
 pub mod node;
 pub mod offer;

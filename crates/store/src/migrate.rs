@@ -33,6 +33,7 @@ macro_rules! steps {
 const STEPS: &[Step] = steps! {
     1 "0001_identity";
     2 "0002_catalog";
+    3 "0003_links";
 };
 
 /// The newest version that this program knows.

@@ -13,6 +13,7 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
     for table in [
         "works",
         "clients",
+        "invitations",
         "memberships",
         "plans",
         "environments",
@@ -27,10 +28,13 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
     Ok(())
 }
 
-/// Removes the roles that people have in a workspace.
+/// Removes the roles that people have in a workspace, and those that are waiting for somebody.
 pub async fn remove_workspace_roles(tx: &mut Tx, workspace: WorkspaceId) -> Result<(), Error> {
-    let sql = "DELETE FROM memberships WHERE workspace_id = $1";
-    tx.execute(sql, &[Arg::text(workspace)]).await.map(drop)
+    for table in ["memberships", "invitations"] {
+        let sql = format!("DELETE FROM {table} WHERE workspace_id = $1");
+        tx.execute(&sql, &[Arg::text(workspace)]).await?;
+    }
+    Ok(())
 }
 
 /// How many people own an organization, beside one membership.

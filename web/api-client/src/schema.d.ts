@@ -148,6 +148,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/auth/invitations/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read the invitation of a link
+         * @description What the page shows before somebody accepts. Tries with tokens that are none are slowed down like wrong passwords.
+         */
+        post: operations["read_invitation_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/invitations/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept an invitation
+         * @description Who is signed in with the invited address has the role from now on. If there is no account with that address, one is made with `name` and `password`, and signed in as `create_session` does. An invitation can be accepted once.
+         */
+        post: operations["accept_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/auth/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Choose a new password by a link
+         * @description The link is used up, and every session of the account ends; sign in with the new password.
+         */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/apis": {
         parameters: {
             query?: never;
@@ -1203,11 +1263,7 @@ export interface paths {
          */
         get: operations["list_users"];
         put?: never;
-        /**
-         * Create a user
-         * @description Makes an account and gives it a role in the organization. Without a password one is made and told once.
-         */
-        post: operations["create_user"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1282,6 +1338,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users/{id}/password-reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a link for a new password
+         * @description For somebody who has forgotten theirs: hand the link over, it is good once and for 24 hours. An earlier one is replaced. Only for accounts that belong to no organization but those that you administer.
+         */
+        post: operations["create_password_reset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/memberships": {
         parameters: {
             query?: never;
@@ -1291,15 +1367,11 @@ export interface paths {
         };
         /**
          * List memberships
-         * @description A membership is a person's role in the organization, or in one workspace of it. Only owners make owners, and the last owner stays.
+         * @description A membership is a person's role in the organization, or in one workspace of it; it comes of an invitation. Only owners make owners, and the last owner stays.
          */
         get: operations["list_memberships"];
         put?: never;
-        /**
-         * Create a membership
-         * @description A membership is a person's role in the organization, or in one workspace of it. Only owners make owners, and the last owner stays.
-         */
-        post: operations["create_membership"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1315,14 +1387,14 @@ export interface paths {
         };
         /**
          * Read a membership
-         * @description A membership is a person's role in the organization, or in one workspace of it. Only owners make owners, and the last owner stays.
+         * @description A membership is a person's role in the organization, or in one workspace of it; it comes of an invitation. Only owners make owners, and the last owner stays.
          */
         get: operations["read_membership"];
         put?: never;
         post?: never;
         /**
          * Remove a membership
-         * @description A membership is a person's role in the organization, or in one workspace of it. Only owners make owners, and the last owner stays.
+         * @description A membership is a person's role in the organization, or in one workspace of it; it comes of an invitation. Only owners make owners, and the last owner stays.
          */
         delete: operations["delete_membership"];
         options?: never;
@@ -1331,9 +1403,59 @@ export interface paths {
          * Change a membership
          * @description Send what is to change (JSON Merge Patch, RFC 7396).
          *
-         *     A membership is a person's role in the organization, or in one workspace of it. Only owners make owners, and the last owner stays.
+         *     A membership is a person's role in the organization, or in one workspace of it; it comes of an invitation. Only owners make owners, and the last owner stays.
          */
         patch: operations["update_membership"];
+        trace?: never;
+    };
+    "/api/v1/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List invitations
+         * @description An invitation is a role that waits for the person with an address. Its link is told once, when it is made, to be handed over by whatever way there is; only its hash is kept. It can be accepted once, while whoever made it still has that role or a higher one, and is forgotten thirty days after it expired.
+         */
+        get: operations["list_invitations"];
+        put?: never;
+        /**
+         * Invite somebody
+         * @description An earlier invitation of the same address to the same place is replaced.
+         *
+         *     An invitation is a role that waits for the person with an address. Its link is told once, when it is made, to be handed over by whatever way there is; only its hash is kept. It can be accepted once, while whoever made it still has that role or a higher one, and is forgotten thirty days after it expired.
+         */
+        post: operations["create_invitation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/invitations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an invitation
+         * @description An invitation is a role that waits for the person with an address. Its link is told once, when it is made, to be handed over by whatever way there is; only its hash is kept. It can be accepted once, while whoever made it still has that role or a higher one, and is forgotten thirty days after it expired.
+         */
+        get: operations["read_invitation"];
+        put?: never;
+        post?: never;
+        /**
+         * Withdraw an invitation
+         * @description Its link is of no use from now on. What came of an accepted one is a membership; remove that.
+         */
+        delete: operations["delete_invitation"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/clients": {
@@ -1614,6 +1736,15 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The body of a call that accepts an invitation. */
+        Acceptance: {
+            /** @description What follows `#` in the link. */
+            token: string;
+            /** @description What people read; needed for a new account. */
+            name?: string;
+            /** @description At least ten characters; needed for a new account. */
+            password?: string;
+        };
         /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
         AccountPatch: {
             /** @description Whether they are kept from signing in; their sessions end at once. */
@@ -2119,6 +2250,117 @@ export interface components {
             /** @description Nothing of it was kept. */
             dry_run: boolean;
         };
+        /** @description A role that is waiting for somebody to take it. */
+        Invitation: {
+            /** @description Whom it is for; only an account with this address can accept it. */
+            email: string;
+            /** @description What they will be able to do; at most as much as who invites them. */
+            role: components["schemas"]["Role"];
+            /** @description Where; in the whole organization if absent. */
+            workspace_id?: components["schemas"]["WorkspaceId"];
+            /**
+             * Format: int64
+             * @description Seconds that it is good for: seven days unless said otherwise, thirty at most.
+             * @default 604800
+             */
+            expires_in: number;
+            /** @description Its id. */
+            id: components["schemas"]["InvitationId"];
+            /** @description The tenant it leads to. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The person or machine that made it. */
+            created_by: string;
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description From when on it is of no use any more. */
+            expires_at: components["schemas"]["Timestamp"];
+            /** @description When it was accepted. */
+            accepted_at?: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @description What somebody who has the link is told. */
+        InvitationDetails: {
+            /** @description The title of the organization. */
+            organization: string;
+            /** @description Whom it is for. */
+            email: string;
+            /** @description What they will be able to do. */
+            role: components["schemas"]["Role"];
+            /** @description The title of the workspace, if it is for one only. */
+            workspace?: string;
+            /** @description From when on it is of no use any more. */
+            expires_at: components["schemas"]["Timestamp"];
+            /**
+             * @description Whether there is an account with the address: then sign in before accepting, else choose a name and a
+             *     password.
+             */
+            has_account: boolean;
+        };
+        /** @example inv_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        InvitationId: string;
+        /** @description What an invitation is made of. */
+        InvitationSpec: {
+            /** @description Whom it is for; only an account with this address can accept it. */
+            email: string;
+            /** @description What they will be able to do; at most as much as who invites them. */
+            role: components["schemas"]["Role"];
+            /** @description Where; in the whole organization if absent. */
+            workspace_id?: components["schemas"]["WorkspaceId"];
+            /**
+             * Format: int64
+             * @description Seconds that it is good for: seven days unless said otherwise, thirty at most.
+             * @default 604800
+             */
+            expires_in: number;
+        };
+        /** @description The body of a call that reads an invitation. */
+        InvitationToken: {
+            /** @description What follows `#` in the link. */
+            token: string;
+        };
+        /** @description A new invitation with its link. */
+        IssuedInvitation: {
+            /** @description Whom it is for; only an account with this address can accept it. */
+            email: string;
+            /** @description What they will be able to do; at most as much as who invites them. */
+            role: components["schemas"]["Role"];
+            /** @description Where; in the whole organization if absent. */
+            workspace_id?: components["schemas"]["WorkspaceId"];
+            /**
+             * Format: int64
+             * @description Seconds that it is good for: seven days unless said otherwise, thirty at most.
+             * @default 604800
+             */
+            expires_in: number;
+            /** @description Its id. */
+            id: components["schemas"]["InvitationId"];
+            /** @description The tenant it leads to. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The person or machine that made it. */
+            created_by: string;
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description From when on it is of no use any more. */
+            expires_at: components["schemas"]["Timestamp"];
+            /** @description When it was accepted. */
+            accepted_at?: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            /**
+             * Format: uri
+             * @description The page where it is accepted, shown this once; hand it to whom it is for.
+             */
+            url: string;
+            links?: components["schemas"]["Links"];
+        };
         /** @description A key that was just made: the only time that its text is told. */
         IssuedKey: {
             /** @description The program that uses it. */
@@ -2275,29 +2517,6 @@ export interface components {
             client_secret: string;
             links?: components["schemas"]["Links"];
         };
-        /** @description A new account; the password is there only if it was made by us. */
-        MadeUser: {
-            /** @description Its id. */
-            id: components["schemas"]["UserId"];
-            /** @description The address to sign in with; unique in the installation, compared in lower case. */
-            email: string;
-            /** @description What people read. */
-            name: string;
-            /** @description A user who may not sign in any more. */
-            disabled: boolean;
-            /** @description When it was made. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description When it was last changed. */
-            updated_at: components["schemas"]["Timestamp"];
-            /**
-             * Format: int64
-             * @description Counts its changes; the ETag.
-             */
-            revision: number;
-            /** @description The first password, shown this once. */
-            password?: string;
-            links?: components["schemas"]["Links"];
-        };
         /** @description A person's role in an organization or in one workspace of it. */
         Membership: {
             /** @description Who. */
@@ -2345,17 +2564,6 @@ export interface components {
         };
         /** @example pet-store */
         Name: string;
-        /** @description The body of a call by which an admin makes an account for somebody. */
-        NewUser: {
-            /** @description The address to sign in with. */
-            email: string;
-            /** @description What people read. */
-            name: string;
-            /** @description A first password; one is made and answered once if absent. */
-            password?: string;
-            /** @description The role in the organization of the admin. */
-            role: components["schemas"]["Role"];
-        };
         /** @description A gateway node. */
         Node: {
             /** @description Its id. */
@@ -2493,6 +2701,15 @@ export interface components {
         Page_Environment: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["Environment"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_Invitation: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["Invitation"][];
             /** @description Whether there are more. */
             has_more: boolean;
             /** @description What to pass as `cursor` to get them. */
@@ -2648,6 +2865,23 @@ export interface components {
             current: string;
             /** @description The password from now on. */
             new: string;
+        };
+        /** @description The body of a call that chooses a new password by a link. */
+        PasswordReset: {
+            /** @description What follows `#` in the link. */
+            token: string;
+            /** @description At least ten characters. */
+            password: string;
+        };
+        /** @description A link by which somebody chooses a new password. */
+        PasswordResetLink: {
+            /**
+             * Format: uri
+             * @description The page where the password is chosen, shown this once; hand it to whom it is for.
+             */
+            url: string;
+            /** @description From when on it is of no use any more. */
+            expires_at: components["schemas"]["Timestamp"];
         };
         /**
          * @description A calendar period in UTC.
@@ -3967,6 +4201,168 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `name_taken`: The name is taken */
             409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `sign_in_delayed`: Too many failed sign-ins */
+            429: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_invitation_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "gli_…"
+                 *     }
+                 */
+                "application/json": components["schemas"]["InvitationToken"];
+            };
+        };
+        responses: {
+            /** @description The invitation. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InvitationDetails"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `link_invalid`: The link is not valid any more */
+            410: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `sign_in_delayed`: Too many failed sign-ins */
+            429: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    accept_invitation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "gli_…",
+                 *       "name": "Lee",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Acceptance"];
+            };
+        };
+        responses: {
+            /** @description The role of who is signed in. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Membership"];
+                };
+            };
+            /** @description An account was made, and is signed in. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    "Set-Cookie": components["headers"]["Set-Cookie"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebSession"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `token_invalid`: The access token is not valid; `token_expired`: The access token has expired; `invitation_needs_sign_in`: Sign in to accept the invitation */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `invitation_of_another`: The invitation is for somebody else */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `link_invalid`: The link is not valid any more */
+            410: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `sign_in_delayed`: Too many failed sign-ins */
+            429: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "token": "glp_…",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasswordReset"];
+            };
+        };
+        responses: {
+            /** @description It is set. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `link_invalid`: The link is not valid any more */
+            410: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
@@ -9061,72 +9457,6 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
-    create_user: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
-                 * @example default
-                 */
-                "X-Gateline-Organization"?: components["parameters"]["Organization"];
-                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
-                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "email": "lee@example.com",
-                 *       "name": "Lee",
-                 *       "role": "publisher"
-                 *     }
-                 */
-                "application/json": components["schemas"]["NewUser"];
-            };
-        };
-        responses: {
-            /** @description The account. */
-            201: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    ETag: components["headers"]["ETag"];
-                    Location: components["headers"]["Location"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MadeUser"];
-                };
-            };
-            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
-            400: components["responses"]["Problem"];
-            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
-            401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
-            403: components["responses"]["Problem"];
-            /** @description `not_found`: There is no such thing */
-            404: components["responses"]["Problem"];
-            /** @description `request_timeout`: The request did not arrive in time */
-            408: components["responses"]["Problem"];
-            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken */
-            409: components["responses"]["Problem"];
-            /** @description `body_too_large`: The body is too large */
-            413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
-            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
-            422: components["responses"]["Problem"];
-            /** @description `internal`: Something broke on our side */
-            500: components["responses"]["Problem"];
-            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
-            503: components["responses"]["Problem"];
-            /** @description `storage_full`: The disk is full */
-            507: components["responses"]["Problem"];
-        };
-    };
     read_user: {
         parameters: {
             query?: never;
@@ -9446,6 +9776,58 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    create_password_reset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The user's id. */
+                id: components["schemas"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The link. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasswordResetLink"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
     list_memberships: {
         parameters: {
             query?: {
@@ -9499,71 +9881,6 @@ export interface operations {
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
             503: components["responses"]["Problem"];
-        };
-    };
-    create_membership: {
-        parameters: {
-            query?: never;
-            header?: {
-                /**
-                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
-                 * @example default
-                 */
-                "X-Gateline-Organization"?: components["parameters"]["Organization"];
-                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
-                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "user_id": "usr_01jd9zk5v8e7rbxq3m6t4n2w0c",
-                 *       "role": "publisher"
-                 *     }
-                 */
-                "application/json": components["schemas"]["MembershipSpec"];
-            };
-        };
-        responses: {
-            /** @description It was made. */
-            201: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    ETag: components["headers"]["ETag"];
-                    Location: components["headers"]["Location"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Membership"];
-                };
-            };
-            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
-            400: components["responses"]["Problem"];
-            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
-            401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
-            403: components["responses"]["Problem"];
-            /** @description `not_found`: There is no such thing */
-            404: components["responses"]["Problem"];
-            /** @description `request_timeout`: The request did not arrive in time */
-            408: components["responses"]["Problem"];
-            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
-            409: components["responses"]["Problem"];
-            /** @description `body_too_large`: The body is too large */
-            413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
-            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
-            422: components["responses"]["Problem"];
-            /** @description `internal`: Something broke on our side */
-            500: components["responses"]["Problem"];
-            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
-            503: components["responses"]["Problem"];
-            /** @description `storage_full`: The disk is full */
-            507: components["responses"]["Problem"];
         };
     };
     read_membership: {
@@ -9745,6 +10062,233 @@ export interface operations {
             415: components["responses"]["Problem"];
             /** @description `idempotency_key_reused`: The idempotency key was used for another request */
             422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_invitations: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at";
+                /** @description Only those to this workspace. */
+                "filter[workspace]"?: components["schemas"]["WorkspaceId"];
+                /** @description Only those that were accepted, or were not. */
+                "filter[accepted]"?: "true" | "false";
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Invitation"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "lee@example.com",
+                 *       "role": "publisher",
+                 *       "expires_in": 604800
+                 *     }
+                 */
+                "application/json": components["schemas"]["InvitationSpec"];
+            };
+        };
+        responses: {
+            /** @description The invitation, with its link. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedInvitation"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_invitation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["InvitationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invitation"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_invitation: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["InvitationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `conflict`: It does not fit what is there; `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
             /** @description `precondition_required`: `If-Match` is required */
             428: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */

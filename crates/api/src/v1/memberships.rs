@@ -13,9 +13,16 @@ use crate::endpoint::Endpoint;
 use crate::parameter::{Parameter, one_of};
 use crate::schema::reference;
 
-/// `list_memberships`, `create_membership`, `read_membership`, `update_membership`, `delete_membership`.
+/// `list_memberships`, `read_membership`, `update_membership`, `delete_membership`.
+///
+/// One comes of accepting an invitation: nobody is made a member without having said yes.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    crud::all::<Membership>()
+    vec![
+        crud::list::<Membership>(),
+        crud::read::<Membership>(),
+        crud::update::<Membership>(),
+        crud::delete::<Membership>(),
+    ]
 }
 
 impl Shown for Membership {
@@ -23,8 +30,8 @@ impl Shown for Membership {
     const TAG: &'static str = "organizations";
     const ONE: &'static str = "a membership";
     const MANY: &'static str = "memberships";
-    const ABOUT: &'static str = "A membership is a person's role in the organization, or in one workspace of it. Only owners \
-        make owners, and the last owner stays.";
+    const ABOUT: &'static str = "A membership is a person's role in the organization, or in one workspace of it; it comes of an \
+        invitation. Only owners make owners, and the last owner stays.";
     const REFUSALS: &'static [Code] = &[Code::Conflict];
     type Extra = Nothing;
 

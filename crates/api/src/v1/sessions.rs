@@ -110,7 +110,8 @@ fn cookie(call: &Call) -> Result<&str, Error> {
     }
 }
 
-fn answer_signed_in(call: &Call, signed_in: &WebSignIn) -> Result<Response, Error> {
+/// Answers somebody who is signed in now: the session, with its cookie.
+pub(super) fn answer_signed_in(call: &Call, signed_in: &WebSignIn) -> Result<Response, Error> {
     let mut response = answer::json(StatusCode::CREATED, &signed_in.session)?;
     set_cookie(call, &mut response, &signed_in.cookie, signed_in.max_age)?;
     Ok(response)

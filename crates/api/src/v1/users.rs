@@ -4,8 +4,9 @@ use control::Error;
 use control::resource::ListQuery;
 use domain::Code;
 use domain::id::UserId;
-use domain::identity::{Role, User};
-use domain::session::{MadeUser, NewUser, PasswordChange, UserSpec};
+use domain::identity::User;
+use domain::invitation::PasswordResetLink;
+use domain::session::{PasswordChange, UserSpec};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -19,16 +20,18 @@ use crate::links::Links;
 use crate::page;
 use crate::parameter::Parameter;
 
-/// `list_users`, `create_user`, `read_user`, `update_user`, `read_me`, `update_me`, `change_password`.
+/// `list_users`, `read_user`, `update_user`, `read_me`, `update_me`, `change_password`, `create_password_reset`.
+///
+/// Nobody makes an account for somebody else: people are invited (`create_invitation`).
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         list(),
-        create(),
         read(),
         update(),
         read_me(),
         update_me(),
         change_password(),
+        create_reset(),
     ]
 }
 
@@ -56,35 +59,6 @@ fn list() -> Endpoint {
             let next = last.map(|user| (user.id.to_string(), user.id.to_string()));
             let rows = listed.data.iter().map(shown).collect::<Result<_, _>>()?;
             page::answer(&call, rows, next)
-        })
-}
-
-fn create() -> Endpoint {
-    let example = NewUser {
-        email: "lee@example.com".to_owned(),
-        name: "Lee".to_owned(),
-        password: None,
-        role: Role::Publisher,
-    };
-    Endpoint::post("/api/v1/users", "create_user")
-        .tag("organizations")
-        .says(
-            "Create a user",
-            "Makes an account and gives it a role in the organization. Without a password one is made and told once.",
-        )
-        .body(&example)
-        .answers_shown::<MadeUser, Nothing>(201, "The account.")
-        .with_headers(&["ETag", "Location"])
-        .refuses(&[Code::NameTaken])
-        .to(|call| async move {
-            let body: NewUser = call.json()?;
-            let made = call.control().create_user(&call.caller, &body).await?;
-            let (location, revision) = (path(&made.user), made.user.revision);
-            let mut value = shown(&made.user)?;
-            if let Some(password) = made.password {
-                value["password"] = json!(password);
-            }
-            answer::made(&value, &location, Some(revision))
         })
 }
 
@@ -179,6 +153,26 @@ fn change_password() -> Endpoint {
                 .change_password(&call.caller, &body, cookie, &call.about())
                 .await?;
             Ok(answer::nothing())
+        })
+}
+
+fn create_reset() -> Endpoint {
+    Endpoint::post("/api/v1/users/{id}/password-reset", "create_password_reset")
+        .tag("organizations")
+        .says(
+            "Make a link for a new password",
+            "For somebody who has forgotten theirs: hand the link over, it is good once and for 24 hours. An earlier one \
+             is replaced. Only for accounts that belong to no organization but those that you administer.",
+        )
+        .takes_id::<UserId>("The user's id.")
+        .answers::<PasswordResetLink>(201, "The link.")
+        .refuses(&[Code::Conflict])
+        .to(|call| async move {
+            let control = call.control();
+            let made = control
+                .create_password_reset(&call.caller, call.id()?, &call.about())
+                .await?;
+            answer::json(http::StatusCode::CREATED, &made)
         })
 }
 

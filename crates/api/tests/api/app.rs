@@ -119,10 +119,24 @@ impl TestApp {
     /// A new member of the organization `default`.
     pub(crate) async fn member(&self, role: &str) -> Someone<'_> {
         let email = format!("{role}-{}@example.com", uuid::Uuid::now_v7());
-        let body =
-            json!({ "email": email, "name": role, "password": "long enough for anybody", "role": role });
-        let made = self.owner().await.post("/api/v1/users", body).await.json(201);
-        let user = made["id"].as_str().unwrap().parse().unwrap();
+        self.invited(json!({ "email": email, "role": role })).await
+    }
+
+    /// Who accepts an invitation of the first administrator with a new account.
+    pub(crate) async fn invited(&self, spec: Value) -> Someone<'_> {
+        let made = self
+            .owner()
+            .await
+            .post("/api/v1/invitations", spec)
+            .await
+            .json(201);
+        let body = json!({ "token": token(&made), "name": "Lee", "password": "long enough for anybody" });
+        let accepted = self.anybody().post("/api/v1/auth/invitations/accept", body).await;
+        let user = accepted.json(201)["user"]["id"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
         self.bearer(&self.control.script_token(user).await.unwrap())
     }
 
@@ -134,6 +148,12 @@ impl TestApp {
         let user = signed["user"]["id"].as_str().unwrap().parse().unwrap();
         self.bearer(&self.control.script_token(user).await.unwrap())
     }
+}
+
+/// What stands in the link that was answered.
+pub(crate) fn token(made: &Value) -> &str {
+    let url = made["url"].as_str().unwrap();
+    url.split_once('#').unwrap().1
 }
 
 impl Someone<'_> {

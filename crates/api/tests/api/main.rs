@@ -7,6 +7,7 @@ mod conventions;
 mod documents;
 mod flow;
 mod idempotency;
+mod invitations;
 mod matrix;
 mod nodes;
 mod pages;

@@ -58,6 +58,10 @@ impl World {
         let policy = owner.post("/api/v1/policies", policy).await.json(201);
         let client = json!({ "title": "Pipeline", "role": "viewer" });
         let client = owner.post("/api/v1/clients", client).await.json(201);
+        // The newest user and member, on whom an admin may act.
+        app.member("viewer").await;
+        let invitation = json!({ "email": "waits@example.com", "role": "viewer" });
+        let invitation = owner.post("/api/v1/invitations", invitation).await.json(201);
         let work = owner.with("prefer", "respond-async");
         let work = work
             .post(
@@ -72,6 +76,7 @@ impl World {
             ("key", text(&key, "/id")),
             ("application", text(&key, "/application_id")),
             ("policy", text(&policy, "/id")),
+            ("invitation", text(&invitation, "/id")),
             ("client", text(&client, "/id")),
             ("operation", text(&work, "/id")),
             ("api", api),

@@ -73,6 +73,33 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// Read the invitation of a link
+    ///
+    /// `POST /api/v1/auth/invitations/read`
+    pub async fn read_invitation_link(
+        &self,
+        body: &types::InvitationToken,
+    ) -> Result<types::InvitationDetails, Error> {
+        let call = Call::new(Method::POST, "/api/v1/auth/invitations/read").json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Accept an invitation
+    ///
+    /// `POST /api/v1/auth/invitations/accept`
+    pub async fn accept_invitation(&self, body: &types::Acceptance) -> Result<types::Membership, Error> {
+        let call = Call::new(Method::POST, "/api/v1/auth/invitations/accept").json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Choose a new password by a link
+    ///
+    /// `POST /api/v1/auth/password-reset`
+    pub async fn reset_password(&self, body: &types::PasswordReset) -> Result<(), Error> {
+        let call = Call::new(Method::POST, "/api/v1/auth/password-reset").json(body)?;
+        self.send_nothing(call).await
+    }
+
     /// List APIs
     ///
     /// `GET /api/v1/apis`
@@ -1191,20 +1218,6 @@ impl Client {
         self.send_json(call).await
     }
 
-    /// Create a user
-    ///
-    /// `POST /api/v1/users`
-    pub async fn create_user(
-        &self,
-        params: &types::CreateUserParams,
-        body: &types::NewUser,
-    ) -> Result<types::MadeUser, Error> {
-        let call = Call::new(Method::POST, "/api/v1/users")
-            .header("Idempotency-Key", params.idempotency_key.as_ref())
-            .json(body)?;
-        self.send_json(call).await
-    }
-
     /// Read a user
     ///
     /// `GET /api/v1/users/{id}`
@@ -1262,6 +1275,22 @@ impl Client {
         self.send_nothing(call).await
     }
 
+    /// Make a link for a new password
+    ///
+    /// `POST /api/v1/users/{id}/password-reset`
+    pub async fn create_password_reset(
+        &self,
+        id: &str,
+        params: &types::CreatePasswordResetParams,
+    ) -> Result<types::PasswordResetLink, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/users/{}/password-reset", segment(id)),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref());
+        self.send_json(call).await
+    }
+
     /// List memberships
     ///
     /// `GET /api/v1/memberships`
@@ -1276,20 +1305,6 @@ impl Client {
             .query("filter[user]", params.filter_user.as_ref())
             .query("filter[workspace]", params.filter_workspace.as_ref())
             .query("filter[role]", params.filter_role.as_ref());
-        self.send_json(call).await
-    }
-
-    /// Create a membership
-    ///
-    /// `POST /api/v1/memberships`
-    pub async fn create_membership(
-        &self,
-        params: &types::CreateMembershipParams,
-        body: &types::MembershipSpec,
-    ) -> Result<types::Membership, Error> {
-        let call = Call::new(Method::POST, "/api/v1/memberships")
-            .header("Idempotency-Key", params.idempotency_key.as_ref())
-            .json(body)?;
         self.send_json(call).await
     }
 
@@ -1331,6 +1346,62 @@ impl Client {
         params: &types::DeleteMembershipParams,
     ) -> Result<(), Error> {
         let call = Call::new(Method::DELETE, format!("/api/v1/memberships/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
+    /// List invitations
+    ///
+    /// `GET /api/v1/invitations`
+    pub async fn list_invitations(
+        &self,
+        params: &types::ListInvitationsParams,
+    ) -> Result<types::PageInvitation, Error> {
+        let call = Call::new(Method::GET, "/api/v1/invitations")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("filter[workspace]", params.filter_workspace.as_ref())
+            .query("filter[accepted]", params.filter_accepted.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Invite somebody
+    ///
+    /// `POST /api/v1/invitations`
+    pub async fn create_invitation(
+        &self,
+        params: &types::CreateInvitationParams,
+        body: &types::InvitationSpec,
+    ) -> Result<types::IssuedInvitation, Error> {
+        let call = Call::new(Method::POST, "/api/v1/invitations")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read an invitation
+    ///
+    /// `GET /api/v1/invitations/{id}`
+    pub async fn read_invitation(
+        &self,
+        id: &str,
+        params: &types::ReadInvitationParams,
+    ) -> Result<types::Invitation, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/invitations/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Withdraw an invitation
+    ///
+    /// `DELETE /api/v1/invitations/{id}`
+    pub async fn delete_invitation(
+        &self,
+        id: &str,
+        params: &types::DeleteInvitationParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/invitations/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref());
         self.send_nothing(call).await
     }
@@ -1840,6 +1911,23 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_memberships(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_invitations`](Self::list_invitations), page after page; `params.cursor` is where it begins.
+    pub async fn list_invitations_all(
+        &self,
+        params: &types::ListInvitationsParams,
+    ) -> Result<Vec<types::Invitation>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_invitations(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

@@ -5,6 +5,30 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The body of a call that accepts an invitation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// What follows `#` in the link.
+    pub token: String,
+    /// What people read; needed for a new account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// At least ten characters; needed for a new account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl Acceptance {
+    /// What is required, and nothing else.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self {
+            token: token.into(),
+            name: None,
+            password: None,
+        }
+    }
+}
+
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AccountPatch {
@@ -500,6 +524,13 @@ pub struct CreateEnvironmentParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`create_invitation`](crate::Client::create_invitation).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateInvitationParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`create_key`](crate::Client::create_key).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateKeyParams {
@@ -507,16 +538,16 @@ pub struct CreateKeyParams {
     pub idempotency_key: Option<String>,
 }
 
-/// Optional parameters of [`create_membership`](crate::Client::create_membership).
+/// Optional parameters of [`create_organization`](crate::Client::create_organization).
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct CreateMembershipParams {
+pub struct CreateOrganizationParams {
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
 }
 
-/// Optional parameters of [`create_organization`](crate::Client::create_organization).
+/// Optional parameters of [`create_password_reset`](crate::Client::create_password_reset).
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct CreateOrganizationParams {
+pub struct CreatePasswordResetParams {
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
 }
@@ -574,13 +605,6 @@ pub struct CreateUpstreamParams {
     pub idempotency_key: Option<String>,
 }
 
-/// Optional parameters of [`create_user`](crate::Client::create_user).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct CreateUserParams {
-    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
-    pub idempotency_key: Option<String>,
-}
-
 /// Optional parameters of [`create_version`](crate::Client::create_version).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateVersionParams {
@@ -619,6 +643,13 @@ pub struct DeleteClientParams {
 /// Optional parameters of [`delete_environment`](crate::Client::delete_environment).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteEnvironmentParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_invitation`](crate::Client::delete_invitation).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteInvitationParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
 }
@@ -891,6 +922,128 @@ pub struct Imported {
     pub product: Option<ProductId>,
     /// Nothing of it was kept.
     pub dry_run: bool,
+}
+
+/// A role that is waiting for somebody to take it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Whom it is for; only an account with this address can accept it.
+    pub email: String,
+    /// What they will be able to do; at most as much as who invites them.
+    pub role: Role,
+    /// Where; in the whole organization if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<WorkspaceId>,
+    /// Seconds that it is good for: seven days unless said otherwise, thirty at most.
+    pub expires_in: u64,
+    /// Its id.
+    pub id: InvitationId,
+    /// The tenant it leads to.
+    pub organization_id: OrganizationId,
+    /// The person or machine that made it.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is of no use any more.
+    pub expires_at: Timestamp,
+    /// When it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// What somebody who has the link is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InvitationDetails {
+    /// The title of the organization.
+    pub organization: String,
+    /// Whom it is for.
+    pub email: String,
+    /// What they will be able to do.
+    pub role: Role,
+    /// The title of the workspace, if it is for one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// From when on it is of no use any more.
+    pub expires_at: Timestamp,
+    /// Whether there is an account with the address: then sign in before accepting, else choose a name and a
+    /// password.
+    pub has_account: bool,
+}
+
+/// `InvitationId`.
+pub type InvitationId = String;
+
+/// What an invitation is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InvitationSpec {
+    /// Whom it is for; only an account with this address can accept it.
+    pub email: String,
+    /// What they will be able to do; at most as much as who invites them.
+    pub role: Role,
+    /// Where; in the whole organization if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<WorkspaceId>,
+    /// Seconds that it is good for: seven days unless said otherwise, thirty at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+}
+
+impl InvitationSpec {
+    /// What is required, and nothing else.
+    pub fn new(email: impl Into<String>, role: Role) -> Self {
+        Self {
+            email: email.into(),
+            role,
+            workspace_id: None,
+            expires_in: None,
+        }
+    }
+}
+
+/// The body of a call that reads an invitation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InvitationToken {
+    /// What follows `#` in the link.
+    pub token: String,
+}
+
+/// A new invitation with its link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IssuedInvitation {
+    /// Whom it is for; only an account with this address can accept it.
+    pub email: String,
+    /// What they will be able to do; at most as much as who invites them.
+    pub role: Role,
+    /// Where; in the whole organization if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<WorkspaceId>,
+    /// Seconds that it is good for: seven days unless said otherwise, thirty at most.
+    pub expires_in: u64,
+    /// Its id.
+    pub id: InvitationId,
+    /// The tenant it leads to.
+    pub organization_id: OrganizationId,
+    /// The person or machine that made it.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is of no use any more.
+    pub expires_at: Timestamp,
+    /// When it was accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// The page where it is accepted, shown this once; hand it to whom it is for.
+    pub url: String,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// A key that was just made: the only time that its text is told.
@@ -1389,6 +1542,89 @@ impl From<&str> for ListEnvironmentsParamsSort {
             "created_at" => Self::CreatedAt,
             "name" => Self::Name,
             "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_invitations`](crate::Client::list_invitations).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListInvitationsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListInvitationsParamsSort>,
+    /// Only those to this workspace.
+    pub filter_workspace: Option<WorkspaceId>,
+    /// Only those that were accepted, or were not.
+    pub filter_accepted: Option<ListInvitationsParamsFilterAccepted>,
+}
+
+/// `ListInvitationsParamsFilterAccepted`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListInvitationsParamsFilterAccepted {
+    /// `true`.
+    #[serde(rename = "true")]
+    True,
+    /// `false`.
+    #[serde(rename = "false")]
+    False,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListInvitationsParamsFilterAccepted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::True => "true",
+            Self::False => "false",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListInvitationsParamsFilterAccepted {
+    fn from(text: &str) -> Self {
+        match text {
+            "true" => Self::True,
+            "false" => Self::False,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListInvitationsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListInvitationsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListInvitationsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListInvitationsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
             other => Self::Unrecognized(other.to_owned()),
         }
     }
@@ -2320,31 +2556,6 @@ pub struct MadeClient {
     pub links: Option<Links>,
 }
 
-/// A new account; the password is there only if it was made by us.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MadeUser {
-    /// Its id.
-    pub id: UserId,
-    /// The address to sign in with; unique in the installation, compared in lower case.
-    pub email: String,
-    /// What people read.
-    pub name: String,
-    /// A user who may not sign in any more.
-    pub disabled: bool,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-    /// Counts its changes; the ETag.
-    pub revision: i64,
-    /// The first password, shown this once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// `links`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub links: Option<Links>,
-}
-
 /// A person's role in an organization or in one workspace of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Membership {
@@ -2401,45 +2612,8 @@ pub struct MembershipSpec {
     pub role: Role,
 }
 
-impl MembershipSpec {
-    /// What is required, and nothing else.
-    pub fn new(user_id: impl Into<String>, role: Role) -> Self {
-        Self {
-            user_id: user_id.into(),
-            workspace_id: None,
-            role,
-        }
-    }
-}
-
 /// `Name`.
 pub type Name = String;
-
-/// The body of a call by which an admin makes an account for somebody.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NewUser {
-    /// The address to sign in with.
-    pub email: String,
-    /// What people read.
-    pub name: String,
-    /// A first password; one is made and answered once if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<String>,
-    /// The role in the organization of the admin.
-    pub role: Role,
-}
-
-impl NewUser {
-    /// What is required, and nothing else.
-    pub fn new(email: impl Into<String>, name: impl Into<String>, role: Role) -> Self {
-        Self {
-            email: email.into(),
-            name: name.into(),
-            password: None,
-            role,
-        }
-    }
-}
 
 /// A gateway node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -2647,6 +2821,18 @@ pub struct PageEnvironment {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageInvitation {
+    /// The entries, in the order asked for.
+    pub data: Vec<Invitation>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageKey {
     /// The entries, in the order asked for.
     pub data: Vec<Key>,
@@ -2844,6 +3030,24 @@ pub struct PasswordChange {
     pub current: String,
     /// The password from now on.
     pub new: String,
+}
+
+/// The body of a call that chooses a new password by a link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PasswordReset {
+    /// What follows `#` in the link.
+    pub token: String,
+    /// At least ten characters.
+    pub password: String,
+}
+
+/// A link by which somebody chooses a new password.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PasswordResetLink {
+    /// The page where the password is chosen, shown this once; hand it to whom it is for.
+    pub url: String,
+    /// From when on it is of no use any more.
+    pub expires_at: Timestamp,
 }
 
 /// A calendar period in UTC.
@@ -3345,6 +3549,13 @@ pub struct ReadContractParams {
 /// Optional parameters of [`read_environment`](crate::Client::read_environment).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadEnvironmentParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_invitation`](crate::Client::read_invitation).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadInvitationParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
     pub if_none_match: Option<String>,
 }

@@ -97,6 +97,19 @@ impl Caller {
         self.organization.ok_or_else(|| Error::not_found("organization"))
     }
 
+    /// Checks that a role in the organization is not higher than the caller's own: nobody gives more than they
+    /// have, to people or machines, or takes over what may do more.
+    ///
+    /// # Errors
+    /// `permission_denied`.
+    pub(crate) fn within(&self, role: Role) -> Result<(), Error> {
+        if self.roles.organization >= Some(role) {
+            return Ok(());
+        }
+        let detail = format!("Your own role is not {} or higher.", role.as_str());
+        Err(Error::refused(Code::PermissionDenied, detail))
+    }
+
     /// The person who calls.
     ///
     /// # Errors

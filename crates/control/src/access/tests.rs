@@ -152,7 +152,7 @@ fn machines_have_roles_like_people_but_no_account() {
     let mut caller = member(ours, Some(Role::Publisher));
     caller.principal = Principal::Client(ClientId::new(Uuid::now_v7()));
     assert!(access.check(&caller, "import_api", ours, None).is_ok());
-    assert!(access.check(&caller, "create_membership", ours, None).is_err());
+    assert!(access.check(&caller, "create_invitation", ours, None).is_err());
     assert_eq!(caller.user().unwrap_err().code(), Code::NotFound);
 }
 

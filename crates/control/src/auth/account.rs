@@ -1,8 +1,8 @@
-//! Accounts: signing up, making users, changing passwords.
+//! Accounts: signing up, disabling users, changing passwords.
 
 use domain::id::{MembershipId, OrganizationId, UserId};
 use domain::identity::{Membership, MembershipSpec, Organization, OrganizationSpec, Role, User};
-use domain::session::{MadeUser, NewUser, PasswordChange, SignUp, SignedUp, UserSpec};
+use domain::session::{PasswordChange, SignUp, SignedUp, UserSpec};
 use domain::{Code, Name};
 use serde_json::Value;
 use store::entity::{self, Condition};
@@ -57,41 +57,6 @@ impl Control {
         tx.commit().await?;
         let signed_in = self.begin_web_session(user.id, about).await?;
         Ok((SignedUp { user, organization }, signed_in))
-    }
-
-    /// Makes an account for somebody and gives it a role in the caller's organization.
-    ///
-    /// # Errors
-    /// `name_taken` if there is an account with this address already.
-    pub async fn create_user(&self, caller: &Caller, body: &NewUser) -> Result<MadeUser, Error> {
-        let organization = caller.organization()?;
-        self.access().check(caller, "create_user", organization, None)?;
-        let email = check_email("/email", &body.email)?;
-        let name = check_name("/name", &body.name)?;
-        let (secret, made) = match &body.password {
-            Some(password) => {
-                password::check("/password", password, &email)?;
-                (password.clone(), None)
-            }
-            None => {
-                let password = crate::secret::token("")?;
-                (password.clone(), Some(password))
-            }
-        };
-        let hash = self.inner.passwords.hash(&secret).await?;
-        let mut tx = self.begin(caller).await?;
-        let user = self.insert_user(&mut tx, &email, &name, hash).await?;
-        self.note(&mut tx, caller, "create_user", None, Some(&user))
-            .await?;
-        let spec = MembershipSpec {
-            user_id: user.id,
-            workspace_id: None,
-            role: body.role,
-        };
-        self.create_in::<Membership>(&mut tx, caller, &(), spec, &[])
-            .await?;
-        tx.commit().await?;
-        Ok(MadeUser { user, password: made })
     }
 
     /// Lists the people who belong to the caller's organization.
@@ -261,31 +226,29 @@ impl Control {
         Ok(user)
     }
 
-    /// Inserts a membership without asking whether the caller may, for founders of organizations.
+    /// Inserts a membership without asking whether the caller may: for founders of organizations, and for who
+    /// was invited.
     pub(crate) async fn insert_membership(
         &self,
         tx: &mut Tx,
         caller: &Caller,
-        organization: &Organization,
-        user: &User,
-    ) -> Result<(), Error> {
+        (organization, spec): (OrganizationId, MembershipSpec),
+        email: &str,
+    ) -> Result<Membership, Error> {
         let now = self.now();
         let membership = Membership {
             id: MembershipId::new(self.uuid()),
-            organization_id: organization.id,
-            spec: MembershipSpec {
-                user_id: user.id,
-                workspace_id: None,
-                role: Role::Owner,
-            },
-            email: user.email.clone(),
+            organization_id: organization,
+            spec,
+            email: email.to_owned(),
             created_at: now,
             updated_at: now,
             revision: 1,
         };
         tx.insert(&membership, &[]).await?;
         self.note(tx, caller, "create_membership", None, Some(&membership))
-            .await
+            .await?;
+        Ok(membership)
     }
 
     /// A name for an organization that nobody has: made of the title, with a number or letters if taken.
@@ -325,7 +288,7 @@ fn belongs_to(organization: OrganizationId) -> Condition {
 }
 
 /// The normal form of an address that could be one; only sending a message would prove it.
-fn check_email(pointer: &str, email: &str) -> Result<String, Error> {
+pub(crate) fn check_email(pointer: &str, email: &str) -> Result<String, Error> {
     let email = normal(email);
     let parts = email.rsplit_once('@');
     let whole = parts.is_some_and(|(local, host)| {

@@ -24,7 +24,8 @@ pub(crate) const MEMORY: Duration = Duration::from_secs(24 * 3600);
 
 /// An attempt to sign in, counted as failed until it succeeds, so that many at once do not count as one.
 pub(super) struct Attempt {
-    account: String,
+    /// None if it is not about an account: who tries links tries all of them at once.
+    account: Option<String>,
     address: Option<String>,
     failures: i64,
 }
@@ -38,10 +39,7 @@ impl Control {
         about: &About,
     ) -> Result<UserId, Error> {
         let email = super::account::normal(email);
-        // Hashed, because what is typed into this field may be a password.
-        let attempt = self
-            .attempt(&format!("account:{}", token_hash(&email)), about)
-            .await?;
+        let attempt = self.attempt(&account(&email), about).await?;
         let found = session::credentials(&mut self.store(), &email).await?;
         let stored = found
             .as_ref()
@@ -71,15 +69,24 @@ impl Control {
 
     /// Counts an attempt, or refuses it because it comes too soon after failed ones.
     pub(super) async fn attempt(&self, account: &str, about: &About) -> Result<Attempt, Error> {
+        self.attempt_of(Some(account.to_owned()), about).await
+    }
+
+    /// The same for an attempt to use a link.
+    pub(super) async fn attempt_link(&self, about: &About) -> Result<Attempt, Error> {
+        self.attempt_of(None, about).await
+    }
+
+    async fn attempt_of(&self, account: Option<String>, about: &About) -> Result<Attempt, Error> {
         let address = about.address.map(network);
         let mut tx = self.store().begin().await?;
         let mut failures = 0;
-        for subject in [Some(account), address.as_deref()].into_iter().flatten() {
+        for subject in [account.as_deref(), address.as_deref()].into_iter().flatten() {
             failures = failures.max(self.count(&mut tx, subject, FREE).await?);
         }
         tx.commit().await?;
         Ok(Attempt {
-            account: account.to_owned(),
+            account,
             address,
             failures,
         })
@@ -123,12 +130,16 @@ impl Control {
     /// sign in to an account of their own in between.
     pub(super) async fn succeeded(&self, attempt: Attempt) -> Result<(), Error> {
         let mut tx = self.store().begin().await?;
-        failure::forget(&mut tx, &attempt.account).await?;
+        if let Some(account) = &attempt.account {
+            failure::forget(&mut tx, account).await?;
+        }
         if let Some(address) = &attempt.address {
             failure::take_back(&mut tx, address).await?;
         }
         tx.commit().await?;
-        Counters::count(&self.inner.counters.sign_ins);
+        if attempt.account.is_some() {
+            Counters::count(&self.inner.counters.sign_ins);
+        }
         Ok(())
     }
 
@@ -140,8 +151,9 @@ impl Control {
         about: &About,
     ) -> Result<Error, Error> {
         Counters::count(&self.inner.counters.sign_ins_failed);
+        let subject = attempt.account.unwrap_or_default();
         tracing::warn!(
-            subject = %attempt.account, failures = attempt.failures, address = ?about.address,
+            %subject, failures = attempt.failures, address = ?about.address,
             "a sign-in failed"
         );
         if let Some(organization) = organization {
@@ -151,7 +163,7 @@ impl Control {
             let change = Change {
                 organization,
                 action: "sign_in_failed",
-                resource: attempt.account,
+                resource: subject,
                 before: None,
                 after: Some(serde_json::json!({ "failures": attempt.failures, "address": address })),
             };
@@ -163,6 +175,11 @@ impl Control {
             "Name or password is wrong.",
         ))
     }
+}
+
+/// The subject of an account. Hashed, because what is typed into the field of an address may be a password.
+pub(super) fn account(email: &str) -> String {
+    format!("account:{}", token_hash(email))
 }
 
 /// Seconds until the next attempt: 2, 4, 8… when more than the free ones were made.

@@ -3,33 +3,32 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use domain::audit::AuditEntry;
-use domain::identity::{
-    Client, ClientSpec, Membership, MembershipSpec, Organization, OrganizationSpec, Role,
-};
-use domain::session::{FirstAdmin, NewUser, PasswordChange, SignUp, Tokens};
+use domain::identity::{Client, ClientSpec, Membership, Organization, OrganizationSpec, Role};
+use domain::invitation::{Acceptance, IssuedInvitation};
+use domain::session::{FirstAdmin, PasswordChange, SignUp, Tokens};
 use domain::{Code, Timestamp};
 use serde_json::json;
 use store::entity::{self, Condition};
 use store::on_both;
 
-use super::{About, Csrf, Grant};
+use super::{About, Accepted, Csrf, Grant};
 use crate::audit::Filter;
 use crate::resource::ListQuery;
 use crate::{Caller, Control, Error, Settings};
 
-const PASSWORD: &str = "correct horse battery";
+pub(super) const PASSWORD: &str = "correct horse battery";
 
 /// A control plane as the program opens it.
-struct World {
-    control: Control,
-    admin: FirstAdmin,
+pub(super) struct World {
+    pub(super) control: Control,
+    pub(super) admin: FirstAdmin,
     now: Arc<AtomicI64>,
     data: tempfile::TempDir,
     url: String,
 }
 
 impl World {
-    async fn new(url: String) -> Self {
+    pub(super) async fn new(url: String) -> Self {
         let now = Arc::new(AtomicI64::new(1_800_000_000_000_000));
         let data = tempfile::tempdir().unwrap();
         let control = open(&url, &data, &now).await;
@@ -43,11 +42,11 @@ impl World {
         }
     }
 
-    fn pass(&self, seconds: i64) {
+    pub(super) fn pass(&self, seconds: i64) {
         self.now.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
-    async fn password(&self, email: &str, password: &str) -> Result<Tokens, Error> {
+    pub(super) async fn password(&self, email: &str, password: &str) -> Result<Tokens, Error> {
         let grant = Grant::Password {
             username: email.to_owned(),
             password: password.to_owned(),
@@ -55,18 +54,18 @@ impl World {
         self.control.grant(&grant, &about()).await
     }
 
-    async fn refresh(&self, token: &str) -> Result<Tokens, Error> {
+    pub(super) async fn refresh(&self, token: &str) -> Result<Tokens, Error> {
         let grant = Grant::RefreshToken {
             refresh_token: token.to_owned(),
         };
         self.control.grant(&grant, &About::default()).await
     }
 
-    async fn bearer(&self, token: &str) -> Result<Caller, Error> {
+    pub(super) async fn bearer(&self, token: &str) -> Result<Caller, Error> {
         self.control.authenticate_bearer(token, &About::default()).await
     }
 
-    async fn owner(&self) -> Caller {
+    pub(super) async fn owner(&self) -> Caller {
         let tokens = self
             .password(&self.admin.email, &self.admin.password)
             .await
@@ -74,7 +73,7 @@ impl World {
         self.bearer(&tokens.access_token).await.unwrap()
     }
 
-    async fn sign_up(&self, email: &str) -> Result<(Organization, super::WebSignIn), Error> {
+    pub(super) async fn sign_up(&self, email: &str) -> Result<(Organization, super::WebSignIn), Error> {
         let body = SignUp {
             email: email.to_owned(),
             password: PASSWORD.to_owned(),
@@ -85,7 +84,45 @@ impl World {
         Ok((made.organization, signed_in))
     }
 
-    async fn audit(&self, caller: &Caller, action: &str) -> Vec<AuditEntry> {
+    /// Somebody who signs in with the password of these tests.
+    pub(super) async fn person(&self, email: &str) -> Caller {
+        let tokens = self.password(email, PASSWORD).await.unwrap();
+        self.bearer(&tokens.access_token).await.unwrap()
+    }
+
+    pub(super) async fn invite(
+        &self,
+        caller: &Caller,
+        email: &str,
+        role: Role,
+    ) -> Result<IssuedInvitation, Error> {
+        let spec = json!({ "email": email, "role": role });
+        self.control
+            .create_invitation(caller, serde_json::from_value(spec).unwrap())
+            .await
+    }
+
+    pub(super) async fn accept(
+        &self,
+        caller: &Caller,
+        invitation: &IssuedInvitation,
+    ) -> Result<Accepted, Error> {
+        let body = Acceptance {
+            token: token_of(&invitation.url).to_owned(),
+            name: Some("Lee".to_owned()),
+            password: Some(PASSWORD.to_owned()),
+        };
+        self.control.accept_invitation(caller, &body, &about()).await
+    }
+
+    /// Somebody new who was invited and has accepted.
+    pub(super) async fn joined(&self, caller: &Caller, email: &str, role: Role) -> Caller {
+        let invitation = self.invite(caller, email, role).await.unwrap();
+        self.accept(&Caller::anonymous(None), &invitation).await.unwrap();
+        self.person(email).await
+    }
+
+    pub(super) async fn audit(&self, caller: &Caller, action: &str) -> Vec<AuditEntry> {
         let filter = Filter {
             action: Some(action.to_owned()),
             limit: 100,
@@ -107,12 +144,17 @@ async fn open(url: &str, data: &tempfile::TempDir, now: &Arc<AtomicI64>) -> Cont
     Control::open(settings).await.unwrap()
 }
 
-fn about() -> About {
+pub(super) fn about() -> About {
     About {
         address: Some("192.0.2.7".parse().unwrap()),
         request_id: Some("req-1".to_owned()),
         organization: None,
     }
+}
+
+/// What stands in a link.
+pub(super) fn token_of(url: &str) -> &str {
+    url.split_once('#').unwrap().1
 }
 
 fn in_organization(name: &str) -> About {
@@ -122,7 +164,7 @@ fn in_organization(name: &str) -> About {
     }
 }
 
-fn code<T>(result: Result<T, Error>) -> Code {
+pub(super) fn code<T>(result: Result<T, Error>) -> Code {
     match result {
         Ok(_) => panic!("it was allowed"),
         Err(error) => error.code(),
@@ -358,25 +400,15 @@ on_both! {
     async fn people_are_added_disabled_and_owners_stay(url: String) {
         let world = World::new(url).await;
         let (control, owner) = (&world.control, world.owner().await);
-        let body = NewUser {
-            email: "eve@example.org".to_owned(),
-            name: "Eve".to_owned(),
-            password: None,
-            role: Role::Admin,
-        };
-        let made = control.create_user(&owner, &body).await.unwrap();
-        let password = made.password.unwrap();
-        let tokens = world.password("eve@example.org", &password).await.unwrap();
-        let eve = world.bearer(&tokens.access_token).await.unwrap();
+        let eve = world.joined(&owner, "eve@example.org", Role::Admin).await;
         assert_eq!(eve.roles.organization, Some(Role::Admin));
         // An admin does not touch owners, nor becomes one.
-        let user = |email: &str, role| NewUser { email: email.to_owned(), role, ..body.clone() };
-        assert_eq!(code(control.create_user(&eve, &user("o@example.org", Role::Owner)).await), Code::PermissionDenied);
+        assert_eq!(code(world.invite(&eve, "o@example.org", Role::Owner).await), Code::PermissionDenied);
         let disabled = control.set_user_disabled(&eve, world.admin.user_id, true, None).await;
         assert_eq!(code(disabled), Code::PermissionDenied);
         let members = control.list::<Membership>(&eve, &ListQuery::default()).await.unwrap().data;
         let of = |id| members.iter().find(|it| it.spec.user_id == id).unwrap();
-        let (first, hers) = (of(world.admin.user_id), of(made.user.id));
+        let (first, hers) = (of(world.admin.user_id), of(eve.user().unwrap()));
         let raise = json!({ "role": "owner" });
         assert_eq!(code(control.update::<Membership>(&eve, hers.id, &raise, None).await), Code::PermissionDenied);
         assert_eq!(code(control.delete::<Membership>(&eve, first.id, None).await), Code::PermissionDenied);
@@ -389,18 +421,19 @@ on_both! {
         control.update::<Membership>(&owner, first.id, &lower, None).await.unwrap();
         assert_eq!(world.owner().await.roles.organization, Some(Role::Viewer));
         // Disabled: at once, for tokens and passwords.
-        let eve = world.bearer(&tokens.access_token).await.unwrap();
-        let members = control.create_user(&eve, &user("fay@example.org", Role::Viewer)).await.unwrap();
-        let fay = world.password("fay@example.org", &members.password.unwrap()).await.unwrap();
-        control.set_user_disabled(&eve, members.user.id, true, Some(1)).await.unwrap();
+        let eve = world.person("eve@example.org").await;
+        world.joined(&eve, "fay@example.org", Role::Viewer).await;
+        let fay = world.password("fay@example.org", PASSWORD).await.unwrap();
+        let id = world.bearer(&fay.access_token).await.unwrap().user().unwrap();
+        control.set_user_disabled(&eve, id, true, Some(1)).await.unwrap();
         assert_eq!(code(world.bearer(&fay.access_token).await), Code::TokenInvalid);
         // Members of other organizations are not ours to disable.
-        let (_, _) = world.sign_up("ann@example.org").await.unwrap();
-        let ann = store::session::credentials(&mut control.store(), "ann@example.org").await.unwrap().unwrap();
-        let spec = MembershipSpec { user_id: ann.user_id, workspace_id: None, role: Role::Viewer };
-        control.create::<Membership>(&eve, &(), spec.clone()).await.unwrap();
-        assert_eq!(code(control.create::<Membership>(&eve, &(), spec).await), Code::Conflict);
-        assert_eq!(code(control.set_user_disabled(&eve, ann.user_id, true, None).await), Code::Conflict);
+        world.sign_up("ann@example.org").await.unwrap();
+        let ann = world.person("ann@example.org").await;
+        let invitation = world.invite(&eve, "ann@example.org", Role::Viewer).await.unwrap();
+        world.accept(&ann, &invitation).await.unwrap();
+        let disabled = control.set_user_disabled(&eve, ann.user().unwrap(), true, None).await;
+        assert_eq!(code(disabled), Code::Conflict);
     }
 
     async fn machines_sign_in_with_their_secret(url: String) {

@@ -1,9 +1,9 @@
 //! Machine clients: OAuth2 client credentials.
 
+use domain::Timestamp;
 use domain::id::ClientId;
-use domain::identity::{Client, ClientSpec, Role};
+use domain::identity::{Client, ClientSpec};
 use domain::session::MadeClient;
-use domain::{Code, Timestamp};
 use store::{Arg, Tx};
 
 use super::fault::Faults;
@@ -49,21 +49,12 @@ impl Resource for Client {
         faults.title("/title", &self.spec.title);
         faults.finish()?;
         let highest = before.map_or(self.spec.role, |before| before.spec.role.max(self.spec.role));
-        within(caller, highest)
+        caller.within(highest)
     }
 
     async fn removable(&self, _: &mut Tx, caller: &Caller) -> Result<(), Error> {
-        within(caller, self.spec.role)
+        caller.within(self.spec.role)
     }
-}
-
-/// Nobody makes a machine that may do more than they may themselves, or takes one over.
-fn within(caller: &Caller, role: Role) -> Result<(), Error> {
-    if caller.roles.organization >= Some(role) {
-        return Ok(());
-    }
-    let detail = format!("Your own role is not {} or higher.", role.as_str());
-    Err(Error::refused(Code::PermissionDenied, detail))
 }
 
 impl Control {
@@ -89,7 +80,7 @@ impl Control {
     pub async fn rotate_client_secret(&self, caller: &Caller, id: ClientId) -> Result<MadeClient, Error> {
         let client = self.read::<Client>(caller, id).await?;
         self.authorize(caller, "rotate_client_secret", &client)?;
-        within(caller, client.spec.role)?;
+        caller.within(client.spec.role)?;
         let client_secret = token(PREFIX)?;
         let mut tx = self.begin(caller).await?;
         let after = client.with(client.spec.clone(), self.now());

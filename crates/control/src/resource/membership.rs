@@ -1,6 +1,6 @@
 //! Memberships: who has which role where.
 
-use domain::id::MembershipId;
+use domain::id::{MembershipId, WorkspaceId};
 use domain::identity::{Membership, MembershipSpec, Role, User, Workspace};
 use domain::{Code, Timestamp};
 use store::{Tx, entity};
@@ -49,19 +49,7 @@ impl Resource for Membership {
                 before.spec.workspace_id != self.spec.workspace_id,
             );
         }
-        if let Some(workspace) = self.spec.workspace_id {
-            let found = own::by_id::<Workspace>(tx, caller, workspace).await?;
-            faults.reference("/workspace_id", "workspace", found);
-            if self.spec.role == Role::Owner {
-                let detail = "Only a whole organization has owners.";
-                faults.add(
-                    "/role",
-                    "role_invalid",
-                    detail,
-                    "Choose admin, or leave `workspace_id` out.",
-                );
-            }
-        }
+        place(&mut faults, tx, caller, self.spec.workspace_id, self.spec.role).await?;
         let user = entity::find_id::<User>(tx, self.spec.user_id).await?;
         let user = faults.reference("/user_id", "user", user);
         faults.finish()?;
@@ -86,6 +74,25 @@ impl Resource for Membership {
         needs_owner(caller)?;
         another_owner(tx, self).await
     }
+}
+
+/// Wants a workspace of the caller's organization, and a role that there is in one.
+pub(super) async fn place(
+    faults: &mut Faults,
+    tx: &mut Tx,
+    caller: &Caller,
+    workspace: Option<WorkspaceId>,
+    role: Role,
+) -> Result<(), Error> {
+    let Some(workspace) = workspace else { return Ok(()) };
+    let found = own::by_id::<Workspace>(tx, caller, workspace).await?;
+    faults.reference("/workspace_id", "workspace", found);
+    if role == Role::Owner {
+        let detail = "Only a whole organization has owners.";
+        let suggestion = "Choose admin, or leave `workspace_id` out.";
+        faults.add("/role", "role_invalid", detail, suggestion);
+    }
+    Ok(())
 }
 
 fn needs_owner(caller: &Caller) -> Result<(), Error> {

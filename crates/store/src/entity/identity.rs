@@ -1,7 +1,10 @@
 //! How identities are kept.
 
-use domain::id::{ClientId, EnvironmentId, MembershipId, OrganizationId, UserId, WorkId, WorkspaceId};
+use domain::id::{
+    ClientId, EnvironmentId, InvitationId, MembershipId, OrganizationId, UserId, WorkId, WorkspaceId,
+};
 use domain::identity::{Client, Environment, Membership, Organization, User, Workspace};
+use domain::invitation::Invitation;
 use domain::work::{Work, WorkStatus};
 
 use super::{Entity, entity};
@@ -66,6 +69,12 @@ entity!(Membership, MembershipId, "memberships", "membership", name: false, |it|
     "user_id" = Arg::text(it.spec.user_id),
     "workspace_id" = Arg::text(it.spec.workspace_id.map(|id| id.to_string()).unwrap_or_default()),
     "role" = Arg::text(it.spec.role.as_str()),
+]);
+entity!(Invitation, InvitationId, "invitations", "invitation", name: false, |it| [
+    "email" = Arg::text(&it.spec.email),
+    "workspace_id" = Arg::text(it.spec.workspace_id.map(|id| id.to_string()).unwrap_or_default()),
+    "accepted" = Arg::Bool(it.accepted_at.is_some()),
+    "expires_at" = Arg::time(it.expires_at),
 ]);
 entity!(Client, ClientId, "clients", "client", name: false, |it| []);
 entity!(Work, WorkId, "works", "operation", name: false, |it| [

@@ -17,7 +17,8 @@ impl Control {
     /// The contracts that a version had, the newest first.
     pub async fn contracts(&self, caller: &Caller, id: VersionId) -> Result<Vec<Contract>, Error> {
         let version = self.read::<Version>(caller, id).await?;
-        self.authorize(caller, "list_contracts", &version)?;
+        self.authorize(&mut self.store(), caller, "list_contracts", &version)
+            .await?;
         let of = [Condition::Is("version_id", Arg::text(id))];
         let mut contracts = entity::all::<Contract>(&mut self.store(), &of).await?;
         contracts.reverse();
@@ -34,7 +35,8 @@ impl Control {
         id: VersionId,
     ) -> Result<(Contract, Vec<u8>), Error> {
         let version = self.read::<Version>(caller, id).await?;
-        self.authorize(caller, "read_contract", &version)?;
+        self.authorize(&mut self.store(), caller, "read_contract", &version)
+            .await?;
         self.stored_contract(&version).await
     }
 
@@ -47,7 +49,8 @@ impl Control {
     /// The operations of the contract in force, by path and method.
     pub async fn operations(&self, caller: &Caller, id: VersionId) -> Result<Vec<Operation>, Error> {
         let version = self.read::<Version>(caller, id).await?;
-        self.authorize(caller, "list_version_operations", &version)?;
+        self.authorize(&mut self.store(), caller, "list_version_operations", &version)
+            .await?;
         Ok(store::contract::operations(&mut self.store(), id).await?)
     }
 
@@ -110,7 +113,8 @@ impl Control {
         let version = entity::find_id::<Version>(&mut self.store(), id).await?;
         let version = version.ok_or_else(|| Error::not_found("version"))?;
         if caller.organization == Some(version.organization_id) {
-            self.authorize(caller, "read_version", &version)?;
+            self.authorize(&mut self.store(), caller, "read_version", &version)
+                .await?;
             return Ok(version);
         }
         let holding = [

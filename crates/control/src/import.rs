@@ -4,11 +4,9 @@ use contracts::{Limits, Reason, Refusal};
 use domain::catalog::{Contract, Version};
 use domain::code::Code;
 use domain::finding::{Finding, Severity};
-use domain::id::VersionId;
-use domain::identity::Role;
+use domain::id::{VersionId, WorkspaceId};
 use domain::import::{ImportSpec, Imported, Linted};
 
-use crate::access::Roles;
 use crate::resource::{Resource as _, expect_revision};
 use crate::{Caller, Control, Error, FieldError, contract};
 
@@ -28,27 +26,11 @@ impl Control {
     /// `contract_invalid` and `contract_too_large` with what is wrong and where; `request_invalid` for the other
     /// fields; `route_taken`; `conflict` for a version that was retired. Whatever the error, nothing is kept.
     pub async fn import(&self, caller: &Caller, spec: ImportSpec) -> Result<Imported, Error> {
-        let organization = caller.organization()?;
-        let workspace = match spec.workspace_id {
-            Some(workspace) => workspace,
-            None => self.default_workspace(caller).await?,
-        };
-        self.inner
-            .access
-            .check(caller, "import_api", organization, Some(workspace))?;
+        let workspace = self.import_workspace(caller, &spec).await?;
         let (contract, document, spec) = read_spec(spec).await?;
-        // Who may import may make all that an import makes, though they have a role in one workspace only.
-        let inside = Caller {
-            roles: Roles {
-                organization: caller.roles.organization.max(Some(Role::Publisher)),
-                ..caller.roles.clone()
-            },
-            ..caller.clone()
-        };
         let mut import = Import {
             control: self,
-            asker: caller,
-            caller: &inside,
+            caller,
             tx: self.begin(caller).await?,
             spec,
             contract,
@@ -63,6 +45,21 @@ impl Control {
         Ok(imported)
     }
 
+    /// The workspace of an import, after checking that the caller may import into it.
+    ///
+    /// # Errors
+    /// `permission_denied`; `not_found` if no workspace is named and the organization has none.
+    pub async fn import_workspace(&self, caller: &Caller, spec: &ImportSpec) -> Result<WorkspaceId, Error> {
+        let workspace = match spec.workspace_id {
+            Some(workspace) => workspace,
+            None => self.default_workspace(caller).await?,
+        };
+        let organization = caller.organization()?;
+        self.access()
+            .check(caller, "import_api", organization, Some(workspace))?;
+        Ok(workspace)
+    }
+
     /// Replaces the contract of a version; `if_match` is the revision of the version that the caller has read.
     ///
     /// # Errors
@@ -75,7 +72,8 @@ impl Control {
         if_match: Option<i64>,
     ) -> Result<Contract, Error> {
         let before = self.read::<Version>(caller, id).await?;
-        self.authorize(caller, "replace_contract", &before)?;
+        self.authorize(&mut self.store(), caller, "replace_contract", &before)
+            .await?;
         expect_revision(before.revision, if_match)?;
         let document = document.to_owned();
         let (contract, document) = read(document).await?;

@@ -47,7 +47,7 @@ impl Control {
     async fn issue_in(&self, tx: &mut Tx, caller: &Caller, spec: KeySpec) -> Result<IssuedKey, Error> {
         let (application, environment) = (spec.application_id, spec.environment.clone());
         let made = self.new_key(caller, spec)?;
-        self.authorize(caller, "create_key", &made)?;
+        self.authorize(tx, caller, "create_key", &made).await?;
         let mut checked = made;
         checked.check(tx, caller, None).await?;
         let organization = checked.organization_id;
@@ -74,7 +74,8 @@ impl Control {
     /// `conflict` if the key is revoked, expired or was replaced already.
     pub async fn rotate_key(&self, caller: &Caller, id: KeyId, how: RotateSpec) -> Result<IssuedKey, Error> {
         let before = self.read::<Key>(caller, id).await?;
-        self.authorize(caller, "rotate_key", &before)?;
+        self.authorize(&mut self.store(), caller, "rotate_key", &before)
+            .await?;
         let mut faults = Faults::default();
         faults.range("/overlap_seconds", how.overlap_seconds, 0, OVERLAP_SECONDS_MAX);
         faults.finish()?;
@@ -115,7 +116,8 @@ impl Control {
     /// Ends a key for good; a key that was revoked already stays as it is.
     pub async fn revoke_key(&self, caller: &Caller, id: KeyId) -> Result<Key, Error> {
         let before = self.read::<Key>(caller, id).await?;
-        self.authorize(caller, "revoke_key", &before)?;
+        self.authorize(&mut self.store(), caller, "revoke_key", &before)
+            .await?;
         if before.state == KeyState::Revoked {
             return Ok(before);
         }

@@ -26,12 +26,15 @@ impl Control {
         format!("{}{base}", named.as_deref().unwrap_or(gateway))
     }
 
-    /// The workspace of the caller's organization that is meant when a call names none: `default`, or the
-    /// oldest.
+    /// The workspace of the caller's organization that is meant when a call names none: the only one that they
+    /// have a role in, if they have none in the organization; else `default`, or the oldest.
     ///
     /// # Errors
     /// `not_found` if the organization has none.
     pub async fn default_workspace(&self, caller: &Caller) -> Result<WorkspaceId, Error> {
+        if let (None, [(only, _)]) = (caller.roles.organization, &caller.roles.workspaces[..]) {
+            return Ok(*only);
+        }
         let of = [Condition::Is(
             "organization_id",
             Arg::text(caller.organization()?),

@@ -33,7 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use store::Tx;
-use store::entity::{self, Entity};
+use store::entity::{self, Entity, Read};
 use uuid::Uuid;
 
 use crate::audit::{self, Change};
@@ -71,9 +71,25 @@ pub trait Resource: Entity {
     /// The same with another editable part, changed at `now`: sets `updated_at` and counts `revision` up.
     fn with(&self, spec: Self::Spec, now: Timestamp) -> Self;
 
-    /// The workspace it belongs to, for roles that hold in one workspace only.
-    fn workspace(&self) -> Option<WorkspaceId> {
-        None
+    /// The workspace it belongs to, for roles that hold in one workspace only; what is under an API belongs to
+    /// that one's.
+    fn workspace(
+        &self,
+        read: &mut (impl Read + Send),
+    ) -> impl Future<Output = Result<Option<WorkspaceId>, Error>> + Send {
+        let _ = read;
+        async { Ok(None) }
+    }
+
+    /// The workspaces of what it refers to and did not `before`: the caller needs the same right there, so that
+    /// nobody publishes what is another team's.
+    fn reaches(
+        &self,
+        read: &mut (impl Read + Send),
+        before: Option<&Self>,
+    ) -> impl Future<Output = Result<Vec<WorkspaceId>, Error>> + Send {
+        let _ = (read, before);
+        async { Ok(Vec::new()) }
     }
 
     /// Checks one that is about to be written against what is there; `before` is the state it replaces.
@@ -166,7 +182,8 @@ impl Control {
         };
         let mut made = T::new(new, parent, spec);
         let action = format!("create_{}", T::KIND);
-        self.authorize(caller, &action, &made)?;
+        self.authorize(tx, caller, &action, &made).await?;
+        self.authorize_reach(tx, caller, &action, (None, &made)).await?;
         made.check(tx, caller, None).await?;
         tx.insert(&made, beside).await?;
         made.written(tx).await?;
@@ -181,7 +198,8 @@ impl Control {
         conditions.push(Condition::Is("id", Arg::text(id)));
         let found = entity::find::<T>(&mut self.store(), &conditions).await?;
         let found = found.ok_or_else(|| Error::not_found(T::KIND))?;
-        self.authorize(caller, &format!("read_{}", T::KIND), &found)?;
+        let action = format!("read_{}", T::KIND);
+        self.authorize(&mut self.store(), caller, &action, &found).await?;
         Ok(found)
     }
 
@@ -252,9 +270,11 @@ impl Control {
         if_match: Option<i64>,
     ) -> Result<T, Error> {
         let action = format!("update_{}", T::KIND);
-        self.authorize(caller, &action, before)?;
+        self.authorize(tx, caller, &action, before).await?;
         expect_revision(before.revision(), if_match)?;
         let mut after = before.with(spec, self.now());
+        self.authorize_reach(tx, caller, &action, (Some(before), &after))
+            .await?;
         after.check(tx, caller, Some(before)).await?;
         tx.update(&after, before.revision(), &[]).await?;
         after.written(tx).await?;
@@ -272,9 +292,9 @@ impl Control {
     ) -> Result<(), Error> {
         let before = self.read::<T>(caller, id).await?;
         let action = format!("delete_{}", T::KIND);
-        self.authorize(caller, &action, &before)?;
-        expect_revision(before.revision(), if_match)?;
         let mut tx = self.begin(caller).await?;
+        self.authorize(&mut tx, caller, &action, &before).await?;
+        expect_revision(before.revision(), if_match)?;
         before.removable(&mut tx, caller).await?;
         tx.remove(&before).await?;
         self.note(&mut tx, caller, &action, Some(&before), None).await?;
@@ -297,14 +317,42 @@ impl Control {
     }
 
     /// Checks that the caller may do `action` to this resource.
-    pub(crate) fn authorize<T: Resource>(&self, caller: &Caller, action: &str, it: &T) -> Result<(), Error> {
+    pub(crate) async fn authorize<T: Resource>(
+        &self,
+        read: &mut (impl Read + Send),
+        caller: &Caller,
+        action: &str,
+        it: &T,
+    ) -> Result<(), Error> {
         let organization = match it.authority(caller) {
             Some(organization) => organization,
             None => caller.organization()?,
         };
-        self.inner
-            .access
-            .check(caller, action, organization, it.workspace())
+        let workspace = it.workspace(read).await?;
+        self.inner.access.check(caller, action, organization, workspace)
+    }
+
+    /// Checks that the caller may do `action` where a change reaches to: where the resource is moved to, and what
+    /// it refers to from now on.
+    async fn authorize_reach<T: Resource>(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        action: &str,
+        (before, after): (Option<&T>, &T),
+    ) -> Result<(), Error> {
+        let mut reached = after.reaches(tx, before).await?;
+        if let Some(before) = before {
+            let (from, to) = (before.workspace(tx).await?, after.workspace(tx).await?);
+            reached.extend(to.filter(|_| to != from));
+        }
+        let organization = caller.organization()?;
+        for workspace in reached {
+            self.inner
+                .access
+                .check(caller, action, organization, Some(workspace))?;
+        }
+        Ok(())
     }
 
     /// Notes a change in the audit chain of the resource's organization.

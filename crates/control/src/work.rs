@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::Code;
-use domain::id::WorkId;
+use domain::id::{WorkId, WorkspaceId};
 use domain::work::{Work, WorkStatus};
 use serde_json::Value;
 use store::entity::{self, Condition};
@@ -49,12 +49,19 @@ impl Watchers {
 }
 
 impl Control {
-    /// Begins a piece of work in the caller's organization; `kind` is the operation's name.
-    pub async fn start_work(&self, caller: &Caller, kind: &str) -> Result<Work, Error> {
+    /// Begins a piece of work in the caller's organization, or in a workspace of it; `kind` is the operation's
+    /// name.
+    pub async fn start_work(
+        &self,
+        caller: &Caller,
+        kind: &str,
+        workspace: Option<WorkspaceId>,
+    ) -> Result<Work, Error> {
         let now = self.now();
         let work = Work {
             id: WorkId::new(self.uuid()),
             organization_id: caller.organization()?,
+            workspace_id: workspace,
             kind: kind.to_owned(),
             status: WorkStatus::Running,
             progress: 0,
@@ -100,9 +107,10 @@ impl Control {
     /// # Errors
     /// `conflict` if it has ended already.
     pub async fn cancel_work(&self, caller: &Caller, id: WorkId) -> Result<Work, Error> {
+        let work = self.read_work(caller, id).await?;
+        let organization = caller.organization()?;
         self.access()
-            .check(caller, "cancel_operation", caller.organization()?, None)?;
-        self.read_work(caller, id).await?;
+            .check(caller, "cancel_operation", organization, work.workspace_id)?;
         let moved = self
             .move_work(id, |work| work.status = WorkStatus::Cancelled)
             .await?;

@@ -1,7 +1,7 @@
 //! Long work that a call starts and others ask about (`/api/v1/operations`).
 
 use crate::Timestamp;
-use crate::id::{OrganizationId, WorkId};
+use crate::id::{OrganizationId, WorkId, WorkspaceId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -26,6 +26,9 @@ pub struct Work {
     pub id: WorkId,
     /// The tenant it belongs to.
     pub organization_id: OrganizationId,
+    /// The workspace that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<WorkspaceId>,
     /// What it does: the operation's name in the API.
     pub kind: String,
     /// How far it is.

@@ -1,7 +1,8 @@
 //! Tenants as a whole.
 
-use domain::id::{OrganizationId, WorkspaceId};
+use domain::id::{OrganizationId, VersionId, WorkspaceId};
 
+use crate::entity::Read;
 use crate::{Arg, Error, Tx};
 
 /// Removes what an organization has from its beginning, so that itself can be removed. Its audit chain stays.
@@ -35,6 +36,30 @@ pub async fn remove_workspace_roles(tx: &mut Tx, workspace: WorkspaceId) -> Resu
         tx.execute(&sql, &[Arg::text(workspace)]).await?;
     }
     Ok(())
+}
+
+/// The workspaces of the APIs that versions of an organization belong to, each once.
+pub async fn workspaces_of(
+    read: &mut impl Read,
+    organization: OrganizationId,
+    versions: &[VersionId],
+) -> Result<Vec<WorkspaceId>, Error> {
+    if versions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let places: Vec<_> = (2..versions.len() + 2).map(|place| format!("${place}")).collect();
+    let sql = format!(
+        "SELECT DISTINCT a.workspace_id AS id FROM versions v JOIN apis a ON a.id = v.api_id
+         WHERE v.organization_id = $1 AND v.id IN ({})",
+        places.join(", ")
+    );
+    let mut args = vec![Arg::text(organization)];
+    args.extend(versions.iter().map(Arg::text));
+    read.rows(&sql, &args)
+        .await?
+        .iter()
+        .map(|row| row.parse("id"))
+        .collect()
 }
 
 /// How many people own an organization, beside one membership.

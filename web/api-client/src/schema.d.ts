@@ -3749,6 +3749,8 @@ export interface components {
             id: components["schemas"]["WorkId"];
             /** @description The tenant it belongs to. */
             organization_id: components["schemas"]["OrganizationId"];
+            /** @description The workspace that it is about, if it is about one. */
+            workspace_id?: components["schemas"]["WorkspaceId"];
             /** @description What it does: the operation's name in the API. */
             kind: string;
             /** @description How far it is. */
@@ -4437,7 +4439,7 @@ export interface operations {
     create_api: {
         parameters: {
             query?: {
-                /** @description The team it will belong to; the workspace `default`, or the oldest, if absent. */
+                /** @description The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest. */
                 workspace_id?: components["schemas"]["WorkspaceId"];
             };
             header?: {
@@ -5445,7 +5447,7 @@ export interface operations {
     create_upstream: {
         parameters: {
             query?: {
-                /** @description The team it will belong to; the workspace `default`, or the oldest, if absent. */
+                /** @description The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest. */
                 workspace_id?: components["schemas"]["WorkspaceId"];
             };
             header?: {
@@ -6509,7 +6511,7 @@ export interface operations {
     create_product: {
         parameters: {
             query?: {
-                /** @description The team it will belong to; the workspace `default`, or the oldest, if absent. */
+                /** @description The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest. */
                 workspace_id?: components["schemas"]["WorkspaceId"];
             };
             header?: {

@@ -80,7 +80,11 @@ async fn answer_import(call: Call) -> Result<Response, Error> {
 
 /// Imports in the background.
 async fn begin(call: Call, spec: ImportSpec) -> Result<Response, Error> {
-    let work = call.control().start_work(&call.caller, "import_api").await?;
+    let workspace = call.control().import_workspace(&call.caller, &spec).await?;
+    let work = call
+        .control()
+        .start_work(&call.caller, "import_api", Some(workspace))
+        .await?;
     let (control, caller, id) = (call.control().clone(), call.caller.clone(), work.id);
     let origin = call.owned_origin();
     tokio::spawn(async move {

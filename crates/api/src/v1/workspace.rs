@@ -11,7 +11,8 @@ use crate::parameter::Parameter;
 
 /// The query parameter that names it.
 pub(crate) fn parameter() -> Parameter {
-    let text = "The team it will belong to; the workspace `default`, or the oldest, if absent.";
+    let text = "The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the \
+        organization; else the workspace `default`, or the oldest.";
     Parameter::query("workspace_id", text, reference())
 }
 

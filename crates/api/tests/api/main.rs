@@ -16,4 +16,5 @@ mod shapes;
 mod sign_in;
 mod tenants;
 mod try_it;
+mod workspaces;
 mod world;

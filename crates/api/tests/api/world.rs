@@ -39,7 +39,13 @@ pub(crate) fn operations() -> Vec<Operation> {
 
 impl World {
     pub(crate) async fn new(app: &TestApp) -> Self {
-        let owner = app.owner().await;
+        // The newest user and member, on whom an admin may act.
+        app.member("viewer").await;
+        Self::of(&app.owner().await, "shop", None).await
+    }
+
+    /// One of everything under an API of this name, in a workspace of an owner's organization.
+    pub(crate) async fn of(owner: &Someone<'_>, name: &str, workspace: Option<&str>) -> Self {
         let text = |value: &Value, pointer: &str| {
             value
                 .pointer(pointer)
@@ -47,9 +53,16 @@ impl World {
                 .unwrap_or_else(|| panic!("{pointer}: {value}"))
                 .to_owned()
         };
-        let imported = owner.import("shop").await;
+        let spec = |name: &str| {
+            let mut spec = json!({ "document": PETS, "name": name, "publish": true });
+            if let Some(workspace) = workspace {
+                spec["workspace_id"] = json!(workspace);
+            }
+            spec
+        };
+        let imported = owner.post("/api/v1/apis/import", spec(name)).await.json(201);
         let key = owner
-            .post("/api/v1/keys/quick", json!({ "api": "shop", "plan": "free" }))
+            .post("/api/v1/keys/quick", json!({ "api": name, "plan": "free" }))
             .await
             .json(201);
         let api = text(&imported, "/api");
@@ -58,16 +71,11 @@ impl World {
         let policy = owner.post("/api/v1/policies", policy).await.json(201);
         let client = json!({ "title": "Pipeline", "role": "viewer" });
         let client = owner.post("/api/v1/clients", client).await.json(201);
-        // The newest user and member, on whom an admin may act.
-        app.member("viewer").await;
         let invitation = json!({ "email": "waits@example.com", "role": "viewer" });
         let invitation = owner.post("/api/v1/invitations", invitation).await.json(201);
         let work = owner.with("prefer", "respond-async");
         let work = work
-            .post(
-                "/api/v1/apis/import",
-                json!({ "document": PETS, "name": "later" }),
-            )
+            .post("/api/v1/apis/import", spec(&format!("{name}-later")))
             .await
             .json(202);
         let mut ids = vec![
@@ -79,7 +87,7 @@ impl World {
             ("invitation", text(&invitation, "/id")),
             ("client", text(&client, "/id")),
             ("operation", text(&work, "/id")),
-            ("api", api),
+            ("api", api.clone()),
         ];
         let ended = owner.with("prefer", "wait=30");
         ended
@@ -88,12 +96,9 @@ impl World {
             .json(200);
         for (kind, path) in [
             ("organization", "organizations"),
-            ("workspace", "workspaces"),
             ("environment", "environments"),
             ("membership", "memberships"),
             ("user", "users"),
-            ("upstream", "upstreams"),
-            ("route", "routes"),
             ("plan", "plans"),
             ("subscription", "subscriptions"),
             ("audit_entry", "audit"),
@@ -101,6 +106,12 @@ impl World {
             let page = owner.get(&format!("/api/v1/{path}")).await.json(200);
             ids.push((kind, text(&page, "/data/0/id")));
         }
+        let api = owner.get(&format!("/api/v1/apis/{api}")).await.json(200);
+        ids.push(("workspace", text(&api, "/workspace_id")));
+        let routes = format!("/api/v1/routes?filter[api]={}", text(&api, "/id"));
+        let routes = owner.get(&routes).await.json(200);
+        ids.push(("route", text(&routes, "/data/0/id")));
+        ids.push(("upstream", text(&routes, "/data/0/upstream_id")));
         Self { ids }
     }
 

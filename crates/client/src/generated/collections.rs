@@ -476,6 +476,7 @@ pub const COLLECTIONS: &[Collection] = &[
         fields: &[
             "id",
             "organization_id",
+            "workspace_id",
             "kind",
             "status",
             "progress",

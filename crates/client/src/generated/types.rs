@@ -497,7 +497,7 @@ pub type ContractId = String;
 /// Optional parameters of [`create_api`](crate::Client::create_api).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateApiParams {
-    /// The team it will belong to; the workspace `default`, or the oldest, if absent.
+    /// The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest.
     pub workspace_id: Option<WorkspaceId>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
@@ -569,7 +569,7 @@ pub struct CreatePolicyParams {
 /// Optional parameters of [`create_product`](crate::Client::create_product).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateProductParams {
-    /// The team it will belong to; the workspace `default`, or the oldest, if absent.
+    /// The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest.
     pub workspace_id: Option<WorkspaceId>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
@@ -599,7 +599,7 @@ pub struct CreateSubscriptionParams {
 /// Optional parameters of [`create_upstream`](crate::Client::create_upstream).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateUpstreamParams {
-    /// The team it will belong to; the workspace `default`, or the oldest, if absent.
+    /// The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest.
     pub workspace_id: Option<WorkspaceId>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
@@ -4722,6 +4722,9 @@ pub struct Work {
     pub id: WorkId,
     /// The tenant it belongs to.
     pub organization_id: OrganizationId,
+    /// The workspace that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace_id: Option<WorkspaceId>,
     /// What it does: the operation's name in the API.
     pub kind: String,
     /// How far it is.

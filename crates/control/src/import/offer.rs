@@ -1,19 +1,26 @@
 //! The product of an import.
 
+use domain::Code;
 use domain::catalog::{Api, Version};
 use domain::id::ProductId;
+use domain::identity::Role;
 use domain::offer::{Plan, Product, ProductSpec, Visibility};
 
 use super::step::Import;
-use crate::Error;
+use crate::access::Roles;
 use crate::resource::{own, plan};
+use crate::{Caller, Error};
 
 impl Import<'_> {
     /// Offers the version: in the product named after the API, which is made when missing, and in every product
     /// that holds another version of the API.
     pub(super) async fn product(&mut self, api: &Api, version: &Version) -> Result<ProductId, Error> {
         for product in store::offer::products_of(&mut self.tx, api.id).await? {
-            self.hold(&product, version).await?;
+            match self.hold(&product, version).await {
+                // Another team offers the API too; whether the new version as well is theirs to say.
+                Err(error) if error.code() == Code::PermissionDenied => {}
+                held => held?,
+            }
         }
         let name = api.spec.name.as_str();
         if let Some(product) = own::by_name::<Product>(&mut self.tx, self.caller, name).await? {
@@ -57,8 +64,16 @@ impl Import<'_> {
         if let Some(found) = own::by_name::<Plan>(&mut self.tx, self.caller, plan::FREE).await? {
             return Ok(found);
         }
+        // Plans are the whole organization's; this one is there from the start, so who may import may put it back.
+        let caller = Caller {
+            roles: Roles {
+                organization: self.caller.roles.organization.max(Some(Role::Publisher)),
+                ..self.caller.roles.clone()
+            },
+            ..self.caller.clone()
+        };
         self.control
-            .create_in::<Plan>(&mut self.tx, self.caller, &(), plan::free(), &[])
+            .create_in::<Plan>(&mut self.tx, &caller, &(), plan::free(), &[])
             .await
     }
 }

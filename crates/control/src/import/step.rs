@@ -21,9 +21,6 @@ use crate::{Caller, Control, Error, contract};
 /// An import under way.
 pub(super) struct Import<'a> {
     pub(super) control: &'a Control,
-    /// Who asked for it.
-    pub(super) asker: &'a Caller,
-    /// The same with the rights that an import has.
     pub(super) caller: &'a Caller,
     pub(super) tx: Tx,
     /// What is asked for; its document was taken out.
@@ -68,7 +65,9 @@ impl Import<'_> {
     async fn api(&mut self) -> Result<Api, Error> {
         let name = self.name()?;
         if let Some(found) = own::by_name::<Api>(&mut self.tx, self.caller, name.as_str()).await? {
-            self.control.authorize(self.asker, "import_api", &found)?;
+            self.control
+                .authorize(&mut self.tx, self.caller, "import_api", &found)
+                .await?;
             return Ok(found);
         }
         let title = cut(self.contract.title.trim(), TITLE_MAX, true);

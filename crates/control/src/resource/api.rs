@@ -4,7 +4,7 @@ use domain::Timestamp;
 use domain::catalog::{Api, ApiSpec, Version};
 use domain::id::{ApiId, WorkspaceId};
 use domain::identity::Workspace;
-use store::entity::{self, Condition, Entity};
+use store::entity::{self, Condition, Entity, Read};
 use store::{Arg, Tx};
 
 use super::fault::{Faults, in_use};
@@ -46,8 +46,8 @@ impl Resource for Api {
         }
     }
 
-    fn workspace(&self) -> Option<WorkspaceId> {
-        Some(self.workspace_id)
+    async fn workspace(&self, _: &mut (impl Read + Send)) -> Result<Option<WorkspaceId>, Error> {
+        Ok(Some(self.workspace_id))
     }
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {

@@ -79,7 +79,8 @@ impl Control {
     /// Replaces a client's secret; the old one ends at once, access tokens given for it within 15 minutes.
     pub async fn rotate_client_secret(&self, caller: &Caller, id: ClientId) -> Result<MadeClient, Error> {
         let client = self.read::<Client>(caller, id).await?;
-        self.authorize(caller, "rotate_client_secret", &client)?;
+        self.authorize(&mut self.store(), caller, "rotate_client_secret", &client)
+            .await?;
         caller.within(client.spec.role)?;
         let client_secret = token(PREFIX)?;
         let mut tx = self.begin(caller).await?;

@@ -3,8 +3,9 @@
 use domain::Timestamp;
 use domain::catalog::Api;
 use domain::code::Code;
-use domain::id::{ApiId, OperationId, PolicyId};
+use domain::id::{ApiId, OperationId, PolicyId, WorkspaceId};
 use domain::traffic::{Policy, PolicyKind, PolicySpec};
+use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 
 use super::fault::Faults;
@@ -58,6 +59,12 @@ impl Resource for Policy {
             revision: self.revision + 1,
             ..self.clone()
         }
+    }
+
+    async fn workspace(&self, read: &mut (impl Read + Send)) -> Result<Option<WorkspaceId>, Error> {
+        let api = entity::find_id::<Api>(read, self.spec.api_id).await?;
+        let own = api.filter(|api| api.organization_id == self.organization_id);
+        Ok(own.map(|api| api.workspace_id))
     }
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
@@ -121,8 +128,8 @@ async fn operation_of(tx: &mut Tx, api: ApiId, operation: OperationId) -> Result
 }
 
 async fn room(tx: &mut Tx, api: ApiId) -> Result<(), Error> {
-    let there =
-        store::entity::count::<Policy>(tx, &[store::entity::Condition::Is("api_id", Arg::text(api))]).await?;
+    let of = [Condition::Is("api_id", Arg::text(api))];
+    let there = entity::count::<Policy>(tx, &of).await?;
     if there < POLICIES_MAX {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use domain::Timestamp;
 use domain::catalog::Version;
 use domain::id::{ProductId, WorkspaceId};
 use domain::offer::{Plan, Product, ProductSpec};
-use store::entity::Condition;
+use store::entity::{Condition, Read};
 use store::{Arg, Tx};
 
 use super::fault::{Faults, in_use};
@@ -48,8 +48,20 @@ impl Resource for Product {
         }
     }
 
-    fn workspace(&self) -> Option<WorkspaceId> {
-        Some(self.workspace_id)
+    async fn workspace(&self, _: &mut (impl Read + Send)) -> Result<Option<WorkspaceId>, Error> {
+        Ok(Some(self.workspace_id))
+    }
+
+    async fn reaches(
+        &self,
+        read: &mut (impl Read + Send),
+        before: Option<&Self>,
+    ) -> Result<Vec<WorkspaceId>, Error> {
+        let held = before.map_or(&[][..], |before| &before.spec.version_ids);
+        let added = self.spec.version_ids.iter().filter(|id| !held.contains(id));
+        // Too many are refused by `check`, which hears of them all.
+        let added: Vec<_> = added.take(VERSIONS_MAX).copied().collect();
+        Ok(store::tenant::workspaces_of(read, self.organization_id, &added).await?)
     }
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {

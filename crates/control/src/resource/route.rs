@@ -3,9 +3,9 @@
 use domain::Timestamp;
 use domain::catalog::{Api, Version};
 use domain::code::Code;
-use domain::id::{ApiId, RouteId};
+use domain::id::{ApiId, RouteId, WorkspaceId};
 use domain::traffic::{Route, RouteSpec, Upstream};
-use store::entity::{self, Condition};
+use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 use uuid::Uuid;
 
@@ -49,6 +49,31 @@ impl Resource for Route {
             revision: self.revision + 1,
             ..self.clone()
         }
+    }
+
+    async fn workspace(&self, read: &mut (impl Read + Send)) -> Result<Option<WorkspaceId>, Error> {
+        let version = [self.spec.version_id];
+        let found = store::tenant::workspaces_of(read, self.organization_id, &version).await?;
+        Ok(found.into_iter().next())
+    }
+
+    async fn reaches(
+        &self,
+        read: &mut (impl Read + Send),
+        before: Option<&Self>,
+    ) -> Result<Vec<WorkspaceId>, Error> {
+        if before.is_some_and(|before| before.spec.upstream_id == self.spec.upstream_id) {
+            return Ok(Vec::new());
+        }
+        let own = [
+            Condition::Is("id", Arg::text(self.spec.upstream_id)),
+            Condition::Is("organization_id", Arg::text(self.organization_id)),
+        ];
+        let upstream = entity::find::<Upstream>(read, &own).await?;
+        Ok(upstream
+            .map(|upstream| upstream.workspace_id)
+            .into_iter()
+            .collect())
     }
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, _: Option<&Self>) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use domain::Timestamp;
 use domain::id::{UpstreamId, WorkspaceId};
 use domain::traffic::{Route, Target, Timeouts, Upstream, UpstreamSpec};
-use store::entity::{self, Condition};
+use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 use url::{Host, Url};
 
@@ -54,8 +54,8 @@ impl Resource for Upstream {
         }
     }
 
-    fn workspace(&self) -> Option<WorkspaceId> {
-        Some(self.workspace_id)
+    async fn workspace(&self, _: &mut (impl Read + Send)) -> Result<Option<WorkspaceId>, Error> {
+        Ok(Some(self.workspace_id))
     }
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {

@@ -3,9 +3,9 @@
 use domain::Timestamp;
 use domain::catalog::{Api, Stage, Version, VersionSpec};
 use domain::code::Code;
-use domain::id::{ApiId, VersionId};
+use domain::id::{ApiId, VersionId, WorkspaceId};
 use domain::offer::Product;
-use store::entity::{self, Condition};
+use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 
 use super::fault::{Faults, in_use};
@@ -53,6 +53,12 @@ impl Resource for Version {
             revision: self.revision + 1,
             ..self.clone()
         }
+    }
+
+    async fn workspace(&self, read: &mut (impl Read + Send)) -> Result<Option<WorkspaceId>, Error> {
+        let api = entity::find_id::<Api>(read, self.api_id).await?;
+        let own = api.filter(|api| api.organization_id == self.organization_id);
+        Ok(own.map(|api| api.workspace_id))
     }
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {

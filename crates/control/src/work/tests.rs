@@ -12,7 +12,7 @@ on_both! {
     async fn work_is_watched_to_its_end(url: String) {
         let world = World::new(&url).await;
         let (control, acme) = (&world.control, &world.acme);
-        let work = control.start_work(acme, "import_api").await.unwrap();
+        let work = control.start_work(acme, "import_api", None).await.unwrap();
         let mut watch = control.watch_work(acme, work.id).await.unwrap();
         assert_eq!(control.progress_work(work.id, 40).await.unwrap(), WorkStatus::Running);
         watch.changed().await.unwrap();
@@ -32,7 +32,7 @@ on_both! {
     async fn cancelled_work_hears_of_it(url: String) {
         let world = World::new(&url).await;
         let (control, acme) = (&world.control, &world.acme);
-        let work = control.start_work(acme, "import_api").await.unwrap();
+        let work = control.start_work(acme, "import_api", None).await.unwrap();
         let refused = control.cancel_work(&world.globex, work.id).await.unwrap_err();
         assert_eq!(refused.code(), Code::NotFound);
         let cancelled = control.cancel_work(acme, work.id).await.unwrap();
@@ -45,7 +45,7 @@ on_both! {
     async fn silent_work_is_given_up_and_old_work_forgotten(url: String) {
         let world = World::new(&url).await;
         let (control, acme) = (&world.control, &world.acme);
-        let work = control.start_work(acme, "import_api").await.unwrap();
+        let work = control.start_work(acme, "import_api", None).await.unwrap();
         world.pass(Duration::from_secs(15 * 60 - 1));
         crate::jobs::tidy(control).await.unwrap();
         assert_eq!(control.read_work(acme, work.id).await.unwrap().status, WorkStatus::Running);

@@ -235,6 +235,7 @@ on_both! {
         let work_with = |status| Work {
             id: WorkId::new(Uuid::now_v7()),
             organization_id: owner.id,
+            workspace_id: None,
             kind: "import_api".to_owned(),
             status,
             progress: 0,

@@ -5118,6 +5118,8 @@ export interface operations {
                 cursor?: string;
                 /** @description Only these fields of the entries, separated by commas. */
                 fields?: string;
+                /** @description Only operations in whose method, path, name or summary each of these words stands, whatever its case. */
+                q?: string;
             };
             header?: {
                 /**

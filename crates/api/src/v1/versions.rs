@@ -99,9 +99,33 @@ fn operations() -> Endpoint {
         )
         .takes_id::<VersionId>("The version's id.")
         .takes_all(Parameter::page(&[]))
+        .takes(Parameter::query(
+            "q",
+            "Only operations in whose method, path, name or summary each of these words stands, whatever its case.",
+            text(200),
+        ))
         .answers_page_of::<Operation>("A page.")
         .to(|call| async move {
-            let all = call.control().operations(&call.caller, call.id()?).await?;
+            let mut all = call.control().operations(&call.caller, call.id()?).await?;
+            if let Some(q) = call.query("q") {
+                let words: Vec<String> = q.split_whitespace().map(str::to_lowercase).collect();
+                all.retain(|operation| has_all(operation, &words));
+            }
             page::answer_all(&call, &all, |operation: &Operation| operation.id.to_string())
         })
+}
+
+/// Whether each of the words, in lower case, stands somewhere in the operation.
+fn has_all(operation: &Operation, words: &[String]) -> bool {
+    let Operation {
+        method,
+        path,
+        name,
+        summary,
+        ..
+    } = operation;
+    let text = [method, path, name, summary].map(|part| part.to_lowercase());
+    words
+        .iter()
+        .all(|word| text.iter().any(|part| part.contains(word.as_str())))
 }

@@ -21,6 +21,11 @@ store::on_both! {
         let cursor = operations["next_cursor"].as_str().unwrap();
         let rest = owner.get(&format!("/api/v1/versions/{version}/operations?limit=1&cursor={cursor}")).await.json(200);
         assert_eq!((&operations["data"][0]["name"], &rest["data"][0]["name"]), (&json!("list_pets"), &json!("read_pet")));
+        for (q, found) in [("PET_id%7D%20get", &["read_pet"][..]), ("pets", &["list_pets", "read_pet"]), ("pets%20post", &[]), ("%20", &["list_pets", "read_pet"])] {
+            let page = owner.get(&format!("/api/v1/versions/{version}/operations?q={q}")).await.json(200);
+            let names: Vec<_> = page["data"].as_array().unwrap().iter().map(|operation| operation["name"].as_str().unwrap()).collect();
+            assert_eq!(names, found, "{q}");
+        }
         let routes = owner.get(&format!("/api/v1/routes?filter[api]={api}")).await.json(200);
         assert_eq!(routes["data"][0]["url"], "http://gateway.test/shop");
 

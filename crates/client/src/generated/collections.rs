@@ -54,7 +54,7 @@ pub const COLLECTIONS: &[Collection] = &[
         creates: false,
         changes: false,
         removes: false,
-        filters: &[],
+        filters: &["q"],
         fields: &[
             "id",
             "version_id",

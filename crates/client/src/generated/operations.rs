@@ -261,7 +261,8 @@ impl Client {
             format!("/api/v1/versions/{}/operations", segment(id)),
         )
         .query("limit", params.limit.as_ref())
-        .query("cursor", params.cursor.as_ref());
+        .query("cursor", params.cursor.as_ref())
+        .query("q", params.q.as_ref());
         self.send_json(call).await
     }
 

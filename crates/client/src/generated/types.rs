@@ -2414,6 +2414,8 @@ pub struct ListVersionOperationsParams {
     pub limit: Option<u64>,
     /// `next_cursor` of the page before, unchanged and with the same filters and order.
     pub cursor: Option<String>,
+    /// Only operations in whose method, path, name or summary each of these words stands, whatever its case.
+    pub q: Option<String>,
 }
 
 /// Optional parameters of [`list_versions`](crate::Client::list_versions).

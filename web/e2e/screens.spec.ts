@@ -3,7 +3,7 @@ import { routes as consoleRoutes } from "../console/src/routes";
 import { routes as portalRoutes } from "../portal/src/routes";
 import { type Offer, accessible, beAdmin, call, expect, offer, test } from "./support";
 
-/** Which thing stands for `$id` below a path. */
+/** Which thing stands for `$id` below a path, and for other parameters. */
 let ids: Record<string, string> = {};
 let made: Offer;
 
@@ -13,7 +13,11 @@ test.beforeAll(async () => {
     ["upstreams", "plans", "applications"].map((list) => call<{ data: { id: string }[] }>(`/${list}?limit=1`)),
   );
   const application = applications?.data[0] ?? (await call("/applications", { name: "visited", title: "Visited", description: "" }));
+  const routes = await call<{ data: { id: string }[] }>(`/routes?filter[api]=${made.api}`);
+  const policy = await call("/policies", { api_id: made.api, kind: "headers", config: { request: { set: { "X-Team": "blue" }, remove: ["Cookie"] } } });
   ids = {
+    $policy: policy["id"] ?? "",
+    $route: routes.data[0]?.id ?? "",
     apis: made.api,
     products: made.product,
     upstreams: upstreams?.data[0]?.id ?? "",
@@ -22,7 +26,8 @@ test.beforeAll(async () => {
   };
 });
 
-const address = (base: string, path: string) => base + path.replace(/^\/(\w+)\/\$id/, (_, list: string) => `/${list}/${ids[list]}`);
+const address = (base: string, path: string) =>
+  base + path.replace(/^\/(\w+)\/\$id/, (_, list: string) => `/${list}/${ids[list]}`).replace(/\$\w+/, (name) => ids[name] ?? "");
 
 for (const [base, routes] of Object.entries({ "/console": consoleRoutes, "/portal": portalRoutes })) {
   for (const path of Object.keys(routes)) {

@@ -1,5 +1,7 @@
 import { expect, test } from "@playwright/test";
 import { changes } from "../../ui/src/diff";
+import { expiryOf, momentOf } from "../../ui/src/expiry";
+import { figure } from "../../ui/src/figure";
 import { ago, bytes, duration, nameOf, price, quota, rate, share } from "../../ui/src/format";
 import { sampleCall } from "../../ui/src/sample";
 import { languages, snippet } from "../../ui/src/snippets";
@@ -80,4 +82,16 @@ test("every call is in exactly one part of one bar", () => {
   expect(since(24, now)).toBe("2026-11-19T13:00:00.000Z");
   expect(total(rows).calls).toBe(114);
   expect(grouped(rows, (each) => each.operation).map(({ id, calls }) => [id, calls])).toEqual([["list", 114]]);
+});
+
+test("an end is never, after some days, or a moment of the reader's clock", () => {
+  const now = Date.parse("2026-11-20T12:00:00Z");
+  expect(momentOf(expiryOf(undefined), now)).toBeUndefined();
+  expect(momentOf({ ends: "30", at: "" }, now)).toBe("2026-12-20T12:00:00.000Z");
+  expect(momentOf(expiryOf("2026-12-20T12:34:56Z"))).toBe("2026-12-20T12:34:00.000Z");
+  expect(momentOf({ ends: "at", at: "some day" })).toBe("some day");
+});
+
+test("a figure is a number, nothing, or what was typed", () => {
+  expect(["1,000", " 1 000 ", "0.5", "", "many", "-1", "1e3"].map(figure)).toEqual([1000, 1000, 0.5, undefined, "many", -1, 1000]);
 });

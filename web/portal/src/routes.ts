@@ -12,6 +12,7 @@ export const routes: Routes = {
   "/applications": () => import("./screens/applications"),
   "/applications/new": () => import("./screens/application-new"),
   "/applications/$id": () => import("./screens/application"),
+  "/applications/$id/edit": () => import("./screens/application-edit"),
   "/applications/$id/keys": () => import("./screens/application-keys"),
   "/applications/$id/usage": () => import("./screens/application-usage"),
   "/usage": () => import("./screens/usage"),

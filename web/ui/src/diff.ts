@@ -7,6 +7,8 @@ export interface Change {
   after?: string;
 }
 
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** The values of a JSON document by their path, in the document's order. */
 function flat(value: unknown, path = "", into = new Map<string, string>()): Map<string, string> {
   if (typeof value === "object" && value !== null && Object.keys(value).length > 0) {
@@ -31,4 +33,13 @@ export function changes(before: unknown, after: unknown): Change[] {
     found.push({ path, ...(was === undefined ? {} : { before: was }), ...(is === undefined ? {} : { after: is }) });
   }
   return found;
+}
+
+/** The JSON Merge Patch (RFC 7396) that makes one document the other: `null` takes away what the second has no longer. */
+export function mergePatch(before: unknown, after: unknown): unknown {
+  if (!isObject(before) || !isObject(after)) return after;
+  const patch: Record<string, unknown> = {};
+  for (const name of Object.keys(before)) if (!(name in after)) patch[name] = null;
+  for (const [name, value] of Object.entries(after)) patch[name] = name in before ? mergePatch(before[name], value) : value;
+  return patch;
 }

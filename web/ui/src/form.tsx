@@ -5,7 +5,7 @@
  * A field's `pointer` is where its value stands in the request's body (RFC 6901). What the server finds wrong there
  * (`errors[].pointer` of the problem) is shown beside the field; everything else above the form.
  */
-import { ProblemError } from "@gateline/api-client";
+import { type FieldError, ProblemError } from "@gateline/api-client";
 import { useBlocker, useNavigate } from "@tanstack/react-router";
 import { createContext, type ReactNode, useContext, useEffect, useId, useMemo, useRef, useState } from "react";
 import { Button, ButtonLink } from "./button";
@@ -66,9 +66,28 @@ export function useForm<Values extends object, Answer>(options: {
 interface Wrong {
   /** What the server said of the field at this pointer; asking for it means to show it. */
   at: (pointer: string) => string | undefined;
+  /** The same of everything at or below a pointer. */
+  below: (pointer: string) => FieldError[];
+  /** Pointers below which everything is shown. */
+  areas: Set<string>;
 }
 
-const WrongContext = createContext<Wrong>({ at: () => undefined });
+const WrongContext = createContext<Wrong>({ at: () => undefined, below: () => [], areas: new Set() });
+
+/** What the server said of the value at a pointer, for fields that are not made of [`Field`]. */
+export const useWrong = (pointer: string): string | undefined => useContext(WrongContext).at(pointer);
+
+/** What the server said of the values at and below a pointer, for a field that shows all of it. */
+export function useAllWrong(pointer: string): FieldError[] {
+  const { below, areas } = useContext(WrongContext);
+  useEffect(() => {
+    areas.add(pointer);
+    return () => void areas.delete(pointer);
+  }, [areas, pointer]);
+  return below(pointer);
+}
+
+const within = (pointer: string, area: string): boolean => pointer === area || pointer.startsWith(`${area}/`);
 
 /** The form around its fields. */
 export function FormPanel<Values>(props: {
@@ -86,6 +105,7 @@ export function FormPanel<Values>(props: {
   const element = useRef<HTMLFormElement>(null);
   const fields = form.error instanceof ProblemError ? form.error.fields : [];
   const [placed] = useState(() => new Set<string>());
+  const [areas] = useState(() => new Set<string>());
   const wrong = useMemo<Wrong>(() => {
     const found = form.error instanceof ProblemError ? form.error.fields : [];
     return {
@@ -93,12 +113,14 @@ export function FormPanel<Values>(props: {
         placed.add(pointer);
         return found.find((field) => field.pointer === pointer)?.detail;
       },
+      below: (pointer) => found.filter((field) => within(field.pointer, pointer)),
+      areas,
     };
-  }, [form.error, placed]);
+  }, [form.error, placed, areas]);
   useEffect(() => {
-    if (form.error) element.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus();
+    if (form.error) element.current?.querySelector<HTMLElement>("[aria-invalid=true], [data-wrong]")?.focus();
   }, [form.error]);
-  const everyPlaced = fields.length > 0 && fields.every((field) => placed.has(field.pointer));
+  const everyPlaced = fields.length > 0 && fields.every(({ pointer }) => placed.has(pointer) || [...areas].some((area) => within(pointer, area)));
 
   return (
     <form
@@ -161,7 +183,7 @@ export function Field(
   props: FieldProps & { children: (attributes: { id: string; "aria-invalid": boolean; "aria-describedby": string }) => ReactNode },
 ) {
   const id = useId();
-  const wrong = useContext(WrongContext).at(props.pointer);
+  const wrong = useWrong(props.pointer);
   return (
     <div>
       <label htmlFor={id} className="mb-1 block font-medium">
@@ -285,8 +307,8 @@ export function ChoiceField(props: {
   );
 }
 
-/** Goes to an address when a form is done. */
+/** Goes to an address when something is done; what stands in a form is not asked for, because it is saved or its thing is gone. */
 export function useGo(): (to: string) => void {
   const navigate = useNavigate();
-  return (to) => void navigate({ to });
+  return (to) => void navigate({ to, ignoreBlocker: true });
 }

@@ -1,13 +1,15 @@
 /** What screens are made of. See web/README.md. */
 export { type Hit, Palette } from "./palette";
 export { type Routes, start, useParam } from "./app";
-export { ApplicationActions, ApplicationForm } from "./application";
+export { ApplicationActions, ApplicationEdit, ApplicationForm } from "./application";
 export { Brand } from "./brand";
 export { Button, ButtonLink } from "./button";
 export { CallsChart, Figures } from "./chart";
 export { ConfirmButton, Dialog } from "./dialog";
+export { type Draft, draftOf, finished } from "./draft";
 export { Detail } from "./detail";
-export { type Change, changes } from "./diff";
+export { type Change, changes, mergePatch } from "./diff";
+export { figure } from "./figure";
 export { ago, bytes, count, duration, moment, nameOf, plural, price, quota, rate, share } from "./format";
 export { ChoiceField, Field, FormPanel, SelectField, TextArea, TextField, useForm, useGo } from "./form";
 export { type Column, type Filter, List, ListPage, type ListSearch, Table } from "./list";
@@ -17,6 +19,7 @@ export { Empty, Loaded, Loading, PageHeader, Panel, Section, Tabs, useTitle } fr
 export { ProblemNote } from "./problem";
 export { ReferenceFrame } from "./reference-frame";
 export { type Sample, sampleCall } from "./sample";
+export { SchemaForm } from "./schema-form";
 export { SignInForm, SignUpForm, ToSignIn, useSession } from "./session";
 export { usePause } from "./pause";
 export { SnippetBox } from "./snippet-box";

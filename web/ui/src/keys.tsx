@@ -1,10 +1,10 @@
-/** Keys of an application: listed, made, rotated and revoked; a new key is shown once, inside a call that works. */
-import { type Schemas, client, done, read, readText } from "@gateline/api-client";
+/** Keys of an application: listed, made, changed, rotated and revoked; a new key is shown once, inside a call that works. */
+import { type Schemas, client, read, readText } from "@gateline/api-client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "./button";
 import { ConfirmButton, Dialog } from "./dialog";
-import { FormPanel, SelectField, TextField, useForm } from "./form";
+import { ChangeKeyButton, CreateKeyForm, RotateButton } from "./key-form";
 import { List } from "./list";
 import { Section } from "./page";
 import { sampleCall } from "./sample";
@@ -88,12 +88,13 @@ export function Keys(props: KeysProps) {
           { title: "Environment", cell: (key) => key.environment },
           { title: "State", cell: (key) => <KeyState of={key} /> },
           { title: "Made", minor: true, cell: (key) => <Time at={key.created_at} /> },
-          { title: "Ends", minor: true, cell: (key) => <Time at={key.revoked_at ?? key.expires_at} /> },
+          { title: "Ends", cell: (key) => <Time at={key.revoked_at ?? key.expires_at} never="Never" /> },
           {
             title: "Actions",
             cell: (key) =>
               key.state === "active" && (
                 <span className="flex gap-2">
+                  <ChangeKeyButton of={key} after={refresh} />
                   <RotateButton of={key} after={setIssued} />
                   <RevokeButton of={key} after={refresh} />
                 </span>
@@ -103,7 +104,7 @@ export function Keys(props: KeysProps) {
         empty={{ title: "No key yet", text: "A key lets this application call what it is subscribed to, in one environment." }}
       />
       <Dialog open={open && !issued} onClose={close} title="Create a key">
-        <CreateForm {...props} after={setIssued} />
+        <CreateKeyForm {...props} after={setIssued} />
       </Dialog>
       <Dialog open={issued !== undefined} onClose={close} title="Your new key" wide>
         {issued && <NewKey issued={issued} target={props.target} />}
@@ -123,71 +124,6 @@ export function KeyState({ of }: { of: Key }) {
   if (of.state === "active" && of.expires_at && new Date(of.expires_at).getTime() < now) return <State of="expired" />;
   if (of.state === "active" && of.replaced_by) return <State of="replaced" />;
   return <State of={of.state} />;
-}
-
-function CreateForm(props: KeysProps & { after: (issued: Issued) => void }) {
-  const form = useForm({
-    initial: { title: "", environment: props.environments[0] ?? "sandbox" },
-    send: async (values) => done(await client.POST("/api/v1/keys", { body: { application_id: props.applicationId, ...values } })),
-    after: props.after,
-  });
-  return (
-    <FormPanel form={form} submit="Create key" unguarded>
-      <TextField
-        label="Title"
-        optional
-        pointer="/title"
-        help="Where it will be used: laptop, server, CI."
-        value={form.values.title}
-        set={(title) => form.set({ title })}
-      />
-      <SelectField
-        label="Environment"
-        pointer="/environment"
-        value={form.values.environment}
-        set={(environment) => form.set({ environment })}
-        options={props.environments.map((each) => [each, each])}
-      />
-    </FormPanel>
-  );
-}
-
-const overlaps: [string, string][] = [
-  ["0", "Stop the old key now"],
-  ["3600", "Old key works for another hour"],
-  ["86400", "Old key works for another day"],
-  ["604800", "Old key works for another week"],
-];
-
-function RotateButton(props: { of: Key; after: (issued: Issued) => void }) {
-  const [open, setOpen] = useState(false);
-  const form = useForm({
-    initial: { overlap: "86400" },
-    send: async (values) =>
-      done(
-        await client.POST("/api/v1/keys/{id}/rotate", {
-          params: { path: { id: props.of.id } },
-          body: { overlap_seconds: Number(values.overlap) },
-        }),
-      ),
-    after: (issued) => {
-      setOpen(false);
-      props.after(issued);
-    },
-  });
-  return (
-    <>
-      <Button small onClick={() => setOpen(true)}>
-        Rotate
-      </Button>
-      <Dialog open={open} onClose={() => setOpen(false)} title="Rotate the key">
-        <p className="mb-4 text-ink-2">A new key takes the place of this one. Give your programs time to change over.</p>
-        <FormPanel form={form} submit="Rotate key" unguarded>
-          <SelectField label="Overlap" pointer="/overlap_seconds" value={form.values.overlap} set={(overlap) => form.set({ overlap })} options={overlaps} />
-        </FormPanel>
-      </Dialog>
-    </>
-  );
 }
 
 function RevokeButton(props: { of: Key; after: () => unknown }) {

@@ -49,6 +49,8 @@ interface ListProps<Row> {
   empty: { title: string; text: ReactNode; action?: ReactNode };
   /** Names the table for those who do not see it. */
   label: string;
+  /** What makes another entry, for lists without a head of their own; stands beside the search. */
+  add?: ReactNode;
 }
 
 /** A list below a head of its own. */
@@ -68,7 +70,8 @@ export function List<Row extends { id: string }>(props: ListProps<Row>) {
   const search = useSearch({ strict: false }) as ListSearch;
   const navigate = useNavigate();
   const query = useQuery({ ...props.load(search), placeholderData: keepPreviousData });
-  const filtered = Boolean(search["q"]) || (props.filters ?? []).some((filter) => search[filter.name]);
+  const nothing: ListSearch = Object.fromEntries(["q", ...(props.filters ?? []).map((filter) => filter.name)].map((name) => [name, undefined]));
+  const filtered = Object.keys(nothing).some((name) => search[name]);
   const set = (change: ListSearch) =>
     void navigate({ to: ".", search: { ...search, cursor: undefined, ...change } as never, replace: !("cursor" in change) });
 
@@ -84,29 +87,9 @@ export function List<Row extends { id: string }>(props: ListProps<Row>) {
         }
         return (
           <>
-            {(props.searchable || props.filters) && (
-              <search className="mb-3 flex flex-wrap items-center gap-2">
-                {props.searchable && <SearchField key={filtered ? "used" : "unused"} value={search["q"] ?? ""} label={props.label} set={(q) => set({ q: q || undefined })} />}
-                {props.filters?.map((filter) => (
-                  <select
-                    key={filter.name}
-                    aria-label={filter.title}
-                    className="input w-auto"
-                    value={search[filter.name] ?? ""}
-                    onChange={(event) => set({ [filter.name]: event.target.value || undefined })}
-                  >
-                    <option value="">{filter.title}: all</option>
-                    {filter.options.map(([value, title]) => (
-                      <option key={value} value={value}>
-                        {title}
-                      </option>
-                    ))}
-                  </select>
-                ))}
-              </search>
-            )}
+            <Narrowing {...props} search={search} set={set} />
             {page.data.length === 0 ? (
-              <Empty title="Nothing matches" action={<Button onClick={() => void navigate({ to: ".", search: {} as never })}>Show all</Button>}>
+              <Empty title="Nothing matches" action={<Button onClick={() => set(nothing)}>Show all</Button>}>
                 Search for less, or take a filter away.
               </Empty>
             ) : (
@@ -117,6 +100,38 @@ export function List<Row extends { id: string }>(props: ListProps<Row>) {
         );
       }}
     </Loaded>
+  );
+}
+
+/** Search and filters above the rows, and what makes another one. */
+function Narrowing<Row>(props: ListProps<Row> & { search: ListSearch; set: (change: ListSearch) => void }) {
+  const { search, set } = props;
+  if (!props.searchable && !props.filters && !props.add) return null;
+  return (
+    <div className="mb-3 flex flex-wrap items-center justify-between gap-2">
+      {(props.searchable || props.filters) && (
+        <search className="flex flex-wrap items-center gap-2">
+          {props.searchable && <SearchField value={search["q"] ?? ""} label={props.label} set={(q) => set({ q: q || undefined })} />}
+          {props.filters?.map((filter) => (
+            <select
+              key={filter.name}
+              aria-label={filter.title}
+              className="input w-auto"
+              value={search[filter.name] ?? ""}
+              onChange={(event) => set({ [filter.name]: event.target.value || undefined })}
+            >
+              <option value="">{filter.title}: all</option>
+              {filter.options.map(([value, title]) => (
+                <option key={value} value={value}>
+                  {title}
+                </option>
+              ))}
+            </select>
+          ))}
+        </search>
+      )}
+      {props.add && <div className="ml-auto">{props.add}</div>}
+    </div>
   );
 }
 
@@ -168,10 +183,20 @@ export function Table<Row>(props: {
 }
 
 function SearchField(props: { value: string; label: string; set: (value: string) => void }) {
-  const [text, setText] = useState(props.value);
-  const field = useRef<HTMLInputElement>(null);
   const { set, value } = props;
-  usePause(text, value, set);
+  const [text, setText] = useState(value);
+  const [known, setKnown] = useState(value);
+  const [told, setTold] = useState(value);
+  const field = useRef<HTMLInputElement>(null);
+  // A text in the address that was not typed here comes from elsewhere: "Show all", the way back.
+  if (value !== known) {
+    setKnown(value);
+    if (value !== told) setText(value);
+  }
+  usePause(text, value, (typed) => {
+    setTold(typed);
+    set(typed);
+  });
   useEffect(() => {
     const focus = (event: KeyboardEvent) => {
       if (event.key !== "/" || event.target !== document.body) return;

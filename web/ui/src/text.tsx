@@ -56,14 +56,14 @@ export function Method({ of }: { of: string }) {
   return <code className={`inline-block w-14 text-xs ${changes ? "font-semibold text-accent" : "text-ink-2"}`}>{of}</code>;
 }
 
-/** A moment as how long ago; the exact one on hover and for machines. */
-export function Time({ at }: { at: string | null | undefined }) {
+/** A moment as how long ago, or `never`; the exact one on hover and for machines. */
+export function Time({ at, never }: { at: string | null | undefined; never?: string }) {
   const [, tick] = useState(0);
   useEffect(() => {
     const timer = setInterval(() => tick((count) => count + 1), 30_000);
     return () => clearInterval(timer);
   }, []);
-  if (!at) return <span className="text-ink-2">–</span>;
+  if (!at) return <span className="text-ink-2">{never ?? "–"}</span>;
   return (
     <time dateTime={at} title={moment(at)} className="whitespace-nowrap">
       {ago(at)}

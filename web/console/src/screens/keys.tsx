@@ -39,7 +39,7 @@ export default function KeysScreen() {
         { title: "Environment", cell: (key) => key.environment },
         { title: "State", cell: (key) => <KeyState of={key} /> },
         { title: "Made", minor: true, cell: (key) => <Time at={key.created_at} /> },
-        { title: "Ends", minor: true, cell: (key) => <Time at={key.revoked_at ?? key.expires_at} /> },
+        { title: "Ends", minor: true, cell: (key) => <Time at={key.revoked_at ?? key.expires_at} never="Never" /> },
       ]}
       empty={{
         title: "No key yet",

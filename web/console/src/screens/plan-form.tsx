@@ -1,5 +1,5 @@
 import type { Schemas } from "@gateline/api-client";
-import { FormPanel, SelectField, TextArea, TextField, nameOf, useForm } from "@gateline/ui";
+import { FormPanel, SelectField, TextArea, TextField, figure, nameOf, useForm } from "@gateline/ui";
 
 type Spec = Schemas["PlanSpec"];
 type Change = Required<Schemas["PlanPatch"]>;
@@ -18,19 +18,20 @@ interface Values {
   keys_max: string;
 }
 
-const number = (text: string) => (text.trim() === "" ? undefined : Number(text.replaceAll(/[ ,_]/g, "")));
+/** Cents; what is no number stays as it was typed. */
+const minor = (price: number) => (typeof price === "number" ? Math.round(price * 100) : price);
 
 /** A plan as the API wants it; `null` removes a limit when a plan is changed. */
 function specOf(values: Values): Change {
-  const [requests, quota, price] = [number(values.requests), number(values.quota), number(values.price)];
+  const [requests, quota, price] = [figure(values.requests), figure(values.quota), figure(values.price)];
   return {
     name: values.name,
     title: values.title,
     description: values.description,
     rate_limit: requests === undefined ? null : { requests, window_seconds: Number(values.window_seconds) },
     quota: quota === undefined ? null : { requests: quota, period: values.period as Schemas["Period"] },
-    price: price === undefined ? null : { amount_minor: Math.round(price * 100), currency: values.currency },
-    keys_max: number(values.keys_max) ?? 10,
+    price: price === undefined ? null : { amount_minor: minor(price), currency: values.currency },
+    keys_max: figure(values.keys_max) ?? 10,
   };
 }
 

@@ -1,7 +1,9 @@
 import type { Schemas } from "@gateline/api-client";
-import { FormPanel, SelectField, TextArea, TextField, useForm } from "@gateline/ui";
+import { FormPanel, SelectField, TextArea, TextField, figure, useForm } from "@gateline/ui";
 
 type Spec = Schemas["UpstreamSpec"];
+
+const ANSWER_MS = 30_000;
 
 /** The form of an upstream, new or changed. */
 export function UpstreamForm(props: {
@@ -17,7 +19,7 @@ export function UpstreamForm(props: {
       name: upstream?.name ?? "",
       targets: upstream?.targets.map((target) => `${target.url}${target.weight && target.weight !== 1 ? ` ${target.weight}` : ""}`).join("\n") ?? "",
       protocol: upstream?.protocol ?? "http1",
-      answer_ms: String(upstream?.timeouts?.answer_ms ?? 30_000),
+      answer_ms: String(upstream?.timeouts?.answer_ms ?? ANSWER_MS),
       preserve_host: String(upstream?.preserve_host ?? false),
     },
     send: (values) =>
@@ -27,9 +29,9 @@ export function UpstreamForm(props: {
           .split("\n")
           .map((line) => line.trim().split(/\s+/))
           .filter(([url]) => url)
-          .map(([url = "", weight]) => ({ url, weight: Number(weight ?? 1) })),
+          .map(([url = "", weight]) => ({ url, weight: figure(weight ?? "") ?? 1 })),
         protocol: values.protocol === "http2" ? "http2" : "http1",
-        timeouts: { connect_ms: 2000, idle_ms: 60_000, ...upstream?.timeouts, answer_ms: Number(values.answer_ms) },
+        timeouts: { connect_ms: 2000, idle_ms: 60_000, ...upstream?.timeouts, answer_ms: figure(values.answer_ms) ?? ANSWER_MS },
         preserve_host: values.preserve_host === "true",
       }),
     after: ({ id }) => props.after(id),

@@ -23,51 +23,51 @@ function Policies({ api }: { api: Schemas["Api"] }) {
   const turn = async (policy: Policy) => {
     await client.PATCH("/api/v1/policies/{id}", {
       params: { path: { id: policy.id }, header: ifMatch(policy) },
-      body: { enabled: policy.enabled === false },
+      body: { enabled: !policy.enabled },
     });
     await refresh();
   };
   return (
-    <>
-      <div className="mb-3 flex justify-end">{add}</div>
-      <List<Policy>
-        label="Policies"
-        load={({ cursor }) => read("/api/v1/policies", { params: { query: { cursor, "filter[api]": api.id } } })}
-        columns={[
-          { title: "Policy", cell: (policy) => <span className="font-medium">{title(policy.kind)}</span> },
-          { title: "Configuration", cell: (policy) => <code className="break-all text-ink-2">{JSON.stringify(policy.config)}</code> },
-          { title: "Applies to", cell: (policy) => (policy.operation_id ? <code>{policy.operation_id}</code> : "Every operation") },
-          { title: "State", cell: (policy) => <State of={policy.enabled === false ? "off" : "enabled"} /> },
-          {
-            title: "Actions",
-            cell: (policy) => (
-              <span className="flex gap-2">
-                <Button small onClick={() => void turn(policy)}>{policy.enabled === false ? "Turn on" : "Turn off"}</Button>
-                <ConfirmButton
-                  label="Remove"
-                  small
-                  title={`Remove ${title(policy.kind)}?`}
-                  onConfirm={async () => {
-                    await client.DELETE("/api/v1/policies/{id}", { params: { path: { id: policy.id }, header: ifMatch(policy) } });
-                    await refresh();
-                  }}
-                >
-                  Gateways stop to apply it within a second.
-                </ConfirmButton>
-              </span>
-            ),
-          },
-        ]}
-        empty={{
-          title: "Only what every API has",
-          text: (
-            <>
-              <p>A key is required and the plan's limit and quota apply without any policy. Add one to change headers, allow browsers (CORS) or limit more.</p>
-              <Command text="gateline apply -f gateline/" />
-            </>
+    <List<Policy>
+      label="Policies"
+      add={add}
+      to={(policy) => `/apis/${api.id}/policies/${policy.id}`}
+      load={({ cursor }) => read("/api/v1/policies", { params: { query: { cursor, "filter[api]": api.id } } })}
+      columns={[
+        { title: "Policy", cell: (policy) => title(policy.kind) },
+        { title: "Configuration", cell: (policy) => <code className="break-all text-ink-2">{JSON.stringify(policy.config)}</code> },
+        { title: "Applies to", cell: (policy) => (policy.operation_id ? <code>{policy.operation_id}</code> : "Every operation") },
+        { title: "State", cell: (policy) => <State of={policy.enabled ? "enabled" : "off"} /> },
+        {
+          title: "Actions",
+          cell: (policy) => (
+            <span className="flex gap-2">
+              <Button small onClick={() => void turn(policy)}>{policy.enabled ? "Turn off" : "Turn on"}</Button>
+              <ConfirmButton
+                label="Remove"
+                small
+                title={`Remove ${title(policy.kind)}?`}
+                onConfirm={async () => {
+                  await client.DELETE("/api/v1/policies/{id}", { params: { path: { id: policy.id }, header: ifMatch(policy) } });
+                  await refresh();
+                }}
+              >
+                Gateways stop to apply it within a second.
+              </ConfirmButton>
+            </span>
           ),
-        }}
-      />
-    </>
+        },
+      ]}
+      empty={{
+        action: add,
+        title: "Only what every API has",
+        text: (
+          <>
+            <p>A key is required and the plan's limit and quota apply without any policy. Add one to change headers, allow browsers (CORS) or limit more.</p>
+            <Command text="gateline apply -f gateline/" />
+          </>
+        ),
+      }}
+    />
   );
 }

@@ -1,5 +1,5 @@
 import { type Schemas, client, ifMatch, read } from "@gateline/api-client";
-import { Button, Command, Copyable, List, State, bytes } from "@gateline/ui";
+import { Button, ButtonLink, Command, CopyButton, List, State, bytes } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ApiFrame } from "./frame";
@@ -17,16 +17,32 @@ function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Ver
   const turn = async (route: Route) => {
     await client.PATCH("/api/v1/routes/{id}", {
       params: { path: { id: route.id }, header: ifMatch(route) },
-      body: { enabled: route.enabled === false },
+      body: { enabled: !route.enabled },
     });
     await queries.invalidateQueries({ queryKey: ["/api/v1/routes"] });
   };
+  const add = (
+    <ButtonLink to={`/apis/${api.id}/routes/new`} kind="primary">
+      Add a route
+    </ButtonLink>
+  );
   return (
     <List<Route>
       label="Routes"
+      add={add}
       load={({ cursor }) => read("/api/v1/routes", { params: { query: { cursor, "filter[api]": api.id } } })}
       columns={[
-        { title: "Address", cell: (route) => <Copyable text={route.url ?? `${route.host ?? ""}${route.base_path}`} /> },
+        {
+          title: "Address",
+          cell: (route) => (
+            <span className="flex items-baseline gap-1">
+              <Link to={`/apis/${api.id}/routes/${route.id}`} className="font-medium hover:text-accent hover:underline">
+                <code className="break-all">{route.url}</code>
+              </Link>
+              <CopyButton text={route.url} label={`Copy ${route.url}`} />
+            </span>
+          ),
+        },
         { title: "Environment", cell: (route) => route.environment },
         { title: "Version", cell: (route) => versions.find((each) => each.id === route.version_id)?.name ?? route.version_id },
         {
@@ -37,12 +53,13 @@ function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Ver
             </Link>
           ),
         },
-        { title: "Largest body", numeric: true, minor: true, cell: (route) => bytes(route.body_bytes_max ?? 0) },
-        { title: "State", cell: (route) => <State of={route.enabled === false ? "off" : "enabled"} /> },
-        { title: "Actions", cell: (route) => <Button small onClick={() => void turn(route)}>{route.enabled === false ? "Turn on" : "Turn off"}</Button> },
+        { title: "Largest body", numeric: true, minor: true, cell: (route) => bytes(route.body_bytes_max) },
+        { title: "State", cell: (route) => <State of={route.enabled ? "enabled" : "off"} /> },
+        { title: "Actions", cell: (route) => <Button small onClick={() => void turn(route)}>{route.enabled ? "Turn off" : "Turn on"}</Button> },
       ]}
       empty={{
         title: "Not reachable yet",
+        action: add,
         text: (
           <>
             <p>A route joins a version, an environment and an upstream.</p>

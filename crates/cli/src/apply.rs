@@ -2,14 +2,16 @@
 //!
 //! A file holds one resource or a list of them, each `kind:` and `spec:`. The spec is the body of the API's
 //! create call, with names where the API has ids (`api: shop`, `plans: [free]`); an API may name its `contract`
-//! file. What is declared is made or changed, what is not declared is left alone: fields as well as resources.
+//! file. What is declared is made or changed, what is not declared is left alone: fields as well as resources,
+//! unless `--prune` is given.
 //!
 //! The way: `files` (folder to declarations) → `state` (what the server has, in the same words) → `change`
-//! (what differs) → `execute` (calls that make it so).
+//! (what differs) and `prune` (what the folder made and no longer declares) → `execute` (calls that make it so).
 
 mod change;
 mod execute;
 mod files;
+mod prune;
 mod state;
 
 use std::path::PathBuf;
@@ -17,18 +19,24 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::confirm::confirmed;
 use crate::output::Output;
 use crate::session::Connection;
 use crate::{Error, Exit};
 
 use change::Change;
+use files::Folder;
+use prune::{Kept, Pruning, Removal};
 use state::State;
 
 /// What `apply` is told.
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
-    /// The folder, or one file.
-    path: PathBuf,
+    #[command(flatten)]
+    what: DiffArguments,
+    /// Delete without asking.
+    #[arg(long, short)]
+    yes: bool,
 }
 
 /// What `diff` is told.
@@ -36,6 +44,16 @@ pub struct ApplyArguments {
 pub struct DiffArguments {
     /// The folder, or one file.
     path: PathBuf,
+    /// Also delete what this folder made and no longer declares; needs a folder with a name.
+    #[arg(long)]
+    prune: bool,
+}
+
+/// What is to be done.
+struct Plan<'a> {
+    declared: usize,
+    changes: Vec<Change<'a>>,
+    pruning: Pruning,
 }
 
 pub(crate) async fn diff(
@@ -43,13 +61,11 @@ pub(crate) async fn diff(
     arguments: &DiffArguments,
     output: &Output,
 ) -> Result<Exit, Error> {
-    let declared = files::read(&arguments.path)?;
-    let state = State::read(connection, &declared).await?;
-    let changes = change::all(&declared, &state);
-    output.answer(&report(&changes, declared.len()), |_| {
-        people(&changes, declared.len(), false)
-    });
-    Ok(if changes.is_empty() {
+    let folder = files::read(&arguments.path)?;
+    let state = State::read(connection, &folder.declared, arguments.prune).await?;
+    let plan = Plan::new(&folder, &state, arguments.prune)?;
+    output.answer(&plan.report(), |_| plan.people(false));
+    Ok(if plan.is_empty() {
         Exit::Done
     } else {
         Exit::Negative
@@ -61,38 +77,68 @@ pub(crate) async fn apply(
     arguments: &ApplyArguments,
     output: &Output,
 ) -> Result<Exit, Error> {
-    let declared = files::read(&arguments.path)?;
-    let mut state = State::read(connection, &declared).await?;
-    let changes = change::all(&declared, &state);
-    for change in &changes {
-        execute::execute(connection, change, &mut state)
-            .await
-            .inspect_err(|_| {
-                // What was done before stays; the next run goes on from there.
-                output.note(&format!(
-                    "stopped at {} {} ({})",
-                    change.kind(),
-                    change.name(),
-                    change.place()
-                ));
-            })?;
+    let (what, yes) = (&arguments.what, arguments.yes);
+    let folder = files::read(&what.path)?;
+    let mut state = State::read(connection, &folder.declared, what.prune).await?;
+    let plan = Plan::new(&folder, &state, what.prune)?;
+    let deletions = plan.pruning.removed.len();
+    if deletions > 0 && !confirmed(yes, &plan.people(false), &format!("Delete {deletions} for ever?"))? {
+        output.note("nothing was changed");
+        return Ok(Exit::Negative);
     }
-    output.answer(&report(&changes, declared.len()), |_| {
-        people(&changes, declared.len(), true)
-    });
+    // What was done before stays; the next run goes on from there.
+    for change in &plan.changes {
+        let done = execute::execute(connection, change, &mut state).await;
+        let (kind, name, place) = (change.kind(), change.name(), change.place());
+        done.inspect_err(|_| output.note(&format!("stopped at {kind} {name} ({place})")))?;
+    }
+    for removal in &plan.pruning.removed {
+        let done = removal.execute(connection).await;
+        done.inspect_err(|_| output.note(&format!("stopped at {removal}")))?;
+    }
+    output.answer(&plan.report(), |_| plan.people(true));
     Ok(Exit::Done)
 }
 
-fn report(changes: &[Change<'_>], declared: usize) -> Value {
-    let entries: Vec<Value> = changes.iter().map(Change::report).collect();
-    json!({ "changes": entries, "declared": declared })
-}
+impl<'a> Plan<'a> {
+    fn new(folder: &'a Folder, state: &State, prune: bool) -> Result<Self, Error> {
+        let pruning = if prune {
+            prune::plan(folder, state)?
+        } else {
+            Pruning::default()
+        };
+        Ok(Self {
+            declared: folder.declared.len(),
+            changes: change::all(folder, state)?,
+            pruning,
+        })
+    }
 
-fn people(changes: &[Change<'_>], declared: usize, done: bool) -> String {
-    let mut text: String = changes.iter().map(|change| change.to_string() + "\n").collect();
-    let tense = if done { "changed" } else { "to change" };
-    text.push_str(&format!("{declared} declared, {} {tense}\n", changes.len()));
-    text
+    fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.pruning.removed.is_empty()
+    }
+
+    fn report(&self) -> Value {
+        let changes = self.changes.iter().map(Change::report);
+        let removals = self.pruning.removed.iter().map(Removal::report);
+        let kept: Vec<Value> = self.pruning.kept.iter().map(Kept::report).collect();
+        let changes: Vec<Value> = changes.chain(removals).collect();
+        json!({ "changes": changes, "declared": self.declared, "kept": kept })
+    }
+
+    fn people(&self, done: bool) -> String {
+        let mut text: String = self.changes.iter().map(|one| format!("{one}\n")).collect();
+        text.extend(self.pruning.removed.iter().map(|one| format!("{one}\n")));
+        text.extend(self.pruning.kept.iter().map(|one| format!("{one}\n")));
+        let (changed, deleted) = (self.changes.len(), self.pruning.removed.len());
+        let to = if done { "" } else { "to " };
+        text.push_str(&format!("{} declared, {changed} {to}change", self.declared));
+        text.push_str(if done { "d" } else { "" });
+        if deleted > 0 {
+            text.push_str(&format!(", {deleted} {to}delete{}", if done { "d" } else { "" }));
+        }
+        text + "\n"
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,17 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A folder that has no name owns nothing that could be removed.
+    #[error("{}: only a folder with a name knows what it made: declare `kind: folder` with `spec: {{ name: … }}`", path.display())]
+    Nameless {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// Something would be deleted and nobody can be asked.
+    #[error(
+        "nothing was changed: without a terminal to ask on, `--yes` has to say that things may be deleted"
+    )]
+    Unconfirmed,
     /// Standard input or output broke.
     #[error("the terminal: {source}")]
     Terminal {
@@ -79,7 +90,8 @@ impl Error {
             ) => Exit::Usage,
             Self::Call(_) | Self::Answer { .. } => Exit::Unavailable,
             Self::NotSignedIn { .. } => Exit::NotSignedIn,
-            Self::File { .. } | Self::Declared { .. } | Self::NoHome => Exit::Usage,
+            Self::File { .. } | Self::Declared { .. } | Self::Nameless { .. } => Exit::Usage,
+            Self::Unconfirmed | Self::NoHome => Exit::Usage,
             Self::Terminal { .. } | Self::Runtime { .. } => Exit::Internal,
         }
     }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// It did what it should.
     Done = 0,
-    /// It did what it should and the answer is no: `diff` found changes, the audit chain is broken.
+    /// It did what it should and the answer is no: `diff` found changes, the audit chain is broken, a deletion was
+    /// not confirmed.
     Negative = 1,
     /// The command line or a file given on it is wrong.
     Usage = 2,
@@ -36,7 +37,7 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
    0  done
-   1  done, and the answer is no (diff found changes, the audit chain is broken)
+   1  done, and the answer is no (diff found changes, the audit chain is broken, a deletion was not confirmed)
    2  the command line or a file on it is wrong
    3  the server refused
    4  not signed in: `gateline login`, or set GATELINE_TOKEN

@@ -6,6 +6,7 @@
 
 mod apply;
 mod audit;
+mod confirm;
 mod credentials;
 mod error;
 pub mod exit;

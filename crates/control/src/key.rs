@@ -178,6 +178,7 @@ impl Control {
             title: name.to_string(),
             name,
             description: String::new(),
+            managed_by: None,
         };
         self.create_in::<Application>(tx, caller, &(), spec, &[]).await
     }

@@ -41,6 +41,9 @@ pub struct ApiSpec {
     #[serde(default)]
     #[schema(max_items = 20)]
     pub tags: Vec<String>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 /// A named interface.

@@ -21,6 +21,9 @@ pub struct ApplicationSpec {
     #[serde(default)]
     #[schema(max_length = 20000)]
     pub description: String,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 /// A consumer's program.

@@ -85,6 +85,9 @@ pub struct PlanSpec {
     #[serde(default = "keys_max")]
     #[schema(minimum = 1, maximum = 100)]
     pub keys_max: u32,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 const fn keys_max() -> u32 {
@@ -142,6 +145,9 @@ pub struct ProductSpec {
     /// Who finds it.
     #[serde(default)]
     pub visibility: Visibility,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 /// A bundle of API versions offered to consumers.

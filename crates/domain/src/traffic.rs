@@ -80,6 +80,9 @@ pub struct UpstreamSpec {
     /// Send the client's `Host` on instead of the target's.
     #[serde(default)]
     pub preserve_host: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 const fn idle_connections() -> u32 {
@@ -129,6 +132,9 @@ pub struct RouteSpec {
     /// Off: the route is not in the snapshot.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 /// The largest request body unless a route says otherwise: 10 MiB.
@@ -183,6 +189,9 @@ pub struct PolicySpec {
     /// Off: it does not run.
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 /// One configured step of the request path.

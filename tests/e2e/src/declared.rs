@@ -128,3 +128,65 @@ async fn a_wrong_folder_is_refused_with_its_place() {
     assert!(refused.stderr.contains("/keys_max"), "{}", refused.stderr);
     gateline.stop();
 }
+
+#[tokio::test]
+async fn what_a_folder_no_longer_declares_goes_and_what_people_made_stays() {
+    let home = Home::new().with(&["--no-demo"]);
+    let service = Service::start().await;
+    let gateline = home.up().await;
+    let folder = home.path().join("declared");
+    write(&folder, &service.url);
+    let text = folder.to_str().unwrap();
+
+    let nameless = gateline.run(&["diff", "--prune", text]);
+    assert_eq!(nameless.code, Some(2), "{}", nameless.stderr);
+    assert!(nameless.stderr.contains("kind: folder"), "{}", nameless.stderr);
+    fs::write(
+        folder.join("folder.yaml"),
+        "kind: folder\nspec: { name: trains }\n",
+    )
+    .unwrap();
+    gateline.json(&["apply", text]);
+    assert_eq!(gateline.run(&["diff", "--prune", text]).code, Some(0));
+
+    // Somebody else makes a plan, and offers the folder's API in a product of their own.
+    let by_hand = home.path().join("by_hand.yaml");
+    let others = "
+- { kind: plan, spec: { name: silver, title: Silver } }
+- { kind: product, spec: { name: own, title: Own, versions: [{ api: shop, version: 1.0.0 }], plans: [silver] } }
+";
+    fs::write(&by_hand, others).unwrap();
+    gateline.json(&["apply", by_hand.to_str().unwrap()]);
+
+    fs::remove_dir_all(folder.join("shop")).unwrap();
+    fs::remove_file(folder.join("plans.yaml")).unwrap();
+    let without = gateline.run(&["diff", text]);
+    assert_eq!(without.code, Some(0), "off by default: {}", without.stdout);
+    let planned = gateline.run(&["diff", "--prune", text]);
+    assert_eq!(planned.code, Some(1), "{}", planned.stderr);
+    let lines: Vec<&str> = planned.stdout.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "- policy shop.list_stations:headers:0",
+            "- route sandbox:/shop",
+            "- product trains",
+            "- plan gold",
+            "- upstream shop",
+            "! api shop stays: product `own` needs it",
+            "1 declared, 0 to change, 5 to delete",
+        ]
+    );
+
+    let unasked = gateline.run(&["apply", "--prune", text]);
+    assert_eq!(unasked.code, Some(2), "{}", unasked.stderr);
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
+    let applied = gateline.json(&["apply", "--prune", "--yes", text]);
+    assert_eq!(applied["changes"].as_array().unwrap().len(), 5, "{applied}");
+    assert_eq!(applied["kept"][0]["needed_by"], "product `own`", "{applied}");
+
+    let stayed = gateline.json(&["diff", by_hand.to_str().unwrap()]);
+    assert_eq!(stayed["changes"].as_array().unwrap().len(), 0, "{stayed}");
+    assert_eq!(gateline.run(&["diff", "--prune", text]).code, Some(0));
+    gateline.stop();
+}

@@ -1765,6 +1765,8 @@ export interface components {
             description: string;
             /** @description Words to find it by. */
             tags: string[];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
             id: components["schemas"]["ApiId"];
             /** @description The tenant it belongs to. */
@@ -1794,6 +1796,8 @@ export interface components {
             description?: string | null;
             /** @description Words to find it by. */
             tags?: string[] | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
         };
         /** @description The editable part of an [`Api`]. */
         ApiSpec: {
@@ -1805,6 +1809,8 @@ export interface components {
             description?: string;
             /** @description Words to find it by. */
             tags?: string[];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /** @description A consumer's program. */
         Application: {
@@ -1814,6 +1820,8 @@ export interface components {
             title: string;
             /** @description What it does. */
             description: string;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
             id: components["schemas"]["ApplicationId"];
             /** @description The consumer's organization. */
@@ -1839,6 +1847,8 @@ export interface components {
             title?: string;
             /** @description What it does. */
             description?: string | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
         };
         /** @description The editable part of an [`Application`]. */
         ApplicationSpec: {
@@ -1848,6 +1858,8 @@ export interface components {
             title: string;
             /** @description What it does. */
             description?: string;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /**
          * @description One change, chained to the one before it in the same organization.
@@ -2907,6 +2919,8 @@ export interface components {
              * @description Keys that one application may have at a time: 1 to 100.
              */
             keys_max: number;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
             id: components["schemas"]["PlanId"];
             /** @description The tenant it belongs to. */
@@ -2943,6 +2957,8 @@ export interface components {
              * @description Keys that one application may have at a time: 1 to 100.
              */
             keys_max?: number | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
         };
         /** @description The editable part of a [`Plan`]. */
         PlanSpec: {
@@ -2963,6 +2979,8 @@ export interface components {
              * @description Keys that one application may have at a time: 1 to 100.
              */
             keys_max?: number;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /** @description One configured step of the request path. */
         Policy: {
@@ -2981,6 +2999,8 @@ export interface components {
             position: number;
             /** @description Off: it does not run. */
             enabled: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
             id: components["schemas"]["PolicyId"];
             /** @description The tenant it belongs to. */
@@ -3026,6 +3046,8 @@ export interface components {
             position?: number | null;
             /** @description Off: it does not run. */
             enabled?: boolean | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
         };
         /** @description The editable part of a [`Policy`]. */
         PolicySpec: {
@@ -3044,6 +3066,8 @@ export interface components {
             position?: number;
             /** @description Off: it does not run. */
             enabled?: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /** @description An amount of money. */
         Price: {
@@ -3125,6 +3149,8 @@ export interface components {
             plan_ids: components["schemas"]["PlanId"][];
             /** @description Who finds it. */
             visibility: components["schemas"]["Visibility"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
             id: components["schemas"]["ProductId"];
             /** @description The tenant it belongs to. */
@@ -3158,6 +3184,8 @@ export interface components {
             plan_ids?: components["schemas"]["PlanId"][];
             /** @description Who finds it. */
             visibility?: components["schemas"]["Visibility"] | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
         };
         /** @description The editable part of a [`Product`]. */
         ProductSpec: {
@@ -3173,6 +3201,8 @@ export interface components {
             plan_ids: components["schemas"]["PlanId"][];
             /** @description Who finds it. */
             visibility?: components["schemas"]["Visibility"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /** @description A key for an API in one step: application and subscription are made when missing. */
         QuickKeySpec: {
@@ -3247,6 +3277,8 @@ export interface components {
             body_bytes_max: number;
             /** @description Off: the route is not in the snapshot. */
             enabled: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
             id: components["schemas"]["RouteId"];
             /** @description The tenant it belongs to. */
@@ -3290,6 +3322,8 @@ export interface components {
             body_bytes_max?: number | null;
             /** @description Off: the route is not in the snapshot. */
             enabled?: boolean | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
         };
         /** @description The editable part of a [`Route`]. */
         RouteSpec: {
@@ -3310,6 +3344,8 @@ export interface components {
             body_bytes_max?: number;
             /** @description Off: the route is not in the snapshot. */
             enabled?: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /**
          * @description How grave a [`Finding`] is.
@@ -3517,6 +3553,8 @@ export interface components {
             idle_connections_max: number;
             /** @description Send the client's `Host` on instead of the target's. */
             preserve_host: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
             id: components["schemas"]["UpstreamId"];
             /** @description The tenant it belongs to. */
@@ -3553,6 +3591,8 @@ export interface components {
             idle_connections_max?: number | null;
             /** @description Send the client's `Host` on instead of the target's. */
             preserve_host?: boolean | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
         };
         /**
          * @description The HTTP version spoken to an upstream.
@@ -3576,6 +3616,8 @@ export interface components {
             idle_connections_max?: number;
             /** @description Send the client's `Host` on instead of the target's. */
             preserve_host?: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /** @description Counted calls of one operation, application, plan and hour. Every accepted call is in exactly one row. */
         UsageRow: {

@@ -39,6 +39,7 @@ impl Shown for Api {
             title: "Pet Store".to_owned(),
             description: "Pets, orders and *opening hours*.".to_owned(),
             tags: vec!["pets".to_owned()],
+            managed_by: None,
         }
     }
 

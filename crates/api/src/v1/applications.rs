@@ -30,6 +30,7 @@ impl Shown for Application {
             name: "pet-finder".parse().expect("it is a name"),
             title: "Pet Finder".to_owned(),
             description: "Finds pets nearby.".to_owned(),
+            managed_by: None,
         }
     }
 

@@ -45,6 +45,7 @@ impl Shown for Plan {
                 currency: "EUR".to_owned(),
             }),
             keys_max: 10,
+            managed_by: None,
         }
     }
 

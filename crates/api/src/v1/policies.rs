@@ -40,6 +40,7 @@ impl Shown for Policy {
             config: json!({ "requests": 10, "window_seconds": 1, "per": "address" }),
             position: 0,
             enabled: true,
+            managed_by: None,
         }
     }
 

@@ -38,6 +38,7 @@ impl Shown for Product {
             version_ids: vec!["ver_01jd9zk5v8e7rbxq3m6t4n2w0c".parse().expect("it is an id")],
             plan_ids: vec!["pln_01jd9zk5v8e7rbxq3m6t4n2w0c".parse().expect("it is an id")],
             visibility: Visibility::Public,
+            managed_by: None,
         }
     }
 

@@ -48,6 +48,7 @@ impl Shown for Route {
             base_path: "/pet-store".to_owned(),
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,
+            managed_by: None,
         }
     }
 

@@ -38,6 +38,7 @@ impl Shown for Upstream {
             timeouts: Timeouts::default(),
             idle_connections_max: 64,
             preserve_host: false,
+            managed_by: None,
         }
     }
 

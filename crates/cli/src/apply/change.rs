@@ -5,13 +5,16 @@ use std::fmt;
 use client::types::Stage;
 use serde_json::{Map, Value, json};
 
-use super::files::Declared;
-use super::state::State;
+use super::files::{Declared, Folder};
+use super::state::{Found, State};
+use crate::Error;
 
 /// One declaration that the server does not fulfil yet.
 #[derive(Debug)]
 pub(super) struct Change<'a> {
     pub(super) declared: &'a Declared,
+    /// The name of the folder, for what it makes.
+    pub(super) owner: Option<&'a str>,
     pub(super) action: Action,
     /// Whether the contract is to be imported or replaced.
     pub(super) contract: bool,
@@ -29,11 +32,33 @@ pub(super) enum Action {
 }
 
 /// Every declaration that the server does not fulfil yet, in the order to work on them.
-pub(super) fn all<'a>(declared: &'a [Declared], state: &State) -> Vec<Change<'a>> {
-    declared.iter().filter_map(|one| change(one, state)).collect()
+///
+/// # Errors
+/// Two folders with names do not change the same resource, or each would undo what the other does.
+pub(super) fn all<'a>(folder: &'a Folder, state: &State) -> Result<Vec<Change<'a>>, Error> {
+    for declared in &folder.declared {
+        let found = state.find(declared.kind, &declared.identity());
+        let other = found
+            .and_then(Found::managed_by)
+            .filter(|other| folder.name.as_ref().is_some_and(|name| name != *other));
+        if let Some(other) = other.filter(|_| !declared.spec.contains_key("managed_by")) {
+            let (kind, name) = (declared.kind.word(), declared.identity());
+            let reason = format!(
+                "{kind} `{name}` is managed by the folder `{other}`; `managed_by` in its spec takes it over"
+            );
+            return Err(Error::Declared {
+                path: declared.file.clone(),
+                line: None,
+                reason,
+            });
+        }
+    }
+    let owner = folder.name.as_deref();
+    let changes = folder.declared.iter().filter_map(|one| change(one, owner, state));
+    Ok(changes.collect())
 }
 
-fn change<'a>(declared: &'a Declared, state: &State) -> Option<Change<'a>> {
+fn change<'a>(declared: &'a Declared, owner: Option<&'a str>, state: &State) -> Option<Change<'a>> {
     let identity = declared.identity();
     let (contract, stage) = declared.contract.as_ref().map_or((false, false), |contract| {
         match state.version(&identity, Some(&contract.version)) {
@@ -51,6 +76,7 @@ fn change<'a>(declared: &'a Declared, state: &State) -> Option<Change<'a>> {
     let nothing = action == Action::Change(Vec::new()) && !contract && !stage;
     (!nothing).then_some(Change {
         declared,
+        owner,
         action,
         contract,
         stage,

@@ -21,20 +21,28 @@ pub(super) async fn execute(
     let declared = change.declared;
     let identity = declared.identity();
     match (&change.action, &declared.contract) {
-        (Action::Create, Some(contract)) => {
-            import(connection, &identity, contract).await?;
-            read_api(connection, &identity, state).await?;
-            update(connection, declared, declared.spec.keys(), state).await?;
-        }
-        (Action::Create, None) => {
-            let body = Value::Object(body(declared, declared.spec.keys(), state)?);
-            let collection = declared.kind.collection();
-            let created = connection.client.create_entry(collection, &body).await?;
-            state.insert(declared.kind, created)?;
+        (Action::Create, contract) => {
+            if let Some(contract) = contract {
+                import(connection, &identity, contract).await?;
+                read_api(connection, &identity, state).await?;
+            }
+            let mut body = body(declared, declared.spec.keys(), state)?;
+            if let (Some(owner), false) = (change.owner, body.contains_key("managed_by")) {
+                body.insert("managed_by".to_owned(), owner.into());
+            }
+            if contract.is_some() {
+                update(connection, declared, body, state).await?;
+            } else {
+                let collection = declared.kind.collection();
+                let body = Value::Object(body);
+                let created = connection.client.create_entry(collection, &body).await?;
+                state.insert(declared.kind, created)?;
+            }
         }
         (Action::Change(fields), contract) => {
             let names = fields.iter().map(|(name, ..)| name);
-            update(connection, declared, names, state).await?;
+            let patch = body(declared, names, state)?;
+            update(connection, declared, patch, state).await?;
             if let Some(contract) = contract.as_ref().filter(|_| change.contract) {
                 replace(connection, &identity, contract, state).await?;
             }
@@ -125,14 +133,13 @@ async fn set_stage(
     state.refresh(connection, api).await
 }
 
-/// Sends the named fields of a declaration as a merge patch.
+/// Changes what a declaration is about by a merge patch.
 async fn update(
     connection: &Connection,
     declared: &Declared,
-    names: impl Iterator<Item = &String>,
+    patch: Map<String, Value>,
     state: &mut State,
 ) -> Result<(), Error> {
-    let patch = body(declared, names, state)?;
     let found = state
         .find(declared.kind, &declared.identity())
         .ok_or(Error::Answer { field: "name" })?;

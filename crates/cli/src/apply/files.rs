@@ -62,6 +62,17 @@ impl Kind {
     }
 }
 
+/// Everything that a folder declares.
+#[derive(Debug)]
+pub(super) struct Folder {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// Under which name it owns what it makes; without one it owns nothing.
+    pub(super) name: Option<String>,
+    /// In working order.
+    pub(super) declared: Vec<Declared>,
+}
+
 /// One resource as a file says it should be.
 #[derive(Debug)]
 pub(super) struct Declared {
@@ -116,18 +127,22 @@ pub(super) fn identity(kind: Kind, spec: &Map<String, Value>) -> String {
 }
 
 /// Reads a file, or all `.yaml` and `.yml` files of a folder and the folders in it.
-pub(super) fn read(path: &Path) -> Result<Vec<Declared>, Error> {
+pub(super) fn read(path: &Path) -> Result<Folder, Error> {
     let mut files = Vec::new();
     find(path, &mut files)?;
     files.sort();
-    let mut declared = Vec::new();
+    let mut folder = Folder {
+        path: path.to_owned(),
+        name: None,
+        declared: Vec::new(),
+    };
     for file in files {
-        read_file(&file, &mut declared)?;
+        read_file(&file, &mut folder)?;
     }
     // Stable: within a kind, files in the order of their names.
-    declared.sort_by_key(|one| one.kind);
+    folder.declared.sort_by_key(|one| one.kind);
     let mut seen = BTreeMap::new();
-    for one in &declared {
+    for one in &folder.declared {
         if let Some(other) = seen.insert((one.kind, one.identity()), &one.file) {
             let reason = format!(
                 "{} `{}` is declared in {} too",
@@ -138,7 +153,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Declared>, Error> {
             return Err(wrong(&one.file, reason));
         }
     }
-    Ok(declared)
+    Ok(folder)
 }
 
 fn find(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
@@ -169,7 +184,7 @@ fn is_contract(path: &Path) -> bool {
         .any(|line| line.starts_with("openapi:") || line.starts_with("\"openapi\""))
 }
 
-fn read_file(file: &Path, declared: &mut Vec<Declared>) -> Result<(), Error> {
+fn read_file(file: &Path, folder: &mut Folder) -> Result<(), Error> {
     let text = fs::read_to_string(file).map_err(|source| Error::File {
         path: file.to_owned(),
         source,
@@ -187,13 +202,35 @@ fn read_file(file: &Path, declared: &mut Vec<Declared>) -> Result<(), Error> {
         one => vec![one],
     };
     for resource in resources {
-        declared.push(read_resource(file, resource)?);
+        if resource.get("kind").is_some_and(|kind| kind == "folder") {
+            read_name(file, &resource, folder)?;
+        } else {
+            folder.declared.push(read_resource(file, resource)?);
+        }
     }
     Ok(())
 }
 
+/// `kind: folder` says how the folder itself is called.
+fn read_name(file: &Path, resource: &Value, folder: &mut Folder) -> Result<(), Error> {
+    let fields = |value: &Value| value.as_object().map_or(0, Map::len);
+    let spec = resource.get("spec").unwrap_or(&Value::Null);
+    match spec.get("name").and_then(Value::as_str) {
+        Some(name) if fields(resource) == 2 && fields(spec) == 1 => {
+            if let Some(other) = folder.name.replace(name.to_owned()) {
+                return Err(wrong(file, format!("the folder has the name `{other}` already")));
+            }
+            Ok(())
+        }
+        _ => Err(wrong(
+            file,
+            "a folder has `spec: { name: … }` and nothing else".to_owned(),
+        )),
+    }
+}
+
 fn read_resource(file: &Path, resource: Value) -> Result<Declared, Error> {
-    let words = || Kind::ALL.map(Kind::word).join(", ");
+    let words = || format!("folder, {}", Kind::ALL.map(Kind::word).join(", "));
     let Value::Object(mut resource) = resource else {
         return Err(wrong(
             file,

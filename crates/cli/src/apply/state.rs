@@ -1,6 +1,6 @@
 //! What the server has, in the words of files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use client::types::{ListContractsParams, ListVersionOperationsParams, ListVersionsParams, Stage};
 use serde_json::{Map, Value, json};
@@ -16,6 +16,16 @@ pub(super) struct Found {
     pub(super) revision: i64,
     /// Its spec with names instead of ids.
     pub(super) shown: Map<String, Value>,
+}
+
+impl Found {
+    /// The folder that made it.
+    pub(super) fn managed_by(&self) -> Option<&String> {
+        match self.shown.get("managed_by") {
+            Some(Value::String(name)) => Some(name),
+            _ => None,
+        }
+    }
 }
 
 /// A version of an API.
@@ -48,22 +58,29 @@ const REFERENCES: [(&str, &str, Kind); 3] = [
 ];
 
 impl State {
-    /// Reads what the declarations need to be compared with.
-    pub(super) async fn read(connection: &Connection, declared: &[Declared]) -> Result<Self, Error> {
+    /// Reads what the declarations need to be compared with, or `everything` that could be declared.
+    pub(super) async fn read(
+        connection: &Connection,
+        declared: &[Declared],
+        everything: bool,
+    ) -> Result<Self, Error> {
         let mut state = Self::default();
         // Everything that others refer to, and whatever is declared.
         let referred = [Kind::Upstream, Kind::Api, Kind::Plan];
         for kind in Kind::ALL {
-            if !referred.contains(&kind) && !declared.iter().any(|one| one.kind == kind) {
+            let needed = everything || referred.contains(&kind);
+            if !needed && !declared.iter().any(|one| one.kind == kind) {
                 continue;
             }
             if kind == Kind::Plan {
                 state.read_versions(connection, declared).await?;
             }
+            let resources = connection.client.entries(kind.collection(), None, &[]).await?;
             if kind == Kind::Policy {
-                state.read_operations(connection, declared).await?;
+                let there = resources.iter().filter(|_| everything);
+                state.read_operations(connection, declared, there).await?;
             }
-            for resource in connection.client.entries(kind.collection(), None, &[]).await? {
+            for resource in resources {
                 state.insert(kind, resource)?;
             }
         }
@@ -125,6 +142,11 @@ impl State {
             let versions: Vec<Value> = ids.iter().filter_map(Value::as_str).map(shown_as).collect();
             shown.insert("versions".to_owned(), versions.into());
         }
+    }
+
+    /// Every resource that was read, in working order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&(Kind, String), &Found)> {
+        self.found.iter()
     }
 
     /// The resource that a declaration is about.
@@ -199,12 +221,21 @@ impl State {
         Ok(())
     }
 
-    async fn read_operations(&mut self, connection: &Connection, declared: &[Declared]) -> Result<(), Error> {
-        let named = |one: &Declared| one.spec.get("api").and_then(Value::as_str).map(str::to_owned);
+    /// Reads the operations of APIs on which policies for one operation are declared, or are `there`.
+    async fn read_operations(
+        &mut self,
+        connection: &Connection,
+        declared: &[Declared],
+        there: impl Iterator<Item = &Value>,
+    ) -> Result<(), Error> {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
         let policies = declared
             .iter()
             .filter(|one| one.kind == Kind::Policy && one.spec.contains_key("operation"));
-        let apis: std::collections::BTreeSet<String> = policies.filter_map(named).collect();
+        let mut apis: BTreeSet<String> = policies.filter_map(|one| text(one.spec.get("api"))).collect();
+        let there = there.filter(|policy| policy.get("operation_id").is_some_and(Value::is_string));
+        let ids: Vec<String> = there.filter_map(|policy| text(policy.get("api_id"))).collect();
+        apis.extend(ids.iter().map(|id| self.name_of(Kind::Api, id)));
         for api in apis {
             self.read_operations_of(connection, &api).await?;
         }

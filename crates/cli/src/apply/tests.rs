@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::change::{self, Change};
 use super::files::{self, Kind};
+use super::prune;
 use super::state::{State, Version};
 
 const CONTRACT: &str = "openapi: 3.1.0\ninfo: { title: Shop, version: '1.2' }\npaths: { /pets: { get: { responses: { '200': { description: ok } } } } }\n";
@@ -45,6 +46,7 @@ fn a_folder_becomes_declarations_in_working_order() {
     ]);
     let declared = files::read(folder.path()).unwrap();
     let seen: Vec<(&str, String)> = declared
+        .declared
         .iter()
         .map(|one| (one.kind.word(), one.identity()))
         .collect();
@@ -57,12 +59,12 @@ fn a_folder_becomes_declarations_in_working_order() {
             ("route", "sandbox:/shop".to_owned())
         ]
     );
-    let contract = declared[0].contract.as_ref().unwrap();
+    let contract = declared.declared[0].contract.as_ref().unwrap();
     assert_eq!(
         (contract.version.as_str(), contract.stage.as_str()),
         ("1.2", "stable")
     );
-    assert!(!declared[0].spec.contains_key("contract"));
+    assert!(!declared.declared[0].spec.contains_key("contract"));
 }
 
 #[test]
@@ -71,7 +73,7 @@ fn mistakes_in_files_are_told_with_the_file() {
         ("kind: plan\nspec: [\n", "/a.yaml:"),
         (
             "kind: plann\nspec: {}\n",
-            "/a.yaml: `kind` is `plann`, not one of upstream, api, plan, application, product, route, policy",
+            "/a.yaml: `kind` is `plann`, not one of folder, upstream, api, plan, application, product, route, policy",
         ),
         ("kind: plan\n", "/a.yaml: the plan has no `spec`"),
         (
@@ -129,6 +131,7 @@ fn changes(text: &str) -> Vec<String> {
     let folder = folder(&[("a.yaml", text), ("openapi.yaml", CONTRACT)]);
     let declared = files::read(folder.path()).unwrap();
     change::all(&declared, &state())
+        .unwrap()
         .iter()
         .map(Change::to_string)
         .collect()
@@ -165,5 +168,105 @@ fn differences_are_shown_field_by_field() {
     assert_eq!(
         changes("kind: api\nspec: { name: shop, contract: openapi.yaml, stage: beta }\n"),
         ["~ api shop\n    contract: version 1.2 as beta"]
+    );
+}
+
+/// What a folder named `shop` would remove, and what stays, when the server has these besides.
+fn pruned(declared: &str, there: &[(Kind, serde_json::Value)]) -> Vec<String> {
+    let name = "- { kind: folder, spec: { name: shop } }\n";
+    let folder = folder(&[("a.yaml", &format!("{name}{declared}"))]);
+    let mut state = state();
+    for (kind, resource) in there {
+        let mut resource = resource.clone();
+        resource["revision"] = json!(1);
+        state.insert(*kind, resource).unwrap();
+    }
+    let pruning = prune::plan(&files::read(folder.path()).unwrap(), &state).unwrap();
+    let removed = pruning.removed.iter().map(ToString::to_string);
+    removed
+        .chain(pruning.kept.iter().map(ToString::to_string))
+        .collect()
+}
+
+fn gold(owner: &str) -> (Kind, serde_json::Value) {
+    (
+        Kind::Plan,
+        json!({ "id": "pln_2", "name": "gold", "managed_by": owner }),
+    )
+}
+
+fn product(owner: Option<&str>) -> (Kind, serde_json::Value) {
+    (
+        Kind::Product,
+        json!({ "id": "prd_1", "name": "trains", "plan_ids": ["pln_2"], "managed_by": owner }),
+    )
+}
+
+#[test]
+fn only_what_the_folder_made_is_removed() {
+    assert_eq!(pruned("", &[]), Vec::<String>::new());
+    assert_eq!(pruned("", &[gold("shop")]), ["- plan gold"]);
+    assert_eq!(pruned("", &[gold("other")]), Vec::<String>::new());
+    assert_eq!(
+        pruned("- { kind: plan, spec: { name: gold } }\n", &[gold("shop")]),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn what_refers_to_others_is_removed_before_them() {
+    let there = [gold("shop"), product(Some("shop"))];
+    assert_eq!(pruned("", &there), ["- product trains", "- plan gold"]);
+}
+
+#[test]
+fn what_others_build_on_stays() {
+    let there = [gold("shop"), product(None)];
+    assert_eq!(
+        pruned("", &there),
+        ["! plan gold stays: product `trains` needs it"]
+    );
+    // Declared without the plan: after this run nobody needs it.
+    let declared = "- { kind: product, spec: { name: trains, plans: [free] } }\n";
+    assert_eq!(pruned(declared, &there), ["- plan gold"]);
+    let declared = "- { kind: product, spec: { name: trains, title: T } }\n";
+    assert_eq!(
+        pruned(declared, &there),
+        ["! plan gold stays: product `trains` needs it"]
+    );
+}
+
+#[test]
+fn a_folder_without_a_name_owns_nothing() {
+    let folder = folder(&[("a.yaml", "kind: plan\nspec: { name: gold }\n")]);
+    let error = prune::plan(&files::read(folder.path()).unwrap(), &state()).unwrap_err();
+    assert!(error.to_string().contains("kind: folder"), "{error}");
+    let twice = "- { kind: folder, spec: { name: a } }\n- { kind: folder, spec: { name: b } }\n";
+    assert_eq!(refusal(twice), "/a.yaml: the folder has the name `a` already");
+    assert_eq!(
+        refusal("kind: folder\nspec: { title: a }\n"),
+        "/a.yaml: a folder has `spec: { name: … }` and nothing else"
+    );
+}
+
+#[test]
+fn two_folders_do_not_share_a_resource() {
+    let mut state = state();
+    let (kind, mut plan) = gold("other");
+    plan["revision"] = json!(1);
+    state.insert(kind, plan).unwrap();
+    let all = |spec: &str| {
+        let text =
+            format!("- {{ kind: folder, spec: {{ name: shop }} }}\n- {{ kind: plan, spec: {spec} }}\n");
+        let folder = folder(&[("a.yaml", &text)]);
+        let read = files::read(folder.path()).unwrap();
+        let changes = change::all(&read, &state).map_err(|error| error.to_string())?;
+        Ok::<_, String>(changes.iter().map(Change::to_string).collect::<Vec<_>>())
+    };
+    let error = all("{ name: gold, title: G }").unwrap_err();
+    assert!(error.contains("managed by the folder `other`"), "{error}");
+    assert_eq!(
+        all("{ name: gold, managed_by: shop }").unwrap(),
+        ["~ plan gold\n    managed_by: \"other\" → \"shop\""]
     );
 }

@@ -55,6 +55,9 @@ pub struct Api {
     pub description: String,
     /// Words to find it by.
     pub tags: Vec<String>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
     /// Its id.
     pub id: ApiId,
     /// The tenant it belongs to.
@@ -90,6 +93,9 @@ pub struct ApiPatch {
     /// Words to find it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Option<Vec<String>>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
 }
 
 /// The editable part of an `Api`.
@@ -105,6 +111,9 @@ pub struct ApiSpec {
     /// Words to find it by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 impl ApiSpec {
@@ -115,6 +124,7 @@ impl ApiSpec {
             title: title.into(),
             description: None,
             tags: None,
+            managed_by: None,
         }
     }
 }
@@ -128,6 +138,9 @@ pub struct Application {
     pub title: String,
     /// What it does.
     pub description: String,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
     /// Its id.
     pub id: ApplicationId,
     /// The consumer's organization.
@@ -158,6 +171,9 @@ pub struct ApplicationPatch {
     /// What it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<String>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
 }
 
 /// The editable part of an `Application`.
@@ -170,6 +186,9 @@ pub struct ApplicationSpec {
     /// What it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 impl ApplicationSpec {
@@ -179,6 +198,7 @@ impl ApplicationSpec {
             name: name.into(),
             title: title.into(),
             description: None,
+            managed_by: None,
         }
     }
 }
@@ -3111,6 +3131,9 @@ pub struct Plan {
     pub price: Option<Price>,
     /// Keys that one application may have at a time: 1 to 100.
     pub keys_max: u64,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
     /// Its id.
     pub id: PlanId,
     /// The tenant it belongs to.
@@ -3153,6 +3176,9 @@ pub struct PlanPatch {
     /// Keys that one application may have at a time: 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_max: Option<Option<u64>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
 }
 
 /// The editable part of a `Plan`.
@@ -3177,6 +3203,9 @@ pub struct PlanSpec {
     /// Keys that one application may have at a time: 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_max: Option<u64>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 impl PlanSpec {
@@ -3190,6 +3219,7 @@ impl PlanSpec {
             quota: None,
             price: None,
             keys_max: None,
+            managed_by: None,
         }
     }
 }
@@ -3210,6 +3240,9 @@ pub struct Policy {
     pub position: i64,
     /// Off: it does not run.
     pub enabled: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
     /// Its id.
     pub id: PolicyId,
     /// The tenant it belongs to.
@@ -3262,6 +3295,9 @@ pub struct PolicyPatch {
     /// Off: it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<Option<bool>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
 }
 
 /// The editable part of a `Policy`.
@@ -3282,6 +3318,9 @@ pub struct PolicySpec {
     /// Off: it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 impl PolicySpec {
@@ -3294,6 +3333,7 @@ impl PolicySpec {
             config,
             position: None,
             enabled: None,
+            managed_by: None,
         }
     }
 }
@@ -3367,6 +3407,9 @@ pub struct Product {
     pub plan_ids: Vec<PlanId>,
     /// Who finds it.
     pub visibility: Visibility,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
     /// Its id.
     pub id: ProductId,
     /// The tenant it belongs to.
@@ -3408,6 +3451,9 @@ pub struct ProductPatch {
     /// Who finds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Option<Visibility>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
 }
 
 /// The editable part of a `Product`.
@@ -3427,6 +3473,9 @@ pub struct ProductSpec {
     /// Who finds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 impl ProductSpec {
@@ -3444,6 +3493,7 @@ impl ProductSpec {
             version_ids,
             plan_ids,
             visibility: None,
+            managed_by: None,
         }
     }
 }
@@ -3772,6 +3822,9 @@ pub struct Route {
     pub body_bytes_max: u64,
     /// Off: the route is not in the snapshot.
     pub enabled: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
     /// Its id.
     pub id: RouteId,
     /// The tenant it belongs to.
@@ -3818,6 +3871,9 @@ pub struct RoutePatch {
     /// Off: the route is not in the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<Option<bool>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
 }
 
 /// The editable part of a `Route`.
@@ -3840,6 +3896,9 @@ pub struct RouteSpec {
     /// Off: the route is not in the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 impl RouteSpec {
@@ -3858,6 +3917,7 @@ impl RouteSpec {
             base_path: base_path.into(),
             body_bytes_max: None,
             enabled: None,
+            managed_by: None,
         }
     }
 }
@@ -4396,6 +4456,9 @@ pub struct Upstream {
     pub idle_connections_max: u64,
     /// Send the client's `Host` on instead of the target's.
     pub preserve_host: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
     /// Its id.
     pub id: UpstreamId,
     /// The tenant it belongs to.
@@ -4437,6 +4500,9 @@ pub struct UpstreamPatch {
     /// Send the client's `Host` on instead of the target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve_host: Option<Option<bool>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
 }
 
 /// The HTTP version spoken to an upstream.
@@ -4492,6 +4558,9 @@ pub struct UpstreamSpec {
     /// Send the client's `Host` on instead of the target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve_host: Option<bool>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 impl UpstreamSpec {
@@ -4504,6 +4573,7 @@ impl UpstreamSpec {
             timeouts: None,
             idle_connections_max: None,
             preserve_host: None,
+            managed_by: None,
         }
     }
 }

@@ -34,6 +34,7 @@ impl Import<'_> {
             version_ids: vec![version.id],
             plan_ids: vec![self.free_plan().await?.id],
             visibility: self.spec.visibility.unwrap_or(Visibility::Public),
+            managed_by: None,
         };
         let made = self
             .control

@@ -80,6 +80,7 @@ impl Import<'_> {
             name,
             description: cut(&self.contract.description, DESCRIPTION_MAX, false),
             tags: Vec::new(),
+            managed_by: None,
         };
         self.control
             .create_in::<Api>(&mut self.tx, self.caller, &self.workspace, spec, &[])

@@ -112,6 +112,7 @@ impl Import<'_> {
             timeouts: Timeouts::default(),
             idle_connections_max: IDLE_CONNECTIONS,
             preserve_host: false,
+            managed_by: None,
         };
         let made = self
             .control
@@ -178,6 +179,7 @@ impl Import<'_> {
             base_path: format!("/{}", api.spec.name),
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,
+            managed_by: None,
         };
         match asked {
             Some(base_path) => spec.base_path = base_path,

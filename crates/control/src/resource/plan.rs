@@ -127,5 +127,6 @@ pub fn free() -> PlanSpec {
         }),
         price: None,
         keys_max: 10,
+        managed_by: None,
     }
 }

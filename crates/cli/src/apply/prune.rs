@@ -1,0 +1,161 @@
+//! What a folder once made and no longer declares.
+//!
+//! Ownership is kept on the server: what a folder with a name makes carries the name in `managed_by`, and only
+//! that is ever removed. What others made stays, and so does what they build on.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use super::files::{Folder, Kind};
+use super::state::{Found, State};
+use crate::Error;
+use crate::session::Connection;
+
+/// What is to be removed, and what would be but for somebody who needs it.
+#[derive(Debug, Default)]
+pub(super) struct Pruning {
+    /// In working order: nothing is removed before what refers to it.
+    pub(super) removed: Vec<Removal>,
+    /// What stays, and why.
+    pub(super) kept: Vec<Kept>,
+}
+
+/// One resource to be removed.
+#[derive(Debug)]
+pub(super) struct Removal {
+    kind: Kind,
+    name: String,
+    id: String,
+    revision: i64,
+}
+
+/// One resource that is no longer declared and stays.
+#[derive(Debug)]
+pub(super) struct Kept {
+    kind: Kind,
+    name: String,
+    /// Who needs it, in words.
+    by: String,
+}
+
+type Key = (Kind, String);
+
+/// Finds what the folder made and no longer declares.
+pub(super) fn plan(folder: &Folder, state: &State) -> Result<Pruning, Error> {
+    let Some(owner) = &folder.name else {
+        return Err(Error::Nameless {
+            path: folder.path.clone(),
+        });
+    };
+    let declared: BTreeSet<Key> = folder
+        .declared
+        .iter()
+        .map(|one| (one.kind, one.identity()))
+        .collect();
+    let mut removed: BTreeSet<&Key> = state
+        .all()
+        .filter(|(key, found)| found.managed_by() == Some(owner) && !declared.contains(key))
+        .map(|(key, _)| key)
+        .collect();
+    let references: Vec<(&Key, BTreeSet<Key>)> = state
+        .all()
+        .map(|(key, found)| (key, references(key, found, folder)))
+        .collect();
+    let mut pruning = Pruning::default();
+    // What stays keeps what it refers to, so look again until nothing more stays.
+    loop {
+        let needed = removed.iter().copied().find_map(|key| {
+            let needs = |(by, all): &&(&Key, BTreeSet<Key>)| !removed.contains(by) && all.contains(key);
+            references.iter().find(needs).map(|(by, _)| (key, *by))
+        });
+        let Some((key, (kind, name))) = needed else { break };
+        removed.remove(key);
+        pruning.kept.push(Kept {
+            kind: key.0,
+            name: key.1.clone(),
+            by: format!("{} `{name}`", kind.word()),
+        });
+    }
+    let mut found: Vec<(&Key, &Found)> = state.all().filter(|(key, _)| removed.contains(key)).collect();
+    found.reverse();
+    let removal = |((kind, name), found): (&Key, &Found)| Removal {
+        kind: *kind,
+        name: name.clone(),
+        id: found.id.clone(),
+        revision: found.revision,
+    };
+    pruning.removed = found.into_iter().map(removal).collect();
+    Ok(pruning)
+}
+
+/// What a resource will refer to once the folder is applied.
+fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Key> {
+    let mut shown = found.shown.clone();
+    let same = folder
+        .declared
+        .iter()
+        .find(|one| one.kind == *kind && one.identity() == *name);
+    shown.extend(same.map(|one| one.spec.clone()).unwrap_or_default());
+    let mut references = BTreeSet::new();
+    let mut refer = |kind: Kind, name: Option<&Value>| {
+        let name = name.and_then(Value::as_str).map(str::to_owned);
+        references.extend(name.map(|name| (kind, name)));
+    };
+    let list = |shown: &Map<String, Value>, field: &str| {
+        let list = shown.get(field).and_then(Value::as_array);
+        list.cloned().unwrap_or_default()
+    };
+    match kind {
+        Kind::Route => {
+            refer(Kind::Api, shown.get("api"));
+            refer(Kind::Upstream, shown.get("upstream"));
+        }
+        Kind::Policy => refer(Kind::Api, shown.get("api")),
+        Kind::Product => {
+            for plan in list(&shown, "plans") {
+                refer(Kind::Plan, Some(&plan));
+            }
+            for version in list(&shown, "versions") {
+                refer(Kind::Api, version.get("api"));
+            }
+        }
+        Kind::Upstream | Kind::Api | Kind::Plan | Kind::Application => {}
+    }
+    references
+}
+
+impl Removal {
+    /// Removes it, unless somebody has changed it since it was looked at.
+    pub(super) async fn execute(&self, connection: &Connection) -> Result<(), Error> {
+        let at = (self.id.as_str(), self.revision);
+        let collection = self.kind.collection();
+        Ok(connection.client.remove_entry(collection, at).await?)
+    }
+
+    /// The removal for scripts, in the shape of a change.
+    pub(super) fn report(&self) -> Value {
+        json!({ "action": "delete", "kind": self.kind.word(), "name": self.name, "id": self.id })
+    }
+}
+
+impl Kept {
+    /// For scripts.
+    pub(super) fn report(&self) -> Value {
+        json!({ "kind": self.kind.word(), "name": self.name, "needed_by": self.by })
+    }
+}
+
+impl fmt::Display for Removal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "- {} {}", self.kind.word(), self.name)
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name, by) = (self.kind.word(), &self.name, &self.by);
+        write!(f, "! {kind} {name} stays: {by} needs it")
+    }
+}

@@ -28,12 +28,13 @@ mod snapshot;
 pub mod usage;
 pub mod work;
 
-use std::path::PathBuf;
+use std::cmp::Ordering;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use domain::Timestamp;
 use domain::session::FirstAdmin;
+use domain::{Code, Timestamp};
 use store::Store;
 use uuid::Uuid;
 
@@ -101,6 +102,34 @@ impl Control {
         let control = Self::assemble(store, settings, secrets)?;
         control.bootstrap().await?;
         Ok(control)
+    }
+
+    /// Opens a control plane that is there, perhaps beside one that runs: nothing is migrated, filled or made.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open); `conflict` if the database was written by an older program, `not_found` if
+    /// there is none, or no secrets beside it.
+    pub async fn attach(settings: Settings) -> Result<Self, Error> {
+        let directory = settings.data_dir.join("secrets");
+        let file = settings.database.strip_prefix("sqlite:").map(Path::new);
+        if let Some(missing) = [Some(directory.as_path()), file]
+            .into_iter()
+            .flatten()
+            .find(|path| !path.exists())
+        {
+            let detail = format!("{} is not there; is the data directory right?", missing.display());
+            return Err(Error::refused(Code::NotFound, detail));
+        }
+        let store = Store::connect(&settings.database).await?;
+        let (found, known) = (store.schema_version().await?, store::migrate::known());
+        match found.cmp(&known) {
+            Ordering::Greater => Err(store::Error::Newer { found, known }.into()),
+            Ordering::Less => {
+                let detail = "The database was written by an older Gateline; start this one first.";
+                Err(Error::refused(Code::Conflict, detail))
+            }
+            Ordering::Equal => Self::assemble(store, settings, secret::Secrets::open(&directory)?),
+        }
     }
 
     /// Puts a control plane on an opened and migrated store, with secrets that live as long as the process and

@@ -43,6 +43,8 @@ pub(crate) enum Command {
     /// Check the settings, or print their schema.
     #[command(subcommand)]
     Config(Config),
+    /// Make a link by which somebody chooses a new password; needs the data directory, no sign-in.
+    ResetPassword(Box<ResetPassword>),
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -100,6 +102,15 @@ pub(crate) enum Config {
     Check(Box<SettingsFlags>),
     /// Print the JSON Schema of gateline.toml.
     Schema,
+}
+
+/// What `reset-password` is told.
+#[derive(Debug, Args)]
+pub(crate) struct ResetPassword {
+    /// The address of the account.
+    pub(crate) email: String,
+    #[command(flatten)]
+    pub(crate) settings: SettingsFlags,
 }
 
 /// Settings that have a flag; all others are in gateline.toml and GATELINE_* variables.

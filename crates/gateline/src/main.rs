@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod folder;
 mod log;
+mod reset;
 mod serve;
 mod settings;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Up(up) => serve::run(&up.settings, &Plan::up(&up)),
         Command::Serve(serve) => serve::run(&serve.settings, &Plan::serve(&serve)),
         Command::Config(command) => config::run(&command, global.output),
+        Command::ResetPassword(command) => reset::run(&command, global.output),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

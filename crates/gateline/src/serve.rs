@@ -26,6 +26,7 @@ use crate::settings::{self, Settings};
 pub(crate) use error::Error;
 use node::Node;
 use plane::Plane;
+pub(crate) use plane::{database, database_error};
 pub(crate) use ready::{Admin, client as client_of};
 
 /// Which parts run in this process.
@@ -214,7 +215,7 @@ async fn finish(node: Option<Node>, plane: Option<Plane>, demo: Option<Demo>) {
 }
 
 /// How others reach an address of this machine.
-fn url(address: SocketAddr) -> String {
+pub(crate) fn url(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("http://127.0.0.1:{}", address.port())
     } else {

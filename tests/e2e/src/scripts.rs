@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
@@ -301,5 +301,66 @@ async fn a_changed_audit_entry_is_found() {
     let answer: Value = serde_json::from_str(&found.stdout).unwrap();
     assert_eq!(answer["valid"], false);
     assert!(!answer["first_broken"].is_null(), "{answer}");
+    gateline.stop();
+}
+
+#[tokio::test]
+async fn whoever_has_the_machine_gets_back_in() {
+    let home = Home::new().with(&["--no-demo"]);
+    let gateline = home.up().await;
+    let (data, control) = (home.data().display().to_string(), gateline.control());
+    let email = gateline.ready["admin"]["email"].as_str().unwrap().to_owned();
+    let address = control.strip_prefix("http://").unwrap();
+    // Beside the running server.
+    let line = [
+        "reset-password",
+        &email,
+        "--data-dir",
+        &data,
+        "--control",
+        address,
+    ];
+    let made = gateline.json(&line);
+    let url = made["url"].as_str().unwrap();
+    let token = url.strip_prefix(&format!("{control}/console/reset#")).unwrap();
+    let http = Http::new();
+    let post = async |path: &str, body: Value| {
+        let json = [("content-type", "application/json")];
+        let url = format!("{control}/api/v1/auth/{path}");
+        let answer = http.send(Method::POST, &url, &json, &body.to_string()).await;
+        answer.unwrap().status
+    };
+    let body = json!({ "token": token, "password": "another one that is long" });
+    assert_eq!(post("password-reset", body.clone()).await, 204);
+    assert_eq!(post("password-reset", body).await, 410);
+    let body = json!({ "email": email, "password": "another one that is long" });
+    assert_eq!(post("sessions", body).await, 201);
+    let store = store::Store::open(&format!("sqlite:{data}/gateline.db"))
+        .await
+        .unwrap();
+    let noted = store
+        .fetch_all("SELECT id FROM audit WHERE action = 'create_password_reset'", &[])
+        .await;
+    assert_eq!(noted.unwrap().len(), 1);
+    store.close().await;
+    let nobody = ["reset-password", "nobody@example.com", "--data-dir", &data];
+    let nobody = gateline.run(&nobody);
+    assert_eq!(nobody.code, Some(3), "{}", nobody.stderr);
+    // A directory that is none is not made into one.
+    let elsewhere = home.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let wrong = [
+        "reset-password",
+        &email,
+        "--data-dir",
+        elsewhere.to_str().unwrap(),
+    ];
+    let wrong = gateline.run(&wrong);
+    assert_eq!(wrong.code, Some(3), "{}", wrong.stderr);
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+    // The chain is whole, and the server starts again though nobody knows the first password any more.
+    gateline.stop();
+    let gateline = home.up().await;
+    assert!(gateline.ready["admin"]["token"].is_null());
     gateline.stop();
 }

@@ -63,13 +63,7 @@ impl Plane {
             control_url: control_url.clone(),
             clock: system_clock(),
         });
-        let control = control.await.map_err(|error| match error {
-            control::Error::Store(source) => Error::Database {
-                database: without_password(&database),
-                source: Box::new(source),
-            },
-            other => Error::Control(Box::new(other)),
-        })?;
+        let control = control.await.map_err(|error| database_error(error, &database))?;
         let mut edge = api::Settings::new(control_url);
         edge.gateway_url = Some(gateway);
         edge.cors_origins.clone_from(&settings.control.cors_origins);
@@ -161,10 +155,22 @@ impl Plane {
     }
 }
 
-fn database(settings: &Settings, folder: &Path) -> String {
+/// The address of the database: that of the settings, or the file in the data directory.
+pub(crate) fn database(settings: &Settings, folder: &Path) -> String {
     match &settings.database.url {
         Some(url) => url.0.clone(),
         None => format!("sqlite:{}", folder.join("gateline.db").display()),
+    }
+}
+
+/// Tells what the database is to blame for from the rest.
+pub(crate) fn database_error(error: control::Error, database: &str) -> Error {
+    match error {
+        control::Error::Store(source) => Error::Database {
+            database: without_password(database),
+            source: Box::new(source),
+        },
+        other => Error::Control(Box::new(other)),
     }
 }
 

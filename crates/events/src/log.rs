@@ -36,7 +36,7 @@ use uuid::Uuid;
 use self::counts::Pending;
 use self::file::{Appended, File, Head};
 use crate::call::Event;
-use crate::wire::{BATCHES_BYTES_MAX, BATCHES_MAX, Batch, EVENTS_MAX, Encoder};
+use crate::wire::{BATCHES_BYTES_MAX, BATCHES_MAX, Batch, EVENTS_MAX, Encoder, FRAME_BYTES_MAX};
 
 mod counts;
 mod file;
@@ -51,10 +51,15 @@ const WIRE_BYTES_SPARE: usize = 64 << 10;
 /// How the log is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogSettings {
-    /// The most bytes of batches that no sink has committed yet.
+    /// The most bytes of batches that no sink has committed yet: [`Self::BYTES_MAX_LEAST`] or more.
     pub bytes_max: u64,
     /// Memory for pages of the file, in bytes.
     pub cache_bytes: usize,
+}
+
+impl LogSettings {
+    /// The least that [`Self::bytes_max`] may be: a log that cannot hold the largest batch would never get over it.
+    pub const BYTES_MAX_LEAST: u64 = FRAME_BYTES_MAX as u64;
 }
 
 impl Default for LogSettings {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use domain::Snapshot;
 use domain::id::NodeId;
-use events::log::LogSettings;
 use events::pump::PumpSettings;
 use events::sink::{ShipSettings, SinkError};
 use events::{Batch, Log, Pump, Sink, WhenFull};
@@ -59,7 +58,7 @@ pub(crate) fn run(settings: &Settings, ready_file: Option<&Path>) -> Result<(), 
         .map_err(Error::Runtime)?;
     let source = Source::new(settings, home.join("snapshot"))?;
     let first = source.first()?;
-    let log = Arc::new(Log::open(&home.join("log.redb"), LogSettings::default())?);
+    let log = Arc::new(Log::open(&home.join("log.redb"), settings.usage.log())?);
     let pump = Pump::start(Arc::clone(&log), pump_settings(&settings.usage)).map_err(Error::Runtime)?;
     let (sender, receiver) = watch::channel(first);
     let gateway = {
@@ -93,7 +92,7 @@ fn cores(settings: &Settings) -> usize {
 
 fn pump_settings(usage: &settings::Usage) -> PumpSettings {
     PumpSettings {
-        commit_interval: Duration::from_millis(usage.commit_interval_ms.clamp(1, 1000)),
+        commit_interval: Duration::from_millis(usage.commit_interval_ms),
         ring_capacity: usage.ring_capacity,
         when_full: match usage.when_full {
             settings::WhenFull::Serve => WhenFull::Serve,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use events::log::LogSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -59,10 +60,23 @@ pub(crate) struct Cluster {
 pub(crate) struct Usage {
     /// The least time between two commits: 1 to 1000 milliseconds.
     pub(crate) commit_interval_ms: u64,
-    /// Calls that each core keeps in memory until they are committed.
+    /// Calls that each core keeps in memory until they are committed: 64 to 1,048,576.
     pub(crate) ring_capacity: usize,
+    /// The most bytes of the durable log that wait to be counted, while the control plane is away: 4 MiB or more.
+    /// From 80 % on, records of refused calls are left out.
+    pub(crate) log_bytes_max: u64,
     /// What happens to calls that cannot be counted.
     pub(crate) when_full: WhenFull,
+}
+
+impl Usage {
+    /// How the log is kept.
+    pub(crate) fn log(&self) -> LogSettings {
+        LogSettings {
+            bytes_max: self.log_bytes_max,
+            ..LogSettings::default()
+        }
+    }
 }
 
 /// What happens to calls that cannot be counted.
@@ -104,6 +118,7 @@ impl Default for Usage {
         Self {
             commit_interval_ms: 10,
             ring_capacity: 8192,
+            log_bytes_max: LogSettings::default().bytes_max,
             when_full: WhenFull::default(),
         }
     }
@@ -185,6 +200,25 @@ pub(crate) fn load(arguments: &Arguments, environment: &[(String, String)]) -> R
 }
 
 fn check(settings: &Settings) -> Result<(), Error> {
+    let usage = &settings.usage;
+    let bounds = [
+        ("usage.commit_interval_ms", usage.commit_interval_ms, 1, 1000),
+        ("usage.ring_capacity", usage.ring_capacity as u64, 64, 1_048_576),
+        (
+            "usage.log_bytes_max",
+            usage.log_bytes_max,
+            LogSettings::BYTES_MAX_LEAST,
+            i64::MAX as u64,
+        ),
+    ];
+    for (name, value, least, most) in bounds {
+        if !(least..=most).contains(&value) {
+            return Err(Error::Invalid {
+                origin: name.to_owned(),
+                reason: format!("{value} is not from {least} to {most}"),
+            });
+        }
+    }
     let cluster = &settings.cluster;
     match (&cluster.control_url, &settings.snapshot) {
         (None, None) => Err(Error::Together(

@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use events::log::LogSettings;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -95,8 +96,22 @@ pub(crate) struct Usage {
     /// Calls that each core keeps in memory until they are committed: 64 to 1,048,576.
     #[schemars(range(min = 64, max = 1_048_576))]
     pub(crate) ring_capacity: usize,
-    /// What happens to calls when they cannot be counted: when the disk is full, for example.
+    /// The most bytes of the durable log that wait to be counted, while the database or the control plane is away:
+    /// 4 MiB or more. From 80 % on, records of refused calls are left out.
+    #[schemars(range(min = 4_194_304))]
+    pub(crate) log_bytes_max: u64,
+    /// What happens to calls when they cannot be counted: when the log or the disk is full, for example.
     pub(crate) when_full: WhenFull,
+}
+
+impl Usage {
+    /// How the log is kept.
+    pub(crate) fn log(&self) -> LogSettings {
+        LogSettings {
+            bytes_max: self.log_bytes_max,
+            ..LogSettings::default()
+        }
+    }
 }
 
 /// What happens to calls that cannot be counted.
@@ -175,6 +190,7 @@ impl Default for Usage {
         Self {
             commit_interval_ms: 10,
             ring_capacity: 8192,
+            log_bytes_max: LogSettings::default().bytes_max,
             when_full: WhenFull::default(),
         }
     }

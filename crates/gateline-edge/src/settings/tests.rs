@@ -77,3 +77,32 @@ fn what_is_wrong_is_named() {
             .contains("--token-file")
     );
 }
+
+#[test]
+fn numbers_have_bounds() {
+    let with = |variable: &str, value: &str| {
+        with_file("snapshot = 'a'\n", &[(variable, value)], Arguments::default())
+    };
+    let kept = with("GATELINE_USAGE_LOG_BYTES_MAX", "5000000").unwrap();
+    assert_eq!(kept.usage.log().bytes_max, 5_000_000);
+    for (variable, value, said) in [
+        (
+            "GATELINE_USAGE_LOG_BYTES_MAX",
+            "4000000",
+            "usage.log_bytes_max: 4000000 is not from 4194304 to",
+        ),
+        (
+            "GATELINE_USAGE_COMMIT_INTERVAL_MS",
+            "0",
+            "usage.commit_interval_ms: 0 is not from 1 to 1000",
+        ),
+        (
+            "GATELINE_USAGE_RING_CAPACITY",
+            "1",
+            "usage.ring_capacity: 1 is not from 64 to 1048576",
+        ),
+    ] {
+        let error = with(variable, value).unwrap_err();
+        assert!(error.starts_with(said), "{error}");
+    }
+}

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use domain::node::{NodeState, NodeStatus};
 use domain::{Name, Snapshot};
-use events::log::LogSettings;
 use events::pump::PumpSettings;
 use events::sink::ShipSettings;
 use events::{Log, Pump, Sink, WhenFull};
@@ -41,7 +40,7 @@ impl Node {
     /// Opens the log and starts to listen; until there is a snapshot, calls are answered with `not_ready`.
     pub(super) fn start(settings: &Settings, folder: &Folder) -> Result<Self, Error> {
         let home = folder.sub("gateway")?;
-        let log = Arc::new(Log::open(&home.join("log.redb"), LogSettings::default())?);
+        let log = Arc::new(Log::open(&home.join("log.redb"), settings.usage.log())?);
         let pump = PumpSettings {
             commit_interval: Duration::from_millis(settings.usage.commit_interval_ms),
             ring_capacity: settings.usage.ring_capacity,

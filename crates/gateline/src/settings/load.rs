@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use events::log::LogSettings;
 use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -370,6 +371,10 @@ fn check(loaded: &Loaded) -> Result<(), Error> {
     }
     if !(64..=1_048_576).contains(&settings.usage.ring_capacity) {
         return wrong("usage.ring_capacity", "must be from 64 to 1048576");
+    }
+    if settings.usage.log_bytes_max < LogSettings::BYTES_MAX_LEAST {
+        let reason = format!("must be {} or more", LogSettings::BYTES_MAX_LEAST);
+        return wrong("usage.log_bytes_max", &reason);
     }
     let urls = [
         ("control.public_url", &settings.control.public_url),

@@ -70,7 +70,7 @@ type Wrong = (
 
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
-    let table: [Wrong; 9] = [
+    let table: [Wrong; 10] = [
         (
             "\n[gateway]\nlistn = \"127.0.0.1:1\"\n",
             &[],
@@ -98,6 +98,11 @@ fn what_is_wrong_is_told_with_its_place() {
             "FILE:2: `usage.commit_interval_ms` must be from 1 to 1000",
         ),
         (
+            "[usage]\nlog_bytes_max = 4_000_000\n",
+            &[],
+            "FILE:2: `usage.log_bytes_max` must be 4194304 or more",
+        ),
+        (
             "[control]\npublic_url = \"x\"\n",
             &[],
             "FILE:2: `control.public_url` must begin with http:// or https://",
@@ -119,6 +124,16 @@ fn what_is_wrong_is_told_with_its_place() {
     }
     let error = from("a = = 1\n", &[], &[]).unwrap_err();
     assert!(error.starts_with("FILE:1: "), "{error}");
+}
+
+#[test]
+fn the_log_is_kept_as_set() {
+    assert_eq!(
+        Settings::default().usage.log(),
+        events::log::LogSettings::default()
+    );
+    let loaded = from("", &[("GATELINE_USAGE_LOG_BYTES_MAX", "5000000")], &[]).unwrap();
+    assert_eq!(loaded.settings.usage.log().bytes_max, 5_000_000);
 }
 
 #[test]

@@ -139,7 +139,7 @@ export interface paths {
         put?: never;
         /**
          * Sign up on the web
-         * @description Makes an account and an organization of which it is the owner, and signs in as `create_session` does.
+         * @description Makes an account and an organization of which it is the owner, and signs in as `create_session` does. Trying addresses that have an account is slowed down like trying passwords.
          */
         post: operations["sign_up"];
         delete?: never;

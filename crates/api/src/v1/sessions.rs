@@ -54,7 +54,8 @@ fn sign_up() -> Endpoint {
         .tag("auth")
         .says(
             "Sign up on the web",
-            "Makes an account and an organization of which it is the owner, and signs in as `create_session` does.",
+            "Makes an account and an organization of which it is the owner, and signs in as `create_session` does. Trying \
+             addresses that have an account is slowed down like trying passwords.",
         )
         .access(Access::Open)
         .not_idempotent()

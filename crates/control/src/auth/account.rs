@@ -26,12 +26,13 @@ impl Control {
     ///
     /// # Errors
     /// `request_invalid` with the fields, `name_taken` if there is an account with this address,
-    /// `sign_in_delayed` if many accounts were made from one network address.
+    /// `sign_in_delayed` if many accounts were made from one network address, or addresses tried that have one.
     pub async fn sign_up(&self, body: &SignUp, about: &About) -> Result<(SignedUp, WebSignIn), Error> {
         let email = check_email("/email", &body.email)?;
         let name = check_name("/name", &body.name)?;
         password::check("/password", &body.password, &email)?;
-        self.count_sign_up(about).await?;
+        // Who hears that an address has an account has made a failed attempt, as with a wrong password.
+        let attempt = self.attempt_sign_up(&email, about).await?;
         let hash = self.inner.passwords.hash(&body.password).await?;
         let title = body
             .organization_title
@@ -55,6 +56,7 @@ impl Control {
             .found_organization(&mut tx, &caller, spec, Some(&user))
             .await?;
         tx.commit().await?;
+        self.succeeded(attempt).await?;
         let signed_in = self.begin_web_session(user.id, about).await?;
         Ok((SignedUp { user, organization }, signed_in))
     }

@@ -92,15 +92,20 @@ impl Control {
         })
     }
 
-    /// Counts an account that is made, or refuses it because many were made from its network address.
-    pub(super) async fn count_sign_up(&self, about: &About) -> Result<(), Error> {
-        let Some(address) = about.address.map(network) else {
-            return Ok(());
-        };
-        let mut tx = self.store().begin().await?;
-        self.count(&mut tx, &format!("sign-up:{address}"), SIGN_UPS_FREE)
-            .await?;
-        Ok(tx.commit().await?)
+    /// The same for an attempt to sign up: for the address that may have an account, and as one of the accounts
+    /// that are made from a network address, of which there may be some more.
+    ///
+    /// The address has a count of its own: who signs up does not keep anybody from signing in.
+    pub(super) async fn attempt_sign_up(&self, email: &str, about: &About) -> Result<Attempt, Error> {
+        let subject = format!("sign-up:{}", account(email));
+        let attempt = self.attempt(&subject, about).await?;
+        if let Some(address) = &attempt.address {
+            let mut tx = self.store().begin().await?;
+            self.count(&mut tx, &format!("sign-up:{address}"), SIGN_UPS_FREE)
+                .await?;
+            tx.commit().await?;
+        }
+        Ok(attempt)
     }
 
     async fn count(&self, tx: &mut Tx, subject: &str, free: i64) -> Result<i64, Error> {

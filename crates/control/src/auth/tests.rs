@@ -235,6 +235,30 @@ on_both! {
         assert_eq!(code(world.control.grant(&elsewhere, &About::default()).await), Code::CredentialsInvalid);
     }
 
+    async fn asking_which_addresses_have_accounts_is_slowed(url: String) {
+        let world = World::new(url).await;
+        let email = world.admin.email.clone();
+        for _ in 0..6 {
+            assert_eq!(code(world.sign_up(&email).await), Code::NameTaken);
+        }
+        // The network is slowed for whatever address, and for signing in; the account itself is not.
+        assert_eq!(code(world.sign_up("new@example.org").await), Code::SignInDelayed);
+        assert_eq!(code(world.password(&email, &world.admin.password).await), Code::SignInDelayed);
+        let right = Grant::Password { username: email.clone(), password: world.admin.password.clone() };
+        world.control.grant(&right, &About::default()).await.unwrap();
+        // From everywhere else the address is.
+        let elsewhere = About { address: Some("198.51.100.7".parse().unwrap()), ..about() };
+        let body = SignUp {
+            email,
+            password: PASSWORD.to_owned(),
+            name: "Ann".to_owned(),
+            organization_title: None,
+        };
+        assert_eq!(code(world.control.sign_up(&body, &elsewhere).await), Code::SignInDelayed);
+        world.pass(2);
+        world.sign_up("new@example.org").await.unwrap();
+    }
+
     async fn a_refresh_token_is_good_once(url: String) {
         let world = World::new(url).await;
         let first = world.password(&world.admin.email, &world.admin.password).await.unwrap();

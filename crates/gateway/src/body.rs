@@ -10,7 +10,8 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::deadline::Deadline;
-use crate::pool::Lease;
+use crate::h1::Fault;
+use crate::pool::{Lease, Line};
 use crate::ticket::Ticket;
 
 /// Why a request's body was not forwarded to its end.
@@ -28,9 +29,6 @@ pub(crate) enum Broken {
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
     pub(crate) bytes: Cell<u64>,
-    /// Whether a single frame was asked for and came, so that the upstream may have seen some of it.
-    pub(crate) is_begun: Cell<bool>,
-    pub(crate) is_done: Cell<bool>,
     pub(crate) broken: Cell<Option<Broken>>,
 }
 
@@ -78,13 +76,9 @@ impl Client {
         };
         self.deadline.disarm();
         Poll::Ready(match frame {
-            None => {
-                self.upload.is_done.set(true);
-                None
-            }
+            None => None,
             Some(Err(_)) => Some(Err(Broken::Gone)),
             Some(Ok(frame)) => {
-                self.upload.is_begun.set(true);
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 let bytes = self.upload.bytes.get() + length;
                 self.upload.bytes.set(bytes);
@@ -93,9 +87,6 @@ impl Client {
                         bytes_max: self.bytes_max,
                     }))
                 } else {
-                    if self.body.is_end_stream() {
-                        self.upload.is_done.set(true);
-                    }
                     Some(Ok(frame))
                 }
             }
@@ -136,7 +127,9 @@ impl Body for RequestBody {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Cut {
     #[error("the upstream broke off")]
-    Upstream(#[source] hyper::Error),
+    Http1(#[source] Fault),
+    #[error("the upstream broke off")]
+    Http2(#[source] hyper::Error),
     #[error("the upstream paused for too long")]
     Paused,
 }
@@ -151,22 +144,80 @@ pub(crate) struct AnswerBody {
 #[derive(Debug)]
 enum Source {
     Upstream {
-        body: Incoming,
-        lease: Option<Lease>,
+        from: Option<Inflow>,
         deadline: Deadline,
         pause: Duration,
     },
     Own(Option<Bytes>),
 }
 
+/// Where an upstream's answer comes from.
+#[derive(Debug)]
+struct Inflow {
+    lease: Lease,
+    /// The stream of a connection that has several.
+    stream: Option<Incoming>,
+    /// How it ended early; told as soon as what came before was sent.
+    cut: Option<Cut>,
+}
+
+impl Inflow {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        if let Some(cut) = self.cut.take() {
+            return Poll::Ready(Some(Err(cut)));
+        }
+        let frame = match (&mut self.stream, self.lease.line()) {
+            (None, Line::Http1(counted)) => {
+                let frame = ready!(counted.line.poll_frame(context));
+                frame.map(|frame| frame.map_err(Cut::Http1))
+            }
+            (Some(stream), Line::Http2(_)) => {
+                let frame = ready!(Pin::new(stream).poll_frame(context));
+                frame.map(|frame| frame.map_err(Cut::Http2))
+            }
+            _ => unreachable!("only HTTP/2 has streams"),
+        };
+        if let Some(Err(cut)) = frame {
+            // An error throws away what hyper has not sent yet; a moment later, that is on its way.
+            self.cut = Some(cut);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end(&self) -> bool {
+        match (&self.stream, self.lease.peek()) {
+            (None, Line::Http1(counted)) => counted.line.is_answered(),
+            (stream, _) => stream.as_ref().is_none_or(Incoming::is_end_stream),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match (&self.stream, self.lease.peek()) {
+            (None, Line::Http1(counted)) => counted.line.size_hint(),
+            (stream, _) => stream
+                .as_ref()
+                .map_or_else(SizeHint::default, Incoming::size_hint),
+        }
+    }
+}
+
 impl AnswerBody {
     /// The body of an upstream's answer; its connection goes back to the pool when it was read to the end.
-    pub(crate) fn upstream(body: Incoming, lease: Lease, deadline: Deadline, pause: Duration) -> Self {
+    pub(crate) fn upstream(
+        (lease, stream): (Lease, Option<Incoming>),
+        deadline: Deadline,
+        pause: Duration,
+    ) -> Self {
         deadline.disarm();
         Self {
             source: Source::Upstream {
-                body,
-                lease: Some(lease),
+                from: Some(Inflow {
+                    lease,
+                    stream,
+                    cut: None,
+                }),
                 deadline,
                 pause,
             },
@@ -202,22 +253,21 @@ impl Source {
         match self {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream {
-                body,
-                lease,
+                from,
                 deadline,
                 pause,
             } => {
-                let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) else {
+                let Some(source) = from else {
+                    return Poll::Ready(None);
+                };
+                let Poll::Ready(frame) = source.poll(context) else {
                     deadline.arm_once(*pause);
                     ready!(deadline.poll_over(context));
-                    *lease = None;
+                    *from = None;
                     return Poll::Ready(Some(Err(Cut::Paused)));
                 };
                 deadline.disarm();
-                if let Some(lease) = lease {
-                    lease.is_answered |= frame.is_none() || body.is_end_stream();
-                }
-                Poll::Ready(frame.map(|frame| frame.map_err(Cut::Upstream)))
+                Poll::Ready(frame)
             }
         }
     }
@@ -244,29 +294,15 @@ impl Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Upstream { body, .. } => body.is_end_stream(),
+            Source::Upstream { from, .. } => from.as_ref().is_none_or(Inflow::is_end),
             Source::Own(bytes) => bytes.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Upstream { body, .. } => body.size_hint(),
+            Source::Upstream { from, .. } => from.as_ref().map_or_else(SizeHint::default, Inflow::size_hint),
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-        }
-    }
-}
-
-impl Drop for AnswerBody {
-    fn drop(&mut self) {
-        // A body of known length ends without a last empty frame, and one of length 0 is not even asked for.
-        if let Source::Upstream {
-            body,
-            lease: Some(lease),
-            ..
-        } = &mut self.source
-        {
-            lease.is_answered |= body.is_end_stream();
         }
     }
 }

@@ -265,11 +265,11 @@ impl Compiled {
     /// Finds the operation of a request; `host` without port, in lower case.
     pub(crate) fn find(&self, host: &str, method: &Method, path: &str) -> Matched<'_> {
         // A route of all paths leaves the node's own to it.
-        let is_ours = RESERVED.contains(&path.split('/').nth(1).unwrap_or_default());
+        let is_ours = || RESERVED.contains(&path.split('/').nth(1).unwrap_or_default());
         let any_host = self
             .any_host
             .iter()
-            .filter(|base| !(is_ours && base.path.is_empty()));
+            .filter(|base| !base.path.is_empty() || !is_ours());
         let bases = self.hosts.get(host).into_iter().flatten().chain(any_host);
         let Some(base) = bases.into_iter().find(|base| is_below(path, &base.path)) else {
             return Matched::NoRoute;

@@ -86,9 +86,18 @@ impl Deadlines {
     fn wake_due(&self) {
         self.refresh();
         let now_ms = self.now_ms.get();
+        self.wake(|slot| slot.due_ms.is_some_and(|due_ms| due_ms <= now_ms));
+    }
+
+    /// Wakes everybody who waits with a timeout: the core has news for all.
+    pub(crate) fn wake_all(&self) {
+        self.wake(|_| true);
+    }
+
+    fn wake(&self, is_due: impl Fn(&Slot) -> bool) {
         let mut due = Vec::new();
         for (_, slot) in self.slots.borrow_mut().iter_mut() {
-            if slot.due_ms.is_some_and(|due_ms| due_ms <= now_ms) {
+            if is_due(slot) {
                 due.extend(slot.waker.take());
             }
         }

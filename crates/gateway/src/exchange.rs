@@ -1,11 +1,12 @@
 //! One request to an upstream and the head of its answer.
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::traffic::Timeouts;
-use http::header::HOST;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 
 use crate::balance::Balancer;
@@ -14,20 +15,26 @@ use crate::causes::chain;
 use crate::compile::Upstream;
 use crate::conn::Conn;
 use crate::deadline::Deadline;
-use crate::forward;
-use crate::pool::Lease;
+use crate::forward::{self, Added};
+use crate::h1::{Fault, Head};
+use crate::pool::{Lease, Line};
 use crate::refusal::Cause;
 use crate::target::Target;
 
-/// Where a request goes below its target.
-#[derive(Debug, Clone, Copy)]
+/// A request as it goes out, whichever connection takes it; its body goes beside it.
+#[derive(Debug)]
 pub(crate) struct Going<'a> {
+    pub(crate) method: &'a Method,
     /// The path below the route.
     pub(crate) path: &'a str,
     /// With its question mark, or empty.
     pub(crate) query: &'a str,
     /// What the client called us.
     pub(crate) host: &'a HeaderValue,
+    /// What the client said.
+    pub(crate) headers: HeaderMap,
+    /// What we say.
+    pub(crate) added: Added<'a>,
 }
 
 /// An exchange while it is under way.
@@ -40,6 +47,22 @@ struct Exchange<'a> {
     deadline: Deadline,
 }
 
+/// An answer whose body is still to come.
+struct Answered {
+    lease: Lease,
+    status: StatusCode,
+    version: Version,
+    headers: HeaderMap,
+    /// The body, if it does not come over the lease's own line.
+    stream: Option<Incoming>,
+}
+
+/// Why a connection gave no answer, and the request's body if it may be sent over another one.
+struct Failed {
+    cause: Cause,
+    again: Option<RequestBody>,
+}
+
 /// Sends a request and waits for the head of its answer; the body is still to come.
 ///
 /// A target that cannot be reached is passed over for the next one. A request is sent a second time only if
@@ -49,7 +72,7 @@ pub(crate) async fn exchange(
     conn: &Conn,
     (upstream, balancer): (&Upstream, &Balancer),
     going: Going<'_>,
-    request: Request<RequestBody>,
+    body: RequestBody,
     upload: Option<Rc<Upload>>,
 ) -> Result<Response<AnswerBody>, Cause> {
     let deadline = conn.core().deadlines.deadline();
@@ -61,54 +84,139 @@ pub(crate) async fn exchange(
         upload,
         deadline,
     };
-    let answered = exchange.run(request).await;
+    let answered = exchange.run(body).await;
     if answered.is_err() {
         conn.core().figures.upstream_errors.add(1);
     }
-    let (response, lease) = answered?;
-    Ok(exchange.answer(response, lease))
+    Ok(exchange.answer(answered?))
 }
 
 impl Exchange<'_> {
-    async fn run(&self, mut request: Request<RequestBody>) -> Result<(Response<Incoming>, Lease), Cause> {
+    async fn run(&self, mut body: RequestBody) -> Result<Answered, Cause> {
         let mut is_fresh = false;
         loop {
-            let (mut lease, target) = self.lease(is_fresh).await?;
-            self.address(&mut request, &target)?;
-            lease.upload.clone_from(&self.upload);
-            let copy = if lease.is_stale { copy(&request) } else { None };
-            let failed = match self.bound(lease.send(request)).await? {
-                Ok(response) => return Ok((response, lease)),
+            let (lease, target) = self.lease(is_fresh).await?;
+            let may_repeat = lease.is_reused && !is_fresh;
+            let sent = if target.endpoint.is_http2 {
+                // Large and rare enough not to be part of every call's future.
+                Box::pin(self.send_http2(lease, &target, body)).await
+            } else {
+                self.send_http1(lease, &target, body).await
+            };
+            let failed = match sent {
+                Ok(answered) => return Ok(answered),
                 Err(failed) => failed,
             };
-            let mut failed = failed;
-            let again = failed
-                .take_message()
-                .or(copy)
-                .filter(|_| lease.is_reused && !is_fresh);
-            let Some(again) = again else {
-                return Err(self.cause(failed.error()));
-            };
+            body = failed.again.filter(|_| may_repeat).ok_or(failed.cause)?;
             self.conn.core().figures.upstream_retries.add(1);
-            request = again;
             // Other idle connections are likely to be dead as well.
             is_fresh = true;
         }
     }
 
+    async fn send_http1(
+        &self,
+        mut lease: Lease,
+        target: &Target,
+        body: RequestBody,
+    ) -> Result<Answered, Failed> {
+        let Line::Http1(counted) = lease.line() else {
+            unreachable!("the endpoint says which line it has");
+        };
+        let line = &mut counted.line;
+        let may_repeat = body.is_end_stream() && is_idempotent(self.going.method);
+        let head = Head {
+            method: self.going.method,
+            target: [&target.base_path, self.going.path, self.going.query],
+            host: self.host(target),
+            headers: &self.going.headers,
+            added: &self.going.added,
+        };
+        line.begin(&head, body);
+        let answered = self.bound(poll_fn(|context| line.poll_answer(context))).await?;
+        match answered {
+            Ok((status, version, headers)) => Ok(Answered {
+                lease,
+                status,
+                version,
+                headers,
+                stream: None,
+            }),
+            Err(fault) => {
+                let may_repeat = line.is_unsent() || (may_repeat && line.is_unanswered());
+                Err(Failed {
+                    again: may_repeat.then(|| line.take_body()),
+                    cause: self.cause(matches!(fault, Fault::Invalid(_)), &fault),
+                })
+            }
+        }
+    }
+
+    async fn send_http2(
+        &self,
+        mut lease: Lease,
+        target: &Target,
+        body: RequestBody,
+    ) -> Result<Answered, Failed> {
+        let Line::Http2(connection) = lease.line() else {
+            unreachable!("the endpoint says which line it has");
+        };
+        let going = &self.going;
+        let mut request = Request::new(body);
+        *request.method_mut() = going.method.clone();
+        *request.uri_mut() = target
+            .uri(going.path, going.query)
+            .ok_or(Cause::Target("The path is too long to be forwarded."))?;
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().clone_from(&going.headers);
+        going.added.apply(request.headers_mut());
+        // `:authority` says it, unless that would be a lie about where it goes.
+        let host = Some(going.host.clone()).filter(|_| self.upstream.preserve_host);
+        forward::set_host(request.headers_mut(), host);
+        // A connection that was closed is never ready, and sending then fails with the request intact.
+        let _ = connection.sender.ready().await;
+        let answered = self.bound(connection.sender.try_send_request(request)).await?;
+        match answered {
+            Ok(response) => {
+                let (head, stream) = response.into_parts();
+                Ok(Answered {
+                    lease,
+                    status: head.status,
+                    version: head.version,
+                    headers: head.headers,
+                    stream: Some(stream),
+                })
+            }
+            Err(mut failed) => Err(Failed {
+                again: failed.take_message().map(Request::into_body),
+                cause: self.cause(failed.error().is_parse(), failed.error()),
+            }),
+        }
+    }
+
+    /// What the upstream is called in the request.
+    const fn host<'a>(&'a self, target: &'a Target) -> &'a HeaderValue {
+        if self.upstream.preserve_host {
+            self.going.host
+        } else {
+            &target.host
+        }
+    }
+
     /// Finds a connection, an idle one if there is one.
-    async fn lease(&self, is_fresh: bool) -> Result<(Lease, std::sync::Arc<Target>), Cause> {
+    async fn lease(&self, is_fresh: bool) -> Result<(Lease, Arc<Target>), Cause> {
         let mut failed = None;
         for _ in 0..self.balancer.len() {
             let choice = self.balancer.next();
             if !is_fresh && let Some(lease) = choice.pool.take() {
-                return Ok((lease, std::sync::Arc::clone(&choice.target)));
+                return Ok((lease, Arc::clone(&choice.target)));
             }
             self.deadline.arm(millis(self.timeouts().connect_ms));
-            let connected = self.deadline.bound(choice.pool.connect()).await;
+            // Large and rare: each call would carry room for it.
+            let connected = self.deadline.bound(Box::pin(choice.pool.connect())).await;
             self.deadline.disarm();
             match connected {
-                Some(Ok(lease)) => return Ok((lease, std::sync::Arc::clone(&choice.target))),
+                Some(Ok(lease)) => return Ok((lease, Arc::clone(&choice.target))),
                 Some(Err(error)) => failed = Some(error),
                 None => failed = None,
             }
@@ -125,28 +233,6 @@ impl Exchange<'_> {
                 detail: "No connection was open in time.",
             },
         })
-    }
-
-    fn address(&self, request: &mut Request<RequestBody>, target: &Target) -> Result<(), Cause> {
-        let Going { path, query, host } = self.going;
-        *request.uri_mut() = target
-            .uri(path, query)
-            .ok_or(Cause::Target("The path is too long to be forwarded."))?;
-        let is_http2 = target.endpoint.is_http2;
-        let name = if self.upstream.preserve_host {
-            host
-        } else {
-            &target.host
-        };
-        *request.version_mut() = if is_http2 {
-            http::Version::HTTP_2
-        } else {
-            http::Version::HTTP_11
-        };
-        // HTTP/2 says it in `:authority`, unless that would be a lie about where it goes.
-        let field = Some(name.clone()).filter(|_| !is_http2 || self.upstream.preserve_host);
-        forward::set_host(request.headers_mut(), field);
-        Ok(())
     }
 
     /// Waits for an answer's head as long as it may take.
@@ -175,13 +261,20 @@ impl Exchange<'_> {
         }
     }
 
-    fn answer(self, response: Response<Incoming>, lease: Lease) -> Response<AnswerBody> {
-        let (mut head, body) = response.into_parts();
-        forward::answer_head(&mut head.headers, head.version);
-        head.version = http::Version::HTTP_11;
-        head.extensions.clear();
+    fn answer(self, answered: Answered) -> Response<AnswerBody> {
+        let Answered {
+            lease,
+            status,
+            version,
+            mut headers,
+            stream,
+        } = answered;
+        forward::answer_head(&mut headers, version);
         let pause = millis(self.timeouts().idle_ms);
-        Response::from_parts(head, AnswerBody::upstream(body, lease, self.deadline, pause))
+        let mut response = Response::new(AnswerBody::upstream((lease, stream), self.deadline, pause));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
     }
 
     const fn timeouts(&self) -> &Timeouts {
@@ -189,7 +282,7 @@ impl Exchange<'_> {
     }
 
     /// Says whose fault it is that there is no answer.
-    fn cause(&self, error: &hyper::Error) -> Cause {
+    fn cause(&self, is_invalid: bool, error: &dyn std::error::Error) -> Cause {
         let broken = self.upload.as_ref().and_then(|upload| upload.broken.get());
         if let Some(violation) = self.conn.violation().filter(|_| broken == Some(Broken::Gone)) {
             return Cause::Violation(violation);
@@ -198,36 +291,28 @@ impl Exchange<'_> {
             return broken.into();
         }
         tracing::warn!(error = %chain(error), "no answer of the upstream");
-        if error.is_parse() {
-            Cause::Invalid {
-                detail: "What it sent is not HTTP.",
-            }
-        } else {
-            Cause::Invalid {
-                detail: "It closed the connection without an answer.",
-            }
+        Cause::Invalid {
+            detail: if is_invalid {
+                "What it sent is not HTTP."
+            } else {
+                "It closed the connection without an answer."
+            },
         }
     }
 }
 
-/// A second copy of a request that may be sent twice.
-fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let idempotent = [
-        Method::GET,
-        Method::HEAD,
-        Method::OPTIONS,
-        Method::TRACE,
-        Method::PUT,
-        Method::DELETE,
-    ];
-    if !request.body().is_end_stream() || !idempotent.contains(request.method()) {
-        return None;
+impl From<Cause> for Failed {
+    fn from(cause: Cause) -> Self {
+        Self { cause, again: None }
     }
-    let mut copy = Request::new(RequestBody::empty());
-    *copy.method_mut() = request.method().clone();
-    *copy.headers_mut() = request.headers().clone();
-    debug_assert!(copy.headers().contains_key(HOST) || request.version() == http::Version::HTTP_2);
-    Some(copy)
+}
+
+/// Whether a request may be repeated without doing more than once: RFC 9110 section 9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
+    )
 }
 
 fn millis(millis: u32) -> Duration {

@@ -72,16 +72,91 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes a client's head the one that the upstream gets, but for `Host`.
-pub(crate) fn request_head(headers: &mut HeaderMap, version: Version, conn: &Conn, host: &HeaderValue) {
-    headers.remove(API_KEY);
-    // For all that is added here and by the caller.
-    headers.reserve(FIELDS_ADDED);
-    append(headers, FORWARDED_FOR, conn.address_header.clone());
-    append(headers, FORWARDED, conn.forwarded(host));
-    headers.insert(FORWARDED_HOST, host.clone());
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(conn.scheme()));
-    append(headers, VIA, via(version));
+/// What becomes of a field of the client where we say something ourselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    AsItIs,
+    /// Our element follows its elements.
+    Before,
+    Not,
+}
+
+/// What the gateway says to an upstream of a call, besides what the client said.
+#[derive(Debug)]
+pub(crate) struct Added<'a> {
+    address: &'a HeaderValue,
+    forwarded: HeaderValue,
+    host: &'a HeaderValue,
+    proto: HeaderValue,
+    via: HeaderValue,
+    request_id: &'a HeaderValue,
+    consumer: Option<Consumer<'a>>,
+    /// Ours, if the client has none that is valid.
+    trace: Option<HeaderValue>,
+}
+
+impl<'a> Added<'a> {
+    pub(crate) fn new(
+        conn: &'a Conn,
+        (headers, version): (&HeaderMap, Version),
+        host: &'a HeaderValue,
+        request_id: &'a HeaderValue,
+        consumer: Option<Consumer<'a>>,
+    ) -> Self {
+        Self {
+            address: &conn.address_header,
+            forwarded: conn.forwarded(host),
+            host,
+            proto: HeaderValue::from_static(conn.scheme()),
+            via: via(version),
+            request_id,
+            consumer,
+            trace: trace(headers, &conn.core().ids),
+        }
+    }
+
+    /// Names each field with our value, and whether that is an element of a list.
+    pub(crate) fn each(&self, mut take: impl FnMut(&HeaderName, &HeaderValue, bool)) {
+        take(&FORWARDED_FOR, self.address, true);
+        take(&FORWARDED, &self.forwarded, true);
+        take(&FORWARDED_HOST, self.host, false);
+        take(&FORWARDED_PROTO, &self.proto, false);
+        take(&VIA, &self.via, true);
+        if let Some(consumer) = &self.consumer {
+            take(&APPLICATION, &consumer.application.header, false);
+            take(&PLAN, &consumer.subscription.header, false);
+        }
+        if let Some(trace) = &self.trace {
+            take(&TRACEPARENT, trace, false);
+        }
+        take(&REQUEST_ID, self.request_id, false);
+    }
+
+    /// What becomes of a field that the client sent.
+    pub(crate) fn kept(&self, name: &str) -> Kept {
+        match name {
+            "x-forwarded-for" | "forwarded" | "via" => Kept::Before,
+            "x-forwarded-host" | "x-forwarded-proto" | "x-request-id" | "x-api-key" => Kept::Not,
+            "traceparent" | "tracestate" if self.trace.is_some() => Kept::Not,
+            _ => Kept::AsItIs,
+        }
+    }
+
+    /// Makes a client's head the one that the upstream gets, but for its host.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+        headers.remove(API_KEY);
+        if self.trace.is_some() {
+            headers.remove(TRACESTATE);
+        }
+        headers.reserve(FIELDS_ADDED);
+        self.each(|name, value, is_list| {
+            if is_list {
+                append(headers, name.clone(), value.clone());
+            } else {
+                headers.insert(name, value.clone());
+            }
+        });
+    }
 }
 
 fn is_hop_by_hop(name: &str) -> bool {
@@ -127,22 +202,13 @@ fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
     }
 }
 
-/// Says who calls.
-pub(crate) fn vouch(headers: &mut HeaderMap, consumer: Option<&Consumer<'_>>) {
-    if let Some(consumer) = consumer {
-        headers.insert(APPLICATION, consumer.application.header.clone());
-        headers.insert(PLAN, consumer.subscription.header.clone());
-    }
-}
-
-/// Leaves a valid trace context alone, since we add no span of our own; begins one otherwise.
+/// A new trace context, unless the client's is valid: then it is left alone, since we add no span of our own.
 ///
 /// Source: W3C Trace Context, level 1.
-pub(crate) fn trace(headers: &mut HeaderMap, ids: &Ids) {
+fn trace(headers: &HeaderMap, ids: &Ids) -> Option<HeaderValue> {
     if headers.get(TRACEPARENT).is_some_and(is_traceparent) {
-        return;
+        return None;
     }
-    headers.remove(TRACESTATE);
     let (trace, more, span) = (ids.random(), ids.random(), ids.random() | 1);
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
     for (place, number) in [(3, trace), (19, more), (36, span)] {
@@ -150,10 +216,7 @@ pub(crate) fn trace(headers: &mut HeaderMap, ids: &Ids) {
             *digit = b"0123456789abcdef"[(number >> (60 - 4 * index) & 15) as usize];
         }
     }
-    headers.insert(
-        TRACEPARENT,
-        HeaderValue::from_bytes(&text).expect("hexadecimal digits"),
-    );
+    Some(HeaderValue::from_bytes(&text).expect("hexadecimal digits"))
 }
 
 fn is_traceparent(value: &HeaderValue) -> bool {

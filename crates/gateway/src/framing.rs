@@ -123,8 +123,9 @@ struct Head {
     fields: usize,
 }
 
+/// Where in a chunked body a reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chunks {
+pub(crate) enum Chunks {
     Size { digits: u8, size: u64 },
     Extension { size: u64, bytes: usize },
     SizeLf { size: u64 },
@@ -136,7 +137,8 @@ enum Chunks {
     End,
 }
 
-const CHUNK: Chunks = Chunks::Size { digits: 0, size: 0 };
+/// Where a chunk begins.
+pub(crate) const CHUNK: Chunks = Chunks::Size { digits: 0, size: 0 };
 
 impl Scanner {
     pub(crate) fn new(limits: HeadLimits) -> Self {
@@ -326,16 +328,7 @@ impl Head {
         if self.length.is_some() {
             return Err(Violation::ContentLengths);
         }
-        let is_number =
-            (1..=LENGTH_DIGITS_MAX).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
-        if !is_number {
-            return Err(Violation::ContentLength);
-        }
-        self.length = Some(
-            value
-                .iter()
-                .fold(0, |length, digit| length * 10 + u64::from(digit - b'0')),
-        );
+        self.length = Some(length(value).ok_or(Violation::ContentLength)?);
         Ok(())
     }
 
@@ -355,7 +348,8 @@ impl Head {
 }
 
 impl Chunks {
-    fn next(self, byte: u8) -> Result<Self, Violation> {
+    /// Reads a byte that is not of a chunk's data.
+    pub(crate) fn next(self, byte: u8) -> Result<Self, Violation> {
         Ok(match (self, byte) {
             (Self::Size { digits: 1.., size }, b'\r') => Self::SizeLf { size },
             (Self::Size { digits: 1.., size }, b';') => Self::Extension { size, bytes: 0 },
@@ -408,19 +402,32 @@ impl Chunks {
     }
 }
 
+/// The number that `Content-Length` says, if it is one: digits only, and few enough for every counter.
+pub(crate) fn length(value: &[u8]) -> Option<u64> {
+    let is_number = (1..=LENGTH_DIGITS_MAX).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
+    is_number.then(|| {
+        value
+            .iter()
+            .fold(0, |length, digit| length * 10 + u64::from(digit - b'0'))
+    })
+}
+
 /// Whether a byte may stand in a method or a field's name: RFC 9110 section 5.6.2.
 const fn is_token(byte: u8) -> bool {
-    const TOKEN: [bool; 256] = {
-        let mut table = [false; 256];
-        let known = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        let mut place = 0;
-        while place < known.len() {
-            table[known[place] as usize] = true;
-            place += 1;
-        }
-        table
-    };
+    const TOKEN: [bool; 256] =
+        bytes(b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
     TOKEN[byte as usize]
+}
+
+/// A set of bytes that is asked with one look.
+pub(crate) const fn bytes(members: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut place = 0;
+    while place < members.len() {
+        table[members[place] as usize] = true;
+        place += 1;
+    }
+    table
 }
 
 #[cfg(test)]

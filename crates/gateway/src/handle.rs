@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
+use memchr::memchr;
 use policy::{Answer, Call, Limits, Moment, Verdict};
 
 use crate::body::{AnswerBody, RequestBody, Upload};
@@ -17,7 +18,7 @@ use crate::compile::{Chain, Compiled, Matched, Operation, Route};
 use crate::conn::{Conn, Open};
 use crate::core::Installed;
 use crate::exchange::{Going, exchange};
-use crate::forward;
+use crate::forward::{self, Added};
 use crate::place::{self, Host};
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
@@ -100,7 +101,7 @@ async fn serve<'a>(
 
     // 1. Where it goes: one host, a path that means the same to everybody.
     let whole = uri.path_and_query().map_or("", PathAndQuery::as_str);
-    let (path, query) = whole.split_at(whole.find('?').unwrap_or(whole.len()));
+    let (path, query) = whole.split_at(memchr(b'?', whole.as_bytes()).unwrap_or(whole.len()));
     let host = place::host(&method, &uri, &headers)?;
     place::check_path(path)?;
 
@@ -148,26 +149,21 @@ async fn serve<'a>(
     let body = request_body(conn, body, operation, ticket)?;
     ticket.counted();
 
-    // 6. The head as the upstream gets it.
-    forward::request_head(&mut headers, version, conn, &host);
-    forward::vouch(&mut headers, consumer.as_ref());
-    forward::trace(&mut headers, &core.ids);
-    headers.insert(forward::REQUEST_ID, context.request_id.clone());
-
-    // 7. To the upstream and back.
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.headers_mut() = headers;
+    // 6. To the upstream and back.
+    let request_id = context.request_id.clone();
+    let going = Going {
+        added: Added::new(conn, (&headers, version), &host, &request_id, consumer),
+        method: &method,
+        path: &path[rest..],
+        query,
+        host: &host,
+        headers,
+    };
     let upstream = (
         &compiled.upstreams[route.upstream],
         &installed.balancers[route.upstream],
     );
-    let going = Going {
-        path: &path[rest..],
-        query,
-        host: &host,
-    };
-    exchange(conn, upstream, going, request, ticket.upload.clone()).await
+    exchange(conn, upstream, going, body, ticket.upload.clone()).await
 }
 
 /// The operation of a request, or why there is none.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
+use crate::framing::bytes;
 use crate::refusal::Cause;
 
 /// The host a request names.
@@ -43,8 +44,7 @@ pub(crate) fn host<'a>(method: &Method, uri: &'a Uri, headers: &'a HeaderMap) ->
         return Err(Cause::Target("The target and `Host` name different hosts."));
     }
     let text = authority.or(field_text).unwrap_or_default();
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
-    if !text.bytes().all(is_host) {
+    if !text.bytes().all(|byte| HOST_BYTES[byte as usize]) {
         return Err(Cause::Target("`Host` is not a host."));
     }
     let header = match field {
@@ -57,6 +57,10 @@ pub(crate) fn host<'a>(method: &Method, uri: &'a Uri, headers: &'a HeaderMap) ->
     })
 }
 
+/// What may stand in a host with its port: RFC 3986 section 3.2.
+const HOST_BYTES: [bool; 256] =
+    bytes(b"-._~%!$&'()*+,;=:[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
 /// Whether everybody reads the path the same way: without `.` and `..` segments, however they are written.
 ///
 /// Behind a gateway that does not remove them, `/shop/../admin` is somebody else's path.
@@ -64,7 +68,12 @@ pub(crate) fn check_path(path: &str) -> Result<(), Cause> {
     if !path.starts_with('/') {
         return Err(Cause::Target("The target is not a path."));
     }
-    let is_plain = !path.contains('%') && !path.contains("/.") && !path.contains('\\');
+    let mut before = 0;
+    let is_plain = path.bytes().all(|byte| {
+        let is_dot_segment = byte == b'.' && before == b'/';
+        before = byte;
+        !is_dot_segment && byte != b'%' && byte != b'\\'
+    });
     if is_plain {
         return Ok(());
     }

@@ -8,18 +8,18 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
-use hyper::{Request, Response};
+use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsConnector;
 
-use crate::body::{RequestBody, Upload};
+use crate::body::RequestBody;
 use crate::deadline::Deadlines;
+use crate::h1;
 use crate::local::LocalExecutor;
 use crate::metrics::CoreFigures;
+use crate::socket::Socket;
 use crate::target::Endpoint;
 
 /// Exchanges that one HTTP/2 connection carries at a time.
@@ -28,7 +28,6 @@ const STREAMS_MAX: usize = 100;
 const DOWN_FOR: Duration = Duration::from_secs(2);
 /// Idle connections older than this may have been closed by the other side without us knowing.
 const IDLE_MAX: Duration = Duration::from_secs(60);
-const READ_BUFFER_BYTES_MAX: usize = 256 * 1024;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +73,19 @@ pub(crate) struct Pool {
 }
 
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
+    line: Box<Counted>,
     since_ms: u64,
 }
 
+/// An HTTP/1.1 connection that is counted as open.
+pub(crate) struct Counted {
+    pub(crate) line: h1::Line,
+    _open: OpenConnection,
+}
+
 #[derive(Clone)]
-struct Multiplexed {
-    sender: http2::SendRequest<RequestBody>,
+pub(crate) struct Multiplexed {
+    pub(crate) sender: http2::SendRequest<RequestBody>,
     streams: Rc<Cell<usize>>,
 }
 
@@ -90,16 +95,10 @@ pub(crate) struct Lease {
     line: Option<Line>,
     /// Whether the connection was used before, and may so have been closed unnoticed.
     pub(crate) is_reused: bool,
-    /// Whether it was unused long enough for that to be likely.
-    pub(crate) is_stale: bool,
-    /// Whether the answer was read to its end.
-    pub(crate) is_answered: bool,
-    /// The request's body, if it has one; a connection that still waits for more of it is no use.
-    pub(crate) upload: Option<Rc<Upload>>,
 }
 
-enum Line {
-    Http1(http1::SendRequest<RequestBody>),
+pub(crate) enum Line {
+    Http1(Box<Counted>),
     Http2(Multiplexed),
 }
 
@@ -143,24 +142,23 @@ impl Pool {
                 .iter()
                 .find(|connection| connection.streams.get() < STREAMS_MAX)?;
             free.streams.set(free.streams.get() + 1);
-            return Some(self.lease(Line::Http2(free.clone()), true, false));
+            return Some(self.lease(Line::Http2(free.clone()), true));
         }
         loop {
-            let Idle { sender, since_ms } = self.idle.borrow_mut().pop()?;
+            let Idle { mut line, since_ms } = self.idle.borrow_mut().pop()?;
             self.shared.figures.upstream_idle.sub(1);
-            let idle_ms = now_ms.saturating_sub(since_ms);
-            if !sender.is_closed() && is_fresh(idle_ms) {
-                return Some(self.lease(Line::Http1(sender), true, idle_ms > 0));
+            if is_fresh(now_ms.saturating_sub(since_ms)) && line.line.is_open() {
+                return Some(self.lease(Line::Http1(line), true));
             }
         }
     }
 
-    /// Closes connections that were idle for too long.
+    /// Closes connections that were idle for too long, or that the other side has closed.
     pub(crate) fn sweep(&self) {
         let now_ms = self.shared.deadlines.now_ms();
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain(|one| is_fresh(now_ms.saturating_sub(one.since_ms)) && !one.sender.is_closed());
+        idle.retain_mut(|one| is_fresh(now_ms.saturating_sub(one.since_ms)) && one.line.line.is_open());
         self.shared
             .figures
             .upstream_idle
@@ -180,7 +178,7 @@ impl Pool {
         stream.set_nodelay(true).map_err(tcp)?;
         self.shared.figures.upstream_connects.add(1);
         if !*is_tls {
-            return self.handshake(stream).await;
+            return self.handshake(Socket::Plain(stream)).await;
         }
         let tls = |source| ConnectError::Tls {
             host: host.clone(),
@@ -193,79 +191,54 @@ impl Pool {
         if self.endpoint.is_http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
             return Err(ConnectError::NoHttp2 { host: host.clone() });
         }
-        self.handshake(stream).await
+        self.handshake(Socket::Tls(Box::new(stream))).await
     }
 
-    async fn handshake<S>(self: &Rc<Self>, stream: S) -> Result<Lease, ConnectError>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + 'static,
-    {
-        let failed = |source| ConnectError::Handshake {
-            host: self.endpoint.host.clone(),
-            source,
-        };
+    async fn handshake(self: &Rc<Self>, socket: Socket) -> Result<Lease, ConnectError> {
         let open = OpenConnection::new(&self.shared);
-        if self.endpoint.is_http2 {
-            let (sender, driver) = http2::Builder::new(LocalExecutor)
-                .handshake(TokioIo::new(stream))
-                .await
-                .map_err(failed)?;
-            spawn_local(async move {
-                let _open = open;
-                // How it ends is told to the exchanges that are on it.
-                let _ = driver.await;
-            });
-            let connection = Multiplexed {
-                sender,
-                streams: Rc::new(Cell::new(1)),
+        if !self.endpoint.is_http2 {
+            let line = Counted {
+                line: h1::Line::new(socket),
+                _open: open,
             };
-            self.multiplexed.borrow_mut().push(connection.clone());
-            return Ok(self.lease(Line::Http2(connection), false, false));
+            return Ok(self.lease(Line::Http1(Box::new(line)), false));
         }
-        let (sender, driver) = http1::Builder::new()
-            .max_buf_size(READ_BUFFER_BYTES_MAX)
-            .handshake(TokioIo::new(stream))
+        let (sender, driver) = http2::Builder::new(LocalExecutor)
+            .handshake(TokioIo::new(socket))
             .await
-            .map_err(failed)?;
+            .map_err(|source| ConnectError::Handshake {
+                host: self.endpoint.host.clone(),
+                source,
+            })?;
         spawn_local(async move {
             let _open = open;
+            // How it ends is told to the exchanges that are on it.
             let _ = driver.await;
         });
-        Ok(self.lease(Line::Http1(sender), false, false))
+        let connection = Multiplexed {
+            sender,
+            streams: Rc::new(Cell::new(1)),
+        };
+        self.multiplexed.borrow_mut().push(connection.clone());
+        Ok(self.lease(Line::Http2(connection), false))
     }
 
-    fn lease(self: &Rc<Self>, line: Line, is_reused: bool, is_stale: bool) -> Lease {
+    fn lease(self: &Rc<Self>, line: Line, is_reused: bool) -> Lease {
         Lease {
             pool: Rc::clone(self),
             line: Some(line),
             is_reused,
-            is_stale,
-            is_answered: false,
-            upload: None,
         }
     }
 }
 
 impl Lease {
-    /// Sends a request and waits for the head of its answer.
-    ///
-    /// The error holds the request if nothing of it was sent.
-    pub(crate) async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        match self.line.as_mut().expect("taken only when dropped") {
-            Line::Http1(sender) => {
-                // A connection that was put back may need a moment to be ready; one that was closed never is,
-                // and sending then fails with the request intact.
-                let _ = sender.ready().await;
-                sender.try_send_request(request).await
-            }
-            Line::Http2(connection) => {
-                let _ = connection.sender.ready().await;
-                connection.sender.try_send_request(request).await
-            }
-        }
+    pub(crate) const fn peek(&self) -> &Line {
+        self.line.as_ref().expect("taken only when dropped")
+    }
+
+    pub(crate) const fn line(&mut self) -> &mut Line {
+        self.line.as_mut().expect("taken only when dropped")
     }
 }
 
@@ -273,13 +246,11 @@ impl Drop for Lease {
     fn drop(&mut self) {
         match self.line.take() {
             Some(Line::Http2(connection)) => connection.streams.set(connection.streams.get() - 1),
-            Some(Line::Http1(sender)) => {
-                let is_sent = self.upload.as_ref().is_none_or(|upload| upload.is_done.get());
+            Some(Line::Http1(line)) => {
                 let mut idle = self.pool.idle.borrow_mut();
-                if self.is_answered && is_sent && !sender.is_closed() && idle.len() < self.pool.idle_max.get()
-                {
+                if line.line.is_reusable() && idle.len() < self.pool.idle_max.get() {
                     idle.push(Idle {
-                        sender,
+                        line,
                         since_ms: self.pool.shared.deadlines.now_ms(),
                     });
                     self.pool.shared.figures.upstream_idle.add(1);

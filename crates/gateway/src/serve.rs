@@ -85,6 +85,7 @@ pub(crate) async fn run(core: Rc<Core>, doors: Doors, mut signals: Signals) -> i
     // An error means that nobody can drain us any more, so it is time to.
     let _ = signals.draining.wait_for(|draining| *draining).await;
     core.is_draining.set(true);
+    core.deadlines.wake_all();
     for task in listening {
         let _ = task.await;
     }
@@ -238,10 +239,10 @@ where
     builder.max_buf_size(limits.head_bytes_max.max(HYPER_BUFFER_MIN) * 2);
     let framed = Framed::new(stream, Rc::clone(&conn), first);
     let mut serving = builder.serve_connection(TokioIo::new(framed), service(&conn));
-    let mut draining = pin!(drained(guest.draining.clone()));
     let mut is_draining = false;
     let ended = poll_fn(|context| {
-        if !is_draining && draining.as_mut().poll(context).is_ready() {
+        // Polling the deadlines below is what lets the core wake us for it.
+        if !is_draining && guest.core.is_draining.get() {
             is_draining = true;
             Pin::new(&mut serving).graceful_shutdown();
         }
@@ -312,15 +313,15 @@ where
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
         .max_local_error_reset_streams(1024);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service(&conn)));
-    let mut draining = pin!(drained(guest.draining.clone()));
     let (mut is_ending, mut is_draining) = (false, false);
     poll_fn(|context| {
-        if !is_draining && draining.as_mut().poll(context).is_ready() {
+        if !is_draining && guest.core.is_draining.get() {
             is_draining = true;
             is_ending = true;
             serving.as_mut().graceful_shutdown();
         }
-        if conn.is_idle() && conn.deadline.poll_over(context).is_ready() {
+        let is_over = conn.deadline.poll_over(context).is_ready();
+        if conn.is_idle() && is_over {
             if is_ending {
                 return Poll::Ready(());
             }

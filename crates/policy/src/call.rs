@@ -1,6 +1,5 @@
 //! What a policy sees of a call.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use domain::id::{ApiId, KeyId, OrganizationId, RouteId, VersionId};
@@ -122,29 +121,32 @@ impl<'a> Limits<'a> {
         if self.is_empty() {
             return None;
         }
-        text.clear();
-        for limit in self.entries.iter().flatten() {
-            let comma = if text.is_empty() { "" } else { ", " };
-            let Limit {
-                name,
-                quota,
-                window_seconds,
-                ..
-            } = limit;
-            let _ = write!(text, "{comma}\"{name}\";q={quota};w={window_seconds}");
-        }
-        let policy = HeaderValue::from_str(text).ok()?;
-        text.clear();
-        for limit in self.entries.iter().flatten() {
-            let comma = if text.is_empty() { "" } else { ", " };
-            let Limit {
-                name,
-                remaining,
-                reset_seconds,
-                ..
-            } = limit;
-            let _ = write!(text, "{comma}\"{name}\";r={remaining};t={reset_seconds}");
-        }
-        Some((policy, HeaderValue::from_str(text).ok()?))
+        let policy = self.list(text, |text, limit| {
+            push(text, ";q=", limit.quota);
+            push(text, ";w=", limit.window_seconds);
+        });
+        let left = self.list(text, |text, limit| {
+            push(text, ";r=", limit.remaining);
+            push(text, ";t=", limit.reset_seconds);
+        });
+        Some((policy?, left?))
     }
+
+    /// The limits as a list, each with its name and what `tell` says of it.
+    fn list(&self, text: &mut String, tell: impl Fn(&mut String, &Limit<'_>)) -> Option<HeaderValue> {
+        text.clear();
+        for limit in self.entries.iter().flatten() {
+            text.push_str(if text.is_empty() { "\"" } else { ", \"" });
+            text.push_str(limit.name);
+            text.push('"');
+            tell(text, limit);
+        }
+        HeaderValue::from_str(text).ok()
+    }
+}
+
+/// A parameter with a number; every answer has some, so they do not go through `format!`.
+fn push(text: &mut String, name: &str, number: u64) {
+    text.push_str(name);
+    text.push_str(itoa::Buffer::new().format(number));
 }

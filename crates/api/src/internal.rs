@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
@@ -13,7 +12,7 @@ use axum::routing::{get, post};
 use control::Error;
 use domain::id::NodeId;
 use domain::node::NodeStatus;
-use domain::snapshot::Snapshot;
+use domain::snapshot::{Packed, Snapshot};
 use domain::{Code, Name};
 use events::sink::{Sink as _, SinkError};
 use http::request::Parts;
@@ -33,8 +32,6 @@ const LONG_POLL: Duration = Duration::from_secs(25);
 const EVENTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The most bytes of a request that tells a node's state.
 const STATUS_BYTES_MAX: usize = 64 * 1024;
-/// Snapshots are packed often and read seldom: fast rather than small.
-const ZSTD_LEVEL: i32 = 3;
 const REVISION: HeaderName = HeaderName::from_static("gateline-revision");
 const MAC: HeaderName = HeaderName::from_static("gateline-mac");
 
@@ -114,27 +111,18 @@ async fn newer(app: &App, head: &Parts) -> Result<Response, Error> {
 
 async fn packed(app: &App, snapshot: &std::sync::Arc<Snapshot>) -> Result<Response, Error> {
     let revision = snapshot.revision;
-    let failed = |error: std::io::Error| Error::internal("packing a snapshot", error);
-    let snapshot = snapshot.clone();
-    let packed = tokio::task::spawn_blocking(move || {
-        let json = serde_json::to_vec(&*snapshot).map_err(std::io::Error::from)?;
-        zstd::bulk::compress(&json, ZSTD_LEVEL)
-    });
-    let body = packed
+    let snapshot = std::sync::Arc::clone(snapshot);
+    let token = app.control.secrets().cluster_token().to_owned();
+    let packed = tokio::task::spawn_blocking(move || Packed::new(&snapshot, token.as_bytes()));
+    let Packed { bytes, mac } = packed
         .await
-        .map_err(|error| failed(error.into()))?
-        .map_err(failed)?;
-    let key = hmac::Key::new(
-        hmac::HMAC_SHA256,
-        app.control.secrets().cluster_token().as_bytes(),
-    );
-    let mac = hmac::sign(&key, &body);
-    let mac: String = mac.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut response = (StatusCode::OK, body).into_response();
+        .map_err(|error| Error::internal("packing a snapshot", error))?
+        .map_err(|error| Error::internal("packing a snapshot", error))?;
+    let mut response = (StatusCode::OK, bytes).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zstd"));
     headers.insert(REVISION, HeaderValue::from(revision));
-    answer::set(&mut response, MAC, &mac);
+    answer::set(&mut response, MAC, &mac.to_string());
     Ok(response)
 }
 

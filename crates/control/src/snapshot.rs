@@ -61,7 +61,7 @@ impl Control {
             revision,
             environment: environment.clone(),
             built_at: now,
-            portal_url: self.settings().control_url.trim_end_matches('/').to_owned(),
+            control_url: self.settings().control_url.trim_end_matches('/').to_owned(),
             upstreams: upstreams.into_iter().map(upstream).collect(),
             routes,
             plans,

@@ -4,6 +4,10 @@
 //! by id; a node resolves ids to indices when it compiles. A snapshot that names something it does not hold is
 //! refused by the node, which keeps the one it has.
 
+mod packed;
+
+pub use packed::{Error as PackedError, Mac, Packed};
+
 use crate::catalog::Stage;
 use crate::consumer::{KeyState, SubscriptionState};
 use crate::id::{
@@ -31,7 +35,7 @@ pub struct Snapshot {
     /// When it was built.
     pub built_at: Timestamp,
     /// Where portal and error pages are, without a path, for links in refusals; empty if unknown.
-    pub portal_url: String,
+    pub control_url: String,
     /// The services behind.
     pub upstreams: Vec<Upstream>,
     /// How requests find versions.
@@ -194,7 +198,7 @@ impl Snapshot {
             revision: 0,
             environment,
             built_at: Timestamp::from_micros(0),
-            portal_url: String::new(),
+            control_url: String::new(),
             upstreams: Vec::new(),
             routes: Vec::new(),
             plans: Vec::new(),

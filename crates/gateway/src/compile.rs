@@ -115,7 +115,7 @@ pub struct Compiled {
     pub revision: u64,
     /// When it was built.
     pub built_at: Timestamp,
-    pub(crate) portal_url: Box<str>,
+    pub(crate) control_url: Box<str>,
     hosts: HashMap<Box<str>, Vec<Base>>,
     any_host: Vec<Base>,
     pub(crate) routes: Vec<Route>,
@@ -212,7 +212,7 @@ pub fn compile(
     let mut compiled = Compiled {
         revision: snapshot.revision,
         built_at: snapshot.built_at,
-        portal_url: snapshot.portal_url.trim_end_matches('/').into(),
+        control_url: snapshot.control_url.trim_end_matches('/').into(),
         hosts: HashMap::new(),
         any_host: Vec::new(),
         routes: Vec::with_capacity(snapshot.routes.len()),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::id::NodeId;
+use domain::snapshot::Packed;
 use domain::{Name, Snapshot};
 use events::sink::SinkError;
 use events::{Batch, Sink};
@@ -60,12 +61,12 @@ pub async fn follow(
         let revision = snapshots.borrow().revision;
         match poll(&control, &environment, revision).await {
             Ok(None) => backoff = Backoff::new(),
-            Ok(Some((snapshot, packed, mac))) => {
+            Ok(Some((snapshot, packed))) => {
                 backoff = Backoff::new();
                 tracing::info!(revision = snapshot.revision, "a new snapshot");
                 snapshots.send_replace(Arc::new(snapshot));
                 let copy = copy.clone();
-                let saved = tokio::task::spawn_blocking(move || disk::save(&copy, &packed, &mac)).await;
+                let saved = tokio::task::spawn_blocking(move || disk::save(&copy, &packed)).await;
                 if let Ok(Err(error)) = saved {
                     tracing::warn!(error = %chain(&error), "the copy of the snapshot could not be saved");
                 }
@@ -79,21 +80,26 @@ pub async fn follow(
     }
 }
 
-type Fetched = (Snapshot, Bytes, [u8; 32]);
-
-async fn poll(control: &Control, environment: &Name, after: u64) -> Result<Option<Fetched>, Error> {
+async fn poll(
+    control: &Control,
+    environment: &Name,
+    after: u64,
+) -> Result<Option<(Snapshot, Packed)>, Error> {
     let path = format!("/internal/v1/snapshots?environment={environment}&after={after}");
     let answer = control.call(Method::GET, &path, Bytes::new(), POLL_MAX).await?;
     match answer.status {
         StatusCode::NO_CONTENT => Ok(None),
         StatusCode::OK => {
-            let mac = answer
-                .headers
-                .get("gateline-mac")
-                .and_then(|mac| read_mac(mac.as_bytes()));
-            let mac = mac.ok_or(Error::Snapshot(disk::Error::Mac))?;
-            let snapshot = disk::unpack(&answer.body, &mac, control.token()).map_err(Error::Snapshot)?;
-            Ok(Some((snapshot, answer.body, mac)))
+            let mac = answer.headers.get("gateline-mac");
+            let mac = mac
+                .and_then(|mac| mac.to_str().ok())
+                .unwrap_or_default()
+                .parse()?;
+            let packed = Packed {
+                bytes: answer.body.into(),
+                mac,
+            };
+            Ok(Some((packed.open(control.token())?, packed)))
         }
         status => Err(Error::Status { status }),
     }
@@ -187,17 +193,6 @@ impl Sink for HttpSink {
             status => Err(away(Error::Status { status })),
         }
     }
-}
-
-fn read_mac(text: &[u8]) -> Option<[u8; 32]> {
-    let mut mac = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in mac.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(mac)
 }
 
 /// Waits that double, with a random half, so that nodes do not come back all at once.

@@ -341,7 +341,7 @@ fn chunk(
             }
             Chunks::End if !trailer.is_empty() => {
                 trailer.extend_from_slice(b"\n");
-                return answer::trailers(trailer.split().freeze())
+                return answer::trailers(&trailer.split().freeze())
                     .map(|fields| Some(Frame::trailers(fields)));
             }
             Chunks::End => return Ok(None),

@@ -63,14 +63,14 @@ pub(crate) async fn handle(open: Open, request: Request<Incoming>) -> Response<A
             response
         }
         Err(cause) => {
-            let portal_url = installed
+            let control_url = installed
                 .as_ref()
-                .map_or("", |installed| &installed.compiled.portal_url);
+                .map_or("", |installed| &installed.compiled.control_url);
             let request_id = context.request_id.to_str().unwrap_or_default();
             let own = cause.answer(&Asked {
                 method: Some(&method),
                 request_id,
-                portal_url,
+                control_url,
             });
             ticket.answered(own.response.status(), own.code);
             own.response

@@ -67,7 +67,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) method: Option<&'a Method>,
     pub(crate) request_id: &'a str,
     /// Where the pages about codes are; empty if unknown.
-    pub(crate) portal_url: &'a str,
+    pub(crate) control_url: &'a str,
 }
 
 /// A problem as it is written.
@@ -207,10 +207,10 @@ fn reply_response(reply: Reply) -> Response<AnswerBody> {
 }
 
 fn problem(code: Code, detail: &str, mut headers: HeaderMap, asked: &Asked<'_>) -> Response<AnswerBody> {
-    let url = if asked.portal_url.is_empty() {
+    let url = if asked.control_url.is_empty() {
         String::new()
     } else {
-        asked.portal_url.to_owned() + &code.page()
+        asked.control_url.to_owned() + &code.page()
     };
     let problem = Problem {
         r#type: if url.is_empty() { "about:blank" } else { &url },

@@ -279,14 +279,14 @@ async fn say_last<S: AsyncRead + AsyncWrite + Unpin>(conn: &Rc<Conn>, stream: &m
     let core = conn.core();
     let (mut ticket, _) = Ticket::begin(Open::new(conn), &http::Method::GET, Instant::now());
     let installed = core.installed();
-    let portal_url = installed
+    let control_url = installed
         .as_ref()
-        .map_or("", |installed| &installed.compiled.portal_url);
+        .map_or("", |installed| &installed.compiled.control_url);
     let request_id = ticket.request().to_string();
     let own = cause.answer(&Asked {
         method: None,
         request_id: &request_id,
-        portal_url,
+        control_url,
     });
     ticket.answered(own.response.status(), own.code);
     drop(ticket);

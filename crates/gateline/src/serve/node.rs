@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::node::{NodeState, NodeStatus};
+use domain::snapshot::Packed;
 use domain::{Name, Snapshot};
 use events::pump::PumpSettings;
 use events::sink::ShipSettings;
@@ -241,8 +242,8 @@ fn told(status: &Status, environment: &Name) -> Option<NodeStatus> {
 /// Keeps a copy on disk, by which a node can start while its control plane is away.
 async fn save(path: PathBuf, token: String, snapshot: Arc<Snapshot>) {
     let saved = spawn_blocking(move || {
-        let packed = gateway::disk::pack(&snapshot)?;
-        gateway::disk::save(&path, &packed, &gateway::disk::sign(&packed, token.as_bytes()))
+        let packed = Packed::new(&snapshot, token.as_bytes())?;
+        gateway::disk::save(&path, &packed)
     });
     if let Ok(Err(error)) = saved.await {
         // Traffic does not need it; the next change tries again.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use domain::snapshot::PackedError;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
@@ -15,7 +16,6 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::disk;
 use crate::tls;
 
 /// The largest answer that is read.
@@ -57,7 +57,7 @@ pub enum Error {
     },
     /// Its snapshot cannot be used.
     #[error(transparent)]
-    Snapshot(disk::Error),
+    Snapshot(#[from] PackedError),
 }
 
 /// A control plane in another process.

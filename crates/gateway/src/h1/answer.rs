@@ -109,9 +109,9 @@ pub(super) fn take(input: &mut BytesMut, length: usize, method: &Method) -> Resu
 }
 
 /// A trailer section, from its first field to the empty line behind the last one.
-pub(super) fn trailers(section: Bytes) -> Result<HeaderMap, Invalid> {
+pub(super) fn trailers(section: &Bytes) -> Result<HeaderMap, Invalid> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX / 4];
-    let parsed = httparse::parse_headers(&section, &mut fields).map_err(|_| Invalid::Trailer)?;
+    let parsed = httparse::parse_headers(section, &mut fields).map_err(|_| Invalid::Trailer)?;
     let httparse::Status::Complete((_, fields)) = parsed else {
         return Err(Invalid::Trailer);
     };
@@ -119,7 +119,7 @@ pub(super) fn trailers(section: Bytes) -> Result<HeaderMap, Invalid> {
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Invalid::Trailer)?;
         if is_trailer(&name) {
-            trailers.append(name, value(&section, field.value)?);
+            trailers.append(name, value(section, field.value)?);
         }
     }
     Ok(trailers)

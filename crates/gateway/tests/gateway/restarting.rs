@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::Snapshot;
 use domain::id::NodeId;
+use domain::snapshot::Packed;
 use events::{Batch, Sink};
 use gateway::feed::{Control, HttpSink, follow, load, report};
 use tokio::sync::watch;
@@ -49,16 +50,13 @@ impl Plane {
                 std::thread::sleep(Duration::from_millis(20));
                 return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_ok();
             };
-            let packed = gateway::disk::pack(&newer).unwrap();
-            let mac = gateway::disk::sign(&packed, TOKEN.as_bytes())
-                .map(|byte| format!("{byte:02x}"))
-                .concat();
+            let Packed { bytes, mac } = Packed::new(&newer, TOKEN.as_bytes()).unwrap();
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Length: {}\r\ngateline-revision: {}\r\ngateline-mac: {mac}\r\n\r\n",
-                packed.len(),
+                bytes.len(),
                 newer.revision
             );
-            stream.write_all(&[head.as_bytes(), &packed].concat()).is_ok()
+            stream.write_all(&[head.as_bytes(), &bytes].concat()).is_ok()
         })
     }
 }

@@ -32,7 +32,7 @@ const address = (base: string, path: string) =>
 for (const [base, routes] of Object.entries({ "/console": consoleRoutes, "/portal": portalRoutes })) {
   for (const path of Object.keys(routes)) {
     test(`${base}${path} is accessible in light and dark`, async ({ page }) => {
-      if (!path.startsWith("/sign-")) await beAdmin(page);
+      if (!/^\/(sign-|invitation|reset)/.test(path)) await beAdmin(page);
       await page.goto(address(base, path));
       await expect(page.getByRole("heading", { level: 1 }).first()).toBeVisible();
       await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);

@@ -21,6 +21,7 @@ export function ApplicationSubscriptions({ applicationId }: { applicationId: str
     >
       <List<Subscription>
         label="Subscriptions"
+        under="subscriptions"
         load={({ cursor }) => read("/api/v1/subscriptions", { params: { query: { cursor, "filter[application]": applicationId } } })}
         columns={[
           {

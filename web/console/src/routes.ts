@@ -4,6 +4,8 @@ import type { Routes } from "@gateline/ui";
 export const routes: Routes = {
   "/": () => import("./screens/home"),
   "/sign-in": () => import("./screens/sign-in"),
+  "/invitation": () => import("./screens/invitation"),
+  "/reset": () => import("./screens/reset"),
   "/apis": () => import("./screens/apis"),
   "/apis/import": () => import("./screens/import"),
   "/apis/$id": () => import("./screens/api/overview"),

@@ -37,6 +37,7 @@ const screens: Hit[] = [
   { kind: "Action", title: "Create a plan", to: "/plans/new" },
   { kind: "Action", title: "Create a product", to: "/products/new" },
   { kind: "Action", title: "Create an application", to: "/applications/new" },
+  { kind: "Action", title: "Add an upstream", to: "/upstreams/new" },
 ];
 
 const hits = (kind: string, path: string, rows: { id: string; title: string; name: string }[] = []): Hit[] =>
@@ -57,12 +58,12 @@ async function find(q: string): Promise<Hit[]> {
   ];
 }
 
-/** Menu and top of the console around every screen; asks to sign in first. */
+/** Menu and top of the console around every screen; asks to sign in first, but for those who come to do that. */
 export function Shell() {
   const { query } = useSession();
   // The place that is shown, which is the one before while a screen is loaded.
   const location = useRouterState({ select: (state) => state.resolvedLocation ?? state.location });
-  if (location.pathname.replace(/\/$/, "").endsWith("/sign-in")) {
+  if (/\/(sign-in|invitation|reset)\/?$/.test(location.pathname)) {
     return (
       <main className="mx-auto max-w-sm px-6 py-[14vh]">
         <Outlet />

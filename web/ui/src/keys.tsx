@@ -81,6 +81,7 @@ export function Keys(props: KeysProps) {
     <Section title="Keys" text="What it calls with. Each is valid in one environment." actions={create}>
       <List<Key>
         label="Keys"
+        under="keys"
         load={({ cursor }) => read("/api/v1/keys", { params: { query: { cursor, "filter[application]": props.applicationId } } })}
         columns={[
           { title: "Key", cell: (key) => <code className="whitespace-nowrap">{key.hint}</code> },

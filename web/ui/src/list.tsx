@@ -49,6 +49,8 @@ interface ListProps<Row> {
   empty: { title: string; text: ReactNode; action?: ReactNode };
   /** Names the table for those who do not see it. */
   label: string;
+  /** What its entries in the address begin with, when a screen has several lists. */
+  under?: string;
   /** What makes another entry, for lists without a head of their own; stands beside the search. */
   add?: ReactNode;
 }
@@ -67,13 +69,16 @@ export function ListPage<Row extends { id: string }>(
 
 /** A list as a part of another screen. */
 export function List<Row extends { id: string }>(props: ListProps<Row>) {
-  const search = useSearch({ strict: false }) as ListSearch;
+  const address = useSearch({ strict: false }) as ListSearch;
   const navigate = useNavigate();
+  const search = props.under ? unprefixed(address, props.under) : address;
   const query = useQuery({ ...props.load(search), placeholderData: keepPreviousData });
   const nothing: ListSearch = Object.fromEntries(["q", ...(props.filters ?? []).map((filter) => filter.name)].map((name) => [name, undefined]));
   const filtered = Object.keys(nothing).some((name) => search[name]);
-  const set = (change: ListSearch) =>
-    void navigate({ to: ".", search: { ...search, cursor: undefined, ...change } as never, replace: !("cursor" in change) });
+  const set = (change: ListSearch) => {
+    const next = Object.entries({ cursor: undefined, ...change }).map(([name, value]) => [props.under ? `${props.under}_${name}` : name, value]);
+    void navigate({ to: ".", search: { ...address, ...Object.fromEntries(next) } as never, replace: !("cursor" in change) });
+  };
 
   return (
     <Loaded query={query} rows={8}>
@@ -102,6 +107,14 @@ export function List<Row extends { id: string }>(props: ListProps<Row>) {
     </Loaded>
   );
 }
+
+/** The entries of one list in the address of several. */
+const unprefixed = (search: ListSearch, under: string): ListSearch =>
+  Object.fromEntries(
+    Object.entries(search)
+      .filter(([name]) => name.startsWith(`${under}_`))
+      .map(([name, value]) => [name.slice(under.length + 1), value]),
+  );
 
 /** Search and filters above the rows, and what makes another one. */
 function Narrowing<Row>(props: ListProps<Row> & { search: ListSearch; set: (change: ListSearch) => void }) {

@@ -50,6 +50,13 @@ export function useSession() {
       begin(queries, session ?? null);
       void queries.invalidateQueries();
     },
+    /** Goes on as who was just signed in. */
+    begin: (young: WebSession) => begin(queries, young),
+    /** Goes on for an organization that the one who is signed in has become a member of. */
+    join: async (id: string) => {
+      localStorage.setItem(CHOICE, id);
+      begin(queries, await current());
+    },
     signOut: async () => {
       await client.DELETE("/api/v1/auth/sessions/current").catch(() => undefined);
       begin(queries, null);
@@ -80,15 +87,19 @@ function useNext(): (fallback: string) => void {
 }
 
 /** E-mail address and password. */
-export function SignInForm({ home }: { home: string }) {
+export function SignInForm(props: {
+  /** Where to go afterwards; absent to stay where the form is. */
+  home?: string;
+  email?: string;
+}) {
   const queries = useQueryClient();
   const next = useNext();
   const form = useForm({
-    initial: { email: "", password: "" },
+    initial: { email: props.email ?? "", password: "" },
     send: async (body) => done(await client.POST("/api/v1/auth/sessions", { body })),
     after: (session) => {
       begin(queries, session);
-      next(home);
+      if (props.home) next(props.home);
     },
   });
   return (

@@ -48,6 +48,7 @@ export function Subscriptions({ productId }: { productId: string }) {
   return (
     <List<Subscription>
       label="Subscriptions"
+      under={productId}
       load={({ cursor }) => read("/api/v1/subscriptions", { params: { query: { cursor, "filter[product]": productId } } })}
       columns={[
         { title: "Application", cell: (row) => row.application_title },

@@ -2,7 +2,7 @@ import type { Schemas } from "@gateline/api-client";
 import { FormPanel, SelectField, TextArea, TextField, figure, nameOf, useForm } from "@gateline/ui";
 
 type Spec = Schemas["PlanSpec"];
-type Change = Required<Schemas["PlanPatch"]>;
+type Change = Omit<Required<Schemas["PlanPatch"]>, "managed_by">;
 
 /** What a plan's form holds: texts, as they are typed. */
 interface Values {

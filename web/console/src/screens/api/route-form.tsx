@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
 type Spec = Schemas["RouteSpec"];
-type Change = Schemas["RoutePatch"] & Pick<Spec, "version_id" | "upstream_id" | "environment" | "base_path">;
+type Change = Omit<Schemas["RoutePatch"], "managed_by"> & Pick<Spec, "version_id" | "upstream_id" | "environment" | "base_path">;
 
 interface RouteFormProps {
   api: Schemas["Api"];

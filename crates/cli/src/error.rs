@@ -36,6 +36,20 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// What was typed does not fit together.
+    #[error("{reason}")]
+    Argument {
+        /// Why, and what would.
+        reason: String,
+    },
+    /// Nothing has this name.
+    #[error("there is no {kind} `{name}`")]
+    NotFound {
+        /// What was looked for.
+        kind: &'static str,
+        /// How it should be called.
+        name: String,
+    },
     /// A folder that has no name owns nothing that could be removed.
     #[error("{}: only a folder with a name knows what it made: declare `kind: folder` with `spec: {{ name: … }}`", path.display())]
     Nameless {
@@ -91,7 +105,8 @@ impl Error {
             Self::Call(_) | Self::Answer { .. } => Exit::Unavailable,
             Self::NotSignedIn { .. } => Exit::NotSignedIn,
             Self::File { .. } | Self::Declared { .. } | Self::Nameless { .. } => Exit::Usage,
-            Self::Unconfirmed | Self::NoHome => Exit::Usage,
+            Self::NotFound { .. } => Exit::Refused,
+            Self::Argument { .. } | Self::Unconfirmed | Self::NoHome => Exit::Usage,
             Self::Terminal { .. } | Self::Runtime { .. } => Exit::Internal,
         }
     }

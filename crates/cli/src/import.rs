@@ -93,14 +93,14 @@ fn people(imported: &Imported) -> String {
     if !imported.findings.is_empty() {
         lines.push_str(&format!("{} remarks:\n", imported.findings.len()));
         let rows = imported.findings.iter().map(|finding| {
-            [
+            vec![
                 finding.severity.to_string(),
                 finding.line.to_string(),
                 finding.pointer.clone(),
                 finding.detail.clone(),
             ]
         });
-        lines.push_str(&table(["severity", "line", "place", "remark"], rows));
+        lines.push_str(&table(&["severity", "line", "place", "remark"], rows));
     }
     lines
 }

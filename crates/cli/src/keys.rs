@@ -94,7 +94,7 @@ fn shown_once(key: &IssuedKey) -> String {
 
 fn list(keys: &Entries<Key>) -> String {
     let rows = keys.data.iter().map(|key| {
-        [
+        vec![
             key.id.clone(),
             key.hint.clone(),
             key.environment.clone(),
@@ -105,7 +105,7 @@ fn list(keys: &Entries<Key>) -> String {
         ]
     });
     table(
-        ["id", "key", "environment", "state", "title", "created", "expires"],
+        &["id", "key", "environment", "state", "title", "created", "expires"],
         rows,
     )
 }

@@ -1,4 +1,4 @@
-//! The commands that talk to a server: import, apply, diff, keys, usage, audit, login.
+//! The commands that talk to a server: import, apply, diff, get, delete, keys, usage, audit, login.
 //!
 //! They know the server only through [`client`]; what they print is either a table for people or exactly the
 //! server's JSON. The program adds the commands that run a server. Start with [`Command`] for what there is,
@@ -14,6 +14,7 @@ mod import;
 mod keys;
 mod login;
 mod output;
+mod resources;
 mod session;
 mod usage;
 
@@ -78,6 +79,10 @@ pub enum Command {
     Apply(apply::ApplyArguments),
     /// Show what `apply` would change; exits with 1 when it would change something.
     Diff(apply::DiffArguments),
+    /// List resources of a kind, or show one.
+    Get(resources::GetArguments),
+    /// Delete resources.
+    Delete(resources::DeleteArguments),
     /// Sign in and remember it.
     Login(login::Arguments),
     /// Forget the sign-in.
@@ -119,6 +124,8 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Import(arguments) => import::run(&connection, &arguments, output).await,
         Command::Apply(arguments) => apply::apply(&connection, &arguments, output).await,
         Command::Diff(arguments) => apply::diff(&connection, &arguments, output).await,
+        Command::Get(arguments) => resources::get(&connection, &arguments, output).await,
+        Command::Delete(arguments) => resources::delete(&connection, &arguments, output).await,
         Command::Keys(command) => keys::run(&connection, &command, output).await,
         Command::Usage(arguments) => usage::run(&connection, &arguments, output).await,
         Command::Audit(command) => audit::run(&connection, &command, output).await,

@@ -50,7 +50,7 @@ fn people(answer: &Entries<UsageRow>) -> String {
         return "no calls yet\n".to_owned();
     }
     let rows = answer.data.iter().map(|row| {
-        [
+        vec![
             row.hour.clone().unwrap_or_default(),
             row.application.clone(),
             row.operation.clone(),
@@ -62,7 +62,7 @@ fn people(answer: &Entries<UsageRow>) -> String {
         ]
     });
     table(
-        [
+        &[
             "hour",
             "application",
             "operation",

@@ -14,13 +14,15 @@ pub use crate::generated::collections::COLLECTIONS;
 use crate::{Client, Error};
 
 /// The most entries that the server gives at once.
-const PAGE: u64 = 200;
+const PAGE: usize = 200;
 
 /// A list of the API, and what can be done with its entries.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Collection {
     /// Its name for people, as `plans` or `audit-entries`.
     pub name: &'static str,
+    /// What one of its entries is called, as `plan`.
+    pub one: &'static str,
     /// Where it is; lists inside of another resource have `{id}` there.
     pub path: &'static str,
     /// Where one entry is, with `{id}`; absent if entries cannot be read one by one.
@@ -55,6 +57,13 @@ impl Collection {
         self.path.contains("{id}")
     }
 
+    /// The collection whose entries this one is inside of.
+    pub fn parent(&self) -> Option<&'static Self> {
+        let (parent, _) = self.path.split_once("/{id}/")?;
+        let item = format!("{parent}/{{id}}");
+        COLLECTIONS.iter().find(|one| one.item == Some(item.as_str()))
+    }
+
     /// Whether entries can be found by their names.
     pub fn has_names(&self) -> bool {
         self.filters.contains(&"filter[name]")
@@ -79,21 +88,38 @@ impl Client {
         parent: Option<&str>,
         query: &[(&str, &str)],
     ) -> Result<Vec<Value>, Error> {
+        let all = self.first_entries(collection, parent, query, usize::MAX).await?;
+        Ok(all.0)
+    }
+
+    /// The first `most` of [`Self::entries`], and whether there are more.
+    pub async fn first_entries(
+        &self,
+        collection: &Collection,
+        parent: Option<&str>,
+        query: &[(&str, &str)],
+        most: usize,
+    ) -> Result<(Vec<Value>, bool), Error> {
         let path = collection
             .path
             .replace("{id}", &segment(parent.unwrap_or_default()));
         let mut entries = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            let mut call = Call::new(Method::GET, path.clone()).query("limit", Some(&PAGE));
+            let limit = PAGE.min(most - entries.len()).max(1);
+            let mut call = Call::new(Method::GET, path.clone()).query("limit", Some(&limit));
             for (name, value) in query {
                 call = call.query(name, Some(value));
             }
             let page: Page = self.send_json(call.query("cursor", cursor.as_ref())).await?;
             entries.extend(page.data);
             match page.next_cursor {
-                Some(next) if page.has_more => cursor = Some(next),
-                _ => return Ok(entries),
+                Some(next) if page.has_more && entries.len() < most => cursor = Some(next),
+                _ => {
+                    let has_more = page.has_more || entries.len() > most;
+                    entries.truncate(most);
+                    return Ok((entries, has_more));
+                }
             }
         }
     }

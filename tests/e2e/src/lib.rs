@@ -18,4 +18,6 @@ mod full;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod scripts;

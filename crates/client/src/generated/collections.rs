@@ -6,6 +6,7 @@ use crate::collection::Collection;
 pub const COLLECTIONS: &[Collection] = &[
     Collection {
         name: "apis",
+        one: "api",
         path: "/api/v1/apis",
         item: Some("/api/v1/apis/{id}"),
         creates: true,
@@ -27,6 +28,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "versions",
+        one: "version",
         path: "/api/v1/apis/{id}/versions",
         item: Some("/api/v1/versions/{id}"),
         creates: true,
@@ -50,6 +52,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "version-operations",
+        one: "version-operation",
         path: "/api/v1/versions/{id}/operations",
         item: None,
         creates: false,
@@ -68,6 +71,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "contracts",
+        one: "contract",
         path: "/api/v1/versions/{id}/contracts",
         item: None,
         creates: false,
@@ -86,6 +90,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "upstreams",
+        one: "upstream",
         path: "/api/v1/upstreams",
         item: Some("/api/v1/upstreams/{id}"),
         creates: true,
@@ -108,6 +113,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "routes",
+        one: "route",
         path: "/api/v1/routes",
         item: Some("/api/v1/routes/{id}"),
         creates: true,
@@ -140,6 +146,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "policies",
+        one: "policy",
         path: "/api/v1/policies",
         item: Some("/api/v1/policies/{id}"),
         creates: true,
@@ -162,6 +169,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "nodes",
+        one: "node",
         path: "/api/v1/gateways",
         item: None,
         creates: false,
@@ -172,6 +180,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "products",
+        one: "product",
         path: "/api/v1/products",
         item: Some("/api/v1/products/{id}"),
         creates: true,
@@ -202,6 +211,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "plans",
+        one: "plan",
         path: "/api/v1/plans",
         item: Some("/api/v1/plans/{id}"),
         creates: true,
@@ -223,6 +233,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "applications",
+        one: "application",
         path: "/api/v1/applications",
         item: Some("/api/v1/applications/{id}"),
         creates: true,
@@ -243,6 +254,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "subscriptions",
+        one: "subscription",
         path: "/api/v1/subscriptions",
         item: Some("/api/v1/subscriptions/{id}"),
         creates: true,
@@ -275,6 +287,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "keys",
+        one: "key",
         path: "/api/v1/keys",
         item: Some("/api/v1/keys/{id}"),
         creates: true,
@@ -304,6 +317,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "catalogue-products",
+        one: "catalogue-product",
         path: "/api/v1/catalogue/products",
         item: Some("/api/v1/catalogue/products/{id}"),
         creates: false,
@@ -323,6 +337,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "audit-entries",
+        one: "audit-entry",
         path: "/api/v1/audit",
         item: Some("/api/v1/audit/{id}"),
         creates: false,
@@ -350,6 +365,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "organizations",
+        one: "organization",
         path: "/api/v1/organizations",
         item: Some("/api/v1/organizations/{id}"),
         creates: true,
@@ -360,6 +376,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "workspaces",
+        one: "workspace",
         path: "/api/v1/workspaces",
         item: Some("/api/v1/workspaces/{id}"),
         creates: true,
@@ -378,6 +395,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "environments",
+        one: "environment",
         path: "/api/v1/environments",
         item: Some("/api/v1/environments/{id}"),
         creates: true,
@@ -396,6 +414,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "users",
+        one: "user",
         path: "/api/v1/users",
         item: Some("/api/v1/users/{id}"),
         creates: false,
@@ -414,6 +433,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "memberships",
+        one: "membership",
         path: "/api/v1/memberships",
         item: Some("/api/v1/memberships/{id}"),
         creates: false,
@@ -434,6 +454,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "invitations",
+        one: "invitation",
         path: "/api/v1/invitations",
         item: Some("/api/v1/invitations/{id}"),
         creates: true,
@@ -456,6 +477,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "clients",
+        one: "client",
         path: "/api/v1/clients",
         item: Some("/api/v1/clients/{id}"),
         creates: true,
@@ -474,6 +496,7 @@ pub const COLLECTIONS: &[Collection] = &[
     },
     Collection {
         name: "operations",
+        one: "operation",
         path: "/api/v1/operations",
         item: Some("/api/v1/operations/{id}"),
         creates: false,

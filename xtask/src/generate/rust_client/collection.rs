@@ -38,8 +38,9 @@ fn row(list: &Operation, operations: &[Operation]) -> Option<String> {
     let filters: Vec<String> = list.parameters.iter().filter_map(filter).collect();
     let fields: Vec<String> = list.scalars.iter().map(|field| format!("{field:?}")).collect();
     Some(format!(
-        "Collection {{ name: {name:?}, path: {:?}, item: {item:?}, creates: {}, changes: {}, removes: {}, \
+        "Collection {{ name: {name:?}, one: {:?}, path: {:?}, item: {item:?}, creates: {}, changes: {}, removes: {}, \
          filters: &[{}], fields: &[{}] }},\n",
+        singular(&name),
         list.path,
         offers("post", Some(&list.path)),
         offers("patch", item),
@@ -47,4 +48,12 @@ fn row(list: &Operation, operations: &[Operation]) -> Option<String> {
         filters.join(", "),
         fields.join(", "),
     ))
+}
+
+/// `policies` gives `policy`, `audit-entries` gives `audit-entry`.
+fn singular(plural: &str) -> String {
+    match plural.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => plural.strip_suffix('s').unwrap_or(plural).to_owned(),
+    }
 }

@@ -107,20 +107,6 @@ fn read<'a>(
         .chain(listed(operation))
         .map(|parameter| types.resolve(parameter))
         .collect();
-    let place = |parameter: &Value| {
-        parameter
-            .get("in")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let wire = |parameter: &Value| {
-        parameter
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
     let in_path = parameters
         .iter()
         .filter(|parameter| place(parameter) == "path")
@@ -128,7 +114,7 @@ fn read<'a>(
         .collect();
     let others: Vec<&Value> = parameters
         .into_iter()
-        .filter(|parameter| match place(parameter).as_str() {
+        .filter(|parameter| match place(parameter) {
             "query" => !RESHAPING.contains(&wire(parameter).as_str()),
             "header" => !OWN_HEADERS.contains(&wire(parameter).to_lowercase().as_str()),
             _ => false,
@@ -161,6 +147,17 @@ fn read<'a>(
         method,
         path: path.to_owned(),
     }))
+}
+
+/// Where a parameter is: `path`, `query` or `header`.
+fn place(parameter: &Value) -> &str {
+    parameter.get("in").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A parameter's name as it is sent.
+fn wire(parameter: &Value) -> String {
+    let name = parameter.get("name").and_then(Value::as_str);
+    name.unwrap_or_default().to_owned()
 }
 
 fn body<'a>(operation: &'a Value, name: &str, types: &mut Types<'a>) -> Result<Body, String> {

@@ -53,7 +53,12 @@ fn document() -> Value {
                 "get": { "operationId": "watch", "responses": { "200": { "content": { "text/event-stream": {} } } } }
             }
         },
-        "components": { "schemas": {
+        "components": { "schemas": schemas() }
+    })
+}
+
+fn schemas() -> Value {
+    json!({
             "ApiId": { "type": "string", "pattern": "^api_" },
             "Stage": { "type": "string", "description": "How far.", "enum": ["draft", "in_use"] },
             "ApiSpec": { "type": "object", "description": "Editable.", "required": ["name"], "properties": {
@@ -76,7 +81,6 @@ fn document() -> Value {
                 "has_more": { "type": "boolean" },
                 "next_cursor": { "type": ["string", "null"] }
             } }
-        } }
     })
 }
 
@@ -131,7 +135,7 @@ fn lists_become_rows_of_a_table() {
     let source = collections(&document()).unwrap();
     has(
         &source,
-        "Collection { name: \"apis\", path: \"/api/v1/apis\", item: None, creates: true, changes: false, \
+        "Collection { name: \"apis\", one: \"api\", path: \"/api/v1/apis\", item: None, creates: true, changes: false, \
          removes: false, filters: &[\"filter[name]\"], fields: &[\"name\", \"type\", \"stage\", \"id\", \"revision\"], }",
     );
 }

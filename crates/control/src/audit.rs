@@ -1,6 +1,6 @@
 //! The audit chain: each change is an entry that carries the hash of the one before it.
 
-use domain::audit::AuditEntry;
+use domain::audit::{AuditActor, AuditEntry};
 use domain::id::{AuditId, OrganizationId};
 use domain::session::{AuditReport, Broken, BrokenHow};
 use serde_json::Value;
@@ -91,6 +91,31 @@ impl Control {
         let has_more = data.len() > limit;
         data.truncate(limit);
         Ok(Listed { data, has_more })
+    }
+
+    /// What people read of who made entries of the caller's organization, in their order.
+    ///
+    /// Looked up when it is read, because names change and people have a right to be forgotten, and the chain can
+    /// neither change nor forget. Members of other organizations and former ones have no name here; the entry by
+    /// which a membership ended has the address.
+    pub async fn audit_actors(
+        &self,
+        caller: &Caller,
+        entries: &[AuditEntry],
+    ) -> Result<Vec<AuditActor>, Error> {
+        let organization = caller.organization()?;
+        let mut actors: Vec<_> = entries.iter().map(|entry| entry.actor.clone()).collect();
+        actors.sort();
+        actors.dedup();
+        let names = store::audit::actor_names(&mut self.store(), organization, &actors).await?;
+        let system = Caller::system(None).actor();
+        let named = |entry: &AuditEntry| AuditActor {
+            actor_name: match names.get(&entry.actor) {
+                None if entry.actor == system => Some("Gateline".to_owned()),
+                found => found.cloned(),
+            },
+        };
+        Ok(entries.iter().map(named).collect())
     }
 
     /// Reads one entry of the caller's organization.

@@ -38,6 +38,7 @@ pub async fn tidy(control: &Control) -> Result<(), Error> {
     store::idempotency::remove_before(&mut tx, now.before(idempotency::KEPT)).await?;
     store::failure::forget_before(&mut tx, now.before(auth::FAILURE_MEMORY)).await?;
     store::link::forget_invitations_before(&mut tx, now.before(invitation::KEPT)).await?;
+    tx.forget_key_uses().await?;
     store::link::forget_resets(&mut tx, now).await?;
     control.tidy_works(&mut tx).await?;
     Ok(tx.commit().await?)

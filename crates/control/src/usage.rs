@@ -1,12 +1,14 @@
 //! Usage: counting what nodes report, and telling it to both sides.
 
+use std::collections::{BTreeMap, HashMap};
+
 use domain::Timestamp;
-use domain::id::NodeId;
+use domain::id::{KeyId, NodeId};
 use domain::node::{Node, NodeStatus};
 use domain::usage::UsageRow;
 use events::sink::SinkError;
 use events::usage::HourlyUsage;
-use events::{Batch, Sink};
+use events::{Batch, Event, Sink};
 use store::Store;
 use store::usage::{Filter, Key, Sums};
 
@@ -71,6 +73,11 @@ impl Control {
         let next = found.last().filter(|_| has_more).map(|last| last.place.clone());
         let rows = found.into_iter().map(|placed| placed.row).collect();
         Ok(UsagePage { rows, next })
+    }
+
+    /// The hours in which keys were last used, as far as calls are counted; callers pass keys that they may see.
+    pub async fn key_uses(&self, keys: &[KeyId]) -> Result<HashMap<KeyId, Timestamp>, Error> {
+        Ok(store::usage::key_uses(&mut self.store(), keys).await?)
     }
 
     /// Counts what nodes report.
@@ -147,6 +154,7 @@ impl Counter {
         })?;
         let rows: Vec<_> = rows.iter().map(row).collect();
         tx.add_usage(&rows).await.map_err(unavailable)?;
+        tx.note_key_uses(&key_uses(fresh)?).await.map_err(unavailable)?;
         events::fault::point("usage.counted");
         tx.move_watermark(node, known, last).await.map_err(unavailable)?;
         events::fault::point("usage.before_commit");
@@ -178,6 +186,25 @@ fn consecutive(batches: &[Batch]) -> Result<u64, SinkError> {
         last = next;
     }
     Ok(last)
+}
+
+/// The last hour of each key in some batches, in the order of the keys.
+fn key_uses(batches: &[Batch]) -> Result<Vec<(KeyId, Timestamp)>, SinkError> {
+    let mut uses: BTreeMap<KeyId, Timestamp> = BTreeMap::new();
+    for batch in batches {
+        let events = batch.events().map_err(|error| SinkError::Refused {
+            reason: error.to_string(),
+        })?;
+        for event in events {
+            let Event::Call(call) = event else { continue };
+            if let Some(caller) = call.caller {
+                let hour = call.started_at.hour();
+                let last = uses.entry(caller.key).or_insert(hour);
+                *last = hour.max(*last);
+            }
+        }
+    }
+    Ok(uses.into_iter().collect())
 }
 
 fn unavailable(error: store::Error) -> SinkError {

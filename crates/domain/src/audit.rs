@@ -41,3 +41,11 @@ pub struct AuditEntry {
     /// Hash of this entry, in hexadecimal.
     pub hash: String,
 }
+
+/// What people read of who made an entry; not a part of the chain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditActor {
+    /// The name of the person or machine as it is now; absent if they do not belong to the organization any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_name: Option<String>,
+}

@@ -163,6 +163,15 @@ pub struct Key {
     pub revision: i64,
 }
 
+/// What is shown beside a key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeyUse {
+    /// The hour in which it was last used, as far as calls are counted (two seconds); precise to the hour. Absent
+    /// if it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+}
+
 /// A key that was just made: the only time that its text is told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct IssuedKey {

@@ -1,5 +1,7 @@
 //! The audit chains, and where each one ends.
 
+use std::collections::HashMap;
+
 use domain::Timestamp;
 use domain::audit::AuditEntry;
 use domain::id::OrganizationId;
@@ -178,6 +180,32 @@ pub async fn find(
         .fetch_optional(sql, &[Arg::text(organization), Arg::text(id)])
         .await?;
     row.as_ref().map(entry).transpose()
+}
+
+/// The names of people who belong to an organization, and the titles of its machine clients, by their ids.
+pub async fn actor_names(
+    read: &mut impl Read,
+    organization: OrganizationId,
+    actors: &[String],
+) -> Result<HashMap<String, String>, Error> {
+    if actors.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let places: Vec<_> = (2..actors.len() + 2).map(|place| format!("${place}")).collect();
+    let among = places.join(", ");
+    let sql = format!(
+        "SELECT u.id AS id, u.body ->> 'name' AS name FROM users u
+         WHERE u.id IN ({among})
+         AND EXISTS (SELECT 1 FROM memberships m WHERE m.user_id = u.id AND m.organization_id = $1)
+         UNION ALL SELECT c.id AS id, c.body ->> 'title' AS name FROM clients c
+         WHERE c.id IN ({among}) AND c.organization_id = $1"
+    );
+    let mut args = vec![Arg::text(organization)];
+    args.extend(actors.iter().map(Arg::text));
+    let rows = read.rows(&sql, &args).await?;
+    rows.iter()
+        .map(|row| Ok((row.text("id")?, row.text("name")?)))
+        .collect()
 }
 
 fn entry(row: &Row) -> Result<AuditEntry, Error> {

@@ -34,6 +34,7 @@ const STEPS: &[Step] = steps! {
     1 "0001_identity";
     2 "0002_catalog";
     3 "0003_links";
+    4 "0004_key_uses";
 };
 
 /// The newest version that this program knows.

@@ -1,10 +1,11 @@
 //! What was used, by hour; and how far each node's log is counted.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use domain::Timestamp;
 use domain::id::{
-    ApiId, ApplicationId, NodeId, OperationId, OrganizationId, PlanId, SubscriptionId, VersionId,
+    ApiId, ApplicationId, KeyId, NodeId, OperationId, OrganizationId, PlanId, SubscriptionId, VersionId,
 };
 use domain::usage::UsageRow;
 
@@ -182,6 +183,50 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+impl Tx {
+    /// Notes in which hour keys were last used; callers pass them in the order of the keys, so that two who write
+    /// the same ones cannot wait for each other.
+    pub async fn note_key_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<(), Error> {
+        for rows in uses.chunks(ROWS_MAX) {
+            let args: Vec<_> = rows
+                .iter()
+                .flat_map(|(key, hour)| [Arg::text(key), Arg::time(*hour)])
+                .collect();
+            // Most calls are of an hour that is noted already; then nothing is written.
+            let sql = format!(
+                "INSERT INTO key_uses (key_id, hour) VALUES {} ON CONFLICT (key_id) DO UPDATE
+                 SET hour = excluded.hour WHERE key_uses.hour < excluded.hour",
+                crate::db::places(rows.len(), 2, "")
+            );
+            self.execute(&sql, &args).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the uses of keys that are gone.
+    pub async fn forget_key_uses(&mut self) -> Result<u64, Error> {
+        let sql = "DELETE FROM key_uses WHERE NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = key_uses.key_id)";
+        self.execute(sql, &[]).await
+    }
+}
+
+/// The hours in which keys were last used; those that never were are not in it.
+pub async fn key_uses(read: &mut impl Read, keys: &[KeyId]) -> Result<HashMap<KeyId, Timestamp>, Error> {
+    let mut uses = HashMap::with_capacity(keys.len());
+    for keys in keys.chunks(ROWS_MAX) {
+        let places: Vec<_> = (1..=keys.len()).map(|place| format!("${place}")).collect();
+        let sql = format!(
+            "SELECT key_id, hour FROM key_uses WHERE key_id IN ({})",
+            places.join(", ")
+        );
+        let args: Vec<_> = keys.iter().map(Arg::text).collect();
+        for row in read.rows(&sql, &args).await? {
+            uses.insert(row.parse("key_id")?, row.time("hour")?);
+        }
+    }
+    Ok(uses)
 }
 
 /// Sums up usage in the order of time, API, version, operation, application, subscription and plan.

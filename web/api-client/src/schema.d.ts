@@ -1895,6 +1895,9 @@ export interface components {
             previous: string;
             /** @description Hash of this entry, in hexadecimal. */
             hash: string;
+            /** @description The name of the person or machine as it is now; absent if they do not belong to the organization any more. */
+            actor_name?: string;
+            links?: components["schemas"]["Links"];
         };
         /** @example aud_01jd9zk5v8e7rbxq3m6t4n2w0c */
         AuditId: string;
@@ -2409,6 +2412,11 @@ export interface components {
              * @example gl_sandbox_01jd9zk5v8e7rbxq3m6t4n2w0c_…
              */
             key: string;
+            /**
+             * @description The hour in which it was last used, as far as calls are counted (two seconds); precise to the hour. Absent
+             *     if it never was.
+             */
+            last_used_at?: components["schemas"]["Timestamp"];
             links?: components["schemas"]["Links"];
         };
         /** @description An API key as it is listed: without its secret, which is shown once when it is made. */
@@ -2442,6 +2450,11 @@ export interface components {
              * @description Counts its changes; the ETag.
              */
             revision: number;
+            /**
+             * @description The hour in which it was last used, as far as calls are counted (two seconds); precise to the hour. Absent
+             *     if it never was.
+             */
+            last_used_at?: components["schemas"]["Timestamp"];
             links?: components["schemas"]["Links"];
         };
         /** @example key_01jd9zk5v8e7rbxq3m6t4n2w0c */

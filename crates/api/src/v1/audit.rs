@@ -1,13 +1,17 @@
 //! The audit chain: who changed what, and whether the record of it is whole.
 
+use control::Error;
 use control::audit::Filter;
-use domain::audit::AuditEntry;
+use domain::audit::{AuditActor, AuditEntry};
 use domain::id::AuditId;
 use domain::session::AuditReport;
 use http::StatusCode;
+use serde_json::{Value, json};
 
 use crate::answer;
+use crate::call::Call;
 use crate::endpoint::Endpoint;
+use crate::links::Links;
 use crate::page;
 use crate::parameter::{Parameter, moment, text};
 
@@ -29,7 +33,7 @@ fn list() -> Endpoint {
         .takes(Parameter::query("filter[resource]", "Only what was done to this resource, by id.", text(100)))
         .takes(Parameter::query("from", "Only at or after this moment.", moment()))
         .takes(Parameter::query("to", "Only before this moment.", moment()))
-        .answers_page_of::<AuditEntry>("A page.")
+        .answers_page_of_shown::<AuditEntry, AuditActor>("A page.")
         .to(|call| async move {
             let asked = page::asked(&call)?;
             let owned = |name: &str| call.query(name).map(str::to_owned);
@@ -45,7 +49,7 @@ fn list() -> Endpoint {
             let listed = call.control().list_audit(&call.caller, &filter).await?;
             let last = listed.data.last().filter(|_| listed.has_more);
             let next = last.map(|entry| (entry.sequence.to_string(), entry.id.to_string()));
-            page::answer(&call, page::values(&listed.data)?, next)
+            page::answer(&call, shown(&call, &listed.data).await?, next)
         })
 }
 
@@ -54,11 +58,24 @@ fn read() -> Endpoint {
         .tag("audit")
         .says("Read an audit entry", "With what was changed, before and after.")
         .takes_id::<AuditId>("The entry's id.")
-        .answers::<AuditEntry>(200, "The entry.")
+        .answers_shown::<AuditEntry, AuditActor>(200, "The entry.")
         .to(|call| async move {
             let entry = call.control().read_audit_entry(&call.caller, call.id()?).await?;
-            answer::json(StatusCode::OK, &entry)
+            answer::json(StatusCode::OK, &shown(&call, &[entry]).await?.pop())
         })
+}
+
+/// Entries with the names of who made them.
+async fn shown(call: &Call, entries: &[AuditEntry]) -> Result<Vec<Value>, Error> {
+    let actors = call.control().audit_actors(&call.caller, entries).await?;
+    let mut rows = page::values(entries)?;
+    for ((row, entry), actor) in rows.iter_mut().zip(entries).zip(actors) {
+        if let Some(name) = actor.actor_name {
+            row["actor_name"] = json!(name);
+        }
+        row["links"] = json!(Links::to(format!("/api/v1/audit/{}", entry.id)));
+    }
+    Ok(rows)
 }
 
 fn verify() -> Endpoint {

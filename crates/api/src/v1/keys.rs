@@ -3,7 +3,7 @@
 use control::Error;
 use control::resource::Condition;
 use domain::consumer::{
-    IssuedKey, Key, KeySpec, KeyState, OVERLAP_SECONDS_DEFAULT, QuickKeySpec, RotateSpec,
+    IssuedKey, Key, KeySpec, KeyState, KeyUse, OVERLAP_SECONDS_DEFAULT, QuickKeySpec, RotateSpec,
 };
 use domain::id::{ApplicationId, KeyId};
 use domain::{Code, Name};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::answer;
 use crate::call::Call;
-use crate::crud::{self, Filter, Nothing, Shown};
+use crate::crud::{self, Filter, Shown};
 use crate::endpoint::Endpoint;
 use crate::links::Links;
 use crate::parameter::{Parameter, one_of, text};
@@ -40,7 +40,7 @@ impl Shown for Key {
     const ABOUT: &'static str = "An API key lets an application call everything it is subscribed to, in one environment. \
         Its text is told once, when it is made; only its hash is kept. Only title and expiry can be changed.";
     const REFUSALS: &'static [Code] = &[Code::Conflict];
-    type Extra = Nothing;
+    type Extra = KeyUse;
 
     fn example() -> KeySpec {
         KeySpec {
@@ -100,6 +100,15 @@ impl Shown for Key {
             KeyState::Revoked => links,
         }
     }
+
+    async fn extra(call: &Call, them: &[Self]) -> Result<Vec<KeyUse>, Error> {
+        let ids: Vec<_> = them.iter().map(|key| key.id).collect();
+        let uses = call.control().key_uses(&ids).await?;
+        let used = |key: &Self| KeyUse {
+            last_used_at: uses.get(&key.id).copied(),
+        };
+        Ok(them.iter().map(used).collect())
+    }
 }
 
 fn state(text: &str) -> Result<Condition, String> {
@@ -114,7 +123,7 @@ fn create() -> Endpoint {
         .tag("consumers")
         .says("Create an API key", Key::ABOUT)
         .body(&Key::example())
-        .answers_shown::<IssuedKey, Nothing>(201, "The key, with its text.")
+        .answers_shown::<IssuedKey, KeyUse>(201, "The key, with its text.")
         .with_headers(&["ETag", "Location"])
         .refuses(&[Code::KeyLimitReached])
         .to(|call| async move {
@@ -141,7 +150,7 @@ fn quick() -> Endpoint {
             "Makes the application and its subscription when they are missing, and a new key in any case.",
         )
         .body(&example)
-        .answers_shown::<IssuedKey, Nothing>(201, "The key, with its text.")
+        .answers_shown::<IssuedKey, KeyUse>(201, "The key, with its text.")
         .with_headers(&["ETag", "Location"])
         .refuses(&[Code::KeyLimitReached, Code::NotFound, Code::Conflict])
         .to(|call| async move {
@@ -165,7 +174,7 @@ fn rotate() -> Endpoint {
         .takes_id::<KeyId>("The key's id.")
         .body(&example)
         .body_as(|body| body.required = false)
-        .answers_shown::<IssuedKey, Nothing>(201, "The new key, with its text.")
+        .answers_shown::<IssuedKey, KeyUse>(201, "The new key, with its text.")
         .with_headers(&["ETag", "Location"])
         .refuses(&[Code::Conflict, Code::KeyLimitReached])
         .to(|call| async move {
@@ -186,7 +195,7 @@ fn revoke() -> Endpoint {
             "Gateways refuse it within a second, for ever. Revoking a revoked key changes nothing.",
         )
         .takes_id::<KeyId>("The key's id.")
-        .answers_shown::<Key, Nothing>(200, "The key as it is now.")
+        .answers_shown::<Key, KeyUse>(200, "The key as it is now.")
         .with_headers(&["ETag"])
         .to(|call| async move {
             let revoked = call.control().revoke_key(&call.caller, call.id()?).await?;

@@ -313,6 +313,7 @@ pub const COLLECTIONS: &[Collection] = &[
             "created_at",
             "updated_at",
             "revision",
+            "last_used_at",
         ],
     },
     Collection {
@@ -361,6 +362,7 @@ pub const COLLECTIONS: &[Collection] = &[
             "request_id",
             "previous",
             "hash",
+            "actor_name",
         ],
     },
     Collection {

@@ -236,6 +236,12 @@ pub struct AuditEntry {
     pub previous: String,
     /// Hash of this entry, in hexadecimal.
     pub hash: String,
+    /// The name of the person or machine as it is now; absent if they do not belong to the organization any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_name: Option<String>,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
 }
 
 /// `AuditId`.
@@ -1100,6 +1106,10 @@ pub struct IssuedKey {
     pub revision: i64,
     /// The whole text, for `X-API-Key`.
     pub key: String,
+    /// The hour in which it was last used, as far as calls are counted (two seconds); precise to the hour. Absent
+    /// if it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
     /// `links`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Links>,
@@ -1137,6 +1147,10 @@ pub struct Key {
     pub updated_at: Timestamp,
     /// Counts its changes; the ETag.
     pub revision: i64,
+    /// The hour in which it was last used, as far as calls are counted (two seconds); precise to the hour. Absent
+    /// if it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
     /// `links`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Links>,

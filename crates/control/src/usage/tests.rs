@@ -186,6 +186,26 @@ on_both! {
         assert_eq!(calls(&world).await, 3);
     }
 
+    async fn the_hour_of_a_keys_last_use_is_told(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        let (key, node) = (shop.caller.key, NodeId::new(Uuid::now_v7()));
+        let counter = world.control.usage_counter();
+        let used = async || world.control.key_uses(&[key]).await.unwrap().get(&key).copied();
+        assert_eq!(used().await, None);
+        let hour = |hour: i64| Some(Timestamp::from_micros(START + hour * HOUR).hour());
+        // A call that was late does not turn the clock back.
+        for (sequence, (hours, last)) in [([2, 1], 2), ([1, 0], 2), ([3, 4], 4)].into_iter().enumerate() {
+            let calls = hours.map(|hour| Event::Call(shop.call(0, hour)));
+            let batch = Batch::of(sequence as u64 + 1, &calls);
+            counter.commit(node, &[batch]).await.unwrap();
+            assert_eq!(used().await, hour(last));
+        }
+        // There is no such key: its use is forgotten.
+        crate::jobs::tidy(&world.control).await.unwrap();
+        assert_eq!(used().await, None);
+    }
+
     async fn both_sides_see_their_calls(url: String) {
         let world = World::new(&url).await;
         let shop = shop(&world).await;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// It did what it should.
+    /// It did what it should; a server was told to stop and finished its calls.
     Done = 0,
     /// It did what it should and the answer is no: `diff` found changes, the audit chain is broken, a deletion was
     /// not confirmed.
@@ -31,12 +31,14 @@ pub enum Exit {
     Address = 10,
     /// Something broke that is nobody's fault but ours.
     Internal = 70,
+    /// A server was told to stop a second time and cut its calls off (128 + SIGINT, as shells count).
+    Interrupted = 130,
 }
 
 /// The table for `--help`.
 pub const HELP: &str = "\
 Exit codes:
-   0  done
+   0  done; a server that was told to stop (Ctrl-C, SIGTERM) has finished its calls
    1  done, and the answer is no (diff found changes, the audit chain is broken, a deletion was not confirmed)
    2  the command line or a file on it is wrong
    3  the server refused
@@ -47,7 +49,8 @@ Exit codes:
    8  the database was written by a newer Gateline
    9  the database cannot be reached
   10  an address to listen on is not to be had
-  70  something broke inside";
+  70  something broke inside
+ 130  a server was told to stop twice and cut its calls off";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

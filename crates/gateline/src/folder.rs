@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// It cannot be made or written.
-    #[error("the data directory {} cannot be used: {source}", path.display())]
+    #[error("the data directory {} (`data_dir`, --data-dir) cannot be used: {}", path.display(), reason(source))]
     Unusable {
         path: PathBuf,
         #[source]
@@ -17,6 +17,21 @@ pub(crate) enum Error {
     /// Another process has it.
     #[error("the data directory {} is in use by another gateline; stop that one or take another with --data-dir", path.display())]
     InUse { path: PathBuf },
+}
+
+/// What is wrong with a folder, and what to do.
+fn reason(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "this user may not write there; take another, or run as the user it belongs to".to_owned()
+        }
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            "it is a file, not a folder".to_owned()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "its file system can only be read".to_owned(),
+        io::ErrorKind::StorageFull => "its disk is full".to_owned(),
+        _ => source.to_string(),
+    }
 }
 
 /// The data directory, ours until this is dropped.

@@ -120,6 +120,10 @@ pub(crate) fn run(flags: &SettingsFlags, plan: &Plan) -> Exit {
 
 async fn serve(settings: &Settings, plan: &Plan) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
+    let address = settings.control.listen;
+    if plan.control && plan.gateway && address == settings.gateway.listen && address.port() != 0 {
+        return Err(Error::SameAddress { address });
+    }
     let folder = Folder::take(&settings.data_dir)?;
     let door = if plan.control {
         Some(plane::bind(settings.control.listen).await?)

@@ -1,6 +1,7 @@
 //! Starts that must not succeed, each with a clear message and its exit code.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::harness::gateline::{Ended, Home};
@@ -67,28 +68,73 @@ fn a_database_that_is_away_is_told_apart() {
 }
 
 #[test]
-fn an_address_in_use_is_named() {
+fn an_address_in_use_is_named_with_its_setting() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
+    for (flag, other, setting) in [
+        ("--control", "--gateway", "control.listen"),
+        ("--gateway", "--control", "gateway.listen"),
+    ] {
+        let home = Home::new();
+        let mut command = ours("gateline");
+        command.current_dir(home.path());
+        command.args(["up", "--no-demo", flag, &address, other, "127.0.0.1:0"]);
+        let mut running = Running::start(&mut command, home.path());
+        let code = running.wait(Duration::from_secs(30));
+        let said = running.said();
+        assert_eq!(code, Some(10), "{said}");
+        for part in [&address, setting, flag, "another program listens there"] {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+        // Nothing of a start that failed is in the way of the next one.
+        let mut command = ours("gateline");
+        command.current_dir(home.path());
+        command.args(["up", "--no-demo", flag, &address, other, &address]);
+        let mut running = Running::start(&mut command, home.path());
+        assert_eq!(
+            running.wait(Duration::from_secs(30)),
+            Some(6),
+            "{}",
+            running.said()
+        );
+        assert!(
+            running.said().contains("cannot both listen"),
+            "{}",
+            running.said()
+        );
+    }
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
     let home = Home::new();
-    let mut command = ours("gateline");
-    command.current_dir(home.path()).args([
-        "serve",
-        "--roles",
-        "control",
-        "--control",
-        &address,
-        "--data-dir",
-        "data",
-    ]);
-    let mut running = Running::start(&mut command, home.path());
-    assert_eq!(
-        running.wait(Duration::from_secs(30)),
-        Some(10),
-        "{}",
-        running.said()
-    );
-    assert!(running.said().contains(&address), "{}", running.said());
+    let file = home.path().join("file");
+    fs::write(&file, "").unwrap();
+    // Not even root makes a folder in the kernel's.
+    for (path, reason) in [
+        (file.as_path(), "it is a file"),
+        (Path::new("/proc/gateline"), ""),
+    ] {
+        let other = Home::new().with_data(path);
+        let (code, said) = start(&other);
+        assert_eq!(code, Some(6), "{said}");
+        let path = path.display().to_string();
+        for part in [path.as_str(), "--data-dir", reason] {
+            assert!(said.contains(part), "{part} is not in {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_it_well_and_the_next_start_goes_on() {
+    let home = Home::new().with(&["--no-demo"]);
+    let mut gateline = home.up().await;
+    gateline.running.signal("INT");
+    let code = gateline.running.wait(Duration::from_secs(30));
+    assert_eq!(code, Some(0), "{}", gateline.running.said());
+    let said = fs::read_to_string(home.path().join("stdout.log")).unwrap();
+    assert!(said.contains("Ctrl-C stops it"), "{said}");
+    home.up().await.stop();
 }
 
 #[tokio::test]

@@ -16,12 +16,23 @@ pub(crate) enum Error {
     #[error(transparent)]
     Folder(#[from] folder::Error),
     /// An address is not to be had.
-    #[error("nothing can listen on {address}; is another gateline running?")]
+    #[error(
+        "the {who} cannot listen on {address} (`{setting}`, {flag}): {}",
+        listening(source)
+    )]
     Listen {
+        who: &'static str,
+        setting: &'static str,
+        flag: &'static str,
         address: SocketAddr,
         #[source]
         source: io::Error,
     },
+    /// Control plane and gateway want the same address.
+    #[error(
+        "gateway and control plane cannot both listen on {address}: change `gateway.listen` (--gateway) or `control.listen` (--control)"
+    )]
+    SameAddress { address: SocketAddr },
     /// The gateway does not start.
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
@@ -82,26 +93,32 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Folder(folder::Error::InUse { .. }) => Exit::Locked,
-            Self::Listen { .. } | Self::Gateway(gateway::Error::Listen { .. }) => Exit::Address,
+            Self::Listen { .. } => Exit::Address,
             Self::Database { source, database } => match **source {
                 store::Error::Newer { .. } => Exit::Newer,
                 store::Error::Address { .. } => Exit::Settings,
                 store::Error::Unavailable(_) if database.starts_with("sqlite:") => Exit::Locked,
                 _ => Exit::Database,
             },
-            Self::Alone { .. } | Self::ControlUrl(_) | Self::ClusterToken(_) => Exit::Settings,
+            Self::SameAddress { .. } | Self::Alone { .. } | Self::ControlUrl(_) | Self::ClusterToken(_) => {
+                Exit::Settings
+            }
             Self::Folder(_) | Self::ReadyFile { .. } => Exit::Settings,
             Self::Gateway(gateway::Error::Tls(_)) => Exit::Settings,
             Self::Log(_) | Self::Control(_) | Self::Gateway(_) => Exit::Internal,
             Self::Silent { .. } | Self::SignIn(_) | Self::Demo(_) | Self::Runtime { .. } => Exit::Internal,
-            Self::Impatient => Exit::Negative,
+            Self::Impatient => Exit::Interrupted,
         }
     }
 
     /// The error with its causes, each once.
     pub(crate) fn explain(&self) -> String {
         let mut text = self.to_string();
-        let mut cause = self.source();
+        let mut cause = match self {
+            // Said in better words than the system's.
+            Self::Listen { .. } | Self::Folder(_) => None,
+            _ => self.source(),
+        };
         while let Some(source) = cause {
             let said = source.to_string();
             if !text.contains(&said) {
@@ -111,5 +128,20 @@ impl Error {
             cause = source.source();
         }
         text
+    }
+}
+
+/// Why an address is not to be had, and what to do.
+fn listening(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there, perhaps another gateline; stop it or take another port (0 takes a free one)"
+                .to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "the system does not let this user; ports from 1024 on are for everybody".to_owned()
+        }
+        _ => source.to_string(),
     }
 }

@@ -61,7 +61,8 @@ impl Node {
         };
         let environment = settings.gateway.environment.clone();
         let (snapshots, receiver) = watch::channel(Arc::new(Snapshot::empty(environment.clone())));
-        let gateway = gateway::start(settings.gateway.clone(), folder.path(), records, receiver)?;
+        let gateway = gateway::start(settings.gateway.clone(), folder.path(), records, receiver)
+            .map_err(|error| named(error, &settings.gateway))?;
         tracing::info!(address = %gateway.addresses().plain, %environment, "gateway listens");
         let copy = home.join("snapshot");
         Ok(Self {
@@ -220,6 +221,31 @@ impl Node {
         if tokio::time::timeout(LAST_SHIPPING, all).await.is_err() {
             tracing::warn!("not all calls are counted yet; the log keeps them for the next start");
         }
+    }
+}
+
+/// An address that is not to be had, with the setting it came from.
+fn named(error: gateway::Error, settings: &gateway::Settings) -> Error {
+    match error {
+        gateway::Error::Listen { address, source } => {
+            let tls = settings.listen_tls == Some(address);
+            Error::Listen {
+                who: "gateway",
+                setting: if tls {
+                    "gateway.listen_tls"
+                } else {
+                    "gateway.listen"
+                },
+                flag: if tls {
+                    "GATELINE_GATEWAY_LISTEN_TLS"
+                } else {
+                    "--gateway"
+                },
+                address,
+                source,
+            }
+        }
+        other => other.into(),
     }
 }
 

@@ -21,9 +21,13 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Takes an address to listen on, before anything else is done that would have to be undone.
 pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|source| Error::Listen { address, source })
+    TcpListener::bind(address).await.map_err(|source| Error::Listen {
+        who: "control plane",
+        setting: "control.listen",
+        flag: "--control",
+        address,
+        source,
+    })
 }
 
 /// The open control plane.

@@ -23,7 +23,7 @@ test.describe("an application", () => {
     const stamp = Date.now();
     const made = await offer(`Keyed ${stamp}`);
     const application = await call("/applications", { name: `app-${stamp}`, title: "Before", description: "" });
-    const plans = await call<{ data: { id: string }[] }>("/plans?limit=1");
+    const plans = await call<{ data: { id: string }[] }>("/plans?filter[name]=free");
     await call("/subscriptions", { application_id: application["id"], product_id: made.product, plan_id: plans.data[0]?.id });
     await beAdmin(page);
     await page.goto(`/console/applications/${application["id"]}`);

@@ -8,7 +8,7 @@ let ids: Record<string, string> = {};
 let made: Offer;
 
 test.beforeAll(async () => {
-  made = await offer(`Visited ${Date.now()}`);
+  made = await offer(`Visited with a name that is long enough to need more than one line on a phone ${Date.now()}`);
   const [upstreams, plans, applications] = await Promise.all(
     ["upstreams", "plans", "applications"].map((list) => call<{ data: { id: string }[] }>(`/${list}?limit=1`)),
   );
@@ -53,6 +53,46 @@ test.describe("what is not there", () => {
     await page.goto("/console/no-such-screen");
     await expect(page.getByRole("heading", { name: "There is no such page" })).toBeVisible();
   });
+});
+
+test.describe("the server away", () => {
+  test.use({ provokes: /^0 .*/ });
+
+  test("is told with a way to try again, and a change that failed is not shown as done", async ({ page }) => {
+    const plans = /\/api\/v1\/plans(\?|$)/;
+    await beAdmin(page);
+    await page.route(plans, (route) => route.abort());
+    await page.goto("/console/plans");
+    await expect(page.getByRole("alert")).toContainText("The control plane does not answer");
+    await accessible(page);
+    await page.unroute(plans);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await expect(page.getByRole("link", { name: "Free", exact: true })).toBeVisible();
+
+    await page.goto(address("/console", "/apis/$id/routes"));
+    await page.route("**/api/v1/routes/*", (route) => route.abort());
+    await page.getByRole("button", { name: "Turn off" }).click();
+    await expect(page.getByRole("dialog", { name: "Nothing was changed" })).toContainText("unreachable");
+    await accessible(page);
+    await page.keyboard.press("Escape");
+    // The focus is back where it came from.
+    await expect(page.getByRole("button", { name: "Turn off" })).toBeFocused();
+  });
+});
+
+test("a phone's width shows every screen without scrolling the page sideways", async ({ page }) => {
+  test.setTimeout(180_000);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await beAdmin(page);
+  for (const [base, routes] of Object.entries({ "/console": consoleRoutes, "/portal": portalRoutes })) {
+    for (const path of Object.keys(routes)) {
+      await page.goto(address(base, path));
+      await expect(page.getByRole("heading", { level: 1 }).first()).toBeVisible();
+      await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      expect(over, `${base}${path} is as wide as the screen`).toBeLessThanOrEqual(0);
+    }
+  }
 });
 
 test("the reference of our own API opens", async ({ page }) => {

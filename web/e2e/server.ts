@@ -54,7 +54,7 @@ export default async function setUp(): Promise<() => Promise<void>> {
   if (!existsSync(binary)) throw new Error(`${binary} is not there. Build it with \`make build\`, or name it in GATELINE_BIN.`);
   const directory = mkdtempSync(join(tmpdir(), "gateline-e2e-"));
   const file = join(directory, "ready.json");
-  const flags = ["--gateway", "127.0.0.1:0", "--control", "127.0.0.1:0", "--no-demo"];
+  const flags = ["--gateway", "127.0.0.1:0", "--control", "127.0.0.1:0", ...(process.env["E2E_DEMO"] ? [] : ["--no-demo"])];
   // Settings of whoever runs the tests are not the program's; an unknown one would stop it.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GATELINE_")));
   const program = spawn(binary, ["up", "--data-dir", join(directory, "data"), ...flags, "--ready-file", file], { cwd: directory, env });

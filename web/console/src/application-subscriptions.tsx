@@ -26,6 +26,7 @@ export function ApplicationSubscriptions({ applicationId }: { applicationId: str
         columns={[
           {
             title: "Product",
+            wide: true,
             cell: (row) => (
               <Link to={`/products/${row.product_id}`} className="link">
                 {row.product_title}

@@ -37,7 +37,7 @@ export function OpenInvitations() {
         under="invitations"
         load={({ cursor }) => read("/api/v1/invitations", { params: { query: { cursor, "filter[accepted]": "false" } } })}
         columns={[
-          { title: "Email", cell: (invitation) => <span className="break-all">{invitation.email}</span> },
+          { title: "Email", wide: true, cell: (invitation) => <span className="break-all">{invitation.email}</span> },
           { title: "Role", cell: (invitation) => invitation.role },
           { title: "Where", cell: (invitation) => <Where id={invitation.workspace_id} workspaces={workspaces} /> },
           { title: "Made", minor: true, cell: (invitation) => <Time at={invitation.created_at} /> },

@@ -1,5 +1,5 @@
 import { client } from "@gateline/api-client";
-import { Brand, type Hit, Loaded, Palette, ThemeChoice, ToSignIn, useSession } from "@gateline/ui";
+import { Brand, type Hit, Loaded, Palette, ThemeChoice, ToSignIn, useCurrentShown, useSession } from "@gateline/ui";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 
 const menu: [title: string, entries: [path: string, title: string][]][] = [
@@ -79,17 +79,18 @@ export function Shell() {
 
 function Frame() {
   const { session, organization, choose, signOut } = useSession();
+  const menuRow = useCurrentShown();
   return (
     <div className="md:grid md:min-h-screen md:grid-cols-[13.5rem_minmax(0,1fr)]">
       <a href="#main" className="sr-only focus:not-sr-only focus:absolute focus:z-10 focus:m-2 focus:bg-surface focus:p-2">
         Skip the menu
       </a>
-      <aside className="flex flex-col gap-4 border-r border-line bg-sunken px-3 py-4 md:sticky md:top-0 md:h-screen md:overflow-y-auto">
+      <aside className="flex flex-col gap-4 border-line bg-sunken px-3 py-4 max-md:border-b md:sticky md:border-r md:top-0 md:h-screen md:overflow-y-auto">
         <Link to="/" className="px-2">
           <Brand part="console" />
         </Link>
         <Palette find={find} screens={screens} placeholder="Find an API, product or application" />
-        <nav aria-label="Main" className="flex gap-5 overflow-x-auto md:flex-col md:gap-4">
+        <nav ref={menuRow} aria-label="Main" className="flex gap-5 overflow-x-auto md:flex-col md:gap-4">
           {menu.map(([title, entries]) => (
             <div key={title}>
               <p className="mb-0.5 px-2 text-xs text-ink-2">{title}</p>
@@ -109,7 +110,7 @@ function Frame() {
             </div>
           ))}
         </nav>
-        <div className="mt-auto space-y-2 border-t border-line px-2 pt-3 text-sm">
+        <div className="mt-auto border-t border-line px-2 pt-3 text-sm max-md:flex max-md:items-center max-md:justify-between max-md:gap-4 md:space-y-2">
           {session && session.organizations.length > 1 ? (
             <select
               aria-label="Organization"
@@ -124,9 +125,9 @@ function Frame() {
               ))}
             </select>
           ) : (
-            <p className="font-medium">{organization?.title}</p>
+            <p className="min-w-0 truncate font-medium">{organization?.title}</p>
           )}
-          <p className="truncate text-ink-2" title={session?.user.email}>
+          <p className="truncate text-ink-2 max-md:hidden" title={session?.user.email}>
             {session?.user.email}
           </p>
           <div className="flex items-center justify-between gap-2">

@@ -12,7 +12,7 @@ const looks = {
 export type ButtonKind = keyof typeof looks;
 
 const shape =
-  "inline-flex items-center justify-center gap-1.5 rounded-md border whitespace-nowrap select-none transition-colors disabled:opacity-55";
+  "inline-flex items-center justify-center gap-1.5 rounded-md border whitespace-nowrap select-none transition-colors disabled:opacity-55 aria-disabled:opacity-55";
 const sizes = { normal: "min-h-8.5 px-3", small: "min-h-7 px-2 text-sm" };
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
@@ -24,14 +24,19 @@ interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
 }
 
 /** A button; of type `button` unless told otherwise. */
-export function Button({ kind = "secondary", busy, small, className, children, type = "button", disabled, ...rest }: ButtonProps) {
+export function Button({ kind = "secondary", busy, small, className, children, type = "button", onClick, ...rest }: ButtonProps) {
   return (
     <button
       {...rest}
       // eslint-disable-next-line react/button-has-type
       type={type}
-      disabled={disabled || busy}
+      // Not `disabled`, which would take the focus away from whoever pressed it with the keyboard.
+      aria-disabled={busy || undefined}
       aria-busy={busy || undefined}
+      onClick={(event) => {
+        if (busy) event.preventDefault();
+        else onClick?.(event);
+      }}
       className={`${shape} ${sizes[small ? "small" : "normal"]} ${looks[kind]} ${className ?? ""}`}
     >
       {children}

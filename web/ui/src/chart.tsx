@@ -1,10 +1,12 @@
-import { type ReactNode, useState } from "react";
+import { type ReactNode, type RefObject, useLayoutEffect, useRef, useState } from "react";
 import { count, moment, short } from "./format";
 import type { Bar } from "./usage";
 
-const WIDTH = 720;
-const HEIGHT = 150;
-const BASE = 8;
+const HEIGHT = 190;
+/** Room for the figures of the scale, above the bars, and for the hours below. */
+const [LEFT, ABOVE, BELOW] = [40, 8, 26];
+/** The least room for an hour below the bars. */
+const LABEL = 64;
 
 const parts: { of: keyof Omit<Bar, "at">; title: string; fill: string }[] = [
   { of: "answered", title: "Answered", fill: "var(--accent)" },
@@ -26,10 +28,7 @@ const sum = (bar: Bar): number => bar.answered + bar.refused + bar.failed;
 export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode }) {
   const [pointed, setPointed] = useState<number>();
   const { bars } = props;
-  const top = ceiling(Math.max(...bars.map(sum), 0));
-  const slot = WIDTH / bars.length;
-  const scale = (value: number) => (value / top) * HEIGHT;
-  const all = bars.reduce((total, bar) => total + sum(bar), 0);
+  const top = Math.max(...bars.map(sum), 0);
   const bar = pointed === undefined ? undefined : bars[pointed];
 
   return (
@@ -53,58 +52,7 @@ export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode 
           ))}
         </ul>
       </figcaption>
-      <svg
-        viewBox={`-34 -8 ${WIDTH + 34} ${HEIGHT + BASE + 26}`}
-        role="img"
-        aria-label={`${props.title}: ${count(all)} calls in ${bars.length} hours, at most ${count(Math.max(...bars.map(sum), 0))} in one.`}
-        className="w-full"
-        onPointerLeave={() => setPointed(undefined)}
-      >
-        <defs>
-          <pattern id="refused" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
-            <rect width="4" height="4" fill="var(--line)" />
-            <rect width="1.6" height="4" fill="var(--ink-2)" />
-          </pattern>
-        </defs>
-        {[0, 0.5, 1].map((part) => (
-          <g key={part} className="tnum" fontSize="10.5">
-            <line x1="0" x2={WIDTH} y1={HEIGHT * (1 - part)} y2={HEIGHT * (1 - part)} stroke="var(--line)" strokeWidth="1" />
-            <text x="-7" y={HEIGHT * (1 - part) + 3.5} textAnchor="end" fill="var(--ink-2)">
-              {short(top * part)}
-            </text>
-          </g>
-        ))}
-        {bars.map((each, index) => {
-          let below = 0;
-          return (
-            <g key={each.at} onPointerEnter={() => setPointed(index)}>
-              <rect x={index * slot} y="0" width={slot} height={HEIGHT} fill={pointed === index ? "var(--hover)" : "transparent"} opacity="0.6" />
-              {parts.map((part) => {
-                const height = each[part.of] > 0 ? Math.max(scale(each[part.of]), 1) : 0;
-                below += height;
-                return height === 0 ? null : (
-                  <rect
-                    key={part.of}
-                    x={index * slot + slot * 0.18}
-                    y={HEIGHT - below}
-                    width={slot * 0.64}
-                    height={height}
-                    rx={Math.min(1.5, height / 2)}
-                    fill={part.fill}
-                  />
-                );
-              })}
-            </g>
-          );
-        })}
-        {bars.map((each, index) =>
-          index % Math.ceil(bars.length / 8) === 0 ? (
-            <text key={each.at} x={index * slot + slot / 2} y={HEIGHT + BASE + 10} fontSize="10.5" textAnchor="middle" fill="var(--ink-2)" className="tnum">
-              {new Date(each.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}
-            </text>
-          ) : null,
-        )}
-      </svg>
+      <Drawing {...props} top={top} pointed={pointed} point={setPointed} />
       <p className="min-h-5 text-sm text-ink-2">{bar && `${moment(new Date(bar.at).toISOString())}: ${count(sum(bar))} calls`}</p>
       <details className="text-sm">
         <summary className="w-fit text-ink-2 hover:text-ink">Numbers</summary>
@@ -135,6 +83,90 @@ export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode 
         </table>
       </details>
     </figure>
+  );
+}
+
+/** The width that an element has got, in CSS pixels. */
+function useWidth(): [RefObject<SVGSVGElement | null>, number] {
+  const place = useRef<SVGSVGElement>(null);
+  const [width, setWidth] = useState(720);
+  useLayoutEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const observer = new ResizeObserver(([entry]) => entry && setWidth(entry.contentRect.width));
+    setWidth(element.clientWidth);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return [place, width];
+}
+
+/** The bars, drawn as wide as there is room, so that lines and letters have the same size everywhere. */
+function Drawing(props: { bars: Bar[]; title: string; top: number; pointed: number | undefined; point: (index?: number) => void }) {
+  const { bars, point, pointed } = props;
+  const [place, room] = useWidth();
+  const width = Math.max(room - LEFT, 0);
+  const top = ceiling(props.top);
+  const slot = width / bars.length;
+  const every = Math.max(Math.ceil(LABEL / Math.max(slot, 1)), 1);
+  const scale = (value: number) => (value / top) * HEIGHT;
+  const all = bars.reduce((total, bar) => total + sum(bar), 0);
+  return (
+    <svg
+      ref={place}
+      role="img"
+      aria-label={`${props.title}: ${count(all)} calls in ${bars.length} hours, at most ${count(props.top)} in one.`}
+      height={ABOVE + HEIGHT + BELOW}
+      className="block w-full"
+      onPointerLeave={() => point(undefined)}
+    >
+      <defs>
+        <pattern id="refused" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+          <rect width="4" height="4" fill="var(--line)" />
+          <rect width="1.6" height="4" fill="var(--ink-2)" />
+        </pattern>
+      </defs>
+      <g transform={`translate(${LEFT} ${ABOVE})`}>
+        {[0, 0.5, 1].map((part) => (
+          <g key={part} className="tnum" fontSize="12">
+            <line x1="0" x2={width} y1={HEIGHT * (1 - part)} y2={HEIGHT * (1 - part)} stroke="var(--line)" strokeWidth="1" />
+            <text x="-8" y={HEIGHT * (1 - part) + 4} textAnchor="end" fill="var(--ink-2)">
+              {short(top * part)}
+            </text>
+          </g>
+        ))}
+        {bars.map((each, index) => {
+          let below = 0;
+          return (
+            <g key={each.at} onPointerEnter={() => point(index)}>
+              <rect x={index * slot} y="0" width={slot} height={HEIGHT} fill={pointed === index ? "var(--hover)" : "transparent"} opacity="0.6" />
+              {parts.map((part) => {
+                const height = each[part.of] > 0 ? Math.max(scale(each[part.of]), 1) : 0;
+                below += height;
+                return height === 0 ? null : (
+                  <rect
+                    key={part.of}
+                    x={index * slot + slot * 0.18}
+                    y={HEIGHT - below}
+                    width={slot * 0.64}
+                    height={height}
+                    rx={Math.min(1.5, height / 2)}
+                    fill={part.fill}
+                  />
+                );
+              })}
+            </g>
+          );
+        })}
+        {bars.map((each, index) =>
+          index % every === 0 ? (
+            <text key={each.at} x={index * slot + slot / 2} y={HEIGHT + 19} fontSize="12" textAnchor="middle" fill="var(--ink-2)" className="tnum">
+              {new Date(each.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}
+            </text>
+          ) : null,
+        )}
+      </g>
+    </svg>
   );
 }
 

@@ -12,7 +12,13 @@ export function Dialog(props: { open: boolean; onClose: () => void; title: strin
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
-    if (props.open) element.current?.showModal();
+    if (!props.open) return;
+    const before = document.activeElement;
+    element.current?.showModal();
+    // Only closing gives the focus back by itself, and what is not shown is taken away.
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
   }, [props.open]);
   if (!props.open) return null;
   return (
@@ -79,6 +85,30 @@ export function Confirm(props: {
         </Button>
       </div>
     </Dialog>
+  );
+}
+
+/** A button that acts at once; a failure is told in a window. */
+export function ActionButton(props: { label: string; small?: boolean; act: () => Promise<unknown> }) {
+  const [state, setState] = useState<{ busy: boolean; error?: Error }>({ busy: false });
+  const act = async () => {
+    setState({ busy: true });
+    try {
+      await props.act();
+      setState({ busy: false });
+    } catch (error) {
+      setState({ busy: false, error: error as Error });
+    }
+  };
+  return (
+    <>
+      <Button small={props.small ?? false} busy={state.busy} onClick={() => void act()}>
+        {props.label}
+      </Button>
+      <Dialog open={state.error !== undefined} onClose={() => setState({ busy: false })} title="Nothing was changed">
+        {state.error && <ProblemNote error={state.error} />}
+      </Dialog>
+    </>
   );
 }
 

@@ -249,12 +249,14 @@ export function TextArea(props: FieldProps & { value: string; set: (value: strin
   );
 }
 
-/** One of a few. */
+/** One of a few. A value that is none of them, as of a list that is longer than what was asked for, is shown as it is. */
 export function SelectField(props: FieldProps & { value: string; set: (value: string) => void; options: [value: string, title: string][] }) {
+  const other = props.value !== "" && !props.options.some(([value]) => value === props.value);
   return (
     <Field {...props}>
       {(attributes) => (
         <select {...attributes} className="input" value={props.value} onChange={(event) => props.set(event.target.value)}>
+          {other && <option value={props.value}>{props.value}</option>}
           {props.options.map(([value, title]) => (
             <option key={value} value={value}>
               {title}

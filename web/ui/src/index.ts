@@ -5,7 +5,7 @@ export { ApplicationActions, ApplicationEdit, ApplicationForm } from "./applicat
 export { Brand } from "./brand";
 export { Button, ButtonLink } from "./button";
 export { CallsChart, Figures } from "./chart";
-export { ConfirmButton, Dialog } from "./dialog";
+export { ActionButton, ConfirmButton, Dialog } from "./dialog";
 export { type Draft, draftOf, finished } from "./draft";
 export { Detail } from "./detail";
 export { type Change, changes, mergePatch } from "./diff";
@@ -15,7 +15,7 @@ export { ChoiceField, Field, FormPanel, SelectField, TextArea, TextField, useFor
 export { type Column, type Filter, List, ListPage, type ListSearch, Table } from "./list";
 export { KeyState, Keys, NewKey, type Target, useTarget } from "./keys";
 export { Markdown, summary } from "./markdown";
-export { Empty, Loaded, Loading, PageHeader, Panel, Section, Tabs, useTitle } from "./page";
+export { Empty, Loaded, Loading, PageHeader, Panel, Section, Tabs, useCurrentShown, useTitle } from "./page";
 export { ProblemNote } from "./problem";
 export { ReferenceFrame } from "./reference-frame";
 export { type Sample, sampleCall } from "./sample";

@@ -85,7 +85,7 @@ export function Keys(props: KeysProps) {
         load={({ cursor }) => read("/api/v1/keys", { params: { query: { cursor, "filter[application]": props.applicationId } } })}
         columns={[
           { title: "Key", cell: (key) => <code className="whitespace-nowrap">{key.hint}</code> },
-          { title: "Title", cell: (key) => key.title || <span className="text-ink-2">–</span> },
+          { title: "Title", wide: true, cell: (key) => key.title || <span className="text-ink-2">–</span> },
           { title: "Environment", cell: (key) => key.environment },
           { title: "State", cell: (key) => <KeyState of={key} /> },
           { title: "Made", minor: true, cell: (key) => <Time at={key.created_at} /> },

@@ -17,6 +17,8 @@ export interface Column<Row> {
   numeric?: boolean;
   /** Hidden on narrow screens. */
   minor?: boolean;
+  /** Holds words of any length: gets enough room for them, and the table is scrolled sideways instead. */
+  wide?: boolean;
 }
 
 /** A choice that narrows the list; its value stands in the address under `name`. */
@@ -160,7 +162,7 @@ export function Table<Row>(props: {
   stale?: boolean;
 }) {
   const look = (column: Column<Row>) =>
-    `${column.numeric ? "text-right tnum" : "text-left"} ${column.minor ? "max-md:hidden" : ""} px-3 first:pl-4 last:pr-4`;
+    `${column.numeric ? "text-right tnum" : "text-left"} ${column.minor ? "max-md:hidden" : ""} ${column.wide ? "min-w-44" : ""} px-3 first:pl-4 last:pr-4`;
   return (
     <div className="overflow-x-auto rounded-lg border border-line bg-surface" tabIndex={0} role="region" aria-label={props.label}>
       <table className={`w-full border-collapse ${props.stale ? "opacity-60" : ""}`}>

@@ -1,5 +1,5 @@
-import { Link } from "@tanstack/react-router";
-import { type ReactNode, useEffect } from "react";
+import { Link, useRouterState } from "@tanstack/react-router";
+import { type ReactNode, type RefObject, useEffect, useRef } from "react";
 import { ProblemNote } from "./problem";
 
 /** Names the browser's tab. */
@@ -22,7 +22,7 @@ export function PageHeader(props: { title: string; above?: ReactNode; status?: R
         </h1>
         {props.text && <div className="mt-1 max-w-[70ch] text-ink-2">{props.text}</div>}
       </div>
-      {props.actions && <div className="flex flex-wrap gap-2">{props.actions}</div>}
+      {props.actions && <div className="flex max-w-full flex-wrap gap-2">{props.actions}</div>}
     </header>
   );
 }
@@ -48,10 +48,24 @@ export function Panel(props: { children: ReactNode; className?: string }) {
   return <div className={`rounded-lg border border-line bg-surface ${props.className ?? "p-4"}`}>{props.children}</div>;
 }
 
+/** Shows the link to the current place in a row that is scrolled sideways; the page itself stays where it is. */
+export function useCurrentShown(): RefObject<HTMLElement | null> {
+  const row = useRef<HTMLElement>(null);
+  const place = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
+  useEffect(() => {
+    const current = row.current?.querySelector<HTMLElement>("[aria-current=page]");
+    if (place === undefined || !row.current || !current) return;
+    const [outer, inner] = [row.current.getBoundingClientRect(), current.getBoundingClientRect()];
+    row.current.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
+  }, [place]);
+  return row;
+}
+
 /** Screens below one head; each has its own address. */
 export function Tabs(props: { label: string; base: string; tabs: [path: string, title: string][] }) {
+  const row = useCurrentShown();
   return (
-    <nav aria-label={props.label} className="mb-6 flex gap-5 overflow-x-auto border-b border-line">
+    <nav ref={row} aria-label={props.label} className="mb-6 flex gap-5 overflow-x-auto border-b border-line">
       {props.tabs.map(([path, title]) => (
         <Link
           key={path}

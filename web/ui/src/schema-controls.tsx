@@ -36,7 +36,7 @@ function Around(props: FieldProps & { note?: ReactNode; children: (attributes: A
   const attributes = { id, "aria-invalid": wrong !== undefined, "aria-describedby": `${id}-note` };
   const bounds = boundsOf(props.shape);
   return (
-    <div className="min-w-0 flex-1">
+    <div className="min-w-0 flex-[1_1_9rem]">
       {!props.bare && (
         <label htmlFor={id} className="mb-1 block font-medium">
           {props.label} {!props.required && <span className="font-normal text-ink-2">(optional)</span>}

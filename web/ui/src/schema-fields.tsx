@@ -147,7 +147,7 @@ function EntryRow(props: Of<"map"> & { entry: Entry; twice: boolean; change: (en
   const [name, value] = props.entry;
   return (
     <>
-      <div className="min-w-0 flex-1">
+      <div className="min-w-0 flex-[1_1_9rem]">
         <input
           aria-label={`${props.label}: name`}
           className="input font-mono"

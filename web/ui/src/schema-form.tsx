@@ -20,7 +20,7 @@ export function SchemaForm(props: { schema: unknown; draft: Draft; set: (draft: 
   const common = { value: draft.value, set: (value: unknown) => set({ value }), pointer: props.pointer, label: props.label, required: true };
   return (
     <section aria-labelledby={id} className="rounded-lg border border-line-strong">
-      <div className="flex items-center justify-between gap-2 border-b border-line bg-sunken px-4 py-2">
+      <div className="flex items-center justify-between gap-2 rounded-t-lg border-b border-line bg-sunken px-4 py-2">
         <h2 id={id} className="font-medium">
           {props.label}
         </h2>

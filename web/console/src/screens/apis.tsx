@@ -19,7 +19,7 @@ export default function Apis() {
       searchable
       to={(api) => `/apis/${api.id}`}
       columns={[
-        { title: "Title", cell: (api) => api.title },
+        { title: "Title", wide: true, cell: (api) => api.title },
         { title: "Name", cell: (api) => <code>{api.name}</code> },
         { title: "About", minor: true, cell: (api) => <span className="text-ink-2">{summary(api.description ?? "", 70)}</span> },
         {

@@ -20,7 +20,7 @@ export default function Applications() {
       searchable
       to={(application) => `/applications/${application.id}`}
       columns={[
-        { title: "Title", cell: (application) => application.title },
+        { title: "Title", wide: true, cell: (application) => application.title },
         { title: "Name", cell: (application) => <code>{application.name}</code> },
         { title: "About", minor: true, cell: (application) => <span className="text-ink-2">{summary(application.description ?? "", 80)}</span> },
         { title: "Made", cell: (application) => <Time at={application.created_at} /> },

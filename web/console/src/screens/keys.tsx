@@ -27,7 +27,7 @@ export default function KeysScreen() {
       ]}
       columns={[
         { title: "Key", cell: (key) => <code>{key.hint}</code> },
-        { title: "Title", cell: (key) => key.title || <span className="text-ink-2">–</span> },
+        { title: "Title", wide: true, cell: (key) => key.title || <span className="text-ink-2">–</span> },
         {
           title: "Application",
           cell: (key) => (

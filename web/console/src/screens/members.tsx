@@ -34,6 +34,7 @@ export default function Members() {
         columns={[
           {
             title: "Email",
+            wide: true,
             cell: (member) => (
               <span className="break-all">
                 {member.email} {member.user_id === session?.user.id && <span className="text-ink-2">(you)</span>}

@@ -46,8 +46,8 @@ export default function PlanScreen() {
               label="Subscriptions"
               load={({ cursor }) => read("/api/v1/subscriptions", { params: { query: { cursor, "filter[plan]": id } } })}
               columns={[
-                { title: "Application", cell: (row) => row.application_title },
-                { title: "Product", cell: (row) => row.product_title },
+                { title: "Application", wide: true, cell: (row) => row.application_title },
+                { title: "Product", wide: true, cell: (row) => row.product_title },
                 { title: "State", cell: (row) => <State of={row.state ?? "active"} /> },
                 { title: "Since", cell: (row) => <Time at={row.created_at} /> },
               ]}

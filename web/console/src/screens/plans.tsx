@@ -20,8 +20,8 @@ export default function Plans() {
       searchable
       to={(plan) => `/plans/${plan.id}`}
       columns={[
-        { title: "Title", cell: (plan) => plan.title },
-        { title: "Name", cell: (plan) => <code>{plan.name}</code> },
+        { title: "Title", wide: true, cell: (plan) => plan.title },
+        { title: "Name", wide: true, cell: (plan) => <code>{plan.name}</code> },
         { title: "Rate limit", cell: (plan) => rate(plan.rate_limit) },
         { title: "Quota", cell: (plan) => quota(plan.quota) },
         { title: "Price", cell: (plan) => price(plan.price) },

@@ -68,6 +68,7 @@ function Versions({ ids }: { ids: string[] }) {
         columns={[
           {
             title: "API",
+            wide: true,
             cell: (version) => (
               <Link to={`/apis/${version.api_id}`} className="link">
                 {apis.data?.data.find((api) => api.id === version.api_id)?.title ?? version.api_id}

@@ -20,7 +20,7 @@ export default function Products() {
       searchable
       to={(product) => `/products/${product.id}`}
       columns={[
-        { title: "Title", cell: (product) => product.title },
+        { title: "Title", wide: true, cell: (product) => product.title },
         { title: "Name", cell: (product) => <code>{product.name}</code> },
         { title: "Visibility", cell: (product) => <State of={product.visibility ?? "private"} /> },
         { title: "Versions", numeric: true, cell: (product) => product.version_ids.length },

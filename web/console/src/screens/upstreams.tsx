@@ -20,7 +20,7 @@ export default function Upstreams() {
       searchable
       to={(upstream) => `/upstreams/${upstream.id}`}
       columns={[
-        { title: "Name", cell: (upstream) => upstream.name },
+        { title: "Name", wide: true, cell: (upstream) => upstream.name },
         {
           title: "Targets",
           cell: (upstream) => (

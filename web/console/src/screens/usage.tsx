@@ -22,7 +22,7 @@ export default function Usage() {
   const choice = (name: string, title: string, value: string, options: [string, string][]) => (
     <select
       aria-label={title}
-      className="input w-auto"
+      className="input w-auto max-w-72"
       value={value}
       onChange={(event) => void navigate({ to: ".", search: { ...search, [name]: event.target.value } as never })}
     >

@@ -24,6 +24,7 @@ function Subscriptions({ applicationId }: { applicationId: string }) {
         columns={[
           {
             title: "Product",
+            wide: true,
             cell: (row) => (
               <Link to={`/products/${row.product_id}`} className="font-medium hover:text-accent hover:underline">
                 {row.product_title}

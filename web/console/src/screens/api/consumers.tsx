@@ -51,7 +51,7 @@ export function Subscriptions({ productId }: { productId: string }) {
       under={productId}
       load={({ cursor }) => read("/api/v1/subscriptions", { params: { query: { cursor, "filter[product]": productId } } })}
       columns={[
-        { title: "Application", cell: (row) => row.application_title },
+        { title: "Application", wide: true, cell: (row) => row.application_title },
         { title: "Organization", minor: true, cell: (row) => row.organization_title },
         { title: "Plan", cell: (row) => row.plan_title },
         { title: "State", cell: (row) => <State of={row.state ?? "active"} /> },

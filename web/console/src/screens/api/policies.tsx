@@ -1,5 +1,5 @@
 import { type Schemas, client, ifMatch, read } from "@gateline/api-client";
-import { Button, ButtonLink, Command, ConfirmButton, List, State } from "@gateline/ui";
+import { ActionButton, ButtonLink, Command, ConfirmButton, List, State } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { ApiFrame } from "./frame";
 
@@ -35,14 +35,14 @@ function Policies({ api }: { api: Schemas["Api"] }) {
       load={({ cursor }) => read("/api/v1/policies", { params: { query: { cursor, "filter[api]": api.id } } })}
       columns={[
         { title: "Policy", cell: (policy) => title(policy.kind) },
-        { title: "Configuration", cell: (policy) => <code className="break-all text-ink-2">{JSON.stringify(policy.config)}</code> },
+        { title: "Configuration", wide: true, cell: (policy) => <code className="break-all text-ink-2">{JSON.stringify(policy.config)}</code> },
         { title: "Applies to", cell: (policy) => (policy.operation_id ? <code>{policy.operation_id}</code> : "Every operation") },
         { title: "State", cell: (policy) => <State of={policy.enabled ? "enabled" : "off"} /> },
         {
           title: "Actions",
           cell: (policy) => (
             <span className="flex gap-2">
-              <Button small onClick={() => void turn(policy)}>{policy.enabled ? "Turn off" : "Turn on"}</Button>
+              <ActionButton small label={policy.enabled ? "Turn off" : "Turn on"} act={() => turn(policy)} />
               <ConfirmButton
                 label="Remove"
                 small

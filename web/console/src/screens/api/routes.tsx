@@ -1,5 +1,5 @@
 import { type Schemas, client, ifMatch, read } from "@gateline/api-client";
-import { Button, ButtonLink, Command, CopyButton, List, State, bytes } from "@gateline/ui";
+import { ActionButton, ButtonLink, Command, CopyButton, List, State, bytes } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ApiFrame } from "./frame";
@@ -34,6 +34,7 @@ function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Ver
       columns={[
         {
           title: "Address",
+          wide: true,
           cell: (route) => (
             <span className="flex items-baseline gap-1">
               <Link to={`/apis/${api.id}/routes/${route.id}`} className="font-medium hover:text-accent hover:underline">
@@ -47,6 +48,7 @@ function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Ver
         { title: "Version", cell: (route) => versions.find((each) => each.id === route.version_id)?.name ?? route.version_id },
         {
           title: "Upstream",
+          wide: true,
           cell: (route) => (
             <Link to={`/upstreams/${route.upstream_id}`} className="link">
               {upstreams.data?.data.find((each) => each.id === route.upstream_id)?.name ?? route.upstream_id}
@@ -55,7 +57,7 @@ function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Ver
         },
         { title: "Largest body", numeric: true, minor: true, cell: (route) => bytes(route.body_bytes_max) },
         { title: "State", cell: (route) => <State of={route.enabled ? "enabled" : "off"} /> },
-        { title: "Actions", cell: (route) => <Button small onClick={() => void turn(route)}>{route.enabled ? "Turn off" : "Turn on"}</Button> },
+        { title: "Actions", cell: (route) => <ActionButton small label={route.enabled ? "Turn off" : "Turn on"} act={() => turn(route)} /> },
       ]}
       empty={{
         title: "Not reachable yet",

@@ -1,5 +1,9 @@
 //! The contracts of versions: as they came, as JSON, and as consumers should see them.
 
+pub(crate) mod rendered;
+
+use std::sync::Arc;
+
 use contracts::{Effective, Limits};
 use domain::Name;
 use domain::catalog::{Contract, Operation, Stage, Version};
@@ -7,11 +11,16 @@ use domain::id::VersionId;
 use domain::offer::Product;
 use domain::traffic::Policy;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use store::Arg;
 use store::entity::{self, Condition};
 
+use crate::audit::hex;
 use crate::resource::version;
 use crate::{Caller, Control, Error};
+
+pub use rendered::Rendered;
+use rendered::Source;
 
 impl Control {
     /// The contracts that a version had, the newest first.
@@ -43,7 +52,7 @@ impl Control {
     /// The document of the contract in force as JSON, YAML aliases written out.
     pub async fn contract_json(&self, caller: &Caller, id: VersionId) -> Result<Value, Error> {
         let (_, document) = self.contract_document(caller, id).await?;
-        Ok(reread(document).await?.to_json())
+        reread(document, |contract| contract.to_json()).await
     }
 
     /// The operations of the contract in force, by path and method.
@@ -60,13 +69,13 @@ impl Control {
     /// first one that the version has a route in, if none is given) the address is the gateway's alone.
     ///
     /// # Errors
-    /// `not_found` for what the caller may not see.
+    /// `not_found` for what the caller may not see, and for a version without a contract.
     pub async fn effective_contract(
         &self,
         caller: &Caller,
         id: VersionId,
         environment: Option<&Name>,
-    ) -> Result<Value, Error> {
+    ) -> Result<Arc<Rendered>, Error> {
         let version = self.visible_version(caller, id).await?;
         let routes = self.routes_of(id).await?;
         let route = routes
@@ -76,15 +85,33 @@ impl Control {
             Some(route) => self.route_url(route),
             None => self.settings().gateway_url.clone(),
         };
-        let key_header = self.key_header(&version).await?;
-        let errors_url = format!("{}/docs/errors", self.settings().control_url);
+        let contract = version.contract_id.ok_or_else(|| Error::not_found("contract"))?;
+        let source = Source {
+            contract,
+            server_url,
+            key_header: self.key_header(&version).await?,
+        };
+        if let Some(found) = self.inner.rendered.find(&source) {
+            return Ok(found);
+        }
         let (_, document) = self.stored_contract(&version).await?;
-        let contract = reread(document).await?;
-        Ok(contract.effective(&Effective {
-            server_url: &server_url,
-            key_header: key_header.as_deref(),
-            errors_url: Some(&errors_url),
-        }))
+        let errors_url = format!("{}/docs/errors", self.settings().control_url);
+        let (server_url, key_header) = (source.server_url.clone(), source.key_header.clone());
+        let rendered = reread(document, move |contract| {
+            let effective = contract.effective(&Effective {
+                server_url: &server_url,
+                key_header: key_header.as_deref(),
+                errors_url: Some(&errors_url),
+            });
+            let json = effective.to_string().into_bytes();
+            Rendered {
+                sha256: hex(&Sha256::digest(&json)),
+                json: json.into(),
+            }
+        });
+        let rendered = Arc::new(rendered.await?);
+        self.inner.rendered.keep(source, Arc::clone(&rendered));
+        Ok(rendered)
     }
 
     /// The header that carries the key of an API; `None` if the API is open.
@@ -151,13 +178,16 @@ impl Control {
     }
 }
 
-/// Reads a document that was read before it was stored.
-async fn reread(document: Vec<u8>) -> Result<contracts::Contract, Error> {
-    let read = tokio::task::spawn_blocking(move || {
+/// Reads a document that was read before it was stored, and makes something of it, where it may take its time.
+async fn reread<T: Send + 'static>(
+    document: Vec<u8>,
+    make: impl FnOnce(contracts::Contract) -> T + Send + 'static,
+) -> Result<T, Error> {
+    let made = tokio::task::spawn_blocking(move || {
         let text = String::from_utf8_lossy(&document);
-        contracts::read(&text, &Limits::default())
+        contracts::read(&text, &Limits::default()).map(make)
     });
-    read.await
+    made.await
         .map_err(|error| Error::internal("reading a contract", error))?
         .map_err(|error| Error::internal("a stored contract is refused", error))
 }

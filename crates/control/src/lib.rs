@@ -39,6 +39,7 @@ use store::Store;
 use uuid::Uuid;
 
 pub use access::Caller;
+pub use contract::Rendered;
 pub use counter::Counts;
 pub use error::{Error, FieldError};
 
@@ -70,6 +71,7 @@ struct Inner {
     secrets: secret::Secrets,
     tokens: auth::Signer,
     passwords: auth::Passwords,
+    rendered: contract::rendered::Cache,
     works: work::Watchers,
     counters: counter::Counters,
     snapshots: snapshot::Watched,
@@ -153,6 +155,7 @@ impl Control {
                 access: access::Access::new()?,
                 tokens: auth::Signer::new(secrets.signing_key(), &settings.control_url)?,
                 passwords: auth::Passwords::new()?,
+                rendered: contract::rendered::Cache::default(),
                 works: work::Watchers::default(),
                 counters: counter::Counters::default(),
                 snapshots: snapshot::Watched::default(),

@@ -1,12 +1,14 @@
 //! The catalogue: what everybody may see in the portal.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use control::Error;
 use control::catalogue::CatalogueQuery;
 use domain::Name;
 use domain::catalogue::{CatalogueDetail, CatalogueProduct};
 use domain::id::{ProductId, VersionId};
 use http::StatusCode;
-use sha2::{Digest, Sha256};
 
 use super::contracts::{JSON, answer_document, contents};
 use crate::answer;
@@ -90,8 +92,7 @@ async fn answer_contract(call: Call) -> Result<axum::response::Response, Error> 
     let document = control
         .effective_contract(&call.caller, id, environment.as_ref())
         .await?;
-    let document = document.to_string().into_bytes();
-    let digest = Sha256::digest(&document);
-    let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    answer_document(&call, document, JSON, &sha256)
+    // Not copied: it may be large, and others read it at the same time.
+    let body = Bytes::from_owner(Arc::clone(&document.json));
+    answer_document(&call, body, JSON, &document.sha256)
 }

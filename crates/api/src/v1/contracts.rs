@@ -1,5 +1,6 @@
 //! Contract documents: looking at one, reading and replacing the one of a version.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use control::Error;
 use domain::Code;
@@ -143,7 +144,7 @@ pub(super) fn wants_json(call: &Call) -> bool {
 /// Answers a document; `sha256` is that of the document as it came.
 pub(super) fn answer_document(
     call: &Call,
-    document: Vec<u8>,
+    document: impl Into<Body>,
     kind: &'static str,
     sha256: &str,
 ) -> Result<Response, Error> {
@@ -162,5 +163,5 @@ pub(super) fn answer_document(
         (header::VARY, HeaderValue::from_static("accept")),
         (header::ETAG, tag),
     ];
-    Ok((headers, document).into_response())
+    Ok((headers, document.into()).into_response())
 }

@@ -267,14 +267,23 @@ on_both! {
         let world = World::new(&url).await;
         let shop = world.shop().await;
         let visitor = Caller::anonymous(None);
-        let seen = world.control.effective_contract(&visitor, shop.version, None).await.unwrap();
+        let see = async || {
+            let seen = world.control.effective_contract(&visitor, shop.version, None).await.unwrap();
+            serde_json::from_slice::<Value>(&seen.json).unwrap()
+        };
+        let seen = see().await;
+        assert_eq!(see().await, seen);
         assert_eq!(seen["servers"], json!([{ "url": "http://127.0.0.1:8080/shop" }]));
         let schemes = seen["components"]["securitySchemes"].as_object().unwrap();
         assert!(schemes.values().any(|scheme| scheme["name"] == "X-API-Key"), "{schemes:?}");
         let open = json!({ "api_id": shop.api, "kind": "key_auth", "config": { "required": false } });
         world.make::<domain::traffic::Policy>(&world.acme, &(), open).await.unwrap();
-        let seen = world.control.effective_contract(&visitor, shop.version, None).await.unwrap();
+        let seen = see().await;
         assert_eq!(seen.get("security"), None);
+        // What is kept does not outlive what it was made of.
+        let newer = PETS.replace("Sells pets.", "Sells more pets.");
+        world.control.replace_contract(&world.acme, shop.version, &newer, None).await.unwrap();
+        assert_eq!(see().await["info"]["description"], "Sells more pets.");
         let (version, route) = world.control.published_version(&visitor, shop.version).await.unwrap();
         assert_eq!((version.id, route.unwrap().spec.base_path.as_str()), (shop.version, "/shop"));
     }

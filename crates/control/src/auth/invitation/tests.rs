@@ -9,7 +9,7 @@ use crate::auth::tests::{PASSWORD, World, about, code, token_of};
 use crate::resource::ListQuery;
 use crate::{Caller, jobs};
 
-fn spec(fields: Value) -> domain::invitation::InvitationSpec {
+fn spec(fields: &Value) -> domain::invitation::InvitationSpec {
     let mut spec = json!({ "email": "lee@example.org", "role": "viewer" });
     spec.as_object_mut()
         .unwrap()
@@ -100,7 +100,7 @@ on_both! {
         control.delete::<Invitation>(&owner, second.invitation.id, Some(1)).await.unwrap();
         assert_eq!(code(world.accept(&nobody, &second).await), Code::LinkInvalid);
         assert_eq!(world.audit(&owner, "delete_invitation").await.len(), 2);
-        let third = control.create_invitation(&owner, spec(json!({ "expires_in": 60 }))).await.unwrap();
+        let third = control.create_invitation(&owner, spec(&json!({ "expires_in": 60 }))).await.unwrap();
         world.pass(60);
         assert_eq!(code(world.accept(&nobody, &third).await), Code::LinkInvalid);
         world.pass(31 * 24 * 3600);
@@ -141,12 +141,12 @@ on_both! {
         let made = json!({ "name": "team", "title": "The team" });
         let made = serde_json::from_value(made).unwrap();
         let team = control.create::<Workspace>(&owner, &(), made).await.unwrap();
-        let into = |id, role| spec(json!({ "workspace_id": id, "role": role }));
+        let into = |id, role| spec(&json!({ "workspace_id": id, "role": role }));
         let refused = control.create_invitation(&owner, into(team.id, "owner")).await;
         assert_eq!(code(refused), Code::RequestInvalid);
         let elsewhere = domain::id::WorkspaceId::new(uuid::Uuid::now_v7());
         assert_eq!(code(control.create_invitation(&owner, into(elsewhere, "viewer")).await), Code::RequestInvalid);
-        let long = spec(json!({ "expires_in": 40 * 24 * 3600 }));
+        let long = spec(&json!({ "expires_in": 40 * 24 * 3600 }));
         assert_eq!(code(control.create_invitation(&owner, long).await), Code::RequestInvalid);
         let issued = control.create_invitation(&owner, into(team.id, "publisher")).await.unwrap();
         let told = control.read_invitation_link(token_of(&issued.url), &about()).await.unwrap();

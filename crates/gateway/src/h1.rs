@@ -23,6 +23,8 @@ use crate::framing::{CHUNK, Chunks};
 use crate::socket::Socket;
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod foreign;
 mod head;
 
 pub(crate) use head::Head;

@@ -25,6 +25,8 @@ pub mod feed;
 mod forward;
 mod framed;
 mod framing;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod h1;
 mod handle;
 mod local;

@@ -16,10 +16,6 @@ use clap::Parser as _;
 
 use crate::arguments::Arguments;
 
-/// Fewer instructions for the many small pieces of a call than the system's allocator takes.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The settings are wrong.
 const EXIT_SETTINGS: u8 = 2;
 

@@ -22,10 +22,6 @@ use cli::Exit;
 use crate::arguments::{Arguments, Command};
 use crate::serve::Plan;
 
-/// Fewer instructions for the many small pieces of a call than the system's allocator takes.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let Arguments { global, command } = Arguments::parse();
     // Before anything opens a connection: there are two providers in the world, and rustls wants to be told.

@@ -7,26 +7,52 @@ use tracing_subscriber::filter::ParseError;
 
 use crate::settings::{Log, LogFormat};
 
-/// Begins to write lines; fails if the level cannot be read.
-pub(crate) fn start(settings: &Log) -> Result<(), ParseError> {
+/// Lines about calls of the API.
+const CALLS: &str = "gateline::access=off";
+
+/// People see the calls of others, not those by which a start finds out that everything answers.
+#[must_use]
+pub(crate) struct Quiet(Option<Box<dyn FnOnce() + Send>>);
+
+impl Quiet {
+    /// From now on every line is written that the level allows.
+    pub(crate) fn end(self) {
+        if let Some(end) = self.0 {
+            end();
+        }
+    }
+}
+
+/// Begins to write lines; fails if the level cannot be read. For people, calls are left out until the quiet ends.
+pub(crate) fn start(settings: &Log) -> Result<Quiet, ParseError> {
     let filter = EnvFilter::builder().parse(&settings.level)?;
+    let terminal = std::io::stderr().is_terminal();
     let text = match settings.format {
-        LogFormat::Auto => std::io::stderr().is_terminal(),
+        LogFormat::Auto => terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr);
     // A subscriber that is there already stays; that happens in tests only.
-    let _ = if text {
-        lines
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_target(false)
-            .compact()
-            .try_init()
-    } else {
-        lines.json().flatten_event(true).try_init()
-    };
-    Ok(())
+    if !text {
+        let _ = lines
+            .with_env_filter(filter)
+            .json()
+            .flatten_event(true)
+            .try_init();
+        return Ok(Quiet(None));
+    }
+    let calm = EnvFilter::builder().parse(format!("{},{CALLS}", settings.level))?;
+    let lines = lines
+        .with_ansi(terminal)
+        .with_target(false)
+        .compact()
+        .with_env_filter(calm)
+        .with_filter_reloading();
+    let handle = lines.reload_handle();
+    let _ = lines.try_init();
+    Ok(Quiet(Some(Box::new(move || {
+        // A subscriber that is gone writes nothing any more.
+        let _ = handle.reload(filter);
+    }))))
 }

@@ -21,6 +21,7 @@ use crate::announce;
 use crate::arguments::{Role, Serve, SettingsFlags, Up};
 use crate::demo::Demo;
 use crate::folder::Folder;
+use crate::log::Quiet;
 use crate::settings::{self, Settings};
 
 pub(crate) use error::Error;
@@ -100,13 +101,16 @@ pub(crate) fn run(flags: &SettingsFlags, plan: &Plan) -> Exit {
             return Exit::Settings;
         }
     };
-    if let Err(error) = crate::log::start(&settings.log) {
-        crate::complain(&format!("`log.level` is not valid: {error}"));
-        return Exit::Settings;
-    }
+    let quiet = match crate::log::start(&settings.log) {
+        Ok(quiet) => quiet,
+        Err(error) => {
+            crate::complain(&format!("`log.level` is not valid: {error}"));
+            return Exit::Settings;
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let served = match runtime {
-        Ok(runtime) => runtime.block_on(serve(&settings, plan)),
+        Ok(runtime) => runtime.block_on(serve(&settings, plan, quiet)),
         Err(source) => Err(Error::Runtime { source }),
     };
     match served {
@@ -118,7 +122,7 @@ pub(crate) fn run(flags: &SettingsFlags, plan: &Plan) -> Exit {
     }
 }
 
-async fn serve(settings: &Settings, plan: &Plan) -> Result<(), Error> {
+async fn serve(settings: &Settings, plan: &Plan, quiet: Quiet) -> Result<(), Error> {
     let mut signals = Signals::listen()?;
     let address = settings.control.listen;
     if plan.control && plan.gateway && address == settings.gateway.listen && address.port() != 0 {
@@ -157,6 +161,7 @@ async fn serve(settings: &Settings, plan: &Plan) -> Result<(), Error> {
         begun = begun => begun?,
         () = signals.any() => None,
     };
+    quiet.end();
     if !signals.came {
         signals.any().await;
     }

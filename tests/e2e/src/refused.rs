@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::harness::eventually;
 use crate::harness::gateline::{Ended, Home};
 use crate::harness::program::{Running, ours};
 
@@ -127,8 +128,18 @@ fn a_data_directory_that_cannot_be_written_is_named() {
 
 #[tokio::test]
 async fn ctrl_c_ends_it_well_and_the_next_start_goes_on() {
-    let home = Home::new().with(&["--no-demo"]);
+    let home = Home::new().with(&["--no-demo", "--log-format", "text"]);
     let mut gateline = home.up().await;
+    let said = gateline.running.said();
+    assert!(
+        !said.contains("read_readiness"),
+        "calls of the start are told: {said}"
+    );
+    gateline.json(&["keys", "list"]);
+    eventually("the line about a call", Duration::from_secs(2), async || {
+        gateline.running.said().contains("list_keys").then_some(())
+    })
+    .await;
     gateline.running.signal("INT");
     let code = gateline.running.wait(Duration::from_secs(30));
     assert_eq!(code, Some(0), "{}", gateline.running.said());

@@ -76,7 +76,7 @@ pub(crate) async fn exchange(
     upload: Option<Rc<Upload>>,
 ) -> Result<Response<AnswerBody>, Cause> {
     let deadline = conn.core().deadlines.deadline();
-    let exchange = Exchange {
+    let mut exchange = Exchange {
         conn,
         upstream,
         balancer,
@@ -92,7 +92,7 @@ pub(crate) async fn exchange(
 }
 
 impl Exchange<'_> {
-    async fn run(&self, mut body: RequestBody) -> Result<Answered, Cause> {
+    async fn run(&mut self, mut body: RequestBody) -> Result<Answered, Cause> {
         let mut is_fresh = false;
         loop {
             let (lease, target) = self.lease(is_fresh).await?;
@@ -115,7 +115,7 @@ impl Exchange<'_> {
     }
 
     async fn send_http1(
-        &self,
+        &mut self,
         mut lease: Lease,
         target: &Target,
         body: RequestBody,
@@ -133,9 +133,13 @@ impl Exchange<'_> {
             added: &self.going.added,
         };
         line.begin(&head, body);
-        let answered = self.bound(poll_fn(|context| line.poll_answer(context))).await?;
+        // The answer's head takes the place of the request's, which is needed no more then.
+        let mut headers = std::mem::take(&mut self.going.headers);
+        let answered = self
+            .bound(poll_fn(|context| line.poll_answer(context, &mut headers)))
+            .await?;
         match answered {
-            Ok((status, version, headers)) => Ok(Answered {
+            Ok((status, version)) => Ok(Answered {
                 lease,
                 status,
                 version,
@@ -143,6 +147,7 @@ impl Exchange<'_> {
                 stream: None,
             }),
             Err(fault) => {
+                self.going.headers = headers;
                 let may_repeat = line.is_unsent() || (may_repeat && line.is_unanswered());
                 Err(Failed {
                     again: may_repeat.then(|| line.take_body()),

@@ -13,7 +13,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode, Version};
 use hyper::body::{Body as _, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
@@ -167,15 +167,18 @@ impl Line {
         }
     }
 
-    /// Sends the request and waits for the head of its answer.
+    /// Sends the request and waits for the head of its answer, whose fields replace those in `headers`.
+    ///
+    /// They are untouched as long as nothing of an answer came.
     pub(crate) fn poll_answer(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(http::StatusCode, http::Version, HeaderMap), Fault>> {
+        headers: &mut HeaderMap,
+    ) -> Poll<Result<(StatusCode, Version), Fault>> {
         self.poll_upload(context)?;
         loop {
-            if let Some(answer) = self.answer()? {
-                return Poll::Ready(Ok((answer.status, answer.version, answer.headers)));
+            if let Some(answer) = self.answer(headers)? {
+                return Poll::Ready(Ok((answer.status, answer.version)));
             }
             let read = match self.poll_read(context) {
                 // A connection that is being closed may still hold an answer that says why.
@@ -247,7 +250,7 @@ impl Line {
     }
 
     /// The answer's head, once it is whole.
-    fn answer(&mut self) -> Result<Option<Answer>, Fault> {
+    fn answer(&mut self, headers: &mut HeaderMap) -> Result<Option<Answer>, Fault> {
         while let Download::Head { searched } = &mut self.download {
             let Some(length) = answer::head_end(&self.input, *searched) else {
                 *searched = self.input.len();
@@ -257,8 +260,8 @@ impl Line {
                     Ok(None)
                 };
             };
-            let answer = answer::take(&mut self.input, length, &self.method)?;
-            if answer.status == http::StatusCode::SWITCHING_PROTOCOLS || self.interim == INTERIM_MAX {
+            let answer = answer::take(&mut self.input, length, &self.method, headers)?;
+            if answer.status == StatusCode::SWITCHING_PROTOCOLS || self.interim == INTERIM_MAX {
                 return Err(Invalid::Switching.into());
             }
             if answer.status.is_informational() {

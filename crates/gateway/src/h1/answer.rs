@@ -38,12 +38,11 @@ pub(crate) enum Invalid {
     Chunks,
 }
 
-/// An answer's head.
+/// An answer's head but for its fields.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) version: Version,
-    pub(super) headers: HeaderMap,
     pub(super) body: Length,
     /// Whether the connection may carry another exchange.
     pub(super) is_persistent: bool,
@@ -68,8 +67,13 @@ pub(super) fn head_end(bytes: &[u8], searched: usize) -> Option<usize> {
     })
 }
 
-/// Takes a head of `length` bytes from what was read.
-pub(super) fn take(input: &mut BytesMut, length: usize, method: &Method) -> Result<Answer, Invalid> {
+/// Takes a head of `length` bytes from what was read; its fields replace those in `headers`.
+pub(super) fn take(
+    input: &mut BytesMut,
+    length: usize,
+    method: &Method,
+    headers: &mut HeaderMap,
+) -> Result<Answer, Invalid> {
     let head = input.split_to(length).freeze();
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
     let mut parsed = httparse::Response::new(&mut []);
@@ -86,7 +90,8 @@ pub(super) fn take(input: &mut BytesMut, length: usize, method: &Method) -> Resu
         _ => Version::HTTP_10,
     };
     let status = StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| Invalid::Status)?;
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len() + FIELDS_ADDED);
+    headers.clear();
+    headers.reserve(parsed.headers.len() + FIELDS_ADDED);
     let mut framing = Framing::default();
     for field in parsed.headers.iter() {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| httparse::Error::HeaderName)?;
@@ -102,7 +107,6 @@ pub(super) fn take(input: &mut BytesMut, length: usize, method: &Method) -> Resu
     Ok(Answer {
         status,
         version,
-        headers,
         is_persistent: is_persistent && body != Length::UntilClose,
         body,
     })

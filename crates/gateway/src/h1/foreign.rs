@@ -30,5 +30,5 @@ pub(crate) fn dechunk(pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<HeaderMap>, b
 pub(crate) fn head(bytes: &[u8]) -> Option<Result<(), Invalid>> {
     let mut input = BytesMut::from(bytes);
     let length = answer::head_end(&input, 0)?;
-    Some(answer::take(&mut input, length, &Method::GET).map(drop))
+    Some(answer::take(&mut input, length, &Method::GET, &mut HeaderMap::new()).map(drop))
 }

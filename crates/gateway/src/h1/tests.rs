@@ -1,7 +1,7 @@
 use std::future::poll_fn;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use crate::socket::Socket;
 fn take(text: &str, method: &Method) -> Result<answer::Answer, Invalid> {
     let mut input = BytesMut::from(text);
     let length = answer::head_end(&input, 0).unwrap_or(input.len());
-    answer::take(&mut input, length, method)
+    answer::take(&mut input, length, method, &mut HeaderMap::new())
 }
 
 #[test]
@@ -237,7 +237,8 @@ async fn asked() -> (Line, TcpStream) {
 }
 
 async fn answered(line: &mut Line) -> Result<(StatusCode, Vec<u8>), Fault> {
-    let (status, ..) = poll_fn(|context| line.poll_answer(context)).await?;
+    let mut headers = HeaderMap::new();
+    let (status, _) = poll_fn(|context| line.poll_answer(context, &mut headers)).await?;
     let mut body = Vec::new();
     while let Some(frame) = poll_fn(|context| line.poll_frame(context)).await {
         body.extend_from_slice(&frame?.into_data().unwrap_or_else(|_| Bytes::new()));
@@ -301,7 +302,10 @@ async fn ends_are_told_apart() {
     far.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
         .await
         .unwrap();
-    let (status, ..) = poll_fn(|context| line.poll_answer(context)).await.unwrap();
+    let mut headers = HeaderMap::new();
+    let (status, _) = poll_fn(|context| line.poll_answer(context, &mut headers))
+        .await
+        .unwrap();
     assert_eq!(status, StatusCode::OK);
     let _ = far.read(&mut request).await.unwrap();
     drop(far);

@@ -51,6 +51,12 @@ test.describe("an application", () => {
     await expect.poll(() => status(path, key), { timeout: 5000 }).toBe(200);
     await expect(rowOf(page, key)).toContainText("in 30 days");
 
+    // Calls are counted within two seconds.
+    await expect(async () => {
+      await page.reload();
+      await expect(rowOf(page, key)).toContainText("this hour", { timeout: 2000 });
+    }).toPass();
+
     await rowOf(page, key).getByRole("button", { name: "Change" }).click();
     const form = page.getByRole("dialog", { name: "Change the key" });
     await expect(form.getByLabel("Ends")).toHaveValue("at");

@@ -13,7 +13,7 @@ export { figure } from "./figure";
 export { ago, bytes, count, duration, moment, nameOf, plural, price, quota, rate, share } from "./format";
 export { ChoiceField, Field, FormPanel, SelectField, TextArea, TextField, useForm, useGo } from "./form";
 export { type Column, type Filter, List, ListPage, type ListSearch, Table } from "./list";
-export { KeyState, Keys, NewKey, type Target, useTarget } from "./keys";
+export { KeyState, Keys, LastUse, NewKey, type Target, useTarget } from "./keys";
 export { Markdown, summary } from "./markdown";
 export { Empty, Loaded, Loading, PageHeader, Panel, Section, Tabs, useCurrentShown, useTitle } from "./page";
 export { ProblemNote } from "./problem";

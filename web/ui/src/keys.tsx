@@ -89,6 +89,7 @@ export function Keys(props: KeysProps) {
           { title: "Environment", cell: (key) => key.environment },
           { title: "State", cell: (key) => <KeyState of={key} /> },
           { title: "Made", minor: true, cell: (key) => <Time at={key.created_at} /> },
+          { title: "Last used", cell: (key) => <LastUse of={key} /> },
           { title: "Ends", cell: (key) => <Time at={key.revoked_at ?? key.expires_at} never="Never" /> },
           {
             title: "Actions",
@@ -125,6 +126,15 @@ export function KeyState({ of }: { of: Key }) {
   if (of.state === "active" && of.expires_at && new Date(of.expires_at).getTime() < now) return <State of="expired" />;
   if (of.state === "active" && of.replaced_by) return <State of="replaced" />;
   return <State of={of.state} />;
+}
+
+const HOUR_MS = 3_600_000;
+
+/** When a key was used last; known to the hour. */
+export function LastUse({ of }: { of: Key }) {
+  const [now] = useState(Date.now);
+  if (of.last_used_at && now - new Date(of.last_used_at).getTime() < HOUR_MS) return "this hour";
+  return <Time at={of.last_used_at} never="Never" />;
 }
 
 function RevokeButton(props: { of: Key; after: () => unknown }) {

@@ -1,6 +1,6 @@
 import { type Schemas, client, done, read } from "@gateline/api-client";
 import { Button, Command, Dialog, Facts, ListPage, ProblemNote, Time, changes, count, moment } from "@gateline/ui";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
 type Entry = Schemas["AuditEntry"];
@@ -16,13 +16,19 @@ const actions = [
   "create_key",
   "rotate_key",
   "revoke_key",
+  "create_route",
+  "update_route",
+  "create_policy",
+  "update_policy",
+  "create_invitation",
+  "accept_invitation",
+  "update_membership",
+  "delete_membership",
 ];
 
 /** Who changed what. */
 export default function Audit() {
   const [shown, setShown] = useState<Entry>();
-  const members = useQuery(read("/api/v1/memberships", { params: { query: { limit: 200 } } }));
-  const nameOf = (actor: string) => members.data?.data.find((member) => member.user_id === actor)?.email;
   return (
     <>
       <ListPage<Entry>
@@ -43,7 +49,7 @@ export default function Audit() {
           { title: "When", cell: (entry) => <Time at={entry.at} /> },
           { title: "Action", cell: (entry) => <code>{entry.action}</code> },
           { title: "On", cell: (entry) => <code className="text-ink-2">{entry.resource}</code> },
-          { title: "Who", minor: true, cell: (entry) => nameOf(entry.actor) ?? <code className="text-ink-2">{entry.actor}</code> },
+          { title: "Who", minor: true, cell: (entry) => entry.actor_name ?? <code className="text-ink-2">{entry.actor}</code> },
           { title: "Change", cell: (entry) => <Button small onClick={() => setShown(entry)}>Show</Button> },
         ]}
         empty={{
@@ -71,7 +77,7 @@ function Difference({ entry }: { entry: Entry }) {
       <Facts
         of={[
           ["When", moment(entry.at)],
-          ["Who", <code key="who">{entry.actor}</code>],
+          ["Who", <span key="who">{entry.actor_name} <code className="text-ink-2">{entry.actor}</code></span>],
           ["Request", <code key="request">{entry.request_id ?? "–"}</code>],
           ["Hash", <code key="hash" title={entry.hash}>{entry.hash.slice(0, 16)}…</code>],
         ]}

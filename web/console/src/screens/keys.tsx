@@ -1,5 +1,5 @@
 import { type Schemas, read } from "@gateline/api-client";
-import { ButtonLink, Command, KeyState, ListPage, Time } from "@gateline/ui";
+import { ButtonLink, Command, KeyState, LastUse, ListPage, Time } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
@@ -39,6 +39,7 @@ export default function KeysScreen() {
         { title: "Environment", cell: (key) => key.environment },
         { title: "State", cell: (key) => <KeyState of={key} /> },
         { title: "Made", minor: true, cell: (key) => <Time at={key.created_at} /> },
+        { title: "Last used", cell: (key) => <LastUse of={key} /> },
         { title: "Ends", minor: true, cell: (key) => <Time at={key.revoked_at ?? key.expires_at} never="Never" /> },
       ]}
       empty={{

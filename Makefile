@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help up build web test check gen fmt bench clean tools test-tools
+.PHONY: help up build web test check gen fmt bench bench-instructions clean tools test-tools
 
 help:
 	@echo 'make up                          build, start with the sample, print where everything is'
@@ -19,6 +19,7 @@ help:
 	@echo 'make gen                         regenerate spec/, the clients and the schemas'
 	@echo 'make fmt                         format the Rust code'
 	@echo 'make bench                       measure the gateway against its peers'
+	@echo 'make bench-instructions          count the instructions of a call, compare with what is written down'
 	@echo 'make clean                       remove everything that was built'
 
 up: build
@@ -68,6 +69,9 @@ fmt: tools
 
 bench: tools
 	benches/gateway/run
+
+bench-instructions: tools
+	benches/gateway/instructions
 
 clean:
 	$(CARGO) clean

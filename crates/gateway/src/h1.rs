@@ -153,6 +153,16 @@ impl Line {
             && self.input.is_empty()
     }
 
+    /// Gives back what a large exchange took: idle lines hold little.
+    pub(crate) fn rest(&mut self) {
+        self.read_bytes = READ_BYTES_MIN;
+        for buffer in [&mut self.input, &mut self.upload.head] {
+            if buffer.capacity() > READ_BYTES_MIN {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
     /// Whether the answer was read to its end.
     pub(crate) const fn is_answered(&self) -> bool {
         matches!(self.download, Download::Done)

@@ -246,9 +246,10 @@ impl Drop for Lease {
     fn drop(&mut self) {
         match self.line.take() {
             Some(Line::Http2(connection)) => connection.streams.set(connection.streams.get() - 1),
-            Some(Line::Http1(line)) => {
+            Some(Line::Http1(mut line)) => {
                 let mut idle = self.pool.idle.borrow_mut();
                 if line.line.is_reusable() && idle.len() < self.pool.idle_max.get() {
+                    line.line.rest();
                     idle.push(Idle {
                         line,
                         since_ms: self.pool.shared.deadlines.now_ms(),

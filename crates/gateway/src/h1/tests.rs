@@ -313,3 +313,21 @@ async fn ends_are_told_apart() {
     let cut = poll_fn(|context| line.poll_frame(context)).await.unwrap();
     assert!(matches!(cut, Err(Fault::Cut)), "{cut:?}");
 }
+
+#[tokio::test]
+async fn a_line_at_rest_holds_little() {
+    let (mut line, mut far) = asked().await;
+    let body = vec![b'x'; 2 << 20];
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+    let sent = tokio::spawn(async move {
+        far.write_all(head.as_bytes()).await.unwrap();
+        far.write_all(&body).await.unwrap();
+        far
+    });
+    assert_eq!(answered(&mut line).await.unwrap().1.len(), 2 << 20);
+    let _far = sent.await.unwrap();
+    assert!(line.is_reusable());
+    line.rest();
+    assert!(line.input.capacity() + line.upload.head.capacity() <= 2 * super::READ_BYTES_MIN);
+    assert_eq!(line.read_bytes, super::READ_BYTES_MIN);
+}

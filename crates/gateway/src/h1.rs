@@ -64,6 +64,8 @@ pub(crate) struct Line {
     method: Method,
     is_persistent: bool,
     interim: u32,
+    /// Whether a byte of the answer came.
+    is_answer_begun: bool,
 }
 
 /// The request on its way out.
@@ -104,6 +106,7 @@ impl Line {
             method: Method::GET,
             is_persistent: true,
             interim: 0,
+            is_answer_begun: false,
         }
     }
 
@@ -117,6 +120,7 @@ impl Line {
         self.download = Download::Head { searched: 0 };
         self.method.clone_from(head.method);
         self.interim = 0;
+        self.is_answer_begun = false;
     }
 
     /// Whether not a byte of the request was written and none of its body read.
@@ -125,8 +129,8 @@ impl Line {
     }
 
     /// Whether not a byte of the answer came.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        matches!(self.download, Download::Head { .. }) && self.input.is_empty() && self.interim == 0
+    pub(crate) const fn is_unanswered(&self) -> bool {
+        !self.is_answer_begun
     }
 
     /// What of the request's body was not sent; for another try of what is [unsent](Self::is_unsent).
@@ -186,6 +190,12 @@ impl Line {
         headers: &mut HeaderMap,
     ) -> Poll<Result<(StatusCode, Version), Fault>> {
         self.poll_upload(context)?;
+        if self.is_unsent()
+            && let Some(error) = self.upload.failed.take()
+        {
+            // Whatever there is to read is no answer to what was never asked.
+            return Poll::Ready(Err(Fault::Write(error)));
+        }
         loop {
             if let Some(answer) = self.answer(headers)? {
                 return Poll::Ready(Ok((answer.status, answer.version)));
@@ -253,6 +263,7 @@ impl Line {
         self.input.reserve(self.read_bytes);
         let room = self.input.capacity() - self.input.len();
         let read = ready!(pin!(self.socket.read_buf(&mut self.input)).poll(context))?;
+        self.is_answer_begun |= read > 0;
         if read == room && self.read_bytes < READ_BYTES_MAX {
             self.read_bytes *= 2;
         }
@@ -271,8 +282,11 @@ impl Line {
                 };
             };
             let answer = answer::take(&mut self.input, length, &self.method, headers)?;
-            if answer.status == StatusCode::SWITCHING_PROTOCOLS || self.interim == INTERIM_MAX {
+            if answer.status == StatusCode::SWITCHING_PROTOCOLS {
                 return Err(Invalid::Switching.into());
+            }
+            if self.interim == INTERIM_MAX {
+                return Err(Invalid::Interim.into());
             }
             if answer.status.is_informational() {
                 self.interim += 1;

@@ -30,6 +30,8 @@ pub(crate) enum Invalid {
     BothLengths,
     #[error("it switches protocols without being asked")]
     Switching,
+    #[error("interim answers do not end")]
+    Interim,
     #[error("the status is out of range")]
     Status,
     #[error("the trailer section is malformed")]

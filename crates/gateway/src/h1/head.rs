@@ -27,7 +27,7 @@ impl Head<'_> {
         for part in self.target {
             out.extend_from_slice(part.as_bytes());
         }
-        if out.len() == begins || self.target[0].is_empty() && self.target[1].is_empty() {
+        if self.target[0].is_empty() && self.target[1].is_empty() {
             out.truncate(begins);
             out.extend_from_slice(b"/");
             out.extend_from_slice(self.target[2].as_bytes());

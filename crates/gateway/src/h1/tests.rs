@@ -331,3 +331,15 @@ async fn a_line_at_rest_holds_little() {
     assert!(line.input.capacity() + line.upload.head.capacity() <= 2 * super::READ_BYTES_MIN);
     assert_eq!(line.read_bytes, super::READ_BYTES_MIN);
 }
+
+#[tokio::test]
+async fn words_on_a_line_that_took_nothing_are_no_answer() {
+    let (mut line, mut far) = asked().await;
+    far.write_all(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+        .await
+        .unwrap();
+    line.socket.shutdown().await.unwrap();
+    let fault = answered(&mut line).await.unwrap_err();
+    assert!(matches!(fault, Fault::Write(_)), "{fault:?}");
+    assert!(line.is_unsent() && !line.is_reusable());
+}

@@ -147,6 +147,26 @@ fn a_read_only_request_is_sent_again_when_the_idle_connection_dies_under_it() {
 }
 
 #[test]
+fn an_answer_that_is_refused_is_no_reason_to_ask_again() {
+    let count = AtomicUsize::new(0);
+    let upstream = Upstream::start(move |_, stream| {
+        if count.fetch_add(1, Ordering::SeqCst) == 0 {
+            return reply(stream, "200 OK", "", "ok");
+        }
+        let both =
+            "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\nX-Secret: s\r\n\r\n";
+        stream.write_all(both.as_bytes()).is_ok()
+    });
+    let bench = Bench::with(&upstream.urls(), |settings, _| settings.cores = 1);
+    assert_eq!(bench.get("/shop/pets").status, 200);
+    assert_eq!(bench.get("/shop/pets").problem(), "502 upstream_invalid");
+    assert_eq!(
+        (upstream.received().len(), bench.figure("upstream_retries_total")),
+        (2, 0)
+    );
+}
+
+#[test]
 fn an_early_answer_is_passed_on_and_its_connection_not_used_again() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap();

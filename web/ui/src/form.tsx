@@ -232,6 +232,20 @@ export function TextField(props: InputProps) {
   );
 }
 
+/** A password that is being chosen. */
+export function NewPasswordField({ label = "Password", ...props }: { label?: string; value: string; set: (value: string) => void }) {
+  return (
+    <TextField
+      {...props}
+      label={label}
+      pointer="/password"
+      type="password"
+      autoComplete="new-password"
+      help="At least 10 characters; a sentence is a good one."
+    />
+  );
+}
+
 /** Several lines of text. */
 export function TextArea(props: FieldProps & { value: string; set: (value: string) => void; rows?: number; mono?: boolean }) {
   return (

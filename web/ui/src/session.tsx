@@ -3,7 +3,7 @@ import { ProblemError, type Schemas, client, done, setContext } from "@gateline/
 import { type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useLocation, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import { FormPanel, TextField, useForm } from "./form";
+import { FormPanel, NewPasswordField, TextField, useForm } from "./form";
 
 type WebSession = Schemas["WebSession"];
 
@@ -134,15 +134,7 @@ export function SignUpForm({ home }: { home: string }) {
     <FormPanel form={form} submit="Create account" unguarded>
       <TextField label="Name" pointer="/name" autoComplete="name" value={form.values.name} set={(name) => form.set({ name })} />
       <TextField label="Email" pointer="/email" type="email" autoComplete="username" value={form.values.email} set={(email) => form.set({ email })} />
-      <TextField
-        label="Password"
-        pointer="/password"
-        type="password"
-        autoComplete="new-password"
-        help="At least 10 characters; a sentence is a good one."
-        value={form.values.password}
-        set={(password) => form.set({ password })}
-      />
+      <NewPasswordField value={form.values.password} set={(password) => form.set({ password })} />
     </FormPanel>
   );
 }

@@ -1,5 +1,5 @@
 import { ProblemError, type Schemas, client, done } from "@gateline/api-client";
-import { Brand, Button, FormPanel, Loaded, ProblemNote, SignInForm, TextField, moment, useForm, useGo, useSession, useTitle } from "@gateline/ui";
+import { Brand, Button, FormPanel, Loaded, NewPasswordField, ProblemNote, SignInForm, TextField, moment, useForm, useGo, useSession, useTitle } from "@gateline/ui";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useLocation } from "@tanstack/react-router";
 import type { ReactNode } from "react";
@@ -137,15 +137,7 @@ function NewAccount({ token }: { token: string }) {
     <Part title="Create your account">
       <FormPanel form={form} submit="Create account and join" unguarded>
         <TextField label="Name" pointer="/name" autoComplete="name" value={values.name} set={(name) => set({ name })} />
-        <TextField
-          label="Password"
-          pointer="/password"
-          type="password"
-          autoComplete="new-password"
-          help="At least 10 characters; a sentence is a good one."
-          value={values.password}
-          set={(password) => set({ password })}
-        />
+        <NewPasswordField value={values.password} set={(password) => set({ password })} />
       </FormPanel>
     </Part>
   );

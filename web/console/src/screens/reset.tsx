@@ -1,5 +1,5 @@
 import { client } from "@gateline/api-client";
-import { Brand, ButtonLink, FormPanel, TextField, useForm, useTitle } from "@gateline/ui";
+import { Brand, ButtonLink, FormPanel, NewPasswordField, useForm, useTitle } from "@gateline/ui";
 import { useQueryClient } from "@tanstack/react-query";
 import { useLocation } from "@tanstack/react-router";
 import { useState } from "react";
@@ -48,15 +48,7 @@ function ResetForm({ token, after }: { token: string; after: () => void }) {
   });
   return (
     <FormPanel form={form} submit="Change password" unguarded>
-      <TextField
-        label="New password"
-        pointer="/password"
-        type="password"
-        autoComplete="new-password"
-        help="At least 10 characters; a sentence is a good one."
-        value={form.values.password}
-        set={(password) => form.set({ password })}
-      />
+      <NewPasswordField label="New password" value={form.values.password} set={(password) => form.set({ password })} />
     </FormPanel>
   );
 }

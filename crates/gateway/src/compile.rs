@@ -7,13 +7,16 @@ use std::sync::Arc;
 use domain::catalog::Stage;
 use domain::id::{OperationId, PolicyId, RouteId, UpstreamId};
 use domain::snapshot::{self, FORMAT, Snapshot};
-use domain::traffic::{Timeouts, UpstreamProtocol};
 use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::{Directory, Fault, Phase, Place, Policy, State};
 
-use crate::target::{self, Target};
+use crate::target;
 use crate::tree::Tree;
+
+pub(crate) use self::upstream::Upstream;
+
+mod upstream;
 
 /// First path segments that belong to the node where no host is named.
 const RESERVED: [&str; 3] = ["health", "metrics", ".well-known"];
@@ -159,14 +162,6 @@ pub(crate) struct Chain {
     pub(crate) body_bytes_max: u64,
 }
 
-#[derive(Debug)]
-pub(crate) struct Upstream {
-    pub(crate) targets: Vec<(Arc<Target>, u32)>,
-    pub(crate) timeouts: Timeouts,
-    pub(crate) idle_connections_max: usize,
-    pub(crate) preserve_host: bool,
-}
-
 /// What a policy's state belongs to: the policy, or the place of one without an id.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum StateKey {
@@ -223,7 +218,7 @@ pub fn compile(
     let mut upstreams = HashMap::with_capacity(snapshot.upstreams.len());
     for upstream in &snapshot.upstreams {
         upstreams.insert(upstream.id, compiled.upstreams.len());
-        compiled.upstreams.push(compile_upstream(upstream)?);
+        compiled.upstreams.push(upstream::compile(upstream)?);
     }
     for route in &snapshot.routes {
         let upstream = *upstreams.get(&route.upstream).ok_or(Rejected::NoUpstream {
@@ -236,29 +231,6 @@ pub fn compile(
         compiled.routes.push(compiled_route);
     }
     Ok(compiled)
-}
-
-fn compile_upstream(upstream: &snapshot::Upstream) -> Result<Upstream, Rejected> {
-    let invalid = |source| Rejected::Target {
-        upstream: upstream.id,
-        source,
-    };
-    if upstream.targets.is_empty() {
-        return Err(invalid(target::Invalid::None));
-    }
-    let is_http2 = upstream.protocol == UpstreamProtocol::Http2;
-    let targets = upstream.targets.iter().map(|target| {
-        Ok((
-            Arc::new(Target::parse(&target.url, is_http2).map_err(invalid)?),
-            target.weight.clamp(1, 1000),
-        ))
-    });
-    Ok(Upstream {
-        targets: targets.collect::<Result<_, Rejected>>()?,
-        timeouts: upstream.timeouts,
-        idle_connections_max: upstream.idle_connections_max as usize,
-        preserve_host: upstream.preserve_host,
-    })
 }
 
 impl Compiled {

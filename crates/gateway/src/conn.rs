@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::Waker;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use crate::core::Core;
 use crate::deadline::Deadline;
 use crate::framing::Violation;
+use crate::proxies;
 
 /// One connection of a client.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct Conn {
     core: Rc<Core>,
     pub(crate) address: IpAddr,
     pub(crate) is_tls: bool,
+    /// Whether a trusted proxy is at the other end.
+    pub(crate) is_trusted: bool,
     /// The address as `X-Forwarded-For` says it.
     pub(crate) address_header: HeaderValue,
     in_flight: Cell<u32>,
@@ -40,10 +43,12 @@ impl Conn {
         let address = address.to_canonical();
         let deadline = core.deadlines.deadline();
         deadline.arm(core.settings.limits.head());
+        let mut trusted = core.settings.trusted_proxies.iter();
         Rc::new(Self {
             core: Rc::clone(core),
             address,
             is_tls,
+            is_trusted: trusted.any(|network| network.contains(address)),
             address_header: HeaderValue::from_str(&address.to_string()).expect("an address is visible ASCII"),
             in_flight: Cell::new(0),
             is_unsent: Cell::new(false),
@@ -58,6 +63,20 @@ impl Conn {
 
     pub(crate) fn core(&self) -> &Rc<Core> {
         &self.core
+    }
+
+    /// Where a request came from: the other end, or whom a trusted proxy there speaks for.
+    pub(crate) fn client(&self, headers: &HeaderMap) -> IpAddr {
+        if !self.is_trusted {
+            return self.address;
+        }
+        let settings = &self.core.settings;
+        proxies::client(
+            self.address,
+            &settings.trusted_proxies,
+            settings.trusted_header,
+            headers,
+        )
     }
 
     pub(crate) const fn scheme(&self) -> &'static str {

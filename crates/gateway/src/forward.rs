@@ -7,6 +7,7 @@ use policy::Consumer;
 
 use crate::conn::Conn;
 use crate::core::Ids;
+use crate::proxies::Says;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -91,8 +92,31 @@ pub(crate) struct Added<'a> {
     via: HeaderValue,
     request_id: &'a HeaderValue,
     consumer: Option<Consumer<'a>>,
+    /// Whether a trusted proxy said for which address, host and scheme it speaks.
+    said: Said,
     /// Ours, if the client has none that is valid.
     trace: Option<HeaderValue>,
+}
+
+/// What a trusted proxy said of the client; nothing of it if the other end is not trusted.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    address: Option<Says>,
+    host: bool,
+    proto: bool,
+}
+
+impl Said {
+    fn of(conn: &Conn, headers: &HeaderMap) -> Self {
+        if !conn.is_trusted {
+            return Self::default();
+        }
+        Self {
+            address: Some(conn.core().settings.trusted_header),
+            host: headers.contains_key(FORWARDED_HOST),
+            proto: headers.contains_key(FORWARDED_PROTO),
+        }
+    }
 }
 
 impl<'a> Added<'a> {
@@ -111,20 +135,30 @@ impl<'a> Added<'a> {
             via: via(version),
             request_id,
             consumer,
+            said: Said::of(conn, headers),
             trace: trace(headers, &conn.core().ids),
         }
     }
 
     /// Names each field with our value, and whether that is an element of a list.
     pub(crate) fn each(&self, mut take: impl FnMut(&HeaderName, &HeaderValue, bool)) {
-        take(&FORWARDED_FOR, self.address, true);
-        take(&FORWARDED, &self.forwarded, true);
-        take(&FORWARDED_HOST, self.host, false);
-        take(&FORWARDED_PROTO, &self.proto, false);
+        let said = &self.said;
+        take(
+            &FORWARDED_FOR,
+            self.address,
+            said.address == Some(Says::XForwardedFor),
+        );
+        take(&FORWARDED, &self.forwarded, said.address == Some(Says::Forwarded));
+        if !said.host {
+            take(&FORWARDED_HOST, self.host, false);
+        }
+        if !said.proto {
+            take(&FORWARDED_PROTO, &self.proto, false);
+        }
         take(&VIA, &self.via, true);
         if let Some(consumer) = &self.consumer {
             take(&APPLICATION, &consumer.application.header, false);
-            take(&PLAN, &consumer.subscription.header, false);
+            take(&PLAN, consumer.subscription.header(), false);
         }
         if let Some(trace) = &self.trace {
             take(&TRACEPARENT, trace, false);
@@ -135,8 +169,13 @@ impl<'a> Added<'a> {
     /// What becomes of a field that the client sent.
     pub(crate) fn kept(&self, name: &str) -> Kept {
         match name {
-            "x-forwarded-for" | "forwarded" | "via" => Kept::Before,
-            "x-forwarded-host" | "x-forwarded-proto" | "x-request-id" | "x-api-key" => Kept::Not,
+            "via" => Kept::Before,
+            "x-forwarded-for" if self.said.address == Some(Says::XForwardedFor) => Kept::Before,
+            "forwarded" if self.said.address == Some(Says::Forwarded) => Kept::Before,
+            "x-forwarded-host" if self.said.host => Kept::AsItIs,
+            "x-forwarded-proto" if self.said.proto => Kept::AsItIs,
+            "x-forwarded-for" | "forwarded" | "x-forwarded-host" | "x-forwarded-proto" | "x-request-id"
+            | "x-api-key" => Kept::Not,
             "traceparent" | "tracestate" if self.trace.is_some() => Kept::Not,
             _ => Kept::AsItIs,
         }

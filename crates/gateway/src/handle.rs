@@ -129,11 +129,12 @@ async fn serve<'a>(
 
     // 4. Who calls, the plan's rate, the other policies, the quota.
     let host = host.header;
+    let address = conn.client(&headers);
     forward::clean_request(&mut headers);
     let mut call = Call {
         method: &method,
         headers: &mut headers,
-        address: conn.address,
+        address,
         moment,
         place: &route.place,
         directory: &compiled.directory,

@@ -34,6 +34,7 @@ mod metrics;
 mod node;
 mod place;
 mod pool;
+mod proxies;
 mod refusal;
 mod rewound;
 mod serve;
@@ -47,6 +48,7 @@ mod tree;
 
 pub use compile::{Compiled, Rejected, compile};
 pub use node::{Rejection, Status};
+pub use proxies::{Network, NotANetwork, Says};
 pub use settings::Settings;
 pub use start::{Addresses, Error, Gateway, Records, start};
 pub use target::Invalid;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use domain::Name;
 use serde::{Deserialize, Serialize};
 
+use crate::proxies::{Network, Says};
+
 /// The settings of a node; in a file, the table `[gateway]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -25,6 +27,11 @@ pub struct Settings {
     pub observable: bool,
     /// Certificates (PEM) that upstreams are checked against, instead of those of the web.
     pub upstream_roots: Option<PathBuf>,
+    /// Networks whose proxies are believed when they say whom they speak for; from everybody else
+    /// `X-Forwarded-For`, `X-Forwarded-Host`, `X-Forwarded-Proto` and `Forwarded` are thrown away.
+    pub trusted_proxies: Vec<Network>,
+    /// The field by which they say it; the other one is not believed from anybody.
+    pub trusted_header: Says,
     /// What is refused because it is too much.
     pub limits: Limits,
 }
@@ -83,6 +90,8 @@ impl Default for Settings {
             cores: 0,
             observable: true,
             upstream_roots: None,
+            trusted_proxies: Vec::new(),
+            trusted_header: Says::default(),
             limits: Limits::default(),
         }
     }

@@ -7,6 +7,7 @@ use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::directory::{Application, Directory, Subscription};
+use crate::told::Limits;
 
 /// The time, read once per call.
 #[derive(Debug, Clone, Copy)]
@@ -75,78 +76,4 @@ pub struct Answer<'a> {
     pub headers: &'a mut HeaderMap,
     /// The request's `Origin`.
     pub origin: Option<&'a HeaderValue>,
-}
-
-/// One limit and what is left of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Limit<'a> {
-    /// Its name, in characters that need no escape within quotes.
-    pub name: &'a str,
-    /// Calls per window.
-    pub quota: u64,
-    /// The window in seconds.
-    pub window_seconds: u64,
-    /// Calls that may still come now.
-    pub remaining: u64,
-    /// Seconds until the limit is whole again.
-    pub reset_seconds: u64,
-}
-
-/// The limits that counted a call; at most [`Limits::MAX`], further ones are enforced but not told.
-#[derive(Debug, Default)]
-pub struct Limits<'a> {
-    entries: [Option<Limit<'a>>; Limits::MAX],
-}
-
-impl<'a> Limits<'a> {
-    /// How many limits an answer tells.
-    pub const MAX: usize = 4;
-
-    /// Adds a limit to those that the answer tells.
-    pub fn push(&mut self, limit: Limit<'a>) {
-        if let Some(free) = self.entries.iter_mut().find(|entry| entry.is_none()) {
-            *free = Some(limit);
-        }
-    }
-
-    /// Whether no limit counted the call.
-    pub const fn is_empty(&self) -> bool {
-        self.entries[0].is_none()
-    }
-
-    /// The values of `RateLimit-Policy` and `RateLimit`, written into `text`, which is emptied first.
-    ///
-    /// Source: draft-ietf-httpapi-ratelimit-headers. `None` if no limit counted the call.
-    pub fn fields(&self, text: &mut String) -> Option<(HeaderValue, HeaderValue)> {
-        if self.is_empty() {
-            return None;
-        }
-        let policy = self.list(text, |text, limit| {
-            push(text, ";q=", limit.quota);
-            push(text, ";w=", limit.window_seconds);
-        });
-        let left = self.list(text, |text, limit| {
-            push(text, ";r=", limit.remaining);
-            push(text, ";t=", limit.reset_seconds);
-        });
-        Some((policy?, left?))
-    }
-
-    /// The limits as a list, each with its name and what `tell` says of it.
-    fn list(&self, text: &mut String, tell: impl Fn(&mut String, &Limit<'_>)) -> Option<HeaderValue> {
-        text.clear();
-        for limit in self.entries.iter().flatten() {
-            text.push_str(if text.is_empty() { "\"" } else { ", \"" });
-            text.push_str(limit.name);
-            text.push('"');
-            tell(text, limit);
-        }
-        HeaderValue::from_str(text).ok()
-    }
-}
-
-/// A parameter with a number; every answer has some, so they do not go through `format!`.
-fn push(text: &mut String, name: &str, number: u64) {
-    text.push_str(name);
-    text.push_str(itoa::Buffer::new().format(number));
 }

@@ -11,9 +11,10 @@ use domain::snapshot::{self, Snapshot};
 use domain::{Code, Timestamp};
 use http::HeaderValue;
 
-use crate::call::{Limit, Limits, Moment};
+use crate::call::Moment;
 use crate::gcra::{self, Gcra, Rate};
 use crate::quota::{self, Counter};
+use crate::told::{Limits, Told};
 use crate::verdict::{Refusal, Verdict};
 
 /// Why keys and subscriptions of a snapshot cannot be used.
@@ -85,13 +86,20 @@ pub struct Subscription {
     pub plan: PlanId,
     /// Whether calls pass.
     pub state: SubscriptionState,
-    /// The plan's name as a header's value.
-    pub header: HeaderValue,
-    plan_name: Box<str>,
-    quota_name: Box<str>,
-    rate: Option<Rate>,
-    quota: Option<Quota>,
+    terms: Arc<Terms>,
     counters: Arc<Counters>,
+}
+
+/// What a plan allows, compiled once for all its subscriptions.
+#[derive(Debug)]
+struct Terms {
+    /// The plan's name as a header's value.
+    header: HeaderValue,
+    name: Box<str>,
+    rate: Option<(Rate, Told)>,
+    quota: Option<(Quota, Told)>,
+    /// `RateLimit-Policy` of a plan that has both.
+    both: Option<HeaderValue>,
 }
 
 /// What a subscription used; outlives snapshots.
@@ -104,8 +112,11 @@ struct Counters {
 impl Directory {
     /// Compiles a snapshot's consumers; counters of subscriptions that `previous` knows go on.
     pub fn compile(snapshot: &Snapshot, previous: Option<&Self>) -> Result<Self, Error> {
-        let plans: HashMap<PlanId, &snapshot::Plan> =
-            snapshot.plans.iter().map(|plan| (plan.id, plan)).collect();
+        let plans: HashMap<PlanId, Arc<Terms>> = snapshot
+            .plans
+            .iter()
+            .map(|plan| (plan.id, Arc::new(Terms::new(plan))))
+            .collect();
         let mut directory = Self::default();
         let mut applications = HashMap::with_capacity(snapshot.applications.len());
         for application in &snapshot.applications {
@@ -122,9 +133,13 @@ impl Directory {
                     .and_then(|previous| previous.counters(subscription.id))
                     .unwrap_or_default();
                 directory.by_id.insert(subscription.id, index);
-                directory
-                    .subscriptions
-                    .push(Subscription::new(subscription, plan, counters));
+                directory.subscriptions.push(Subscription {
+                    id: subscription.id,
+                    plan: subscription.plan,
+                    state: subscription.state,
+                    terms: Arc::clone(plan),
+                    counters,
+                });
             }
             directory.applications.push(Application {
                 id: application.id,
@@ -181,7 +196,7 @@ impl Directory {
     /// They are ignored if the period is over or the plan's quota has another one by now.
     pub fn restore_quota(&self, id: SubscriptionId, period_start: i64, count: u64, now: Timestamp) {
         if let Some(index) = self.by_id.get(&id)
-            && let Some(quota) = &self.subscriptions[*index].quota
+            && let Some((quota, _)) = &self.subscriptions[*index].terms.quota
         {
             self.subscriptions[*index]
                 .counters
@@ -202,62 +217,75 @@ impl Directory {
     }
 }
 
-impl Subscription {
-    fn new(spec: &snapshot::Subscription, plan: &snapshot::Plan, counters: Arc<Counters>) -> Self {
-        let period = plan.quota.map_or("", |quota| match quota.period {
-            Period::Hour => "hour",
-            Period::Day => "day",
-            Period::Month => "month",
+impl Terms {
+    fn new(plan: &snapshot::Plan) -> Self {
+        let rate = plan.rate_limit.map(|limit| {
+            let rate = Rate::new(limit);
+            let told = Told::new(plan.name.as_str(), rate.requests, rate.window_seconds);
+            (rate, told)
         });
+        let quota = plan.quota.map(|quota| {
+            let name = format!("{}-{}", plan.name, period(quota.period));
+            let told = Told::new(&name, quota.requests, quota::window_seconds(quota.period));
+            (quota, told)
+        });
+        let both = match (&rate, &quota) {
+            (Some((_, rate)), Some((_, quota))) => Some(rate.and(quota)),
+            _ => None,
+        };
         Self {
-            id: spec.id,
-            plan: spec.plan,
-            state: spec.state,
             header: header(plan.name.as_str()),
-            plan_name: plan.name.as_str().into(),
-            quota_name: format!("{}-{period}", plan.name).into(),
-            rate: plan.rate_limit.map(Rate::new),
-            quota: plan.quota,
-            counters,
+            name: plan.name.as_str().into(),
+            rate,
+            quota,
+            both,
         }
     }
+}
 
+const fn period(period: Period) -> &'static str {
+    match period {
+        Period::Hour => "hour",
+        Period::Day => "day",
+        Period::Month => "month",
+    }
+}
+
+impl Subscription {
     /// The plan's name.
     pub fn plan_name(&self) -> &str {
-        &self.plan_name
+        &self.terms.name
+    }
+
+    /// The plan's name as a header's value.
+    pub fn header(&self) -> &HeaderValue {
+        &self.terms.header
     }
 
     /// Beginning of the quota's running period in seconds since 1970; 0 without a quota.
     pub fn quota_period_start(&self, now: Timestamp) -> i64 {
-        self.quota
-            .map_or(0, |quota| quota::period_start_of(quota.period, now))
+        let quota = self.terms.quota.as_ref();
+        quota.map_or(0, |(quota, _)| quota::period_start_of(quota.period, now))
     }
 
     /// Counts a call on the plan's rate limit.
     pub fn admit_rate<'a>(&'a self, moment: Moment, limits: &mut Limits<'a>) -> Verdict {
-        let Some(rate) = &self.rate else {
+        let Some((rate, told)) = &self.terms.rate else {
             return Verdict::Continue;
-        };
-        let limit = |remaining, reset_seconds| Limit {
-            name: &self.plan_name,
-            quota: rate.requests,
-            window_seconds: rate.window_seconds,
-            remaining,
-            reset_seconds,
         };
         match self.counters.rate.admit(rate, moment.steady_ns) {
             gcra::Decision::Pass {
                 remaining,
                 reset_seconds,
             } => {
-                limits.push(limit(remaining, reset_seconds));
+                limits.push(told, remaining, reset_seconds);
                 Verdict::Continue
             }
             gcra::Decision::Refuse { retry_seconds } => {
-                limits.push(limit(0, retry_seconds));
+                limits.push(told, 0, retry_seconds);
                 let detail = format!(
                     "Plan `{}` allows {} calls per {} seconds; the next one passes in {retry_seconds} seconds.",
-                    self.plan_name, rate.requests, rate.window_seconds
+                    self.terms.name, rate.requests, rate.window_seconds
                 );
                 Refusal::new(Code::RateLimited, detail)
                     .retry_after(retry_seconds)
@@ -268,31 +296,32 @@ impl Subscription {
 
     /// Counts a call on the plan's quota; calls are counted even if the plan has none.
     pub fn admit_quota<'a>(&'a self, moment: Moment, limits: &mut Limits<'a>) -> Verdict {
-        let decision = self.counters.quota.admit(self.quota.as_ref(), moment.calendar);
-        let Some(quota) = &self.quota else {
+        let terms = &*self.terms;
+        let quota = terms.quota.as_ref();
+        let decision = self
+            .counters
+            .quota
+            .admit(quota.map(|(quota, _)| quota), moment.calendar);
+        let Some((quota, told)) = quota else {
             return Verdict::Continue;
-        };
-        let limit = |remaining, reset_seconds| Limit {
-            name: &self.quota_name,
-            quota: quota.requests,
-            window_seconds: quota::window_seconds(quota.period),
-            remaining,
-            reset_seconds,
         };
         match decision {
             quota::Decision::Pass {
                 remaining,
                 reset_seconds,
             } => {
-                limits.push(limit(remaining, reset_seconds));
+                limits.push(told, remaining, reset_seconds);
+                if let (Some(both), Some((_, rate))) = (&terms.both, &terms.rate) {
+                    limits.written(rate, told, both);
+                }
                 Verdict::Continue
             }
             quota::Decision::Refuse { retry_seconds } => {
-                limits.push(limit(0, retry_seconds));
-                let period = self.quota_name.rsplit('-').next().unwrap_or_default();
+                limits.push(told, 0, retry_seconds);
+                let period = period(quota.period);
                 let detail = format!(
                     "Plan `{}` allows {} calls per {period}; the next {period} begins in {retry_seconds} seconds.",
-                    self.plan_name, quota.requests
+                    terms.name, quota.requests
                 );
                 Refusal::new(Code::QuotaExceeded, detail)
                     .retry_after(retry_seconds)

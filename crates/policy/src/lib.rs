@@ -13,15 +13,17 @@ pub mod directory;
 pub mod gcra;
 pub mod kind;
 pub mod quota;
+pub mod told;
 pub mod verdict;
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-pub use call::{Answer, Call, Consumer, Limits, Moment, Place};
+pub use call::{Answer, Call, Consumer, Moment, Place};
 pub use directory::Directory;
 pub use kind::{Fault, Kind, kind, kinds};
+pub use told::Limits;
 pub use verdict::{Refusal, Reply, Verdict};
 
 /// What a compiled policy remembers between calls; handed on when a new snapshot replaces the old one.

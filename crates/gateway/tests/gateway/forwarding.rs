@@ -1,8 +1,9 @@
 //! What passes through, and what it looks like on the other side.
 
 use domain::Code;
+use serde_json::json;
 
-use crate::bench::{Bench, Upstream, reply};
+use crate::bench::{Bench, Upstream, policy, reply};
 
 #[test]
 fn a_call_with_a_key_reaches_the_upstream_and_is_recorded() {
@@ -74,7 +75,11 @@ fn heads_are_changed_as_a_proxy_has_to() {
                 X-Request-ID: mine-1\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n";
     let answer = bench.call("GET", "/shop/pets", head, "");
     let fields = upstream.last().fields;
-    assert_eq!(fields.get("x-forwarded-for"), Some("10.0.0.1, 127.0.0.1"));
+    assert_eq!(
+        fields.get("x-forwarded-for"),
+        Some("127.0.0.1"),
+        "anybody can say anything"
+    );
     assert_eq!(fields.get("x-forwarded-proto"), Some("http"));
     assert_eq!(fields.get("x-forwarded-host"), Some("gateway.test"));
     assert_eq!(
@@ -100,6 +105,61 @@ fn heads_are_changed_as_a_proxy_has_to() {
         (answer.field("x-secret"), answer.field("keep-alive")),
         (None, None)
     );
+}
+
+#[test]
+fn trusted_proxies_are_believed_and_named() {
+    let upstream = Upstream::simple();
+    let bench = Bench::with(&upstream.urls(), |settings, snapshot| {
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        let limit = json!({ "requests": 1, "window_seconds": 3600, "per": "address" });
+        snapshot.routes[0].policies.push(policy("rate_limit", limit));
+    });
+    let call = |said: &str| bench.call("GET", "/shop/pets", said, "");
+    let said = "X-Forwarded-For: 6.6.6.6, 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n\
+                Forwarded: for=7.7.7.7\r\n";
+    assert_eq!(call(said).status, 200);
+    let fields = upstream.last().fields;
+    for (name, value) in [
+        ("x-forwarded-for", "6.6.6.6, 1.2.3.4, 127.0.0.1"),
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "shop.example"),
+        ("forwarded", "for=127.0.0.1;host=\"gateway.test\";proto=http"),
+    ] {
+        assert_eq!(fields.get(name), Some(value));
+    }
+    // Who was counted is the client; what it wrote itself does not make it another one.
+    let again = call("X-Forwarded-For: 8.8.8.8, 1.2.3.4\r\n");
+    assert_eq!(again.problem(), "429 rate_limited");
+    assert_eq!(call("X-Forwarded-For: 1.2.3.5\r\n").status, 200);
+    assert_eq!(upstream.last().fields.get("x-forwarded-proto"), Some("http"));
+}
+
+#[test]
+fn the_field_that_is_believed_can_be_chosen() {
+    let upstream = Upstream::simple();
+    let bench = Bench::with(&upstream.urls(), |settings, snapshot| {
+        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.trusted_header = gateway::Says::Forwarded;
+        let limit = json!({ "requests": 1, "window_seconds": 3600, "per": "address" });
+        snapshot.routes[0].policies.push(policy("rate_limit", limit));
+    });
+    let call = |said: &str| bench.call("GET", "/shop/pets", said, "").status;
+    assert_eq!(
+        call("Forwarded: for=1.2.3.4\r\nX-Forwarded-For: 5.5.5.5\r\n"),
+        200
+    );
+    let fields = upstream.last().fields;
+    assert_eq!(fields.get("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(
+        fields.get("forwarded"),
+        Some("for=1.2.3.4, for=127.0.0.1;host=\"gateway.test\";proto=http")
+    );
+    assert_eq!(
+        call("Forwarded: for=1.2.3.4\r\nX-Forwarded-For: 5.5.5.6\r\n"),
+        429
+    );
+    assert_eq!(call("Forwarded: for=1.2.3.5\r\n"), 200);
 }
 
 #[test]

@@ -9,9 +9,10 @@ use domain::{Code, offer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Call, Limit};
+use crate::call::Call;
 use crate::gcra::{self, Decision, Rate};
 use crate::kind::{Builtin, Fault};
+use crate::told::Told;
 use crate::verdict::{Refusal, Verdict};
 use crate::{Policy, State};
 
@@ -57,8 +58,12 @@ pub enum Per {
 pub struct RateLimit {
     rate: Rate,
     per: Per,
+    /// What answers say of the limit of an application, an address, the route.
+    told: [Told; 3],
     cells: Arc<Cells>,
 }
+
+const NAMES: [&str; 3] = ["application", "address", "route"];
 
 impl Builtin for RateLimit {
     type Config = Config;
@@ -92,12 +97,14 @@ impl Builtin for RateLimit {
             .and_then(|state| Arc::clone(state).downcast::<Cells>().ok())
             .filter(|cells| cells.cells.len() == size)
             .unwrap_or_else(|| Arc::new(Cells::new(size)));
+        let rate = Rate::new(offer::RateLimit {
+            requests,
+            window_seconds,
+            burst,
+        });
         Ok(Self {
-            rate: Rate::new(offer::RateLimit {
-                requests,
-                window_seconds,
-                burst,
-            }),
+            told: NAMES.map(|name| Told::new(name, rate.requests, rate.window_seconds)),
+            rate,
             per,
             cells,
         })
@@ -107,41 +114,32 @@ impl Builtin for RateLimit {
 impl Policy for RateLimit {
     fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
         let now_ns = call.moment.steady_ns;
-        let (name, cell) = match (self.per, call.consumer) {
-            (Per::Application, Some(consumer)) => {
-                ("application", self.cells.find(consumer.application.id, now_ns))
-            }
-            (Per::Application | Per::Address, _) => {
-                ("address", self.cells.find(network(call.address), now_ns))
-            }
-            (Per::Route, _) => ("route", self.cells.find((), now_ns)),
+        let (told, cell) = match (self.per, call.consumer) {
+            (Per::Application, Some(consumer)) => (0, self.cells.find(consumer.application.id, now_ns)),
+            (Per::Application | Per::Address, _) => (1, self.cells.find(network(call.address), now_ns)),
+            (Per::Route, _) => (2, self.cells.find((), now_ns)),
         };
-        let limit = |remaining, reset_seconds| Limit {
-            name,
-            quota: self.rate.requests,
-            window_seconds: self.rate.window_seconds,
-            remaining,
-            reset_seconds,
-        };
+        let told = &self.told[told];
         match gcra::admit(cell, &self.rate, now_ns) {
             Decision::Pass {
                 remaining,
                 reset_seconds,
             } => {
-                call.limits.push(limit(remaining, reset_seconds));
+                call.limits.push(told, remaining, reset_seconds);
                 Verdict::Continue
             }
             Decision::Refuse { retry_seconds } => {
-                call.limits.push(limit(0, retry_seconds));
+                call.limits.push(told, 0, retry_seconds);
                 let Rate {
                     requests,
                     window_seconds,
                     ..
                 } = self.rate;
                 let detail = format!(
-                    "`{}` allows {requests} calls per {window_seconds} seconds and {name}; \
+                    "`{}` allows {requests} calls per {window_seconds} seconds and {}; \
                      the next one passes in {retry_seconds} seconds.",
-                    call.place.api_name
+                    call.place.api_name,
+                    told.name()
                 );
                 Refusal::new(Code::RateLimited, detail)
                     .retry_after(retry_seconds)

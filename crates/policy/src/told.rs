@@ -1,0 +1,126 @@
+//! What answers say of limits: `RateLimit-Policy` and `RateLimit`.
+//!
+//! All but two numbers of each limit is known when a snapshot is compiled, so it is written then.
+//! Source: draft-ietf-httpapi-ratelimit-headers.
+
+use http::HeaderValue;
+
+/// The constant half of what answers say of a limit.
+#[derive(Debug)]
+pub struct Told {
+    /// `"name";q=100;w=60`.
+    policy: HeaderValue,
+    /// `"name";r=`.
+    start: Box<str>,
+    name_end: usize,
+}
+
+impl Told {
+    /// Writes it for a limit of `quota` calls in a window; the name needs no escape within quotes.
+    pub fn new(name: &str, quota: u64, window_seconds: u64) -> Self {
+        let policy = format!("\"{name}\";q={quota};w={window_seconds}");
+        Self {
+            policy: value(&policy),
+            start: format!("\"{name}\";r=").into(),
+            name_end: name.len() + 1,
+        }
+    }
+
+    /// The limit's name.
+    pub fn name(&self) -> &str {
+        &self.start[1..self.name_end]
+    }
+
+    /// `RateLimit-Policy` of this limit and another one behind it.
+    pub fn and(&self, other: &Self) -> HeaderValue {
+        joined([self, other].into_iter())
+    }
+}
+
+/// A limit that counted a call.
+#[derive(Debug, Clone, Copy)]
+struct Entry<'a> {
+    told: &'a Told,
+    remaining: u64,
+    reset_seconds: u64,
+}
+
+/// The limits that counted a call; at most [`Limits::MAX`], further ones are enforced but not told.
+#[derive(Debug, Default)]
+pub struct Limits<'a> {
+    entries: [Option<Entry<'a>>; Limits::MAX],
+    /// `RateLimit-Policy` of the first two, if somebody has written it before.
+    pair: Option<&'a HeaderValue>,
+}
+
+impl<'a> Limits<'a> {
+    /// How many limits an answer tells.
+    pub const MAX: usize = 4;
+
+    /// Adds a limit: calls that may still come now, and seconds until it is whole again.
+    pub fn push(&mut self, told: &'a Told, remaining: u64, reset_seconds: u64) {
+        self.pair = None;
+        if let Some(free) = self.entries.iter_mut().find(|entry| entry.is_none()) {
+            *free = Some(Entry {
+                told,
+                remaining,
+                reset_seconds,
+            });
+        }
+    }
+
+    /// Takes `pair` for `RateLimit-Policy` if exactly these two limits are told.
+    pub fn written(&mut self, first: &Told, second: &Told, pair: &'a HeaderValue) {
+        let is = |entry: &Option<Entry<'_>>, told| entry.is_some_and(|entry| std::ptr::eq(entry.told, told));
+        if is(&self.entries[0], first) && is(&self.entries[1], second) && self.entries[2].is_none() {
+            self.pair = Some(pair);
+        }
+    }
+
+    /// Whether no limit counted the call.
+    pub const fn is_empty(&self) -> bool {
+        self.entries[0].is_none()
+    }
+
+    /// The values of `RateLimit-Policy` and `RateLimit`; `text` is emptied and used for writing.
+    ///
+    /// `None` if no limit counted the call.
+    pub fn fields(&self, text: &mut String) -> Option<(HeaderValue, HeaderValue)> {
+        let first = self.entries[0]?;
+        let policy = match (self.pair, &self.entries[1]) {
+            (Some(pair), _) => pair.clone(),
+            (None, None) => first.told.policy.clone(),
+            (None, Some(_)) => joined(self.entries.iter().flatten().map(|entry| entry.told)),
+        };
+        text.clear();
+        for entry in self.entries.iter().flatten() {
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+            // Every answer has some, so they do not go through `format!`.
+            text.push_str(&entry.told.start);
+            text.push_str(itoa::Buffer::new().format(entry.remaining));
+            text.push_str(";t=");
+            text.push_str(itoa::Buffer::new().format(entry.reset_seconds));
+        }
+        Some((policy, HeaderValue::from_str(text).ok()?))
+    }
+}
+
+fn joined<'a>(all: impl Iterator<Item = &'a Told>) -> HeaderValue {
+    let mut text = Vec::with_capacity(96);
+    for told in all {
+        if !text.is_empty() {
+            text.extend_from_slice(b", ");
+        }
+        text.extend_from_slice(told.policy.as_bytes());
+    }
+    HeaderValue::from_bytes(&text).expect("made of values")
+}
+
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("names of limits are visible ASCII")
+}
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,11 @@ const LAYERS: &[Layer] = &[
         "pure: reads documents; what it finds is a word of the domain",
     ),
     Layer(
+        "pki",
+        &["domain"],
+        "reads and seals certificates; where they come from is not its business",
+    ),
+    Layer(
         "policy",
         &["domain"],
         "compiles configuration; the gateway gives it requests",
@@ -30,12 +35,12 @@ const LAYERS: &[Layer] = &[
     Layer("store", &["domain"], "knows SQL, not use cases"),
     Layer(
         "gateway",
-        &["domain", "events", "policy"],
+        &["domain", "events", "pki", "policy"],
         "the data plane never touches a database",
     ),
     Layer(
         "control",
-        &["contracts", "domain", "events", "policy", "store"],
+        &["contracts", "domain", "events", "pki", "policy", "store"],
         "use cases know no HTTP; policies are compiled to check them before they are saved",
     ),
     Layer("webui", &[], "files"),
@@ -66,6 +71,7 @@ const LAYERS: &[Layer] = &[
             "domain",
             "events",
             "gateway",
+            "pki",
             "policy",
             "store",
         ],
@@ -73,7 +79,7 @@ const LAYERS: &[Layer] = &[
     ),
     Layer(
         "gateline-edge",
-        &["domain", "events", "gateway", "policy"],
+        &["domain", "events", "gateway", "pki", "policy"],
         "data plane only",
     ),
     Layer("departures", &[], "stands for somebody else's service"),

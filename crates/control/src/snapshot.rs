@@ -67,6 +67,8 @@ impl Control {
             plans,
             applications,
             keys,
+            certificates: Vec::new(),
+            challenges: Vec::new(),
         })
     }
 

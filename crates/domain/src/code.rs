@@ -99,6 +99,10 @@ codes! {
         "`detail` says what is in the way.";
     NameTaken = "name_taken", 409, "The name is taken",
         "Choose another name, or change the resource that has it.";
+    HostTaken = "host_taken", 409, "The host has a certificate already",
+        "Remove the host from the certificate that `detail` names, or change that one.";
+    CertificateInvalid = "certificate_invalid", 400, "The certificate cannot be used",
+        "Mend what `errors` lists.";
     RouteTaken = "route_taken", 409, "Another route answers there",
         "Choose another host or base path; `detail` names the route in the way.";
     InUse = "in_use", 409, "It is still in use",
@@ -141,6 +145,8 @@ codes! {
         "`detail` says how. Nothing was forwarded.";
     FramingAmbiguous = "framing_ambiguous", 400, "The message's length is ambiguous",
         "Send either Content-Length or Transfer-Encoding: chunked, once. Nothing was forwarded.";
+    MisdirectedRequest = "misdirected_request", 421, "The connection was opened for another host",
+        "The host asks clients for certificates: open a TLS connection of its own for it, with the host's name and your certificate.";
     ConnectRefused = "connect_refused", 405, "CONNECT is not served here",
         "Call the API by its URL.";
     RequestTimeout = "request_timeout", 408, "The request did not arrive in time",

@@ -165,6 +165,8 @@ ids! {
     RouteId = "rte";
     /// One configured step of the request path.
     PolicyId = "pol";
+    /// What the gateway shows to clients of some hosts.
+    CertificateId = "crt";
     /// A bundle of API versions offered to consumers.
     ProductId = "prd";
     /// Limits, quotas and price of one offer.

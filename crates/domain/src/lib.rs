@@ -10,6 +10,7 @@
 pub mod audit;
 pub mod catalog;
 pub mod catalogue;
+pub mod certificate;
 pub mod code;
 pub mod consumer;
 pub mod finding;

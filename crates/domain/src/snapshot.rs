@@ -1,4 +1,5 @@
-//! The complete configuration that a gateway node runs on: immutable, versioned, without secrets.
+//! The complete configuration that a gateway node runs on: immutable, versioned, without secrets (private keys are
+//! sealed for those who know the cluster's token).
 //!
 //! `control` builds it from the store, nodes receive it whole, compile it and swap it in. It refers to things
 //! by id; a node resolves ids to indices when it compiles. A snapshot that names something it does not hold is
@@ -9,10 +10,11 @@ mod packed;
 pub use packed::{Error as PackedError, Mac, Packed};
 
 use crate::catalog::Stage;
+use crate::certificate::ClientAuth;
 use crate::consumer::{KeyState, SubscriptionState};
 use crate::id::{
-    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, PolicyId, RouteId, SubscriptionId,
-    UpstreamId, VersionId,
+    ApiId, ApplicationId, CertificateId, KeyId, OperationId, OrganizationId, PlanId, PolicyId, RouteId,
+    SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit};
 use crate::traffic::{Target, Timeouts, UpstreamProtocol};
@@ -46,6 +48,55 @@ pub struct Snapshot {
     pub applications: Vec<Application>,
     /// The keys of the environment, revoked ones of the last 30 days included.
     pub keys: Vec<Key>,
+    /// What is shown to clients of some hosts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+    /// What ACME servers ask for at the moment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub challenges: Vec<Challenge>,
+}
+
+/// A certificate with its private key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// Its id.
+    pub id: CertificateId,
+    /// Changes whenever the certificate, its key or its hosts do.
+    pub revision: i64,
+    /// The hosts in lower case; `*.` stands for one label.
+    pub hosts: Vec<String>,
+    /// The certificates in PEM, the hosts' own first.
+    pub chain: String,
+    /// The private key in PEM, sealed for the cluster with the id as context.
+    pub sealed_key: String,
+    /// What clients have to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// What proves to an ACME server that a host is ours: RFC 8555 section 8.3, RFC 8737.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Challenge {
+    /// Answers `GET /.well-known/acme-challenge/{token}` on the host.
+    Http {
+        /// The host in lower case.
+        host: String,
+        /// What stands in the path.
+        token: String,
+        /// The answer; it is no secret.
+        key_authorization: String,
+    },
+    /// Is shown to whoever asks for the protocol `acme-tls/1` of the host.
+    TlsAlpn {
+        /// The host in lower case.
+        host: String,
+        /// The certificate in PEM.
+        chain: String,
+        /// Its private key in PEM, sealed for the cluster with the host as context.
+        sealed_key: String,
+    },
 }
 
 /// A service behind.
@@ -204,6 +255,8 @@ impl Snapshot {
             plans: Vec::new(),
             applications: Vec::new(),
             keys: Vec::new(),
+            certificates: Vec::new(),
+            challenges: Vec::new(),
         }
     }
 }

@@ -115,22 +115,26 @@ enum Source {
 impl Source {
     fn new(settings: &Settings, copy: PathBuf) -> Result<Self, Error> {
         let cluster = &settings.cluster;
+        let token = match (&cluster.token, &cluster.token_file) {
+            (Some(token), _) => Some(token.clone()),
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+                    path: path.clone(),
+                    source,
+                })?;
+                Some(text.trim().to_owned())
+            }
+            (None, None) => None,
+        };
+        if let Some(token) = &token {
+            settings.gateway.sealing.trust(token);
+        }
         let Some(url) = &cluster.control_url else {
             return Ok(Self::File(
                 settings.snapshot.clone().expect("checked when loaded"),
             ));
         };
-        let token = match (&cluster.token, &cluster.token_file) {
-            (Some(token), _) => token.clone(),
-            (None, Some(path)) => std::fs::read_to_string(path)
-                .map_err(|source| Error::File {
-                    path: path.clone(),
-                    source,
-                })?
-                .trim()
-                .to_owned(),
-            (None, None) => unreachable!("checked when loaded"),
-        };
+        let token = token.expect("checked when loaded");
         let control = Arc::new(Control::new(url, token.clone(), cluster.roots.as_deref())?);
         Ok(Self::Control {
             control,

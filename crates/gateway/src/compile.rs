@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::{Directory, Fault, Phase, Place, Policy, State};
 
 use crate::target;
+use crate::tls::{Shelf, Unusable};
 use crate::tree::Tree;
 
 pub(crate) use self::upstream::Upstream;
@@ -83,6 +84,15 @@ pub enum Rejected {
         /// Its method.
         method: String,
     },
+    /// A certificate cannot be shown.
+    #[error("certificate {certificate}")]
+    Certificate {
+        /// Which.
+        certificate: String,
+        /// What is wrong.
+        #[source]
+        source: Unusable,
+    },
     /// A policy is not known.
     #[error("route {route} has a policy `{kind}`, which this build does not know")]
     PolicyKind {
@@ -125,6 +135,8 @@ pub struct Compiled {
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) directory: Directory,
     states: HashMap<StateKey, State>,
+    /// The certificates by host; whoever compiles for a node puts them there.
+    pub(crate) shelf: Shelf,
 }
 
 /// Where a route answers on its host; those of a host stand with the longest path first.
@@ -214,6 +226,7 @@ pub fn compile(
         upstreams: Vec::with_capacity(snapshot.upstreams.len()),
         directory: Directory::compile(snapshot, previous.map(|previous| &previous.directory))?,
         states: HashMap::new(),
+        shelf: Shelf::default(),
     };
     let mut upstreams = HashMap::with_capacity(snapshot.upstreams.len());
     for upstream in &snapshot.upstreams {

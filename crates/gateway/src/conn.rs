@@ -1,9 +1,10 @@
 //! What the reading and the serving side of a client's connection know of each other.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 use http::{HeaderMap, HeaderValue};
@@ -12,6 +13,8 @@ use crate::core::Core;
 use crate::deadline::Deadline;
 use crate::framing::Violation;
 use crate::proxies;
+use crate::refusal::Cause;
+use crate::tls::{Asks, ClientCertificate, Shelf};
 
 /// One connection of a client.
 #[derive(Debug)]
@@ -34,6 +37,9 @@ pub(crate) struct Conn {
     /// Fires when the client does not take what is written.
     pub(crate) taking: Deadline,
     is_in_head: Cell<bool>,
+    /// What the client was asked for when its TLS began.
+    asked: OnceCell<Option<Arc<Asks>>>,
+    client_certificate: OnceCell<ClientCertificate>,
     /// The last `Forwarded` element, with the host it was made for: they hardly ever change.
     forwarded: RefCell<Option<(HeaderValue, HeaderValue)>>,
 }
@@ -57,6 +63,8 @@ impl Conn {
             deadline,
             taking: core.deadlines.deadline(),
             is_in_head: Cell::new(false),
+            asked: OnceCell::new(),
+            client_certificate: OnceCell::new(),
             forwarded: RefCell::default(),
         })
     }
@@ -81,6 +89,39 @@ impl Conn {
 
     pub(crate) const fn scheme(&self) -> &'static str {
         if self.is_tls { "https" } else { "http" }
+    }
+
+    /// Notes how TLS began.
+    pub(crate) fn shaken(&self, asked: Option<Arc<Asks>>, certificate: Option<ClientCertificate>) {
+        let _ = self.asked.set(asked);
+        if let Some(certificate) = certificate {
+            let _ = self.client_certificate.set(certificate);
+        }
+    }
+
+    /// The certificate that the client has shown; checked against the authorities that it was asked for.
+    pub(crate) fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.client_certificate.get()
+    }
+
+    /// Wants the connection to have been opened with what the host asks of clients.
+    ///
+    /// A client names the host twice, in TLS and in each request; without this check the second could be one that
+    /// asks for another certificate, or for one at all.
+    pub(crate) fn check_asked(&self, shelf: &Shelf, host: &str) -> Result<(), Cause> {
+        if !self.is_tls {
+            let is_open = !shelf.requires(host);
+            return is_open.then_some(()).ok_or(Cause::Misdirected);
+        }
+        let own = self.core.own_certificate();
+        let wanted = match shelf.asked(host) {
+            Some(wanted) => wanted,
+            None => own.as_ref().and_then(|own| own.asks.as_ref()),
+        };
+        if self.asked.get().and_then(Option::as_ref) == wanted {
+            return Ok(());
+        }
+        Err(Cause::Misdirected)
     }
 
     pub(crate) fn violation(&self) -> Option<Violation> {

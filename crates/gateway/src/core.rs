@@ -20,6 +20,7 @@ use crate::node::Node;
 use crate::pool::{Pool, Shared};
 use crate::settings::Settings;
 use crate::target::Endpoint;
+use crate::tls::Shown;
 
 /// How often idle upstream connections are looked through: every five seconds.
 const TICKS_PER_SWEEP: u32 = 100;
@@ -37,6 +38,8 @@ pub(crate) struct Core {
     /// For texts that are copied into header values.
     pub(crate) scratch: RefCell<String>,
     shared: Rc<Shared>,
+    /// What is shown to clients of hosts without a certificate in the snapshot.
+    own_certificate: RefCell<Option<Arc<Shown>>>,
     installed: RefCell<Option<Rc<Installed>>>,
     ticks: Cell<u32>,
 }
@@ -80,6 +83,7 @@ impl Core {
             is_draining: Cell::new(false),
             scratch: RefCell::default(),
             shared,
+            own_certificate: RefCell::default(),
             installed: RefCell::default(),
             ticks: Cell::new(0),
         })
@@ -88,6 +92,24 @@ impl Core {
     /// The snapshot that requests beginning now are served by.
     pub(crate) fn installed(&self) -> Option<Rc<Installed>> {
         self.installed.borrow().clone()
+    }
+
+    /// What is shown to clients of hosts without a certificate in the snapshot.
+    pub(crate) fn own_certificate(&self) -> Option<Arc<Shown>> {
+        self.own_certificate.borrow().clone()
+    }
+
+    /// Whether clients are asked for certificates where the node's own one is shown.
+    pub(crate) fn asks_clients(&self) -> bool {
+        self.own_certificate
+            .borrow()
+            .as_ref()
+            .is_some_and(|own| own.asks.is_some())
+    }
+
+    /// Shows another one from now on.
+    pub(crate) fn show(&self, own: Option<Arc<Shown>>) {
+        *self.own_certificate.borrow_mut() = own;
     }
 
     /// Does what has to be done now and then; called at every tick of the core's clock.

@@ -16,12 +16,13 @@ const PLAN: HeaderName = HeaderName::from_static("x-gateline-plan");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
 /// Fields that the gateway adds to a request.
-const FIELDS_ADDED: usize = 10;
+const FIELDS_ADDED: usize = 11;
 /// The longest request id that is taken from a client.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 /// The most names in `Connection` that are heeded; a head with more is no honest one.
@@ -64,7 +65,11 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let is_ours = |name: &str| {
         matches!(
             name,
-            "te" | "expect" | "x-gateline-application" | "x-gateline-plan"
+            "te" | "expect"
+                | "x-gateline-application"
+                | "x-gateline-plan"
+                | "client-cert"
+                | "client-cert-chain"
         )
     };
     remove(headers, |name| is_hop_by_hop(name) || is_ours(name));
@@ -94,6 +99,7 @@ pub(crate) struct Added<'a> {
     consumer: Option<Consumer<'a>>,
     /// Whether a trusted proxy said for which address, host and scheme it speaks.
     said: Said,
+    client_certificate: Option<&'a HeaderValue>,
     /// Ours, if the client has none that is valid.
     trace: Option<HeaderValue>,
 }
@@ -136,6 +142,7 @@ impl<'a> Added<'a> {
             request_id,
             consumer,
             said: Said::of(conn, headers),
+            client_certificate: conn.client_certificate().and_then(|shown| shown.header.as_ref()),
             trace: trace(headers, &conn.core().ids),
         }
     }
@@ -159,6 +166,9 @@ impl<'a> Added<'a> {
         if let Some(consumer) = &self.consumer {
             take(&APPLICATION, &consumer.application.header, false);
             take(&PLAN, consumer.subscription.header(), false);
+        }
+        if let Some(certificate) = self.client_certificate {
+            take(&CLIENT_CERT, certificate, false);
         }
         if let Some(trace) = &self.trace {
             take(&TRACEPARENT, trace, false);

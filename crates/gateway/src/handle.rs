@@ -22,6 +22,7 @@ use crate::forward::{self, Added};
 use crate::place::{self, Host};
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
+use crate::tls::Shelf;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -110,6 +111,9 @@ async fn serve<'a>(
         return own_page(conn, path).ok_or(Cause::NotReady);
     };
     let compiled = &installed.compiled;
+    if let Some(answer) = before_routing(conn, &compiled.shelf, &host.name, path)? {
+        return Ok(answer);
+    }
     let matched = compiled.find(&host.name, &method, path);
     if matches!(matched, Matched::NoRoute)
         && let Some(page) = own_page(conn, path)
@@ -329,6 +333,28 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_drainin
         // hyper leaves it out of HTTP/2, where GOAWAY says the same.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+}
+
+/// Sees that a host that asks for certificates of clients is not reached without, and answers ACME servers
+/// (RFC 8555 section 8.3).
+fn before_routing(
+    conn: &Conn,
+    shelf: &Shelf,
+    host: &str,
+    path: &str,
+) -> Result<Option<Response<AnswerBody>>, Cause> {
+    let Some(answer) = shelf.answer(host, path) else {
+        let asks = shelf.asks() || conn.core().asks_clients();
+        return if asks {
+            conn.check_asked(shelf, host).map(|()| None)
+        } else {
+            Ok(None)
+        };
+    };
+    let mut response = Response::new(AnswerBody::own(answer.as_ref().to_owned().into()));
+    let kind = HeaderValue::from_static("application/octet-stream");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    Ok(Some(response))
 }
 
 /// Health and figures, where no route answers.

@@ -52,6 +52,7 @@ pub use proxies::{Network, NotANetwork, Says};
 pub use settings::Settings;
 pub use start::{Addresses, Error, Gateway, Records, start};
 pub use target::Invalid;
+pub use tls::Sealing;
 
 #[cfg(doc)]
 use domain::Snapshot;

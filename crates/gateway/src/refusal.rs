@@ -36,6 +36,8 @@ pub(crate) enum Cause {
     Retired {
         api: String,
     },
+    /// The connection was opened for another host, which asks for other certificates of clients.
+    Misdirected,
     TooLarge {
         bytes_max: u64,
     },
@@ -112,6 +114,7 @@ impl Cause {
             Self::NoOperation { .. } => Code::OperationNotFound,
             Self::OtherMethods { .. } => Code::MethodNotAllowed,
             Self::Retired { .. } => Code::ApiRetired,
+            Self::Misdirected => Code::MisdirectedRequest,
             Self::TooLarge { .. } => Code::BodyTooLarge,
             Self::ClientPaused => Code::RequestTimeout,
             Self::Policy(refusal) => refusal.code,
@@ -133,6 +136,9 @@ impl Cause {
             Self::NoOperation { api } => format!("`{api}` has no operation with this path.").into(),
             Self::OtherMethods { allow } => format!("The path has {allow}.").into(),
             Self::Retired { api } => format!("This version of `{api}` is not served any more.").into(),
+            Self::Misdirected => {
+                "The connection was not opened for this host, which asks clients for a certificate.".into()
+            }
             Self::TooLarge { bytes_max } => format!("At most {bytes_max} bytes are taken here.").into(),
             Self::ClientPaused => "The rest of the request did not come.".into(),
             Self::Policy(refusal) => refusal.detail,

@@ -19,7 +19,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
-use tokio_rustls::TlsAcceptor;
 
 use crate::body::AnswerBody;
 use crate::compile::Compiled;
@@ -30,7 +29,9 @@ use crate::handle::handle;
 use crate::local::LocalExecutor;
 use crate::refusal::{Asked, Cause};
 use crate::rewound::Rewound;
+use crate::settings::Protocols;
 use crate::ticket::Ticket;
+use crate::tls::{Shown, shake};
 
 /// What an HTTP/2 connection begins with: RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -41,47 +42,48 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long to wait before accepting again when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Where a core listens.
-pub(crate) struct Doors {
-    pub(crate) plain: std::net::TcpListener,
-    pub(crate) tls: Option<(std::net::TcpListener, TlsAcceptor)>,
+/// Where a core listens, and what is spoken there.
+pub(crate) struct Door {
+    pub(crate) listener: std::net::TcpListener,
+    pub(crate) way: Way,
+}
+
+/// What is spoken on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) tls: bool,
+    pub(crate) protocols: Protocols,
 }
 
 /// What a core hears from the node.
 #[derive(Clone)]
 pub(crate) struct Signals {
     pub(crate) compiled: watch::Receiver<Option<Arc<Compiled>>>,
+    pub(crate) own_certificate: watch::Receiver<Option<Arc<Shown>>>,
     pub(crate) draining: watch::Receiver<bool>,
 }
 
 /// Serves until the node drains and the last connection has ended.
-pub(crate) async fn run(core: Rc<Core>, doors: Doors, mut signals: Signals) -> io::Result<()> {
+pub(crate) async fn run(core: Rc<Core>, doors: Vec<Door>, mut signals: Signals) -> io::Result<()> {
     let ticking = Rc::clone(&core);
     spawn_local(Rc::clone(&core.deadlines).run(move || ticking.tick()));
     if let Some(compiled) = signals.compiled.borrow_and_update().clone() {
         core.install(compiled);
     }
+    core.show(signals.own_certificate.borrow_and_update().clone());
     spawn_local(follow(Rc::clone(&core), signals.compiled));
+    spawn_local(show(Rc::clone(&core), signals.own_certificate));
     let connections = Rc::new(());
     let mut listening = Vec::new();
-    if let Some((listener, acceptor)) = doors.tls {
-        let listener = TcpListener::from_std(listener)?;
+    for door in doors {
+        let listener = TcpListener::from_std(door.listener)?;
         listening.push(spawn_local(accept(
             Rc::clone(&core),
-            listener,
-            Some(acceptor),
+            (listener, door.way),
             signals.draining.clone(),
             Rc::clone(&connections),
         )));
     }
-    let listener = TcpListener::from_std(doors.plain)?;
-    listening.push(spawn_local(accept(
-        Rc::clone(&core),
-        listener,
-        None,
-        signals.draining.clone(),
-        Rc::clone(&connections),
-    )));
     // An error means that nobody can drain us any more, so it is time to.
     let _ = signals.draining.wait_for(|draining| *draining).await;
     core.is_draining.set(true);
@@ -106,11 +108,18 @@ async fn follow(core: Rc<Core>, mut compiled: watch::Receiver<Option<Arc<Compile
     }
 }
 
+/// Shows the node's own certificate as it is now.
+async fn show(core: Rc<Core>, mut own: watch::Receiver<Option<Arc<Shown>>>) {
+    while own.changed().await.is_ok() {
+        let new = own.borrow_and_update().clone();
+        core.show(new);
+    }
+}
+
 /// Accepts connections until the node drains.
 async fn accept(
     core: Rc<Core>,
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    (listener, way): (TcpListener, Way),
     mut draining: watch::Receiver<bool>,
     connections: Rc<()>,
 ) {
@@ -134,7 +143,7 @@ async fn accept(
                     continue;
                 }
                 let guest = Guest::new(&core, &connections, signal.clone());
-                spawn_local(welcome(guest, stream, peer, tls.clone()));
+                spawn_local(welcome(guest, stream, peer, way));
             }
             Some(Err(error)) => {
                 // The client gave up meanwhile, or there are no descriptors left; both pass.
@@ -171,15 +180,15 @@ impl Drop for Guest {
 }
 
 /// Serves one connection from its first byte to its last.
-async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, tls: Option<TlsAcceptor>) {
+async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, way: Way) {
     // Fails only if the client has closed it already; then the next read says so.
     let _ = stream.set_nodelay(true);
-    let conn = Conn::new(&guest.core, peer.ip(), tls.is_some());
-    let Some(acceptor) = tls else {
+    let conn = Conn::new(&guest.core, peer.ip(), way.tls);
+    if !way.tls {
         return begin(guest, conn, stream).await;
-    };
-    let handshake = conn.deadline.bound(acceptor.accept(stream)).await;
-    if let Some(Ok(stream)) = handshake {
+    }
+    let shaken = conn.deadline.bound(shake(&conn, stream, way.protocols)).await;
+    if let Some(Some(stream)) = shaken {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             serve_http2(guest, conn, stream).await;
         } else {

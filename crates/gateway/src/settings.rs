@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::Name;
+use domain::certificate::ClientAuthMode;
 use serde::{Deserialize, Serialize};
 
 use crate::proxies::{Network, Says};
+use crate::tls::Sealing;
 
 /// The settings of a node; in a file, the table `[gateway]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -18,7 +20,11 @@ pub struct Settings {
     /// Where the same is served over TLS; nowhere if absent.
     pub listen_tls: Option<SocketAddr>,
     /// The certificate for it; without one, a development certificate is made in the data directory.
+    ///
+    /// Its files are read again when they change. Hosts with a certificate of the control plane are shown that one.
     pub certificate: Option<Certificate>,
+    /// What clients have to show where the node's own certificate is shown; nothing if absent.
+    pub client_certificates: Option<ClientCertificates>,
     /// The environment whose routes and keys the node serves.
     pub environment: Name,
     /// Threads that serve, each with its own connections; 0 takes one per core of the machine.
@@ -34,6 +40,36 @@ pub struct Settings {
     pub trusted_header: Says,
     /// What is refused because it is too much.
     pub limits: Limits,
+    /// Opens the private keys of snapshots; told by the program, not set.
+    #[serde(skip)]
+    pub sealing: Sealing,
+}
+
+/// What clients have to show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCertificates {
+    /// The authorities (PEM) that may have signed their certificates; read again when the file changes.
+    pub authorities: PathBuf,
+    /// Whether they have to.
+    #[serde(default)]
+    pub mode: ClientAuthMode,
+    /// Tell upstreams the certificate as `Client-Cert` (RFC 9440).
+    #[serde(default)]
+    pub forward: bool,
+}
+
+/// What is spoken on a listener.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocols {
+    /// HTTP/1.1 and HTTP/2, as the client likes.
+    #[default]
+    Http,
+    /// HTTP/1.1 only.
+    Http1,
+    /// HTTP/2 only.
+    Http2,
 }
 
 /// The certificate a node shows.
@@ -86,6 +122,7 @@ impl Default for Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             listen_tls: None,
             certificate: None,
+            client_certificates: None,
             environment: "sandbox".parse().expect("a valid name"),
             cores: 0,
             observable: true,
@@ -93,6 +130,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             trusted_header: Says::default(),
             limits: Limits::default(),
+            sealing: Sealing::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,15 +16,16 @@ use serde::Serialize;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
+use tokio::time::MissedTickBehavior;
 use tokio_rustls::TlsConnector;
 
 use crate::causes::chain;
-use crate::compile::{Compiled, compile};
+use crate::compile::{Compiled, Rejected, compile};
 use crate::core::Core;
 use crate::node::{Node, Rejection, Status};
-use crate::serve::{Doors, Signals, bind, check_free, drained, run};
-use crate::settings::Settings;
-use crate::tls;
+use crate::serve::{Door, Signals, Way, bind, check_free, drained, run};
+use crate::settings::{Protocols, Settings};
+use crate::tls::{self, Files, Kit, LOOK, Shelf, Shown};
 
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +81,7 @@ pub struct Gateway {
 /// first other one, requests are answered with `not_ready`.
 pub fn start(
     settings: Settings,
-    data: &std::path::Path,
+    data: &Path,
     mut records: Records,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<Gateway, Error> {
@@ -88,21 +90,9 @@ pub fn start(
         cores => cores,
     };
     let connectors = tls::connectors(settings.upstream_roots.as_deref())?;
-    let (plain, plain_address) = listen(settings.listen, cores)?;
-    let mut addresses = Addresses {
-        plain: plain_address,
-        tls: None,
-    };
-    let mut tls: Vec<Option<_>> = (0..cores).map(|_| None).collect();
-    if let Some(address) = settings.listen_tls {
-        let acceptor = tls::acceptor(&certificate(&settings, data)?)?;
-        let (listeners, address) = listen(address, cores)?;
-        addresses.tls = Some(address);
-        tls = listeners
-            .into_iter()
-            .map(|listener| Some((listener, acceptor.clone())))
-            .collect();
-    }
+    let kit = Kit::new(settings.sealing.clone());
+    let (files, own) = own_certificate(&settings, data, &kit)?;
+    let (doors, addresses) = doors(&settings, cores)?;
     let recorders = (0..cores).map(|_| (records.recorder)()).collect();
     let node = Arc::new(Node::new(recorders, records.log));
     let settings = Arc::new(settings);
@@ -116,24 +106,26 @@ pub fn start(
             .map(|count| (count.subscription, count))
             .collect(),
         compiled: watch::Sender::new(None),
+        kit,
+        files,
+        own_certificate: watch::Sender::new(own.map(Arc::new)),
     };
-    let compiled = keeper.compiled.subscribe();
+    let signals = Signals {
+        compiled: keeper.compiled.subscribe(),
+        own_certificate: keeper.own_certificate.subscribe(),
+        draining: drained.clone(),
+    };
     let mut snapshots = snapshots;
     keeper.take(&snapshots.borrow_and_update().clone());
-    let mut threads = vec![keeper.spawn(snapshots, drained.clone())?];
-    for (index, (plain, tls)) in plain.into_iter().zip(tls).enumerate() {
-        let doors = Doors { plain, tls };
-        let signals = Signals {
-            compiled: compiled.clone(),
-            draining: drained.clone(),
-        };
+    let mut threads = vec![keeper.spawn(snapshots, drained)?];
+    for (index, doors) in doors.into_iter().enumerate() {
         let seed = Seed {
             index,
             settings: Arc::clone(&settings),
             node: Arc::clone(&node),
             connectors: connectors.clone(),
         };
-        threads.push(seed.spawn(doors, signals)?);
+        threads.push(seed.spawn(doors, signals.clone())?);
     }
     Ok(Gateway {
         addresses,
@@ -143,14 +135,42 @@ pub fn start(
     })
 }
 
-fn certificate(
+/// The node's own certificate and its files; none where no TLS is served.
+fn own_certificate(
     settings: &Settings,
-    data: &std::path::Path,
-) -> Result<crate::settings::Certificate, tls::Error> {
-    settings
-        .certificate
-        .clone()
-        .map_or_else(|| tls::development(&data.join("tls")), Ok)
+    data: &Path,
+    kit: &Kit,
+) -> Result<(Option<Files>, Option<Shown>), tls::Error> {
+    if settings.listen_tls.is_none() {
+        return Ok((None, None));
+    }
+    let mut files = Files::of(settings, data)?;
+    let own = files.read(kit)?;
+    Ok((Some(files), Some(own)))
+}
+
+/// The listeners of each core, and where they are.
+fn doors(settings: &Settings, cores: usize) -> Result<(Vec<Vec<Door>>, Addresses), Error> {
+    let mut doors: Vec<Vec<Door>> = (0..cores).map(|_| Vec::new()).collect();
+    let mut open = |address, way| {
+        let (listeners, address) = listen(address, cores)?;
+        for (doors, listener) in doors.iter_mut().zip(listeners) {
+            doors.push(Door { listener, way });
+        }
+        Ok::<_, Error>(address)
+    };
+    let way = |tls| Way {
+        tls,
+        protocols: Protocols::default(),
+    };
+    let addresses = Addresses {
+        plain: open(settings.listen, way(false))?,
+        tls: settings
+            .listen_tls
+            .map(|address| open(address, way(true)))
+            .transpose()?,
+    };
+    Ok((doors, addresses))
 }
 
 /// One listener per core on the same address; the kernel spreads connections over them.
@@ -175,7 +195,7 @@ struct Seed {
 }
 
 impl Seed {
-    fn spawn(self, doors: Doors, signals: Signals) -> Result<JoinHandle<()>, Error> {
+    fn spawn(self, doors: Vec<Door>, signals: Signals) -> Result<JoinHandle<()>, Error> {
         let name = format!("gateway-{}", self.index);
         let body = move || {
             let runtime = Builder::new_current_thread().enable_all().build();
@@ -204,6 +224,9 @@ struct Keeper {
     node: Arc<Node>,
     counts: HashMap<SubscriptionId, QuotaCount>,
     compiled: watch::Sender<Option<Arc<Compiled>>>,
+    kit: Kit,
+    files: Option<Files>,
+    own_certificate: watch::Sender<Option<Arc<Shown>>>,
 }
 
 impl Keeper {
@@ -213,6 +236,8 @@ impl Keeper {
         draining: watch::Receiver<bool>,
     ) -> Result<JoinHandle<()>, Error> {
         let follow = async move {
+            let mut looks = tokio::time::interval(LOOK);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     changed = snapshots.changed() => {
@@ -224,11 +249,12 @@ impl Keeper {
                         let snapshot = snapshots.borrow_and_update().clone();
                         self.take(&snapshot);
                     }
+                    _ = looks.tick() => self.look(),
                     () = drained(draining.clone()) => return,
                 }
             }
         };
-        let body = move || match Builder::new_current_thread().build() {
+        let body = move || match Builder::new_current_thread().enable_time().build() {
             Ok(runtime) => runtime.block_on(follow),
             Err(error) => tracing::error!(%error, "new snapshots cannot be followed"),
         };
@@ -248,7 +274,7 @@ impl Keeper {
             return;
         }
         let began = Instant::now();
-        match compile(snapshot, &self.settings.environment, before.as_deref()) {
+        match self.compile(snapshot, before.as_deref()) {
             Ok(compiled) => {
                 self.restore(before.as_deref(), &compiled);
                 let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -268,6 +294,31 @@ impl Keeper {
                     reason,
                 };
                 self.node.change(|status| status.rejected = Some(rejection));
+            }
+        }
+    }
+
+    fn compile(&self, snapshot: &Snapshot, before: Option<&Compiled>) -> Result<Compiled, Rejected> {
+        let mut compiled = compile(snapshot, &self.settings.environment, before)?;
+        let shelf = Shelf::compile(snapshot, &self.kit, before.map(|before| &before.shelf));
+        compiled.shelf =
+            shelf.map_err(|(certificate, source)| Rejected::Certificate { certificate, source })?;
+        Ok(compiled)
+    }
+
+    /// Reads the node's own certificate again if its files have changed; one that cannot be used leaves the old one.
+    fn look(&mut self) {
+        let Some(files) = self.files.as_mut().filter(|files| files.have_changed()) else {
+            return;
+        };
+        match files.read(&self.kit) {
+            Ok(own) => {
+                tracing::info!("the node's certificate was read again");
+                self.own_certificate.send_replace(Some(Arc::new(own)));
+            }
+            Err(error) => {
+                let reason = chain(&error);
+                tracing::error!(%reason, "the files of the certificate have changed but cannot be used");
             }
         }
     }

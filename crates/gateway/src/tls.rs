@@ -1,17 +1,29 @@
 //! TLS on both sides: certificates, roots, protocols.
 
+mod files;
+mod handshake;
+mod shelf;
+mod shown;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::TlsConnector;
 
 use crate::settings::Certificate;
+
+pub(crate) use files::{Files, LOOK};
+pub(crate) use handshake::shake;
+pub(crate) use shelf::Shelf;
+pub use shelf::Unusable;
+pub use shown::Sealing;
+pub(crate) use shown::{Asks, ClientCertificate, Kit, Shown};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -34,29 +46,27 @@ pub enum Error {
         #[source]
         source: rustls_pki_types::pem::Error,
     },
+    /// A file holds something else than it should.
+    #[error("{}", .path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: pki::Error,
+    },
+    /// A certificate, its key or its authorities.
+    #[error(transparent)]
+    Pki(pki::Error),
     /// Certificate and key do not fit together.
     #[error("the certificate cannot be used")]
     Certificate(#[source] rustls::Error),
+    /// Certificates of clients cannot be checked against the authorities.
+    #[error("the authorities for clients cannot be used")]
+    Verifier(#[source] rustls::server::VerifierBuilderError),
     /// No development certificate could be made.
     #[error("making a development certificate")]
     Development(#[source] rcgen::Error),
-}
-
-/// How clients are served; HTTP/2 and HTTP/1.1 by ALPN.
-pub(crate) fn acceptor(certificate: &Certificate) -> Result<TlsAcceptor, Error> {
-    let chain = certificates(&certificate.chain)?;
-    let key = PrivateKeyDer::from_pem_file(&certificate.key).map_err(|source| Error::Pem {
-        path: certificate.key.clone(),
-        source,
-    })?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(Error::Certificate)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(Error::Certificate)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// How upstreams with HTTP/1.1 and with HTTP/2 are called.

@@ -12,7 +12,7 @@ use events::pump::PumpSettings;
 use events::sink::ShipSettings;
 use events::{Log, Pump, Sink, WhenFull};
 use gateway::feed::{self, HttpSink};
-use gateway::{Gateway, Records, Status};
+use gateway::{Gateway, Records, Sealing, Status};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -33,6 +33,7 @@ pub(super) struct Node {
     log: Arc<Log>,
     pump: Arc<Pump>,
     copy: PathBuf,
+    sealing: Sealing,
     stop: Stop,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -72,6 +73,7 @@ impl Node {
             log,
             pump,
             copy,
+            sealing: settings.gateway.sealing.clone(),
             stop: Stop::new(),
             tasks: Vec::new(),
         })
@@ -105,6 +107,7 @@ impl Node {
     pub(super) async fn follow(&mut self, plane: &Plane) -> Result<(), Error> {
         let mut built = plane.snapshots(&self.environment).await?;
         let token = plane.cluster_token().to_owned();
+        self.sealing.trust(&token);
         let (copy, sender) = (self.copy.clone(), self.snapshots.clone());
         self.spawn(async move {
             loop {
@@ -147,6 +150,7 @@ impl Node {
                 "variable GATELINE_CLUSTER_TOKEN, or cluster.token_file",
             )
         })?;
+        self.sealing.trust(&token);
         self.snapshots
             .send_replace(feed::load(&self.copy, &token, &self.environment));
         let control = feed::Control::new(url, token, settings.cluster.roots.as_deref())

@@ -4,6 +4,7 @@
 
 mod bench;
 mod cancelling;
+mod certificates;
 mod changing;
 mod ending;
 mod faults;

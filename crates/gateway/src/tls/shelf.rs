@@ -1,0 +1,166 @@
+//! The certificates of a snapshot, by host.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::certificate::ClientAuthMode;
+use domain::id::CertificateId;
+use domain::snapshot::{self, Snapshot};
+use rustls::ServerConfig;
+
+use super::Error;
+use super::shown::{Asks, Kit, Shown};
+
+/// Why a certificate of a snapshot cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// The node does not know the cluster's token, so it cannot open private keys.
+    #[error("its private key is sealed and this node has no cluster token")]
+    NoToken,
+    /// A certificate, its key or its authorities.
+    #[error(transparent)]
+    Tls(#[from] Error),
+    /// Two certificates are for one host.
+    #[error("`{host}` has another certificate already")]
+    Twice {
+        /// The host.
+        host: String,
+    },
+}
+
+/// What is shown to whom.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    exact: HashMap<Box<str>, Arc<Shown>>,
+    /// By what follows `*.`.
+    wildcards: HashMap<Box<str>, Arc<Shown>>,
+    kept: HashMap<CertificateId, (i64, Arc<Shown>)>,
+    /// For ACME servers that open TLS connections, by host.
+    challenges: HashMap<Box<str>, Arc<ServerConfig>>,
+    /// For ACME servers that ask over HTTP, by token: host and answer.
+    answers: HashMap<Box<str>, (Box<str>, Arc<str>)>,
+    /// Whether any host asks for certificates of clients.
+    asks: bool,
+}
+
+impl Shelf {
+    /// Reads the certificates of a snapshot; those that have not changed are taken from `previous`.
+    pub(crate) fn compile(
+        snapshot: &Snapshot,
+        kit: &Kit,
+        previous: Option<&Self>,
+    ) -> Result<Self, (String, Unusable)> {
+        let mut shelf = Self::default();
+        for certificate in &snapshot.certificates {
+            shelf
+                .add(certificate, kit, previous)
+                .map_err(|why| (certificate.id.to_string(), why))?;
+        }
+        for challenge in &snapshot.challenges {
+            match challenge {
+                snapshot::Challenge::Http {
+                    host,
+                    token,
+                    key_authorization,
+                } => {
+                    let answer = (host.as_str().into(), key_authorization.as_str().into());
+                    shelf.answers.insert(token.as_str().into(), answer);
+                }
+                snapshot::Challenge::TlsAlpn {
+                    host,
+                    chain,
+                    sealed_key,
+                } => {
+                    let config = pair(kit, host, chain, sealed_key)
+                        .and_then(|pair| Ok(kit.challenge(pair)?))
+                        .map_err(|why| (format!("the challenge of {host}"), why))?;
+                    shelf.challenges.insert(host.as_str().into(), config);
+                }
+            }
+        }
+        kit.tidy();
+        Ok(shelf)
+    }
+
+    /// What is shown for a host in lower case: its own certificate, or that of all hosts beside it.
+    pub(crate) fn find(&self, host: &str) -> Option<&Arc<Shown>> {
+        if let Some(shown) = self.exact.get(host) {
+            return Some(shown);
+        }
+        let (_, parent) = host.split_once('.')?;
+        self.wildcards.get(parent)
+    }
+
+    /// Whether any host asks for certificates of clients.
+    pub(crate) const fn asks(&self) -> bool {
+        self.asks
+    }
+
+    /// What is asked for on a host that has a certificate here.
+    pub(crate) fn asked(&self, host: &str) -> Option<Option<&Arc<Asks>>> {
+        self.find(host).map(|shown| shown.asks.as_ref())
+    }
+
+    /// Whether a host lets nobody in without a certificate.
+    pub(crate) fn requires(&self, host: &str) -> bool {
+        let asks = self.asked(host).flatten();
+        asks.is_some_and(|asks| asks.mode == ClientAuthMode::Required)
+    }
+
+    /// What is shown to an ACME server that checks a host.
+    pub(crate) fn challenge(&self, host: &str) -> Option<&Arc<ServerConfig>> {
+        self.challenges.get(host)
+    }
+
+    /// What an ACME server is answered at a path; nothing if it is none of its paths.
+    pub(crate) fn answer(&self, host: &str, path: &str) -> Option<Arc<str>> {
+        if self.answers.is_empty() {
+            return None;
+        }
+        let token = path.strip_prefix("/.well-known/acme-challenge/")?;
+        let (of, answer) = self.answers.get(token)?;
+        (**of == *host).then(|| Arc::clone(answer))
+    }
+
+    fn add(
+        &mut self,
+        certificate: &snapshot::Certificate,
+        kit: &Kit,
+        previous: Option<&Self>,
+    ) -> Result<(), Unusable> {
+        let before = previous.and_then(|previous| previous.kept.get(&certificate.id));
+        let shown = match before {
+            Some((revision, shown)) if *revision == certificate.revision => Arc::clone(shown),
+            _ => {
+                let id = certificate.id.to_string();
+                let pair = pair(kit, &id, &certificate.chain, &certificate.sealed_key)?;
+                let client = certificate.client_auth.as_ref();
+                let client = client.map(|auth| (auth.mode, auth.forward, auth.authorities.as_str()));
+                Arc::new(kit.show(pair, client)?)
+            }
+        };
+        self.asks |= shown.asks.is_some();
+        for host in &certificate.hosts {
+            let (place, name) = match host.strip_prefix("*.") {
+                Some(parent) => (&mut self.wildcards, parent),
+                None => (&mut self.exact, host.as_str()),
+            };
+            if place.insert(name.into(), Arc::clone(&shown)).is_some() {
+                return Err(Unusable::Twice { host: host.clone() });
+            }
+        }
+        self.kept.insert(certificate.id, (certificate.revision, shown));
+        Ok(())
+    }
+}
+
+fn pair(
+    kit: &Kit,
+    context: &str,
+    chain: &str,
+    sealed_key: &str,
+) -> Result<Arc<rustls::sign::CertifiedKey>, Unusable> {
+    let seal = kit.sealing.key().ok_or(Unusable::NoToken)?;
+    let key = seal.open(context, sealed_key).map_err(Error::Pki)?;
+    Ok(pki::read(chain, &key).map_err(Error::Pki)?)
+}

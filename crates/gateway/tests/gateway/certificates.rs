@@ -1,0 +1,460 @@
+//! What is shown to clients, what they have to show, and how both change while a node runs.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+
+use domain::certificate::{ClientAuth, ClientAuthMode};
+use domain::id::CertificateId;
+use domain::snapshot;
+use gateway::settings::{Certificate, ClientCertificates};
+use pki::SealKey;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+
+use crate::bench::{Bench, Upstream, eventually, id};
+
+const TOKEN: &str = "glc_the-token-of-this-cluster";
+
+/// A certificate with its key, in PEM.
+#[derive(Clone)]
+struct Pair {
+    chain: String,
+    key: String,
+}
+
+impl Pair {
+    fn of(host: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
+        Self {
+            chain: made.cert.pem(),
+            key: made.signing_key.serialize_pem(),
+        }
+    }
+
+    fn write(&self, directory: &Path) -> Certificate {
+        let certificate = Certificate {
+            chain: directory.join("chain.pem"),
+            key: directory.join("key.pem"),
+        };
+        std::fs::write(&certificate.chain, &self.chain).unwrap();
+        std::fs::write(&certificate.key, &self.key).unwrap();
+        certificate
+    }
+
+    fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap()
+    }
+
+    /// As it stands in a snapshot.
+    fn entry(&self, number: u128, hosts: &[&str]) -> snapshot::Certificate {
+        let id = CertificateId::new(id(number));
+        snapshot::Certificate {
+            id,
+            revision: 1,
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            chain: self.chain.clone(),
+            sealed_key: SealKey::of(TOKEN).seal(&id.to_string(), &self.key).unwrap(),
+            client_auth: None,
+        }
+    }
+}
+
+/// An authority and a certificate that it has signed for a client.
+fn authority() -> (String, Pair) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let root = params.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let client = CertificateParams::new(["client.example".to_owned()]).unwrap();
+    let client = client.signed_by(&key, &issuer).unwrap();
+    let pair = Pair {
+        chain: client.pem(),
+        key: key.serialize_pem(),
+    };
+    (root, pair)
+}
+
+/// Trusts everybody: the tests look at what was shown.
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ED25519,
+            SignatureScheme::RSA_PSS_SHA256,
+        ]
+    }
+}
+
+/// A client over TLS.
+struct Secure(StreamOwned<ClientConnection, TcpStream>);
+
+impl Secure {
+    fn config(shown: Option<&Pair>) -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anybody));
+        let mut config = match shown {
+            None => builder.with_no_client_auth(),
+            Some(pair) => {
+                let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
+                builder.with_client_auth_cert(vec![pair.der()], key).unwrap()
+            }
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+
+    fn open(address: SocketAddr, host: &str, shown: Option<&Pair>) -> Self {
+        Self::open_with(address, host, Self::config(shown))
+    }
+
+    fn open_with(address: SocketAddr, host: &str, config: Arc<ClientConfig>) -> Self {
+        let connection = ClientConnection::new(config, host.to_owned().try_into().unwrap()).unwrap();
+        Self(StreamOwned::new(connection, TcpStream::connect(address).unwrap()))
+    }
+
+    /// The first line of the answer to a request; the TLS error if there is none.
+    fn get(&mut self, bench: &Bench, host: &str, head: &str) -> Result<String, std::io::Error> {
+        let key = &bench.key;
+        let text = format!("GET /shop/pets HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {key}\r\n{head}\r\n");
+        self.0.write_all(text.as_bytes())?;
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 1024];
+        while !bytes.windows(4).any(|four| four == b"\r\n\r\n") {
+            match self.0.read(&mut buffer)? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                length => bytes.extend_from_slice(&buffer[..length]),
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+
+    fn shown(&self) -> CertificateDer<'static> {
+        self.0.conn.peer_certificates().unwrap()[0].clone().into_owned()
+    }
+}
+
+/// What a host is shown.
+fn shown(address: SocketAddr, host: &str) -> CertificateDer<'static> {
+    let mut client = Secure::open(address, host, None);
+    client.0.conn.complete_io(&mut client.0.sock).unwrap();
+    client.shown()
+}
+
+fn bench(
+    upstream: &Upstream,
+    own: &Pair,
+    client: Option<(&str, ClientAuthMode)>,
+) -> (Bench, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let bench = Bench::with(&upstream.urls(), |settings, _| {
+        settings.listen_tls = Some("127.0.0.1:0".parse().unwrap());
+        settings.certificate = Some(own.write(directory.path()));
+        settings.client_certificates = client.map(|(root, mode)| {
+            let authorities = directory.path().join("clients.pem");
+            std::fs::write(&authorities, root).unwrap();
+            ClientCertificates {
+                authorities,
+                mode,
+                forward: true,
+            }
+        });
+        settings.sealing.trust(TOKEN);
+    });
+    (bench, directory)
+}
+
+fn tls(bench: &Bench) -> SocketAddr {
+    bench.gateway.as_ref().unwrap().addresses().tls.unwrap()
+}
+
+#[test]
+fn hosts_are_shown_their_certificates_and_changes_take_effect_at_once() {
+    let upstream = Upstream::simple();
+    let (own, exact, wild, newer) = (
+        Pair::of("own.example"),
+        Pair::of("api.example"),
+        Pair::of("*.example"),
+        Pair::of("api.example"),
+    );
+    let (bench, _directory) = bench(&upstream, &own, None);
+    let address = tls(&bench);
+    assert_eq!(shown(address, "api.example"), own.der());
+    bench.change(|snapshot| {
+        snapshot.certificates = vec![exact.entry(70, &["api.example"]), wild.entry(71, &["*.example"])];
+    });
+    let mut open = Secure::open(address, "api.example", None);
+    assert_eq!(open.get(&bench, "api.example", "").unwrap(), "HTTP/1.1 200 OK");
+    for (host, pair) in [
+        ("API.example", &exact),
+        ("b.example", &wild),
+        ("a.b.example", &own),
+        ("example", &own),
+    ] {
+        assert_eq!(shown(address, host), pair.der(), "{host}");
+    }
+    bench.change(|snapshot| {
+        let mut entry = newer.entry(70, &["api.example"]);
+        entry.revision = 2;
+        snapshot.certificates = vec![entry];
+    });
+    assert_eq!(shown(address, "api.example"), newer.der());
+    assert_eq!(shown(address, "b.example"), own.der());
+    assert_eq!(
+        open.get(&bench, "api.example", "").unwrap(),
+        "HTTP/1.1 200 OK",
+        "it goes on"
+    );
+    assert_eq!(open.shown(), exact.der());
+}
+
+#[test]
+fn a_snapshot_with_a_certificate_that_cannot_be_shown_is_rejected() {
+    let upstream = Upstream::simple();
+    let (own, one, other) = (
+        Pair::of("own.example"),
+        Pair::of("a.example"),
+        Pair::of("b.example"),
+    );
+    let (bench, _directory) = bench(&upstream, &own, None);
+    let mut strange = one.entry(70, &["a.example"]);
+    strange.sealed_key = SealKey::of("another")
+        .seal(&strange.id.to_string(), &one.key)
+        .unwrap();
+    let mut unpaired = one.entry(70, &["a.example"]);
+    unpaired.chain = other.chain.clone();
+    let twice = vec![one.entry(70, &["a.example"]), one.entry(71, &["a.example"])];
+    for (certificates, reason) in [
+        (vec![strange], "another cluster token"),
+        (vec![unpaired], "does not belong to the first certificate"),
+        (twice, "`a.example` has another certificate already"),
+    ] {
+        bench.send(|snapshot| snapshot.certificates = certificates);
+        let said = || {
+            let status = bench.gateway.as_ref().unwrap().status();
+            status
+                .rejected
+                .map(|rejected| rejected.reason)
+                .unwrap_or_default()
+        };
+        eventually(|| said().contains(reason));
+        assert_eq!(bench.get("/shop/pets").status, 200, "the old one is served");
+    }
+}
+
+#[test]
+fn the_nodes_own_files_are_read_again_when_they_change() {
+    let upstream = Upstream::simple();
+    let (first, second) = (Pair::of("own.example"), Pair::of("own.example"));
+    let (bench, directory) = bench(&upstream, &first, None);
+    let address = tls(&bench);
+    let mut open = Secure::open(address, "own.example", None);
+    assert_eq!(open.get(&bench, "own.example", "").unwrap(), "HTTP/1.1 200 OK");
+    assert_eq!(open.shown(), first.der());
+    std::fs::write(directory.path().join("key.pem"), "not a key").unwrap();
+    second.write(directory.path());
+    eventually(|| shown(address, "own.example") == second.der());
+    assert_eq!(
+        open.get(&bench, "own.example", "").unwrap(),
+        "HTTP/1.1 200 OK",
+        "it goes on"
+    );
+}
+
+#[test]
+fn clients_without_the_certificate_that_is_required_get_nothing() {
+    let upstream = Upstream::simple();
+    let ((root, good), (_, stranger)) = (authority(), authority());
+    let own = Pair::of("own.example");
+    let (bench, _directory) = bench(&upstream, &own, Some((&root, ClientAuthMode::Required)));
+    let address = tls(&bench);
+    for bad in [None, Some(&stranger)] {
+        let mut client = Secure::open(address, "own.example", bad);
+        assert!(client.get(&bench, "own.example", "").is_err());
+    }
+    assert!(upstream.received().is_empty());
+    let mut client = Secure::open(address, "own.example", Some(&good));
+    let head = "Client-Cert: :Zm9yZ2Vk:\r\nClient-Cert-Chain: :Zm9yZ2Vk:\r\n";
+    assert_eq!(
+        client.get(&bench, "own.example", head).unwrap(),
+        "HTTP/1.1 200 OK"
+    );
+    let received = upstream.last();
+    let told = received.fields.get("client-cert").unwrap();
+    let expected = base64_of(&good.der());
+    assert_eq!(told, format!(":{expected}:"));
+    assert_eq!(received.fields.get("client-cert-chain"), None);
+}
+
+#[test]
+fn nobody_but_the_gateway_says_what_a_client_has_shown() {
+    let upstream = Upstream::simple();
+    let bench = Bench::new(&upstream.urls());
+    let head = "Client-Cert: :Zm9yZ2Vk:\r\nClient-Cert-Chain: :Zm9yZ2Vk:\r\n";
+    assert_eq!(bench.call("GET", "/shop/pets", head, "").status, 200);
+    let fields = upstream.last().fields;
+    assert_eq!(
+        (fields.get("client-cert"), fields.get("client-cert-chain")),
+        (None, None)
+    );
+}
+
+#[test]
+fn a_connection_is_good_only_for_hosts_that_ask_for_the_same() {
+    let upstream = Upstream::simple();
+    let (root, good) = authority();
+    let (own, strict) = (Pair::of("own.example"), Pair::of("strict.example"));
+    let (bench, _directory) = bench(&upstream, &own, None);
+    let address = tls(&bench);
+    bench.change(|snapshot| {
+        let mut entry = strict.entry(70, &["strict.example"]);
+        entry.client_auth = Some(ClientAuth {
+            mode: ClientAuthMode::Required,
+            authorities: root.clone(),
+            forward: false,
+        });
+        snapshot.certificates = vec![entry];
+    });
+    let mut anonymous = Secure::open(address, "own.example", None);
+    assert_eq!(
+        anonymous.get(&bench, "own.example", "").unwrap(),
+        "HTTP/1.1 200 OK"
+    );
+    let misdirected = "HTTP/1.1 421 Misdirected Request";
+    assert_eq!(anonymous.get(&bench, "strict.example", "").unwrap(), misdirected);
+    let mut known = Secure::open(address, "strict.example", Some(&good));
+    assert_eq!(
+        known.get(&bench, "strict.example", "").unwrap(),
+        "HTTP/1.1 200 OK"
+    );
+    assert_eq!(upstream.last().fields.get("client-cert"), None, "not configured");
+    let mut known = Secure::open(address, "strict.example", Some(&good));
+    assert_eq!(known.get(&bench, "own.example", "").unwrap(), misdirected);
+    let answer = {
+        let mut plain = bench.connect();
+        let key = &bench.key;
+        let text = format!("GET /shop/pets HTTP/1.1\r\nHost: strict.example\r\nX-API-Key: {key}\r\n\r\n");
+        plain.send(text.as_bytes());
+        plain.answer()
+    };
+    assert_eq!(answer.problem(), "421 misdirected_request");
+}
+
+#[test]
+fn a_session_does_not_go_on_where_another_certificate_is_asked_for() {
+    let upstream = Upstream::simple();
+    let (root, _) = authority();
+    let own = Pair::of("own.example");
+    let host = Pair::of("api.example");
+    let (bench, _directory) = bench(&upstream, &own, None);
+    let address = tls(&bench);
+    bench.change(|snapshot| snapshot.certificates = vec![host.entry(70, &["api.example"])]);
+    let config = Secure::config(None);
+    for kind in [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed] {
+        let mut client = Secure::open_with(address, "api.example", Arc::clone(&config));
+        assert_eq!(client.get(&bench, "api.example", "").unwrap(), "HTTP/1.1 200 OK");
+        assert_eq!(client.0.conn.handshake_kind(), Some(kind));
+    }
+    bench.change(|snapshot| {
+        let mut entry = host.entry(70, &["api.example"]);
+        entry.revision = 2;
+        entry.client_auth = Some(ClientAuth {
+            mode: ClientAuthMode::Required,
+            authorities: root.clone(),
+            forward: false,
+        });
+        snapshot.certificates = vec![entry];
+    });
+    let mut client = Secure::open_with(address, "api.example", config);
+    assert!(client.get(&bench, "api.example", "").is_err());
+}
+
+#[test]
+fn acme_servers_find_what_they_look_for() {
+    let upstream = Upstream::simple();
+    let (own, check) = (Pair::of("own.example"), Pair::of("api.example"));
+    let (bench, _directory) = bench(&upstream, &own, None);
+    let address = tls(&bench);
+    bench.change(|snapshot| {
+        snapshot.challenges = vec![
+            snapshot::Challenge::Http {
+                host: "api.example".to_owned(),
+                token: "abc".to_owned(),
+                key_authorization: "abc.def".to_owned(),
+            },
+            snapshot::Challenge::TlsAlpn {
+                host: "api.example".to_owned(),
+                chain: check.chain.clone(),
+                sealed_key: SealKey::of(TOKEN).seal("api.example", &check.key).unwrap(),
+            },
+        ];
+    });
+    let ask = |host: &str| {
+        let mut client = bench.connect();
+        let text = format!("GET /.well-known/acme-challenge/abc HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        client.send(text.as_bytes());
+        client.answer()
+    };
+    let answer = ask("api.example");
+    assert_eq!((answer.status, answer.text()), (200, "abc.def"));
+    assert_eq!(ask("other.example").status, 404);
+    let mut config = (*Secure::config(None)).clone();
+    config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+    let mut client = Secure::open_with(address, "api.example", Arc::new(config));
+    client.0.conn.complete_io(&mut client.0.sock).unwrap();
+    assert_eq!(client.shown(), check.der());
+    assert_eq!(client.0.conn.alpn_protocol(), Some(&b"acme-tls/1"[..]));
+    assert_eq!(
+        shown(address, "api.example"),
+        own.der(),
+        "HTTP is not served with it"
+    );
+}
+
+fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

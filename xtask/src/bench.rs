@@ -15,7 +15,7 @@ use domain::id::{
 };
 use domain::offer::RateLimit;
 use domain::snapshot::{Application, FORMAT, Key, Operation, Plan, Policy, Route, Subscription, Upstream};
-use domain::traffic::{Target, Timeouts, UpstreamProtocol};
+use domain::traffic::{Target, UpstreamSpec};
 use domain::{Name, Snapshot, key};
 use serde_json::json;
 
@@ -42,14 +42,14 @@ fn snapshot(upstream: &str, is_open: bool) -> (Snapshot, String) {
         revision: 1,
         upstreams: vec![Upstream {
             id: UpstreamId::new(uuid(1, 0)),
-            targets: vec![Target {
-                url: format!("http://{upstream}/v1"),
-                weight: 1,
-            }],
-            protocol: UpstreamProtocol::Http1,
-            timeouts: Timeouts::default(),
-            idle_connections_max: 1024,
-            preserve_host: true,
+            spec: UpstreamSpec {
+                idle_connections_max: 1024,
+                preserve_host: true,
+                ..UpstreamSpec::new(
+                    "bench".parse().expect("a valid name"),
+                    vec![Target::new(format!("http://{upstream}/v1"))],
+                )
+            },
         }],
         routes: vec![route(is_open)],
         plans: vec![Plan {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use domain::catalog::Stage;
 use domain::id::{ApiId, OperationId, ProductId, UpstreamId, VersionId};
 use domain::snapshot::{self, FORMAT, Snapshot};
-use domain::traffic::{Policy, Upstream};
+use domain::traffic::{Policy, Upstream, UpstreamSpec};
 use domain::{Name, Timestamp};
 use serde_json::json;
 use store::Tx;
@@ -288,14 +288,12 @@ async fn plans(tx: &mut Tx, applications: &[snapshot::Application]) -> Result<Ve
 }
 
 fn upstream(upstream: Upstream) -> snapshot::Upstream {
-    let spec = upstream.spec;
     snapshot::Upstream {
         id: upstream.id,
-        targets: spec.targets,
-        protocol: spec.protocol,
-        timeouts: spec.timeouts,
-        idle_connections_max: spec.idle_connections_max,
-        preserve_host: spec.preserve_host,
+        spec: UpstreamSpec {
+            managed_by: None,
+            ..upstream.spec
+        },
     }
 }
 

@@ -27,6 +27,7 @@ pub mod session;
 pub mod snapshot;
 pub mod time;
 pub mod traffic;
+pub mod upstream;
 pub mod usage;
 pub mod work;
 

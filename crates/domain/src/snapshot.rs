@@ -17,7 +17,7 @@ use crate::id::{
     SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit};
-use crate::traffic::{Target, Timeouts, UpstreamProtocol};
+use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -105,16 +105,8 @@ pub enum Challenge {
 pub struct Upstream {
     /// Its id.
     pub id: UpstreamId,
-    /// Its addresses, at least one.
-    pub targets: Vec<Target>,
-    /// What is spoken to it.
-    pub protocol: UpstreamProtocol,
-    /// How long to wait for it.
-    pub timeouts: Timeouts,
-    /// Idle connections kept per core.
-    pub idle_connections_max: u32,
-    /// Send the client's `Host` on.
-    pub preserve_host: bool,
+    /// What it is and how it is asked.
+    pub spec: UpstreamSpec,
 }
 
 /// How requests find a version.

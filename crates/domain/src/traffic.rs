@@ -1,113 +1,13 @@
 //! How traffic flows: upstreams and their targets, routes, policies.
 
-use crate::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId, WorkspaceId};
+use crate::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The HTTP version spoken to an upstream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum UpstreamProtocol {
-    /// HTTP/1.1.
-    #[default]
-    Http1,
-    /// HTTP/2: by ALPN on TLS, with prior knowledge (h2c) otherwise.
-    Http2,
-}
-
-/// One address of an upstream.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Target {
-    /// `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`.
-    #[schema(max_length = 2000)]
-    pub url: String,
-    /// Share of the traffic in relation to the other targets: 1 to 1000.
-    #[serde(default = "one")]
-    #[schema(minimum = 1, maximum = 1000)]
-    pub weight: u32,
-}
-
-const fn one() -> u32 {
-    1
-}
-
-/// How long parts of a call may take, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Timeouts {
-    /// To open a connection, TLS included.
-    #[schema(minimum = 1, maximum = 600_000)]
-    pub connect_ms: u32,
-    /// From the request sent to the head of the answer.
-    #[schema(minimum = 1, maximum = 3_600_000)]
-    pub answer_ms: u32,
-    /// Between two pieces of a body, either way.
-    #[schema(minimum = 1, maximum = 3_600_000)]
-    pub idle_ms: u32,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            connect_ms: 2_000,
-            answer_ms: 30_000,
-            idle_ms: 60_000,
-        }
-    }
-}
-
-/// The editable part of an [`Upstream`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct UpstreamSpec {
-    /// Unique in the organization.
-    pub name: Name,
-    /// Where it is: 1 to 64 addresses, taken in turn by weight.
-    #[schema(min_items = 1, max_items = 64)]
-    pub targets: Vec<Target>,
-    /// What is spoken to it.
-    #[serde(default)]
-    pub protocol: UpstreamProtocol,
-    /// How long to wait for it.
-    #[serde(default)]
-    pub timeouts: Timeouts,
-    /// Idle connections kept per core: 0 to 1024.
-    #[serde(default = "idle_connections")]
-    #[schema(maximum = 1024)]
-    pub idle_connections_max: u32,
-    /// Send the client's `Host` on instead of the target's.
-    #[serde(default)]
-    pub preserve_host: bool,
-    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub managed_by: Option<Name>,
-}
-
-const fn idle_connections() -> u32 {
-    64
-}
-
-/// The service behind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Upstream {
-    /// Its id.
-    pub id: UpstreamId,
-    /// The tenant it belongs to.
-    pub organization_id: OrganizationId,
-    /// The team it belongs to.
-    pub workspace_id: WorkspaceId,
-    /// The editable part.
-    #[serde(flatten)]
-    pub spec: UpstreamSpec,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
-    /// Counts its changes; the ETag.
-    pub revision: i64,
-}
+pub use crate::upstream::{
+    Algorithm, Balancing, HashOn, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamSpec,
+};
 
 /// The editable part of a [`Route`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

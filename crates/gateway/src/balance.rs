@@ -1,81 +1,313 @@
-//! Takes the targets of an upstream in turn, by weight.
+//! Chooses the target of a call.
+//!
+//! Which targets may be taken is looked at only when something has changed ([`View`]); a call then costs a few
+//! reads and writes of this core's own cells. Cores choose for themselves, so that "in turn" and "fewest calls"
+//! are meant per core.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use domain::Name;
+use domain::traffic::Algorithm;
+
 use crate::compile::Upstream;
-use crate::pool::Pool;
-use crate::target::{Endpoint, Target};
+use crate::group::Member;
+use crate::health::Health;
+use crate::pool::{Pool, Pools};
+use crate::target::Target;
+
+use self::view::{Level, Standing, View};
+
+pub(crate) mod hash;
+mod load;
+mod rules;
+mod view;
+
+pub(crate) use self::load::Load;
+pub(crate) use self::rules::Rules;
+
+/// How often two targets are drawn before all are looked at.
+const DRAWS_MAX: u32 = 4;
+/// A cost is worth leaving the weights for if it is lower by a quarter.
+const CHEAPER: f64 = 1.25;
 
 /// The targets of one upstream, with this core's connections to them.
 #[derive(Debug)]
 pub(crate) struct Balancer {
-    choices: Vec<Choice>,
+    upstream: Arc<Upstream>,
+    pools: Rc<Pools>,
+    zone: Option<Name>,
+    /// The target, where there is nothing to choose.
+    only: Option<Rc<Choice>>,
+    seen: RefCell<Seen>,
 }
 
+/// The targets as this core last saw them.
+#[derive(Debug, Default)]
+struct Seen {
+    generation: Option<u64>,
+    choices: Vec<Rc<Choice>>,
+    view: View,
+}
+
+/// A target, with this core's connections to it.
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) target: Arc<Target>,
     pub(crate) pool: Rc<Pool>,
-    weight: i64,
+    pub(crate) health: Arc<Health>,
+    weight: u32,
+    priority: u8,
+    is_near: bool,
+    hash: u64,
     credit: Cell<i64>,
 }
 
 impl Balancer {
-    pub(crate) fn new(upstream: &Upstream, mut pool: impl FnMut(&Endpoint) -> Rc<Pool>) -> Self {
-        let choices = upstream.targets.iter().map(|(target, weight)| {
-            let pool = pool(&target.endpoint);
-            pool.set_idle_max(upstream.idle_connections_max);
-            Choice {
-                target: Arc::clone(target),
-                pool,
-                weight: i64::from(*weight),
-                credit: Cell::new(0),
+    pub(crate) fn new(upstream: Arc<Upstream>, pools: Rc<Pools>, zone: Option<Name>) -> Self {
+        let mut balancer = Self {
+            upstream,
+            pools,
+            zone,
+            only: None,
+            seen: RefCell::default(),
+        };
+        if balancer.upstream.is_fixed
+            && let [only] = balancer.upstream.group.members().as_slice()
+        {
+            balancer.only = Some(Rc::new(balancer.choice(only)));
+        }
+        balancer
+    }
+
+    pub(crate) const fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    /// A target that was not tried before if there is one, and of those one that this core could reach when it
+    /// last tried; none if none is healthy.
+    pub(crate) fn next(&self, key: Option<u64>, tried: &[Rc<Choice>]) -> Option<Rc<Choice>> {
+        if let Some(only) = &self.only {
+            return Some(Rc::clone(only));
+        }
+        let now_ms = self.pools.now_ms();
+        let generation = self.upstream.group.generation();
+        let mut seen = self.seen.borrow_mut();
+        if seen.generation != Some(generation) || now_ms >= seen.view.until_ms {
+            self.look(&mut seen, generation, now_ms);
+        }
+        let Seen { choices, view, .. } = &*seen;
+        if let ([only], [_]) = (choices.as_slice(), view.levels.as_slice()) {
+            return Some(Rc::clone(only));
+        }
+        let is_new = |choice: &Rc<Choice>| !tried.iter().any(|tried| Rc::ptr_eq(tried, choice));
+        let pick = |is_good: &dyn Fn(&Rc<Choice>) -> bool| self.pick(view, choices, key, is_good);
+        let chosen = pick(&|choice| is_new(choice) && !choice.pool.is_down())
+            .or_else(|| pick(&is_new))
+            .or_else(|| pick(&|_| true))?;
+        Some(Rc::clone(&choices[chosen]))
+    }
+
+    /// Targets that may be taken at the moment.
+    pub(crate) fn len(&self) -> usize {
+        if self.only.is_some() {
+            return 1;
+        }
+        self.seen.borrow().choices.len()
+    }
+
+    fn look(&self, seen: &mut Seen, generation: u64, now_ms: u64) {
+        if seen.generation != Some(generation) {
+            let members = self.upstream.group.members();
+            let is_same = members.len() == seen.choices.len()
+                && members.iter().zip(&seen.choices).all(|(member, choice)| {
+                    Arc::ptr_eq(&member.target, &choice.target) && Arc::ptr_eq(&member.health, &choice.health)
+                });
+            if !is_same {
+                seen.choices = members
+                    .iter()
+                    .map(|member| Rc::new(self.choice(member)))
+                    .collect();
+            }
+            seen.generation = Some(generation);
+        }
+        let mut until_ms = u64::MAX;
+        let standings = seen.choices.iter().map(|choice| {
+            let ejected_until_ms = choice.health.ejected_until_ms();
+            if ejected_until_ms > now_ms {
+                until_ms = until_ms.min(ejected_until_ms);
+            }
+            Standing {
+                weight: choice.weight,
+                priority: choice.priority,
+                is_near: choice.is_near,
+                is_healthy: choice.health.is_healthy(now_ms),
+                since_ms: choice.health.since_ms(),
             }
         });
-        Self {
-            choices: choices.collect(),
+        let standings: Vec<_> = standings.collect();
+        seen.view = View::new(&standings, &self.upstream.rules, now_ms, until_ms);
+    }
+
+    fn choice(&self, member: &Member) -> Choice {
+        let endpoint = &member.target.endpoint;
+        Choice {
+            target: Arc::clone(&member.target),
+            pool: self.pools.of(&self.upstream, endpoint),
+            health: Arc::clone(&member.health),
+            weight: member.weight,
+            priority: member.priority,
+            is_near: self.zone.is_some() && self.zone == member.zone,
+            hash: hash::of(&member.target.name()),
+            credit: Cell::new(0),
         }
     }
 
-    pub(crate) fn pools(&self) -> impl Iterator<Item = &Rc<Pool>> {
-        self.choices.iter().map(|choice| &choice.pool)
-    }
-
-    pub(crate) const fn len(&self) -> usize {
-        self.choices.len()
-    }
-
-    /// The next target; one that could not be reached a moment ago only if that is true of all.
-    ///
-    /// Smooth weighted round-robin: each gets its share without being taken several times in a row.
-    pub(crate) fn next(&self) -> &Choice {
-        if let [only] = self.choices.as_slice() {
-            return only;
-        }
-        let all_down = self.choices.iter().all(|choice| choice.pool.is_down());
-        let candidates = || {
-            self.choices
-                .iter()
-                .filter(|choice| all_down || !choice.pool.is_down())
+    /// The place of a target that is good, in the level that is drawn or else in another one.
+    fn pick(
+        &self,
+        view: &View,
+        choices: &[Rc<Choice>],
+        key: Option<u64>,
+        is_good: &dyn Fn(&Rc<Choice>) -> bool,
+    ) -> Option<usize> {
+        let first = match view.levels.as_slice() {
+            [] => return None,
+            [_] => 0,
+            levels => {
+                let drawn = key.unwrap_or_else(|| self.pools.random()) % 1000;
+                levels.iter().position(|level| drawn < level.below)?
+            }
         };
-        let mut total = 0;
-        for choice in candidates() {
-            choice.credit.set(choice.credit.get() + choice.weight);
-            total += choice.weight;
-        }
-        // Of equal ones the first.
-        let chosen = candidates()
-            .reduce(|best, choice| {
-                if choice.credit.get() > best.credit.get() {
-                    choice
-                } else {
-                    best
-                }
-            })
-            .expect("an upstream has a target");
-        chosen.credit.set(chosen.credit.get() - total);
-        chosen
+        let order = (first..view.levels.len()).chain(0..first);
+        order.into_iter().find_map(|index| {
+            let level = Members {
+                level: &view.levels[index],
+                choices,
+                is_good,
+                now_ms: self.pools.now_ms(),
+            };
+            let rules = &self.upstream.rules;
+            match (rules.algorithm, key) {
+                (Algorithm::P2cEwma, _) => level.cheaper_of_two(|| self.pools.random()),
+                (Algorithm::RoundRobin, _) => level.in_turn(|_| true),
+                (Algorithm::LeastRequests, _) => level.least_busy(),
+                (Algorithm::ConsistentHash, Some(key)) => level.nearest(key, rules.hash_load_max_percent),
+                (Algorithm::Random | Algorithm::ConsistentHash, _) => level.any(|| self.pools.random()),
+            }
+        })
     }
 }
+
+/// The targets of one level while one is chosen.
+struct Members<'a> {
+    level: &'a Level,
+    choices: &'a [Rc<Choice>],
+    is_good: &'a dyn Fn(&Rc<Choice>) -> bool,
+    now_ms: u64,
+}
+
+impl Members<'_> {
+    /// Places in the level of what is good.
+    fn good(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.level.places.len()).filter(|index| (self.is_good)(self.choice(*index)))
+    }
+
+    fn choice(&self, index: usize) -> &Rc<Choice> {
+        &self.choices[self.level.places[index]]
+    }
+
+    fn draw(&self, random: u64) -> usize {
+        self.level.at(random % self.level.total().max(1))
+    }
+
+    fn any(&self, random: impl Fn() -> u64) -> Option<usize> {
+        let drawn = (0..DRAWS_MAX)
+            .map(|_| self.draw(random()))
+            .find(|index| (self.is_good)(self.choice(*index)));
+        drawn
+            .or_else(|| self.good().next())
+            .map(|index| self.level.places[index])
+    }
+
+    fn cheaper_of_two(&self, random: impl Fn() -> u64) -> Option<usize> {
+        let mut one = None;
+        for _ in 0..DRAWS_MAX {
+            let mut drawn = self.draw(random());
+            if one == Some(drawn) {
+                drawn = (drawn + 1) % self.level.places.len();
+            }
+            if one == Some(drawn) || !(self.is_good)(self.choice(drawn)) {
+                continue;
+            }
+            let Some(one) = one else {
+                one = Some(drawn);
+                continue;
+            };
+            let is_cheaper = self.cost(drawn) * CHEAPER < self.cost(one);
+            return Some(self.level.places[if is_cheaper { drawn } else { one }]);
+        }
+        one.or_else(|| self.good().next())
+            .map(|index| self.level.places[index])
+    }
+
+    fn cost(&self, index: usize) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "weights are small")]
+        let share = (self.level.weight(index) * self.level.places.len() as u64) as f64
+            / self.level.total().max(1) as f64;
+        self.choice(index).pool.load.cost(share, self.now_ms)
+    }
+
+    /// Smooth weighted round robin: each gets its share without being taken several times in a row.
+    fn in_turn(&self, is_wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut total = 0;
+        let mut best: Option<usize> = None;
+        for index in self.good().filter(|index| is_wanted(*index)) {
+            let weight = i64::try_from(self.level.weight(index)).unwrap_or(i64::MAX);
+            let credit = &self.choice(index).credit;
+            credit.set(credit.get() + weight);
+            total += weight;
+            // Of equal ones the first.
+            if best.is_none_or(|best| credit.get() > self.choice(best).credit.get()) {
+                best = Some(index);
+            }
+        }
+        let best = best?;
+        let credit = &self.choice(best).credit;
+        credit.set(credit.get() - total);
+        Some(self.level.places[best])
+    }
+
+    fn least_busy(&self) -> Option<usize> {
+        // Calls in relation to the weight, compared without division.
+        let busy = |index: usize| u64::from(self.choice(index).pool.load.in_flight());
+        let weight = |index: usize| self.level.weight(index).max(1);
+        let least = self
+            .good()
+            .min_by(|one, other| (busy(*one) * weight(*other)).cmp(&(busy(*other) * weight(*one))))?;
+        self.in_turn(|index| busy(index) * weight(least) == busy(least) * weight(index))
+    }
+
+    /// The key's nearest target, passing over those that have more than their part to do already.
+    fn nearest(&self, key: u64, load_max_percent: u32) -> Option<usize> {
+        let busy = |index: usize| u64::from(self.choice(index).pool.load.in_flight());
+        let all = 1 + self.good().map(busy).sum::<u64>();
+        let has_room = |index: usize| {
+            let fair = all * self.level.weight(index) * u64::from(load_max_percent);
+            load_max_percent == 0 || busy(index) * self.level.total() * 100 < fair
+        };
+        let draw = |index: usize| hash::draw(key, self.choice(index).hash, self.level.weight(index));
+        let nearest = |filter: &dyn Fn(&usize) -> bool| {
+            self.good()
+                .filter(filter)
+                .max_by(|one, other| draw(*one).total_cmp(&draw(*other)))
+        };
+        nearest(&|index| has_room(*index))
+            .or_else(|| nearest(&|_| true))
+            .map(|index| self.level.places[index])
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,7 @@ pub enum Rejected {
         /// What it names.
         upstream: UpstreamId,
     },
-    /// An upstream has no target or one that is no address.
+    /// Something about an upstream cannot be done.
     #[error("upstream {upstream}")]
     Target {
         /// The upstream.
@@ -132,7 +132,8 @@ pub struct Compiled {
     hosts: HashMap<Box<str>, Vec<Base>>,
     any_host: Vec<Base>,
     pub(crate) routes: Vec<Route>,
-    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) upstreams: Vec<Arc<Upstream>>,
+    upstream_places: HashMap<UpstreamId, usize>,
     pub(crate) directory: Directory,
     states: HashMap<StateKey, State>,
     /// The certificates by host; whoever compiles for a node puts them there.
@@ -224,20 +225,24 @@ pub fn compile(
         any_host: Vec::new(),
         routes: Vec::with_capacity(snapshot.routes.len()),
         upstreams: Vec::with_capacity(snapshot.upstreams.len()),
+        upstream_places: HashMap::with_capacity(snapshot.upstreams.len()),
         directory: Directory::compile(snapshot, previous.map(|previous| &previous.directory))?,
         states: HashMap::new(),
         shelf: Shelf::default(),
     };
-    let mut upstreams = HashMap::with_capacity(snapshot.upstreams.len());
     for upstream in &snapshot.upstreams {
-        upstreams.insert(upstream.id, compiled.upstreams.len());
-        compiled.upstreams.push(upstream::compile(upstream)?);
+        let place = compiled.upstreams.len();
+        compiled.upstream_places.insert(upstream.id, place);
+        compiled.upstreams.push(upstream::compile(upstream, previous)?);
     }
     for route in &snapshot.routes {
-        let upstream = *upstreams.get(&route.upstream).ok_or(Rejected::NoUpstream {
-            route: route.id,
-            upstream: route.upstream,
-        })?;
+        let upstream = *compiled
+            .upstream_places
+            .get(&route.upstream)
+            .ok_or(Rejected::NoUpstream {
+                route: route.id,
+                upstream: route.upstream,
+            })?;
         let index = compiled.routes.len();
         compiled.place(route, index)?;
         let compiled_route = compiled.compile_route(route, upstream, environment, previous)?;
@@ -247,6 +252,10 @@ pub fn compile(
 }
 
 impl Compiled {
+    fn upstream(&self, id: UpstreamId) -> Option<&Arc<Upstream>> {
+        self.upstream_places.get(&id).map(|place| &self.upstreams[*place])
+    }
+
     /// Finds the operation of a request; `host` without port, in lower case.
     pub(crate) fn find(&self, host: &str, method: &Method, path: &str) -> Matched<'_> {
         // A route of all paths leaves the node's own to it.

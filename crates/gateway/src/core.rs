@@ -17,9 +17,8 @@ use crate::compile::Compiled;
 use crate::deadline::Deadlines;
 use crate::metrics::CoreFigures;
 use crate::node::Node;
-use crate::pool::{Pool, Shared};
+use crate::pool::{Pools, Shared};
 use crate::settings::Settings;
-use crate::target::Endpoint;
 use crate::tls::Shown;
 
 /// How often idle upstream connections are looked through: every five seconds.
@@ -37,7 +36,7 @@ pub(crate) struct Core {
     pub(crate) is_draining: Cell<bool>,
     /// For texts that are copied into header values.
     pub(crate) scratch: RefCell<String>,
-    shared: Rc<Shared>,
+    pools: Rc<Pools>,
     /// What is shown to clients of hosts without a certificate in the snapshot.
     own_certificate: RefCell<Option<Arc<Shown>>>,
     installed: RefCell<Option<Rc<Installed>>>,
@@ -54,7 +53,7 @@ impl std::fmt::Debug for Core {
 #[derive(Debug)]
 pub(crate) struct Installed {
     pub(crate) compiled: Arc<Compiled>,
-    pub(crate) balancers: Vec<Balancer>,
+    pub(crate) balancers: Vec<Rc<Balancer>>,
 }
 
 impl Core {
@@ -66,7 +65,8 @@ impl Core {
         tls: [tokio_rustls::TlsConnector; 2],
     ) -> Rc<Self> {
         let deadlines = Deadlines::new();
-        let shared = Rc::new(Shared {
+        let pools = Pools::new(Shared {
+            ids: Ids::new(),
             deadlines: Rc::clone(&deadlines),
             figures: Arc::clone(&figures),
             tls,
@@ -82,7 +82,7 @@ impl Core {
             ids: Ids::new(),
             is_draining: Cell::new(false),
             scratch: RefCell::default(),
-            shared,
+            pools,
             own_certificate: RefCell::default(),
             installed: RefCell::default(),
             ticks: Cell::new(0),
@@ -117,38 +117,32 @@ impl Core {
         self.clock.renew();
         let ticks = self.ticks.get().wrapping_add(1);
         self.ticks.set(ticks);
-        if ticks.is_multiple_of(TICKS_PER_SWEEP)
-            && let Some(installed) = self.installed()
-        {
-            installed
-                .balancers
-                .iter()
-                .flat_map(Balancer::pools)
-                .for_each(|pool| pool.sweep());
+        if ticks.is_multiple_of(TICKS_PER_SWEEP) {
+            self.pools.sweep();
         }
     }
 
-    /// Serves by another snapshot from now on; pools of endpoints that stay are kept.
+    /// Serves by another snapshot from now on; what belongs to an upstream that stays is kept.
     ///
     /// Requests under way keep the snapshot they began with.
     pub(crate) fn install(&self, compiled: Arc<Compiled>) {
-        let mut pools: HashMap<Endpoint, Rc<Pool>> = HashMap::new();
-        if let Some(before) = self.installed.borrow().as_ref() {
-            for pool in before.balancers.iter().flat_map(Balancer::pools) {
-                pools.insert(pool.endpoint().clone(), Rc::clone(pool));
-            }
-        }
+        let before = self.installed();
+        let before = before.as_ref().map(|before| {
+            let known = before
+                .balancers
+                .iter()
+                .map(|balancer| (balancer.upstream().id, balancer));
+            known.collect::<HashMap<_, _>>()
+        });
         let balancers = compiled.upstreams.iter().map(|upstream| {
-            Balancer::new(upstream, |endpoint| {
-                let new = || {
-                    Pool::new(
-                        endpoint.clone(),
-                        upstream.idle_connections_max,
-                        Rc::clone(&self.shared),
-                    )
-                };
-                Rc::clone(pools.entry(endpoint.clone()).or_insert_with(new))
-            })
+            let known = before.as_ref().and_then(|before| before.get(&upstream.id));
+            match known.filter(|known| Arc::ptr_eq(known.upstream(), upstream)) {
+                Some(known) => Rc::clone(known),
+                None => {
+                    let zone = self.settings.zone.clone();
+                    Rc::new(Balancer::new(Arc::clone(upstream), Rc::clone(&self.pools), zone))
+                }
+            }
         });
         let installed = Installed {
             balancers: balancers.collect(),

@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,16 @@ use tokio::time::sleep;
 /// How often timeouts are looked at.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
 
+/// Milliseconds of a clock that all cores share and that nobody sets; never 0.
+pub(crate) fn steady_ms() -> u64 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    1 + millis(BEGAN.get_or_init(Instant::now).elapsed())
+}
+
 /// The timeouts of one core.
 #[derive(Debug)]
 pub(crate) struct Deadlines {
-    began: Instant,
-    /// Milliseconds since then, read once per tick: reading a clock costs more than all the rest.
+    /// [`steady_ms`], read once per tick: reading a clock costs more than all the rest.
     now_ms: Cell<u64>,
     slots: RefCell<Slab<Slot>>,
     /// Wakes the task when there is something to look at again.
@@ -30,7 +36,7 @@ pub(crate) struct Deadlines {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Milliseconds since `began`; `None` while not armed.
+    /// In [`steady_ms`]; `None` while not armed.
     due_ms: Option<u64>,
     waker: Option<Waker>,
 }
@@ -45,8 +51,7 @@ pub(crate) struct Deadline {
 impl Deadlines {
     pub(crate) fn new() -> Rc<Self> {
         Rc::new(Self {
-            began: Instant::now(),
-            now_ms: Cell::new(0),
+            now_ms: Cell::new(steady_ms()),
             slots: RefCell::default(),
             begun: Notify::new(),
         })
@@ -66,7 +71,7 @@ impl Deadlines {
         }
     }
 
-    /// Milliseconds since the core began, up to a tick old.
+    /// [`steady_ms`], up to a tick old.
     pub(crate) fn now_ms(&self) -> u64 {
         self.now_ms.get()
     }
@@ -106,7 +111,7 @@ impl Deadlines {
     }
 
     fn refresh(&self) {
-        self.now_ms.set(millis(self.began.elapsed()));
+        self.now_ms.set(steady_ms());
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::traffic::Timeouts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 
-use crate::balance::Balancer;
+use crate::balance::{Balancer, Choice};
 use crate::body::{AnswerBody, Broken, RequestBody, Upload};
 use crate::causes::chain;
 use crate::compile::Upstream;
@@ -45,6 +44,10 @@ struct Exchange<'a> {
     going: Going<'a>,
     upload: Option<Rc<Upload>>,
     deadline: Deadline,
+    /// What calls of one client have in common, if they belong to one target.
+    key: Option<u64>,
+    /// Targets that gave no answer.
+    tried: Vec<Rc<Choice>>,
 }
 
 /// An answer whose body is still to come.
@@ -70,13 +73,18 @@ struct Failed {
 /// request has no body and is idempotent (RFC 9110 section 9.2.2).
 pub(crate) async fn exchange(
     conn: &Conn,
-    (upstream, balancer): (&Upstream, &Balancer),
+    balancer: &Balancer,
     going: Going<'_>,
     body: RequestBody,
     upload: Option<Rc<Upload>>,
 ) -> Result<Response<AnswerBody>, Cause> {
     let deadline = conn.core().deadlines.deadline();
+    let upstream = &**balancer.upstream();
     let mut exchange = Exchange {
+        key: upstream
+            .rules
+            .key(&going.headers, conn.address, going.added.application()),
+        tried: Vec::new(),
         conn,
         upstream,
         balancer,
@@ -95,14 +103,19 @@ impl Exchange<'_> {
     async fn run(&mut self, mut body: RequestBody) -> Result<Answered, Cause> {
         let mut is_fresh = false;
         loop {
-            let (lease, target) = self.lease(is_fresh).await?;
+            let (lease, choice) = self.lease(is_fresh).await?;
             let may_repeat = lease.is_reused && !is_fresh;
+            let began = self.upstream.measures.then(Instant::now);
+            let target = &choice.target;
             let sent = if target.endpoint.is_http2 {
                 // Large and rare enough not to be part of every call's future.
-                Box::pin(self.send_http2(lease, &target, body)).await
+                Box::pin(self.send_http2(lease, target, body)).await
             } else {
-                self.send_http1(lease, &target, body).await
+                self.send_http1(lease, target, body).await
             };
+            if let Some(began) = began {
+                self.measure(&choice, began, sent.as_ref().ok());
+            }
             let failed = match sent {
                 Ok(answered) => return Ok(answered),
                 Err(failed) => failed,
@@ -208,25 +221,45 @@ impl Exchange<'_> {
         }
     }
 
+    /// Notes how long a target took.
+    fn measure(&self, choice: &Choice, began: Instant, answered: Option<&Answered>) {
+        let now_ms = self.conn.core().deadlines.now_ms();
+        match answered.filter(|answered| !answered.status.is_server_error()) {
+            Some(_) => {
+                let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                choice.pool.load.answered(latency_us, now_ms);
+            }
+            None => choice.pool.load.failed(now_ms),
+        }
+    }
+
     /// Finds a connection, an idle one if there is one.
-    async fn lease(&self, is_fresh: bool) -> Result<(Lease, Arc<Target>), Cause> {
-        let mut failed = None;
-        for _ in 0..self.balancer.len() {
-            let choice = self.balancer.next();
+    async fn lease(&mut self, is_fresh: bool) -> Result<(Lease, Rc<Choice>), Cause> {
+        let failed = loop {
+            let Some(choice) = self.balancer.next(self.key, &self.tried) else {
+                return Err(Cause::NoTarget);
+            };
             if !is_fresh && let Some(lease) = choice.pool.take() {
-                return Ok((lease, Arc::clone(&choice.target)));
+                return Ok((lease, choice));
             }
             self.deadline.arm(millis(self.timeouts().connect_ms));
             // Large and rare: each call would carry room for it.
             let connected = self.deadline.bound(Box::pin(choice.pool.connect())).await;
             self.deadline.disarm();
-            match connected {
-                Some(Ok(lease)) => return Ok((lease, Arc::clone(&choice.target))),
-                Some(Err(error)) => failed = Some(error),
-                None => failed = None,
-            }
+            let failed = match connected {
+                Some(Ok(lease)) => return Ok((lease, choice)),
+                Some(Err(error)) => Some(error),
+                None => None,
+            };
             choice.pool.set_down();
-        }
+            if self.upstream.measures {
+                choice.pool.load.failed(self.conn.core().deadlines.now_ms());
+            }
+            self.tried.push(choice);
+            if self.tried.len() >= self.balancer.len() {
+                break failed;
+            }
+        };
         Err(match failed {
             Some(error) => {
                 tracing::warn!(error = %chain(&error), "no connection to the upstream");

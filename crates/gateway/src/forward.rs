@@ -1,6 +1,6 @@
 //! What changes in a message's head on its way through: RFC 9110 section 7.6.
 
-use domain::id::{self, RequestId};
+use domain::id::{self, ApplicationId, RequestId};
 use http::header::{CONNECTION, Entry, FORWARDED, HOST, TE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use policy::Consumer;
@@ -145,6 +145,11 @@ impl<'a> Added<'a> {
             client_certificate: conn.client_certificate().and_then(|shown| shown.header.as_ref()),
             trace: trace(headers, &conn.core().ids),
         }
+    }
+
+    /// The application whose key the call carries.
+    pub(crate) fn application(&self) -> Option<ApplicationId> {
+        self.consumer.as_ref().map(|consumer| consumer.application.id)
     }
 
     /// Names each field with our value, and whether that is an element of a list.

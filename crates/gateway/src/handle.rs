@@ -164,11 +164,8 @@ async fn serve<'a>(
         host: &host,
         headers,
     };
-    let upstream = (
-        &compiled.upstreams[route.upstream],
-        &installed.balancers[route.upstream],
-    );
-    exchange(conn, upstream, going, body, ticket.upload.clone()).await
+    let balancer = &installed.balancers[route.upstream];
+    exchange(conn, balancer, going, body, ticket.upload.clone()).await
 }
 
 /// The operation of a request, or why there is none.

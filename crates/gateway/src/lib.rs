@@ -27,8 +27,10 @@ mod framed;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod group;
 mod h1;
 mod handle;
+mod health;
 mod local;
 mod metrics;
 mod node;

@@ -5,16 +5,21 @@
 //! [`STREAMS_MAX`] exchanges each, further ones are opened as needed.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
+use domain::id::UpstreamId;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsConnector;
 
+use crate::balance::Load;
 use crate::body::RequestBody;
+use crate::compile::Upstream;
+use crate::core::Ids;
 use crate::deadline::Deadlines;
 use crate::h1;
 use crate::local::LocalExecutor;
@@ -56,15 +61,23 @@ pub(crate) enum ConnectError {
 
 /// What every pool of a core shares.
 pub(crate) struct Shared {
+    pub(crate) ids: Ids,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) figures: std::sync::Arc<CoreFigures>,
     /// For upstreams with HTTP/1.1 and with HTTP/2.
     pub(crate) tls: [TlsConnector; 2],
 }
 
+/// The pools of one core, by upstream and endpoint; they outlive snapshots.
+pub(crate) struct Pools {
+    shared: Rc<Shared>,
+    pools: RefCell<HashMap<(UpstreamId, Endpoint), Weak<Pool>>>,
+}
+
 /// The connections of one core to one endpoint.
 pub(crate) struct Pool {
     endpoint: Endpoint,
+    pub(crate) load: Load,
     shared: Rc<Shared>,
     idle: RefCell<Vec<Idle>>,
     idle_max: Cell<usize>,
@@ -102,24 +115,62 @@ pub(crate) enum Line {
     Http2(Multiplexed),
 }
 
+impl Pools {
+    pub(crate) fn new(shared: Shared) -> Rc<Self> {
+        Rc::new(Self {
+            shared: Rc::new(shared),
+            pools: RefCell::default(),
+        })
+    }
+
+    /// The pool of an upstream's endpoint, bounded as the upstream says now.
+    pub(crate) fn of(&self, upstream: &Upstream, endpoint: &Endpoint) -> Rc<Pool> {
+        let mut pools = self.pools.borrow_mut();
+        let known = pools.entry((upstream.id, endpoint.clone())).or_default();
+        if let Some(pool) = known.upgrade() {
+            pool.idle_max.set(upstream.idle_connections_max());
+            return pool;
+        }
+        let pool = Pool::new(
+            endpoint.clone(),
+            upstream.idle_connections_max(),
+            Rc::clone(&self.shared),
+        );
+        *known = Rc::downgrade(&pool);
+        pool
+    }
+
+    /// Closes connections that were idle for too long, and forgets pools that nobody has any more.
+    pub(crate) fn sweep(&self) {
+        self.pools.borrow_mut().retain(|_, pool| {
+            let pool = pool.upgrade();
+            if let Some(pool) = &pool {
+                pool.sweep();
+            }
+            pool.is_some()
+        });
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.shared.deadlines.now_ms()
+    }
+
+    pub(crate) fn random(&self) -> u64 {
+        self.shared.ids.random()
+    }
+}
+
 impl Pool {
-    pub(crate) fn new(endpoint: Endpoint, idle_max: usize, shared: Rc<Shared>) -> Rc<Self> {
+    fn new(endpoint: Endpoint, idle_max: usize, shared: Rc<Shared>) -> Rc<Self> {
         Rc::new(Self {
             endpoint,
+            load: Load::default(),
             shared,
             idle: RefCell::default(),
             idle_max: Cell::new(idle_max),
             multiplexed: RefCell::default(),
             down_until_ms: Cell::new(0),
         })
-    }
-
-    pub(crate) const fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    pub(crate) fn set_idle_max(&self, idle_max: usize) {
-        self.idle_max.set(idle_max);
     }
 
     /// Whether it could not be reached a moment ago.
@@ -154,7 +205,7 @@ impl Pool {
     }
 
     /// Closes connections that were idle for too long, or that the other side has closed.
-    pub(crate) fn sweep(&self) {
+    fn sweep(&self) {
         let now_ms = self.shared.deadlines.now_ms();
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
@@ -167,6 +218,7 @@ impl Pool {
 
     /// Opens a connection.
     pub(crate) async fn connect(self: &Rc<Self>) -> Result<Lease, ConnectError> {
+        let _busy = self.load.busy();
         let Endpoint {
             host, port, is_tls, ..
         } = &self.endpoint;
@@ -224,6 +276,7 @@ impl Pool {
     }
 
     fn lease(self: &Rc<Self>, line: Line, is_reused: bool) -> Lease {
+        self.load.begun();
         Lease {
             pool: Rc::clone(self),
             line: Some(line),
@@ -244,6 +297,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        self.pool.load.ended();
         match self.line.take() {
             Some(Line::Http2(connection)) => connection.streams.set(connection.streams.get() - 1),
             Some(Line::Http1(mut line)) => {
@@ -259,6 +313,12 @@ impl Drop for Lease {
             }
             None => {}
         }
+    }
+}
+
+impl std::fmt::Debug for Pools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pools").finish_non_exhaustive()
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Cause {
     Policy(Box<Refusal>),
     /// A policy answered; this is no refusal.
     Reply(Box<Reply>),
+    /// There is no target, or none is healthy.
+    NoTarget,
     /// No target could be reached.
     Unreachable {
         detail: Cow<'static, str>,
@@ -118,6 +120,7 @@ impl Cause {
             Self::TooLarge { .. } => Code::BodyTooLarge,
             Self::ClientPaused => Code::RequestTimeout,
             Self::Policy(refusal) => refusal.code,
+            Self::NoTarget => Code::UpstreamNone,
             Self::Unreachable { .. } => Code::UpstreamUnreachable,
             Self::Invalid { .. } => Code::UpstreamInvalid,
             Self::Timeout { .. } => Code::UpstreamTimeout,
@@ -142,6 +145,7 @@ impl Cause {
             Self::TooLarge { bytes_max } => format!("At most {bytes_max} bytes are taken here.").into(),
             Self::ClientPaused => "The rest of the request did not come.".into(),
             Self::Policy(refusal) => refusal.detail,
+            Self::NoTarget => "No target of the service behind is healthy.".into(),
             Self::Unreachable { detail } => detail,
             Self::Reply(_) => unreachable!("answered before"),
         }
@@ -158,7 +162,7 @@ impl Cause {
             | Self::ClientPaused => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::NotReady | Self::Overloaded => {
+            Self::NotReady | Self::Overloaded | Self::NoTarget => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::OtherMethods { allow } => {

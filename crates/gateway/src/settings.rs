@@ -27,6 +27,8 @@ pub struct Settings {
     pub client_certificates: Option<ClientCertificates>,
     /// The environment whose routes and keys the node serves.
     pub environment: Name,
+    /// Where the node is; targets with the same `zone` are preferred.
+    pub zone: Option<Name>,
     /// Threads that serve, each with its own connections; 0 takes one per core of the machine.
     pub cores: usize,
     /// Serve `/health/live`, `/health/ready` and `/metrics` where no route answers.
@@ -124,6 +126,7 @@ impl Default for Settings {
             certificate: None,
             client_certificates: None,
             environment: "sandbox".parse().expect("a valid name"),
+            zone: None,
             cores: 0,
             observable: true,
             upstream_roots: None,

@@ -15,6 +15,23 @@ pub enum Invalid {
         /// What was given.
         url: String,
     },
+    /// A field has a value that cannot be used.
+    #[error("has an invalid `{field}`: {detail}")]
+    Field {
+        /// Where it is.
+        field: &'static str,
+        /// What is wrong.
+        detail: String,
+    },
+}
+
+impl Invalid {
+    pub(crate) fn field(field: &'static str, detail: impl Into<String>) -> Self {
+        Self::Field {
+            field,
+            detail: detail.into(),
+        }
+    }
 }
 
 /// One address of an upstream.
@@ -76,6 +93,11 @@ impl Target {
             base_path: uri.path().trim_end_matches('/').into(),
             authority,
         })
+    }
+
+    /// What it is told apart from other targets by, on every node.
+    pub(crate) fn name(&self) -> Vec<u8> {
+        format!("{}:{}{}", self.endpoint.host, self.endpoint.port, self.base_path).into_bytes()
     }
 
     /// The URL of a call; `rest` is its path below the route, `query` begins with `?` or is empty.

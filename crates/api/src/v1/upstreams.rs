@@ -2,7 +2,7 @@
 
 use control::Error;
 use domain::id::WorkspaceId;
-use domain::traffic::{Target, Timeouts, Upstream, UpstreamProtocol, UpstreamSpec};
+use domain::traffic::{Target, Upstream, UpstreamSpec};
 use domain::{Code, Name};
 use serde_json::{Value, json};
 
@@ -28,18 +28,10 @@ impl Shown for Upstream {
     type Extra = Nothing;
 
     fn example() -> UpstreamSpec {
-        UpstreamSpec {
-            name: "pet-store".parse().expect("it is a name"),
-            targets: vec![Target {
-                url: "http://127.0.0.1:9000/base".to_owned(),
-                weight: 1,
-            }],
-            protocol: UpstreamProtocol::Http1,
-            timeouts: Timeouts::default(),
-            idle_connections_max: 64,
-            preserve_host: false,
-            managed_by: None,
-        }
+        UpstreamSpec::new(
+            "pet-store".parse().expect("it is a name"),
+            vec![Target::new("http://127.0.0.1:9000/base")],
+        )
     }
 
     fn patch_example() -> Value {

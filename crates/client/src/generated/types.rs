@@ -44,6 +44,55 @@ pub struct AccountSpec {
     pub disabled: bool,
 }
 
+/// How one of several targets is chosen; every algorithm heeds their weights.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// `p2c_ewma`.
+    #[serde(rename = "p2c_ewma")]
+    P2cEwma,
+    /// `round_robin`.
+    #[serde(rename = "round_robin")]
+    RoundRobin,
+    /// `least_requests`.
+    #[serde(rename = "least_requests")]
+    LeastRequests,
+    /// `consistent_hash`.
+    #[serde(rename = "consistent_hash")]
+    ConsistentHash,
+    /// `random`.
+    #[serde(rename = "random")]
+    Random,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::P2cEwma => "p2c_ewma",
+            Self::RoundRobin => "round_robin",
+            Self::LeastRequests => "least_requests",
+            Self::ConsistentHash => "consistent_hash",
+            Self::Random => "random",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Algorithm {
+    fn from(text: &str) -> Self {
+        match text {
+            "p2c_ewma" => Self::P2cEwma,
+            "round_robin" => Self::RoundRobin,
+            "least_requests" => Self::LeastRequests,
+            "consistent_hash" => Self::ConsistentHash,
+            "random" => Self::Random,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// A named interface.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Api {
@@ -257,6 +306,35 @@ pub struct AuditReport {
     /// The first that is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_broken: Option<Broken>,
+}
+
+/// How a call finds a target.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Balancing {
+    /// How one is chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
+    /// The key of `consistent_hash`; a call that has none goes to any target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_on: Option<HashOn>,
+    /// The header field or cookie that `hash_on` means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_name: Option<String>,
+    /// With `consistent_hash`: the calls under way that a target may have, in percent of its fair share of all
+    /// of them; further ones go to the key's next target. 101 to 1000; 0 for no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_load_max_percent: Option<u64>,
+    /// How long a target that joins or recovers is brought up to its weight, in milliseconds: up to an hour, 0
+    /// for at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start_ms: Option<u64>,
+    /// Targets in the node's own zone are used alone while at least this share of them is healthy, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone_healthy_min_percent: Option<u64>,
+    /// If less than this share of all targets is healthy, in percent, all are used as if they were; 0 for never:
+    /// then calls are refused with `upstream_none` when none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic_percent: Option<u64>,
 }
 
 /// An organization that somebody belongs to, and as what.
@@ -825,6 +903,50 @@ pub struct Finding {
     pub detail: String,
     /// What to do.
     pub suggestion: String,
+}
+
+/// What calls of one client have in common, for `consistent_hash`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HashOn {
+    /// `header`.
+    #[serde(rename = "header")]
+    Header,
+    /// `cookie`.
+    #[serde(rename = "cookie")]
+    Cookie,
+    /// `client_address`.
+    #[serde(rename = "client_address")]
+    ClientAddress,
+    /// `application`.
+    #[serde(rename = "application")]
+    Application,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for HashOn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Cookie => "cookie",
+            Self::ClientAddress => "client_address",
+            Self::Application => "application",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for HashOn {
+    fn from(text: &str) -> Self {
+        match text {
+            "header" => Self::Header,
+            "cookie" => Self::Cookie,
+            "client_address" => Self::ClientAddress,
+            "application" => Self::Application,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// Whether the process is well.
@@ -4199,6 +4321,12 @@ pub struct Target {
     /// Share of the traffic in relation to the other targets: 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u64>,
+    /// Targets of a higher number are used only as far as those of lower numbers are not healthy: 0 to 9.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u64>,
+    /// Where it is; nodes whose setting `zone` says the same prefer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
 }
 
 impl Target {
@@ -4207,6 +4335,8 @@ impl Target {
         Self {
             url: url.into(),
             weight: None,
+            priority: None,
+            zone: None,
         }
     }
 }
@@ -4460,8 +4590,10 @@ pub struct UpdateWorkspaceParams {
 pub struct Upstream {
     /// Unique in the organization.
     pub name: Name,
-    /// Where it is: 1 to 64 addresses, taken in turn by weight.
+    /// Where it is: 1 to 64 addresses.
     pub targets: Vec<Target>,
+    /// How a call finds one of them.
+    pub balancing: Balancing,
     /// What is spoken to it.
     pub protocol: UpstreamProtocol,
     /// How long to wait for it.
@@ -4499,9 +4631,12 @@ pub struct UpstreamPatch {
     /// Unique in the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// Where it is: 1 to 64 addresses, taken in turn by weight.
+    /// Where it is: 1 to 64 addresses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<Vec<Target>>,
+    /// How a call finds one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balancing: Option<Option<Balancing>>,
     /// What is spoken to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Option<UpstreamProtocol>>,
@@ -4558,8 +4693,11 @@ impl From<&str> for UpstreamProtocol {
 pub struct UpstreamSpec {
     /// Unique in the organization.
     pub name: Name,
-    /// Where it is: 1 to 64 addresses, taken in turn by weight.
+    /// Where it is: 1 to 64 addresses.
     pub targets: Vec<Target>,
+    /// How a call finds one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balancing: Option<Balancing>,
     /// What is spoken to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<UpstreamProtocol>,
@@ -4583,6 +4721,7 @@ impl UpstreamSpec {
         Self {
             name: name.into(),
             targets,
+            balancing: None,
             protocol: None,
             timeouts: None,
             idle_connections_max: None,

@@ -3,9 +3,7 @@
 use domain::Name;
 use domain::catalog::{Api, Version};
 use domain::id::UpstreamId;
-use domain::traffic::{
-    BODY_BYTES_MAX_DEFAULT, Route, RouteSpec, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamSpec,
-};
+use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec, Target, Upstream, UpstreamSpec};
 use store::Arg;
 use store::entity::{self, Condition};
 
@@ -14,9 +12,6 @@ use super::step::{Import, refuse};
 use crate::Error;
 use crate::key::ENVIRONMENT_DEFAULT;
 use crate::resource::{own, route, upstream};
-
-/// Idle connections kept per core unless said otherwise.
-const IDLE_CONNECTIONS: u32 = 64;
 
 impl Import<'_> {
     /// The service behind: the one asked for, the one that is there, or, when it is published, the document's first
@@ -51,7 +46,7 @@ impl Import<'_> {
                 }
             }
         };
-        let targets = vec![Target { url, weight: 1 }];
+        let targets = vec![Target::new(url)];
         let Some(current) = current else {
             return self.new_upstream(api, api.spec.name.clone(), targets).await;
         };
@@ -105,15 +100,7 @@ impl Import<'_> {
         name: Name,
         targets: Vec<Target>,
     ) -> Result<Option<UpstreamId>, Error> {
-        let spec = UpstreamSpec {
-            name,
-            targets,
-            protocol: UpstreamProtocol::default(),
-            timeouts: Timeouts::default(),
-            idle_connections_max: IDLE_CONNECTIONS,
-            preserve_host: false,
-            managed_by: None,
-        };
+        let spec = UpstreamSpec::new(name, targets);
         let made = self
             .control
             .create_in::<Upstream>(&mut self.tx, self.caller, &api.workspace_id, spec, &[])

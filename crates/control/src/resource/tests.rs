@@ -179,6 +179,11 @@ on_both! {
         ] {
             expect::<Upstream>(&world, &workspace, spec, &pointers).await;
         }
+        for (field, pointers) in upstream_faults() {
+            let mut spec = json!({ "name": "a", "targets": [target] });
+            spec.as_object_mut().unwrap().extend(field.as_object().unwrap().clone());
+            expect::<Upstream>(&world, &workspace, spec, &pointers).await;
+        }
         let route = |path: &str, environment: &str, host: Option<&str>| json!({
             "version_id": version.id, "upstream_id": upstream.id, "environment": environment, "base_path": path,
             "host": host,
@@ -512,4 +517,41 @@ on_both! {
         let nobody = Caller::anonymous(None);
         assert_eq!(refusal(control.read::<Api>(&nobody, shop.api).await).0, "authentication_required");
     }
+}
+
+/// Fields of an upstream that cannot be, and where that is said.
+fn upstream_faults() -> Vec<(Value, Vec<&'static str>)> {
+    vec![
+        (
+            json!({ "balancing": { "algorithm": "consistent_hash" } }),
+            vec!["/balancing/hash_on"],
+        ),
+        (
+            json!({ "balancing": { "hash_on": "application" } }),
+            vec!["/balancing/hash_on"],
+        ),
+        (
+            json!({ "balancing": { "algorithm": "consistent_hash", "hash_on": "header" } }),
+            vec!["/balancing/hash_name"],
+        ),
+        (
+            json!({ "balancing": { "algorithm": "consistent_hash", "hash_on": "cookie", "hash_name": "a b" } }),
+            vec!["/balancing/hash_name"],
+        ),
+        (
+            json!({ "balancing": { "hash_load_max_percent": 50, "slow_start_ms": 3_600_001,
+                "zone_healthy_min_percent": 0, "panic_percent": 101 } }),
+            vec![
+                "/balancing/hash_load_max_percent",
+                "/balancing/hash_load_max_percent",
+                "/balancing/slow_start_ms",
+                "/balancing/zone_healthy_min_percent",
+                "/balancing/panic_percent",
+            ],
+        ),
+        (
+            json!({ "targets": [{ "url": "http://a", "priority": 10 }] }),
+            vec!["/targets/0/priority"],
+        ),
+    ]
 }

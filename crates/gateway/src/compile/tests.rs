@@ -2,7 +2,7 @@ use domain::Snapshot;
 use domain::catalog::Stage;
 use domain::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
 use domain::snapshot::{Operation, Policy, Route, Upstream};
-use domain::traffic::{Target, Timeouts, UpstreamProtocol};
+use domain::traffic::{Target, UpstreamSpec};
 use http::Method;
 use serde_json::json;
 use uuid::Uuid;
@@ -43,17 +43,9 @@ fn route(number: u128, host: Option<&str>, base_path: &str) -> Route {
 }
 
 fn snapshot(routes: Vec<Route>) -> Snapshot {
-    let target = Target {
-        url: "http://127.0.0.1:1".to_owned(),
-        weight: 1,
-    };
     let upstream = Upstream {
         id: UpstreamId::new(id(4)),
-        targets: vec![target],
-        protocol: UpstreamProtocol::Http1,
-        timeouts: Timeouts::default(),
-        idle_connections_max: 1,
-        preserve_host: false,
+        spec: UpstreamSpec::new("shop".parse().unwrap(), vec![Target::new("http://127.0.0.1:1")]),
     };
     Snapshot {
         revision: 1,
@@ -168,7 +160,7 @@ fn what_cannot_be_served_is_rejected() {
         Err(Rejected::NoUpstream { .. })
     ));
     let mut no_target = snapshot(Vec::new());
-    no_target.upstreams[0].targets.clear();
+    no_target.upstreams[0].spec.targets.clear();
     assert!(matches!(
         compile(&no_target, &environment, None),
         Err(Rejected::Target { .. })

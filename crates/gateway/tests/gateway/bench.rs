@@ -18,7 +18,7 @@ use domain::id::{
 use domain::snapshot::{
     Application, Key, Operation, Plan, Policy, Route, Subscription, Upstream as UpstreamEntry,
 };
-use domain::traffic::{Target, Timeouts, UpstreamProtocol};
+use domain::traffic::{Target, UpstreamSpec};
 use events::Event;
 use events::ring::{Drain, WhenFull, ring};
 use gateway::{Gateway, Records, Settings};
@@ -187,17 +187,10 @@ pub(crate) fn snapshot(urls: &[String]) -> (Snapshot, String) {
         revision: 1,
         upstreams: vec![UpstreamEntry {
             id: route.upstream,
-            targets: urls
-                .iter()
-                .map(|url| Target {
-                    url: url.clone(),
-                    weight: 1,
-                })
-                .collect(),
-            protocol: UpstreamProtocol::Http1,
-            timeouts: Timeouts::default(),
-            idle_connections_max: 8,
-            preserve_host: false,
+            spec: UpstreamSpec {
+                idle_connections_max: 8,
+                ..UpstreamSpec::new("shop".parse().unwrap(), urls.iter().map(Target::new).collect())
+            },
         }],
         plans: vec![Plan {
             id: plan,

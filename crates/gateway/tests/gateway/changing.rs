@@ -46,7 +46,7 @@ fn no_call_fails_while_snapshots_change_ten_times_a_second() {
             bench.send(|snapshot| {
                 // Other targets, another order of keys and routes, and now and then one that is refused.
                 let url = upstreams[change % 2].url();
-                snapshot.upstreams[0].targets[0].url = url;
+                snapshot.upstreams[0].spec.targets[0].url = url;
                 snapshot.routes[0].body_bytes_max += 1;
                 snapshot.environment = if change % 10 == 9 { "other" } else { "sandbox" }
                     .parse()

@@ -33,20 +33,6 @@ fn another_target_takes_over() {
 }
 
 #[test]
-fn targets_are_taken_in_turn_by_weight() {
-    let upstreams = [Upstream::simple(), Upstream::simple()];
-    let urls = upstreams.iter().map(Upstream::url).collect::<Vec<_>>();
-    let bench = Bench::with(&urls, |settings, snapshot| {
-        settings.cores = 1;
-        snapshot.upstreams[0].targets[0].weight = 3;
-    });
-    for _ in 0..8 {
-        assert_eq!(bench.get("/shop/pets").status, 200);
-    }
-    assert_eq!(upstreams.map(|upstream| upstream.received().len()), [6, 2]);
-}
-
-#[test]
 fn garbage_is_told_apart_from_silence() {
     let table = [
         "garbage\r\n\r\n",

@@ -120,7 +120,7 @@ async fn upstreams_may_speak_it_and_trailers_pass() {
     let authority = url.trim_start_matches("http://").to_owned();
     let bench = Bench::with(&[url], |settings, snapshot| {
         settings.cores = 1;
-        snapshot.upstreams[0].protocol = UpstreamProtocol::Http2;
+        snapshot.upstreams[0].spec.protocol = UpstreamProtocol::Http2;
     });
     let mut sender = connect(&bench).await;
     for _ in 0..3 {

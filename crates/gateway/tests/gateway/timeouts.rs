@@ -13,7 +13,7 @@ fn an_upstream_that_does_not_answer_in_time() {
         false
     });
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.upstreams[0].timeouts.answer_ms = 100;
+        snapshot.upstreams[0].spec.timeouts.answer_ms = 100;
     });
     assert_eq!(bench.get("/shop/pets").problem(), "504 upstream_timeout");
     eventually(|| upstream.open() == 0 && bench.figure("upstream_connections") == 0);
@@ -28,7 +28,7 @@ fn an_upstream_that_stops_within_its_answer() {
         false
     });
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.upstreams[0].timeouts.idle_ms = 100;
+        snapshot.upstreams[0].spec.timeouts.idle_ms = 100;
     });
     let answer = bench.get("/shop/pets");
     assert_eq!((answer.status, answer.is_whole), (200, false));
@@ -84,7 +84,7 @@ fn connections_without_requests_are_closed() {
 fn a_slow_upload_that_makes_progress_is_no_slow_answer() {
     let upstream = Upstream::simple();
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.upstreams[0].timeouts.answer_ms = 200;
+        snapshot.upstreams[0].spec.timeouts.answer_ms = 200;
     });
     let mut client = bench.connect();
     let key = &bench.key;

@@ -1,0 +1,152 @@
+//! The services behind: their targets, and how these are chosen, asked and watched.
+
+use crate::id::{OrganizationId, UpstreamId, WorkspaceId};
+use crate::{Name, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+mod balancing;
+
+pub use self::balancing::{Algorithm, Balancing, HashOn};
+
+/// The HTTP version spoken to an upstream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: by ALPN on TLS, with prior knowledge (h2c) otherwise.
+    Http2,
+}
+
+/// One address of an upstream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`.
+    #[schema(max_length = 2000)]
+    pub url: String,
+    /// Share of the traffic in relation to the other targets: 1 to 1000.
+    #[serde(default = "one")]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub weight: u32,
+    /// Targets of a higher number are used only as far as those of lower numbers are not healthy: 0 to 9.
+    #[serde(default)]
+    #[schema(maximum = 9)]
+    pub priority: u8,
+    /// Where it is; nodes whose setting `zone` says the same prefer it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
+}
+
+impl Target {
+    /// A target with nothing but an address.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            weight: one(),
+            priority: 0,
+            zone: None,
+        }
+    }
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// How long parts of a call may take, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// To open a connection, TLS included.
+    #[schema(minimum = 1, maximum = 600_000)]
+    pub connect_ms: u32,
+    /// From the request sent to the head of the answer.
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    pub answer_ms: u32,
+    /// Between two pieces of a body, either way.
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    pub idle_ms: u32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect_ms: 2_000,
+            answer_ms: 30_000,
+            idle_ms: 60_000,
+        }
+    }
+}
+
+/// The editable part of an [`Upstream`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamSpec {
+    /// Unique in the organization.
+    pub name: Name,
+    /// Where it is: 1 to 64 addresses.
+    #[schema(min_items = 1, max_items = 64)]
+    pub targets: Vec<Target>,
+    /// How a call finds one of them.
+    #[serde(default)]
+    pub balancing: Balancing,
+    /// What is spoken to it.
+    #[serde(default)]
+    pub protocol: UpstreamProtocol,
+    /// How long to wait for it.
+    #[serde(default)]
+    pub timeouts: Timeouts,
+    /// Idle connections kept per core: 0 to 1024.
+    #[serde(default = "idle_connections")]
+    #[schema(maximum = 1024)]
+    pub idle_connections_max: u32,
+    /// Send the client's `Host` on instead of the target's.
+    #[serde(default)]
+    pub preserve_host: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl UpstreamSpec {
+    /// An upstream at these addresses, everything else as it is by default.
+    pub fn new(name: Name, targets: Vec<Target>) -> Self {
+        Self {
+            name,
+            targets,
+            balancing: Balancing::default(),
+            protocol: UpstreamProtocol::default(),
+            timeouts: Timeouts::default(),
+            idle_connections_max: idle_connections(),
+            preserve_host: false,
+            managed_by: None,
+        }
+    }
+}
+
+const fn idle_connections() -> u32 {
+    64
+}
+
+/// The service behind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Upstream {
+    /// Its id.
+    pub id: UpstreamId,
+    /// The tenant it belongs to.
+    pub organization_id: OrganizationId,
+    /// The team it belongs to.
+    pub workspace_id: WorkspaceId,
+    /// The editable part.
+    #[serde(flatten)]
+    pub spec: UpstreamSpec,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+}

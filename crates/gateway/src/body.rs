@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::deadline::Deadline;
 use crate::h1::Fault;
+use crate::h1::server::Wire;
 use crate::pool::{Lease, Line};
 use crate::ticket::Ticket;
 
@@ -36,9 +37,46 @@ pub(crate) struct Upload {
 #[derive(Debug)]
 pub(crate) struct RequestBody(Option<Box<Client>>);
 
+/// A request's body as its connection brings it.
+#[derive(Debug)]
+pub(crate) enum Arriving {
+    None,
+    Http1(Rc<Wire>),
+    Http2(Incoming),
+}
+
+impl Arriving {
+    /// Whether there is nothing more to come.
+    pub(crate) fn is_end(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Http1(wire) => wire.is_body_done(),
+            Self::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    /// How much there is to come.
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::None => SizeHint::with_exact(0),
+            Self::Http1(wire) => wire.body_hint(),
+            Self::Http2(body) => body.size_hint(),
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let frame = match self {
+            Self::None => return Poll::Ready(None),
+            Self::Http1(wire) => ready!(wire.poll_frame(context)).map(|frame| frame.ok()),
+            Self::Http2(body) => ready!(Pin::new(body).poll_frame(context)).map(Result::ok),
+        };
+        Poll::Ready(frame.map(|frame| frame.ok_or(Broken::Gone)))
+    }
+}
+
 #[derive(Debug)]
 struct Client {
-    body: Incoming,
+    body: Arriving,
     bytes_max: u64,
     pause: Duration,
     deadline: Deadline,
@@ -52,7 +90,7 @@ impl RequestBody {
     }
 
     pub(crate) fn new(
-        body: Incoming,
+        body: Arriving,
         bytes_max: u64,
         (deadline, pause): (Deadline, Duration),
         upload: Rc<Upload>,
@@ -69,7 +107,7 @@ impl RequestBody {
 
 impl Client {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+        let Poll::Ready(frame) = self.body.poll(context) else {
             self.deadline.arm_once(self.pause);
             ready!(self.deadline.poll_over(context));
             return Poll::Ready(Some(Err(Broken::Paused)));
@@ -77,7 +115,7 @@ impl Client {
         self.deadline.disarm();
         Poll::Ready(match frame {
             None => None,
-            Some(Err(_)) => Some(Err(Broken::Gone)),
+            Some(Err(broken)) => Some(Err(broken)),
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
                 let bytes = self.upload.bytes.get() + length;
@@ -113,7 +151,7 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|client| client.body.is_end_stream())
+        self.0.as_ref().is_none_or(|client| client.body.is_end())
     }
 
     fn size_hint(&self) -> SizeHint {

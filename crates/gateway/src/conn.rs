@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Waker;
 
 use http::{HeaderMap, HeaderValue};
 
@@ -27,11 +26,7 @@ pub(crate) struct Conn {
     /// The address as `X-Forwarded-For` says it.
     pub(crate) address_header: HeaderValue,
     in_flight: Cell<u32>,
-    /// Whether the last answer may still be in hyper's buffer.
-    is_unsent: Cell<bool>,
     violation: Cell<Option<Violation>>,
-    /// The reader, if it waits for requests under way to end.
-    reader: RefCell<Option<Waker>>,
     /// Fires when a head does not arrive in time, or no request at all.
     pub(crate) deadline: Deadline,
     /// Fires when the client does not take what is written.
@@ -47,6 +42,8 @@ pub(crate) struct Conn {
 impl Conn {
     pub(crate) fn new(core: &Rc<Core>, address: IpAddr, is_tls: bool) -> Rc<Self> {
         let address = address.to_canonical();
+        // After a pause, the core's clock has stood still.
+        core.clock.renew();
         let deadline = core.deadlines.deadline();
         deadline.arm(core.settings.limits.head());
         let mut trusted = core.settings.trusted_proxies.iter();
@@ -57,9 +54,7 @@ impl Conn {
             is_trusted: trusted.any(|network| network.contains(address)),
             address_header: HeaderValue::from_str(&address.to_string()).expect("an address is visible ASCII"),
             in_flight: Cell::new(0),
-            is_unsent: Cell::new(false),
             violation: Cell::new(None),
-            reader: RefCell::default(),
             deadline,
             taking: core.deadlines.deadline(),
             is_in_head: Cell::new(false),
@@ -161,30 +156,9 @@ impl Conn {
 
     fn request_ended(&self) {
         self.in_flight.set(self.in_flight.get() - 1);
-        self.is_unsent.set(true);
         if self.is_idle() && !self.is_in_head.get() {
             self.deadline.arm(self.core.settings.limits.keep_alive());
         }
-    }
-
-    /// Everything that was to be written is on its way.
-    pub(crate) fn flushed(&self) {
-        if self.is_idle() && self.is_unsent.replace(false) {
-            let reader = self.reader.take();
-            if let Some(reader) = reader {
-                reader.wake();
-            }
-        }
-    }
-
-    /// Whether all answers have been given and sent.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.is_idle() && !self.is_unsent.get()
-    }
-
-    /// Wakes the reader when the last answer has been sent.
-    pub(crate) fn wake_when_quiet(&self, reader: &Waker) {
-        *self.reader.borrow_mut() = Some(reader.clone());
     }
 
     /// The element of `Forwarded` (RFC 7239) for requests to `host`.
@@ -204,7 +178,10 @@ impl Conn {
         }
         let _ = write!(text, ";proto={}", self.scheme());
         let value = HeaderValue::from_str(&text).expect("made of visible ASCII");
-        *self.forwarded.borrow_mut() = Some((host.clone(), value.clone()));
+        // A copy: the host is a part of the buffer that the head was read into.
+        if let Ok(host) = HeaderValue::from_bytes(host.as_bytes()) {
+            *self.forwarded.borrow_mut() = Some((host, value.clone()));
+        }
         value
     }
 }

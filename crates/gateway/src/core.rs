@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use domain::Timestamp;
 use domain::id::RequestId;
@@ -19,6 +19,7 @@ use crate::metrics::CoreFigures;
 use crate::node::Node;
 use crate::pool::{Pools, Shared};
 use crate::settings::Settings;
+use crate::spare::Spare;
 use crate::tls::Shown;
 
 /// How often idle upstream connections are looked through: every five seconds.
@@ -34,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) is_draining: Cell<bool>,
+    pub(crate) spare: Spare,
     /// For texts that are copied into header values.
     pub(crate) scratch: RefCell<String>,
     pools: Rc<Pools>,
@@ -81,6 +83,7 @@ impl Core {
             clock,
             ids: Ids::new(),
             is_draining: Cell::new(false),
+            spare: Spare::default(),
             scratch: RefCell::default(),
             pools,
             own_certificate: RefCell::default(),
@@ -160,19 +163,40 @@ pub(crate) struct Clock {
     /// A moment of the steady clock, and the calendar's microseconds at it; renewed at every tick, since
     /// calendars are set.
     base: Cell<(Instant, i64)>,
+    /// The calendar's second, and how the `Date` field says it.
+    date: Cell<(i64, [u8; DATE_BYTES])>,
 }
+
+/// How long a date as in RFC 9110 section 5.6.7 is.
+const DATE_BYTES: usize = 29;
 
 impl Clock {
     fn new(began: Instant) -> Self {
-        Self {
+        let clock = Self {
             began,
             base: Cell::new(look()),
-        }
+            date: Cell::new((-1, [b' '; DATE_BYTES])),
+        };
+        clock.renew();
+        clock
     }
 
     /// Follows the calendar.
     pub(crate) fn renew(&self) {
-        self.base.set(look());
+        let (instant, micros) = look();
+        self.base.set((instant, micros));
+        let seconds = micros / 1_000_000;
+        if seconds != self.date.get().0 {
+            let since = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+            let text = httpdate::fmt_http_date(UNIX_EPOCH + since);
+            let bytes = text.as_bytes().try_into().expect("the format has one length");
+            self.date.set((seconds, bytes));
+        }
+    }
+
+    /// The value of `Date`.
+    pub(crate) const fn date(&self) -> [u8; DATE_BYTES] {
+        self.date.get().1
     }
 
     pub(crate) fn at(&self, instant: Instant) -> Moment {

@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 
 use domain::catalog::Stage;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, ORIGIN};
-use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use hyper::body::{Body as _, Incoming};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
 use memchr::memchr;
 use policy::{Answer, Call, Limits, Moment, Verdict};
 
-use crate::body::{AnswerBody, RequestBody, Upload};
+use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
 use crate::compile::{Chain, Compiled, Matched, Operation, Route};
 use crate::conn::{Conn, Open};
 use crate::core::Installed;
@@ -27,6 +25,16 @@ use crate::tls::Shelf;
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// A request as its connection brings it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Arriving,
+}
+
 /// What the answer needs to know of what happened on the way there.
 struct Context<'a> {
     request_id: HeaderValue,
@@ -37,19 +45,19 @@ struct Context<'a> {
 }
 
 /// Serves one request; whatever happens, there is an answer and a record of it.
-pub(crate) async fn handle(open: Open, request: Request<Incoming>) -> Response<AnswerBody> {
+pub(crate) async fn handle(open: Open, request: Request) -> Response<AnswerBody> {
     let conn = Rc::clone(open.conn());
     let core = conn.core();
     let installed = core.installed();
-    let (mut ticket, moment) = Ticket::begin(open, request.method(), Instant::now());
+    let (mut ticket, moment) = Ticket::begin(open, &request.method, Instant::now());
     let mut context = Context {
-        request_id: forward::request_id(request.headers(), ticket.request()),
-        origin: request.headers().get(ORIGIN).cloned(),
+        request_id: forward::request_id(&request.headers, ticket.request()),
+        origin: request.headers.get(ORIGIN).cloned(),
         route: None,
         chain: None,
         limits: None,
     };
-    let method = request.method().clone();
+    let method = request.method.clone();
     let outcome = serve(
         &conn,
         installed.as_deref(),
@@ -86,19 +94,16 @@ async fn serve<'a>(
     installed: Option<&'a Installed>,
     context: &mut Context<'a>,
     (ticket, moment): (&mut Ticket, Moment),
-    request: Request<Incoming>,
+    request: Request,
 ) -> Result<Response<AnswerBody>, Cause> {
     let core = conn.core();
-    let (
-        Parts {
-            method,
-            uri,
-            version,
-            mut headers,
-            ..
-        },
+    let Request {
+        method,
+        uri,
+        version,
+        mut headers,
         body,
-    ) = request.into_parts();
+    } = request;
 
     // 1. Where it goes: one host, a path that means the same to everybody.
     let whole = uri.path_and_query().map_or("", PathAndQuery::as_str);
@@ -247,11 +252,11 @@ fn proceed(verdict: Verdict) -> Result<(), Cause> {
 
 fn request_body(
     conn: &Rc<Conn>,
-    body: Incoming,
+    body: Arriving,
     operation: &Operation,
     ticket: &mut Ticket,
 ) -> Result<RequestBody, Cause> {
-    if body.is_end_stream() {
+    if body.is_end() {
         return Ok(RequestBody::empty());
     }
     let bytes_max = operation.chain.body_bytes_max;

@@ -23,7 +23,6 @@ pub mod disk;
 mod exchange;
 pub mod feed;
 mod forward;
-mod framed;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -42,6 +41,7 @@ mod rewound;
 mod serve;
 pub mod settings;
 mod socket;
+mod spare;
 mod start;
 mod target;
 mod ticket;

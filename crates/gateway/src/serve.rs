@@ -4,15 +4,15 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use hyper::Request;
+use bytes::BytesMut;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -20,23 +20,22 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use crate::body::AnswerBody;
+use crate::body::{AnswerBody, Arriving};
 use crate::compile::Compiled;
 use crate::conn::{Conn, Open};
 use crate::core::Core;
-use crate::framed::Framed;
-use crate::handle::handle;
+use crate::h1::server::{self, End, Wire};
+use crate::handle::{self, handle};
 use crate::local::LocalExecutor;
 use crate::refusal::{Asked, Cause};
 use crate::rewound::Rewound;
 use crate::settings::Protocols;
+use crate::socket::Socket;
 use crate::ticket::Ticket;
 use crate::tls::{Shown, shake};
 
 /// What an HTTP/2 connection begins with: RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// How much is read before it is known which HTTP it is.
-const FIRST_BYTES: usize = 4096;
 /// How long a client gets to read our last words before its connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long to wait before accepting again when the system has no more descriptors.
@@ -192,17 +191,14 @@ async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, way: Way) {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             serve_http2(guest, conn, stream).await;
         } else {
-            serve_http1(guest, conn, stream, Vec::new()).await;
+            serve_http1(guest, conn, Socket::Tls(Box::new(stream.into())), BytesMut::new()).await;
         }
     }
 }
 
 /// Finds out which HTTP a plain connection speaks.
-async fn begin<S>(guest: Guest, conn: Rc<Conn>, mut stream: S)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let mut first = Vec::with_capacity(FIRST_BYTES);
+async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream) {
+    let mut first = conn.core().spare.buffer();
     loop {
         let mut draining = guest.draining.clone();
         let read = async {
@@ -217,66 +213,46 @@ where
         };
         let known = first.len().min(PREFACE.len());
         if first[..known] != PREFACE[..known] {
-            return serve_http1(guest, conn, stream, first).await;
+            return serve_http1(guest, conn, Socket::Plain(stream), first).await;
         }
         if known == PREFACE.len() {
-            return serve_http2(guest, conn, Rewound::new(stream, first)).await;
+            return serve_http2(guest, conn, Rewound::new(stream, first.to_vec())).await;
         }
     }
 }
 
 fn service(
     conn: &Rc<Conn>,
-) -> impl Service<Request<Incoming>, Response = hyper::Response<AnswerBody>, Error = Infallible> + 'static {
+) -> impl Service<http::Request<Incoming>, Response = hyper::Response<AnswerBody>, Error = Infallible> + 'static
+{
     let conn = Rc::clone(conn);
-    service_fn(move |request| {
+    service_fn(move |request: http::Request<Incoming>| {
         // Counted here already: hyper looks for the end of the connection before it polls the future.
         let open = Open::new(&conn);
+        let (head, body) = request.into_parts();
+        let request = handle::Request {
+            method: head.method,
+            uri: head.uri,
+            version: head.version,
+            headers: head.headers,
+            body: Arriving::Http2(body),
+        };
         async move { Ok(handle(open, request).await) }
     })
 }
 
-async fn serve_http1<S>(guest: Guest, conn: Rc<Conn>, stream: S, first: Vec<u8>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let limits = &guest.core.settings.limits;
-    let mut builder = http1::Builder::new();
-    if limits.fields_max > HYPER_FIELDS {
-        builder.max_headers(limits.fields_max);
-    }
-    builder.max_buf_size(limits.head_bytes_max.max(HYPER_BUFFER_MIN) * 2);
-    let framed = Framed::new(stream, Rc::clone(&conn), first);
-    let mut serving = builder.serve_connection(TokioIo::new(framed), service(&conn));
-    let mut is_draining = false;
-    let ended = poll_fn(|context| {
-        // Polling the deadlines below is what lets the core wake us for it.
-        if !is_draining && guest.core.is_draining.get() {
-            is_draining = true;
-            Pin::new(&mut serving).graceful_shutdown();
+async fn serve_http1(guest: Guest, conn: Rc<Conn>, socket: Socket, first: BytesMut) {
+    let wire = Wire::new(&conn, socket, first);
+    match server::serve(&wire).await {
+        End::Quiet => {
+            let _ = tokio::time::timeout(LINGER, wire.ends().shutdown()).await;
         }
-        let is_late = conn.is_idle() && conn.deadline.poll_over(context).is_ready();
-        if is_late || conn.taking.poll_over(context).is_ready() {
-            return Poll::Ready(None);
-        }
-        Pin::new(&mut serving).poll(context).map(Some)
-    })
-    .await;
-    let (mut stream, is_writable) = serving.into_parts().io.into_inner().into_inner();
-    let last = match (conn.violation(), ended) {
-        (Some(violation), Some(Ok(()))) => Some(Cause::Violation(violation)),
-        (None, None) if conn.is_in_head() => Some(Cause::ClientPaused),
-        _ => None,
-    };
-    if let Some(cause) = last.filter(|_| is_writable && conn.is_idle()) {
-        say_last(&conn, &mut stream, cause).await;
+        End::Refused(cause) => say_last(&conn, &mut wire.ends(), cause).await,
+        End::Unread => linger(&mut wire.ends(), b"").await,
+        End::Cut => wire.will_reset(),
     }
-    let _ = tokio::time::timeout(LINGER, stream.shutdown()).await;
+    drop(guest);
 }
-
-/// Headers that hyper keeps on its stack.
-const HYPER_FIELDS: usize = 100;
-const HYPER_BUFFER_MIN: usize = 8 * 1024;
 
 /// Waits until the node drains.
 pub(crate) async fn drained(mut draining: watch::Receiver<bool>) {
@@ -299,9 +275,13 @@ async fn say_last<S: AsyncRead + AsyncWrite + Unpin>(conn: &Rc<Conn>, stream: &m
     });
     ticket.answered(own.response.status(), own.code);
     drop(ticket);
-    let text = own.text(&request_id);
+    linger(stream, &own.text(&request_id)).await;
+}
+
+/// Ends a connection whose client may still be sending: says the last words and waits until it has read them.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) {
     let said = async {
-        stream.write_all(&text).await?;
+        stream.write_all(text).await?;
         stream.shutdown().await?;
         // Closing with unread bytes would reset the connection before the client has read the answer.
         let mut rest = [0; 1024];

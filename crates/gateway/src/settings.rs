@@ -8,6 +8,7 @@ use domain::Name;
 use domain::certificate::ClientAuthMode;
 use serde::{Deserialize, Serialize};
 
+use crate::framing::HeadLimits;
 use crate::proxies::{Network, Says};
 use crate::tls::Sealing;
 
@@ -107,6 +108,13 @@ pub struct Limits {
 impl Limits {
     pub(crate) const fn head(&self) -> Duration {
         Duration::from_millis(self.head_ms as u64)
+    }
+
+    pub(crate) const fn head_limits(&self) -> HeadLimits {
+        HeadLimits {
+            bytes_max: self.head_bytes_max,
+            fields_max: self.fields_max,
+        }
     }
 
     pub(crate) const fn keep_alive(&self) -> Duration {

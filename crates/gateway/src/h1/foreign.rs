@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, Method};
 
 use super::answer::{self, Invalid};
-use super::chunk;
+use super::coming::{Sender, chunk};
 use crate::framing::{CHUNK, Chunks};
 
 /// Reads a chunked body that comes in the given pieces: its data, its trailers, whether it ended.
@@ -14,7 +14,9 @@ pub(crate) fn dechunk(pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<HeaderMap>, b
     for piece in pieces {
         input.extend_from_slice(piece);
         while state != Chunks::End {
-            match chunk(&mut input, &mut state, &mut trailer)? {
+            match chunk(&mut input, &mut state, &mut trailer, Sender::Upstream)
+                .map_err(|_| Invalid::Chunks)?
+            {
                 None => break,
                 Some(frame) => match frame.into_data() {
                     Ok(data) => body.extend_from_slice(&data),

@@ -3,6 +3,8 @@
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, Method};
 
+use super::outgoing::Coding;
+use super::write_field;
 use crate::forward::{Added, Kept};
 
 /// A request to an upstream but for its body.
@@ -19,8 +21,8 @@ pub(crate) struct Head<'a> {
 }
 
 impl Head<'_> {
-    /// Writes the head; `length` is the body's, if it is known. Whether the body has to be sent in chunks.
-    pub(super) fn write(&self, out: &mut BytesMut, length: Option<u64>) -> bool {
+    /// Writes the head; `length` is the body's, if it is known.
+    pub(super) fn write(&self, out: &mut BytesMut, length: Option<u64>) -> Coding {
         out.extend_from_slice(self.method.as_str().as_bytes());
         out.extend_from_slice(b" ");
         let begins = out.len();
@@ -64,7 +66,6 @@ impl Head<'_> {
             out.extend_from_slice(value.as_bytes());
             out.extend_from_slice(b"\r\n");
         });
-        let is_chunked = length.is_none();
         match length {
             None => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             Some(0) if !had_length && !has_content(self.method) => {}
@@ -75,36 +76,14 @@ impl Head<'_> {
             }
         }
         out.extend_from_slice(b"\r\n");
-        is_chunked
+        match length {
+            Some(_) => Coding::Plain,
+            None => Coding::Chunked { trailers: true },
+        }
     }
 }
 
 /// Whether a request of this method says the length of its body even if there is none: RFC 9110 section 8.6.
 fn has_content(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PUT | Method::PATCH)
-}
-
-/// The size of a chunk that follows.
-pub(super) fn write_chunk_size(out: &mut BytesMut, size: usize) {
-    let digits = (usize::BITS - size.leading_zeros()).div_ceil(4);
-    for digit in (0..digits).rev() {
-        out.extend_from_slice(&[b"0123456789abcdef"[size >> (4 * digit) & 15]]);
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// The fields of a trailer section that may be there.
-pub(super) fn write_trailers(out: &mut BytesMut, trailers: &HeaderMap) {
-    for (name, value) in trailers {
-        if super::answer::is_trailer(name) {
-            write_field(out, name.as_str(), value);
-        }
-    }
-}
-
-fn write_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
-    out.extend_from_slice(b"\r\n");
 }

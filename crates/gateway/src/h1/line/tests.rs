@@ -6,10 +6,12 @@ use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::answer::{self, Invalid, Length};
-use super::foreign::{self, dechunk};
-use super::{Download, Fault, Line, Upload};
+use super::super::foreign::{self, dechunk};
+use super::super::outgoing::Coding;
+use super::{Download, Fault, Line, answer};
+use super::{Invalid, Length};
 use crate::socket::Socket;
+use crate::spare::BUFFER_BYTES;
 
 fn take(text: &str, method: &Method) -> Result<answer::Answer, Invalid> {
     let mut input = BytesMut::from(text);
@@ -228,11 +230,10 @@ async fn asked() -> (Line, TcpStream) {
     let (far, _) = listener.accept().await.unwrap();
     let mut line = Line::new(Socket::Plain(near));
     line.download = Download::Head { searched: 0 };
-    line.upload = Upload {
-        head: BytesMut::from("GET / HTTP/1.1\r\nhost: h\r\n\r\n"),
-        needs_flush: true,
-        ..Upload::default()
-    };
+    line.upload.begin(None, |out| {
+        out.extend_from_slice(b"GET / HTTP/1.1\r\nhost: h\r\n\r\n");
+        Coding::Plain
+    });
     (line, far)
 }
 
@@ -285,7 +286,7 @@ async fn a_line_with_words_left_is_not_used_again() {
     answered(&mut line).await.unwrap();
     assert!(line.is_reusable() && line.is_open());
     far.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-    line.input.clear();
+    line.input.bytes.clear();
     while line.is_open() {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
@@ -328,8 +329,8 @@ async fn a_line_at_rest_holds_little() {
     let _far = sent.await.unwrap();
     assert!(line.is_reusable());
     line.rest();
-    assert!(line.input.capacity() + line.upload.head.capacity() <= 2 * super::READ_BYTES_MIN);
-    assert_eq!(line.read_bytes, super::READ_BYTES_MIN);
+    let kept = line.input.bytes.capacity() + line.upload.take_buffer().capacity();
+    assert!(kept <= 2 * BUFFER_BYTES, "{kept}");
 }
 
 #[tokio::test]

@@ -1,33 +1,82 @@
+use bytes::BytesMut;
+use http::HeaderMap;
 use proptest::prelude::{any, prop_assert_eq, proptest};
 
-use super::{HeadLimits, Scanner, Violation};
+use super::super::coming::{Coming, check_chunks};
+use super::Reader;
+use crate::framing::{HeadLimits, Violation};
 
 const LIMITS: HeadLimits = HeadLimits {
     bytes_max: 1024,
     fields_max: 10,
 };
 
-/// Scans everything at once; the violation, or the number of messages begun.
-fn scan(bytes: &[u8]) -> Result<u32, Violation> {
-    let scanned = Scanner::new(LIMITS).scan(bytes);
-    scanned.violation.map_or(Ok(scanned.heads), Err)
+/// What was read of a connection: its requests, and why no more.
+#[derive(Debug, Default, PartialEq)]
+struct Read {
+    heads: Vec<(String, HeaderMap)>,
+    bodies: Vec<Vec<u8>>,
+    violation: Option<Violation>,
 }
 
-/// Scans in pieces, as a reader would; bytes passed on and the violation.
-fn scan_pieces(bytes: &[u8], cuts: impl Iterator<Item = usize>) -> (Vec<u8>, Option<Violation>) {
-    let mut scanner = Scanner::new(LIMITS);
-    let (mut passed, mut kept, mut rest) = (Vec::new(), Vec::new(), bytes);
-    for cut in cuts.chain([usize::MAX]) {
-        let (piece, after) = rest.split_at(cut.min(rest.len()));
-        rest = after;
-        kept.extend_from_slice(piece);
-        let scanned = scanner.scan(&kept);
-        passed.extend(kept.drain(..scanned.passed));
-        if scanned.violation.is_some() {
-            return (passed, scanned.violation);
+/// Reads requests that come in the given pieces, as the connection does.
+fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Read {
+    let (mut reader, mut coming) = (Reader::new(LIMITS), Coming::Done);
+    let (mut input, mut found) = (BytesMut::new(), Read::default());
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        if let Err(violation) = read_on(&mut reader, &mut coming, &mut input, &mut found) {
+            found.violation = Some(violation);
+            break;
         }
     }
-    (passed, None)
+    found
+}
+
+fn read_on(
+    reader: &mut Reader,
+    coming: &mut Coming,
+    input: &mut BytesMut,
+    found: &mut Read,
+) -> Result<(), Violation> {
+    loop {
+        if coming.is_done() {
+            if reader.read(input)?.is_none() {
+                return Ok(());
+            }
+            let mut headers = HeaderMap::new();
+            let head = reader.take(input, &mut headers)?;
+            found
+                .heads
+                .push((format!("{} {}", head.method, head.uri), headers));
+            found.bodies.push(Vec::new());
+            *coming = head.body;
+        }
+        match coming.take(input)? {
+            Some(frame) => {
+                let body = found.bodies.last_mut().expect("a body has a head");
+                body.extend_from_slice(&frame.into_data().unwrap_or_default());
+            }
+            None if coming.is_done() => {}
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Reads everything at once; the violation, or the number of requests.
+fn scan(bytes: &[u8]) -> Result<usize, Violation> {
+    let found = read([bytes].into_iter());
+    found.violation.map_or(Ok(found.heads.len()), Err)
+}
+
+/// Cuts bytes into pieces of the given sizes, and the rest.
+fn cut<'a>(bytes: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    let mut rest = bytes;
+    sizes.iter().chain([&usize::MAX]).map(move |size| {
+        let (piece, after) = rest.split_at((*size).min(rest.len()));
+        rest = after;
+        piece
+    })
 }
 
 const GOOD: &[&[u8]] = &[
@@ -48,7 +97,74 @@ fn good_messages_pass_one_after_the_other() {
         assert_eq!(scan(good), Ok(1), "{}", good.escape_ascii());
         let both = [good, *good, GOOD[0]].concat();
         assert_eq!(scan(&both), Ok(3), "{}", both.escape_ascii());
-        assert!(Scanner::new(LIMITS).scan(&both).passed == both.len());
+    }
+}
+
+#[test]
+fn heads_are_read_to_the_letter() {
+    let found = read([GOOD[4]].into_iter());
+    let (line, headers) = &found.heads[0];
+    assert_eq!(line, "GET /a?b=%20");
+    assert_eq!(headers["host"], "a");
+    assert_eq!(
+        headers["x"].as_bytes(),
+        b"\xc3\xa9",
+        "without the blanks around it"
+    );
+    assert_eq!(headers["y"], "");
+    assert_eq!(read([GOOD[8]].into_iter()).bodies[0], b"hello0123456789");
+}
+
+#[test]
+fn what_a_head_says_about_its_connection() {
+    for (fields, lasts, expects, trailers, websocket) in [
+        ("", true, false, false, false),
+        ("Connection: close\r\n", false, false, false, false),
+        ("Connection: x, CLOSE\r\n", false, false, false, false),
+        ("Connection: keep-alive\r\n", true, false, false, false),
+        (
+            "Content-Length: 1\r\nExpect: 100-Continue\r\n",
+            true,
+            true,
+            false,
+            false,
+        ),
+        ("Expect: 100-continue\r\n", true, false, false, false),
+        ("TE: gzip, trailers;q=0.5\r\n", true, false, true, false),
+        (
+            "Connection: Upgrade\r\nUpgrade: WebSocket\r\n",
+            true,
+            false,
+            false,
+            true,
+        ),
+        ("Upgrade: websocket\r\n", true, false, false, false),
+        (
+            "Connection: upgrade\r\nUpgrade: h2c\r\n",
+            true,
+            false,
+            false,
+            false,
+        ),
+        (
+            "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n",
+            true,
+            false,
+            false,
+            false,
+        ),
+    ] {
+        for (version, is_old) in [("1.1", false), ("1.0", true)] {
+            let mut input = BytesMut::from(&*format!("GET / HTTP/{version}\r\nHost: a\r\n{fields}\r\n"));
+            let mut reader = Reader::new(LIMITS);
+            assert_eq!(reader.read(&input), Ok(Some(input.len())));
+            let head = reader.take(&mut input, &mut HeaderMap::new()).unwrap();
+            let keeps = lasts && (!is_old || fields.contains("keep-alive"));
+            assert_eq!(head.is_persistent, keeps, "{fields} {version}");
+            assert_eq!(head.expects, expects && !is_old, "{fields} {version}");
+            assert_eq!(head.takes_trailers, trailers, "{fields}");
+            assert_eq!(head.is_websocket, websocket && !is_old, "{fields} {version}");
+        }
     }
 }
 
@@ -178,10 +294,10 @@ fn ambiguous_messages_are_refused() {
     for (bytes, expected) in AMBIGUOUS {
         assert_eq!(scan(bytes), Err(*expected), "{}", bytes.escape_ascii());
         let second = [GOOD[0], bytes].concat();
-        let scanned = Scanner::new(LIMITS).scan(&second);
+        let found = read([&*second].into_iter());
         assert_eq!(
-            (scanned.passed, scanned.violation),
-            (GOOD[0].len(), Some(*expected)),
+            (found.heads.len(), found.violation),
+            (1, Some(*expected)),
             "the message before passes"
         );
     }
@@ -210,21 +326,15 @@ fn bad_chunks_are_refused() {
         (b"0\r\nX: \0\r\n\r\n", Violation::Trailer),
     ];
     for (body, expected) in table {
-        let scanned = Scanner::new(LIMITS).scan(&[head, *body].concat());
-        assert_eq!(
-            (scanned.passed, scanned.violation, scanned.in_body),
-            (0, Some(*expected), false),
-            "{}",
-            body.escape_ascii()
-        );
-        let mut scanner = Scanner::new(LIMITS);
-        assert_eq!(scanner.scan(head).passed, head.len());
-        let scanned = scanner.scan(body);
-        assert_eq!(
-            (scanned.passed, scanned.violation, scanned.in_body),
-            (0, Some(*expected), true)
-        );
+        for size in [1, 2, 1000] {
+            let whole = [head, *body].concat();
+            let sizes = vec![size; whole.len()];
+            let found = read(cut(&whole, &sizes));
+            assert_eq!(found.violation, Some(*expected), "{}", body.escape_ascii());
+        }
+        assert_eq!(check_chunks(body), Err(*expected), "{}", body.escape_ascii());
     }
+    assert_eq!(check_chunks(b"5\r\nhello\r\n0\r\n\r\nGET /"), Ok(()));
 }
 
 #[test]
@@ -246,17 +356,17 @@ proptest! {
     #[test]
     fn pieces_make_no_difference(order in proptest::collection::vec(0..GOOD.len(), 1..5), cuts in proptest::collection::vec(1_usize..40, 0..60)) {
         let bytes = order.iter().flat_map(|index| GOOD[*index]).copied().collect::<Vec<u8>>();
-        let (passed, violation) = scan_pieces(&bytes, cuts.into_iter());
-        prop_assert_eq!(violation, None);
-        prop_assert_eq!(passed, bytes);
+        let found = read(cut(&bytes, &cuts));
+        prop_assert_eq!(found.heads.len(), order.len());
+        let whole = read([bytes.as_slice()].into_iter());
+        prop_assert_eq!((&found.heads, &found.bodies), (&whole.heads, &whole.bodies));
     }
 
     #[test]
     fn no_bytes_make_it_panic_or_pass_what_was_refused(bytes in any::<Vec<u8>>(), cuts in proptest::collection::vec(1_usize..9, 0..60)) {
         let bytes = [b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", bytes.as_slice()].concat();
-        let whole = Scanner::new(LIMITS).scan(&bytes);
-        let (passed, violation) = scan_pieces(&bytes, cuts.into_iter());
-        prop_assert_eq!(violation, whole.violation);
-        prop_assert_eq!(&bytes[..passed.len()], &passed[..]);
+        let whole = read([bytes.as_slice()].into_iter());
+        let found = read(cut(&bytes, &cuts));
+        prop_assert_eq!(found, whole);
     }
 }

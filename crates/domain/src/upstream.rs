@@ -69,6 +69,9 @@ pub struct Timeouts {
     /// Between two pieces of a body, either way.
     #[schema(minimum = 1, maximum = 3_600_000)]
     pub idle_ms: u32,
+    /// Without a byte in either direction of a WebSocket.
+    #[schema(minimum = 1, maximum = 86_400_000)]
+    pub tunnel_idle_ms: u32,
 }
 
 impl Default for Timeouts {
@@ -77,6 +80,7 @@ impl Default for Timeouts {
             connect_ms: 2_000,
             answer_ms: 30_000,
             idle_ms: 60_000,
+            tunnel_idle_ms: 3_600_000,
         }
     }
 }

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::deadline::Deadline;
 use crate::h1::Fault;
 use crate::h1::server::Wire;
 use crate::pool::{Lease, Line};
+use crate::spare::Spare;
 use crate::ticket::Ticket;
+use crate::tunnel::{Counted, tunnel};
 
 /// Why a request's body was not forwarded to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -283,6 +286,59 @@ impl AnswerBody {
     pub(crate) fn with_ticket(mut self, ticket: Box<Ticket>) -> Self {
         self.ticket = Some(ticket);
         self
+    }
+}
+
+/// The two counts of a call whose connection became something else.
+struct Passed<'a> {
+    ticket: Option<&'a mut Ticket>,
+    upload: Rc<Upload>,
+}
+
+impl Counted for Passed<'_> {
+    fn received(&mut self, bytes: u64) {
+        self.upload.bytes.set(self.upload.bytes.get() + bytes);
+    }
+
+    fn sent(&mut self, bytes: u64) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.sent(bytes);
+        }
+    }
+}
+
+impl AnswerBody {
+    /// Passes bytes between a client and the upstream whose answer was that the protocol is switched.
+    ///
+    /// The call is recorded at the end of that.
+    pub(crate) async fn tunnel(mut self, spare: &Spare, client: impl AsyncRead + AsyncWrite + Unpin) {
+        let Source::Upstream {
+            from: Some(inflow),
+            deadline,
+            pause,
+        } = &mut self.source
+        else {
+            return;
+        };
+        let Line::Http1(counted) = inflow.lease.line() else {
+            return;
+        };
+        let upload = Rc::new(Upload::default());
+        let mut passed = Passed {
+            ticket: self.ticket.as_deref_mut(),
+            upload: Rc::clone(&upload),
+        };
+        if let Some(ticket) = &mut passed.ticket {
+            ticket.upload = Some(upload);
+        }
+        // However it ends, it has ended: neither side is told more than that.
+        let _ = tunnel(
+            spare,
+            (client, &mut counted.line),
+            (deadline, *pause),
+            &mut passed,
+        )
+        .await;
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue};
 
 use crate::core::Core;
@@ -35,6 +36,8 @@ pub(crate) struct Conn {
     /// What the client was asked for when its TLS began.
     asked: OnceCell<Option<Arc<Asks>>>,
     client_certificate: OnceCell<ClientCertificate>,
+    /// Interim answers (1xx) that are not written yet; only HTTP/1.1 has them here.
+    pub(crate) interim: RefCell<BytesMut>,
     /// The last `Forwarded` element, with the host it was made for: they hardly ever change.
     forwarded: RefCell<Option<(HeaderValue, HeaderValue)>>,
 }
@@ -60,6 +63,7 @@ impl Conn {
             is_in_head: Cell::new(false),
             asked: OnceCell::new(),
             client_certificate: OnceCell::new(),
+            interim: RefCell::default(),
             forwarded: RefCell::default(),
         })
     }

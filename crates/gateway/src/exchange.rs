@@ -15,7 +15,7 @@ use crate::compile::Upstream;
 use crate::conn::Conn;
 use crate::deadline::Deadline;
 use crate::forward::{self, Added};
-use crate::h1::{Fault, Head};
+use crate::h1::{Fault, Head, server};
 use crate::pool::{Lease, Line};
 use crate::refusal::Cause;
 use crate::target::Target;
@@ -28,6 +28,10 @@ pub(crate) struct Going<'a> {
     pub(crate) path: &'a str,
     /// With its question mark, or empty.
     pub(crate) query: &'a str,
+    /// What the client speaks.
+    pub(crate) version: Version,
+    /// Whether the client asks for a WebSocket; only HTTP/1.1 with the upstream gets there.
+    pub(crate) is_websocket: bool,
     /// What the client called us.
     pub(crate) host: &'a HeaderValue,
     /// What the client said.
@@ -142,14 +146,24 @@ impl Exchange<'_> {
             method: self.going.method,
             target: [&target.base_path, self.going.path, self.going.query],
             host: self.host(target),
+            is_websocket: self.going.is_websocket,
             headers: &self.going.headers,
             added: &self.going.added,
         };
         line.begin(&head, body);
+        let (conn, takes_interim) = (self.conn, self.going.version == Version::HTTP_11);
+        let mut interim = |status, headers: &mut HeaderMap| {
+            if takes_interim {
+                forward::remove_hop_by_hop(headers);
+                server::say_interim(&mut conn.interim.borrow_mut(), status, headers);
+            }
+        };
         // The answer's head takes the place of the request's, which is needed no more then.
         let mut headers = std::mem::take(&mut self.going.headers);
         let answered = self
-            .bound(poll_fn(|context| line.poll_answer(context, &mut headers)))
+            .bound(poll_fn(|context| {
+                line.poll_answer(context, &mut headers, &mut interim)
+            }))
             .await?;
         match answered {
             Ok((status, version)) => Ok(Answered {
@@ -308,7 +322,11 @@ impl Exchange<'_> {
             stream,
         } = answered;
         forward::answer_head(&mut headers, version);
-        let pause = millis(self.timeouts().idle_ms);
+        let pause = millis(if status == StatusCode::SWITCHING_PROTOCOLS {
+            self.timeouts().tunnel_idle_ms
+        } else {
+            self.timeouts().idle_ms
+        });
         let mut response = Response::new(AnswerBody::upstream((lease, stream), self.deadline, pause));
         *response.status_mut() = status;
         *response.headers_mut() = headers;

@@ -231,8 +231,11 @@ fn remove(headers: &mut HeaderMap, is_removed: impl Fn(&str) -> bool) {
     let Some(mut name) = headers.keys().find(|name| is_removed(name.as_str())).cloned() else {
         return;
     };
-    if let Some(value) = headers.remove(CONNECTION) {
-        remove_named(headers, &value);
+    if let Entry::Occupied(connection) = headers.entry(CONNECTION) {
+        let values: Vec<_> = connection.remove_entry_mult().1.collect();
+        for value in &values {
+            remove_named(headers, value);
+        }
     }
     loop {
         headers.remove(name);

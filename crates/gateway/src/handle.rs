@@ -33,6 +33,8 @@ pub(crate) struct Request {
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Arriving,
+    /// Whether the connection or stream shall become a WebSocket.
+    pub(crate) is_websocket: bool,
 }
 
 /// What the answer needs to know of what happened on the way there.
@@ -103,6 +105,7 @@ async fn serve<'a>(
         version,
         mut headers,
         body,
+        is_websocket,
     } = request;
 
     // 1. Where it goes: one host, a path that means the same to everybody.
@@ -166,6 +169,8 @@ async fn serve<'a>(
         method: &method,
         path: &path[rest..],
         query,
+        version,
+        is_websocket: is_websocket && method == Method::GET,
         host: &host,
         headers,
     };

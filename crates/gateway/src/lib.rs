@@ -5,9 +5,9 @@
 //! new one, compiled before it is used, and one that does not compile leaves the old one in place.
 //!
 //! Start with `handle.rs`, the way of a request step by step. Around it: `serve.rs` (a core and its
-//! connections), `framed.rs` and `framing.rs` (what hyper is allowed to see), `compile.rs` (a snapshot by
-//! index), `pool.rs` and `exchange.rs` (upstreams), `refusal.rs` (our own answers), [`disk`] and [`feed`] (how a
-//! node gets snapshots without the control plane in its process).
+//! connections), `h1.rs` (HTTP/1 on both sides), `compile.rs` (a snapshot by index), `pool.rs` and `exchange.rs`
+//! (upstreams), `tunnel.rs` (what is no HTTP any more), `refusal.rs` (our own answers), [`disk`] and [`feed`] (how
+//! a node gets snapshots without the control plane in its process).
 //!
 //! Each core is a thread with its own runtime, listening socket, upstream connections and records; cores share
 //! the compiled snapshot and the counters in it, nothing else. So no request waits for a lock or another core.
@@ -47,6 +47,7 @@ mod target;
 mod ticket;
 pub mod tls;
 mod tree;
+mod tunnel;
 
 pub use compile::{Compiled, Rejected, compile};
 pub use node::{Rejection, Status};

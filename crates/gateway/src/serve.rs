@@ -236,6 +236,7 @@ fn service(
             version: head.version,
             headers: head.headers,
             body: Arriving::Http2(body),
+            is_websocket: false,
         };
         async move { Ok(handle(open, request).await) }
     })

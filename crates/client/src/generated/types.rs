@@ -4353,6 +4353,9 @@ pub struct Timeouts {
     /// Between two pieces of a body, either way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_ms: Option<u64>,
+    /// Without a byte in either direction of a WebSocket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tunnel_idle_ms: Option<u64>,
 }
 
 /// `Timestamp`.

@@ -23,6 +23,8 @@ const PRIORITY_MAX: u8 = 9;
 const CONNECT_MS_MAX: u32 = 600_000;
 /// The longest wait for an answer, or between two pieces of a body: an hour.
 const WAIT_MS_MAX: u32 = 3_600_000;
+/// The longest silence on a WebSocket: a day.
+const TUNNEL_MS_MAX: u32 = 86_400_000;
 /// The most idle connections per core.
 const IDLE_CONNECTIONS_MAX: u32 = 1024;
 
@@ -200,4 +202,6 @@ fn timeouts(faults: &mut Faults, timeouts: &Timeouts) {
     faults.range("/timeouts/connect_ms", timeouts.connect_ms, 1, CONNECT_MS_MAX);
     faults.range("/timeouts/answer_ms", timeouts.answer_ms, 1, WAIT_MS_MAX);
     faults.range("/timeouts/idle_ms", timeouts.idle_ms, 1, WAIT_MS_MAX);
+    let tunnel_idle_ms = timeouts.tunnel_idle_ms;
+    faults.range("/timeouts/tunnel_idle_ms", tunnel_idle_ms, 1, TUNNEL_MS_MAX);
 }

@@ -14,6 +14,8 @@ pub(crate) struct Head<'a> {
     /// The parts of the target in their order; together a path with its query.
     pub(crate) target: [&'a str; 3],
     pub(crate) host: &'a HeaderValue,
+    /// Whether it asks for a WebSocket.
+    pub(crate) is_websocket: bool,
     /// What the client said.
     pub(crate) headers: &'a HeaderMap,
     /// What we say.
@@ -45,7 +47,9 @@ impl Head<'_> {
                 "te" => {
                     // It concerns this connection only: RFC 9110 section 10.1.4.
                     write_field(out, "te", value);
-                    out.extend_from_slice(b"connection: te\r\n");
+                    if !self.is_websocket {
+                        out.extend_from_slice(b"connection: te\r\n");
+                    }
                 }
                 word => match self.added.kept(word) {
                     Kept::AsItIs => write_field(out, word, value),
@@ -66,6 +70,9 @@ impl Head<'_> {
             out.extend_from_slice(value.as_bytes());
             out.extend_from_slice(b"\r\n");
         });
+        if self.is_websocket {
+            out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+        }
         match length {
             None => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             Some(0) if !had_length && !has_content(self.method) => {}

@@ -12,9 +12,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
+use http::header::UPGRADE;
 use http::{HeaderMap, Method, StatusCode, Version};
 use hyper::body::{Body as _, Frame, SizeHint};
-use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::{self, Answer, Invalid, Length};
 use super::coming::{Coming, Sender};
@@ -55,6 +56,8 @@ pub(crate) struct Line {
     failed: Option<io::Error>,
     download: Download,
     method: Method,
+    /// Whether the request asks for a WebSocket.
+    is_websocket: bool,
     is_persistent: bool,
     interim: u32,
     /// Whether a byte of the answer came.
@@ -77,6 +80,7 @@ impl Line {
             failed: None,
             download: Download::Body(Coming::Done),
             method: Method::GET,
+            is_websocket: false,
             is_persistent: true,
             interim: 0,
             is_answer_begun: false,
@@ -97,6 +101,7 @@ impl Line {
         self.failed = None;
         self.download = Download::Head { searched: 0 };
         self.method.clone_from(head.method);
+        self.is_websocket = head.is_websocket;
         self.interim = 0;
         self.is_answer_begun = false;
     }
@@ -157,11 +162,12 @@ impl Line {
 
     /// Sends the request and waits for the head of its answer, whose fields replace those in `headers`.
     ///
-    /// They are untouched as long as nothing of an answer came.
+    /// They are untouched as long as nothing of an answer came. Interim answers but for 100 go to `interim`.
     pub(crate) fn poll_answer(
         &mut self,
         context: &mut Context<'_>,
         headers: &mut HeaderMap,
+        interim: &mut impl FnMut(StatusCode, &mut HeaderMap),
     ) -> Poll<Result<(StatusCode, Version), Fault>> {
         self.poll_upload(context)?;
         if self.is_unsent()
@@ -171,7 +177,7 @@ impl Line {
             return Poll::Ready(Err(Fault::Write(error)));
         }
         loop {
-            if let Some(answer) = self.answer(headers)? {
+            if let Some(answer) = self.answer(headers, interim)? {
                 return Poll::Ready(Ok((answer.status, answer.version)));
             }
             let read = match self.poll_read(context) {
@@ -244,7 +250,11 @@ impl Line {
     }
 
     /// The answer's head, once it is whole.
-    fn answer(&mut self, headers: &mut HeaderMap) -> Result<Option<Answer>, Fault> {
+    fn answer(
+        &mut self,
+        headers: &mut HeaderMap,
+        interim: &mut impl FnMut(StatusCode, &mut HeaderMap),
+    ) -> Result<Option<Answer>, Fault> {
         while let Download::Head { searched } = &mut self.download {
             let Some(length) = answer::head_end(&self.input.bytes, *searched) else {
                 *searched = self.input.bytes.len();
@@ -256,13 +266,22 @@ impl Line {
             };
             let answer = answer::take(&mut self.input.bytes, length, &self.method, headers)?;
             if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-                return Err(Invalid::Switching.into());
+                if !(self.is_websocket && is_websocket(headers)) {
+                    return Err(Invalid::Switching.into());
+                }
+                self.is_persistent = false;
+                self.download = Download::Body(Coming::Done);
+                return Ok(Some(answer));
             }
             if self.interim == INTERIM_MAX {
                 return Err(Invalid::Interim.into());
             }
             if answer.status.is_informational() {
                 self.interim += 1;
+                // Whether the client may go on is between it and us.
+                if answer.status != StatusCode::CONTINUE {
+                    interim(answer.status, headers);
+                }
                 self.download = Download::Head { searched: 0 };
                 continue;
             }
@@ -275,6 +294,47 @@ impl Line {
             return Ok(Some(answer));
         }
         Ok(None)
+    }
+}
+
+/// Whether an answer's head says that WebSocket is spoken from now on.
+fn is_websocket(headers: &HeaderMap) -> bool {
+    headers
+        .get(UPGRADE)
+        .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// What is no HTTP any more: first what was read behind the head already.
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.input.bytes.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(context, buffer);
+        }
+        let length = self.input.bytes.len().min(buffer.remaining());
+        buffer.put_slice(&self.input.bytes.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }
 

@@ -26,6 +26,9 @@ use crate::refusal::Cause;
 use crate::socket::Socket;
 use crate::spare::BUFFER_BYTES;
 
+/// Interim answers that wait for their client; further ones are left out.
+const INTERIM_BYTES_MAX: usize = 64 * 1024;
+
 /// How a connection ended.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -55,8 +58,6 @@ struct State {
     coming: Coming,
     /// Whether the client waits to be asked for the body.
     expects: bool,
-    /// Interim answers that are not written yet.
-    interim: BytesMut,
     has_ended: bool,
     /// Who watches for the end of the connection, while a body is read by somebody else.
     watcher: Option<Waker>,
@@ -86,6 +87,9 @@ pub(crate) async fn serve(wire: &Rc<Wire>) -> End {
         let Some(response) = answer(wire, request).await else {
             return End::Quiet;
         };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return switch(wire, response).await;
+        }
         asked.is_persistent &= wire.skip_abandoned();
         begin(wire, response, &mut asked, &mut outgoing);
         match write(wire, &mut outgoing).await {
@@ -166,6 +170,58 @@ fn begin(
     core.spare.keep_headers(std::mem::take(&mut head.headers));
 }
 
+/// Says that the protocol is switched, and passes bytes both ways from there.
+async fn switch(wire: &Rc<Wire>, response: Response<AnswerBody>) -> End {
+    let (head, body) = response.into_parts();
+    let mut outgoing = Outgoing::<AnswerBody>::default();
+    outgoing.begin(None, |out| {
+        write_status(out, StatusCode::SWITCHING_PROTOCOLS);
+        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+        for (name, value) in &head.headers {
+            if !matches!(
+                name.as_str(),
+                "connection" | "content-length" | "transfer-encoding"
+            ) {
+                write_field(out, name.as_str(), value);
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+        Coding::Plain
+    });
+    if poll_fn(|context| match outgoing.poll(&mut wire.ends(), context) {
+        Ok(Progress::Done) => Poll::Ready(true),
+        Ok(_) => Poll::Pending,
+        Err(_) => Poll::Ready(false),
+    })
+    .await
+    {
+        body.tunnel(&wire.conn.core().spare, wire.ends()).await;
+    }
+    End::Quiet
+}
+
+/// Writes an interim answer of an upstream, unless its client does not even take the ones before it.
+pub(crate) fn say_interim(out: &mut BytesMut, status: StatusCode, headers: &HeaderMap) {
+    if out.len() > INTERIM_BYTES_MAX {
+        return;
+    }
+    write_status(out, status);
+    for (name, value) in headers {
+        if !matches!(name.as_str(), "content-length" | "transfer-encoding") {
+            write_field(out, name.as_str(), value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_status(out: &mut BytesMut, status: StatusCode) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.extend_from_slice(b" ");
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// How long a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Length {
@@ -182,11 +238,7 @@ fn write_head(
     (length, asked): (Length, &mut Asked),
     date: &[u8],
 ) -> Coding {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(head.status.as_str().as_bytes());
-    out.extend_from_slice(b" ");
-    out.extend_from_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
+    write_status(out, head.status);
     let (mut has_date, mut has_length) = (false, false);
     for (name, value) in &head.headers {
         match name.as_str() {
@@ -273,7 +325,6 @@ impl Wire {
                 reader,
                 coming: Coming::Done,
                 expects: false,
-                interim: BytesMut::new(),
                 has_ended: false,
                 watcher: None,
             }),
@@ -341,6 +392,7 @@ impl Wire {
             version: head.version,
             headers,
             body,
+            is_websocket: head.is_websocket,
         };
         (request, asked)
     }
@@ -365,9 +417,10 @@ impl Wire {
                 return Poll::Ready(frame.map(Ok));
             }
             if std::mem::take(&mut state.expects) {
-                state.interim.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+                let mut interim = self.conn.interim.borrow_mut();
+                interim.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
-            if ready!(state.poll_interim(context)).is_err() {
+            if ready!(state.poll_interim(&self.conn, context)).is_err() {
                 return Poll::Ready(Some(Err(Gone)));
             }
             match ready!(state.input.poll_read(&mut state.socket, context)) {
@@ -426,7 +479,10 @@ impl Wire {
 
     /// Writes the interim answers that there are.
     fn poll_interim(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.state.borrow_mut().poll_interim(context)
+        if self.conn.interim.borrow().is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.state.borrow_mut().poll_interim(&self.conn, context)
     }
 
     /// Both directions, behind what was read already.
@@ -443,14 +499,15 @@ impl Wire {
 }
 
 impl State {
-    fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.interim.is_empty() {
-            let written = ready!(Pin::new(&mut self.socket).poll_write(context, &self.interim))?;
+    fn poll_interim(&mut self, conn: &Conn, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut interim = conn.interim.borrow_mut();
+        while !interim.is_empty() {
+            let written = ready!(Pin::new(&mut self.socket).poll_write(context, &interim))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.interim.advance(written);
-            if self.interim.is_empty() {
+            interim.advance(written);
+            if interim.is_empty() {
                 ready!(Pin::new(&mut self.socket).poll_flush(context))?;
             }
         }

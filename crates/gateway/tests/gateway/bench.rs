@@ -464,6 +464,19 @@ impl Client {
         self.try_answer().expect("an answer")
     }
 
+    /// Reads what has to come next.
+    pub(crate) fn expect(&mut self, wanted: &[u8]) {
+        while self.bytes.len() < wanted.len() {
+            more(&mut self.stream, &mut self.bytes).expect("more bytes");
+        }
+        let rest = self.bytes.split_off(wanted.len());
+        let found = std::mem::replace(&mut self.bytes, rest);
+        assert_eq!(
+            found.escape_ascii().to_string(),
+            wanted.escape_ascii().to_string()
+        );
+    }
+
     /// What comes until the connection ends.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.bytes);

@@ -296,6 +296,95 @@ fn trailers_pass() {
 }
 
 #[test]
+fn interim_answers_reach_clients_that_know_them() {
+    use std::io::Write;
+    let upstream = Upstream::start(|_, stream| {
+        let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\nConnection: x\r\n\r\n";
+        stream.write_all(early.as_bytes()).unwrap();
+        reply(stream, "200 OK", "", "ok")
+    });
+    let bench = Bench::new(&upstream.urls());
+    let mut client = bench.connect();
+    let head = format!("Host: g\r\nX-API-Key: {}\r\n\r\n", bench.key);
+    client.send(format!("GET /shop/pets HTTP/1.1\r\n{head}").as_bytes());
+    let early = client.answer();
+    assert_eq!((early.status, early.field("link")), (103, Some("</style.css>")));
+    assert_eq!(early.field("connection"), None);
+    assert_eq!(client.answer().text(), "ok");
+    let mut old = bench.connect();
+    old.send(format!("GET /shop/pets HTTP/1.0\r\n{head}").as_bytes());
+    assert_eq!(old.answer().text(), "ok");
+}
+
+#[test]
+fn old_clients_get_what_they_understand() {
+    use std::io::Write;
+    let upstream = Upstream::start(|received, stream| {
+        if received.line.contains("chunks") {
+            let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+            return stream.write_all(text.as_bytes()).is_ok();
+        }
+        reply(stream, "200 OK", "", "ok")
+    });
+    let bench = Bench::new(&upstream.urls());
+    let request = |path: &str, fields: &str| {
+        let key = &bench.key;
+        format!("GET /shop/pets/{path} HTTP/1.0\r\nHost: g\r\nX-API-Key: {key}\r\n{fields}\r\n")
+    };
+    let mut client = bench.connect();
+    for _ in 0..2 {
+        client.send(request("1", "Connection: keep-alive\r\n").as_bytes());
+        let answer = client.answer();
+        assert_eq!(
+            (answer.text(), answer.field("connection")),
+            ("ok", Some("keep-alive"))
+        );
+    }
+    client.send(request("chunks", "Connection: keep-alive\r\n").as_bytes());
+    let text = String::from_utf8(client.rest()).unwrap();
+    assert!(
+        text.ends_with("\r\n\r\nok") && !text.contains("chunked"),
+        "{text}"
+    );
+    let mut client = bench.connect();
+    client.send(request("1", "").as_bytes());
+    assert_eq!(client.answer().field("connection"), Some("close"));
+    assert_eq!(client.rest(), b"");
+}
+
+#[test]
+fn what_is_left_of_a_refused_body_does_not_become_a_request() {
+    let upstream = Upstream::simple();
+    let bench = Bench::new(&upstream.urls());
+    let mut client = bench.connect();
+    let smuggled = "GET /shop/pets HTTP/1.1\r\nHost: g\r\n\r\n";
+    // All of it is there: it is read over, and the connection goes on.
+    let head = format!(
+        "POST /shop/pets HTTP/1.1\r\nHost: g\r\nContent-Length: {}\r\n\r\n",
+        smuggled.len()
+    );
+    for _ in 0..2 {
+        client.send((head.clone() + smuggled).as_bytes());
+        let answer = client.answer();
+        assert_eq!(
+            (answer.problem().as_str(), answer.field("connection")),
+            ("401 key_missing", None)
+        );
+    }
+    // The rest may take forever: the connection ends.
+    client.send(
+        format!("POST /shop/pets HTTP/1.1\r\nHost: g\r\nContent-Length: 1000\r\n\r\n{smuggled}").as_bytes(),
+    );
+    let answer = client.answer();
+    assert_eq!(
+        (answer.problem().as_str(), answer.field("connection")),
+        ("401 key_missing", Some("close"))
+    );
+    assert_eq!(client.rest(), b"");
+    assert!(upstream.received().is_empty());
+}
+
+#[test]
 fn aging_versions_say_so() {
     let upstream = Upstream::simple();
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {

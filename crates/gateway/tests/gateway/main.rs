@@ -17,3 +17,4 @@ mod policies;
 mod restarting;
 mod timeouts;
 mod tls;
+mod websocket;

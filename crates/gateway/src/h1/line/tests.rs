@@ -239,7 +239,7 @@ async fn asked() -> (Line, TcpStream) {
 
 async fn answered(line: &mut Line) -> Result<(StatusCode, Vec<u8>), Fault> {
     let mut headers = HeaderMap::new();
-    let (status, _) = poll_fn(|context| line.poll_answer(context, &mut headers)).await?;
+    let (status, _) = poll_fn(|context| line.poll_answer(context, &mut headers, &mut |_, _| {})).await?;
     let mut body = Vec::new();
     while let Some(frame) = poll_fn(|context| line.poll_frame(context)).await {
         body.extend_from_slice(&frame?.into_data().unwrap_or_else(|_| Bytes::new()));
@@ -304,7 +304,7 @@ async fn ends_are_told_apart() {
         .await
         .unwrap();
     let mut headers = HeaderMap::new();
-    let (status, _) = poll_fn(|context| line.poll_answer(context, &mut headers))
+    let (status, _) = poll_fn(|context| line.poll_answer(context, &mut headers, &mut |_, _| {}))
         .await
         .unwrap();
     assert_eq!(status, StatusCode::OK);

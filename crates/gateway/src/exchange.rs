@@ -19,6 +19,7 @@ use crate::h1::{Fault, Head, server};
 use crate::pool::{Lease, Line};
 use crate::refusal::Cause;
 use crate::target::Target;
+use crate::websocket;
 
 /// A request as it goes out, whichever connection takes it; its body goes beside it.
 #[derive(Debug)]
@@ -158,6 +159,16 @@ impl Exchange<'_> {
                 server::say_interim(&mut conn.interim.borrow_mut(), status, headers);
             }
         };
+        let accept = self
+            .going
+            .is_websocket
+            .then(|| websocket::accept(&self.going.headers))
+            .flatten();
+        let is_accepted = |headers: &HeaderMap| {
+            accept
+                .as_ref()
+                .is_some_and(|accept| websocket::is_accepted(headers, accept))
+        };
         // The answer's head takes the place of the request's, which is needed no more then.
         let mut headers = std::mem::take(&mut self.going.headers);
         let answered = self
@@ -166,6 +177,10 @@ impl Exchange<'_> {
             }))
             .await?;
         match answered {
+            Ok((StatusCode::SWITCHING_PROTOCOLS, _)) if !is_accepted(&headers) => Err(Cause::Invalid {
+                detail: "It did not accept the WebSocket that it was asked for.",
+            }
+            .into()),
             Ok((status, version)) => Ok(Answered {
                 lease,
                 status,

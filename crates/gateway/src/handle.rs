@@ -21,6 +21,7 @@ use crate::place::{self, Host};
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
 use crate::tls::Shelf;
+use crate::websocket;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -170,7 +171,7 @@ async fn serve<'a>(
         path: &path[rest..],
         query,
         version,
-        is_websocket: is_websocket && method == Method::GET,
+        is_websocket: is_websocket && method == Method::GET && websocket::is_asked(&headers),
         host: &host,
         headers,
     };

@@ -48,6 +48,7 @@ mod ticket;
 pub mod tls;
 mod tree;
 mod tunnel;
+mod websocket;
 
 pub use compile::{Compiled, Rejected, compile};
 pub use node::{Rejection, Status};

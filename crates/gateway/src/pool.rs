@@ -243,7 +243,7 @@ impl Pool {
         if self.endpoint.is_http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
             return Err(ConnectError::NoHttp2 { host: host.clone() });
         }
-        self.handshake(Socket::Tls(Box::new(stream.into()))).await
+        self.handshake(Socket::Tls(Box::new(stream))).await
     }
 
     async fn handshake(self: &Rc<Self>, socket: Socket) -> Result<Lease, ConnectError> {

@@ -17,6 +17,11 @@ impl<S> Rewound<S> {
     pub(crate) const fn new(io: S, first: Vec<u8>) -> Self {
         Self { io, first }
     }
+
+    /// The connection.
+    pub(crate) const fn get_ref(&self) -> &S {
+        &self.io
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Rewound<S> {

@@ -10,10 +10,14 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
+use hyper::ext::Protocol;
 use hyper::server::conn::http2;
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,6 +37,7 @@ use crate::settings::Protocols;
 use crate::socket::Socket;
 use crate::ticket::Ticket;
 use crate::tls::{Shown, shake};
+use crate::websocket;
 
 /// What an HTTP/2 connection begins with: RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -191,7 +196,7 @@ async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, way: Way) {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             serve_http2(guest, conn, stream).await;
         } else {
-            serve_http1(guest, conn, Socket::Tls(Box::new(stream.into())), BytesMut::new()).await;
+            serve_http1(guest, conn, Socket::Served(Box::new(stream)), BytesMut::new()).await;
         }
     }
 }
@@ -226,20 +231,56 @@ fn service(
 ) -> impl Service<http::Request<Incoming>, Response = hyper::Response<AnswerBody>, Error = Infallible> + 'static
 {
     let conn = Rc::clone(conn);
-    service_fn(move |request: http::Request<Incoming>| {
+    service_fn(move |mut request: http::Request<Incoming>| {
         // Counted here already: hyper looks for the end of the connection before it polls the future.
         let open = Open::new(&conn);
+        let upgrade = is_websocket(&request).then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        let request = handle::Request {
+        let mut request = handle::Request {
             method: head.method,
             uri: head.uri,
             version: head.version,
             headers: head.headers,
             body: Arriving::Http2(body),
-            is_websocket: false,
+            is_websocket: upgrade.is_some(),
         };
-        async move { Ok(handle(open, request).await) }
+        if upgrade.is_some() {
+            // What the same request is in HTTP/1.1: RFC 8441 section 5.
+            request.method = Method::GET;
+            request.body = Arriving::None;
+            let key = websocket::key(&conn.core().ids);
+            request.headers.insert(SEC_WEBSOCKET_KEY, key);
+        }
+        let conn = Rc::clone(&conn);
+        async move {
+            let mut response = handle(open, request).await;
+            if let Some(upgrade) = upgrade
+                && response.status() == StatusCode::SWITCHING_PROTOCOLS
+            {
+                switch_stream(conn, &mut response, upgrade);
+            }
+            Ok(response)
+        }
     })
+}
+
+/// Whether a stream of HTTP/2 shall become a WebSocket: RFC 8441 section 5.
+fn is_websocket(request: &http::Request<Incoming>) -> bool {
+    let protocol = request.extensions().get::<Protocol>();
+    *request.method() == Method::CONNECT && protocol.is_some_and(|protocol| protocol.as_ref() == b"websocket")
+}
+
+/// Makes the answer that of HTTP/2, and passes bytes both ways once it was sent.
+fn switch_stream(conn: Rc<Conn>, response: &mut hyper::Response<AnswerBody>, upgrade: OnUpgrade) {
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+    response.headers_mut().remove(CONTENT_LENGTH);
+    let body = std::mem::replace(response.body_mut(), AnswerBody::own(Bytes::new()));
+    spawn_local(async move {
+        if let Ok(stream) = upgrade.await {
+            body.tunnel(&conn.core().spare, TokioIo::new(stream)).await;
+        }
+    });
 }
 
 async fn serve_http1(guest: Guest, conn: Rc<Conn>, socket: Socket, first: BytesMut) {
@@ -263,7 +304,7 @@ pub(crate) async fn drained(mut draining: watch::Receiver<bool>) {
 /// Answers what hyper never saw, and waits until the client has read it.
 async fn say_last<S: AsyncRead + AsyncWrite + Unpin>(conn: &Rc<Conn>, stream: &mut S, cause: Cause) {
     let core = conn.core();
-    let (mut ticket, _) = Ticket::begin(Open::new(conn), &http::Method::GET, Instant::now());
+    let (mut ticket, _) = Ticket::begin(Open::new(conn), &Method::GET, Instant::now());
     let installed = core.installed();
     let control_url = installed
         .as_ref()
@@ -300,6 +341,7 @@ where
     let mut builder = http2::Builder::new(LocalExecutor);
     builder
         .max_concurrent_streams(limits.streams_max)
+        .enable_connect_protocol()
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
         .max_local_error_reset_streams(1024);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service(&conn)));

@@ -6,13 +6,18 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsStream;
+use tokio_rustls::{client, server};
+
+use crate::rewound::Rewound;
 
 /// What HTTP is spoken over.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    /// With an upstream.
+    Tls(Box<client::TlsStream<TcpStream>>),
+    /// With a client.
+    Served(Box<server::TlsStream<Rewound<TcpStream>>>),
 }
 
 impl Socket {
@@ -21,6 +26,7 @@ impl Socket {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
+            Self::Served(stream) => stream.get_ref().0.get_ref(),
         }
     }
 }
@@ -31,6 +37,7 @@ macro_rules! either {
         match $socket.get_mut() {
             Socket::Plain(stream) => Pin::new(stream).$method($($argument),*),
             Socket::Tls(stream) => Pin::new(&mut **stream).$method($($argument),*),
+            Socket::Served(stream) => Pin::new(&mut **stream).$method($($argument),*),
         }
     };
 }
@@ -62,6 +69,7 @@ impl AsyncWrite for Socket {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Served(stream) => stream.is_write_vectored(),
         }
     }
 

@@ -3484,6 +3484,12 @@ export interface components {
              * @default 60000
              */
             idle_ms: number;
+            /**
+             * Format: int32
+             * @description Without a byte in either direction of a WebSocket.
+             * @default 3600000
+             */
+            tunnel_idle_ms: number;
         };
         /**
          * Format: date-time
@@ -5534,7 +5540,8 @@ export interface operations {
                  *       "timeouts": {
                  *         "connect_ms": 2000,
                  *         "answer_ms": 30000,
-                 *         "idle_ms": 60000
+                 *         "idle_ms": 60000,
+                 *         "tunnel_idle_ms": 3600000
                  *       },
                  *       "idle_connections_max": 64,
                  *       "preserve_host": false

@@ -362,6 +362,14 @@ impl Upstream {
 }
 
 /// Writes an answer with a body of known length.
+/// What a WebSocket's key is answered with: RFC 6455 section 4.2.2.
+pub(crate) fn accept(key: &str) -> String {
+    use base64::Engine as _;
+    let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes());
+    base64::engine::general_purpose::STANDARD.encode(hash)
+}
+
 pub(crate) fn reply(stream: &mut TcpStream, status: &str, head: &str, body: &str) -> bool {
     let text = format!(
         "HTTP/1.1 {status}\r\nContent-Length: {}\r\n{head}\r\n{body}",

@@ -152,3 +152,68 @@ async fn a_connection_is_told_to_go_when_the_node_drains() {
         || gateway.drain(crate::bench::PATIENCE)
     ));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_may_become_a_websocket() {
+    use std::io::{Read, Write};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let upstream = Upstream::start(|received, stream| {
+        if received.fields.get("upgrade").is_none() {
+            return crate::bench::reply(stream, "200 OK", "", "");
+        }
+        let key = received.fields.get("sec-websocket-key").unwrap();
+        let accept = if received.line.contains("liar") {
+            "x".to_owned()
+        } else {
+            crate::bench::accept(key)
+        };
+        let head = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: chat\r\n\r\nhello"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut bytes = [0; 1000];
+        while let Ok(length @ 1..) = stream.read(&mut bytes) {
+            stream.write_all(&bytes[..length].to_ascii_uppercase()).unwrap();
+        }
+        false
+    });
+    let bench = Bench::new(&upstream.urls());
+    let mut sender = connect(&bench).await;
+    // By then, the gateway has said that it knows extended CONNECT.
+    assert_eq!(
+        sender
+            .send_request(request(&bench, "GET", "/shop/pets", ""))
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    bench.record();
+    let ask = |path: &str| {
+        let mut request = request(&bench, "CONNECT", path, "");
+        request
+            .extensions_mut()
+            .insert(hyper::ext::Protocol::from_static("websocket"));
+        request
+            .headers_mut()
+            .insert("sec-websocket-version", "13".parse().unwrap());
+        request
+    };
+    let refused = sender.send_request(ask("/shop/pets/liar")).await.unwrap();
+    assert_eq!(refused.status(), 502);
+    bench.record();
+    let mut response = sender.send_request(ask("/shop/pets")).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["sec-websocket-protocol"], "chat");
+    assert!(!response.headers().contains_key("sec-websocket-accept"));
+    let mut stream = TokioIo::new(hyper::upgrade::on(&mut response).await.unwrap());
+    stream.write_all(b"and more").await.unwrap();
+    let mut found = [0; 13];
+    stream.read_exact(&mut found).await.unwrap();
+    assert_eq!(&found, b"helloAND MORE");
+    drop(stream);
+    let record = bench.record();
+    assert_eq!((record.status, record.bytes_in, record.bytes_out), (101, 8, 13));
+}

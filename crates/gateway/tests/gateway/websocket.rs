@@ -160,8 +160,8 @@ fn a_switch_that_nobody_asked_for_is_no_answer() {
 fn a_silent_websocket_ends_after_its_time() {
     let upstream = echo();
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
-        snapshot.upstreams[0].timeouts.idle_ms = 1;
-        snapshot.upstreams[0].timeouts.tunnel_idle_ms = 200;
+        snapshot.upstreams[0].spec.timeouts.idle_ms = 1;
+        snapshot.upstreams[0].spec.timeouts.tunnel_idle_ms = 200;
     });
     let mut client = bench.connect();
     client.send(request(&bench.key, "").as_bytes());

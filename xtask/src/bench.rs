@@ -100,6 +100,8 @@ fn route(is_open: bool) -> Route {
         sunset_at: None,
         host: None,
         base_path: "/v1".to_owned(),
+        matches: domain::routing::Match::default(),
+        priority: 0,
         upstream: UpstreamId::new(uuid(1, 0)),
         body_bytes_max: 1 << 20,
         operations: vec![Operation {

@@ -28,6 +28,11 @@ const LAYERS: &[Layer] = &[
         "compiles configuration; the gateway gives it requests",
     ),
     Layer(
+        "routing",
+        &["domain"],
+        "pure: where a request goes; the gateway asks it to route, control to check and to explain",
+    ),
+    Layer(
         "events",
         &["domain"],
         "knows what is counted, not where it is stored",
@@ -35,12 +40,20 @@ const LAYERS: &[Layer] = &[
     Layer("store", &["domain"], "knows SQL, not use cases"),
     Layer(
         "gateway",
-        &["domain", "events", "pki", "policy"],
+        &["domain", "events", "pki", "policy", "routing"],
         "the data plane never touches a database",
     ),
     Layer(
         "control",
-        &["contracts", "domain", "events", "pki", "policy", "store"],
+        &[
+            "contracts",
+            "domain",
+            "events",
+            "pki",
+            "policy",
+            "routing",
+            "store",
+        ],
         "use cases know no HTTP; policies are compiled to check them before they are saved",
     ),
     Layer("webui", &[], "files"),
@@ -120,7 +133,7 @@ const FENCES: &[Fence] = &[
 ];
 
 /// Crates without sockets, files, clocks and random sources (invariant 1).
-const PURE: [&str; 2] = ["contracts", "domain"];
+const PURE: [&str; 3] = ["contracts", "domain", "routing"];
 /// What a pure crate must not use.
 const IMPURE: [&str; 10] = [
     "tokio",

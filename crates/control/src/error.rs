@@ -134,10 +134,6 @@ impl From<store::Error> for Error {
 fn taken(constraint: &str) -> Error {
     let table = constraint.split(['_', '.']).next().unwrap_or_default();
     match table {
-        "routes" => Error::refused(
-            Code::RouteTaken,
-            "Another route of this environment has the same host and base path.",
-        ),
         "subscriptions" => Error::refused(
             Code::Conflict,
             "The application has a subscription to this product already.",

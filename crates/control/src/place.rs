@@ -49,11 +49,13 @@ impl Control {
             .ok_or_else(|| Error::not_found("workspace"))
     }
 
-    /// The enabled routes of a version, the oldest first.
+    /// The enabled routes of a version, those without conditions first, then the oldest.
     pub(crate) async fn routes_of(&self, version: VersionId) -> Result<Vec<Route>, Error> {
         let of = [Condition::Is("version_id", Arg::text(version))];
-        let routes = entity::all::<Route>(&mut self.store(), &of).await?;
-        Ok(routes.into_iter().filter(|route| route.spec.enabled).collect())
+        let mut routes = entity::all::<Route>(&mut self.store(), &of).await?;
+        routes.retain(|route| route.spec.enabled);
+        routes.sort_by_key(|route| !route.spec.matches.is_empty());
+        Ok(routes)
     }
 
     /// A version that the caller may see and call, with one of its enabled routes if there is any: of the

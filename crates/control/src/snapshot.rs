@@ -221,6 +221,8 @@ fn route(place: &Place, operations: Vec<snapshot::Operation>, policies: &[Policy
         sunset_at: version.spec.sunset_at,
         host: route.spec.host.clone(),
         base_path: route.spec.base_path.trim_end_matches('/').to_owned(),
+        matches: route.spec.matches.clone(),
+        priority: route.spec.priority,
         upstream: route.spec.upstream_id,
         body_bytes_max: route.spec.body_bytes_max,
         operations,

@@ -105,6 +105,8 @@ codes! {
         "Mend what `errors` lists.";
     RouteTaken = "route_taken", 409, "Another route answers there",
         "Choose another host or base path; `detail` names the route in the way.";
+    RouteUnreachable = "route_unreachable", 409, "A route would never be reached",
+        "Give one of the two routes another priority, or the one that takes everything a condition; `detail` names both.";
     InUse = "in_use", 409, "It is still in use",
         "Remove what uses it first; `detail` names it.";
     KeyLimitReached = "key_limit_reached", 409, "The application has as many keys as its plan allows",

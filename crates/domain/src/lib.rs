@@ -23,6 +23,7 @@ pub mod name;
 pub mod node;
 pub mod offer;
 pub mod page;
+pub mod routing;
 pub mod session;
 pub mod snapshot;
 pub mod time;

@@ -17,6 +17,7 @@ use crate::id::{
     SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit};
+use crate::routing::Match;
 use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -131,11 +132,17 @@ pub struct Route {
     /// When the version will be retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sunset_at: Option<Timestamp>,
-    /// The host in lower case, without port; any host if absent.
+    /// The host in lower case, without port, or `*.` and what it ends with; any host if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// What stands before the operations' paths, without a slash at the end; empty for none.
     pub base_path: String,
+    /// Further conditions.
+    #[serde(rename = "match", default, skip_serializing_if = "Match::is_empty")]
+    pub matches: Match,
+    /// Routes of one host and base path are tried in falling order.
+    #[serde(default)]
+    pub priority: i32,
     /// The service behind.
     pub upstream: UpstreamId,
     /// The largest request body forwarded, in bytes.

@@ -1,6 +1,7 @@
 //! How traffic flows: upstreams and their targets, routes, policies.
 
 use crate::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
+use crate::routing::Match;
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,13 +20,21 @@ pub struct RouteSpec {
     pub upstream_id: UpstreamId,
     /// The environment's name; each gateway node serves one.
     pub environment: Name,
-    /// The host to answer on, without port; any host if absent.
+    /// The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 253)]
     pub host: Option<String>,
     /// What stands before the contract's paths: `/shop`, or `/` for none. Removed before forwarding.
     #[schema(max_length = 500)]
     pub base_path: String,
+    /// Further conditions; a request that does not fit goes to the next route of the place, then to shorter base
+    /// paths.
+    #[serde(rename = "match", default)]
+    pub matches: Match,
+    /// Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
+    /// the older first.
+    #[serde(default)]
+    pub priority: i32,
     /// The largest request body forwarded, in bytes.
     #[serde(default = "body_bytes_max")]
     pub body_bytes_max: u64,

@@ -1,7 +1,6 @@
 //! Compiles a snapshot into what requests are matched against: everything by index, nothing left to parse.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use domain::catalog::Stage;
@@ -10,17 +9,15 @@ use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::{Directory, Fault, Phase, Place, Policy, State};
+use routing::{Operations, Request, Table};
 
 use crate::target;
 use crate::tls::{Shelf, Unusable};
-use crate::tree::Tree;
 
 pub(crate) use self::upstream::Upstream;
 
 mod upstream;
 
-/// First path segments that belong to the node where no host is named.
-const RESERVED: [&str; 3] = ["health", "metrics", ".well-known"];
 const KEY_AUTH: &str = "key_auth";
 
 /// Why a snapshot cannot be served; the node keeps the one it has.
@@ -60,22 +57,9 @@ pub enum Rejected {
         #[source]
         source: target::Invalid,
     },
-    /// Two routes answer at one place.
-    #[error("routes {first} and {second} have the same host and base path")]
-    Twice {
-        /// The one that comes first.
-        first: RouteId,
-        /// The other.
-        second: RouteId,
-    },
-    /// A base path is not one, or begins with a segment that belongs to the node.
-    #[error("route {route} has base path `{base_path}`, which cannot be served")]
-    BasePath {
-        /// The route.
-        route: RouteId,
-        /// Its base path.
-        base_path: String,
-    },
+    /// Routes do not fit together, or one is not valid.
+    #[error(transparent)]
+    Routes(#[from] routing::Invalid),
     /// A method is not one.
     #[error("operation {operation} has method `{method}`")]
     Method {
@@ -129,8 +113,7 @@ pub struct Compiled {
     /// When it was built.
     pub built_at: Timestamp,
     pub(crate) control_url: Box<str>,
-    hosts: HashMap<Box<str>, Vec<Base>>,
-    any_host: Vec<Base>,
+    table: Table,
     pub(crate) routes: Vec<Route>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
     upstream_places: HashMap<UpstreamId, usize>,
@@ -140,13 +123,6 @@ pub struct Compiled {
     pub(crate) shelf: Shelf,
 }
 
-/// Where a route answers on its host; those of a host stand with the longest path first.
-#[derive(Debug)]
-struct Base {
-    path: Box<str>,
-    route: usize,
-}
-
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) place: Place,
@@ -154,7 +130,7 @@ pub(crate) struct Route {
     /// What answers of an aging version carry.
     pub(crate) notices: HeaderMap,
     pub(crate) upstream: usize,
-    tree: Tree<Operation>,
+    pub(crate) operations: Operations<Operation>,
     /// For requests that match no operation.
     pub(crate) chain: Arc<Chain>,
 }
@@ -162,7 +138,6 @@ pub(crate) struct Route {
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) id: OperationId,
-    pub(crate) method: Method,
     pub(crate) chain: Arc<Chain>,
 }
 
@@ -192,6 +167,7 @@ pub(crate) enum Matched<'a> {
     /// The route has the path with other methods, named for `Allow`.
     OtherMethods {
         route: usize,
+        rest: usize,
         allow: String,
     },
     NoOperation {
@@ -221,8 +197,7 @@ pub fn compile(
         revision: snapshot.revision,
         built_at: snapshot.built_at,
         control_url: snapshot.control_url.trim_end_matches('/').into(),
-        hosts: HashMap::new(),
-        any_host: Vec::new(),
+        table: Table::compile(&snapshot.routes, previous.map(|previous| &previous.table))?,
         routes: Vec::with_capacity(snapshot.routes.len()),
         upstreams: Vec::with_capacity(snapshot.upstreams.len()),
         upstream_places: HashMap::with_capacity(snapshot.upstreams.len()),
@@ -243,8 +218,6 @@ pub fn compile(
                 route: route.id,
                 upstream: route.upstream,
             })?;
-        let index = compiled.routes.len();
-        compiled.place(route, index)?;
         let compiled_route = compiled.compile_route(route, upstream, environment, previous)?;
         compiled.routes.push(compiled_route);
     }
@@ -256,97 +229,26 @@ impl Compiled {
         self.upstream_places.get(&id).map(|place| &self.upstreams[*place])
     }
 
-    /// Finds the operation of a request; `host` without port, in lower case.
-    pub(crate) fn find(&self, host: &str, method: &Method, path: &str) -> Matched<'_> {
-        // A route of all paths leaves the node's own to it.
-        let is_ours = || RESERVED.contains(&path.split('/').nth(1).unwrap_or_default());
-        let any_host = self
-            .any_host
-            .iter()
-            .filter(|base| !base.path.is_empty() || !is_ours());
-        let bases = self.hosts.get(host).into_iter().flatten().chain(any_host);
-        let Some(base) = bases.into_iter().find(|base| is_below(path, &base.path)) else {
+    /// Finds the operation of a request.
+    pub(crate) fn find(&self, request: &Request<'_>) -> Matched<'_> {
+        let Some(found) = self.table.find(request) else {
             return Matched::NoRoute;
         };
-        let route = base.route;
-        let rest = base.path.len();
-        let tree = &self.routes[route].tree;
-        let operation = tree.find(&path[rest..], |operations| {
-            let exact = operations.iter().find(|operation| operation.method == *method);
-            // Whoever answers GET answers HEAD: RFC 9110 section 9.3.2.
-            let head = || {
-                operations
-                    .iter()
-                    .find(|operation| *method == Method::HEAD && operation.method == Method::GET)
-            };
-            exact.or_else(head)
-        });
-        if let Some(operation) = operation {
+        let (route, rest) = (found.route, found.base);
+        let (operations, path) = (&self.routes[route].operations, &request.path[rest..]);
+        if let Some(operation) = operations.find(request.method, path) {
             return Matched::Operation {
                 route,
                 operation,
                 rest,
             };
         }
-        let allow = self.allowed(route, &path[rest..]);
+        let allow = operations.allowed(path);
         if allow.is_empty() {
             Matched::NoOperation { route }
         } else {
-            Matched::OtherMethods { route, allow }
+            Matched::OtherMethods { route, rest, allow }
         }
-    }
-
-    /// The methods of a path, for `Allow`; empty if no operation has it.
-    fn allowed(&self, route: usize, path: &str) -> String {
-        let mut allow = String::new();
-        let mut add = |method: &Method| {
-            if !allow.split(", ").any(|known| known == method.as_str()) {
-                let comma = if allow.is_empty() { "" } else { ", " };
-                let _ = write!(allow, "{comma}{method}");
-            }
-        };
-        let none: Option<()> = self.routes[route].tree.find(path, |operations| {
-            for operation in operations {
-                add(&operation.method);
-                if operation.method == Method::GET {
-                    add(&Method::HEAD);
-                }
-            }
-            None
-        });
-        debug_assert!(none.is_none(), "nothing is taken");
-        allow
-    }
-
-    fn place(&mut self, route: &snapshot::Route, index: usize) -> Result<(), Rejected> {
-        let base_path = route.base_path.trim_end_matches('/');
-        let first = base_path.split('/').nth(1).unwrap_or_default();
-        let is_path = base_path.is_empty() || base_path.starts_with('/');
-        if !is_path || (route.host.is_none() && RESERVED.contains(&first)) {
-            return Err(Rejected::BasePath {
-                route: route.id,
-                base_path: route.base_path.clone(),
-            });
-        }
-        let bases = match &route.host {
-            Some(host) => self.hosts.entry(host.to_ascii_lowercase().into()).or_default(),
-            None => &mut self.any_host,
-        };
-        if let Some(other) = bases.iter().find(|base| *base.path == *base_path) {
-            return Err(Rejected::Twice {
-                first: self.routes[other.route].place.route,
-                second: route.id,
-            });
-        }
-        let place = bases.partition_point(|base| base.path.len() >= base_path.len());
-        bases.insert(
-            place,
-            Base {
-                path: base_path.into(),
-                route: index,
-            },
-        );
-        Ok(())
     }
 
     fn compile_route(
@@ -361,7 +263,7 @@ impl Compiled {
             policies.push((policy, self.compile_policy(route, policy, previous)?));
         }
         let chain = Arc::new(chain(route, None, &policies));
-        let mut tree = Tree::default();
+        let mut operations = Operations::default();
         for operation in &route.operations {
             let has_own = route
                 .policies
@@ -376,14 +278,8 @@ impl Compiled {
                 operation: operation.id,
                 method: operation.method.clone(),
             })?;
-            tree.insert(
-                &operation.path,
-                Operation {
-                    id: operation.id,
-                    method,
-                    chain,
-                },
-            );
+            let id = operation.id;
+            operations.insert(method, &operation.path, Operation { id, chain });
         }
         Ok(Route {
             place: Place {
@@ -397,7 +293,7 @@ impl Compiled {
             stage: route.stage,
             notices: notices(route),
             upstream,
-            tree,
+            operations,
             chain,
         })
     }
@@ -495,11 +391,6 @@ fn notices(route: &snapshot::Route) -> HeaderMap {
 fn http_date(at: Timestamp) -> String {
     let since = std::time::Duration::from_secs(u64::try_from(at.as_seconds()).unwrap_or(0));
     httpdate::fmt_http_date(std::time::UNIX_EPOCH + since)
-}
-
-fn is_below(path: &str, base: &str) -> bool {
-    path.strip_prefix(base)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

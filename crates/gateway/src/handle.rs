@@ -123,14 +123,11 @@ async fn serve<'a>(
     if let Some(answer) = before_routing(conn, &compiled.shelf, &host.name, path)? {
         return Ok(answer);
     }
-    let matched = compiled.find(&host.name, &method, path);
-    if matches!(matched, Matched::NoRoute)
-        && let Some(page) = own_page(conn, path)
-    {
-        return Ok(page);
-    }
-    let asked = (&method, &headers, &host, path);
-    let (route, operation, rest) = operation(compiled, matched, (context, ticket), asked)?;
+    let asked = asked(&method, &host, (path, query), &headers);
+    let (route, operation, rest) = match way(conn, compiled, (context, ticket), &asked)? {
+        Way::On(route, operation, rest) => (route, operation, rest),
+        Way::Answered(response) => return Ok(*response),
+    };
 
     // 3. Whether its record will find a place, and whether the version is still served.
     ticket.reserve().map_err(|events::Overloaded| Cause::Overloaded)?;
@@ -179,14 +176,38 @@ async fn serve<'a>(
     exchange(conn, balancer, going, body, ticket.upload.clone()).await
 }
 
-/// The operation of a request, or why there is none.
-fn operation<'a>(
+/// What of a request decides where it goes.
+fn asked<'a>(
+    method: &'a Method,
+    host: &'a Host<'_>,
+    (path, query): (&'a str, &'a str),
+    headers: &'a HeaderMap,
+) -> routing::Request<'a> {
+    routing::Request {
+        method,
+        host: &host.name,
+        path,
+        query: query.strip_prefix('?').unwrap_or_default(),
+        headers,
+    }
+}
+
+/// Where a request goes on.
+enum Way<'a> {
+    /// To the upstream of a route, with the path from this byte on.
+    On(&'a Route, &'a Operation, usize),
+    /// Nowhere: this is the answer.
+    Answered(Box<Response<AnswerBody>>),
+}
+
+/// Finds the operation of a request, or why there is none.
+fn way<'a>(
+    conn: &Conn,
     compiled: &'a Compiled,
-    matched: Matched<'a>,
     (context, ticket): (&mut Context<'a>, &mut Ticket),
-    (method, headers, host, path): (&Method, &HeaderMap, &Host<'_>, &str),
-) -> Result<(&'a Route, &'a Operation, usize), Cause> {
-    match matched {
+    asked: &routing::Request<'_>,
+) -> Result<Way<'a>, Cause> {
+    match compiled.find(asked) {
         Matched::Operation {
             route,
             operation,
@@ -196,12 +217,15 @@ fn operation<'a>(
             context.route = Some(route);
             context.chain = Some(&operation.chain);
             ticket.matched(&route.place, Some(operation.id));
-            Ok((route, operation, rest))
+            Ok(Way::On(route, operation, rest))
         }
         Matched::NoRoute => {
+            if let Some(page) = own_page(conn, asked.path) {
+                return Ok(Way::Answered(Box::new(page)));
+            }
             let _ = ticket.reserve();
             Err(Cause::NoRoute {
-                host: host.name.to_string(),
+                host: asked.host.to_owned(),
             })
         }
         Matched::NoOperation { route } => {
@@ -211,14 +235,13 @@ fn operation<'a>(
                 api: route.place.api_name.to_string(),
             })
         }
-        Matched::OtherMethods { route, allow } => {
-            miss(context, ticket, &compiled.routes[route]);
-            if *method == Method::OPTIONS {
-                preflight(context, headers, &allow, |wanted| {
-                    match compiled.find(&host.name, wanted, path) {
-                        Matched::Operation { operation, .. } => Some(&operation.chain),
-                        _ => None,
-                    }
+        Matched::OtherMethods { route, rest, allow } => {
+            let route = &compiled.routes[route];
+            miss(context, ticket, route);
+            if *asked.method == Method::OPTIONS {
+                preflight(context, asked.headers, &allow, |wanted| {
+                    let operation = route.operations.find(wanted, &asked.path[rest..]);
+                    operation.map(|operation| &operation.chain)
                 })?;
             }
             Err(Cause::OtherMethods { allow })

@@ -46,7 +46,6 @@ mod start;
 mod target;
 mod ticket;
 pub mod tls;
-mod tree;
 mod tunnel;
 mod websocket;
 

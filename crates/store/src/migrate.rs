@@ -35,6 +35,7 @@ const STEPS: &[Step] = steps! {
     2 "0002_catalog";
     3 "0003_links";
     4 "0004_key_uses";
+    5 "0005_route_places";
 };
 
 /// The newest version that this program knows.

@@ -209,6 +209,12 @@ fn json<T: DeserializeOwned>(row: &Row, name: &'static str) -> Result<T, Error> 
 }
 
 impl Tx {
+    /// Makes other changes that gateways have to hear of wait until this transaction has ended.
+    pub async fn lock_snapshot(&mut self) -> Result<(), Error> {
+        let sql = "UPDATE snapshot_revision SET revision = revision WHERE one = 1";
+        self.execute(sql, &[]).await.map(drop)
+    }
+
     /// Raises the revision in the transaction of a change.
     pub async fn raise_revision(&mut self) -> Result<(), Error> {
         let sql = "UPDATE snapshot_revision SET revision = revision + 1 WHERE one = 1";

@@ -483,13 +483,13 @@ export interface paths {
         };
         /**
          * List routes
-         * @description A route makes a version reachable: in one environment, on one host or any, below one base path. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
+         * @description A route makes a version reachable: in one environment, on one host or any, below one base path. Several routes may share host and base path if their conditions (`match`) differ; the first that fits takes the call, in falling `priority`. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
          */
         get: operations["list_routes"];
         put?: never;
         /**
          * Create a route
-         * @description A route makes a version reachable: in one environment, on one host or any, below one base path. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
+         * @description A route makes a version reachable: in one environment, on one host or any, below one base path. Several routes may share host and base path if their conditions (`match`) differ; the first that fits takes the call, in falling `priority`. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
          */
         post: operations["create_route"];
         delete?: never;
@@ -507,14 +507,14 @@ export interface paths {
         };
         /**
          * Read a route
-         * @description A route makes a version reachable: in one environment, on one host or any, below one base path. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
+         * @description A route makes a version reachable: in one environment, on one host or any, below one base path. Several routes may share host and base path if their conditions (`match`) differ; the first that fits takes the call, in falling `priority`. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
          */
         get: operations["read_route"];
         put?: never;
         post?: never;
         /**
          * Remove a route
-         * @description A route makes a version reachable: in one environment, on one host or any, below one base path. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
+         * @description A route makes a version reachable: in one environment, on one host or any, below one base path. Several routes may share host and base path if their conditions (`match`) differ; the first that fits takes the call, in falling `priority`. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
          */
         delete: operations["delete_route"];
         options?: never;
@@ -523,7 +523,7 @@ export interface paths {
          * Change a route
          * @description Send what is to change (JSON Merge Patch, RFC 7396).
          *
-         *     A route makes a version reachable: in one environment, on one host or any, below one base path. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
+         *     A route makes a version reachable: in one environment, on one host or any, below one base path. Several routes may share host and base path if their conditions (`match`) differ; the first that fits takes the call, in falling `priority`. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or `.well-known`.
          */
         patch: operations["update_route"];
         trace?: never;
@@ -2162,6 +2162,22 @@ export interface components {
             /** @description What to do about it. */
             suggestion: string;
         };
+        /**
+         * @description How a value is compared.
+         * @enum {string}
+         */
+        FieldKind: "exact" | "prefix" | "regex" | "present" | "absent";
+        /** @description A condition on a header field, a query parameter or a cookie. */
+        FieldMatch: {
+            /** @description Its name. */
+            name: string;
+            /** @description How its value is compared. */
+            kind?: components["schemas"]["FieldKind"];
+            /** @description With what; absent for `present` and `absent`. */
+            value?: string;
+            /** @description Turns the condition round; a field that is not there is not equal to anything. */
+            not?: boolean;
+        };
         /** @description Something that a reader of a contract remarked, with its place and advice. */
         Finding: {
             /** @description How grave it is. */
@@ -2542,6 +2558,26 @@ export interface components {
             client_secret: string;
             links?: components["schemas"]["Links"];
         };
+        /**
+         * @description Conditions on a request; it fits when all of them hold.
+         *
+         *     What is compared is what the client sent, before policies change anything.
+         */
+        Match: {
+            /** @description What the whole path is like, base path included; the base path is what is removed before forwarding. */
+            path?: components["schemas"]["PathMatch"];
+            /**
+             * @description One of these methods, in capitals; any if empty. `GET` includes `HEAD`; a CORS preflight fits where the call
+             *     would that it asks about.
+             */
+            methods?: string[];
+            /** @description Header fields, by name in any case. A field that came in several lines fits if one of them does. */
+            headers?: components["schemas"]["FieldMatch"][];
+            /** @description Query parameters, percent-decoded. One that came several times fits if one of them does. */
+            query?: components["schemas"]["FieldMatch"][];
+            /** @description Cookies. */
+            cookies?: components["schemas"]["FieldMatch"][];
+        };
         /** @description A person's role in an organization or in one workspace of it. */
         Membership: {
             /** @description Who. */
@@ -2907,6 +2943,18 @@ export interface components {
             url: string;
             /** @description From when on it is of no use any more. */
             expires_at: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description How a path is compared.
+         * @enum {string}
+         */
+        PathKind: "exact" | "prefix" | "template" | "regex";
+        /** @description How the whole path of a request is compared; percent-encoded characters are decoded before. */
+        PathMatch: {
+            /** @description How it is compared. */
+            kind: components["schemas"]["PathKind"];
+            /** @description With what: `/shop/status`, `/shop/{id}/status`, `/shop/[0-9]+`. */
+            value: string;
         };
         /**
          * @description A calendar period in UTC.
@@ -3279,10 +3327,21 @@ export interface components {
             upstream_id: components["schemas"]["UpstreamId"];
             /** @description The environment's name; each gateway node serves one. */
             environment: components["schemas"]["Name"];
-            /** @description The host to answer on, without port; any host if absent. */
+            /** @description The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent. */
             host?: string;
             /** @description What stands before the contract's paths: `/shop`, or `/` for none. Removed before forwarding. */
             base_path: string;
+            /**
+             * @description Further conditions; a request that does not fit goes to the next route of the place, then to shorter base
+             *     paths.
+             */
+            match: components["schemas"]["Match"];
+            /**
+             * Format: int32
+             * @description Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
+             *     the older first.
+             */
+            priority: number;
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -3324,10 +3383,21 @@ export interface components {
             upstream_id?: components["schemas"]["UpstreamId"];
             /** @description The environment's name; each gateway node serves one. */
             environment?: components["schemas"]["Name"];
-            /** @description The host to answer on, without port; any host if absent. */
+            /** @description The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent. */
             host?: string | null;
             /** @description What stands before the contract's paths: `/shop`, or `/` for none. Removed before forwarding. */
             base_path?: string;
+            /**
+             * @description Further conditions; a request that does not fit goes to the next route of the place, then to shorter base
+             *     paths.
+             */
+            match?: components["schemas"]["Match"] | null;
+            /**
+             * Format: int32
+             * @description Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
+             *     the older first.
+             */
+            priority?: number | null;
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -3346,10 +3416,21 @@ export interface components {
             upstream_id: components["schemas"]["UpstreamId"];
             /** @description The environment's name; each gateway node serves one. */
             environment: components["schemas"]["Name"];
-            /** @description The host to answer on, without port; any host if absent. */
+            /** @description The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent. */
             host?: string;
             /** @description What stands before the contract's paths: `/shop`, or `/` for none. Removed before forwarding. */
             base_path: string;
+            /**
+             * @description Further conditions; a request that does not fit goes to the next route of the place, then to shorter base
+             *     paths.
+             */
+            match?: components["schemas"]["Match"];
+            /**
+             * Format: int32
+             * @description Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
+             *     the older first.
+             */
+            priority?: number;
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -5872,6 +5953,15 @@ export interface operations {
                  *       "upstream_id": "ups_01jd9zk5v8e7rbxq3m6t4n2w0c",
                  *       "environment": "sandbox",
                  *       "base_path": "/pet-store",
+                 *       "match": {
+                 *         "headers": [
+                 *           {
+                 *             "name": "x-preview",
+                 *             "kind": "present"
+                 *           }
+                 *         ]
+                 *       },
+                 *       "priority": 0,
                  *       "body_bytes_max": 10485760,
                  *       "enabled": true
                  *     }
@@ -5902,7 +5992,7 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
-            /** @description `idempotency_in_flight`: The same request is still under way; `route_taken`: Another route answers there */
+            /** @description `idempotency_in_flight`: The same request is still under way; `route_taken`: Another route answers there; `route_unreachable`: A route would never be reached */
             409: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
@@ -6087,7 +6177,7 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
-            /** @description `idempotency_in_flight`: The same request is still under way; `route_taken`: Another route answers there */
+            /** @description `idempotency_in_flight`: The same request is still under way; `route_taken`: Another route answers there; `route_unreachable`: A route would never be reached */
             409: components["responses"]["Problem"];
             /** @description `precondition_failed`: The resource was changed by somebody else */
             412: components["responses"]["Problem"];

@@ -2,6 +2,7 @@
 
 use control::Error;
 use domain::id::{ApiId, UpstreamId, VersionId};
+use domain::routing::{FieldKind, FieldMatch, Match};
 use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec};
 use domain::{Code, Name};
 use serde::{Deserialize, Serialize};
@@ -34,9 +35,10 @@ impl Shown for Route {
     const ONE: &'static str = "a route";
     const MANY: &'static str = "routes";
     const ABOUT: &'static str = "A route makes a version reachable: in one environment, on one host or any, below one base \
-        path. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or \
+        path. Several routes may share host and base path if their conditions (`match`) differ; the first that fits takes the \
+        call, in falling `priority`. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or \
         `.well-known`.";
-    const REFUSALS: &'static [Code] = &[Code::RouteTaken];
+    const REFUSALS: &'static [Code] = &[Code::RouteTaken, Code::RouteUnreachable];
     type Extra = RouteExtra;
 
     fn example() -> RouteSpec {
@@ -46,6 +48,16 @@ impl Shown for Route {
             environment: "sandbox".parse().expect("it is a name"),
             host: None,
             base_path: "/pet-store".to_owned(),
+            matches: Match {
+                headers: vec![FieldMatch {
+                    name: "x-preview".to_owned(),
+                    kind: FieldKind::Present,
+                    value: None,
+                    not: false,
+                }],
+                ..Match::default()
+            },
+            priority: 0,
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,
             managed_by: None,

@@ -13,6 +13,7 @@ mod matrix;
 mod nodes;
 mod pages;
 mod paging;
+mod routes;
 mod shapes;
 mod sign_in;
 mod tenants;

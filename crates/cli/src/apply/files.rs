@@ -111,7 +111,13 @@ pub(super) fn identity(kind: Kind, spec: &Map<String, Value>) -> String {
         Some(other) => other.to_string(),
     };
     match kind {
-        Kind::Route => format!("{}:{}{}", field("environment"), field("host"), field("base_path")),
+        Kind::Route => {
+            let place = format!("{}:{}{}", field("environment"), field("host"), field("base_path"));
+            match spec.get("match").and_then(plain) {
+                Some(conditions) => format!("{place} {conditions}"),
+                None => place,
+            }
+        }
         Kind::Policy => {
             let operation = field("operation");
             let place = if operation.is_empty() {
@@ -123,6 +129,30 @@ pub(super) fn identity(kind: Kind, spec: &Map<String, Value>) -> String {
             format!("{place}:{}:{position}", field("kind"))
         }
         _ => field("name"),
+    }
+}
+
+/// Conditions of a route without what is so anyway, in one order; nothing if there are none.
+fn plain(value: &Value) -> Option<Value> {
+    match value {
+        Value::Null | Value::Bool(false) => None,
+        Value::Array(entries) => {
+            let entries: Vec<Value> = entries.iter().filter_map(plain).collect();
+            Some(Value::Array(entries)).filter(|entries| *entries != Value::Array(Vec::new()))
+        }
+        Value::Object(fields) => {
+            // How a field is compared unless it is said; how a path is compared has no such default.
+            let is_field = fields.contains_key("name");
+            let said = |name: &str, value: &Value| !(is_field && name == "kind" && value == "exact");
+            let mut fields: Vec<(String, Value)> = fields
+                .iter()
+                .filter(|(name, value)| said(name, value))
+                .filter_map(|(name, value)| Some((name.clone(), plain(value)?)))
+                .collect();
+            fields.sort_by(|a, b| a.0.cmp(&b.0));
+            (!fields.is_empty()).then(|| Value::Object(fields.into_iter().collect()))
+        }
+        other => Some(other.clone()),
     }
 }
 

@@ -27,6 +27,27 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
+fn routes_of_one_place_are_told_apart_by_their_conditions() {
+    let identity = |conditions: serde_json::Value| {
+        let spec = json!({ "environment": "sandbox", "base_path": "/shop", "match": conditions });
+        files::identity(Kind::Route, spec.as_object().unwrap())
+    };
+    let none = "sandbox:/shop";
+    assert_eq!(identity(json!({})), none);
+    assert_eq!(identity(json!(null)), none);
+    assert_eq!(identity(json!({ "headers": [], "path": null })), none);
+    let written = json!({ "methods": ["GET"], "headers": [{ "value": "1", "name": "x" }] });
+    let answered = json!({ "headers": [{ "name": "x", "kind": "exact", "value": "1", "not": false }], "methods": ["GET"] });
+    assert_eq!(identity(written.clone()), identity(answered));
+    assert_eq!(
+        identity(written),
+        format!(r#"{none} {{"headers":[{{"name":"x","value":"1"}}],"methods":["GET"]}}"#)
+    );
+    let path = identity(json!({ "path": { "kind": "exact", "value": "/shop/a" } }));
+    assert!(path.contains(r#""kind":"exact""#), "{path}");
+}
+
+#[test]
 fn a_folder_becomes_declarations_in_working_order() {
     let folder = folder(&[
         (

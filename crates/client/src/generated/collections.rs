@@ -132,6 +132,7 @@ pub const COLLECTIONS: &[Collection] = &[
             "environment",
             "host",
             "base_path",
+            "priority",
             "body_bytes_max",
             "enabled",
             "managed_by",

@@ -886,6 +886,83 @@ pub struct ErrorCode {
     pub suggestion: String,
 }
 
+/// How a value is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FieldKind {
+    /// `exact`.
+    #[serde(rename = "exact")]
+    Exact,
+    /// `prefix`.
+    #[serde(rename = "prefix")]
+    Prefix,
+    /// `regex`.
+    #[serde(rename = "regex")]
+    Regex,
+    /// `present`.
+    #[serde(rename = "present")]
+    Present,
+    /// `absent`.
+    #[serde(rename = "absent")]
+    Absent,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for FieldKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Exact => "exact",
+            Self::Prefix => "prefix",
+            Self::Regex => "regex",
+            Self::Present => "present",
+            Self::Absent => "absent",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for FieldKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "exact" => Self::Exact,
+            "prefix" => Self::Prefix,
+            "regex" => Self::Regex,
+            "present" => Self::Present,
+            "absent" => Self::Absent,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// A condition on a header field, a query parameter or a cookie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldMatch {
+    /// Its name.
+    pub name: String,
+    /// How its value is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<FieldKind>,
+    /// With what; absent for `present` and `absent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// Turns the condition round; a field that is not there is not equal to anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not: Option<bool>,
+}
+
+impl FieldMatch {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            kind: None,
+            value: None,
+            not: None,
+        }
+    }
+}
+
 /// Something that a reader of a contract remarked, with its place and advice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
@@ -2714,6 +2791,29 @@ pub struct MadeClient {
     pub links: Option<Links>,
 }
 
+/// Conditions on a request; it fits when all of them hold.
+///
+/// What is compared is what the client sent, before policies change anything.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Match {
+    /// What the whole path is like, base path included; the base path is what is removed before forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathMatch>,
+    /// One of these methods, in capitals; any if empty. `GET` includes `HEAD`; a CORS preflight fits where the call
+    /// would that it asks about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    /// Header fields, by name in any case. A field that came in several lines fits if one of them does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Vec<FieldMatch>>,
+    /// Query parameters, percent-decoded. One that came several times fits if one of them does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<Vec<FieldMatch>>,
+    /// Cookies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookies: Option<Vec<FieldMatch>>,
+}
+
 /// A person's role in an organization or in one workspace of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Membership {
@@ -3206,6 +3306,59 @@ pub struct PasswordResetLink {
     pub url: String,
     /// From when on it is of no use any more.
     pub expires_at: Timestamp,
+}
+
+/// How a path is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PathKind {
+    /// `exact`.
+    #[serde(rename = "exact")]
+    Exact,
+    /// `prefix`.
+    #[serde(rename = "prefix")]
+    Prefix,
+    /// `template`.
+    #[serde(rename = "template")]
+    Template,
+    /// `regex`.
+    #[serde(rename = "regex")]
+    Regex,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for PathKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Exact => "exact",
+            Self::Prefix => "prefix",
+            Self::Template => "template",
+            Self::Regex => "regex",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for PathKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "exact" => Self::Exact,
+            "prefix" => Self::Prefix,
+            "template" => Self::Template,
+            "regex" => Self::Regex,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// How the whole path of a request is compared; percent-encoded characters are decoded before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PathMatch {
+    /// How it is compared.
+    pub kind: PathKind,
+    /// With what: `/shop/status`, `/shop/{id}/status`, `/shop/[0-9]+`.
+    pub value: String,
 }
 
 /// A calendar period in UTC.
@@ -3949,11 +4102,17 @@ pub struct Route {
     pub upstream_id: UpstreamId,
     /// The environment's name; each gateway node serves one.
     pub environment: Name,
-    /// The host to answer on, without port; any host if absent.
+    /// The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// What stands before the contract's paths: `/shop`, or `/` for none. Removed before forwarding.
     pub base_path: String,
+    /// Further conditions; a request that does not fit goes to the next route of the place, then to shorter base
+    /// paths.
+    pub r#match: Match,
+    /// Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
+    /// the older first.
+    pub priority: i64,
     /// The largest request body forwarded, in bytes.
     pub body_bytes_max: u64,
     /// Off: the route is not in the snapshot.
@@ -3995,12 +4154,20 @@ pub struct RoutePatch {
     /// The environment's name; each gateway node serves one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Name>,
-    /// The host to answer on, without port; any host if absent.
+    /// The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Option<String>>,
     /// What stands before the contract's paths: `/shop`, or `/` for none. Removed before forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_path: Option<String>,
+    /// Further conditions; a request that does not fit goes to the next route of the place, then to shorter base
+    /// paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#match: Option<Option<Match>>,
+    /// Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
+    /// the older first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Option<i64>>,
     /// The largest request body forwarded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<Option<u64>>,
@@ -4021,11 +4188,19 @@ pub struct RouteSpec {
     pub upstream_id: UpstreamId,
     /// The environment's name; each gateway node serves one.
     pub environment: Name,
-    /// The host to answer on, without port; any host if absent.
+    /// The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// What stands before the contract's paths: `/shop`, or `/` for none. Removed before forwarding.
     pub base_path: String,
+    /// Further conditions; a request that does not fit goes to the next route of the place, then to shorter base
+    /// paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#match: Option<Match>,
+    /// Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
+    /// the older first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
     /// The largest request body forwarded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<u64>,
@@ -4051,6 +4226,8 @@ impl RouteSpec {
             environment: environment.into(),
             host: None,
             base_path: base_path.into(),
+            r#match: None,
+            priority: None,
             body_bytes_max: None,
             enabled: None,
             managed_by: None,

@@ -3,6 +3,7 @@
 use domain::Name;
 use domain::catalog::{Api, Version};
 use domain::id::UpstreamId;
+use domain::routing::Match;
 use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec, Target, Upstream, UpstreamSpec};
 use store::Arg;
 use store::entity::{self, Condition};
@@ -128,12 +129,15 @@ impl Import<'_> {
         named.unwrap_or_else(|| ENVIRONMENT_DEFAULT.parse().expect("a name"))
     }
 
+    /// The oldest route that takes calls without conditions, else the oldest.
     async fn current_route(&mut self, version: &Version) -> Result<Option<Route>, Error> {
         let of = [
             Condition::Is("version_id", Arg::text(version.id)),
             Condition::Is("environment", Arg::text(self.environment())),
         ];
-        Ok(entity::all::<Route>(&mut self.tx, &of).await?.into_iter().next())
+        let mut routes = entity::all::<Route>(&mut self.tx, &of).await?;
+        routes.sort_by_key(|route| !route.spec.matches.is_empty());
+        Ok(routes.into_iter().next())
     }
 
     pub(super) async fn route(
@@ -164,6 +168,8 @@ impl Import<'_> {
             environment: self.environment(),
             host: None,
             base_path: format!("/{}", api.spec.name),
+            matches: Match::default(),
+            priority: 0,
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,
             managed_by: None,
@@ -171,8 +177,8 @@ impl Import<'_> {
         match asked {
             Some(base_path) => spec.base_path = base_path,
             None => {
-                let occupant = route::occupant(&mut self.tx, &spec).await?;
-                if occupant.is_some_and(|other| other.api_id == api.id) {
+                let occupants = route::occupants(&mut self.tx, &spec).await?;
+                if occupants.first().is_some_and(|other| other.api_id == api.id) {
                     spec.base_path = format!("/{}/{}", api.spec.name, segment(&version.spec.name));
                 }
             }

@@ -1,10 +1,13 @@
 //! Routes: where a version is reachable.
 
+use std::collections::BTreeSet;
+
 use domain::Timestamp;
 use domain::catalog::{Api, Version};
 use domain::code::Code;
-use domain::id::{ApiId, RouteId, WorkspaceId};
+use domain::id::{ApiId, RouteId, VersionId, WorkspaceId};
 use domain::traffic::{Route, RouteSpec, Upstream};
+use routing::{Conditions, normal_base_path, normal_host};
 use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 use uuid::Uuid;
@@ -13,10 +16,8 @@ use super::fault::Faults;
 use super::{New, Resource, own};
 use crate::{Caller, Error};
 
-/// First segments that the gateway answers itself when a route has no host.
-const RESERVED: [&str; 3] = ["health", "metrics", ".well-known"];
-/// The most characters of a base path.
-const BASE_PATH_MAX: usize = 500;
+/// The most routes of a host and base path.
+const ROUTES_MAX: usize = 1000;
 /// The largest body that a route may let pass: 10 GiB.
 const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
 
@@ -92,7 +93,7 @@ impl Resource for Route {
                     "/host",
                     "host_invalid",
                     detail,
-                    "Write a DNS name without port, as `api.example.com`.",
+                    "Write a DNS name without port, as `api.example.com` or `*.example.com`.",
                 ),
             }
         }
@@ -106,106 +107,139 @@ impl Resource for Route {
             ),
         }
         faults.range("/body_bytes_max", spec.body_bytes_max, 0, BODY_BYTES_MAX);
-        faults.finish()?;
-        if let Some(version) = version {
+        if let Err(found) = Conditions::compile(&spec.matches, &spec.base_path) {
+            add(&mut faults, found);
+        }
+        if let Some(version) = &version {
+            methods(tx, version.id, spec, &mut faults).await?;
             self.api_id = version.api_id;
         }
+        faults.finish()?;
         free(tx, caller, self).await
     }
 }
 
-/// Refuses with the route in the way, if it is one that the caller may see.
+fn add(faults: &mut Faults, found: Vec<routing::Fault>) {
+    for fault in found {
+        faults.add(&fault.pointer, fault.code, fault.detail, fault.suggestion);
+    }
+}
+
+/// Wants methods of a condition to be in the contract; a version without one may get them yet.
+async fn methods(
+    tx: &mut Tx,
+    version: VersionId,
+    spec: &RouteSpec,
+    faults: &mut Faults,
+) -> Result<(), Error> {
+    let wanted = &spec.matches.methods;
+    // Preflights are answered without being in the contract, HEAD by what answers GET.
+    let unknown = |known: &BTreeSet<String>, method: &str| {
+        method != "OPTIONS" && !known.contains(if method == "HEAD" { "GET" } else { method })
+    };
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let operations = store::contract::operations(tx, version).await?;
+    let mut known: BTreeSet<String> = operations.into_iter().map(|operation| operation.method).collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    if known.contains("HEAD") {
+        known.insert("GET".to_owned());
+    }
+    for (index, method) in wanted.iter().enumerate() {
+        if unknown(&known, method) {
+            let known: Vec<_> = known.iter().map(String::as_str).collect();
+            faults.add(
+                &format!("/match/methods/{index}"),
+                "method_unknown",
+                format!(
+                    "No operation of the version has it; there are {}.",
+                    known.join(", ")
+                ),
+                "Leave it out, or import a contract that has it.",
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Refuses with the route in the way, as far as the caller may see it.
+///
+/// A place belongs to one organization: with a condition of its own, another could take calls away from it.
 async fn free(tx: &mut Tx, caller: &Caller, route: &Route) -> Result<(), Error> {
-    let Some(other) = occupant(tx, &route.spec)
-        .await?
-        .filter(|other| other.id != route.id)
+    // Of two routes that are saved at once, the later one has to see the other.
+    tx.lock_snapshot().await?;
+    let mut others = occupants(tx, &route.spec).await?;
+    others.retain(|other| other.id != route.id);
+    let (environment, place) = (&route.spec.environment, place(&route.spec));
+    let organization = caller.organization()?;
+    if others.iter().any(|other| other.organization_id != organization) {
+        let detail =
+            format!("In `{environment}`, a route of another organization answers at `{place}` already.");
+        return Err(Error::refused(Code::RouteTaken, detail));
+    }
+    if others.len() >= ROUTES_MAX {
+        let detail = format!("In `{environment}`, {ROUTES_MAX} routes answer at `{place}` already.");
+        return Err(Error::refused(Code::RouteTaken, detail));
+    }
+    let normal = route.spec.matches.normal();
+    let same = others.iter().find(|other| other.spec.matches.normal() == normal);
+    if let Some(other) = same {
+        let with = if normal.is_empty() {
+            ""
+        } else {
+            " under the same conditions"
+        };
+        let whose = whose(tx, other).await?;
+        let detail = format!("In `{environment}`, {whose} answers at `{place}`{with} already.");
+        return Err(Error::refused(Code::RouteTaken, detail));
+    }
+    if !route.spec.enabled {
+        return Ok(());
+    }
+    others.retain(|other| other.spec.enabled);
+    // Only one of them is without conditions: another one would have been refused above.
+    let Some(all) = others
+        .iter()
+        .chain([route])
+        .find(|one| one.spec.matches.is_empty())
     else {
         return Ok(());
     };
-    let place = match &route.spec.host {
-        Some(host) => format!("{host}{}", route.spec.base_path),
-        None => route.spec.base_path.clone(),
-    };
-    let whose = if other.organization_id == caller.organization()? {
-        let api = entity::find_id::<Api>(tx, other.api_id).await?;
-        let api = api.map_or_else(String::new, |api| format!(" of the API `{}`", api.spec.name));
-        format!("{}{api}", other.id)
+    let hidden = |one: &&Route| one.id != all.id && one.spec.priority < all.spec.priority;
+    let detail = if all.id == route.id {
+        let Some(other) = others.iter().find(hidden) else {
+            return Ok(());
+        };
+        let whose = whose(tx, other).await?;
+        format!("It takes every call at `{place}`, so {whose}, which has a lower priority, would get none.")
+    } else if hidden(&route) {
+        let whose = whose(tx, all).await?;
+        format!("It would get no call: at `{place}`, {whose} takes all and has a higher priority.")
     } else {
-        "a route of another organization".to_owned()
+        return Ok(());
     };
-    let environment = &route.spec.environment;
-    let detail = format!("In `{environment}`, {whose} answers at `{place}` already.");
-    Err(Error::refused(Code::RouteTaken, detail))
+    Err(Error::refused(Code::RouteUnreachable, detail))
 }
 
-/// The route that has the place, whoever it belongs to.
-pub(crate) async fn occupant(tx: &mut Tx, spec: &RouteSpec) -> Result<Option<Route>, Error> {
+async fn whose(tx: &mut Tx, route: &Route) -> Result<String, Error> {
+    let api = entity::find_id::<Api>(tx, route.api_id).await?;
+    let api = api.map_or_else(String::new, |api| format!(" of the API `{}`", api.spec.name));
+    Ok(format!("{}{api}", route.id))
+}
+
+fn place(spec: &RouteSpec) -> String {
+    format!("{}{}", spec.host.as_deref().unwrap_or_default(), spec.base_path)
+}
+
+/// The routes that have the place, whoever they belong to, the oldest first.
+pub(crate) async fn occupants(tx: &mut Tx, spec: &RouteSpec) -> Result<Vec<Route>, Error> {
     let conditions = [
         Condition::Is("environment", Arg::text(&spec.environment)),
         Condition::Is("host", Arg::text(spec.host.as_deref().unwrap_or_default())),
         Condition::Is("base_path", Arg::text(&spec.base_path)),
     ];
-    Ok(entity::find(tx, &conditions).await?)
-}
-
-/// A base path without a slash at the end, `/` for none; or what is wrong with it.
-///
-/// The characters are those of a path segment that no client, proxy or upstream writes differently: unreserved
-/// characters and sub-delimiters (RFC 3986 §3.3), nothing percent-encoded.
-pub(crate) fn normal_base_path(text: &str, is_any_host: bool) -> Result<String, String> {
-    if !text.starts_with('/') {
-        return Err("It does not begin with `/`.".to_owned());
-    }
-    if text.len() > BASE_PATH_MAX {
-        return Err(format!("It has more than {BASE_PATH_MAX} characters."));
-    }
-    let normal = text.trim_end_matches('/');
-    if normal.is_empty() {
-        return Ok("/".to_owned());
-    }
-    let segments: Vec<_> = normal.split('/').skip(1).collect();
-    for segment in &segments {
-        match *segment {
-            "" => return Err("Two slashes follow each other.".to_owned()),
-            "." | ".." => return Err("It has a segment `.` or `..`, which clients remove.".to_owned()),
-            _ => {}
-        }
-        if segment.contains(['{', '}', '*']) {
-            return Err("It has a template; only the contract's paths have parameters.".to_owned());
-        }
-        let allowed =
-            |character: char| character.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@".contains(character);
-        if let Some(other) = segment.chars().find(|character| !allowed(*character)) {
-            return Err(format!(
-                "The character `{}` cannot stand in it.",
-                other.escape_debug()
-            ));
-        }
-    }
-    if is_any_host && RESERVED.contains(&segments[0]) {
-        return Err(format!(
-            "`/{}` is answered by the gateway itself; a route with a host may have it.",
-            segments[0]
-        ));
-    }
-    Ok(normal.to_owned())
-}
-
-/// A host in lower case; or what is wrong with it.
-pub(crate) fn normal_host(text: &str) -> Result<String, String> {
-    let host = text.to_ascii_lowercase();
-    if host.is_empty() || host.len() > 253 {
-        return Err("It does not have 1 to 253 characters.".to_owned());
-    }
-    for label in host.split('.') {
-        let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let is_label = (1..=63).contains(&label.len())
-            && label.bytes().all(known)
-            && !label.starts_with('-')
-            && !label.ends_with('-');
-        if !is_label {
-            return Err(format!("`{}` is not a DNS label.", label.escape_debug()));
-        }
-    }
-    Ok(host)
+    Ok(entity::all(tx, &conditions).await?)
 }

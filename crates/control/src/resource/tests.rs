@@ -5,66 +5,11 @@ use domain::traffic::{Policy, Route, Upstream};
 use serde_json::{Value, json};
 use store::on_both;
 
-use super::route::{normal_base_path, normal_host};
 use super::upstream::target_url;
 use super::version::can_become;
 use super::{ListQuery, Resource};
 use crate::fixture::{World, detail, from, refusal};
 use crate::{Caller, Error};
-
-#[test]
-fn base_paths_have_one_form() {
-    let table = [
-        ("/shop", true, Ok("/shop")),
-        ("/shop/", true, Ok("/shop")),
-        ("/shop/v1.0", true, Ok("/shop/v1.0")),
-        ("/", true, Ok("/")),
-        ("//", true, Ok("/")),
-        ("/a~b_c-d!$&'()+,;=:@", true, Ok("/a~b_c-d!$&'()+,;=:@")),
-        ("/health", false, Ok("/health")),
-        ("/healthy", true, Ok("/healthy")),
-        ("/health", true, Err(())),
-        ("/metrics/x", true, Err(())),
-        ("/.well-known", true, Err(())),
-        ("", true, Err(())),
-        ("shop", true, Err(())),
-        ("/shop/../x", true, Err(())),
-        ("/./x", true, Err(())),
-        ("/a//b", true, Err(())),
-        ("/a%2fb", true, Err(())),
-        ("/a%62", true, Err(())),
-        ("/a\\b", true, Err(())),
-        ("/{x}", true, Err(())),
-        ("/*", true, Err(())),
-        ("/a?b", true, Err(())),
-        ("/a#b", true, Err(())),
-        ("/a b", true, Err(())),
-        ("/ä", true, Err(())),
-        ("/a\r\nb", true, Err(())),
-    ];
-    for (text, is_any_host, expected) in table {
-        let found = normal_base_path(text, is_any_host);
-        assert_eq!(found.as_deref().map_err(|_| ()), expected, "{text}");
-    }
-    assert!(normal_base_path(&format!("/{}", "a".repeat(500)), true).is_err());
-}
-
-#[test]
-fn hosts_are_dns_names() {
-    for (text, normal) in [
-        ("api.example.com", "api.example.com"),
-        ("API.Example", "api.example"),
-        ("x", "x"),
-    ] {
-        assert_eq!(normal_host(text).as_deref(), Ok(normal));
-    }
-    let long = "a".repeat(64);
-    for text in [
-        "", "a:80", "a..b", ".a", "a.", "-a", "a-", "a_b", "ä.de", "*.a", "a/b", &long,
-    ] {
-        assert!(normal_host(text).is_err(), "{text}");
-    }
-}
 
 #[test]
 fn target_urls_have_one_form() {

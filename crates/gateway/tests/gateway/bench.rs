@@ -15,6 +15,7 @@ use domain::id::{
     ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RouteId, SubscriptionId, UpstreamId,
     VersionId,
 };
+use domain::routing::Match;
 use domain::snapshot::{
     Application, Key, Operation, Plan, Policy, Route, Subscription, Upstream as UpstreamEntry,
 };
@@ -249,6 +250,8 @@ fn route() -> Route {
         sunset_at: None,
         host: None,
         base_path: "/shop".to_owned(),
+        matches: Match::default(),
+        priority: 0,
         upstream: UpstreamId::new(id(5)),
         body_bytes_max: 1 << 20,
         operations: operations.collect(),

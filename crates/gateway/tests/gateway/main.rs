@@ -15,6 +15,7 @@ mod http2;
 mod limits;
 mod policies;
 mod restarting;
+mod routing;
 mod timeouts;
 mod tls;
 mod websocket;

@@ -1,9 +1,11 @@
-//! Finds the operation of a path: a tree of path templates, compiled per route.
+//! Finds what stands under a path: a tree of path templates, compiled per route.
 //!
 //! Segments are compared after percent-decoding. Where several templates fit, the one whose first different
 //! segment is more specific wins: text, then text with parameters, then a parameter alone.
 
 use std::borrow::Cow;
+
+use memchr::memchr;
 
 /// Path templates of one route, each with a value.
 #[derive(Debug)]
@@ -19,10 +21,20 @@ struct Node<T> {
     values: Vec<T>,
 }
 
+/// A part of a segment.
 #[derive(Debug, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Text(Box<str>),
     Parameter,
+}
+
+/// What of a path has not been looked at.
+#[derive(Debug, Clone, Copy)]
+struct Path<'a> {
+    /// Without the slash before it; `None` at the end.
+    rest: Option<&'a str>,
+    /// Whether a percent sign is in it.
+    is_encoded: bool,
 }
 
 impl<T> Default for Node<T> {
@@ -56,8 +68,11 @@ impl<T> Tree<T> {
 
     /// Offers the values of all templates that fit `path`, the most specific first, until `take` takes one.
     pub(crate) fn find<'a, R>(&'a self, path: &str, mut take: impl FnMut(&'a [T]) -> Option<R>) -> Option<R> {
-        self.root
-            .find(Some(path.strip_prefix('/').unwrap_or(path)), &mut take)
+        let path = Path {
+            rest: Some(path.strip_prefix('/').unwrap_or(path)),
+            is_encoded: memchr(b'%', path.as_bytes()).is_some(),
+        };
+        self.root.find(path, &mut take)
     }
 }
 
@@ -89,19 +104,24 @@ impl<T> Node<T> {
     }
 
     /// Visits each node at most once, so a search costs at most the size of the tree.
-    fn find<'a, R>(&'a self, rest: Option<&str>, take: &mut impl FnMut(&'a [T]) -> Option<R>) -> Option<R> {
-        let Some(rest) = rest else {
+    fn find<'a, R>(&'a self, path: Path<'_>, take: &mut impl FnMut(&'a [T]) -> Option<R>) -> Option<R> {
+        let Some(rest) = path.rest else {
             return if self.values.is_empty() {
                 None
             } else {
                 take(&self.values)
             };
         };
-        let (segment, rest) = match rest.split_once('/') {
-            Some((segment, rest)) => (segment, Some(rest)),
+        let (segment, rest) = match memchr(b'/', rest.as_bytes()) {
+            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
             None => (rest, None),
         };
-        let segment = decode(segment);
+        let segment = if path.is_encoded {
+            decode(segment)
+        } else {
+            Cow::Borrowed(segment)
+        };
+        let rest = Path { rest, ..path };
         if let Ok(index) = self.texts.binary_search_by(|(known, _)| (**known).cmp(&segment))
             && let Some(found) = self.texts[index].1.find(rest, take)
         {
@@ -119,12 +139,12 @@ impl<T> Node<T> {
     }
 }
 
-fn segments(path: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.strip_prefix('/').unwrap_or(path).split('/')
 }
 
 /// Splits a segment as `{owner}.{format}`; parameters side by side are one.
-fn pieces(segment: &str) -> Vec<Piece> {
+pub(crate) fn pieces(segment: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut rest = segment;
     while let Some((before, after)) = rest.split_once('{') {
@@ -156,7 +176,7 @@ fn rank(pieces: &[Piece]) -> (usize, std::cmp::Reverse<usize>) {
 }
 
 /// Whether a segment has the texts in their order, with at least one character for each parameter.
-fn fits(pieces: &[Piece], segment: &str) -> bool {
+pub(crate) fn fits(pieces: &[Piece], segment: &str) -> bool {
     match pieces {
         [] => segment.is_empty(),
         [Piece::Parameter] => !segment.is_empty(),
@@ -177,7 +197,7 @@ fn fits(pieces: &[Piece], segment: &str) -> bool {
 }
 
 /// Replaces `%41` by `A`; a percent sign without two digits stays, as does what would not be UTF-8.
-fn decode(segment: &str) -> Cow<'_, str> {
+pub(crate) fn decode(segment: &str) -> Cow<'_, str> {
     if !segment.contains('%') {
         return Cow::Borrowed(segment);
     }

@@ -1,0 +1,139 @@
+//! Which requests a route takes beside its host and base path.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Conditions on a request; it fits when all of them hold.
+///
+/// What is compared is what the client sent, before policies change anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// What the whole path is like, base path included; the base path is what is removed before forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathMatch>,
+    /// One of these methods, in capitals; any if empty. `GET` includes `HEAD`; a CORS preflight fits where the call
+    /// would that it asks about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub methods: Vec<String>,
+    /// Header fields, by name in any case. A field that came in several lines fits if one of them does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub headers: Vec<FieldMatch>,
+    /// Query parameters, percent-decoded. One that came several times fits if one of them does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub query: Vec<FieldMatch>,
+    /// Cookies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub cookies: Vec<FieldMatch>,
+}
+
+/// How the whole path of a request is compared; percent-encoded characters are decoded before.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PathMatch {
+    /// How it is compared.
+    pub kind: PathKind,
+    /// With what: `/shop/status`, `/shop/{id}/status`, `/shop/[0-9]+`.
+    #[schema(max_length = 1000)]
+    pub value: String,
+}
+
+/// How a path is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PathKind {
+    /// It is the same.
+    Exact,
+    /// It is the same or below: `/shop` fits `/shop` and `/shop/1`, not `/shopping`.
+    Prefix,
+    /// It has the same segments; `{name}` stands for at least one character of a segment.
+    Template,
+    /// It fits a regular expression from its beginning to its end.
+    Regex,
+}
+
+/// A condition on a header field, a query parameter or a cookie.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldMatch {
+    /// Its name.
+    #[schema(max_length = 200)]
+    pub name: String,
+    /// How its value is compared.
+    #[serde(default)]
+    pub kind: FieldKind,
+    /// With what; absent for `present` and `absent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
+    pub value: Option<String>,
+    /// Turns the condition round; a field that is not there is not equal to anything.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub not: bool,
+}
+
+/// How a value is compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldKind {
+    /// It is the same.
+    #[default]
+    Exact,
+    /// It begins so.
+    Prefix,
+    /// It fits a regular expression from its beginning to its end.
+    Regex,
+    /// It is there, whatever its value.
+    Present,
+    /// It is not there.
+    Absent,
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl Match {
+    /// Whether every request fits.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How many conditions there are: a route with more is tried before one with fewer.
+    pub fn conditions(&self) -> usize {
+        usize::from(self.path.is_some())
+            + usize::from(!self.methods.is_empty())
+            + self.headers.len()
+            + self.query.len()
+            + self.cookies.len()
+    }
+
+    /// The same conditions in the one way in which they are written to be compared: orders, repetitions and the
+    /// case of header names do not matter.
+    pub fn normal(&self) -> Self {
+        let mut normal = self.clone();
+        normal.methods.sort_unstable();
+        normal.methods.dedup();
+        for field in &mut normal.headers {
+            field.name.make_ascii_lowercase();
+        }
+        for fields in [&mut normal.headers, &mut normal.query, &mut normal.cookies] {
+            for field in fields.iter_mut() {
+                if field.kind == FieldKind::Absent {
+                    field.kind = FieldKind::Present;
+                    field.not = !field.not;
+                }
+            }
+            fields.sort_by(|a, b| key(a).cmp(&key(b)));
+            fields.dedup();
+        }
+        normal
+    }
+}
+
+fn key(field: &FieldMatch) -> (&str, u8, Option<&str>, bool) {
+    (&field.name, field.kind as u8, field.value.as_deref(), field.not)
+}

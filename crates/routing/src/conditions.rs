@@ -1,0 +1,217 @@
+//! The conditions of a route, compiled.
+
+use std::fmt;
+
+use domain::routing::{FieldMatch, Match};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, COOKIE, HOST, ORIGIN};
+use http::{HeaderMap, HeaderName, Method};
+
+use crate::fault::{Fault, Faults};
+use crate::path::PathTest;
+use crate::table::Request;
+use crate::value::Test;
+
+/// The most conditions of a kind.
+const CONDITIONS_MAX: usize = 16;
+/// The most characters of a name.
+const NAME_MAX: usize = 200;
+
+/// The conditions of a route, ready to be checked.
+#[derive(Debug)]
+pub struct Conditions {
+    path: Option<PathTest>,
+    methods: Vec<Method>,
+    headers: Vec<Test<HeaderName>>,
+    query: Vec<Test<Box<str>>>,
+    cookies: Vec<Test<Box<str>>>,
+}
+
+/// The condition of a route that a request does not fit; shows as its JSON Pointer in the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Miss {
+    /// The path.
+    Path,
+    /// The methods.
+    Method,
+    /// A header field, by its place in the list.
+    Header(usize),
+    /// A query parameter.
+    Query(usize),
+    /// A cookie.
+    Cookie(usize),
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path => f.write_str("/match/path"),
+            Self::Method => f.write_str("/match/methods"),
+            Self::Header(index) => write!(f, "/match/headers/{index}"),
+            Self::Query(index) => write!(f, "/match/query/{index}"),
+            Self::Cookie(index) => write!(f, "/match/cookies/{index}"),
+        }
+    }
+}
+
+impl Conditions {
+    /// Compiles the conditions of a route with this base path.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; pointers begin with `/match`.
+    pub fn compile(matches: &Match, base_path: &str) -> Result<Self, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let path = matches
+            .path
+            .as_ref()
+            .and_then(|path| PathTest::compile(path, base_path, &mut faults));
+        let compiled = Self {
+            path,
+            methods: methods(&matches.methods, &mut faults),
+            headers: tests(&matches.headers, "/match/headers", header_name, &mut faults),
+            query: tests(&matches.query, "/match/query", query_name, &mut faults),
+            cookies: tests(&matches.cookies, "/match/cookies", cookie_name, &mut faults),
+        };
+        faults.or(compiled)
+    }
+
+    /// Checks a request; the first condition that it does not fit is told.
+    pub fn check(&self, request: &Request<'_>) -> Result<(), Miss> {
+        if let Some(path) = &self.path
+            && !path.holds(request.path)
+        {
+            return Err(Miss::Path);
+        }
+        if !self.methods.is_empty() && !self.has_method(request) {
+            return Err(Miss::Method);
+        }
+        for (index, test) in self.headers.iter().enumerate() {
+            if !test.holds(request.headers.get_all(&test.name).iter()) {
+                return Err(Miss::Header(index));
+            }
+        }
+        for (index, test) in self.query.iter().enumerate() {
+            let named =
+                form_urlencoded::parse(request.query.as_bytes()).filter(|(name, _)| *name == *test.name);
+            if !test.holds(named.map(|(_, value)| value.into_owned())) {
+                return Err(Miss::Query(index));
+            }
+        }
+        for (index, test) in self.cookies.iter().enumerate() {
+            if !test.holds(cookies(request.headers, &test.name)) {
+                return Err(Miss::Cookie(index));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whoever answers GET answers HEAD (RFC 9110 section 9.3.2); a preflight goes where its call would.
+    fn has_method(&self, request: &Request<'_>) -> bool {
+        let has = |method: &[u8]| {
+            let is = |known: &Method| {
+                known.as_str().as_bytes() == method || (method == b"HEAD" && *known == Method::GET)
+            };
+            self.methods.iter().any(is)
+        };
+        has(request.method.as_str().as_bytes())
+            || (*request.method == Method::OPTIONS
+                && request.headers.contains_key(ORIGIN)
+                && request
+                    .headers
+                    .get(ACCESS_CONTROL_REQUEST_METHOD)
+                    .is_some_and(|wanted| has(wanted.as_bytes())))
+    }
+}
+
+/// The values of a cookie: RFC 6265 section 5.4.
+fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let pairs = headers
+        .get_all(COOKIE)
+        .into_iter()
+        .flat_map(|field| field.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(move |pair| {
+        let (found, value) = pair.trim_ascii().split_at_checked(name.len())?;
+        value.strip_prefix(b"=").filter(|_| found == name.as_bytes())
+    })
+}
+
+fn methods(texts: &[String], faults: &mut Faults) -> Vec<Method> {
+    count("/match/methods", texts.len(), faults);
+    let mut methods = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        let is_known = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        match Method::from_bytes(text.as_bytes()) {
+            Ok(method) if is_known && method != Method::CONNECT => methods.push(method),
+            _ => faults.add(
+                format!("/match/methods/{index}"),
+                "method_invalid",
+                format!("`{}` is not a method that is served.", text.escape_debug()),
+                "Write it in capitals, as `GET`.",
+            ),
+        }
+    }
+    methods
+}
+
+fn tests<N>(
+    fields: &[FieldMatch],
+    pointer: &str,
+    name: fn(&str) -> Result<N, &'static str>,
+    faults: &mut Faults,
+) -> Vec<Test<N>> {
+    count(pointer, fields.len(), faults);
+    let mut tests = Vec::with_capacity(fields.len());
+    for (index, field) in fields.iter().enumerate() {
+        let pointer = format!("{pointer}/{index}");
+        match name(&field.name) {
+            Ok(name) => tests.extend(Test::compile(name, field, &pointer, faults)),
+            Err(detail) => faults.add(
+                format!("{pointer}/name"),
+                "name_invalid",
+                detail,
+                "Write the name as it stands in requests.",
+            ),
+        }
+    }
+    tests
+}
+
+fn count(pointer: &str, found: usize, faults: &mut Faults) {
+    if found > CONDITIONS_MAX {
+        let detail = format!("It has {found} entries; at most {CONDITIONS_MAX} are allowed.");
+        faults.add(
+            pointer,
+            "field_out_of_range",
+            detail,
+            "Remove some, or make several routes.",
+        );
+    }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, &'static str> {
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .ok()
+        .filter(|name| name.as_str().len() <= NAME_MAX)
+        .ok_or("It is not the name of a header field.")?;
+    if name == HOST {
+        return Err("The host is not compared as a header field; a route has its own field for it.");
+    }
+    Ok(name)
+}
+
+fn query_name(name: &str) -> Result<Box<str>, &'static str> {
+    if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
+        return Err("It is empty, too long, or has a control character.");
+    }
+    Ok(name.into())
+}
+
+fn cookie_name(name: &str) -> Result<Box<str>, &'static str> {
+    // A cookie's name is a token: RFC 6265 section 4.1.1.
+    match Method::from_bytes(name.as_bytes()) {
+        Ok(_) if name.len() <= NAME_MAX => Ok(name.into()),
+        _ => Err("It is not the name of a cookie."),
+    }
+}
+
+#[cfg(test)]
+mod tests;

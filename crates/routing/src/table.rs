@@ -1,0 +1,365 @@
+//! Hosts, base paths and the routes on them.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::id::RouteId;
+use domain::routing::Match;
+use domain::snapshot::Route;
+use http::{HeaderMap, Method};
+use memchr::memchr;
+
+use crate::RESERVED;
+use crate::conditions::{Conditions, Miss};
+use crate::fault::Fault;
+use crate::path::normal_host;
+
+/// From this number on, what follows in a path is looked up by hash instead of one by one.
+const FEW: usize = 8;
+
+/// What of a request decides where it goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Its method.
+    pub method: &'a Method,
+    /// The host without port, in lower case; empty if none is named.
+    pub host: &'a str,
+    /// The whole path as it was sent.
+    pub path: &'a str,
+    /// The query without its question mark.
+    pub query: &'a str,
+    /// The header fields as they were sent.
+    pub headers: &'a HeaderMap,
+}
+
+/// Why routes cannot be served together.
+#[derive(Debug, thiserror::Error)]
+pub enum Invalid {
+    /// A base path is not one, or begins with a segment that belongs to the node.
+    #[error("route {route} has base path `{base_path}`, which cannot be served")]
+    BasePath {
+        /// The route.
+        route: RouteId,
+        /// Its base path.
+        base_path: String,
+    },
+    /// A host is not one.
+    #[error("route {route} has host `{host}`, which cannot be served")]
+    Host {
+        /// The route.
+        route: RouteId,
+        /// Its host.
+        host: String,
+    },
+    /// The conditions are not valid.
+    #[error("route {route} has conditions that are not valid: {}", list(.faults))]
+    Conditions {
+        /// The route.
+        route: RouteId,
+        /// What is wrong.
+        faults: Vec<Fault>,
+    },
+    /// Two routes take the same requests.
+    #[error("routes {first} and {second} have the same host, base path and conditions")]
+    Twice {
+        /// The one that comes first.
+        first: RouteId,
+        /// The other.
+        second: RouteId,
+    },
+}
+
+fn list(faults: &[Fault]) -> String {
+    faults
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// The routes of a snapshot by host and base path.
+#[derive(Debug, Default)]
+pub struct Table {
+    hosts: HashMap<Box<str>, Node>,
+    /// By what follows `*.`.
+    wildcards: HashMap<Box<str>, Node>,
+    any_host: Node,
+    /// What was compiled, for the table that follows this one.
+    compiled: HashMap<RouteId, Known>,
+}
+
+/// Conditions with what they were compiled from.
+#[derive(Debug, Clone)]
+struct Known {
+    matches: Match,
+    base_path: Box<str>,
+    conditions: Arc<Conditions>,
+}
+
+/// A place in a path: what stands on it, and what may follow.
+#[derive(Debug, Default)]
+struct Node {
+    children: Children,
+    /// In the order in which they are tried.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+enum Children {
+    Few(Vec<(Box<str>, Node)>),
+    Many(HashMap<Box<str>, Node>),
+}
+
+#[derive(Debug)]
+struct Entry {
+    route: usize,
+    conditions: Option<Arc<Conditions>>,
+}
+
+/// A route whose host and base path a request fits.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// Its place in the list that the table was made from.
+    pub route: usize,
+    /// How many bytes of the path the base path takes.
+    pub base: usize,
+    conditions: Option<&'a Conditions>,
+}
+
+impl Candidate<'_> {
+    /// Checks the route's further conditions.
+    pub fn check(&self, request: &Request<'_>) -> Result<(), Miss> {
+        self.conditions
+            .map_or(Ok(()), |conditions| conditions.check(request))
+    }
+}
+
+impl Table {
+    /// Puts routes in order; conditions that `previous` has compiled are taken from it.
+    pub fn compile(routes: &[Route], previous: Option<&Self>) -> Result<Self, Invalid> {
+        let mut table = Self::default();
+        for (index, route) in routes.iter().enumerate() {
+            let conditions = table.conditions(route, previous)?;
+            let node = table.node(route)?;
+            node.entries.push(Entry {
+                route: index,
+                conditions,
+            });
+        }
+        for node in table.roots_mut() {
+            node.sort(routes)?;
+        }
+        Ok(table)
+    }
+
+    /// Finds the route that takes a request.
+    pub fn find<'a>(&'a self, request: &Request<'_>) -> Option<Candidate<'a>> {
+        self.walk(request, &mut |candidate| candidate.check(request).is_ok())
+    }
+
+    /// Offers the routes whose host and base path a request fits, in the order in which they are tried, until
+    /// `take` takes one.
+    pub fn walk<'a>(
+        &'a self,
+        request: &Request<'_>,
+        take: &mut impl FnMut(Candidate<'a>) -> bool,
+    ) -> Option<Candidate<'a>> {
+        let path = request.path;
+        if let Some(found) = self
+            .hosts
+            .get(request.host)
+            .and_then(|node| node.walk(path, 0, take))
+        {
+            return Some(found);
+        }
+        if !self.wildcards.is_empty() {
+            let mut rest = request.host;
+            while let Some((_, suffix)) = rest.split_once('.') {
+                let node = self.wildcards.get(suffix);
+                if let Some(found) = node.and_then(|node| node.walk(path, 0, take)) {
+                    return Some(found);
+                }
+                rest = suffix;
+            }
+        }
+        self.any_host.walk(path, 0, &mut |candidate| {
+            // A route of all paths leaves the node's own to it.
+            (candidate.base > 0 || !is_ours(path)) && take(candidate)
+        })
+    }
+
+    fn conditions(
+        &mut self,
+        route: &Route,
+        previous: Option<&Self>,
+    ) -> Result<Option<Arc<Conditions>>, Invalid> {
+        if route.matches.is_empty() {
+            return Ok(None);
+        }
+        let known = previous
+            .and_then(|previous| previous.compiled.get(&route.id))
+            .filter(|known| known.matches == route.matches && *known.base_path == *route.base_path);
+        let known = match known {
+            Some(known) => known.clone(),
+            None => {
+                let invalid = |faults| Invalid::Conditions {
+                    route: route.id,
+                    faults,
+                };
+                let conditions = Conditions::compile(&route.matches, &route.base_path).map_err(invalid)?;
+                Known {
+                    matches: route.matches.clone(),
+                    base_path: route.base_path.as_str().into(),
+                    conditions: Arc::new(conditions),
+                }
+            }
+        };
+        let conditions = Arc::clone(&known.conditions);
+        self.compiled.insert(route.id, known);
+        Ok(Some(conditions))
+    }
+
+    /// The place of a route.
+    fn node(&mut self, route: &Route) -> Result<&mut Node, Invalid> {
+        let base_path = route.base_path.trim_end_matches('/');
+        let is_path = base_path.is_empty() || base_path.starts_with('/');
+        if !is_path || (route.host.is_none() && is_ours(base_path)) {
+            return Err(Invalid::BasePath {
+                route: route.id,
+                base_path: route.base_path.clone(),
+            });
+        }
+        let mut node = match &route.host {
+            None => &mut self.any_host,
+            Some(host) => {
+                let host = normal_host(host).map_err(|_| Invalid::Host {
+                    route: route.id,
+                    host: host.clone(),
+                })?;
+                match host.strip_prefix("*.") {
+                    Some(suffix) => self.wildcards.entry(suffix.into()).or_default(),
+                    None => self.hosts.entry(host.into()).or_default(),
+                }
+            }
+        };
+        for segment in base_path.split('/').skip(1) {
+            node = node.children.enter(segment);
+        }
+        Ok(node)
+    }
+
+    fn roots_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.hosts
+            .values_mut()
+            .chain(self.wildcards.values_mut())
+            .chain([&mut self.any_host])
+    }
+}
+
+impl Node {
+    /// Offers what stands below first; `at` is where the path goes on.
+    fn walk<'a>(
+        &'a self,
+        path: &str,
+        at: usize,
+        take: &mut impl FnMut(Candidate<'a>) -> bool,
+    ) -> Option<Candidate<'a>> {
+        if let Some(rest) = path.get(at..).and_then(|rest| rest.strip_prefix('/')) {
+            let end = memchr(b'/', rest.as_bytes()).unwrap_or(rest.len());
+            let child = self.children.get(&rest[..end]);
+            let found = child.and_then(|child| child.walk(path, at + 1 + end, take));
+            if found.is_some() {
+                return found;
+            }
+        }
+        self.entries
+            .iter()
+            .map(|entry| Candidate {
+                route: entry.route,
+                base: at,
+                conditions: entry.conditions.as_deref(),
+            })
+            .find(|candidate| take(*candidate))
+    }
+
+    /// Puts the routes of each place in order; no two of them take the same requests.
+    fn sort(&mut self, routes: &[Route]) -> Result<(), Invalid> {
+        self.entries.sort_by_key(|entry| order(&routes[entry.route]));
+        if self.entries.len() > 1 {
+            let mut known = HashMap::with_capacity(self.entries.len());
+            for entry in &self.entries {
+                let route = &routes[entry.route];
+                if let Some(first) = known.insert(route.matches.normal(), route.id) {
+                    return Err(Invalid::Twice {
+                        first,
+                        second: route.id,
+                    });
+                }
+            }
+        }
+        self.children.nodes_mut().try_for_each(|child| child.sort(routes))
+    }
+}
+
+/// Orders the routes of one host and base path.
+fn order(route: &Route) -> impl Ord + use<> {
+    (
+        Reverse(route.priority),
+        Reverse(route.matches.conditions()),
+        route.id,
+    )
+}
+
+impl Default for Children {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Children {
+    fn get(&self, segment: &str) -> Option<&Node> {
+        match self {
+            Self::Few(few) => few
+                .iter()
+                .find(|(known, _)| **known == *segment)
+                .map(|(_, node)| node),
+            Self::Many(many) => many.get(segment),
+        }
+    }
+
+    fn enter(&mut self, segment: &str) -> &mut Node {
+        if let Self::Few(few) = self
+            && few.len() >= FEW
+            && !few.iter().any(|(known, _)| **known == *segment)
+        {
+            *self = Self::Many(std::mem::take(few).into_iter().collect());
+        }
+        match self {
+            Self::Few(few) => {
+                let index = few.iter().position(|(known, _)| **known == *segment);
+                let index = index.unwrap_or_else(|| {
+                    few.push((segment.into(), Node::default()));
+                    few.len() - 1
+                });
+                &mut few[index].1
+            }
+            Self::Many(many) => many.entry(segment.into()).or_default(),
+        }
+    }
+
+    fn nodes_mut(&mut self) -> Box<dyn Iterator<Item = &mut Node> + '_> {
+        match self {
+            Self::Few(few) => Box::new(few.iter_mut().map(|(_, node)| node)),
+            Self::Many(many) => Box::new(many.values_mut()),
+        }
+    }
+}
+
+/// Whether a path is the node's own where no host is named.
+fn is_ours(path: &str) -> bool {
+    RESERVED.contains(&path.split('/').nth(1).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! Compares one value: of a field, a parameter, a cookie, or a path.
+
+use domain::routing::{FieldKind, FieldMatch};
+use regex::bytes::{Regex, RegexBuilder};
+
+use crate::fault::Faults;
+
+/// The most characters of a value or expression.
+const VALUE_MAX: usize = 1000;
+/// The most memory of a compiled expression, in bytes; its cache may have as much per thread.
+const REGEX_BYTES_MAX: usize = 256 * 1024;
+
+/// A condition on the values of one name.
+#[derive(Debug)]
+pub(crate) struct Test<N> {
+    pub(crate) name: N,
+    value: Value,
+    not: bool,
+}
+
+#[derive(Debug)]
+enum Value {
+    Exact(Box<[u8]>),
+    Prefix(Box<[u8]>),
+    Regex(Regex),
+    Present,
+}
+
+impl<N> Test<N> {
+    /// Compiles a condition whose name was read already.
+    pub(crate) fn compile(name: N, field: &FieldMatch, pointer: &str, faults: &mut Faults) -> Option<Self> {
+        let value_pointer = format!("{pointer}/value");
+        let value = match (field.kind, &field.value) {
+            (FieldKind::Present | FieldKind::Absent, None) => Value::Present,
+            (FieldKind::Present | FieldKind::Absent, Some(_)) => {
+                faults.add(
+                    value_pointer,
+                    "value_unused",
+                    "Whether something is there has no value to compare.",
+                    "Leave `value` out, or choose `exact`, `prefix` or `regex`.",
+                );
+                return None;
+            }
+            (_, None) => {
+                faults.add(
+                    value_pointer,
+                    "value_missing",
+                    "There is nothing to compare with.",
+                    "Give a `value`, or choose `present` or `absent`.",
+                );
+                return None;
+            }
+            (_, Some(text)) if !is_storable(text) => {
+                faults.add(
+                    value_pointer,
+                    "field_invalid",
+                    format!("It has a control character or more than {VALUE_MAX} characters."),
+                    "Shorten it, or write control characters as an expression.",
+                );
+                return None;
+            }
+            (FieldKind::Exact, Some(text)) => Value::Exact(text.as_bytes().into()),
+            (FieldKind::Prefix, Some(text)) => Value::Prefix(text.as_bytes().into()),
+            (FieldKind::Regex, Some(text)) => Value::Regex(regex(text, &value_pointer, faults)?),
+        };
+        Some(Self {
+            name,
+            value,
+            not: field.not != (field.kind == FieldKind::Absent),
+        })
+    }
+
+    /// Whether the condition holds for the values that are there.
+    pub(crate) fn holds<V: AsRef<[u8]>>(&self, mut values: impl Iterator<Item = V>) -> bool {
+        self.not != values.any(|value| self.value.fits(value.as_ref()))
+    }
+}
+
+impl Value {
+    fn fits(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(text) => **text == *value,
+            Self::Prefix(text) => value.starts_with(text),
+            Self::Regex(regex) => regex.is_match(value),
+            Self::Present => true,
+        }
+    }
+}
+
+fn is_storable(text: &str) -> bool {
+    text.chars().count() <= VALUE_MAX && !text.chars().any(char::is_control)
+}
+
+/// Compiles an expression that has to fit from the beginning to the end.
+///
+/// It takes time linear in the text, whatever the text is: the crate has no back references and no look-around.
+pub(crate) fn regex(text: &str, pointer: &str, faults: &mut Faults) -> Option<Regex> {
+    let compile = |pattern: &str| {
+        RegexBuilder::new(pattern)
+            .size_limit(REGEX_BYTES_MAX)
+            .dfa_size_limit(REGEX_BYTES_MAX)
+            .build()
+    };
+    // Alone first: `a)|(b` is none, even though it would become one between brackets.
+    let compiled = if is_storable(text) {
+        compile(text).and_then(|_| compile(&format!("^(?:{text})$")))
+    } else {
+        Err(regex::Error::CompiledTooBig(VALUE_MAX))
+    };
+    match compiled {
+        Ok(regex) => Some(regex),
+        Err(error) => {
+            let detail = match error {
+                regex::Error::CompiledTooBig(_) => "It is too large.".to_owned(),
+                other => {
+                    let text = other.to_string();
+                    let last = text.lines().last().unwrap_or_default();
+                    format!(
+                        "It is not a regular expression: {}.",
+                        last.trim_start_matches("error: ")
+                    )
+                }
+            };
+            faults.add(
+                pointer,
+                "regex_invalid",
+                detail,
+                "Write it in the syntax of RE2: no look-around, no back references.",
+            );
+            None
+        }
+    }
+}

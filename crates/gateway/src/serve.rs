@@ -189,7 +189,7 @@ async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, way: Way) {
     let _ = stream.set_nodelay(true);
     let conn = Conn::new(&guest.core, peer.ip(), way.tls);
     if !way.tls {
-        return begin(guest, conn, stream).await;
+        return begin(guest, conn, stream, way.protocols).await;
     }
     let shaken = conn.deadline.bound(shake(&conn, stream, way.protocols)).await;
     if let Some(Some(stream)) = shaken {
@@ -202,7 +202,7 @@ async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, way: Way) {
 }
 
 /// Finds out which HTTP a plain connection speaks.
-async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream) {
+async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream, protocols: Protocols) {
     let mut first = conn.core().spare.buffer();
     loop {
         let mut draining = guest.draining.clone();
@@ -217,7 +217,12 @@ async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream) {
             return;
         };
         let known = first.len().min(PREFACE.len());
-        if first[..known] != PREFACE[..known] {
+        let is_http1 = first[..known] != PREFACE[..known] || protocols == Protocols::Http1;
+        if is_http1 && protocols == Protocols::Http2 {
+            // Whatever would be said would be said in a protocol that is not spoken here.
+            return;
+        }
+        if is_http1 {
             return serve_http1(guest, conn, Socket::Plain(stream), first).await;
         }
         if known == PREFACE.len() {

@@ -1,17 +1,17 @@
 //! What the reading and the serving side of a client's connection know of each other.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use crate::core::Core;
 use crate::deadline::Deadline;
 use crate::framing::Violation;
+use crate::named::Named;
 use crate::proxies;
 use crate::refusal::Cause;
 use crate::tls::{Asks, ClientCertificate, Shelf};
@@ -38,8 +38,8 @@ pub(crate) struct Conn {
     client_certificate: OnceCell<ClientCertificate>,
     /// Interim answers (1xx) that are not written yet; only HTTP/1.1 has them here.
     pub(crate) interim: RefCell<BytesMut>,
-    /// The last `Forwarded` element, with the host it was made for: they hardly ever change.
-    forwarded: RefCell<Option<(HeaderValue, HeaderValue)>>,
+    /// The host that the last request named.
+    named: RefCell<Option<Rc<Named>>>,
 }
 
 impl Conn {
@@ -64,7 +64,7 @@ impl Conn {
             asked: OnceCell::new(),
             client_certificate: OnceCell::new(),
             interim: RefCell::default(),
-            forwarded: RefCell::default(),
+            named: RefCell::default(),
         })
     }
 
@@ -165,28 +165,17 @@ impl Conn {
         }
     }
 
-    /// The element of `Forwarded` (RFC 7239) for requests to `host`.
-    pub(crate) fn forwarded(&self, host: &HeaderValue) -> HeaderValue {
-        if let Some((known, forwarded)) = &*self.forwarded.borrow()
-            && known == host
+    /// The host that a request names.
+    pub(crate) fn named(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Rc<Named>, Cause> {
+        if let Some(known) = &*self.named.borrow()
+            && known.fits(method, uri, headers)
         {
-            return forwarded.clone();
+            return Ok(Rc::clone(known));
         }
-        let mut text = String::from("for=");
-        let _ = match self.address {
-            IpAddr::V4(address) => write!(text, "{address}"),
-            IpAddr::V6(address) => write!(text, "\"[{address}]\""),
-        };
-        if let Some(host) = host.to_str().ok().filter(|host| !host.contains(['"', '\\'])) {
-            let _ = write!(text, ";host=\"{host}\"");
-        }
-        let _ = write!(text, ";proto={}", self.scheme());
-        let value = HeaderValue::from_str(&text).expect("made of visible ASCII");
-        // A copy: the host is a part of the buffer that the head was read into.
-        if let Ok(host) = HeaderValue::from_bytes(host.as_bytes()) {
-            *self.forwarded.borrow_mut() = Some((host, value.clone()));
-        }
-        value
+        let address = (self.address, &self.address_header);
+        let named = Rc::new(Named::read((method, uri, headers), address, self.scheme())?);
+        *self.named.borrow_mut() = Some(Rc::clone(&named));
+        Ok(named)
     }
 }
 

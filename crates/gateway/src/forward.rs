@@ -6,8 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use policy::Consumer;
 
 use crate::conn::Conn;
-use crate::core::Ids;
+use crate::core::Core;
+use crate::named::Named;
 use crate::proxies::Says;
+use crate::spare::Spare;
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -29,7 +31,7 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 const CONNECTION_NAMES_MAX: usize = 16;
 
 /// The client's request id if it is a short word, otherwise ours.
-pub(crate) fn request_id(headers: &HeaderMap, ours: RequestId) -> HeaderValue {
+pub(crate) fn request_id(headers: &HeaderMap, ours: RequestId, spare: &Spare) -> HeaderValue {
     let is_good = |value: &&HeaderValue| {
         let word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(byte);
         (1..=REQUEST_ID_BYTES_MAX).contains(&value.len()) && value.as_bytes().iter().all(word)
@@ -38,14 +40,14 @@ pub(crate) fn request_id(headers: &HeaderMap, ours: RequestId) -> HeaderValue {
         .get(REQUEST_ID)
         .filter(is_good)
         .cloned()
-        .unwrap_or_else(|| written(ours))
+        .unwrap_or_else(|| written(ours, spare))
 }
 
 /// A request id as a header's value, written once.
-fn written(id: RequestId) -> HeaderValue {
+fn written(id: RequestId, spare: &Spare) -> HeaderValue {
     let mut text = *b"req_00000000000000000000000000";
     text[4..].copy_from_slice(&id::encode_bytes(id.uuid().as_u128()));
-    HeaderValue::from_bytes(&text).expect("base 32 is visible ASCII")
+    spare.text(&text)
 }
 
 /// Removes what concerns one connection only, and what `Connection` names.
@@ -91,10 +93,9 @@ pub(crate) enum Kept {
 #[derive(Debug)]
 pub(crate) struct Added<'a> {
     address: &'a HeaderValue,
-    forwarded: HeaderValue,
-    host: &'a HeaderValue,
-    proto: HeaderValue,
-    via: HeaderValue,
+    named: &'a Named,
+    proto: &'static str,
+    version: Version,
     request_id: &'a HeaderValue,
     consumer: Option<Consumer<'a>>,
     /// Whether a trusted proxy said for which address, host and scheme it speaks.
@@ -129,21 +130,20 @@ impl<'a> Added<'a> {
     pub(crate) fn new(
         conn: &'a Conn,
         (headers, version): (&HeaderMap, Version),
-        host: &'a HeaderValue,
+        named: &'a Named,
         request_id: &'a HeaderValue,
         consumer: Option<Consumer<'a>>,
     ) -> Self {
         Self {
             address: &conn.address_header,
-            forwarded: conn.forwarded(host),
-            host,
-            proto: HeaderValue::from_static(conn.scheme()),
-            via: via(version),
+            named,
+            proto: conn.scheme(),
+            version,
             request_id,
             consumer,
             said: Said::of(conn, headers),
             client_certificate: conn.client_certificate().and_then(|shown| shown.header.as_ref()),
-            trace: trace(headers, &conn.core().ids),
+            trace: trace(headers, conn.core()),
         }
     }
 
@@ -152,33 +152,48 @@ impl<'a> Added<'a> {
         self.consumer.as_ref().map(|consumer| consumer.application.id)
     }
 
-    /// Names each field with our value, and whether that is an element of a list.
-    pub(crate) fn each(&self, mut take: impl FnMut(&HeaderName, &HeaderValue, bool)) {
-        let said = &self.said;
+    /// What is said of the connection, written ahead; none if the client's own words matter.
+    pub(crate) fn lines(&self) -> Option<&[u8]> {
+        let Said { address, host, proto } = self.said;
+        let is_plain = address.is_none() && !host && !proto && self.version == Version::HTTP_11;
+        is_plain.then_some(&*self.named.lines)
+    }
+
+    /// Names each field about the connection with our value, and whether that is an element of a list.
+    pub(crate) fn each_of_connection(&self, mut take: impl FnMut(&HeaderName, &HeaderValue, bool)) {
+        let (said, named) = (&self.said, self.named);
         take(
             &FORWARDED_FOR,
             self.address,
             said.address == Some(Says::XForwardedFor),
         );
-        take(&FORWARDED, &self.forwarded, said.address == Some(Says::Forwarded));
+        take(
+            &FORWARDED,
+            &named.forwarded,
+            said.address == Some(Says::Forwarded),
+        );
         if !said.host {
-            take(&FORWARDED_HOST, self.host, false);
+            take(&FORWARDED_HOST, &named.header, false);
         }
         if !said.proto {
-            take(&FORWARDED_PROTO, &self.proto, false);
+            take(&FORWARDED_PROTO, &HeaderValue::from_static(self.proto), false);
         }
-        take(&VIA, &self.via, true);
+        take(&VIA, &via(self.version), true);
+    }
+
+    /// Names each field about the call with our value.
+    pub(crate) fn each_of_call(&self, mut take: impl FnMut(&HeaderName, &HeaderValue)) {
         if let Some(consumer) = &self.consumer {
-            take(&APPLICATION, &consumer.application.header, false);
-            take(&PLAN, consumer.subscription.header(), false);
+            take(&APPLICATION, &consumer.application.header);
+            take(&PLAN, consumer.subscription.header());
         }
         if let Some(certificate) = self.client_certificate {
-            take(&CLIENT_CERT, certificate, false);
+            take(&CLIENT_CERT, certificate);
         }
         if let Some(trace) = &self.trace {
-            take(&TRACEPARENT, trace, false);
+            take(&TRACEPARENT, trace);
         }
-        take(&REQUEST_ID, self.request_id, false);
+        take(&REQUEST_ID, self.request_id);
     }
 
     /// What becomes of a field that the client sent.
@@ -203,12 +218,15 @@ impl<'a> Added<'a> {
             headers.remove(TRACESTATE);
         }
         headers.reserve(FIELDS_ADDED);
-        self.each(|name, value, is_list| {
+        self.each_of_connection(|name, value, is_list| {
             if is_list {
                 append(headers, name.clone(), value.clone());
             } else {
                 headers.insert(name, value.clone());
             }
+        });
+        self.each_of_call(|name, value| {
+            headers.insert(name, value.clone());
         });
     }
 }
@@ -262,19 +280,34 @@ fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
 /// A new trace context, unless the client's is valid: then it is left alone, since we add no span of our own.
 ///
 /// Source: W3C Trace Context, level 1.
-fn trace(headers: &HeaderMap, ids: &Ids) -> Option<HeaderValue> {
+fn trace(headers: &HeaderMap, core: &Core) -> Option<HeaderValue> {
     if headers.get(TRACEPARENT).is_some_and(is_traceparent) {
         return None;
     }
+    let ids = &core.ids;
     let (trace, more, span) = (ids.random(), ids.random(), ids.random() | 1);
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
     for (place, number) in [(3, trace), (19, more), (36, span)] {
-        for (index, digit) in text[place..place + 16].iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(number >> (60 - 4 * index) & 15) as usize];
+        for (digits, byte) in text[place..place + 16]
+            .chunks_exact_mut(2)
+            .zip(number.to_be_bytes())
+        {
+            digits.copy_from_slice(&HEX[usize::from(byte)]);
         }
     }
-    Some(HeaderValue::from_bytes(&text).expect("hexadecimal digits"))
+    Some(core.spare.text(&text))
 }
+
+/// Each byte in hexadecimal.
+const HEX: [[u8; 2]; 256] = {
+    let (mut table, mut byte) = ([[0; 2]; 256], 0);
+    let digits = b"0123456789abcdef";
+    while byte < 256 {
+        table[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    table
+};
 
 fn is_traceparent(value: &HeaderValue) -> bool {
     let text = value.as_bytes();

@@ -17,7 +17,7 @@ use crate::conn::{Conn, Open};
 use crate::core::Installed;
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
-use crate::place::{self, Host};
+use crate::place;
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
 use crate::tls::Shelf;
@@ -47,14 +47,41 @@ struct Context<'a> {
     limits: Option<(HeaderValue, HeaderValue)>,
 }
 
+/// What every answer says at its end, besides what its head holds.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    request_id: HeaderValue,
+    limits: Option<(HeaderValue, HeaderValue)>,
+}
+
+impl Tail {
+    /// Names each field with its value.
+    pub(crate) fn each(&self, mut take: impl FnMut(&HeaderName, &HeaderValue)) {
+        if let Some((policy, limits)) = &self.limits {
+            take(&RATE_LIMIT_POLICY, policy);
+            take(&RATE_LIMIT, limits);
+        }
+        take(&forward::REQUEST_ID, &self.request_id);
+    }
+
+    /// Whether a field of the head is said here instead.
+    pub(crate) fn replaces(&self, name: &str) -> bool {
+        match name {
+            "x-request-id" => true,
+            "ratelimit" | "ratelimit-policy" => self.limits.is_some(),
+            _ => false,
+        }
+    }
+}
+
 /// Serves one request; whatever happens, there is an answer and a record of it.
-pub(crate) async fn handle(open: Open, request: Request) -> Response<AnswerBody> {
+pub(crate) async fn handle(open: Open, request: Request) -> (Response<AnswerBody>, Tail) {
     let conn = Rc::clone(open.conn());
     let core = conn.core();
     let installed = core.installed();
     let (mut ticket, moment) = Ticket::begin(open, &request.method, Instant::now());
     let mut context = Context {
-        request_id: forward::request_id(&request.headers, ticket.request()),
+        request_id: forward::request_id(&request.headers, ticket.request(), &core.spare),
         origin: request.headers.get(ORIGIN).cloned(),
         route: None,
         chain: None,
@@ -89,7 +116,11 @@ pub(crate) async fn handle(open: Open, request: Request) -> Response<AnswerBody>
         }
     };
     finish(&mut response, &context, core.is_draining.get());
-    response.map(|body| body.with_ticket(ticket))
+    let tail = Tail {
+        request_id: context.request_id,
+        limits: context.limits,
+    };
+    (response.map(|body| body.with_ticket(ticket)), tail)
 }
 
 async fn serve<'a>(
@@ -112,7 +143,7 @@ async fn serve<'a>(
     // 1. Where it goes: one host, a path that means the same to everybody.
     let whole = uri.path_and_query().map_or("", PathAndQuery::as_str);
     let (path, query) = whole.split_at(memchr(b'?', whole.as_bytes()).unwrap_or(whole.len()));
-    let host = place::host(&method, &uri, &headers)?;
+    let named = conn.named(&method, &uri, &headers)?;
     place::check_path(path)?;
 
     // 2. Which operation that is; where there is no route, the node speaks for itself.
@@ -120,10 +151,10 @@ async fn serve<'a>(
         return own_page(conn, path).ok_or(Cause::NotReady);
     };
     let compiled = &installed.compiled;
-    if let Some(answer) = before_routing(conn, &compiled.shelf, &host.name, path)? {
+    if let Some(answer) = before_routing(conn, &compiled.shelf, &named.name, path)? {
         return Ok(answer);
     }
-    let asked = asked(&method, &host, (path, query), &headers);
+    let asked = asked(&method, &named.name, (path, query), &headers);
     let (route, operation, rest) = match way(conn, compiled, (context, ticket), &asked)? {
         Way::On(route, operation, rest) => (route, operation, rest),
         Way::Answered(response) => return Ok(*response),
@@ -138,7 +169,6 @@ async fn serve<'a>(
     }
 
     // 4. Who calls, the plan's rate, the other policies, the quota.
-    let host = host.header;
     let address = conn.client(&headers);
     forward::clean_request(&mut headers);
     let mut call = Call {
@@ -163,13 +193,13 @@ async fn serve<'a>(
     // 6. To the upstream and back.
     let request_id = context.request_id.clone();
     let going = Going {
-        added: Added::new(conn, (&headers, version), &host, &request_id, consumer),
+        added: Added::new(conn, (&headers, version), &named, &request_id, consumer),
         method: &method,
         path: &path[rest..],
         query,
         version,
         is_websocket: is_websocket && method == Method::GET && websocket::is_asked(&headers),
-        host: &host,
+        host: &named.header,
         headers,
     };
     let balancer = &installed.balancers[route.upstream];
@@ -179,13 +209,13 @@ async fn serve<'a>(
 /// What of a request decides where it goes.
 fn asked<'a>(
     method: &'a Method,
-    host: &'a Host<'_>,
+    host: &'a str,
     (path, query): (&'a str, &'a str),
     headers: &'a HeaderMap,
 ) -> routing::Request<'a> {
     routing::Request {
         method,
-        host: &host.name,
+        host,
         path,
         query: query.strip_prefix('?').unwrap_or_default(),
         headers,
@@ -354,15 +384,10 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_drainin
             policy.response(&mut answer);
         }
     }
-    let headers = response.headers_mut();
-    if let Some((policy, limits)) = &context.limits {
-        headers.insert(RATE_LIMIT_POLICY, policy.clone());
-        headers.insert(RATE_LIMIT, limits.clone());
-    }
-    headers.insert(forward::REQUEST_ID, context.request_id.clone());
     if is_draining {
         // hyper leaves it out of HTTP/2, where GOAWAY says the same.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
     }
 }
 

@@ -32,6 +32,7 @@ mod handle;
 mod health;
 mod local;
 mod metrics;
+mod named;
 mod node;
 mod place;
 mod pool;

@@ -258,7 +258,10 @@ fn service(
         }
         let conn = Rc::clone(&conn);
         async move {
-            let mut response = handle(open, request).await;
+            let (mut response, tail) = handle(open, request).await;
+            tail.each(|name, value| {
+                response.headers_mut().insert(name, value.clone());
+            });
             if let Some(upgrade) = upgrade
                 && response.status() == StatusCode::SWITCHING_PROTOCOLS
             {

@@ -4,12 +4,14 @@
 use std::cell::RefCell;
 
 use bytes::BytesMut;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 /// The least room for a read.
 pub(crate) const BUFFER_BYTES: usize = 8 * 1024;
 /// The most of each kind that a core keeps; more are given back to the system.
 const KEPT_MAX: usize = 256;
+/// The room for short texts.
+const TEXTS_BYTES: usize = 4 * 1024;
 /// A header map of a larger head is not kept.
 const FIELDS_MAX: usize = 128;
 
@@ -18,6 +20,8 @@ const FIELDS_MAX: usize = 128;
 pub(crate) struct Spare {
     buffers: RefCell<Vec<BytesMut>>,
     headers: RefCell<Vec<HeaderMap>>,
+    /// Where short texts are written, one behind the other.
+    texts: RefCell<BytesMut>,
 }
 
 impl Spare {
@@ -36,6 +40,19 @@ impl Spare {
         if is_good && buffers.len() < KEPT_MAX {
             buffers.push(buffer);
         }
+    }
+
+    /// A short text as a field's value; many share an allocation.
+    ///
+    /// # Panics
+    /// If it is not visible ASCII.
+    pub(crate) fn text(&self, text: &[u8]) -> HeaderValue {
+        let mut texts = self.texts.borrow_mut();
+        if texts.capacity() - texts.len() < text.len() {
+            texts.reserve(TEXTS_BYTES.max(text.len()));
+        }
+        texts.extend_from_slice(text);
+        HeaderValue::from_maybe_shared(texts.split().freeze()).expect("visible ASCII")
     }
 
     /// An empty header map.

@@ -58,18 +58,23 @@ impl Head<'_> {
                 },
             }
         }
-        self.added.each(|name, value, is_list| {
-            out.extend_from_slice(name.as_str().as_bytes());
-            out.extend_from_slice(b": ");
-            if is_list && has_lists {
-                for before in self.headers.get_all(name) {
-                    out.extend_from_slice(before.as_bytes());
-                    out.extend_from_slice(b", ");
+        match self.added.lines().filter(|_| !has_lists) {
+            Some(lines) => out.extend_from_slice(lines),
+            None => self.added.each_of_connection(|name, value, is_list| {
+                out.extend_from_slice(name.as_str().as_bytes());
+                out.extend_from_slice(b": ");
+                if is_list && has_lists {
+                    for before in self.headers.get_all(name) {
+                        out.extend_from_slice(before.as_bytes());
+                        out.extend_from_slice(b", ");
+                    }
                 }
-            }
-            out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(b"\r\n");
-        });
+                out.extend_from_slice(value.as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }),
+        }
+        self.added
+            .each_of_call(|name, value| write_field(out, name.as_str(), value));
         if self.is_websocket {
             out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
         }

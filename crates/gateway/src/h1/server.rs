@@ -21,7 +21,7 @@ use super::write_field;
 use crate::body::{AnswerBody, Arriving};
 use crate::conn::{Conn, Open};
 use crate::framing::Violation;
-use crate::handle::{Request, handle};
+use crate::handle::{Request, Tail, handle};
 use crate::refusal::Cause;
 use crate::socket::Socket;
 use crate::spare::BUFFER_BYTES;
@@ -84,14 +84,14 @@ pub(crate) async fn serve(wire: &Rc<Wire>) -> End {
             Ok(None) => return End::Quiet,
             Err(cause) => return End::Refused(cause),
         };
-        let Some(response) = answer(wire, request).await else {
+        let Some((response, tail)) = answer(wire, request).await else {
             return End::Quiet;
         };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return switch(wire, response).await;
+            return switch(wire, response, &tail).await;
         }
         asked.is_persistent &= wire.skip_abandoned();
-        begin(wire, response, &mut asked, &mut outgoing);
+        begin(wire, (response, &tail), &mut asked, &mut outgoing);
         match write(wire, &mut outgoing).await {
             Ok(()) => {}
             Err(Stop::Body(_)) => return End::Cut,
@@ -129,7 +129,7 @@ async fn next(wire: &Rc<Wire>) -> Result<Option<(Request, Asked)>, Cause> {
 }
 
 /// Handles a request; none if the client went away meanwhile.
-async fn answer(wire: &Rc<Wire>, request: Request) -> Option<Response<AnswerBody>> {
+async fn answer(wire: &Rc<Wire>, request: Request) -> Option<(Response<AnswerBody>, Tail)> {
     let mut handling = pin!(handle(Open::new(&wire.conn), request));
     poll_fn(|context| {
         if let Poll::Ready(response) = handling.as_mut().poll(context) {
@@ -146,7 +146,7 @@ async fn answer(wire: &Rc<Wire>, request: Request) -> Option<Response<AnswerBody
 /// Puts the head of an answer into the buffer, with what the body needs.
 fn begin(
     wire: &Wire,
-    response: Response<AnswerBody>,
+    (response, tail): (Response<AnswerBody>, &Tail),
     asked: &mut Asked,
     outgoing: &mut Outgoing<AnswerBody>,
 ) {
@@ -165,26 +165,26 @@ fn begin(
     // A body that is not wanted is dropped here, and the call recorded.
     let body = (!is_end).then_some(body);
     outgoing.begin(body, |out| {
-        write_head(out, &head, (length, asked), &core.clock.date())
+        write_head(out, (&head, tail), (length, asked), &core.clock.date())
     });
     core.spare.keep_headers(std::mem::take(&mut head.headers));
 }
 
 /// Says that the protocol is switched, and passes bytes both ways from there.
-async fn switch(wire: &Rc<Wire>, response: Response<AnswerBody>) -> End {
+async fn switch(wire: &Rc<Wire>, response: Response<AnswerBody>, tail: &Tail) -> End {
     let (head, body) = response.into_parts();
     let mut outgoing = Outgoing::<AnswerBody>::default();
     outgoing.begin(None, |out| {
         write_status(out, StatusCode::SWITCHING_PROTOCOLS);
         out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
         for (name, value) in &head.headers {
-            if !matches!(
-                name.as_str(),
-                "connection" | "content-length" | "transfer-encoding"
-            ) {
-                write_field(out, name.as_str(), value);
+            let name = name.as_str();
+            let is_ours = matches!(name, "connection" | "content-length" | "transfer-encoding");
+            if !is_ours && !tail.replaces(name) {
+                write_field(out, name, value);
             }
         }
+        tail.each(|name, value| write_field(out, name.as_str(), value));
         out.extend_from_slice(b"\r\n");
         Coding::Plain
     });
@@ -234,7 +234,7 @@ enum Length {
 /// Writes a head, and decides whether the connection goes on.
 fn write_head(
     out: &mut BytesMut,
-    head: &Parts,
+    (head, tail): (&Parts, &Tail),
     (length, asked): (Length, &mut Asked),
     date: &[u8],
 ) -> Coding {
@@ -251,12 +251,14 @@ fn write_head(
                 }
                 has_length = true;
             }
+            word if tail.replaces(word) => {}
             word => {
                 has_date |= word == "date";
                 write_field(out, word, value);
             }
         }
     }
+    tail.each(|name, value| write_field(out, name.as_str(), value));
     if !has_date {
         out.extend_from_slice(b"date: ");
         out.extend_from_slice(date);

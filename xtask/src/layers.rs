@@ -98,7 +98,7 @@ const LAYERS: &[Layer] = &[
     Layer("departures", &[], "stands for somebody else's service"),
     Layer(
         "e2e",
-        &["departures", "domain", "events"],
+        &["departures", "domain", "events", "pki"],
         "drives the programs from outside",
     ),
     Layer(

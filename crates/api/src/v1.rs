@@ -5,6 +5,7 @@ mod applications;
 mod audit;
 mod auth;
 mod catalogue;
+mod certificates;
 mod clients;
 mod contracts;
 mod environments;
@@ -43,6 +44,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         upstreams::endpoints(),
         routes::endpoints(),
         policies::endpoints(),
+        certificates::endpoints(),
         gateways::endpoints(),
         products::endpoints(),
         plans::endpoints(),

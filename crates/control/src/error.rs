@@ -134,6 +134,7 @@ impl From<store::Error> for Error {
 fn taken(constraint: &str) -> Error {
     let table = constraint.split(['_', '.']).next().unwrap_or_default();
     match table {
+        "certificate" => Error::refused(Code::HostTaken, "A host has another certificate already."),
         "subscriptions" => Error::refused(
             Code::Conflict,
             "The application has a subscription to this product already.",

@@ -8,6 +8,7 @@
 //! Start with [`Control::open`], then [`auth`] for how a request becomes a [`Caller`].
 
 pub mod access;
+pub mod acme;
 pub mod audit;
 pub mod auth;
 mod bootstrap;

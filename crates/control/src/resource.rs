@@ -6,6 +6,7 @@
 
 mod api;
 mod application;
+pub(crate) mod certificate;
 mod client;
 mod currency;
 mod environment;
@@ -37,6 +38,7 @@ use store::entity::{self, Entity, Read};
 use uuid::Uuid;
 
 use crate::audit::{self, Change};
+use crate::secret::Secrets;
 use crate::{Caller, Control, Error, FieldError};
 
 pub use store::Arg;
@@ -101,6 +103,12 @@ pub trait Resource: Entity {
         caller: &Caller,
         before: Option<&Self>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Takes out what nobody may read and seals it, after it was checked and before the row is written.
+    fn keep_secrets(&mut self, secrets: &Secrets) -> Result<(), Error> {
+        let _ = secrets;
+        Ok(())
+    }
 
     /// Writes what is kept beside the row (a product's versions), in the same transaction.
     fn written(&self, tx: &mut Tx) -> impl Future<Output = Result<(), Error>> + Send {
@@ -185,6 +193,7 @@ impl Control {
         self.authorize(tx, caller, &action, &made).await?;
         self.authorize_reach(tx, caller, &action, (None, &made)).await?;
         made.check(tx, caller, None).await?;
+        made.keep_secrets(self.secrets())?;
         tx.insert(&made, beside).await?;
         made.written(tx).await?;
         self.note(tx, caller, &action, None, Some(&made)).await?;
@@ -276,6 +285,7 @@ impl Control {
         self.authorize_reach(tx, caller, &action, (Some(before), &after))
             .await?;
         after.check(tx, caller, Some(before)).await?;
+        after.keep_secrets(self.secrets())?;
         tx.update(&after, before.revision(), &[]).await?;
         after.written(tx).await?;
         self.note(tx, caller, &action, Some(before), Some(&after)).await?;

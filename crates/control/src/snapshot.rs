@@ -13,12 +13,14 @@ use domain::id::{ApiId, OperationId, ProductId, UpstreamId, VersionId};
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::traffic::{Policy, Upstream, UpstreamSpec};
 use domain::{Name, Timestamp};
+use pki::SealKey;
 use serde_json::json;
 use store::Tx;
 use store::snapshot::{Place, Subscribed};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::resource::certificate::Material;
 use crate::{Control, Error};
 
 /// How long ended keys stay in snapshots, so that gateways can say that they have ended.
@@ -67,8 +69,8 @@ impl Control {
             plans,
             applications,
             keys,
-            certificates: Vec::new(),
-            challenges: Vec::new(),
+            certificates: self.certificates(&mut tx, environment).await?,
+            challenges: store::certificate::challenges(&mut tx, environment).await?,
         })
     }
 
@@ -92,6 +94,38 @@ impl Control {
             tokio::spawn(control.keep_building(environment.clone(), sender, changes));
         }
         Ok(receiver)
+    }
+
+    /// The certificates of an environment, their keys sealed for its nodes.
+    async fn certificates(
+        &self,
+        tx: &mut Tx,
+        environment: &Name,
+    ) -> Result<Vec<snapshot::Certificate>, Error> {
+        let seal = SealKey::of(self.secrets().cluster_token());
+        let mut certificates = Vec::new();
+        for (certificate, sealed) in store::certificate::served(tx, environment).await? {
+            let id = certificate.id;
+            let Some(material) = Material::open(self.secrets(), id, &sealed) else {
+                // Everything else can be served.
+                tracing::error!(certificate = %id, "the private key was sealed with other secrets");
+                continue;
+            };
+            let mut hosts = certificate.spec.hosts;
+            // One that is ordered anew may be for more hosts than it was.
+            let names = certificate.facts.map(|facts| facts.names).unwrap_or_default();
+            hosts.retain(|host| pki::covers(&names, host));
+            let sealed_key = seal.seal(&id.to_string(), &material.key);
+            certificates.push(snapshot::Certificate {
+                id,
+                revision: certificate.revision,
+                hosts,
+                chain: material.chain,
+                sealed_key: sealed_key.map_err(|error| Error::internal("sealing a key", error))?,
+                client_auth: certificate.spec.client_auth,
+            });
+        }
+        Ok(certificates)
     }
 
     async fn keep_building(self, environment: Name, sender: Arc<Sender>, mut changes: watch::Receiver<u64>) {

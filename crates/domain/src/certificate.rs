@@ -74,8 +74,10 @@ pub struct Pem {
 pub enum AcmeChallenge {
     /// It asks port 80 of the host over HTTP.
     #[default]
+    #[serde(rename = "http_01")]
     Http01,
     /// It opens a TLS connection to port 443 of the host.
+    #[serde(rename = "tls_alpn_01")]
     TlsAlpn01,
 }
 
@@ -124,10 +126,11 @@ pub struct CertificateSpec {
 }
 
 /// How a certificate is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CertificateState {
     /// It is being ordered; the hosts are not served with it yet.
+    #[default]
     Pending,
     /// It is shown to clients.
     Valid,
@@ -171,6 +174,9 @@ pub struct Certificate {
     /// How ordering goes, for certificates that are ordered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<OrderState>,
+    /// What is to be kept apart from it, on its way there.
+    #[serde(skip)]
+    pub sealed: Option<Vec<u8>>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -100,13 +100,24 @@ pub fn pair(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
 ) -> Result<Arc<CertifiedKey>, Error> {
-    let signing = default_provider()
-        .key_provider
-        .load_private_key(key)
-        .map_err(Error::Key)?;
-    let pair = CertifiedKey::new(chain, signing);
+    let pair = unchecked(chain, key)?;
     pair.keys_match().map_err(Error::Pair)?;
     Ok(Arc::new(pair))
+}
+
+/// Reads what proves to an ACME server that a host is ours (RFC 8737).
+///
+/// That it is a pair is not checked: its critical extension is one that `webpki` refuses to read.
+pub fn read_proof(chain_pem: &str, key_pem: &str) -> Result<Arc<CertifiedKey>, Error> {
+    unchecked(chain(chain_pem)?, key(key_pem)?).map(Arc::new)
+}
+
+fn unchecked(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, Error> {
+    let signing = default_provider().key_provider.load_private_key(key);
+    Ok(CertifiedKey::new(chain, signing.map_err(Error::Key)?))
 }
 
 /// Reads authorities that the other side's certificate is checked against.

@@ -6,6 +6,7 @@
 //! are copies of what is unique, joined or sorted by. Start reading there, then [`migrate`].
 
 pub mod audit;
+pub mod certificate;
 pub mod contract;
 mod db;
 pub mod entity;

@@ -36,6 +36,7 @@ const STEPS: &[Step] = steps! {
     3 "0003_links";
     4 "0004_key_uses";
     5 "0005_route_places";
+    6 "0006_certificates";
 };
 
 /// The newest version that this program knows.

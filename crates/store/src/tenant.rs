@@ -13,6 +13,7 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
     let organization = [Arg::text(organization)];
     for table in [
         "works",
+        "acme_accounts",
         "clients",
         "invitations",
         "memberships",

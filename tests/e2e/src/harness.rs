@@ -2,8 +2,10 @@
 
 pub(crate) mod gateline;
 pub(crate) mod http;
+pub(crate) mod pebble;
 pub(crate) mod program;
 pub(crate) mod service;
+pub(crate) mod tls;
 
 use std::time::{Duration, Instant};
 

@@ -1,12 +1,14 @@
 //! Boots the real programs on free ports with temporary folders, and drives them over sockets as users do.
 //!
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
-//! survives a crash ([`crash`]), what happens when something is away ([`away`]) or full ([`full`]). Start with
-//! [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS` names another folder.
+//! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), what happens when something is away
+//! ([`away`]) or full ([`full`]). Start with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS` names another folder.
 
 #[cfg(test)]
 mod harness;
 
+#[cfg(test)]
+mod acme;
 #[cfg(test)]
 mod away;
 #[cfg(test)]

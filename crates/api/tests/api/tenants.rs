@@ -31,6 +31,7 @@ async fn nothing_of_another_tenant_is_there() {
         let allowed = [
             "create_api",
             "create_application",
+            "create_certificate",
             "create_client",
             "create_environment",
             "create_invitation",

@@ -8,15 +8,17 @@ use crate::app::{Answer, PETS, Someone, TestApp, token};
 use crate::world::{Operation, World, operations};
 
 /// Operations about what belongs to a workspace, under an API or beside it, that a publisher may do.
-const CHANGES: [&str; 21] = [
+const CHANGES: [&str; 24] = [
     "cancel_operation",
     "create_api",
+    "create_certificate",
     "create_policy",
     "create_product",
     "create_route",
     "create_upstream",
     "create_version",
     "delete_api",
+    "delete_certificate",
     "delete_policy",
     "delete_product",
     "delete_route",
@@ -25,6 +27,7 @@ const CHANGES: [&str; 21] = [
     "import_api",
     "replace_contract",
     "update_api",
+    "update_certificate",
     "update_policy",
     "update_product",
     "update_route",
@@ -32,11 +35,12 @@ const CHANGES: [&str; 21] = [
     "update_version",
 ];
 /// Operations that read one of them.
-const READS: [&str; 11] = [
+const READS: [&str; 12] = [
     "list_contracts",
     "list_version_operations",
     "list_versions",
     "read_api",
+    "read_certificate",
     "read_contract",
     "read_operation",
     "read_policy",
@@ -84,7 +88,14 @@ impl<'a> Place<'a> {
         let (kind, body) = world.body(operation).unzip();
         let mut path = world.path(operation);
         let mut body = body.unwrap_or_else(Body::empty);
-        if ["create_api", "create_product", "create_upstream"].contains(&operation.id.as_str()) {
+        if [
+            "create_api",
+            "create_certificate",
+            "create_product",
+            "create_upstream",
+        ]
+        .contains(&operation.id.as_str())
+        {
             path.push_str(&format!("?workspace_id={}", world.id("workspace")));
         }
         if operation.id == "import_api" {

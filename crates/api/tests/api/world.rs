@@ -73,6 +73,15 @@ impl World {
         let client = owner.post("/api/v1/clients", client).await.json(201);
         let invitation = json!({ "email": "waits@example.com", "role": "viewer" });
         let invitation = owner.post("/api/v1/invitations", invitation).await.json(201);
+        let certificate = json!({
+            "name": format!("{name}-hosts"), "environment": "sandbox", "hosts": [format!("{name}.example.com")],
+            "acme": { "directory_url": "https://acme.invalid/directory", "terms_agreed": true },
+        });
+        let certificates = match workspace {
+            Some(workspace) => format!("/api/v1/certificates?workspace_id={workspace}"),
+            None => "/api/v1/certificates".to_owned(),
+        };
+        let certificate = owner.post(&certificates, certificate).await.json(201);
         let work = owner.with("prefer", "respond-async");
         let work = work
             .post("/api/v1/apis/import", spec(&format!("{name}-later")))
@@ -84,6 +93,7 @@ impl World {
             ("key", text(&key, "/id")),
             ("application", text(&key, "/application_id")),
             ("policy", text(&policy, "/id")),
+            ("certificate", text(&certificate, "/id")),
             ("invitation", text(&invitation, "/id")),
             ("client", text(&client, "/id")),
             ("operation", text(&work, "/id")),

@@ -522,6 +522,81 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// List certificates
+    ///
+    /// `GET /api/v1/certificates`
+    pub async fn list_certificates(
+        &self,
+        params: &types::ListCertificatesParams,
+    ) -> Result<types::PageCertificate, Error> {
+        let call = Call::new(Method::GET, "/api/v1/certificates")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[name]", params.filter_name.as_ref())
+            .query("filter[environment]", params.filter_environment.as_ref())
+            .query("filter[workspace]", params.filter_workspace.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create a certificate
+    ///
+    /// `POST /api/v1/certificates`
+    pub async fn create_certificate(
+        &self,
+        params: &types::CreateCertificateParams,
+        body: &types::CertificateSpec,
+    ) -> Result<types::Certificate, Error> {
+        let call = Call::new(Method::POST, "/api/v1/certificates")
+            .query("workspace_id", params.workspace_id.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read a certificate
+    ///
+    /// `GET /api/v1/certificates/{id}`
+    pub async fn read_certificate(
+        &self,
+        id: &str,
+        params: &types::ReadCertificateParams,
+    ) -> Result<types::Certificate, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/certificates/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change a certificate
+    ///
+    /// `PATCH /api/v1/certificates/{id}`
+    pub async fn update_certificate(
+        &self,
+        id: &str,
+        params: &types::UpdateCertificateParams,
+        body: &types::CertificatePatch,
+    ) -> Result<types::Certificate, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/certificates/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove a certificate
+    ///
+    /// `DELETE /api/v1/certificates/{id}`
+    pub async fn delete_certificate(
+        &self,
+        id: &str,
+        params: &types::DeleteCertificateParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/certificates/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
     /// List gateway nodes
     ///
     /// `GET /api/v1/gateways`
@@ -1686,6 +1761,23 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_policies(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_certificates`](Self::list_certificates), page after page; `params.cursor` is where it begins.
+    pub async fn list_certificates_all(
+        &self,
+        params: &types::ListCertificatesParams,
+    ) -> Result<Vec<types::Certificate>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_certificates(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

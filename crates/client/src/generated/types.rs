@@ -44,6 +44,71 @@ pub struct AccountSpec {
     pub disabled: bool,
 }
 
+/// A certificate that is ordered from an ACME server (RFC 8555) and renewed in time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Acme {
+    /// The server's directory, as `https://acme-v02.api.letsencrypt.org/directory`.
+    pub directory_url: String,
+    /// Where the server may write to: mail addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contacts: Option<Vec<String>>,
+    /// How the server checks that the hosts are ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<AcmeChallenge>,
+    /// You agree to the server's terms of service; without that nothing is ordered.
+    pub terms_agreed: bool,
+    /// Authorities (PEM) that the server itself is checked against, instead of those of the web.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorities: Option<String>,
+}
+
+impl Acme {
+    /// What is required, and nothing else.
+    pub fn new(directory_url: impl Into<String>, terms_agreed: bool) -> Self {
+        Self {
+            directory_url: directory_url.into(),
+            contacts: None,
+            challenge: None,
+            terms_agreed,
+            authorities: None,
+        }
+    }
+}
+
+/// How an ACME server checks that a host is ours.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AcmeChallenge {
+    /// `http_01`.
+    #[serde(rename = "http_01")]
+    Http01,
+    /// `tls_alpn_01`.
+    #[serde(rename = "tls_alpn_01")]
+    TlsAlpn01,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for AcmeChallenge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Http01 => "http_01",
+            Self::TlsAlpn01 => "tls_alpn_01",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for AcmeChallenge {
+    fn from(text: &str) -> Self {
+        match text {
+            "http_01" => Self::Http01,
+            "tls_alpn_01" => Self::TlsAlpn01,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// How one of several targets is chosen; every algorithm heeds their weights.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
@@ -529,6 +594,158 @@ pub struct CatalogueVersion {
     pub routes: Vec<CatalogueRoute>,
 }
 
+/// What the gateway shows to clients of some hosts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// Unique in the organization.
+    pub name: Name,
+    /// The environment's name; each gateway node serves one.
+    pub environment: Name,
+    /// The hosts it is shown for: DNS names, `*.` for any one label in front.
+    pub hosts: Vec<String>,
+    /// Made elsewhere; either this or `acme`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pem: Option<Pem>,
+    /// Ordered from an ACME server; either this or `pem`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Acme>,
+    /// What clients of these hosts have to show; nothing if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_auth: Option<ClientAuth>,
+    /// Its id.
+    pub id: CertificateId,
+    /// The tenant it belongs to.
+    pub organization_id: OrganizationId,
+    /// The team it belongs to.
+    pub workspace_id: WorkspaceId,
+    /// What the certificate says of itself; absent until there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts>,
+    /// How ordering goes, for certificates that are ordered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderState>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// How it is.
+    pub state: CertificateState,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `CertificateId`.
+pub type CertificateId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CertificatePatch {
+    /// Unique in the organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// The environment's name; each gateway node serves one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Name>,
+    /// The hosts it is shown for: DNS names, `*.` for any one label in front.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Vec<String>>,
+    /// Made elsewhere; either this or `acme`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pem: Option<Option<Pem>>,
+    /// Ordered from an ACME server; either this or `pem`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Option<Acme>>,
+    /// What clients of these hosts have to show; nothing if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_auth: Option<Option<ClientAuth>>,
+}
+
+/// The editable part of a `Certificate`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CertificateSpec {
+    /// Unique in the organization.
+    pub name: Name,
+    /// The environment's name; each gateway node serves one.
+    pub environment: Name,
+    /// The hosts it is shown for: DNS names, `*.` for any one label in front.
+    pub hosts: Vec<String>,
+    /// Made elsewhere; either this or `acme`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pem: Option<Pem>,
+    /// Ordered from an ACME server; either this or `pem`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acme: Option<Acme>,
+    /// What clients of these hosts have to show; nothing if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_auth: Option<ClientAuth>,
+}
+
+impl CertificateSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, environment: impl Into<String>, hosts: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            environment: environment.into(),
+            hosts,
+            pem: None,
+            acme: None,
+            client_auth: None,
+        }
+    }
+}
+
+/// How a certificate is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CertificateState {
+    /// `pending`.
+    #[serde(rename = "pending")]
+    Pending,
+    /// `valid`.
+    #[serde(rename = "valid")]
+    Valid,
+    /// `expiring`.
+    #[serde(rename = "expiring")]
+    Expiring,
+    /// `expired`.
+    #[serde(rename = "expired")]
+    Expired,
+    /// `failed`.
+    #[serde(rename = "failed")]
+    Failed,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for CertificateState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Valid => "valid",
+            Self::Expiring => "expiring",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for CertificateState {
+    fn from(text: &str) -> Self {
+        match text {
+            "pending" => Self::Pending,
+            "valid" => Self::Valid,
+            "expiring" => Self::Expiring,
+            "expired" => Self::Expired,
+            "failed" => Self::Failed,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// A machine that signs in with OAuth2 client credentials (RFC 6749 §4.4); the secret is shown once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Client {
@@ -549,6 +766,64 @@ pub struct Client {
     /// `links`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Links>,
+}
+
+/// What clients of some hosts have to show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientAuth {
+    /// Whether they have to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ClientAuthMode>,
+    /// The authorities (PEM) that may have signed their certificates.
+    pub authorities: String,
+    /// Tell upstreams the certificate as `Client-Cert` (RFC 9440).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<bool>,
+}
+
+impl ClientAuth {
+    /// What is required, and nothing else.
+    pub fn new(authorities: impl Into<String>) -> Self {
+        Self {
+            mode: None,
+            authorities: authorities.into(),
+            forward: None,
+        }
+    }
+}
+
+/// Whether clients have to show a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ClientAuthMode {
+    /// `optional`.
+    #[serde(rename = "optional")]
+    Optional,
+    /// `required`.
+    #[serde(rename = "required")]
+    Required,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ClientAuthMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Optional => "optional",
+            Self::Required => "required",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ClientAuthMode {
+    fn from(text: &str) -> Self {
+        match text {
+            "optional" => Self::Optional,
+            "required" => Self::Required,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// `ClientId`.
@@ -610,6 +885,15 @@ pub struct CreateApiParams {
 /// Optional parameters of [`create_application`](crate::Client::create_application).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateApplicationParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`create_certificate`](crate::Client::create_certificate).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateCertificateParams {
+    /// The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest.
+    pub workspace_id: Option<WorkspaceId>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
 }
@@ -733,6 +1017,13 @@ pub struct DeleteApiParams {
 /// Optional parameters of [`delete_application`](crate::Client::delete_application).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteApplicationParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_certificate`](crate::Client::delete_certificate).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteCertificateParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
 }
@@ -884,6 +1175,27 @@ pub struct ErrorCode {
     pub title: String,
     /// What to do about it.
     pub suggestion: String,
+}
+
+/// What a certificate (X.509) says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Whom it is for (RFC 4514), as `CN=api.example.com`.
+    pub subject: String,
+    /// Who has signed it.
+    pub issuer: String,
+    /// Its number, in hexadecimal with colons.
+    pub serial: String,
+    /// The alternative names with their kinds: `dns:api.example.com`, `ip:10.0.0.1`, `uri:…`, `email:…`.
+    pub names: Vec<String>,
+    /// SHA-256 of the certificate, in hexadecimal.
+    pub fingerprint_sha256: String,
+    /// SHA-256 of the public key (SubjectPublicKeyInfo), in hexadecimal.
+    pub public_key_sha256: String,
+    /// From when on it holds.
+    pub not_before: Timestamp,
+    /// Until when it holds.
+    pub not_after: Timestamp,
 }
 
 /// How a value is compared.
@@ -1654,6 +1966,69 @@ impl std::fmt::Display for ListCatalogueProductsParamsSort {
 }
 
 impl From<&str> for ListCatalogueProductsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_certificates`](crate::Client::list_certificates).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListCertificatesParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListCertificatesParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this name.
+    pub filter_name: Option<String>,
+    /// Only those of this environment.
+    pub filter_environment: Option<String>,
+    /// Only those of this workspace.
+    pub filter_workspace: Option<WorkspaceId>,
+}
+
+/// `ListCertificatesParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListCertificatesParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListCertificatesParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListCertificatesParamsSort {
     fn from(text: &str) -> Self {
         match text {
             "-created_at" => Self::CreatedAtDescending,
@@ -2950,6 +3325,20 @@ pub struct Operation {
 /// `OperationId`.
 pub type OperationId = String;
 
+/// How ordering from an ACME server goes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OrderState {
+    /// When the next attempt or renewal is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+    /// Attempts that failed since the last one that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<u64>,
+    /// Why the last one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// A tenant; owns everything below and is isolated from others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Organization {
@@ -3034,6 +3423,18 @@ pub struct PageAuditEntry {
 pub struct PageCatalogueProduct {
     /// The entries, in the order asked for.
     pub data: Vec<CatalogueProduct>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageCertificate {
+    /// The entries, in the order asked for.
+    pub data: Vec<Certificate>,
     /// Whether there are more.
     pub has_more: bool,
     /// What to pass as `cursor` to get them.
@@ -3359,6 +3760,26 @@ pub struct PathMatch {
     pub kind: PathKind,
     /// With what: `/shop/status`, `/shop/{id}/status`, `/shop/[0-9]+`.
     pub value: String,
+}
+
+/// A certificate that was made elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pem {
+    /// The certificates in PEM, the host's own first.
+    pub chain: String,
+    /// The private key in PEM. Only written, never read: leave it out to keep the one that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub private_key: Option<String>,
+}
+
+impl Pem {
+    /// What is required, and nothing else.
+    pub fn new(chain: impl Into<String>) -> Self {
+        Self {
+            chain: chain.into(),
+            private_key: None,
+        }
+    }
 }
 
 /// A calendar period in UTC.
@@ -3869,6 +4290,13 @@ pub struct ReadApplicationParams {
 pub struct ReadCatalogueContractParams {
     /// The environment's name; the first with a route if absent.
     pub environment: Option<String>,
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_certificate`](crate::Client::read_certificate).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadCertificateParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
     pub if_none_match: Option<String>,
 }
@@ -4624,6 +5052,15 @@ pub struct UpdateApiParams {
 /// Optional parameters of [`update_application`](crate::Client::update_application).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateApplicationParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_certificate`](crate::Client::update_certificate).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateCertificateParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.

@@ -1,5 +1,6 @@
 //! Environments: keys and routes differ per environment.
 
+use domain::certificate::Certificate;
 use domain::consumer::Key;
 use domain::id::EnvironmentId;
 use domain::identity::{Environment, EnvironmentSpec};
@@ -71,7 +72,8 @@ async fn unused(it: &Environment, tx: &mut Tx) -> Result<(), Error> {
     ];
     let keys = entity::count::<Key>(tx, &here).await?;
     let routes = entity::count::<Route>(tx, &here).await?;
-    let used = [(keys, "keys"), (routes, "routes")]
+    let certificates = entity::count::<Certificate>(tx, &here).await?;
+    let used = [(keys, "keys"), (routes, "routes"), (certificates, "certificates")]
         .into_iter()
         .filter(|(count, _)| *count > 0);
     in_use(

@@ -2,6 +2,7 @@
 
 use domain::Timestamp;
 use domain::catalog::Api;
+use domain::certificate::Certificate;
 use domain::id::WorkspaceId;
 use domain::identity::{Workspace, WorkspaceSpec};
 use domain::offer::Product;
@@ -64,6 +65,12 @@ impl Resource for Workspace {
             products
                 .iter()
                 .map(|product| format!("product `{}`", product.spec.name)),
+        );
+        let certificates = entity::all::<Certificate>(tx, &here).await?;
+        users.extend(
+            certificates
+                .iter()
+                .map(|certificate| format!("certificate `{}`", certificate.spec.name)),
         );
         in_use(&users)?;
         Ok(store::tenant::remove_workspace_roles(tx, self.id).await?)

@@ -126,6 +126,8 @@ impl Plane {
         let Some(door) = self.door.take() else { return };
         let jobs = control::jobs::run(self.control.clone(), self.stop.receiver());
         self.tasks.push(tokio::spawn(jobs));
+        let orders = control::acme::run(self.control.clone(), self.stop.receiver());
+        self.tasks.push(tokio::spawn(orders));
         self.edge.stopping = Some(self.stop.receiver());
         if let Some(node) = node {
             node.observe(&mut self.edge);

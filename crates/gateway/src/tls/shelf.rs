@@ -71,8 +71,8 @@ impl Shelf {
                     chain,
                     sealed_key,
                 } => {
-                    let config = pair(kit, host, chain, sealed_key)
-                        .and_then(|pair| Ok(kit.challenge(pair)?))
+                    let config = open(kit, host, sealed_key)
+                        .and_then(|key| Ok(kit.challenge(pki::read_proof(chain, &key).map_err(Error::Pki)?)?))
                         .map_err(|why| (format!("the challenge of {host}"), why))?;
                     shelf.challenges.insert(host.as_str().into(), config);
                 }
@@ -133,7 +133,8 @@ impl Shelf {
             Some((revision, shown)) if *revision == certificate.revision => Arc::clone(shown),
             _ => {
                 let id = certificate.id.to_string();
-                let pair = pair(kit, &id, &certificate.chain, &certificate.sealed_key)?;
+                let key = open(kit, &id, &certificate.sealed_key)?;
+                let pair = pki::read(&certificate.chain, &key).map_err(Error::Pki)?;
                 let client = certificate.client_auth.as_ref();
                 let client = client.map(|auth| (auth.mode, auth.forward, auth.authorities.as_str()));
                 Arc::new(kit.show(pair, client)?)
@@ -154,13 +155,8 @@ impl Shelf {
     }
 }
 
-fn pair(
-    kit: &Kit,
-    context: &str,
-    chain: &str,
-    sealed_key: &str,
-) -> Result<Arc<rustls::sign::CertifiedKey>, Unusable> {
+/// Opens a private key.
+fn open(kit: &Kit, context: &str, sealed_key: &str) -> Result<String, Unusable> {
     let seal = kit.sealing.key().ok_or(Unusable::NoToken)?;
-    let key = seal.open(context, sealed_key).map_err(Error::Pki)?;
-    Ok(pki::read(chain, &key).map_err(Error::Pki)?)
+    Ok(seal.open(context, sealed_key).map_err(Error::Pki)?)
 }

@@ -10,7 +10,7 @@ use domain::id::CertificateId;
 use domain::snapshot;
 use gateway::settings::{Certificate, ClientCertificates};
 use pki::SealKey;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -33,6 +33,17 @@ impl Pair {
         Self {
             chain: made.cert.pem(),
             key: made.signing_key.serialize_pem(),
+        }
+    }
+
+    /// What an ACME server looks for.
+    fn proof(host: &str) -> Self {
+        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
+        params.custom_extensions = vec![CustomExtension::new_acme_identifier(&[7; 32])];
+        let key = KeyPair::generate().unwrap();
+        Self {
+            chain: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
         }
     }
 
@@ -415,7 +426,7 @@ fn a_session_does_not_go_on_where_another_certificate_is_asked_for() {
 #[test]
 fn acme_servers_find_what_they_look_for() {
     let upstream = Upstream::simple();
-    let (own, check) = (Pair::of("own.example"), Pair::of("api.example"));
+    let (own, check) = (Pair::of("own.example"), Pair::proof("api.example"));
     let (bench, _directory) = bench(&upstream, &own, None);
     let address = tls(&bench);
     bench.change(|snapshot| {

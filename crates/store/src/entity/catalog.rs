@@ -1,7 +1,10 @@
 //! How what is published is kept.
 
 use domain::catalog::{Api, Contract, Version};
-use domain::id::{ApiId, ContractId, PlanId, PolicyId, ProductId, RouteId, UpstreamId, VersionId};
+use domain::certificate::Certificate;
+use domain::id::{
+    ApiId, CertificateId, ContractId, PlanId, PolicyId, ProductId, RouteId, UpstreamId, VersionId,
+};
 use domain::offer::{Plan, Product, Visibility};
 use domain::traffic::{Policy, Route, Upstream};
 
@@ -27,6 +30,11 @@ entity!(Route, RouteId, "routes", "route", name: false, |it| [
     "environment" = Arg::text(&it.spec.environment),
     "host" = Arg::text(it.spec.host.as_deref().unwrap_or_default()),
     "base_path" = Arg::text(&it.spec.base_path),
+]);
+entity!(Certificate, CertificateId, "certificates", "certificate", name: true, |it| [
+    "workspace_id" = Arg::text(it.workspace_id),
+    "environment" = Arg::text(&it.spec.environment),
+    "name" = Arg::text(&it.spec.name),
 ]);
 entity!(Policy, PolicyId, "policies", "policy", name: false, |it| [
     "api_id" = Arg::text(it.spec.api_id),

@@ -1,0 +1,173 @@
+use domain::certificate::{Certificate, CertificateState};
+use pki::SealKey;
+use serde_json::{Value, json};
+use store::{certificate, on_both};
+
+use super::Material;
+use crate::Error;
+use crate::fixture::{World, detail, from, refusal};
+
+struct Pair {
+    chain: String,
+    key: String,
+}
+
+fn pair(hosts: &[&str], years: std::ops::Range<i32>) -> Pair {
+    let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+    let mut params = rcgen::CertificateParams::new(hosts).unwrap();
+    params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+    params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    Pair {
+        chain: params.self_signed(&key).unwrap().pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+fn spec(hosts: Value, pem: Value) -> Value {
+    json!({ "name": "shop", "environment": "sandbox", "hosts": hosts, "pem": pem })
+}
+
+async fn make(world: &World, spec: Value) -> Result<Certificate, Error> {
+    let workspace = world.workspace(&world.acme).await;
+    world.make::<Certificate>(&world.acme, &workspace, spec).await
+}
+
+on_both! {
+    async fn a_certificate_is_checked_kept_apart_and_delivered_sealed(url: String) {
+        let world = World::new(&url).await;
+        let one = pair(&["api.example.com", "*.example.com"], 2020..2030);
+        let pem = json!({ "chain": one.chain, "private_key": one.key });
+        let made = make(&world, spec(json!(["API.example.com", "*.example.com"]), pem)).await.unwrap();
+        assert_eq!(made.spec.hosts, ["api.example.com", "*.example.com"]);
+        assert_eq!(made.state(world.control.now()), CertificateState::Valid);
+        let read = world.control.read::<Certificate>(&world.acme, made.id).await.unwrap();
+        assert_eq!(read.spec.pem.as_ref().unwrap().private_key, None);
+        let secret = one.key.lines().nth(1).unwrap();
+        let mut tx = world.control.store().begin_read().await.unwrap();
+        for table in ["certificates", "audit"] {
+            let rows = tx.fetch_all(&format!("SELECT body FROM {table}"), &[]).await.unwrap();
+            assert!(!rows.is_empty(), "{table}");
+            assert!(rows.iter().all(|row| !row.json("body").unwrap().to_string().contains(secret)));
+        }
+        let sealed = certificate::key(&mut tx, made.id).await.unwrap().unwrap();
+        let material = Material::open(world.control.secrets(), made.id, &sealed).unwrap();
+        assert_eq!((material.chain, material.key), (one.chain.clone(), one.key.clone()));
+        drop(tx);
+
+        let snapshot = world.control.build_snapshot(&from(json!("sandbox"))).await.unwrap();
+        let [entry] = snapshot.certificates.as_slice() else { panic!("one certificate") };
+        assert_eq!((entry.id, &entry.chain, entry.revision), (made.id, &one.chain, 1));
+        assert!(!serde_json::to_string(&snapshot).unwrap().contains(secret));
+        let token = world.control.secrets().cluster_token();
+        let opened = SealKey::of(token).open(&made.id.to_string(), &entry.sealed_key).unwrap();
+        assert_eq!(opened, one.key);
+        let elsewhere = world.control.build_snapshot(&from(json!("production"))).await.unwrap();
+        assert!(elsewhere.certificates.is_empty());
+    }
+
+    async fn the_key_stays_until_there_is_another_one(url: String) {
+        let world = World::new(&url).await;
+        let (one, other) = (pair(&["a.example"], 2020..2030), pair(&["a.example"], 2021..2031));
+        let pem = json!({ "chain": one.chain, "private_key": one.key });
+        let made = make(&world, spec(json!(["a.example"]), pem)).await.unwrap();
+        let update = async |patch: Value| {
+            world.control.update::<Certificate>(&world.acme, made.id, &patch, None).await
+        };
+        let renamed = update(json!({ "name": "other" })).await.unwrap();
+        assert_eq!(renamed.facts, made.facts);
+        let refused = update(json!({ "pem": { "chain": other.chain } })).await;
+        assert_eq!(refusal(refused), ("certificate_invalid", vec!["/pem/private_key".to_owned()]));
+        let renewed = update(json!({ "pem": { "chain": other.chain, "private_key": other.key } })).await.unwrap();
+        assert_ne!(renewed.facts, made.facts);
+        let snapshot = world.control.build_snapshot(&from(json!("sandbox"))).await.unwrap();
+        assert_eq!((&snapshot.certificates[0].chain, snapshot.certificates[0].revision), (&other.chain, 3));
+        world.control.delete::<Certificate>(&world.acme, made.id, None).await.unwrap();
+        let snapshot = world.control.build_snapshot(&from(json!("sandbox"))).await.unwrap();
+        assert!(snapshot.certificates.is_empty());
+        assert_eq!(certificate::key(&mut world.control.store(), made.id).await.unwrap(), None);
+    }
+
+    async fn what_cannot_be_shown_is_refused_with_its_place(url: String) {
+        let world = World::new(&url).await;
+        let (one, other) = (pair(&["a.example"], 2020..2030), pair(&["a.example"], 2020..2030));
+        let (past, future) = (pair(&["a.example"], 2020..2021), pair(&["a.example"], 2029..2030));
+        let good = json!({ "chain": one.chain, "private_key": one.key });
+        let whole = |pair: &Pair| json!({ "chain": pair.chain, "private_key": pair.key });
+        let client = json!({ "authorities": "none" });
+        let cases = [
+            (spec(json!([]), good.clone()), "/hosts"),
+            (spec(json!(["b.example"]), good.clone()), "/hosts/0"),
+            (spec(json!(["a.example", "A.example"]), good.clone()), "/hosts/1"),
+            (spec(json!(["a..example"]), good.clone()), "/hosts/0"),
+            (spec(json!(["*.example"]), good.clone()), "/hosts/0"),
+            (spec(json!(["a.example"]), Value::Null), "/pem"),
+            (spec(json!(["a.example"]), json!({ "chain": "x" })), "/pem/chain"),
+            (spec(json!(["a.example"]), json!({ "chain": one.chain })), "/pem/private_key"),
+            (
+                spec(json!(["a.example"]), json!({ "chain": one.chain, "private_key": other.key })),
+                "/pem/private_key",
+            ),
+            (spec(json!(["a.example"]), whole(&past)), "/pem/chain"),
+            (spec(json!(["a.example"]), whole(&future)), "/pem/chain"),
+            (
+                json!({ "name": "x", "environment": "nowhere", "hosts": ["a.example"], "pem": good }),
+                "/environment",
+            ),
+            (
+                json!({
+                    "name": "x", "environment": "sandbox", "hosts": ["a.example"], "pem": good, "client_auth": client
+                }),
+                "/client_auth/authorities",
+            ),
+        ];
+        for (spec, place) in cases {
+            let (code, places) = refusal(make(&world, spec.clone()).await);
+            assert_eq!(code, "certificate_invalid", "{spec}");
+            assert!(places.iter().any(|found| found == place), "{places:?} for {spec}");
+        }
+    }
+
+    async fn what_no_server_would_sign_is_refused(url: String) {
+        let world = World::new(&url).await;
+        let order = |hosts: Value, change: Value| {
+            let mut acme = json!({ "directory_url": "https://acme.example/dir", "terms_agreed": true });
+            acme.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            json!({ "name": "shop", "environment": "sandbox", "hosts": hosts, "acme": acme })
+        };
+        for (spec, place) in [
+            (order(json!(["*.a.example"]), json!({})), "/hosts/0"),
+            (order(json!(["a.example"]), json!({ "terms_agreed": false })), "/acme/terms_agreed"),
+            (order(json!(["a.example"]), json!({ "directory_url": "http://a.example" })), "/acme/directory_url"),
+            (order(json!(["a.example"]), json!({ "contacts": ["mailto:a@b.example"] })), "/acme/contacts/0"),
+            (order(json!(["a.example"]), json!({ "authorities": "x" })), "/acme/authorities"),
+        ] {
+            let (code, places) = refusal(make(&world, spec.clone()).await);
+            assert_eq!((code, places), ("certificate_invalid", vec![place.to_owned()]), "{spec}");
+        }
+        let made = make(&world, order(json!(["a.example"]), json!({}))).await.unwrap();
+        assert_eq!(made.state(world.control.now()), CertificateState::Pending);
+        let due = certificate::due(&mut world.control.store(), world.control.now()).await.unwrap();
+        assert_eq!(due, [made.id]);
+        let snapshot = world.control.build_snapshot(&from(json!("sandbox"))).await.unwrap();
+        assert!(snapshot.certificates.is_empty(), "nothing to show yet");
+    }
+
+    async fn a_host_has_one_certificate_whoever_it_belongs_to(url: String) {
+        let world = World::new(&url).await;
+        let one = pair(&["a.example"], 2020..2030);
+        let pem = json!({ "chain": one.chain, "private_key": one.key });
+        make(&world, spec(json!(["a.example"]), pem.clone())).await.unwrap();
+        let mut again = spec(json!(["a.example"]), pem.clone());
+        again["name"] = json!("again");
+        assert_eq!(
+            detail(make(&world, again.clone()).await),
+            "host_taken: The certificate `shop` is shown for `a.example` in `sandbox` already."
+        );
+        let workspace = world.workspace(&world.globex).await;
+        assert_eq!(
+            detail(world.make::<Certificate>(&world.globex, &workspace, again).await),
+            "host_taken: A certificate of another organization is shown for `a.example` in `sandbox` already."
+        );
+    }
+}

@@ -17,6 +17,7 @@ use crate::conn::{Conn, Open};
 use crate::core::Installed;
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
+use crate::grpc;
 use crate::place;
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
@@ -88,6 +89,10 @@ pub(crate) async fn handle(open: Open, request: Request) -> (Response<AnswerBody
         limits: None,
     };
     let method = request.method.clone();
+    let grpc = match method {
+        Method::POST => grpc::content_type(&request.headers).cloned(),
+        _ => None,
+    };
     let outcome = serve(
         &conn,
         installed.as_deref(),
@@ -109,9 +114,10 @@ pub(crate) async fn handle(open: Open, request: Request) -> (Response<AnswerBody
             let own = cause.answer(&Asked {
                 method: Some(&method),
                 request_id,
+                grpc: grpc.as_ref(),
                 control_url,
             });
-            ticket.answered(own.response.status(), own.code);
+            ticket.answered(own.status, own.code);
             own.response
         }
     };

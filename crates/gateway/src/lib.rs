@@ -27,6 +27,7 @@ mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod group;
+mod grpc;
 mod h1;
 mod handle;
 mod health;

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::body::{AnswerBody, Broken};
 use crate::framing::Violation;
+use crate::grpc;
 
 /// Why the gateway answers itself.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub(crate) enum Cause {
 /// What the gateway answers.
 pub(crate) struct Own {
     pub(crate) code: Option<Code>,
+    /// What is recorded; a client of gRPC gets another one.
+    pub(crate) status: StatusCode,
     pub(crate) response: Response<AnswerBody>,
 }
 
@@ -70,6 +73,8 @@ pub(crate) struct Asked<'a> {
     /// `None` if the head was not read.
     pub(crate) method: Option<&'a Method>,
     pub(crate) request_id: &'a str,
+    /// The content type of a call of gRPC.
+    pub(crate) grpc: Option<&'a HeaderValue>,
     /// Where the pages about codes are; empty if unknown.
     pub(crate) control_url: &'a str,
 }
@@ -92,16 +97,23 @@ impl Cause {
     /// Makes the answer; the one function of this edge that decides on statuses.
     pub(crate) fn answer(self, asked: &Asked<'_>) -> Own {
         if let Self::Reply(reply) = self {
+            let response = reply_response(*reply);
             return Own {
                 code: None,
-                response: reply_response(*reply),
+                status: response.status(),
+                response,
             };
         }
         let (code, headers) = (self.code(), self.headers());
-        let response = problem(code, &self.detail(), headers, asked);
+        let detail = self.detail();
+        let response = problem(code, &detail, headers, asked);
         Own {
             code: Some(code),
-            response,
+            status: response.status(),
+            response: match asked.grpc {
+                Some(content_type) => grpc::answer(response, content_type.clone(), &detail),
+                None => response,
+            },
         }
     }
 

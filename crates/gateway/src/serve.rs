@@ -321,9 +321,10 @@ async fn say_last<S: AsyncRead + AsyncWrite + Unpin>(conn: &Rc<Conn>, stream: &m
     let own = cause.answer(&Asked {
         method: None,
         request_id: &request_id,
+        grpc: None,
         control_url,
     });
-    ticket.answered(own.response.status(), own.code);
+    ticket.answered(own.status, own.code);
     drop(ticket);
     linger(stream, &own.text(&request_id)).await;
 }

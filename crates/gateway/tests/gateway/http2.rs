@@ -153,6 +153,32 @@ async fn a_connection_is_told_to_go_when_the_node_drains() {
     ));
 }
 
+#[tokio::test]
+async fn a_call_of_grpc_is_refused_in_its_own_words() {
+    let upstream = Upstream::simple();
+    let bench = Bench::new(&upstream.urls());
+    let mut sender = connect(&bench).await;
+    let mut ask = request(&bench, "POST", "/shop/pets", "");
+    ask.headers_mut()
+        .insert("content-type", "application/grpc+proto".parse().unwrap());
+    ask.headers_mut().remove("x-api-key");
+    let refused = sender.send_request(ask).await.unwrap();
+    assert_eq!(refused.status(), 200);
+    let headers = refused.headers();
+    assert_eq!(headers["grpc-status"], "16");
+    assert_eq!(headers["content-type"], "application/grpc+proto");
+    assert!(
+        headers["grpc-message"].to_str().unwrap().contains("key"),
+        "{headers:?}"
+    );
+    assert!(headers.contains_key("x-request-id") && !headers.contains_key("content-length"));
+    let record = bench.record();
+    assert_eq!(
+        (record.status, record.refusal),
+        (401, Some(domain::Code::KeyMissing))
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_may_become_a_websocket() {
     use std::io::{Read, Write};

@@ -1,0 +1,74 @@
+//! What gRPC has its own words for: how a call ended.
+//!
+//! A client of gRPC looks for the end of a call in `grpc-status`; a problem it would only show as text. So the
+//! gateway's own answers to it are "Trailers-Only": 200 with status and message in the head.
+//! Source: gRPC over HTTP/2, section "Responses".
+
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::body::AnswerBody;
+
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// The content type of a call of gRPC or gRPC-Web; none if it is none.
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let value = headers.get(CONTENT_TYPE)?;
+    let rest = value.as_bytes().strip_prefix(b"application/grpc")?;
+    matches!(rest.first(), None | Some(b'+' | b';' | b'-')).then_some(value)
+}
+
+/// Makes an answer of ours one that a client of gRPC understands; `detail` is for people.
+pub(crate) fn answer(
+    response: Response<AnswerBody>,
+    content_type: HeaderValue,
+    detail: &str,
+) -> Response<AnswerBody> {
+    let (mut head, _) = response.into_parts();
+    let status = status(head.status);
+    head.status = StatusCode::OK;
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.insert(CONTENT_TYPE, content_type);
+    head.headers.insert(STATUS, HeaderValue::from(status));
+    head.headers.insert(MESSAGE, message(detail));
+    Response::from_parts(head, AnswerBody::own(bytes::Bytes::new()))
+}
+
+/// The status of gRPC for one of HTTP.
+///
+/// Where gRPC's own table ("HTTP to gRPC Status Code Mapping") is for proxies that know nothing of gRPC, this one
+/// says more: who is refused for a limit is told so.
+const fn status(status: StatusCode) -> u16 {
+    match status.as_u16() {
+        401 => 16,                   // UNAUTHENTICATED
+        403 => 7,                    // PERMISSION_DENIED
+        404 | 405 | 410 | 501 => 12, // UNIMPLEMENTED
+        408 | 504 => 4,              // DEADLINE_EXCEEDED
+        409 => 10,                   // ABORTED
+        413 | 429 | 431 => 8,        // RESOURCE_EXHAUSTED
+        400 | 421 | 422 => 3,        // INVALID_ARGUMENT
+        502 | 503 => 14,             // UNAVAILABLE
+        _ => 13,                     // INTERNAL
+    }
+}
+
+/// A text as `grpc-message`: percent-encoded but for visible ASCII and spaces.
+fn message(text: &str) -> HeaderValue {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
+            _ => {
+                encoded.push('%');
+                for digit in [byte >> 4, byte & 15] {
+                    encoded.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+                }
+            }
+        }
+    }
+    HeaderValue::from_str(&encoded).expect("visible ASCII")
+}
+
+#[cfg(test)]
+mod tests;

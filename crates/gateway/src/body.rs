@@ -11,6 +11,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::deadline::Deadline;
+use crate::grpc_web::{Decoder, Encoder, Form, NotBase64};
 use crate::h1::Fault;
 use crate::h1::server::Wire;
 use crate::pool::{Lease, Line};
@@ -27,6 +28,8 @@ pub(crate) enum Broken {
     Paused,
     #[error("the client broke off")]
     Gone,
+    #[error("the body is not base 64")]
+    NotBase64,
 }
 
 /// What the parts of a call know of the request's body, wherever that is at the moment.
@@ -84,6 +87,8 @@ struct Client {
     pause: Duration,
     deadline: Deadline,
     upload: Rc<Upload>,
+    /// What makes gRPC of gRPC-Web.
+    decoder: Option<Box<Decoder>>,
 }
 
 impl RequestBody {
@@ -104,7 +109,15 @@ impl RequestBody {
             pause,
             deadline,
             upload,
+            decoder: None,
         })))
+    }
+
+    /// Makes gRPC of gRPC-Web.
+    pub(crate) fn decode(&mut self, form: Form) {
+        if let Some(client) = &mut self.0 {
+            client.decoder = Some(Box::new(Decoder::new(form)));
+        }
     }
 }
 
@@ -117,7 +130,10 @@ impl Client {
         };
         self.deadline.disarm();
         Poll::Ready(match frame {
-            None => None,
+            None => {
+                let is_whole = self.decoder.as_ref().is_none_or(|decoder| decoder.is_whole());
+                (!is_whole).then_some(Err(Broken::NotBase64))
+            }
             Some(Err(broken)) => Some(Err(broken)),
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -128,10 +144,23 @@ impl Client {
                         bytes_max: self.bytes_max,
                     }))
                 } else {
-                    Some(Ok(frame))
+                    Some(self.decoded(frame))
                 }
             }
         })
+    }
+
+    fn decoded(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Broken> {
+        let Some(decoder) = &mut self.decoder else {
+            return Ok(frame);
+        };
+        match frame.into_data() {
+            Ok(data) => {
+                let data = decoder.decode(data).map_err(|NotBase64| Broken::NotBase64)?;
+                Ok(Frame::data(data))
+            }
+            Err(frame) => Ok(frame),
+        }
     }
 }
 
@@ -154,13 +183,19 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|client| client.body.is_end())
+        self.0
+            .as_ref()
+            .is_none_or(|client| client.body.is_end() && client.decoder.is_none())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0
-            .as_ref()
-            .map_or_else(|| SizeHint::with_exact(0), |client| client.body.size_hint())
+        self.0.as_ref().map_or_else(
+            || SizeHint::with_exact(0),
+            |client| match client.decoder {
+                None => client.body.size_hint(),
+                Some(_) => SizeHint::default(),
+            },
+        )
     }
 }
 
@@ -180,6 +215,8 @@ pub(crate) enum Cut {
 pub(crate) struct AnswerBody {
     source: Source,
     ticket: Option<Box<Ticket>>,
+    /// What makes gRPC-Web of gRPC.
+    encoder: Option<Box<Encoder>>,
 }
 
 #[derive(Debug)]
@@ -263,6 +300,7 @@ impl AnswerBody {
                 pause,
             },
             ticket: None,
+            encoder: None,
         }
     }
 
@@ -271,6 +309,7 @@ impl AnswerBody {
         Self {
             source: Source::Own(Some(bytes).filter(|bytes| !bytes.is_empty())),
             ticket: None,
+            encoder: None,
         }
     }
 
@@ -280,6 +319,11 @@ impl AnswerBody {
             Source::Own(bytes) => bytes.take().unwrap_or_default(),
             Source::Upstream { .. } => Bytes::new(),
         }
+    }
+
+    /// Makes gRPC-Web of gRPC.
+    pub(crate) fn encode(&mut self, form: Form) {
+        self.encoder = Some(Box::new(Encoder::new(form)));
     }
 
     /// Records the call at the end of this body.
@@ -375,7 +419,10 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let frame = ready!(self.source.poll(context));
+        let mut frame = ready!(self.source.poll(context));
+        if let Some(encoder) = &mut self.encoder {
+            frame = frame.map(|frame| frame.map(|frame| encoder.encode(frame)));
+        }
         if let Some(ticket) = &mut self.ticket {
             match &frame {
                 Some(Ok(frame)) => ticket.sent(frame.data_ref().map_or(0, |data| data.len() as u64)),
@@ -394,6 +441,9 @@ impl Body for AnswerBody {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.encoder.is_some() && !self.is_end_stream() {
+            return SizeHint::default();
+        }
         match &self.source {
             Source::Upstream { from, .. } => from.as_ref().map_or_else(SizeHint::default, Inflow::size_hint),
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),

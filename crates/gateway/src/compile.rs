@@ -148,6 +148,7 @@ pub(crate) struct Chain {
     /// Those from here on know the caller; the plan's limits come before them.
     pub(crate) decide_from: usize,
     pub(crate) body_bytes_max: u64,
+    pub(crate) translates_grpc_web: bool,
 }
 
 /// What a policy's state belongs to: the policy, or the place of one without an id.
@@ -359,10 +360,12 @@ fn chain(
         .iter()
         .filter_map(|policy| policy.body_bytes_max())
         .fold(route.body_bytes_max, u64::min);
+    let translates_grpc_web = chosen.iter().any(|policy| policy.translates_grpc_web());
     Chain {
         policies: chosen,
         decide_from,
         body_bytes_max,
+        translates_grpc_web,
     }
 }
 

@@ -17,12 +17,12 @@ use crate::conn::{Conn, Open};
 use crate::core::Installed;
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
-use crate::grpc;
 use crate::place;
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
 use crate::tls::Shelf;
 use crate::websocket;
+use crate::{grpc, grpc_web};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -193,8 +193,17 @@ async fn serve<'a>(
     decided?;
 
     // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
-    let body = request_body(conn, body, operation, ticket)?;
+    let mut body = request_body(conn, body, operation, ticket)?;
     ticket.counted();
+
+    let web = match operation.chain.translates_grpc_web {
+        true => grpc_web::form(&headers),
+        false => None,
+    };
+    if let Some(form) = web {
+        grpc_web::request_head(&mut headers, form);
+        body.decode(form);
+    }
 
     // 6. To the upstream and back.
     let request_id = context.request_id.clone();
@@ -209,7 +218,13 @@ async fn serve<'a>(
         headers,
     };
     let balancer = &installed.balancers[route.upstream];
-    exchange(conn, balancer, going, body, ticket.upload.clone()).await
+    let mut response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
+    if let Some(form) = web
+        && grpc_web::answer_head(response.headers_mut(), form)
+    {
+        response.body_mut().encode(form);
+    }
+    Ok(response)
 }
 
 /// What of a request decides where it goes.

@@ -28,6 +28,7 @@ mod framing;
 pub mod fuzzing;
 mod group;
 mod grpc;
+mod grpc_web;
 mod h1;
 mod handle;
 mod health;

@@ -215,6 +215,7 @@ impl From<Broken> for Cause {
         match broken {
             Broken::TooLarge { bytes_max } => Self::TooLarge { bytes_max },
             Broken::Paused => Self::ClientPaused,
+            Broken::NotBase64 => Self::Target("The body is not base 64, as gRPC-Web has it."),
             // Nobody reads this answer, unless the body was malformed; then the caller knows.
             Broken::Gone => Self::ClientPaused,
         }

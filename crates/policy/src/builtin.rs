@@ -2,6 +2,7 @@
 
 pub mod body_limit;
 pub mod cors;
+pub mod grpc_web;
 pub mod headers;
 pub mod key_auth;
 pub mod rate_limit;

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::builtin::{body_limit, cors, headers, key_auth, rate_limit};
+use crate::builtin::{body_limit, cors, grpc_web, headers, key_auth, rate_limit};
 use crate::{Policy, State};
 
 /// One thing wrong with a configuration.
@@ -96,6 +96,7 @@ pub fn kinds() -> &'static [Kind] {
             body_limit::BodyLimit::KIND,
             headers::Headers::KIND,
             cors::Cors::KIND,
+            grpc_web::GrpcWeb::KIND,
         ]
     }
 }

@@ -71,6 +71,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether calls of gRPC-Web are translated into gRPC and back.
+    fn translates_grpc_web(&self) -> bool {
+        false
+    }
+
     /// What the policy compiled from the next snapshot should go on with.
     fn state(&self) -> Option<State> {
         None

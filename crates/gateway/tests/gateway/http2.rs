@@ -1,5 +1,7 @@
 //! HTTP/2 on either side.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
 use domain::traffic::UpstreamProtocol;
 use http::{Request, Response, Version};
@@ -177,6 +179,78 @@ async fn a_call_of_grpc_is_refused_in_its_own_words() {
         (record.status, record.refusal),
         (401, Some(domain::Code::KeyMissing))
     );
+}
+
+/// A service of gRPC that sends back the message it gets, and how the call ended as trailers.
+async fn grpc_service() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = hyper::service::service_fn(|request: Request<Incoming>| async {
+                assert_eq!(request.headers()["content-type"], "application/grpc+proto");
+                assert_eq!(request.headers()["te"], "trailers");
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                let mut trailers = http::HeaderMap::new();
+                trailers.insert("grpc-status", "0".parse().unwrap());
+                let frames = [
+                    Ok::<_, Infallible>(Frame::data(body)),
+                    Ok(Frame::trailers(trailers)),
+                ];
+                let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
+                let response = Response::builder().header("content-type", "application/grpc+proto");
+                Ok::<_, Infallible>(response.body(body).unwrap())
+            });
+            let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(served.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn browsers_call_a_service_of_grpc() {
+    use base64::Engine as _;
+    let url = grpc_service().await;
+    let bench = Bench::with(&[url], |_, snapshot| {
+        snapshot.upstreams[0].spec.protocol = UpstreamProtocol::Http2;
+        let policy = crate::bench::policy("grpc_web", serde_json::json!({}));
+        snapshot.routes[0].policies.push(policy);
+    });
+    let message = b"\0\0\0\0\x02hi";
+    let end = b"\x80\0\0\0\x10grpc-status: 0\r\n";
+    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let text = base64(message) + &base64(end);
+    for (kind, sent, expected) in [
+        (
+            "application/grpc-web+proto",
+            message.to_vec(),
+            [&message[..], end].concat(),
+        ),
+        (
+            "application/grpc-web-text+proto",
+            base64(message).into_bytes(),
+            text.into_bytes(),
+        ),
+    ] {
+        let mut client = bench.connect();
+        let (key, length) = (&bench.key, sent.len());
+        let head = format!(
+            "POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+        );
+        client.send(&[head.as_bytes(), &sent].concat());
+        let answer = client.answer();
+        assert_eq!((answer.status, answer.field("content-type")), (200, Some(kind)));
+        assert_eq!(answer.body, expected, "{kind}");
+    }
+    let broken = bench.call(
+        "POST",
+        "/shop/pets",
+        "Content-Type: application/grpc-web-text+proto\r\n",
+        "AA*A",
+    );
+    assert_eq!((broken.status, broken.field("grpc-status")), (200, Some("3")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

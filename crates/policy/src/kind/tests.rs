@@ -39,7 +39,7 @@ fn every_policy_is_complete() {
         );
         let schema = kind.schema();
         assert_eq!(schema["additionalProperties"], json!(false), "{schema}");
-        for (name, property) in schema["properties"].as_object().unwrap() {
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             assert!(
                 property["description"].is_string(),
                 "{}.{name} says what it is for",

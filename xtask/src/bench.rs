@@ -102,7 +102,10 @@ fn route(is_open: bool) -> Route {
         base_path: "/v1".to_owned(),
         matches: domain::routing::Match::default(),
         priority: 0,
-        upstream: UpstreamId::new(uuid(1, 0)),
+        upstream: Some(UpstreamId::new(uuid(1, 0))),
+        redirect: None,
+        answer: None,
+        rewrite: None,
         body_bytes_max: 1 << 20,
         operations: vec![Operation {
             id: OperationId::new(uuid(9, 0)),

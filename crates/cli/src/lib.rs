@@ -15,6 +15,7 @@ mod keys;
 mod login;
 mod output;
 mod resources;
+mod routes;
 mod session;
 mod usage;
 
@@ -90,6 +91,9 @@ pub enum Command {
     /// Make, list, rotate and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Find out where requests go.
+    #[command(subcommand)]
+    Routes(routes::Command),
     /// Show counted calls.
     Usage(usage::Arguments),
     /// Check the audit chain.
@@ -127,6 +131,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Get(arguments) => resources::get(&connection, &arguments, output).await,
         Command::Delete(arguments) => resources::delete(&connection, &arguments, output).await,
         Command::Keys(command) => keys::run(&connection, &command, output).await,
+        Command::Routes(command) => routes::run(&connection, &command, output).await,
         Command::Usage(arguments) => usage::run(&connection, &arguments, output).await,
         Command::Audit(command) => audit::run(&connection, &command, output).await,
         Command::Login(_) | Command::Logout => Ok(Exit::Done),

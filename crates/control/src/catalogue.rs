@@ -123,7 +123,9 @@ impl Control {
     fn reachable(&self, version: &Version, routes: &[Route]) -> Vec<CatalogueRoute> {
         routes
             .iter()
-            .filter(|route| route.spec.version_id == version.id && route.spec.enabled)
+            .filter(|route| {
+                route.spec.version_id == version.id && route.spec.enabled && route.spec.upstream_id.is_some()
+            })
             .map(|route| CatalogueRoute {
                 environment: route.spec.environment.clone(),
                 base_url: self.route_url(route),

@@ -16,6 +16,7 @@ pub mod catalogue;
 mod contract;
 mod counter;
 mod error;
+mod explain;
 #[cfg(test)]
 mod fixture;
 pub mod idempotency;

@@ -49,11 +49,11 @@ impl Control {
             .ok_or_else(|| Error::not_found("workspace"))
     }
 
-    /// The enabled routes of a version, those without conditions first, then the oldest.
+    /// The enabled routes that forward to a version, those without conditions first, then the oldest.
     pub(crate) async fn routes_of(&self, version: VersionId) -> Result<Vec<Route>, Error> {
         let of = [Condition::Is("version_id", Arg::text(version))];
         let mut routes = entity::all::<Route>(&mut self.store(), &of).await?;
-        routes.retain(|route| route.spec.enabled);
+        routes.retain(|route| route.spec.enabled && route.spec.upstream_id.is_some());
         routes.sort_by_key(|route| !route.spec.matches.is_empty());
         Ok(routes)
     }

@@ -44,13 +44,9 @@ impl Control {
         let now = self.now();
         let mut tx = self.store().begin_read().await?;
         let revision = store::snapshot::revision(&mut tx).await?;
-        let places = store::snapshot::places(&mut tx, environment).await?;
-        let places: Vec<_> = places
-            .into_iter()
-            .filter(|place| place.route.spec.enabled && place.version.spec.stage != Stage::Draft)
-            .collect();
+        let places = served(&mut tx, environment).await?;
         let routes = routes(&mut tx, environment, &places).await?;
-        let used: HashSet<UpstreamId> = routes.iter().map(|route| route.upstream).collect();
+        let used: HashSet<UpstreamId> = routes.iter().filter_map(|route| route.upstream).collect();
         let mut upstreams = store::snapshot::upstreams(&mut tx, environment).await?;
         upstreams.retain(|upstream| used.contains(&upstream.id));
         let since = now.before(ENDED_KEPT);
@@ -72,6 +68,13 @@ impl Control {
             certificates: self.certificates(&mut tx, environment).await?,
             challenges: store::certificate::challenges(&mut tx, environment).await?,
         })
+    }
+
+    /// The routes of an environment as they are in its snapshot.
+    pub(crate) async fn build_routes(&self, environment: &Name) -> Result<Vec<snapshot::Route>, Error> {
+        let mut tx = self.store().begin_read().await?;
+        let places = served(&mut tx, environment).await?;
+        routes(&mut tx, environment, &places).await
     }
 
     /// The snapshots of an environment, the newest each; the first one is there when this returns.
@@ -195,6 +198,13 @@ impl Watched {
     }
 }
 
+/// The routes that are served.
+async fn served(tx: &mut Tx, environment: &Name) -> Result<Vec<Place>, Error> {
+    let mut places = store::snapshot::places(tx, environment).await?;
+    places.retain(|place| place.route.spec.enabled && place.version.spec.stage != Stage::Draft);
+    Ok(places)
+}
+
 async fn routes(tx: &mut Tx, environment: &Name, places: &[Place]) -> Result<Vec<snapshot::Route>, Error> {
     let mut operations: HashMap<VersionId, Vec<snapshot::Operation>> = HashMap::new();
     for (version, operation) in store::snapshot::operations(tx, environment).await? {
@@ -258,6 +268,9 @@ fn route(place: &Place, operations: Vec<snapshot::Operation>, policies: &[Policy
         matches: route.spec.matches.clone(),
         priority: route.spec.priority,
         upstream: route.spec.upstream_id,
+        redirect: route.spec.redirect.clone(),
+        answer: route.spec.answer.clone(),
+        rewrite: route.spec.rewrite.clone(),
         body_bytes_max: route.spec.body_bytes_max,
         operations,
         policies: chosen,

@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod certificate;
 pub mod code;
 pub mod consumer;
+pub mod explain;
 pub mod finding;
 pub mod id;
 pub mod identity;

@@ -1,4 +1,6 @@
-//! Which requests a route takes beside its host and base path.
+//! Which requests a route takes beside its host and base path, and what becomes of them.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -111,6 +113,12 @@ impl Match {
             + self.cookies.len()
     }
 
+    /// Whether a request with this method may fit.
+    pub fn takes_method(&self, method: &str) -> bool {
+        let named = |named: &String| named == method || (method == "GET" && named == "HEAD");
+        self.methods.is_empty() || self.methods.iter().any(named)
+    }
+
     /// The same conditions in the one way in which they are written to be compared: orders, repetitions and the
     /// case of header names do not matter.
     pub fn normal(&self) -> Self {
@@ -136,4 +144,111 @@ impl Match {
 
 fn key(field: &FieldMatch) -> (&str, u8, Option<&str>, bool) {
     (&field.name, field.kind as u8, field.value.as_deref(), field.not)
+}
+
+/// Sends clients elsewhere; what is not said stays as it was asked for.
+///
+/// At least one of `scheme`, `host`, `port`, `path` and `prefix` is there, not both of the last two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308; the last two keep method and body.
+    #[serde(default = "found")]
+    #[schema(minimum = 301, maximum = 308)]
+    pub status: u16,
+    /// The scheme.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+    /// The host, without port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 253)]
+    pub host: Option<String>,
+    /// The port; the usual one of the scheme if scheme or host are changed and none is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub port: Option<u16>,
+    /// The whole path; `{name}` is what stands there in a path that was compared with a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
+    pub path: Option<String>,
+    /// What stands in place of the base path: `/shop/v2`, or `/` for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500)]
+    pub prefix: Option<String>,
+    /// Whether the query goes with it.
+    #[serde(default = "yes")]
+    pub keep_query: bool,
+}
+
+const fn found() -> u16 {
+    302
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// The scheme of a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scheme {
+    /// Without TLS.
+    Http,
+    /// With TLS.
+    Https,
+}
+
+/// An answer that the gateway gives itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedAnswer {
+    /// 200 to 599.
+    #[schema(minimum = 200, maximum = 599)]
+    pub status: u16,
+    /// Header fields; those that frame the message are the gateway's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = HashMap<String, String>)]
+    pub headers: BTreeMap<String, String>,
+    /// What the body is; `text/plain; charset=utf-8` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 200)]
+    pub content_type: Option<String>,
+    /// The body, at most 64 KiB; none if empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schema(max_length = 65_536)]
+    pub body: String,
+}
+
+/// What is changed of a request before it is forwarded; at most one of `prefix`, `path` and `regex`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rewrite {
+    /// What stands in place of the base path: `/internal/v2`; the base path itself keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500)]
+    pub prefix: Option<String>,
+    /// The whole path: `/v2/items/{id}`. `{name}` is what stands there in a path that was compared with a template
+    /// (`match.path`), else the parameter of the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
+    pub path: Option<String>,
+    /// Replaces the first place of the path below the base path where an expression fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<Substitution>,
+    /// The `Host` that the upstream gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 259)]
+    pub host: Option<String>,
+}
+
+/// What is replaced by what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Substitution {
+    /// A regular expression; `^` and `$` tie it to the beginning and the end. A path that it does not fit stays.
+    #[schema(max_length = 1000)]
+    pub pattern: String,
+    /// What takes the place; `$1` and `${name}` are groups of the expression, `$$` is `$`.
+    #[schema(max_length = 1000)]
+    pub replacement: String,
 }

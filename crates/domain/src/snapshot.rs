@@ -17,7 +17,7 @@ use crate::id::{
     SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit};
-use crate::routing::Match;
+use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
 use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -143,8 +143,18 @@ pub struct Route {
     /// Routes of one host and base path are tried in falling order.
     #[serde(default)]
     pub priority: i32,
-    /// The service behind.
-    pub upstream: UpstreamId,
+    /// The service behind, unless the route redirects or answers itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamId>,
+    /// Sends clients elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
+    /// Answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<FixedAnswer>,
+    /// Changes path and host before forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<Rewrite>,
     /// The largest request body forwarded, in bytes.
     pub body_bytes_max: u64,
     /// The operations; others are answered with `operation_not_found` or `method_not_allowed`.

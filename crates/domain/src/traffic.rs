@@ -1,7 +1,7 @@
 //! How traffic flows: upstreams and their targets, routes, policies.
 
 use crate::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
-use crate::routing::Match;
+use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -14,10 +14,11 @@ pub use crate::upstream::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteSpec {
-    /// The version that answers.
+    /// The version that answers; a route that redirects or answers itself belongs to its API by it.
     pub version_id: VersionId,
-    /// The service behind.
-    pub upstream_id: UpstreamId,
+    /// The service behind; absent if the route redirects or answers itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_id: Option<UpstreamId>,
     /// The environment's name; each gateway node serves one.
     pub environment: Name,
     /// The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent.
@@ -35,6 +36,15 @@ pub struct RouteSpec {
     /// the older first.
     #[serde(default)]
     pub priority: i32,
+    /// Send clients elsewhere instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
+    /// Answer instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<FixedAnswer>,
+    /// Change path and host before forwarding; without it the base path is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<Rewrite>,
     /// The largest request body forwarded, in bytes.
     #[serde(default = "body_bytes_max")]
     pub body_bytes_max: u64,

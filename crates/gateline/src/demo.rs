@@ -174,8 +174,8 @@ impl Loader {
             ..ListRoutesParams::default()
         };
         let routes = self.client.list_routes(&of_api).await?;
-        if let Some(route) = routes.data.first() {
-            self.point(&route.upstream_id).await?;
+        if let Some(upstream) = routes.data.iter().find_map(|route| route.upstream_id.as_ref()) {
+            self.point(upstream).await?;
         }
         Ok(api.id)
     }

@@ -9,7 +9,7 @@ use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::{Directory, Fault, Phase, Place, Policy, State};
-use routing::{Operations, Request, Table};
+use routing::{Answer as FixedAnswer, Operations, Redirection, Request, Rewriting, Table};
 
 use crate::target;
 use crate::tls::{Shelf, Unusable};
@@ -60,6 +60,24 @@ pub enum Rejected {
     /// Routes do not fit together, or one is not valid.
     #[error(transparent)]
     Routes(#[from] routing::Invalid),
+    /// What a route does is not valid.
+    #[error("route {route} cannot do what it says: {}", .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Action {
+        /// The route.
+        route: RouteId,
+        /// What is wrong.
+        faults: Vec<routing::Fault>,
+    },
+    /// A path that is forwarded has a variable that an operation does not have.
+    #[error("route {route} rewrites with `{variable}`, which operation {operation} does not have")]
+    Variable {
+        /// The route.
+        route: RouteId,
+        /// Its variable.
+        variable: String,
+        /// The operation.
+        operation: OperationId,
+    },
     /// A method is not one.
     #[error("operation {operation} has method `{method}`")]
     Method {
@@ -129,15 +147,26 @@ pub(crate) struct Route {
     pub(crate) stage: Stage,
     /// What answers of an aging version carry.
     pub(crate) notices: HeaderMap,
-    pub(crate) upstream: usize,
+    pub(crate) action: Action,
     pub(crate) operations: Operations<Operation>,
     /// For requests that match no operation.
     pub(crate) chain: Arc<Chain>,
 }
 
+/// What becomes of the requests of a route.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// They go to an upstream, changed if so.
+    Forward(usize, Option<Box<Rewriting>>),
+    Redirect(Box<Redirection>),
+    Answer(Box<FixedAnswer>),
+}
+
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) id: OperationId,
+    /// Its path template, where variables of it are needed.
+    pub(crate) template: Option<Box<str>>,
     pub(crate) chain: Arc<Chain>,
 }
 
@@ -173,6 +202,11 @@ pub(crate) enum Matched<'a> {
     },
     NoOperation {
         route: usize,
+    },
+    /// The route does not forward, whatever its contract says.
+    Answered {
+        route: usize,
+        rest: usize,
     },
     NoRoute,
 }
@@ -212,14 +246,7 @@ pub fn compile(
         compiled.upstreams.push(upstream::compile(upstream, previous)?);
     }
     for route in &snapshot.routes {
-        let upstream = *compiled
-            .upstream_places
-            .get(&route.upstream)
-            .ok_or(Rejected::NoUpstream {
-                route: route.id,
-                upstream: route.upstream,
-            })?;
-        let compiled_route = compiled.compile_route(route, upstream, environment, previous)?;
+        let compiled_route = compiled.compile_route(route, environment, previous)?;
         compiled.routes.push(compiled_route);
     }
     Ok(compiled)
@@ -236,6 +263,9 @@ impl Compiled {
             return Matched::NoRoute;
         };
         let (route, rest) = (found.route, found.base);
+        if !matches!(self.routes[route].action, Action::Forward(..)) {
+            return Matched::Answered { route, rest };
+        }
         let (operations, path) = (&self.routes[route].operations, &request.path[rest..]);
         if let Some(operation) = operations.find(request.method, path) {
             return Matched::Operation {
@@ -255,10 +285,10 @@ impl Compiled {
     fn compile_route(
         &mut self,
         route: &snapshot::Route,
-        upstream: usize,
         environment: &Name,
         previous: Option<&Self>,
     ) -> Result<Route, Rejected> {
+        let action = self.action(route)?;
         let mut policies = Vec::with_capacity(route.policies.len());
         for policy in &route.policies {
             policies.push((policy, self.compile_policy(route, policy, previous)?));
@@ -279,8 +309,12 @@ impl Compiled {
                 operation: operation.id,
                 method: operation.method.clone(),
             })?;
-            let id = operation.id;
-            operations.insert(method, &operation.path, Operation { id, chain });
+            let compiled = Operation {
+                id: operation.id,
+                template: template(route, &action, operation)?,
+                chain,
+            };
+            operations.insert(method, &operation.path, compiled);
         }
         Ok(Route {
             place: Place {
@@ -293,9 +327,29 @@ impl Compiled {
             },
             stage: route.stage,
             notices: notices(route),
-            upstream,
+            action,
             operations,
             chain,
+        })
+    }
+
+    fn action(&self, route: &snapshot::Route) -> Result<Action, Rejected> {
+        let invalid = |faults| Rejected::Action {
+            route: route.id,
+            faults,
+        };
+        Ok(match routing::Action::compile(route).map_err(invalid)? {
+            routing::Action::Redirect(redirection) => Action::Redirect(redirection),
+            routing::Action::Answer(answer) => Action::Answer(answer),
+            routing::Action::Forward(rewriting) => {
+                let upstream = route.upstream.expect("what is forwarded has an upstream");
+                let place = self.upstream_places.get(&upstream);
+                let place = place.ok_or(Rejected::NoUpstream {
+                    route: route.id,
+                    upstream,
+                })?;
+                Action::Forward(*place, rewriting)
+            }
         })
     }
 
@@ -335,26 +389,19 @@ impl Compiled {
 
 /// Puts together the policies of an operation, or of requests that match none.
 ///
-/// Of several `key_auth` the most special one holds: the operation's, then the API's, then the one that every
-/// route has. A route without any gets one, so that nothing is open by accident.
+/// A route without `key_auth` gets one, so that nothing is open by accident.
 fn chain(
     route: &snapshot::Route,
     operation: Option<OperationId>,
     policies: &[(&snapshot::Policy, Arc<dyn Policy>)],
 ) -> Chain {
-    let applies = |policy: &snapshot::Policy| policy.operation.is_none() || policy.operation == operation;
-    let rank = |policy: &snapshot::Policy| (policy.operation.is_some(), policy.id.is_some());
-    let mut chosen: Vec<Arc<dyn Policy>> = Vec::new();
-    let mut key_auth: Option<&(&snapshot::Policy, Arc<dyn Policy>)> = None;
-    for entry in policies.iter().filter(|(policy, _)| applies(policy)) {
-        if entry.0.kind != KEY_AUTH {
-            chosen.push(Arc::clone(&entry.1));
-        } else if key_auth.is_none_or(|known| rank(entry.0) >= rank(known.0)) {
-            key_auth = Some(entry);
-        }
+    let ordered = policy::chain(policies, operation);
+    let has_key_auth = ordered.iter().any(|(policy, _)| policy.kind == KEY_AUTH);
+    let mut chosen: Vec<Arc<dyn Policy>> = ordered.iter().map(|(_, policy)| Arc::clone(policy)).collect();
+    if !has_key_auth {
+        chosen.push(default_key_auth());
+        chosen.sort_by_key(|policy| policy.phase());
     }
-    chosen.push(key_auth.map_or_else(default_key_auth, |(_, policy)| Arc::clone(policy)));
-    chosen.sort_by_key(|policy| policy.phase());
     let decide_from = chosen.partition_point(|policy| policy.phase() < Phase::Decide);
     let body_bytes_max = chosen
         .iter()
@@ -373,6 +420,26 @@ fn default_key_auth() -> Arc<dyn Policy> {
     let kind = policy::kind(KEY_AUTH).expect("a builtin");
     kind.compile(&serde_json::Value::Object(serde_json::Map::new()), None)
         .expect("every field has a default")
+}
+
+/// The path template of an operation, if the path that is forwarded has variables.
+fn template(
+    route: &snapshot::Route,
+    action: &Action,
+    operation: &snapshot::Operation,
+) -> Result<Option<Box<str>>, Rejected> {
+    let Action::Forward(_, Some(rewriting)) = action else {
+        return Ok(None);
+    };
+    match rewriting.missing(&operation.path) {
+        // One that the route does not take needs none of them.
+        Some(variable) if route.matches.takes_method(&operation.method) => Err(Rejected::Variable {
+            route: route.id,
+            variable: variable.to_owned(),
+            operation: operation.id,
+        }),
+        _ => Ok(Some(operation.path.as_str().into())),
+    }
 }
 
 /// `Deprecation` (RFC 9745) and `Sunset` (RFC 8594) of a version.

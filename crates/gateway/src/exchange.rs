@@ -35,6 +35,8 @@ pub(crate) struct Going<'a> {
     pub(crate) is_websocket: bool,
     /// What the client called us.
     pub(crate) host: &'a HeaderValue,
+    /// What the route calls the upstream.
+    pub(crate) host_sent: Option<&'a HeaderValue>,
     /// What the client said.
     pub(crate) headers: HeaderMap,
     /// What we say.
@@ -218,7 +220,8 @@ impl Exchange<'_> {
         request.headers_mut().clone_from(&going.headers);
         going.added.apply(request.headers_mut());
         // `:authority` says it, unless that would be a lie about where it goes.
-        let host = Some(going.host.clone()).filter(|_| self.upstream.preserve_host);
+        let kept = Some(going.host).filter(|_| self.upstream.preserve_host);
+        let host = going.host_sent.or(kept).cloned();
         forward::set_host(request.headers_mut(), host);
         // A connection that was closed is never ready, and sending then fails with the request intact.
         let _ = connection.sender.ready().await;
@@ -243,10 +246,10 @@ impl Exchange<'_> {
 
     /// What the upstream is called in the request.
     const fn host<'a>(&'a self, target: &'a Target) -> &'a HeaderValue {
-        if self.upstream.preserve_host {
-            self.going.host
-        } else {
-            &target.host
+        match self.going.host_sent {
+            Some(host) => host,
+            None if self.upstream.preserve_host => self.going.host,
+            None => &target.host,
         }
     }
 

@@ -4,19 +4,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use domain::catalog::Stage;
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_TYPE, ORIGIN};
+use http::header::{
+    ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, ORIGIN,
+};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
 use memchr::memchr;
 use policy::{Answer, Call, Limits, Moment, Verdict};
+use routing::Rewriting;
 
 use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
-use crate::compile::{Chain, Compiled, Matched, Operation, Route};
+use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route};
 use crate::conn::{Conn, Open};
 use crate::core::Installed;
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
+use crate::named::Named;
 use crate::place;
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
@@ -160,11 +165,12 @@ async fn serve<'a>(
     if let Some(answer) = before_routing(conn, &compiled.shelf, &named.name, path)? {
         return Ok(answer);
     }
-    let asked = asked(&method, &named.name, (path, query), &headers);
-    let (route, operation, rest) = match way(conn, compiled, (context, ticket), &asked)? {
-        Way::On(route, operation, rest) => (route, operation, rest),
+    let asked = asked(&method, &named, (path, query), &headers);
+    let on = match way(conn, compiled, (context, ticket), &asked)? {
+        Way::On(on) => on,
         Way::Answered(response) => return Ok(*response),
     };
+    let On { route, operation, .. } = on;
 
     // 3. Whether its record will find a place, and whether the version is still served.
     ticket.reserve().map_err(|events::Overloaded| Cause::Overloaded)?;
@@ -207,17 +213,19 @@ async fn serve<'a>(
 
     // 6. To the upstream and back.
     let request_id = context.request_id.clone();
+    let rewritten = on.path(path)?;
     let going = Going {
         added: Added::new(conn, (&headers, version), &named, &request_id, consumer),
         method: &method,
-        path: &path[rest..],
+        path: rewritten.as_deref().unwrap_or(&path[on.rest..]),
         query,
         version,
         is_websocket: is_websocket && method == Method::GET && websocket::is_asked(&headers),
         host: &named.header,
+        host_sent: on.rewriting.and_then(|rewriting| rewriting.host.as_ref()),
         headers,
     };
-    let balancer = &installed.balancers[route.upstream];
+    let balancer = &installed.balancers[on.upstream];
     let mut response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
     if let Some(form) = web
         && grpc_web::answer_head(response.headers_mut(), form)
@@ -230,13 +238,14 @@ async fn serve<'a>(
 /// What of a request decides where it goes.
 fn asked<'a>(
     method: &'a Method,
-    host: &'a str,
+    named: &'a Named,
     (path, query): (&'a str, &'a str),
     headers: &'a HeaderMap,
 ) -> routing::Request<'a> {
     routing::Request {
         method,
-        host,
+        host: &named.name,
+        authority: named.header.as_bytes(),
         path,
         query: query.strip_prefix('?').unwrap_or_default(),
         headers,
@@ -245,10 +254,34 @@ fn asked<'a>(
 
 /// Where a request goes on.
 enum Way<'a> {
-    /// To the upstream of a route, with the path from this byte on.
-    On(&'a Route, &'a Operation, usize),
+    /// To an upstream.
+    On(On<'a>),
     /// Nowhere: this is the answer.
     Answered(Box<Response<AnswerBody>>),
+}
+
+/// The way to an upstream.
+struct On<'a> {
+    route: &'a Route,
+    operation: &'a Operation,
+    upstream: usize,
+    rewriting: Option<&'a Rewriting>,
+    /// Where the path goes on after the base path.
+    rest: usize,
+}
+
+impl On<'_> {
+    /// The path for the upstream, if it is not what follows the base path.
+    fn path(&self, path: &str) -> Result<Option<String>, Cause> {
+        let Some(rewriting) = self.rewriting else {
+            return Ok(None);
+        };
+        let template = self.operation.template.as_deref().unwrap_or_default();
+        let rewritten = rewriting.path(path, self.rest, template);
+        // Parts that mean nothing each may make a dot segment together.
+        rewritten.as_deref().map_or(Ok(()), place::check_path)?;
+        Ok(rewritten)
+    }
 }
 
 /// Finds the operation of a request, or why there is none.
@@ -265,10 +298,26 @@ fn way<'a>(
             rest,
         } => {
             let route = &compiled.routes[route];
+            let Action::Forward(upstream, rewriting) = &route.action else {
+                unreachable!("only what is forwarded has operations");
+            };
             context.route = Some(route);
             context.chain = Some(&operation.chain);
             ticket.matched(&route.place, Some(operation.id));
-            Ok(Way::On(route, operation, rest))
+            Ok(Way::On(On {
+                route,
+                operation,
+                upstream: *upstream,
+                rewriting: rewriting.as_deref(),
+                rest,
+            }))
+        }
+        Matched::Answered { route, rest } => {
+            let route = &compiled.routes[route];
+            ticket.matched(&route.place, None);
+            let _ = ticket.reserve();
+            let response = answered(conn, &route.action, (asked, rest))?;
+            Ok(Way::Answered(Box::new(response)))
         }
         Matched::NoRoute => {
             if let Some(page) = own_page(conn, asked.path) {
@@ -298,6 +347,32 @@ fn way<'a>(
             Err(Cause::OtherMethods { allow })
         }
     }
+}
+
+/// The answer of a route that does not forward.
+fn answered(
+    conn: &Conn,
+    action: &Action,
+    (asked, rest): (&routing::Request<'_>, usize),
+) -> Result<Response<AnswerBody>, Cause> {
+    let (status, headers, body) = match action {
+        Action::Redirect(redirection) => {
+            let location = redirection.location(asked, rest, conn.scheme());
+            let location = location.ok_or(Cause::Target("The path cannot be sent back."))?;
+            let headers = [
+                (LOCATION, location),
+                (CONTENT_LENGTH, HeaderValue::from_static("0")),
+            ];
+            (redirection.status, headers.into_iter().collect(), Bytes::new())
+        }
+        Action::Answer(answer) => (answer.status, answer.headers.clone(), answer.body.clone()),
+        Action::Forward(..) => unreachable!("forwarded"),
+    };
+    let is_head = *asked.method == Method::HEAD;
+    let mut response = Response::new(AnswerBody::own(if is_head { Bytes::new() } else { body }));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
 }
 
 /// Runs the policies, with the plan's rate between those that find out who calls and the others.

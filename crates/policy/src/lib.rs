@@ -9,6 +9,7 @@
 
 pub mod builtin;
 pub mod call;
+mod chain;
 pub mod directory;
 pub mod gcra;
 pub mod kind;
@@ -21,6 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use call::{Answer, Call, Consumer, Moment, Place};
+pub use chain::chain;
 pub use directory::Directory;
 pub use kind::{Fault, Kind, kind, kinds};
 pub use told::Limits;

@@ -16,7 +16,10 @@
 //!
 //! Start with [`Table`].
 
+mod action;
+mod change;
 mod conditions;
+pub mod explain;
 mod fault;
 mod operations;
 mod path;
@@ -24,10 +27,11 @@ mod table;
 mod tree;
 mod value;
 
+pub use action::{Action, Answer, Redirection, Rewriting, Wanted};
 pub use conditions::{Conditions, Miss};
 pub use fault::Fault;
 pub use operations::Operations;
-pub use path::{is_below, normal_base_path, normal_host};
+pub use path::{check_path, is_below, normal_base_path, normal_host};
 pub use table::{Candidate, Invalid, Request, Table};
 
 /// First path segments that belong to the node where no host is named.

@@ -116,6 +116,60 @@ impl Template {
     }
 }
 
+/// Whether everybody reads the path the same way: without `.` and `..` segments, however they are written.
+///
+/// Behind a gateway that does not remove them, `/shop/../admin` is somebody else's path.
+pub fn check_path(path: &str) -> Result<(), &'static str> {
+    if !path.starts_with('/') {
+        return Err("The target is not a path.");
+    }
+    let mut before = 0;
+    let is_plain = path.bytes().all(|byte| {
+        let is_dot_segment = byte == b'.' && before == b'/';
+        before = byte;
+        !is_dot_segment && byte != b'%' && byte != b'\\'
+    });
+    if is_plain {
+        return Ok(());
+    }
+    let mut segment = Vec::new();
+    let mut bytes = path.bytes();
+    loop {
+        let byte = bytes.next();
+        let byte = match byte {
+            Some(b'%') => match decoded(&mut bytes.clone()) {
+                Some(decoded) => {
+                    bytes.nth(1);
+                    Some(decoded)
+                }
+                None => {
+                    return Err("A percent sign in the path is not followed by two hexadecimal digits.");
+                }
+            },
+            other => other,
+        };
+        match byte {
+            None | Some(b'/' | b'\\') => {
+                if segment == b"." || segment == b".." {
+                    return Err("The path has a `.` or `..` segment.");
+                }
+                segment.clear();
+            }
+            Some(0) => return Err("The path has a NUL."),
+            Some(byte) => segment.push(byte),
+        }
+        if byte.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn decoded(bytes: &mut std::str::Bytes<'_>) -> Option<u8> {
+    let high = char::from(bytes.next()?).to_digit(16)?;
+    let low = char::from(bytes.next()?).to_digit(16)?;
+    u8::try_from(high << 4 | low).ok()
+}
+
 /// Whether a path is a base path or below it.
 pub fn is_below(path: &str, base: &str) -> bool {
     path.strip_prefix(base)

@@ -25,6 +25,8 @@ pub struct Request<'a> {
     pub method: &'a Method,
     /// The host without port, in lower case; empty if none is named.
     pub host: &'a str,
+    /// The host as it was named, with its port.
+    pub authority: &'a [u8],
     /// The whole path as it was sent.
     pub path: &'a str,
     /// The query without its question mark.

@@ -95,18 +95,29 @@ fn is_storable(text: &str) -> bool {
 ///
 /// It takes time linear in the text, whatever the text is: the crate has no back references and no look-around.
 pub(crate) fn regex(text: &str, pointer: &str, faults: &mut Faults) -> Option<Regex> {
-    let compile = |pattern: &str| {
-        RegexBuilder::new(pattern)
+    // Alone first: `a)|(b` is none, even though it would become one between brackets.
+    pattern(text, pointer, faults)?;
+    let whole = RegexBuilder::new(&format!("^(?:{text})$"))
+        .size_limit(REGEX_BYTES_MAX)
+        .dfa_size_limit(REGEX_BYTES_MAX)
+        .build();
+    told(whole, pointer, faults)
+}
+
+/// Compiles an expression that may fit anywhere.
+pub(crate) fn pattern(text: &str, pointer: &str, faults: &mut Faults) -> Option<regex::Regex> {
+    let compiled = if is_storable(text) {
+        regex::RegexBuilder::new(text)
             .size_limit(REGEX_BYTES_MAX)
             .dfa_size_limit(REGEX_BYTES_MAX)
             .build()
-    };
-    // Alone first: `a)|(b` is none, even though it would become one between brackets.
-    let compiled = if is_storable(text) {
-        compile(text).and_then(|_| compile(&format!("^(?:{text})$")))
     } else {
         Err(regex::Error::CompiledTooBig(VALUE_MAX))
     };
+    told(compiled, pointer, faults)
+}
+
+fn told<R>(compiled: Result<R, regex::Error>, pointer: &str, faults: &mut Faults) -> Option<R> {
     match compiled {
         Ok(regex) => Some(regex),
         Err(error) => {

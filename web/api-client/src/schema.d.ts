@@ -528,6 +528,26 @@ export interface paths {
         patch: operations["update_route"];
         trace?: never;
     };
+    "/api/v1/routes/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Explain where a request would go
+         * @description Finds the route with the code that gateways run, and tells every route that was tried with the condition that did not hold, the operation, the URL that the upstream is called with, and the policies that run. Nothing is sent. Of other organizations' routes it tells only that there is one.
+         */
+        post: operations["explain_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies": {
         parameters: {
             query?: never;
@@ -1755,6 +1775,11 @@ export interface components {
             /** @description Whether they are kept from signing in; their sessions end at once. */
             disabled: boolean;
         };
+        /**
+         * @description How one of several targets is chosen; every algorithm heeds their weights.
+         * @enum {string}
+         */
+        Algorithm: "p2c_ewma" | "round_robin" | "least_requests" | "consistent_hash" | "random";
         /** @description A named interface. */
         Api: {
             /** @description Unique in the organization; the first path segment unless a route says otherwise. */
@@ -1912,6 +1937,51 @@ export interface components {
             valid: boolean;
             /** @description The first that is not. */
             first_broken?: components["schemas"]["Broken"];
+        };
+        /** @description How a call finds a target. */
+        Balancing: {
+            /**
+             * @description How one is chosen.
+             * @default p2c_ewma
+             */
+            algorithm: components["schemas"]["Algorithm"];
+            /**
+             * @description The key of `consistent_hash`; a call that has none goes to any target.
+             * @default null
+             */
+            hash_on: components["schemas"]["HashOn"];
+            /**
+             * @description The header field or cookie that `hash_on` means.
+             * @default null
+             */
+            hash_name: string;
+            /**
+             * Format: int32
+             * @description With `consistent_hash`: the calls under way that a target may have, in percent of its fair share of all
+             *     of them; further ones go to the key's next target. 101 to 1000; 0 for no bound.
+             * @default 0
+             */
+            hash_load_max_percent: number;
+            /**
+             * Format: int32
+             * @description How long a target that joins or recovers is brought up to its weight, in milliseconds: up to an hour, 0
+             *     for at once.
+             * @default 0
+             */
+            slow_start_ms: number;
+            /**
+             * Format: int32
+             * @description Targets in the node's own zone are used alone while at least this share of them is healthy, in percent.
+             * @default 70
+             */
+            zone_healthy_min_percent: number;
+            /**
+             * Format: int32
+             * @description If less than this share of all targets is healthy, in percent, all are used as if they were; 0 for never:
+             *     then calls are refused with `upstream_none` when none is.
+             * @default 30
+             */
+            panic_percent: number;
         };
         /** @description An organization that somebody belongs to, and as what. */
         Belonging: {
@@ -2162,6 +2232,65 @@ export interface components {
             /** @description What to do about it. */
             suggestion: string;
         };
+        /** @description A request that is asked about; nothing is sent. */
+        ExplainSpec: {
+            /** @description The environment's name; `sandbox` if absent. */
+            environment?: components["schemas"]["Name"];
+            /** @description Its method. */
+            method?: string;
+            /** @description Its URL, as a client would write it: `https://api.example.com/shop/pets?page=2`. */
+            url: string;
+            /** @description Its header fields, cookies among them. */
+            headers?: components["schemas"]["HeaderLine"][];
+        };
+        /** @description An operation. */
+        ExplainedOperation: {
+            /** @description Its id. */
+            id: components["schemas"]["OperationId"];
+            /** @description Its method. */
+            method: string;
+            /** @description Its path template. */
+            path: string;
+        };
+        /** @description A policy that runs. */
+        ExplainedPolicy: {
+            /** @description The policy; absent for one that every route has. */
+            id?: components["schemas"]["PolicyId"];
+            /** @description Which one. */
+            kind: string;
+        };
+        /** @description Where a request would go, and why. */
+        Explanation: {
+            /** @description The environment it was looked for in. */
+            environment: components["schemas"]["Name"];
+            /** @description What becomes of the request. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The same in words, with what one needs to know. */
+            detail: string;
+            /** @description The routes in the order in which they were tried; the last one takes the request if it fits. */
+            tried: components["schemas"]["TriedRoute"][];
+            /** @description The route that takes it, if it is yours. */
+            route_id?: components["schemas"]["RouteId"];
+            /** @description The API that it belongs to. */
+            api_id?: components["schemas"]["ApiId"];
+            /** @description The operation of the API. */
+            operation?: components["schemas"]["ExplainedOperation"];
+            /**
+             * Format: int32
+             * @description The status of the answer, if the gateway gives it itself.
+             */
+            status?: number;
+            /** @description Where the client is sent. */
+            location?: string;
+            /** @description The service behind. */
+            upstream_id?: components["schemas"]["UpstreamId"];
+            /** @description The URL that is called there, at its first target. */
+            upstream_url?: string;
+            /** @description The `Host` that is sent there, if the route says one. */
+            upstream_host?: string;
+            /** @description The policies that run, in their order; the plan's limits come before those that decide, its quota last. */
+            policies: components["schemas"]["ExplainedPolicy"][];
+        };
         /**
          * @description How a value is compared.
          * @enum {string}
@@ -2200,6 +2329,34 @@ export interface components {
             detail: string;
             /** @description What to do. */
             suggestion: string;
+        };
+        /** @description An answer that the gateway gives itself. */
+        FixedAnswer: {
+            /**
+             * Format: int32
+             * @description 200 to 599.
+             */
+            status: number;
+            /** @description Header fields; those that frame the message are the gateway's. */
+            headers?: {
+                [key: string]: string;
+            };
+            /** @description What the body is; `text/plain; charset=utf-8` if absent. */
+            content_type?: string;
+            /** @description The body, at most 64 KiB; none if empty. */
+            body?: string;
+        };
+        /**
+         * @description What calls of one client have in common, for `consistent_hash`.
+         * @enum {string}
+         */
+        HashOn: "header" | "cookie" | "client_address" | "application";
+        /** @description A header field. */
+        HeaderLine: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its value. */
+            value: string;
         };
         /** @description Whether the process is well. */
         Health: {
@@ -2704,6 +2861,11 @@ export interface components {
             /** @description What people read. */
             title: string;
         };
+        /**
+         * @description What becomes of a request.
+         * @enum {string}
+         */
+        Outcome: "forwarded" | "redirected" | "answered" | "retired" | "operation_not_found" | "method_not_allowed" | "route_not_found" | "other_organization";
         /** @description One page of a list. */
         Page_Api: {
             /** @description The entries, in the order asked for. */
@@ -3307,6 +3469,47 @@ export interface components {
             burst?: number;
         };
         /**
+         * @description Sends clients elsewhere; what is not said stays as it was asked for.
+         *
+         *     At least one of `scheme`, `host`, `port`, `path` and `prefix` is there, not both of the last two.
+         */
+        Redirect: {
+            /**
+             * Format: int32
+             * @description 301, 302, 303, 307 or 308; the last two keep method and body.
+             */
+            status?: number;
+            /** @description The scheme. */
+            scheme?: components["schemas"]["Scheme"];
+            /** @description The host, without port. */
+            host?: string;
+            /**
+             * Format: int32
+             * @description The port; the usual one of the scheme if scheme or host are changed and none is said.
+             */
+            port?: number;
+            /** @description The whole path; `{name}` is what stands there in a path that was compared with a template. */
+            path?: string;
+            /** @description What stands in place of the base path: `/shop/v2`, or `/` for nothing. */
+            prefix?: string;
+            /** @description Whether the query goes with it. */
+            keep_query?: boolean;
+        };
+        /** @description What is changed of a request before it is forwarded; at most one of `prefix`, `path` and `regex`. */
+        Rewrite: {
+            /** @description What stands in place of the base path: `/internal/v2`; the base path itself keeps it. */
+            prefix?: string;
+            /**
+             * @description The whole path: `/v2/items/{id}`. `{name}` is what stands there in a path that was compared with a template
+             *     (`match.path`), else the parameter of the operation.
+             */
+            path?: string;
+            /** @description Replaces the first place of the path below the base path where an expression fits. */
+            regex?: components["schemas"]["Substitution"];
+            /** @description The `Host` that the upstream gets. */
+            host?: string;
+        };
+        /**
          * @description What a member may do; each role may do all that the ones before it may.
          * @enum {string}
          */
@@ -3321,10 +3524,10 @@ export interface components {
         };
         /** @description How a request finds a version. */
         Route: {
-            /** @description The version that answers. */
+            /** @description The version that answers; a route that redirects or answers itself belongs to its API by it. */
             version_id: components["schemas"]["VersionId"];
-            /** @description The service behind. */
-            upstream_id: components["schemas"]["UpstreamId"];
+            /** @description The service behind; absent if the route redirects or answers itself. */
+            upstream_id?: components["schemas"]["UpstreamId"];
             /** @description The environment's name; each gateway node serves one. */
             environment: components["schemas"]["Name"];
             /** @description The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent. */
@@ -3342,6 +3545,12 @@ export interface components {
              *     the older first.
              */
             priority: number;
+            /** @description Send clients elsewhere instead of forwarding. */
+            redirect?: components["schemas"]["Redirect"];
+            /** @description Answer instead of forwarding. */
+            answer?: components["schemas"]["FixedAnswer"];
+            /** @description Change path and host before forwarding; without it the base path is removed. */
+            rewrite?: components["schemas"]["Rewrite"];
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -3377,10 +3586,10 @@ export interface components {
         RouteId: string;
         /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
         RoutePatch: {
-            /** @description The version that answers. */
+            /** @description The version that answers; a route that redirects or answers itself belongs to its API by it. */
             version_id?: components["schemas"]["VersionId"];
-            /** @description The service behind. */
-            upstream_id?: components["schemas"]["UpstreamId"];
+            /** @description The service behind; absent if the route redirects or answers itself. */
+            upstream_id?: components["schemas"]["UpstreamId"] | null;
             /** @description The environment's name; each gateway node serves one. */
             environment?: components["schemas"]["Name"];
             /** @description The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent. */
@@ -3398,6 +3607,12 @@ export interface components {
              *     the older first.
              */
             priority?: number | null;
+            /** @description Send clients elsewhere instead of forwarding. */
+            redirect?: components["schemas"]["Redirect"] | null;
+            /** @description Answer instead of forwarding. */
+            answer?: components["schemas"]["FixedAnswer"] | null;
+            /** @description Change path and host before forwarding; without it the base path is removed. */
+            rewrite?: components["schemas"]["Rewrite"] | null;
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -3410,10 +3625,10 @@ export interface components {
         };
         /** @description The editable part of a [`Route`]. */
         RouteSpec: {
-            /** @description The version that answers. */
+            /** @description The version that answers; a route that redirects or answers itself belongs to its API by it. */
             version_id: components["schemas"]["VersionId"];
-            /** @description The service behind. */
-            upstream_id: components["schemas"]["UpstreamId"];
+            /** @description The service behind; absent if the route redirects or answers itself. */
+            upstream_id?: components["schemas"]["UpstreamId"];
             /** @description The environment's name; each gateway node serves one. */
             environment: components["schemas"]["Name"];
             /** @description The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent. */
@@ -3431,6 +3646,12 @@ export interface components {
              *     the older first.
              */
             priority?: number;
+            /** @description Send clients elsewhere instead of forwarding. */
+            redirect?: components["schemas"]["Redirect"];
+            /** @description Answer instead of forwarding. */
+            answer?: components["schemas"]["FixedAnswer"];
+            /** @description Change path and host before forwarding; without it the base path is removed. */
+            rewrite?: components["schemas"]["Rewrite"];
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -3441,6 +3662,11 @@ export interface components {
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
         };
+        /**
+         * @description The scheme of a URL.
+         * @enum {string}
+         */
+        Scheme: "http" | "https";
         /**
          * @description How grave a [`Finding`] is.
          * @enum {string}
@@ -3535,6 +3761,13 @@ export interface components {
          * @enum {string}
          */
         SubscriptionState: "active" | "suspended" | "cancelled";
+        /** @description What is replaced by what. */
+        Substitution: {
+            /** @description A regular expression; `^` and `$` tie it to the beginning and the end. A path that it does not fit stays. */
+            pattern: string;
+            /** @description What takes the place; `$1` and `${name}` are groups of the expression, `$$` is `$`. */
+            replacement: string;
+        };
         /** @description One address of an upstream. */
         Target: {
             /** @description `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`. */
@@ -3544,6 +3777,13 @@ export interface components {
              * @description Share of the traffic in relation to the other targets: 1 to 1000.
              */
             weight?: number;
+            /**
+             * Format: int32
+             * @description Targets of a higher number are used only as far as those of lower numbers are not healthy: 0 to 9.
+             */
+            priority?: number;
+            /** @description Where it is; nodes whose setting `zone` says the same prefer it. */
+            zone?: components["schemas"]["Name"];
         };
         /** @description How long parts of a call may take, in milliseconds. */
         Timeouts: {
@@ -3636,12 +3876,32 @@ export interface components {
             /** @description For the next access token; each one can be used once. Absent for client credentials. */
             refresh_token?: string;
         };
+        /** @description A route that was tried. */
+        TriedRoute: {
+            /** @description The route; absent if it is another organization's. */
+            route_id?: components["schemas"]["RouteId"];
+            /** @description Its host; any if absent. */
+            host?: string;
+            /** @description Its base path. */
+            base_path?: string;
+            /**
+             * Format: int32
+             * @description Its priority.
+             */
+            priority?: number;
+            /** @description Whether it takes the request. */
+            fits: boolean;
+            /** @description JSON Pointer in the route to the condition that does not hold. */
+            missed?: string;
+        };
         /** @description The service behind. */
         Upstream: {
             /** @description Unique in the organization. */
             name: components["schemas"]["Name"];
-            /** @description Where it is: 1 to 64 addresses, taken in turn by weight. */
+            /** @description Where it is: 1 to 64 addresses. */
             targets: components["schemas"]["Target"][];
+            /** @description How a call finds one of them. */
+            balancing: components["schemas"]["Balancing"];
             /** @description What is spoken to it. */
             protocol: components["schemas"]["UpstreamProtocol"];
             /** @description How long to wait for it. */
@@ -3678,8 +3938,10 @@ export interface components {
         UpstreamPatch: {
             /** @description Unique in the organization. */
             name?: components["schemas"]["Name"];
-            /** @description Where it is: 1 to 64 addresses, taken in turn by weight. */
+            /** @description Where it is: 1 to 64 addresses. */
             targets?: components["schemas"]["Target"][];
+            /** @description How a call finds one of them. */
+            balancing?: components["schemas"]["Balancing"] | null;
             /** @description What is spoken to it. */
             protocol?: components["schemas"]["UpstreamProtocol"] | null;
             /** @description How long to wait for it. */
@@ -3703,8 +3965,10 @@ export interface components {
         UpstreamSpec: {
             /** @description Unique in the organization. */
             name: components["schemas"]["Name"];
-            /** @description Where it is: 1 to 64 addresses, taken in turn by weight. */
+            /** @description Where it is: 1 to 64 addresses. */
             targets: components["schemas"]["Target"][];
+            /** @description How a call finds one of them. */
+            balancing?: components["schemas"]["Balancing"];
             /** @description What is spoken to it. */
             protocol?: components["schemas"]["UpstreamProtocol"];
             /** @description How long to wait for it. */
@@ -5614,9 +5878,17 @@ export interface operations {
                  *       "targets": [
                  *         {
                  *           "url": "http://127.0.0.1:9000/base",
-                 *           "weight": 1
+                 *           "weight": 1,
+                 *           "priority": 0
                  *         }
                  *       ],
+                 *       "balancing": {
+                 *         "algorithm": "p2c_ewma",
+                 *         "hash_load_max_percent": 0,
+                 *         "slow_start_ms": 0,
+                 *         "zone_healthy_min_percent": 70,
+                 *         "panic_percent": 30
+                 *       },
                  *       "protocol": "http1",
                  *       "timeouts": {
                  *         "connect_ms": 2000,
@@ -6189,6 +6461,72 @@ export interface operations {
             422: components["responses"]["Problem"];
             /** @description `precondition_required`: `If-Match` is required */
             428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    explain_route: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "environment": "sandbox",
+                 *       "method": "GET",
+                 *       "url": "https://api.example.com/pet-store/pets/7",
+                 *       "headers": [
+                 *         {
+                 *           "name": "x-preview",
+                 *           "value": "1"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExplainSpec"];
+            };
+        };
+        responses: {
+            /** @description Where it would go. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Explanation"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `policy_invalid`: The policy's configuration is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */

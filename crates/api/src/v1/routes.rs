@@ -1,14 +1,17 @@
 //! Routes: where versions are reachable.
 
 use control::Error;
+use domain::explain::{ExplainSpec, Explanation, HeaderLine};
 use domain::id::{ApiId, UpstreamId, VersionId};
 use domain::routing::{FieldKind, FieldMatch, Match};
 use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec};
 use domain::{Code, Name};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::answer;
 use crate::call::Call;
 use crate::crud::{self, Filter, Shown};
 use crate::endpoint::Endpoint;
@@ -16,9 +19,39 @@ use crate::links::Links;
 use crate::parameter::{Parameter, text};
 use crate::schema::reference;
 
-/// `list_routes`, `create_route`, `read_route`, `update_route`, `delete_route`.
+/// `list_routes`, `create_route`, `read_route`, `update_route`, `delete_route`, `explain_route`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    crud::all::<Route>()
+    let mut all = crud::all::<Route>();
+    all.push(explain());
+    all
+}
+
+fn explain() -> Endpoint {
+    let example = ExplainSpec {
+        environment: Some("sandbox".parse().expect("it is a name")),
+        method: "GET".to_owned(),
+        url: "https://api.example.com/pet-store/pets/7".to_owned(),
+        headers: vec![HeaderLine {
+            name: "x-preview".to_owned(),
+            value: "1".to_owned(),
+        }],
+    };
+    Endpoint::post("/api/v1/routes/explain", "explain_route")
+        .tag("traffic")
+        .says(
+            "Explain where a request would go",
+            "Finds the route with the code that gateways run, and tells every route that was tried with the condition \
+             that did not hold, the operation, the URL that the upstream is called with, and the policies that run. \
+             Nothing is sent. Of other organizations' routes it tells only that there is one.",
+        )
+        .not_idempotent()
+        .body(&example)
+        .answers::<Explanation>(200, "Where it would go.")
+        .refuses(&[Code::RequestInvalid, Code::Conflict, Code::PolicyInvalid])
+        .to(|call| async move {
+            let explanation = call.control().explain_route(&call.caller, &call.json()?).await?;
+            answer::json(StatusCode::OK, &explanation)
+        })
 }
 
 /// What is shown beside a route.
@@ -44,7 +77,7 @@ impl Shown for Route {
     fn example() -> RouteSpec {
         RouteSpec {
             version_id: "ver_01jd9zk5v8e7rbxq3m6t4n2w0c".parse().expect("it is an id"),
-            upstream_id: "ups_01jd9zk5v8e7rbxq3m6t4n2w0c".parse().expect("it is an id"),
+            upstream_id: Some("ups_01jd9zk5v8e7rbxq3m6t4n2w0c".parse().expect("it is an id")),
             environment: "sandbox".parse().expect("it is a name"),
             host: None,
             base_path: "/pet-store".to_owned(),
@@ -58,6 +91,9 @@ impl Shown for Route {
                 ..Match::default()
             },
             priority: 0,
+            redirect: None,
+            answer: None,
+            rewrite: None,
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,
             managed_by: None,
@@ -106,10 +142,13 @@ impl Shown for Route {
     }
 
     fn links(&self, links: Links) -> Links {
-        links
+        let links = links
             .and("api", format!("/api/v1/apis/{}", self.api_id))
-            .and("version", format!("/api/v1/versions/{}", self.spec.version_id))
-            .and("upstream", format!("/api/v1/upstreams/{}", self.spec.upstream_id))
+            .and("version", format!("/api/v1/versions/{}", self.spec.version_id));
+        match self.spec.upstream_id {
+            Some(upstream) => links.and("upstream", format!("/api/v1/upstreams/{upstream}")),
+            None => links,
+        }
     }
 
     async fn extra(call: &Call, them: &[Self]) -> Result<Vec<RouteExtra>, Error> {

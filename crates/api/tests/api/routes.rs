@@ -183,3 +183,208 @@ async fn what_is_wrong_with_a_condition_is_told_with_its_place() {
         assert!(line.starts_with(&expected), "{change}: {found}");
     }
 }
+
+/// Where and what is wrong, what is said beside the version and the upstream.
+const ACTIONS: &str = r#"
+/upstream_id action_missing | { "upstream_id": null }
+/redirect action_twice | { "redirect": { "path": "/x" } }
+/redirect redirect_circular | { "upstream_id": null, "redirect": {} }
+/redirect/status status_invalid | { "upstream_id": null, "redirect": { "path": "/x", "status": 200 } }
+/answer/body body_unused | { "upstream_id": null, "answer": { "status": 204, "body": "x" } }
+/answer/headers/Connection name_invalid | { "upstream_id": null, "answer": { "status": 200, "headers": { "Connection": "x" } } }
+/rewrite rewrite_unused | { "upstream_id": null, "answer": { "status": 200 }, "rewrite": { "prefix": "/x" } }
+/rewrite/path variable_unknown | { "rewrite": { "path": "/v2/{nothing}" } }
+/rewrite/regex/pattern regex_invalid | { "rewrite": { "regex": { "pattern": "(", "replacement": "" } } }
+/rewrite/host host_invalid | { "rewrite": { "host": "a b" } }
+"#;
+
+#[tokio::test]
+async fn what_a_route_cannot_do_is_told_with_its_place() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    let imported = owner.import("shop").await;
+    for case in ACTIONS.trim().lines() {
+        let (expected, change) = case.split_once(" | ").unwrap();
+        let mut change: Value = serde_json::from_str(change).unwrap();
+        change["base_path"] = json!("/other");
+        let refused = owner
+            .post("/api/v1/routes", spec(&owner, &imported, change).await)
+            .await
+            .problem();
+        let (pointer, code) = expected.split_once(' ').unwrap();
+        assert!(
+            refused.contains(&format!("\n\"{pointer}\" \"{code}\": ")),
+            "{case}: {refused}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_route_without_an_upstream_redirects_or_answers() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    let imported = owner.import("shop").await;
+    let redirect =
+        json!({ "base_path": "/old", "upstream_id": null, "redirect": { "prefix": "/shop", "status": 308 } });
+    let mut made = spec(&owner, &imported, redirect).await;
+    made.as_object_mut().unwrap().remove("upstream_id");
+    let made = owner.post("/api/v1/routes", made).await.json(201);
+    assert_eq!(
+        made["redirect"],
+        json!({ "prefix": "/shop", "status": 308, "keep_query": true })
+    );
+    assert!(made.get("upstream_id").is_none() && made["links"].get("upstream").is_none());
+    // By one merge patch it becomes another kind of route.
+    let path = format!("/api/v1/routes/{}", made["id"].as_str().unwrap());
+    let answer = json!({ "redirect": null, "answer": { "status": 410, "body": "gone" } });
+    let any = owner.with("if-match", "*");
+    let changed = any.patch(&path, answer).await.json(200);
+    assert_eq!(changed["answer"], json!({ "status": 410, "body": "gone" }));
+}
+
+#[tokio::test]
+async fn explaining_tells_what_the_gateway_would_do() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    let imported = owner.import("shop").await;
+    let make = async |change: Value| {
+        owner
+            .post("/api/v1/routes", spec(&owner, &imported, change).await)
+            .await
+            .json(201)
+    };
+    let special = make(json!({ "match": header("x-a"), "priority": 2, "rewrite": { "prefix": "/v2", "host": "inner.test" } })).await;
+    let old =
+        make(json!({ "base_path": "/old", "upstream_id": null, "redirect": { "prefix": "/shop" } })).await;
+    let policy = json!({ "api_id": imported["api"], "kind": "headers", "config": {} });
+    owner.post("/api/v1/policies", policy).await.json(201);
+    let explain = async |body: Value| owner.post("/api/v1/routes/explain", body).await.json(200);
+    let fits =
+        json!({ "url": "http://gateway.test/shop/pets?q=1", "headers": [{ "name": "X-A", "value": "1" }] });
+    let found = explain(fits).await;
+    assert_eq!(found["outcome"], "forwarded");
+    assert_eq!(found["route_id"], special["id"]);
+    assert_eq!(found["operation"]["path"], "/pets");
+    let upstream = format!("/api/v1/upstreams/{}", special["upstream_id"].as_str().unwrap());
+    let upstream = owner.get(&upstream).await.json(200);
+    let url = upstream["targets"][0]["url"].as_str().unwrap();
+    assert_eq!(found["upstream_url"], format!("{url}/v2/pets?q=1"));
+    assert_eq!(found["upstream_host"], "inner.test");
+    let kinds: Vec<_> = found["policies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|policy| &policy["kind"])
+        .collect();
+    assert!(
+        kinds.contains(&&json!("key_auth")) && kinds.contains(&&json!("headers")),
+        "{kinds:?}"
+    );
+    // Without the field the next route of the place takes it, and what was missed is told.
+    let found = explain(json!({ "url": "/shop/pets", "method": "DELETE" })).await;
+    assert_eq!(
+        (&found["outcome"], &found["status"]),
+        (&json!("method_not_allowed"), &json!(405))
+    );
+    let tried = found["tried"].as_array().unwrap();
+    assert_eq!(
+        tried[0],
+        json!({ "route_id": special["id"], "base_path": "/shop", "priority": 2, "fits": false,
+        "missed": "/match/headers/0" })
+    );
+    assert_eq!((tried.len(), &tried[1]["fits"]), (2, &json!(true)));
+    let found = explain(json!({ "url": "https://a.test/old/x" })).await;
+    assert_eq!(
+        (&found["route_id"], &found["location"]),
+        (&old["id"], &json!("/shop/x"))
+    );
+    assert_eq!(
+        explain(json!({ "url": "/shop/nothing" })).await["outcome"],
+        "operation_not_found"
+    );
+    assert_eq!(
+        explain(json!({ "url": "/nothing" })).await["outcome"],
+        "route_not_found"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_not_explained() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    for (body, expected) in [
+        (json!({ "url": "/shop/../x" }), "\"/url\" \"url_invalid\""),
+        (json!({ "url": "http://[" }), "\"/url\" \"url_invalid\""),
+        (
+            json!({ "url": "/x", "method": "G T" }),
+            "\"/method\" \"method_invalid\"",
+        ),
+        (
+            json!({ "url": "/x", "headers": [{ "name": "a b", "value": "" }] }),
+            "\"/headers/0\" \"field_invalid\"",
+        ),
+        (
+            json!({ "url": "/x", "environment": "nowhere" }),
+            "\"/environment\" \"reference_unknown\"",
+        ),
+    ] {
+        let refused = owner.post("/api/v1/routes/explain", body).await.problem();
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn explaining_tells_nothing_of_others_routes() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    owner.import("shop").await;
+    let stranger = app.stranger().await;
+    let found = stranger
+        .post("/api/v1/routes/explain", json!({ "url": "/shop/pets" }))
+        .await
+        .json(200);
+    assert_eq!(
+        found,
+        json!({
+            "environment": "sandbox",
+            "outcome": "other_organization",
+            "detail": "A route of another organization answers there.",
+            "tried": [{ "fits": true }],
+            "policies": [],
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_contract_that_breaks_a_rewrite_is_refused() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    let document = |path: &str| {
+        format!(
+            "openapi: 3.1.0\ninfo: {{ title: Items, version: '1' }}\npaths: {{ {path}: {{ get: {{ responses: {{ '200': {{ description: ok }} }} }} }} }}\n"
+        )
+    };
+    let import = async |path: &str| {
+        let body = json!({ "document": document(path), "name": "items", "publish": true, "upstream_url": "http://127.0.0.1:9" });
+        owner.post("/api/v1/apis/import", body).await
+    };
+    let imported = import("'/items/{id}'").await.json(201);
+    let routes = format!(
+        "/api/v1/routes?filter[version]={}",
+        imported["version"].as_str().unwrap()
+    );
+    let route = owner.get(&routes).await.json(200)["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let any = owner.with("if-match", "*");
+    let rewrite = json!({ "rewrite": { "path": "/v2/{id}" } });
+    any.patch(&format!("/api/v1/routes/{route}"), rewrite)
+        .await
+        .json(200);
+    let refused = import("/things").await.problem();
+    assert!(
+        refused.starts_with(&format!("409 conflict: The route {route} rewrites paths: ")),
+        "{refused}"
+    );
+}

@@ -446,6 +446,14 @@ impl Client {
         self.send_nothing(call).await
     }
 
+    /// Explain where a request would go
+    ///
+    /// `POST /api/v1/routes/explain`
+    pub async fn explain_route(&self, body: &types::ExplainSpec) -> Result<types::Explanation, Error> {
+        let call = Call::new(Method::POST, "/api/v1/routes/explain").json(body)?;
+        self.send_json(call).await
+    }
+
     /// List policies
     ///
     /// `GET /api/v1/policies`

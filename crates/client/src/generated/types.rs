@@ -1177,6 +1177,94 @@ pub struct ErrorCode {
     pub suggestion: String,
 }
 
+/// A request that is asked about; nothing is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExplainSpec {
+    /// The environment's name; `sandbox` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Name>,
+    /// Its method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Its URL, as a client would write it: `https://api.example.com/shop/pets?page=2`.
+    pub url: String,
+    /// Its header fields, cookies among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Vec<HeaderLine>>,
+}
+
+impl ExplainSpec {
+    /// What is required, and nothing else.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            environment: None,
+            method: None,
+            url: url.into(),
+            headers: None,
+        }
+    }
+}
+
+/// An operation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExplainedOperation {
+    /// Its id.
+    pub id: OperationId,
+    /// Its method.
+    pub method: String,
+    /// Its path template.
+    pub path: String,
+}
+
+/// A policy that runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExplainedPolicy {
+    /// The policy; absent for one that every route has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<PolicyId>,
+    /// Which one.
+    pub kind: String,
+}
+
+/// Where a request would go, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The environment it was looked for in.
+    pub environment: Name,
+    /// What becomes of the request.
+    pub outcome: Outcome,
+    /// The same in words, with what one needs to know.
+    pub detail: String,
+    /// The routes in the order in which they were tried; the last one takes the request if it fits.
+    pub tried: Vec<TriedRoute>,
+    /// The route that takes it, if it is yours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_id: Option<RouteId>,
+    /// The API that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<ApiId>,
+    /// The operation of the API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<ExplainedOperation>,
+    /// The status of the answer, if the gateway gives it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u64>,
+    /// Where the client is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// The service behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_id: Option<UpstreamId>,
+    /// The URL that is called there, at its first target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_url: Option<String>,
+    /// The `Host` that is sent there, if the route says one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_host: Option<String>,
+    /// The policies that run, in their order; the plan's limits come before those that decide, its quota last.
+    pub policies: Vec<ExplainedPolicy>,
+}
+
 /// What a certificate (X.509) says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
@@ -1294,6 +1382,34 @@ pub struct Finding {
     pub suggestion: String,
 }
 
+/// An answer that the gateway gives itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FixedAnswer {
+    /// 200 to 599.
+    pub status: u64,
+    /// Header fields; those that frame the message are the gateway's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
+    /// What the body is; `text/plain; charset=utf-8` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The body, at most 64 KiB; none if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+impl FixedAnswer {
+    /// What is required, and nothing else.
+    pub fn new(status: u64) -> Self {
+        Self {
+            status,
+            headers: None,
+            content_type: None,
+            body: None,
+        }
+    }
+}
+
 /// What calls of one client have in common, for `consistent_hash`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HashOn {
@@ -1336,6 +1452,15 @@ impl From<&str> for HashOn {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// A header field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HeaderLine {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// Whether the process is well.
@@ -3382,6 +3507,70 @@ pub struct OrganizationSpec {
     pub title: String,
 }
 
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// `forwarded`.
+    #[serde(rename = "forwarded")]
+    Forwarded,
+    /// `redirected`.
+    #[serde(rename = "redirected")]
+    Redirected,
+    /// `answered`.
+    #[serde(rename = "answered")]
+    Answered,
+    /// `retired`.
+    #[serde(rename = "retired")]
+    Retired,
+    /// `operation_not_found`.
+    #[serde(rename = "operation_not_found")]
+    OperationNotFound,
+    /// `method_not_allowed`.
+    #[serde(rename = "method_not_allowed")]
+    MethodNotAllowed,
+    /// `route_not_found`.
+    #[serde(rename = "route_not_found")]
+    RouteNotFound,
+    /// `other_organization`.
+    #[serde(rename = "other_organization")]
+    OtherOrganization,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Forwarded => "forwarded",
+            Self::Redirected => "redirected",
+            Self::Answered => "answered",
+            Self::Retired => "retired",
+            Self::OperationNotFound => "operation_not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RouteNotFound => "route_not_found",
+            Self::OtherOrganization => "other_organization",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Outcome {
+    fn from(text: &str) -> Self {
+        match text {
+            "forwarded" => Self::Forwarded,
+            "redirected" => Self::Redirected,
+            "answered" => Self::Answered,
+            "retired" => Self::Retired,
+            "operation_not_found" => Self::OperationNotFound,
+            "method_not_allowed" => Self::MethodNotAllowed,
+            "route_not_found" => Self::RouteNotFound,
+            "other_organization" => Self::OtherOrganization,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageApi {
@@ -4436,6 +4625,34 @@ pub struct ReadWorkspaceParams {
     pub if_none_match: Option<String>,
 }
 
+/// Sends clients elsewhere; what is not said stays as it was asked for.
+///
+/// At least one of `scheme`, `host`, `port`, `path` and `prefix` is there, not both of the last two.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308; the last two keep method and body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u64>,
+    /// The scheme.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+    /// The host, without port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The port; the usual one of the scheme if scheme or host are changed and none is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u64>,
+    /// The whole path; `{name}` is what stands there in a path that was compared with a template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What stands in place of the base path: `/shop/v2`, or `/` for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Whether the query goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_query: Option<bool>,
+}
+
 /// Optional parameters of [`replace_contract`](crate::Client::replace_contract).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReplaceContractParams {
@@ -4448,6 +4665,24 @@ pub struct ReplaceContractParams {
 pub struct RevokeKeyParams {
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
+}
+
+/// What is changed of a request before it is forwarded; at most one of `prefix`, `path` and `regex`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rewrite {
+    /// What stands in place of the base path: `/internal/v2`; the base path itself keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The whole path: `/v2/items/{id}`. `{name}` is what stands there in a path that was compared with a template
+    /// (`match.path`), else the parameter of the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Replaces the first place of the path below the base path where an expression fits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex: Option<Substitution>,
+    /// The `Host` that the upstream gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// What a member may do; each role may do all that the ones before it may.
@@ -4524,10 +4759,11 @@ pub struct RotateSpec {
 /// How a request finds a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Route {
-    /// The version that answers.
+    /// The version that answers; a route that redirects or answers itself belongs to its API by it.
     pub version_id: VersionId,
-    /// The service behind.
-    pub upstream_id: UpstreamId,
+    /// The service behind; absent if the route redirects or answers itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_id: Option<UpstreamId>,
     /// The environment's name; each gateway node serves one.
     pub environment: Name,
     /// The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent.
@@ -4541,6 +4777,15 @@ pub struct Route {
     /// Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
     /// the older first.
     pub priority: i64,
+    /// Send clients elsewhere instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
+    /// Answer instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<FixedAnswer>,
+    /// Change path and host before forwarding; without it the base path is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<Rewrite>,
     /// The largest request body forwarded, in bytes.
     pub body_bytes_max: u64,
     /// Off: the route is not in the snapshot.
@@ -4573,12 +4818,12 @@ pub type RouteId = String;
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoutePatch {
-    /// The version that answers.
+    /// The version that answers; a route that redirects or answers itself belongs to its API by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<VersionId>,
-    /// The service behind.
+    /// The service behind; absent if the route redirects or answers itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upstream_id: Option<UpstreamId>,
+    pub upstream_id: Option<Option<UpstreamId>>,
     /// The environment's name; each gateway node serves one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<Name>,
@@ -4596,6 +4841,15 @@ pub struct RoutePatch {
     /// the older first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Option<i64>>,
+    /// Send clients elsewhere instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Option<Redirect>>,
+    /// Answer instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Option<FixedAnswer>>,
+    /// Change path and host before forwarding; without it the base path is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<Option<Rewrite>>,
     /// The largest request body forwarded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<Option<u64>>,
@@ -4610,10 +4864,11 @@ pub struct RoutePatch {
 /// The editable part of a `Route`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RouteSpec {
-    /// The version that answers.
+    /// The version that answers; a route that redirects or answers itself belongs to its API by it.
     pub version_id: VersionId,
-    /// The service behind.
-    pub upstream_id: UpstreamId,
+    /// The service behind; absent if the route redirects or answers itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_id: Option<UpstreamId>,
     /// The environment's name; each gateway node serves one.
     pub environment: Name,
     /// The host to answer on, without port: a name, or `*.example.com` for all below it; any host if absent.
@@ -4629,6 +4884,15 @@ pub struct RouteSpec {
     /// the older first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
+    /// Send clients elsewhere instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect: Option<Redirect>,
+    /// Answer instead of forwarding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<FixedAnswer>,
+    /// Change path and host before forwarding; without it the base path is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewrite: Option<Rewrite>,
     /// The largest request body forwarded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<u64>,
@@ -4644,21 +4908,57 @@ impl RouteSpec {
     /// What is required, and nothing else.
     pub fn new(
         version_id: impl Into<String>,
-        upstream_id: impl Into<String>,
         environment: impl Into<String>,
         base_path: impl Into<String>,
     ) -> Self {
         Self {
             version_id: version_id.into(),
-            upstream_id: upstream_id.into(),
+            upstream_id: None,
             environment: environment.into(),
             host: None,
             base_path: base_path.into(),
             r#match: None,
             priority: None,
+            redirect: None,
+            answer: None,
+            rewrite: None,
             body_bytes_max: None,
             enabled: None,
             managed_by: None,
+        }
+    }
+}
+
+/// The scheme of a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Scheme {
+    /// `http`.
+    #[serde(rename = "http")]
+    Http,
+    /// `https`.
+    #[serde(rename = "https")]
+    Https,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Scheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Scheme {
+    fn from(text: &str) -> Self {
+        match text {
+            "http" => Self::Http,
+            "https" => Self::Https,
+            other => Self::Unrecognized(other.to_owned()),
         }
     }
 }
@@ -4918,6 +5218,15 @@ impl From<&str> for SubscriptionState {
     }
 }
 
+/// What is replaced by what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Substitution {
+    /// A regular expression; `^` and `$` tie it to the beginning and the end. A path that it does not fit stays.
+    pub pattern: String,
+    /// What takes the place; `$1` and `${name}` are groups of the expression, `$$` is `$`.
+    pub replacement: String,
+}
+
 /// One address of an upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Target {
@@ -5038,6 +5347,28 @@ pub struct Tokens {
     /// For the next access token; each one can be used once. Absent for client credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
+}
+
+/// A route that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TriedRoute {
+    /// The route; absent if it is another organization's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_id: Option<RouteId>,
+    /// Its host; any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Its base path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base_path: Option<String>,
+    /// Its priority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i64>,
+    /// Whether it takes the request.
+    pub fits: bool,
+    /// JSON Pointer in the route to the condition that does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<String>,
 }
 
 /// Optional parameters of [`update_api`](crate::Client::update_api).

@@ -15,7 +15,7 @@ use store::entity::{self, Condition};
 use super::{count, cut};
 use crate::audit::hex;
 use crate::resource::fault::{DESCRIPTION_MAX, Faults, TITLE_MAX};
-use crate::resource::{Resource as _, own};
+use crate::resource::{Resource as _, own, route};
 use crate::{Caller, Control, Error, contract};
 
 /// An import under way.
@@ -214,6 +214,7 @@ pub(super) async fn write_contract(
             }
         })
         .collect();
+    route::fit(tx, version.id, &operations).await?;
     tx.replace_operations(version.id, &operations).await?;
     let operations = count(operations.len());
     Ok(Written { contract, operations })

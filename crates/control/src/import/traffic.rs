@@ -83,8 +83,9 @@ impl Import<'_> {
     }
 
     async fn current_upstream(&mut self, api: &Api, version: &Version) -> Result<Option<Upstream>, Error> {
-        if let Some(route) = self.current_route(version).await? {
-            return Ok(entity::find_id::<Upstream>(&mut self.tx, route.spec.upstream_id).await?);
+        let route = self.current_route(version).await?;
+        if let Some(upstream) = route.and_then(|route| route.spec.upstream_id) {
+            return Ok(entity::find_id::<Upstream>(&mut self.tx, upstream).await?);
         }
         own::by_name::<Upstream>(&mut self.tx, self.caller, api.spec.name.as_str()).await
     }
@@ -129,13 +130,14 @@ impl Import<'_> {
         named.unwrap_or_else(|| ENVIRONMENT_DEFAULT.parse().expect("a name"))
     }
 
-    /// The oldest route that takes calls without conditions, else the oldest.
+    /// Of the routes that forward, the oldest without conditions, else the oldest.
     async fn current_route(&mut self, version: &Version) -> Result<Option<Route>, Error> {
         let of = [
             Condition::Is("version_id", Arg::text(version.id)),
             Condition::Is("environment", Arg::text(self.environment())),
         ];
         let mut routes = entity::all::<Route>(&mut self.tx, &of).await?;
+        routes.retain(|route| route.spec.upstream_id.is_some());
         routes.sort_by_key(|route| !route.spec.matches.is_empty());
         Ok(routes.into_iter().next())
     }
@@ -150,7 +152,7 @@ impl Import<'_> {
         if let Some(current) = self.current_route(version).await? {
             let base_path = asked.unwrap_or_else(|| current.spec.base_path.clone());
             let spec = RouteSpec {
-                upstream_id,
+                upstream_id: Some(upstream_id),
                 base_path,
                 ..current.spec.clone()
             };
@@ -164,12 +166,15 @@ impl Import<'_> {
         }
         let mut spec = RouteSpec {
             version_id: version.id,
-            upstream_id,
+            upstream_id: Some(upstream_id),
             environment: self.environment(),
             host: None,
             base_path: format!("/{}", api.spec.name),
             matches: Match::default(),
             priority: 0,
+            redirect: None,
+            answer: None,
+            rewrite: None,
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,
             managed_by: None,

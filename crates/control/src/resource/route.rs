@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use domain::Timestamp;
-use domain::catalog::{Api, Version};
+use domain::catalog::{Api, Operation, Version};
 use domain::code::Code;
 use domain::id::{ApiId, RouteId, VersionId, WorkspaceId};
 use domain::traffic::{Route, RouteSpec, Upstream};
-use routing::{Conditions, normal_base_path, normal_host};
+use routing::{Action, Conditions, Rewriting, normal_base_path, normal_host};
 use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 use uuid::Uuid;
@@ -66,8 +66,11 @@ impl Resource for Route {
         if before.is_some_and(|before| before.spec.upstream_id == self.spec.upstream_id) {
             return Ok(Vec::new());
         }
+        let Some(upstream) = self.spec.upstream_id else {
+            return Ok(Vec::new());
+        };
         let own = [
-            Condition::Is("id", Arg::text(self.spec.upstream_id)),
+            Condition::Is("id", Arg::text(upstream)),
             Condition::Is("organization_id", Arg::text(self.organization_id)),
         ];
         let upstream = entity::find::<Upstream>(read, &own).await?;
@@ -82,8 +85,10 @@ impl Resource for Route {
         let spec = &mut self.spec;
         let version = own::by_id::<Version>(tx, caller, spec.version_id).await?;
         let version = faults.reference("/version_id", "version", version);
-        let upstream = own::by_id::<Upstream>(tx, caller, spec.upstream_id).await?;
-        faults.reference("/upstream_id", "upstream", upstream);
+        if let Some(upstream) = spec.upstream_id {
+            let upstream = own::by_id::<Upstream>(tx, caller, upstream).await?;
+            faults.reference("/upstream_id", "upstream", upstream);
+        }
         let environment = own::has_environment(tx, caller, &spec.environment).await?;
         faults.reference("/environment", "environment", environment.then_some(()));
         if let Some(host) = &mut spec.host {
@@ -110,8 +115,13 @@ impl Resource for Route {
         if let Err(found) = Conditions::compile(&spec.matches, &spec.base_path) {
             add(&mut faults, found);
         }
+        let action = Action::compile(&*spec).map_err(|found| add(&mut faults, found));
         if let Some(version) = &version {
-            methods(tx, version.id, spec, &mut faults).await?;
+            let operations = store::contract::operations(tx, version.id).await?;
+            if let Ok(Action::Forward(rewriting)) = &action {
+                methods(&operations, spec, &mut faults);
+                variables(&operations, spec, rewriting.as_deref(), &mut faults);
+            }
             self.api_id = version.api_id;
         }
         faults.finish()?;
@@ -126,31 +136,20 @@ fn add(faults: &mut Faults, found: Vec<routing::Fault>) {
 }
 
 /// Wants methods of a condition to be in the contract; a version without one may get them yet.
-async fn methods(
-    tx: &mut Tx,
-    version: VersionId,
-    spec: &RouteSpec,
-    faults: &mut Faults,
-) -> Result<(), Error> {
-    let wanted = &spec.matches.methods;
-    // Preflights are answered without being in the contract, HEAD by what answers GET.
-    let unknown = |known: &BTreeSet<String>, method: &str| {
-        method != "OPTIONS" && !known.contains(if method == "HEAD" { "GET" } else { method })
-    };
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let operations = store::contract::operations(tx, version).await?;
-    let mut known: BTreeSet<String> = operations.into_iter().map(|operation| operation.method).collect();
+fn methods(operations: &[Operation], spec: &RouteSpec, faults: &mut Faults) {
+    let known: BTreeSet<&str> = operations.iter().map(|operation| &*operation.method).collect();
     if known.is_empty() {
-        return Ok(());
+        return;
     }
-    if known.contains("HEAD") {
-        known.insert("GET".to_owned());
-    }
-    for (index, method) in wanted.iter().enumerate() {
-        if unknown(&known, method) {
-            let known: Vec<_> = known.iter().map(String::as_str).collect();
+    for (index, method) in spec.matches.methods.iter().enumerate() {
+        // Preflights are answered without being in the contract, HEAD by what answers GET.
+        let is_known = match &**method {
+            "OPTIONS" => true,
+            "HEAD" => known.contains("HEAD") || known.contains("GET"),
+            other => known.contains(other),
+        };
+        if !is_known {
+            let known: Vec<_> = known.iter().copied().collect();
             faults.add(
                 &format!("/match/methods/{index}"),
                 "method_unknown",
@@ -160,6 +159,39 @@ async fn methods(
                 ),
                 "Leave it out, or import a contract that has it.",
             );
+        }
+    }
+}
+
+/// Wants the operations of a route to have the variables of the path that is forwarded.
+fn variables(operations: &[Operation], spec: &RouteSpec, rewriting: Option<&Rewriting>, faults: &mut Faults) {
+    let Some(rewriting) = rewriting else { return };
+    let mut taken = operations
+        .iter()
+        .filter(|operation| spec.matches.takes_method(&operation.method));
+    let missing = taken.find_map(|operation| Some((operation, rewriting.missing(&operation.path)?)));
+    if let Some((operation, variable)) = missing {
+        let Operation { method, path, .. } = operation;
+        faults.add(
+            "/rewrite/path",
+            "variable_unknown",
+            format!("`{{{variable}}}` is no parameter of the operation `{method} {path}`."),
+            "Give the route a `match.path` of kind `template` that has it, or conditions that leave the operation out.",
+        );
+    }
+}
+
+/// Checks that the routes of a version still fit its operations, before a contract is taken.
+pub(crate) async fn fit(tx: &mut Tx, version: VersionId, operations: &[Operation]) -> Result<(), Error> {
+    let of = [Condition::Is("version_id", Arg::text(version))];
+    for route in entity::all::<Route>(tx, &of).await? {
+        let mut faults = Faults::default();
+        if let Ok(Action::Forward(rewriting)) = Action::compile(&route.spec) {
+            variables(operations, &route.spec, rewriting.as_deref(), &mut faults);
+        }
+        if let Err(Error::Refused { detail, .. }) = faults.finish() {
+            let detail = format!("The route {} rewrites paths: {detail}", route.id);
+            return Err(Error::refused(Code::Conflict, detail));
         }
     }
     Ok(())

@@ -208,7 +208,7 @@ on_both! {
             "in_use: It is used by product `shop`."
         );
         assert_eq!(
-            detail(control.delete::<Upstream>(acme, route.spec.upstream_id, None).await),
+            detail(control.delete::<Upstream>(acme, route.spec.upstream_id.unwrap(), None).await),
             format!("in_use: It is used by route {} (/shop).", route.id)
         );
         assert_eq!(detail(control.delete::<Plan>(acme, plan, None).await), "in_use: It is used by product `shop`.");
@@ -363,7 +363,7 @@ on_both! {
         let title = json!({ "title": "mine" });
         hidden::<Api>(&world, shop.api, title.clone()).await;
         hidden::<Version>(&world, shop.version, json!({ "stage": "retired" })).await;
-        hidden::<Upstream>(&world, route.spec.upstream_id, json!({ "preserve_host": true })).await;
+        hidden::<Upstream>(&world, route.spec.upstream_id.unwrap(), json!({ "preserve_host": true })).await;
         hidden::<Route>(&world, route.id, json!({ "enabled": false })).await;
         hidden::<Policy>(&world, policy.id, json!({ "enabled": false })).await;
         hidden::<Plan>(&world, plan, title.clone()).await;
@@ -383,8 +383,8 @@ on_both! {
         let route_to = |version: String, upstream: String| json!({
             "version_id": version, "upstream_id": upstream, "environment": "sandbox", "base_path": "/x",
         });
-        let theirs = route_to(shop.version.to_string(), route.spec.upstream_id.to_string());
-        let half = route_to(own_version.id.to_string(), route.spec.upstream_id.to_string());
+        let theirs = route_to(shop.version.to_string(), route.spec.upstream_id.unwrap().to_string());
+        let half = route_to(own_version.id.to_string(), route.spec.upstream_id.unwrap().to_string());
         let policy_on = |api: String, operation: Value| json!({
             "api_id": api, "operation_id": operation, "kind": "key_auth", "config": {},
         });

@@ -46,7 +46,7 @@ on_both! {
         assert_eq!(places, [("GET", "/pets"), ("GET", "/pets/{pet_id}")]);
         assert_eq!(route.policies.len(), 1);
         assert_eq!((route.policies[0].kind.as_str(), route.policies[0].id), ("key_auth", None));
-        assert_eq!(snapshot.upstreams[0].id, route.upstream);
+        assert_eq!(Some(snapshot.upstreams[0].id), route.upstream);
         assert_eq!(snapshot.upstreams[0].spec.targets[0].url, "http://127.0.0.1:9/base");
         assert_eq!(snapshot.control_url, "http://127.0.0.1:8081");
         assert_eq!((snapshot.keys.len(), snapshot.applications.len(), snapshot.plans.len()), (1, 1, 1));

@@ -34,7 +34,10 @@ fn route(number: u128, host: Option<&str>, base_path: &str) -> Route {
         base_path: base_path.to_owned(),
         matches: Match::default(),
         priority: 0,
-        upstream: UpstreamId::new(id(4)),
+        upstream: Some(UpstreamId::new(id(4))),
+        redirect: None,
+        answer: None,
+        rewrite: None,
         body_bytes_max: 100,
         operations: vec![
             operation(1, "GET", "/pets/{id}"),
@@ -70,6 +73,7 @@ fn find(compiled: &Compiled, host: &str, method: &Method, path: &str) -> String 
     let request = Request {
         method,
         host,
+        authority: b"",
         path,
         query: "",
         headers: &headers,
@@ -89,6 +93,7 @@ fn find(compiled: &Compiled, host: &str, method: &Method, path: &str) -> String 
         }
         Matched::OtherMethods { route, allow, .. } => format!("{} {allow}", number(route)),
         Matched::NoOperation { route } => format!("{} none", number(route)),
+        Matched::Answered { route, .. } => format!("{} answers", number(route)),
         Matched::NoRoute => "none".to_owned(),
     }
 }

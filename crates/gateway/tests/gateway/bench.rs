@@ -187,7 +187,7 @@ pub(crate) fn snapshot(urls: &[String]) -> (Snapshot, String) {
     let snapshot = Snapshot {
         revision: 1,
         upstreams: vec![UpstreamEntry {
-            id: route.upstream,
+            id: route.upstream.expect("it is forwarded"),
             spec: UpstreamSpec {
                 idle_connections_max: 8,
                 ..UpstreamSpec::new("shop".parse().unwrap(), urls.iter().map(Target::new).collect())
@@ -252,7 +252,10 @@ fn route() -> Route {
         base_path: "/shop".to_owned(),
         matches: Match::default(),
         priority: 0,
-        upstream: UpstreamId::new(id(5)),
+        upstream: Some(UpstreamId::new(id(5))),
+        redirect: None,
+        answer: None,
+        rewrite: None,
         body_bytes_max: 1 << 20,
         operations: operations.collect(),
         policies: vec![policy("key_auth", json!({}))],

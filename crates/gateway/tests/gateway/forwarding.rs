@@ -416,8 +416,9 @@ fn the_node_tells_how_it_is() {
         "{}",
         text.text()
     );
-    bench
-        .send(|snapshot| snapshot.routes[0].upstream = domain::id::UpstreamId::new(uuid::Uuid::from_u128(1)));
+    bench.send(|snapshot| {
+        snapshot.routes[0].upstream = Some(domain::id::UpstreamId::new(uuid::Uuid::from_u128(1)));
+    });
     crate::bench::eventually(|| bench.get("/health/ready").status == 503);
     assert!(
         bench

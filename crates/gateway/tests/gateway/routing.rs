@@ -4,7 +4,7 @@ use domain::id::{OperationId, RouteId, UpstreamId};
 use domain::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Upstream, id, reply};
+use crate::bench::{Bench, Upstream, eventually, id, reply};
 
 /// An upstream that answers with a name.
 fn named(name: &'static str) -> Upstream {
@@ -184,4 +184,168 @@ fn a_preflight_goes_where_its_call_would() {
     );
     assert_eq!(preflight("DELETE").problem(), "405 method_not_allowed");
     assert_eq!(preflight("PUT").problem(), "404 route_not_found");
+}
+
+#[test]
+fn a_rewrite_changes_path_and_host() {
+    let upstream = named("usual");
+    let bench = Bench::new(&upstream.urls());
+    let table = [
+        (
+            json!({ "prefix": "/v2" }),
+            "/shop/pets?a=1",
+            "GET /base/v2/pets?a=1 HTTP/1.1",
+        ),
+        (
+            json!({ "prefix": "/shop" }),
+            "/shop/pets",
+            "GET /base/shop/pets HTTP/1.1",
+        ),
+        (json!({ "prefix": "/" }), "/shop/pets", "GET /base/pets HTTP/1.1"),
+        (
+            json!({ "regex": { "pattern": "^/pets/([0-9]+)$", "replacement": "/items/$1/x" } }),
+            "/shop/pets/7?b",
+            "GET /base/items/7/x?b HTTP/1.1",
+        ),
+        (
+            json!({ "regex": { "pattern": "^/none", "replacement": "/x" } }),
+            "/shop/pets/7",
+            "GET /base/pets/7 HTTP/1.1",
+        ),
+    ];
+    for (rewrite, target, expected) in table {
+        bench
+            .change(|snapshot| snapshot.routes[0].rewrite = serde_json::from_value(rewrite.clone()).unwrap());
+        assert_eq!(bench.get(target).status, 200, "{rewrite}");
+        assert_eq!(upstream.last().line, expected, "{rewrite}");
+    }
+    bench.change(|snapshot| {
+        let route = &mut snapshot.routes[0];
+        route
+            .operations
+            .retain(|operation| operation.path.contains("{id}"));
+        route.rewrite =
+            serde_json::from_value(json!({ "path": "/v2/{id}/pet", "host": "inner.test:81" })).unwrap();
+    });
+    assert_eq!(bench.get("/shop/pets/a%20b?c").status, 200);
+    let received = upstream.last();
+    assert_eq!(received.line, "GET /base/v2/a%20b/pet?c HTTP/1.1");
+    assert_eq!(received.fields.get("host"), Some("inner.test:81"));
+    assert_eq!(received.fields.get("x-forwarded-host"), Some("gateway.test"));
+}
+
+#[test]
+fn a_rewrite_makes_no_dot_segments() {
+    let upstream = named("usual");
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        let rewrite = json!({ "regex": { "pattern": "x", "replacement": "" } });
+        snapshot.routes[0].rewrite = serde_json::from_value(rewrite).unwrap();
+    });
+    assert_eq!(bench.get("/shop/pets/.x.").problem(), "400 message_malformed");
+    assert!(upstream.received().is_empty());
+}
+
+#[test]
+fn a_route_may_redirect_or_answer_itself() {
+    let upstream = named("usual");
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        let forwarded = json!({ "upstream": null, "policies": [{ "kind": "headers", "config": {
+            "response": { "set": { "X-Policy": "1" } } } }] });
+        let mut add_at = |number, base_path: &str, action: &Value| {
+            let mut change = forwarded.clone();
+            change["base_path"] = json!(base_path);
+            for (name, value) in action.as_object().unwrap() {
+                change[name] = value.clone();
+            }
+            add(snapshot, number, &upstream, &change);
+        };
+        add_at(
+            1,
+            "/old",
+            &json!({ "redirect": { "status": 308, "prefix": "/shop" } }),
+        );
+        add_at(
+            2,
+            "/secure",
+            &json!({ "redirect": { "scheme": "https", "host": "www.shop.test", "keep_query": false } }),
+        );
+        add_at(
+            3,
+            "/down",
+            &json!({ "answer": { "status": 503, "headers": { "Retry-After": "60" },
+            "content_type": "application/json", "body": "{\"down\":true}" } }),
+        );
+        add_at(4, "/nothing", &json!({ "answer": { "status": 204 } }));
+    });
+    // Without a key, and for paths and methods that the contract does not have.
+    let open = |method: &str, target: &str| {
+        let mut client = bench.connect();
+        let text =
+            format!("{method} {target} HTTP/1.1\r\nHost: gateway.test:81\r\nConnection: close\r\n\r\n");
+        client.send(text.as_bytes());
+        client.answer_to(method)
+    };
+    let moved = open("GET", "/old/any/thing?x=1");
+    assert_eq!(
+        (moved.status, moved.field("location")),
+        (308, Some("/shop/any/thing?x=1"))
+    );
+    assert!(moved.field("x-request-id").is_some());
+    assert_eq!(moved.field("x-policy"), None);
+    let record = bench.record();
+    assert_eq!(
+        (record.status, record.refusal, record.counted),
+        (308, None, false)
+    );
+    assert!(record.callee.is_some_and(|callee| callee.operation.is_none()));
+    let moved = open("DELETE", "/secure/x?y");
+    assert_eq!(
+        (moved.status, moved.field("location")),
+        (302, Some("https://www.shop.test/secure/x"))
+    );
+    let down = open("GET", "/down");
+    assert_eq!((down.status, down.text()), (503, "{\"down\":true}"));
+    assert_eq!(down.field("content-type"), Some("application/json"));
+    assert_eq!(down.field("retry-after"), Some("60"));
+    let head = open("HEAD", "/down");
+    assert_eq!(
+        (head.status, head.field("content-length"), head.body.len()),
+        (503, Some("13"), 0)
+    );
+    assert_eq!(open("GET", "/nothing").status, 204);
+    assert!(upstream.received().is_empty());
+}
+
+#[test]
+fn a_snapshot_whose_route_cannot_do_what_it_says_is_refused() {
+    let upstream = named("usual");
+    let table = [
+        (json!({ "upstream": null }), "/upstream_id"),
+        (json!({ "redirect": { "path": "/x" } }), "/redirect"),
+        (json!({ "rewrite": { "path": "/{nothing}" } }), "nothing"),
+        (
+            json!({ "match": { "path": { "kind": "regex", "value": "(" } } }),
+            "/match/path/value",
+        ),
+    ];
+    let bench = Bench::new(&upstream.urls());
+    for (change, expected) in table {
+        bench.send(|snapshot| {
+            snapshot.routes.truncate(1);
+            snapshot.upstreams.truncate(1);
+            add(snapshot, 1, &upstream, &json!({ "base_path": "/other" }));
+            let mut route = serde_json::to_value(snapshot.routes.pop().unwrap()).unwrap();
+            for (name, value) in change.as_object().unwrap() {
+                route[name] = value.clone();
+            }
+            snapshot.routes.push(serde_json::from_value(route).unwrap());
+        });
+        let wanted = bench.snapshots.borrow().revision;
+        let rejected = || bench.gateway.as_ref().unwrap().status().rejected;
+        eventually(|| rejected().is_some_and(|rejected| rejected.revision == wanted));
+        let reason = rejected().unwrap().reason;
+        assert!(reason.contains(expected), "{change}: {reason}");
+        // The one before goes on.
+        assert_eq!(bench.get("/shop/pets").text(), "usual");
+    }
 }

@@ -23,6 +23,7 @@ fn check(conditions: &Value, method: &str, target: &str, fields: &[(&str, &str)]
     let request = Request {
         method: &Method::from_bytes(method.as_bytes()).unwrap(),
         host: "",
+        authority: b"",
         path,
         query,
         headers: &headers,

@@ -24,7 +24,10 @@ fn route(number: u128, host: Option<&str>, base_path: &str, matches: &Value, pri
         base_path: base_path.to_owned(),
         matches: serde_json::from_value(matches.clone()).unwrap(),
         priority,
-        upstream: UpstreamId::new(id(4)),
+        upstream: Some(UpstreamId::new(id(4))),
+        redirect: None,
+        answer: None,
+        rewrite: None,
         body_bytes_max: 100,
         operations: Vec::new(),
         policies: Vec::new(),
@@ -47,6 +50,7 @@ fn tried(table: &Table, routes: &[Route], host: &str, path: &str, fields: &[&str
     let request = Request {
         method: &Method::GET,
         host,
+        authority: b"",
         path,
         query: "",
         headers: &headers,
@@ -239,7 +243,7 @@ proptest! {
             for name in &fields {
                 headers.insert(*name, HeaderValue::from_static("1"));
             }
-            let request = Request { method: &Method::GET, host, path: &path, query: "", headers: &headers };
+            let request = Request { method: &Method::GET, host, authority: b"", path: &path, query: "", headers: &headers };
             let found = table.find(&request).map(|found| found.route);
             prop_assert_eq!(found, by_looking(&routes, host, &path, &fields), "{} {} {:?}", host, path, fields);
         }

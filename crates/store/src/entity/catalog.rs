@@ -26,7 +26,7 @@ entity!(Upstream, UpstreamId, "upstreams", "upstream", name: true, |it| [
 entity!(Route, RouteId, "routes", "route", name: false, |it| [
     "api_id" = Arg::text(it.api_id),
     "version_id" = Arg::text(it.spec.version_id),
-    "upstream_id" = Arg::text(it.spec.upstream_id),
+    "upstream_id" = Arg::text_or_null(it.spec.upstream_id),
     "environment" = Arg::text(&it.spec.environment),
     "host" = Arg::text(it.spec.host.as_deref().unwrap_or_default()),
     "base_path" = Arg::text(&it.spec.base_path),

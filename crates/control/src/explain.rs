@@ -1,0 +1,209 @@
+//! Says where a request would go, and why.
+
+use std::sync::Arc;
+
+use domain::catalog::Stage;
+use domain::code::Code;
+use domain::explain::{ExplainSpec, ExplainedOperation, ExplainedPolicy, Explanation, Outcome, TriedRoute};
+use domain::id::{OperationId, OrganizationId};
+use domain::snapshot::{self, Route};
+use domain::traffic::Upstream;
+use routing::explain::{End, Explained};
+use store::entity;
+
+use crate::key::ENVIRONMENT_DEFAULT;
+use crate::resource::fault::Faults;
+use crate::resource::own;
+use crate::{Caller, Control, Error};
+
+impl Control {
+    /// Says which route a request would take, with the code by which gateways find it.
+    ///
+    /// Of routes of other organizations it tells that there is one, no more.
+    ///
+    /// # Errors
+    /// `request_invalid` for what is no request, or one that gateways refuse before they look for a route;
+    /// `conflict` if the routes cannot be served as they are.
+    pub async fn explain_route(&self, caller: &Caller, spec: &ExplainSpec) -> Result<Explanation, Error> {
+        let organization = caller.organization()?;
+        self.access().check(caller, "explain_route", organization, None)?;
+        let default = || ENVIRONMENT_DEFAULT.parse().expect("a name");
+        let environment = spec.environment.clone().unwrap_or_else(default);
+        let mut faults = Faults::default();
+        let mut tx = self.store().begin_read().await?;
+        let is_known = own::has_environment(&mut tx, caller, &environment).await?;
+        faults.reference("/environment", "environment", is_known.then_some(()));
+        faults.finish()?;
+        drop(tx);
+        let routes = self.build_routes(&environment).await?;
+        let explained = routing::explain::explain(&routes, spec).map_err(refusal)?;
+        let mut explanation = Explanation {
+            environment,
+            outcome: Outcome::RouteNotFound,
+            detail: String::new(),
+            tried: tried(&routes, &explained, organization),
+            route_id: None,
+            api_id: None,
+            operation: None,
+            status: None,
+            location: None,
+            upstream_id: None,
+            upstream_url: None,
+            upstream_host: None,
+            policies: Vec::new(),
+        };
+        let taken = explained.tried.last().filter(|(_, miss)| miss.is_none());
+        match taken.map(|(index, _)| &routes[*index]) {
+            None => {
+                explanation.status = Some(Code::RouteNotFound.status());
+                explanation.detail =
+                    "No route takes it; the gateway answers 404 `route_not_found`, or a page of \
+                    its own at `/health/…` and `/metrics`."
+                        .to_owned();
+            }
+            Some(route) if route.organization != organization => {
+                explanation.outcome = Outcome::OtherOrganization;
+                explanation.detail = "A route of another organization answers there.".to_owned();
+            }
+            Some(route) => {
+                explanation.route_id = Some(route.id);
+                explanation.api_id = Some(route.api);
+                self.end(route, explained, &mut explanation).await?;
+            }
+        }
+        Ok(explanation)
+    }
+
+    async fn end(&self, route: &Route, explained: Explained, to: &mut Explanation) -> Result<(), Error> {
+        let api = &route.api_name;
+        match explained.end {
+            End::Redirect { status, location } => {
+                to.outcome = Outcome::Redirected;
+                to.detail =
+                    format!("The route sends the client to `{location}` with {status}; no policy runs.");
+                (to.status, to.location) = (Some(status), Some(location));
+            }
+            End::Answer(status) => {
+                to.outcome = Outcome::Answered;
+                to.status = Some(status);
+                to.detail = format!("The route answers {status}; no policy runs.");
+            }
+            End::NoOperation => {
+                to.outcome = Outcome::OperationNotFound;
+                to.status = Some(Code::OperationNotFound.status());
+                to.detail = format!("The route takes it, but `{api}` has no operation with this path.");
+            }
+            End::OtherMethods(allow) => {
+                to.outcome = Outcome::MethodNotAllowed;
+                to.status = Some(Code::MethodNotAllowed.status());
+                to.detail = format!("The path has {allow}. A CORS preflight is answered by a policy `cors`.");
+            }
+            End::Forward { .. } if route.stage == Stage::Retired => {
+                to.outcome = Outcome::Retired;
+                to.status = Some(Code::ApiRetired.status());
+                to.detail = format!("This version of `{api}` is not served any more.");
+            }
+            End::Forward {
+                operation,
+                path,
+                host,
+            } => {
+                let (_, query) = explained.target;
+                to.outcome = Outcome::Forwarded;
+                to.operation = route
+                    .operations
+                    .iter()
+                    .find(|known| known.id == operation)
+                    .map(shown);
+                to.policies = policies(route, operation)?;
+                to.upstream_host = host;
+                to.upstream_id = route.upstream;
+                let upstream = match route.upstream {
+                    Some(id) => entity::find_id::<Upstream>(&mut self.store(), id).await?,
+                    None => None,
+                };
+                let target = upstream
+                    .as_ref()
+                    .and_then(|upstream| upstream.spec.targets.first());
+                to.upstream_url = target.map(|target| {
+                    let question = if query.is_empty() { "" } else { "?" };
+                    format!("{}{path}{question}{query}", target.url.trim_end_matches('/'))
+                });
+                to.detail = match &to.upstream_url {
+                    Some(url) => format!("It is forwarded to `{url}`, if the policies let it pass."),
+                    None => "It is forwarded, if the policies let it pass.".to_owned(),
+                };
+            }
+            End::NoRoute => unreachable!("a route took it"),
+        }
+        Ok(())
+    }
+}
+
+fn refusal(error: routing::explain::Error) -> Error {
+    match error {
+        routing::explain::Error::Request(found) => {
+            let mut faults = Faults::default();
+            for fault in found {
+                faults.add(&fault.pointer, fault.code, fault.detail, fault.suggestion);
+            }
+            match faults.finish() {
+                Err(error) => error,
+                Ok(()) => Error::refused(Code::RequestInvalid, "This is not a request."),
+            }
+        }
+        // Whose route it is may not be told.
+        routing::explain::Error::Routes(detail) => {
+            tracing::error!(detail, "the routes cannot be served");
+            let detail =
+                "The routes of this environment cannot be served as they are; gateways keep what they have.";
+            Error::refused(Code::Conflict, detail)
+        }
+    }
+}
+
+fn tried(routes: &[Route], explained: &Explained, organization: OrganizationId) -> Vec<TriedRoute> {
+    let shown = |(index, miss): &(usize, Option<routing::Miss>)| {
+        let route = &routes[*index];
+        let own = (route.organization == organization).then_some(route);
+        TriedRoute {
+            route_id: own.map(|route| route.id),
+            host: own.and_then(|route| route.host.clone()),
+            base_path: own.map(|route| match &*route.base_path {
+                "" => "/".to_owned(),
+                base_path => base_path.to_owned(),
+            }),
+            priority: own.map(|route| route.priority),
+            fits: miss.is_none(),
+            missed: miss.filter(|_| own.is_some()).map(|miss| miss.to_string()),
+        }
+    };
+    explained.tried.iter().map(shown).collect()
+}
+
+fn shown(operation: &snapshot::Operation) -> ExplainedOperation {
+    ExplainedOperation {
+        id: operation.id,
+        method: operation.method.clone(),
+        path: operation.path.clone(),
+    }
+}
+
+/// The policies that run, by the code that puts them in order in gateways.
+fn policies(route: &Route, operation: OperationId) -> Result<Vec<ExplainedPolicy>, Error> {
+    let mut compiled: Vec<(&snapshot::Policy, Arc<dyn policy::Policy>)> = Vec::new();
+    for policy in &route.policies {
+        let kind = policy::kind(&policy.kind).map(|kind| kind.compile(&policy.config, None));
+        let Some(Ok(made)) = kind else {
+            let detail = format!("The policy `{}` of the route cannot be run.", policy.kind);
+            return Err(Error::refused(Code::PolicyInvalid, detail));
+        };
+        compiled.push((policy, made));
+    }
+    let ordered = policy::chain(&compiled, Some(operation));
+    let shown = ordered.iter().map(|(policy, _)| ExplainedPolicy {
+        id: policy.id,
+        kind: policy.kind.clone(),
+    });
+    Ok(shown.collect())
+}

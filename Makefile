@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help up build web test check gen fmt bench bench-instructions clean tools test-tools
+.PHONY: help up build web test check gen fmt bench bench-instructions suites clean tools test-tools
 
 help:
 	@echo 'make up                          build, start with the sample, print where everything is'
@@ -20,6 +20,7 @@ help:
 	@echo 'make fmt                         format the Rust code'
 	@echo 'make bench                       measure the gateway against its peers'
 	@echo 'make bench-instructions          count the instructions of a call, compare with what is written down'
+	@echo 'make suites                      run the suites of HTTP/2 and gRPC, and the corpus of ambiguous messages'
 	@echo 'make clean                       remove everything that was built'
 
 up: build
@@ -72,6 +73,9 @@ bench: tools
 
 bench-instructions: tools
 	benches/gateway/instructions
+
+suites: tools
+	tests/suites/run
 
 clean:
 	$(CARGO) clean

@@ -1,8 +1,11 @@
 //! Doors for the fuzz targets of `fuzz/`; there only when they are built.
 
+use bytes::Bytes;
+use hyper::body::Frame;
+
 use crate::framing::HeadLimits;
+use crate::grpc_web::{Decoder, Encoder, Form};
 use crate::h1::foreign;
-use crate::h1::request::Reader;
 use crate::place;
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -10,24 +13,37 @@ const LIMITS: HeadLimits = HeadLimits {
     fields_max: 100,
 };
 
-/// Reads the heads that a client sends, whole and in pieces of the size that the first byte says.
+/// Reads the requests that a client sends, whole and in pieces of the size that the first byte says.
 ///
 /// Panics if that makes a difference.
 pub fn request(bytes: &[u8]) {
     let Some((size, bytes)) = bytes.split_first() else {
         return;
     };
-    let whole = Reader::new(LIMITS).read(bytes);
-    let mut reader = Reader::new(LIMITS);
-    let size = usize::from(*size).max(1);
-    let mut cut = reader.read(b"");
-    for end in (size..bytes.len() + size).step_by(size) {
-        cut = reader.read(&bytes[..end.min(bytes.len())]);
-        if !matches!(cut, Ok(None)) {
-            break;
-        }
+    let pieces = bytes.chunks(usize::from(*size).max(1));
+    assert_eq!(
+        foreign::requests(LIMITS, pieces),
+        foreign::requests(LIMITS, [bytes].into_iter()),
+        "where bytes are cut decides what they mean"
+    );
+}
+
+/// Reads and writes gRPC-Web as text, in pieces of the size that the first byte says.
+///
+/// Panics if what was written is not what is read.
+pub fn grpc_web(bytes: &[u8]) {
+    let Some((size, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let _ = Decoder::new(Form::Text).decode(Bytes::copy_from_slice(bytes));
+    let (mut encoder, mut decoder) = (Encoder::new(Form::Text), Decoder::new(Form::Text));
+    let mut read = Vec::new();
+    for piece in bytes.chunks(usize::from(*size).max(1)) {
+        let text = encoder.encode(Frame::data(Bytes::copy_from_slice(piece)));
+        let text = text.into_data().unwrap_or_else(|_| unreachable!("data stays data"));
+        read.extend_from_slice(&decoder.decode(text).expect("what was written"));
     }
-    assert_eq!(cut, whole, "where bytes are cut decides whether they pass");
+    assert!(bytes.starts_with(&read), "the beginning of what was written");
 }
 
 /// Reads what an upstream sends: a head and chunks, whole and in pieces.

@@ -1,11 +1,12 @@
-//! Reads what an upstream might send without a connection, for tests and fuzzers.
+//! Reads what the other side might send without a connection, for tests and fuzzers.
 
 use bytes::BytesMut;
 use http::{HeaderMap, Method};
 
 use super::answer::{self, Invalid};
-use super::coming::{Sender, chunk};
-use crate::framing::{CHUNK, Chunks};
+use super::coming::{Coming, Sender, chunk};
+use super::request::Reader;
+use crate::framing::{CHUNK, Chunks, HeadLimits, Violation};
 
 /// Reads a chunked body that comes in the given pieces: its data, its trailers, whether it ended.
 pub(crate) fn dechunk(pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<HeaderMap>, bool), Invalid> {
@@ -33,4 +34,56 @@ pub(crate) fn head(bytes: &[u8]) -> Option<Result<(), Invalid>> {
     let mut input = BytesMut::from(bytes);
     let length = answer::head_end(&input, 0)?;
     Some(answer::take(&mut input, length, &Method::GET, &mut HeaderMap::new()).map(drop))
+}
+
+/// What was read of a connection: its requests, and why no more.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Read {
+    pub(crate) heads: Vec<(String, HeaderMap)>,
+    pub(crate) bodies: Vec<Vec<u8>>,
+    pub(crate) violation: Option<Violation>,
+}
+
+/// Reads requests that come in the given pieces, as the connection does.
+pub(crate) fn requests<'a>(limits: HeadLimits, pieces: impl Iterator<Item = &'a [u8]>) -> Read {
+    let (mut reader, mut coming) = (Reader::new(limits), Coming::Done);
+    let (mut input, mut found) = (BytesMut::new(), Read::default());
+    for piece in pieces {
+        input.extend_from_slice(piece);
+        if let Err(violation) = read_on(&mut reader, &mut coming, &mut input, &mut found) {
+            found.violation = Some(violation);
+            break;
+        }
+    }
+    found
+}
+
+fn read_on(
+    reader: &mut Reader,
+    coming: &mut Coming,
+    input: &mut BytesMut,
+    found: &mut Read,
+) -> Result<(), Violation> {
+    loop {
+        if coming.is_done() {
+            if reader.read(input)?.is_none() {
+                return Ok(());
+            }
+            let mut headers = HeaderMap::new();
+            let head = reader.take(input, &mut headers)?;
+            found
+                .heads
+                .push((format!("{} {}", head.method, head.uri), headers));
+            found.bodies.push(Vec::new());
+            *coming = head.body;
+        }
+        match coming.take(input)? {
+            Some(frame) => {
+                let body = found.bodies.last_mut().expect("a body has a head");
+                body.extend_from_slice(&frame.into_data().unwrap_or_default());
+            }
+            None if coming.is_done() => {}
+            None => return Ok(()),
+        }
+    }
 }

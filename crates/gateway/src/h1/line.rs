@@ -102,6 +102,8 @@ impl Line {
         self.download = Download::Head { searched: 0 };
         self.method.clone_from(head.method);
         self.is_websocket = head.is_websocket;
+        // Whether the other side takes what follows a refusal for HTTP, nobody can be sure.
+        self.is_persistent &= !head.is_websocket;
         self.interim = 0;
         self.is_answer_begun = false;
     }

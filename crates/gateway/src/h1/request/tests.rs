@@ -2,7 +2,8 @@ use bytes::BytesMut;
 use http::HeaderMap;
 use proptest::prelude::{any, prop_assert_eq, proptest};
 
-use super::super::coming::{Coming, check_chunks};
+use super::super::coming::check_chunks;
+use super::super::foreign::requests;
 use super::Reader;
 use crate::framing::{HeadLimits, Violation};
 
@@ -11,61 +12,9 @@ const LIMITS: HeadLimits = HeadLimits {
     fields_max: 10,
 };
 
-/// What was read of a connection: its requests, and why no more.
-#[derive(Debug, Default, PartialEq)]
-struct Read {
-    heads: Vec<(String, HeaderMap)>,
-    bodies: Vec<Vec<u8>>,
-    violation: Option<Violation>,
-}
-
-/// Reads requests that come in the given pieces, as the connection does.
-fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Read {
-    let (mut reader, mut coming) = (Reader::new(LIMITS), Coming::Done);
-    let (mut input, mut found) = (BytesMut::new(), Read::default());
-    for piece in pieces {
-        input.extend_from_slice(piece);
-        if let Err(violation) = read_on(&mut reader, &mut coming, &mut input, &mut found) {
-            found.violation = Some(violation);
-            break;
-        }
-    }
-    found
-}
-
-fn read_on(
-    reader: &mut Reader,
-    coming: &mut Coming,
-    input: &mut BytesMut,
-    found: &mut Read,
-) -> Result<(), Violation> {
-    loop {
-        if coming.is_done() {
-            if reader.read(input)?.is_none() {
-                return Ok(());
-            }
-            let mut headers = HeaderMap::new();
-            let head = reader.take(input, &mut headers)?;
-            found
-                .heads
-                .push((format!("{} {}", head.method, head.uri), headers));
-            found.bodies.push(Vec::new());
-            *coming = head.body;
-        }
-        match coming.take(input)? {
-            Some(frame) => {
-                let body = found.bodies.last_mut().expect("a body has a head");
-                body.extend_from_slice(&frame.into_data().unwrap_or_default());
-            }
-            None if coming.is_done() => {}
-            None => return Ok(()),
-        }
-    }
-}
-
 /// Reads everything at once; the violation, or the number of requests.
 fn scan(bytes: &[u8]) -> Result<usize, Violation> {
-    let found = read([bytes].into_iter());
+    let found = requests(LIMITS, [bytes].into_iter());
     found.violation.map_or(Ok(found.heads.len()), Err)
 }
 
@@ -102,7 +51,7 @@ fn good_messages_pass_one_after_the_other() {
 
 #[test]
 fn heads_are_read_to_the_letter() {
-    let found = read([GOOD[4]].into_iter());
+    let found = requests(LIMITS, [GOOD[4]].into_iter());
     let (line, headers) = &found.heads[0];
     assert_eq!(line, "GET /a?b=%20");
     assert_eq!(headers["host"], "a");
@@ -112,7 +61,7 @@ fn heads_are_read_to_the_letter() {
         "without the blanks around it"
     );
     assert_eq!(headers["y"], "");
-    assert_eq!(read([GOOD[8]].into_iter()).bodies[0], b"hello0123456789");
+    assert_eq!(requests(LIMITS, [GOOD[8]].into_iter()).bodies[0], b"hello0123456789");
 }
 
 #[test]
@@ -294,7 +243,7 @@ fn ambiguous_messages_are_refused() {
     for (bytes, expected) in AMBIGUOUS {
         assert_eq!(scan(bytes), Err(*expected), "{}", bytes.escape_ascii());
         let second = [GOOD[0], bytes].concat();
-        let found = read([&*second].into_iter());
+        let found = requests(LIMITS, [&*second].into_iter());
         assert_eq!(
             (found.heads.len(), found.violation),
             (1, Some(*expected)),
@@ -329,7 +278,7 @@ fn bad_chunks_are_refused() {
         for size in [1, 2, 1000] {
             let whole = [head, *body].concat();
             let sizes = vec![size; whole.len()];
-            let found = read(cut(&whole, &sizes));
+            let found = requests(LIMITS, cut(&whole, &sizes));
             assert_eq!(found.violation, Some(*expected), "{}", body.escape_ascii());
         }
         assert_eq!(check_chunks(body), Err(*expected), "{}", body.escape_ascii());
@@ -356,17 +305,17 @@ proptest! {
     #[test]
     fn pieces_make_no_difference(order in proptest::collection::vec(0..GOOD.len(), 1..5), cuts in proptest::collection::vec(1_usize..40, 0..60)) {
         let bytes = order.iter().flat_map(|index| GOOD[*index]).copied().collect::<Vec<u8>>();
-        let found = read(cut(&bytes, &cuts));
+        let found = requests(LIMITS, cut(&bytes, &cuts));
         prop_assert_eq!(found.heads.len(), order.len());
-        let whole = read([bytes.as_slice()].into_iter());
+        let whole = requests(LIMITS, [bytes.as_slice()].into_iter());
         prop_assert_eq!((&found.heads, &found.bodies), (&whole.heads, &whole.bodies));
     }
 
     #[test]
     fn no_bytes_make_it_panic_or_pass_what_was_refused(bytes in any::<Vec<u8>>(), cuts in proptest::collection::vec(1_usize..9, 0..60)) {
         let bytes = [b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", bytes.as_slice()].concat();
-        let whole = read([bytes.as_slice()].into_iter());
-        let found = read(cut(&bytes, &cuts));
+        let whole = requests(LIMITS, [bytes.as_slice()].into_iter());
+        let found = requests(LIMITS, cut(&bytes, &cuts));
         prop_assert_eq!(found, whole);
     }
 }

@@ -1,0 +1,3 @@
+module gateline.test/parser
+
+go 1.21

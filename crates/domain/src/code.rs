@@ -161,6 +161,10 @@ codes! {
         "Try again later. If the call changes something, find out first whether it took effect.";
     UpstreamNone = "upstream_none", 503, "No service is configured or well behind this route",
         "Try again later; the provider has to bring a target up.";
+    UpstreamOverloaded = "upstream_overloaded", 503, "The service behind has enough to do",
+        "Wait as long as `Retry-After` says and send fewer calls at a time.";
+    CircuitOpen = "circuit_open", 503, "The service behind has been failing and is given a rest",
+        "Wait as long as `Retry-After` says; most calls to the service failed a moment ago.";
     NotReady = "not_ready", 503, "This node is starting",
         "Wait as long as `Retry-After` says; the node is waiting for its configuration.";
     Draining = "draining", 503, "This node is stopping",

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use crate::upstream::{
-    Algorithm, Balancing, HashOn, Target, Timeouts, Upstream, UpstreamProtocol, UpstreamSpec,
+    Algorithm, Balancing, CircuitBreaker, ClientCertificateFiles, Concurrency, Connections, Fallback, HashOn,
+    HealthCheck, HealthCheckKind, Hedging, OutlierDetection, Retries, RetryOn, Target, Timeouts, Upstream,
+    UpstreamDanger, UpstreamProtocol, UpstreamSpec, UpstreamTls,
 };
 
 /// The editable part of a [`Route`].

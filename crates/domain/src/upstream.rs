@@ -6,8 +6,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 mod balancing;
+mod failure;
+mod health;
+mod tls;
 
 pub use self::balancing::{Algorithm, Balancing, HashOn};
+pub use self::failure::{CircuitBreaker, Concurrency, Connections, Fallback, Hedging, Retries, RetryOn};
+pub use self::health::{HealthCheck, HealthCheckKind, OutlierDetection};
+pub use self::tls::{ClientCertificateFiles, UpstreamDanger, UpstreamTls};
 
 /// The HTTP version spoken to an upstream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -18,6 +24,8 @@ pub enum UpstreamProtocol {
     Http1,
     /// HTTP/2: by ALPN on TLS, with prior knowledge (h2c) otherwise.
     Http2,
+    /// HTTP/2 if a target offers it in the TLS handshake, HTTP/1.1 otherwise.
+    Auto,
 }
 
 /// One address of an upstream.
@@ -69,6 +77,9 @@ pub struct Timeouts {
     /// Between two pieces of a body, either way.
     #[schema(minimum = 1, maximum = 3_600_000)]
     pub idle_ms: u32,
+    /// From the call's arrival to the head of its answer, all retries and waits included; 0 for any time.
+    #[schema(maximum = 3_600_000)]
+    pub total_ms: u32,
     /// Without a byte in either direction of a WebSocket.
     #[schema(minimum = 1, maximum = 86_400_000)]
     pub tunnel_idle_ms: u32,
@@ -80,6 +91,7 @@ impl Default for Timeouts {
             connect_ms: 2_000,
             answer_ms: 30_000,
             idle_ms: 60_000,
+            total_ms: 0,
             tunnel_idle_ms: 3_600_000,
         }
     }
@@ -100,9 +112,36 @@ pub struct UpstreamSpec {
     /// What is spoken to it.
     #[serde(default)]
     pub protocol: UpstreamProtocol,
+    /// How targets at `https://` are called.
+    #[serde(default)]
+    pub tls: UpstreamTls,
     /// How long to wait for it.
     #[serde(default)]
     pub timeouts: Timeouts,
+    /// Asks targets regularly how they are; not at all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// Leaves targets out whose calls fail; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlier_detection: Option<OutlierDetection>,
+    /// Refuses calls while most of them fail; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// Which calls are sent again.
+    #[serde(default)]
+    pub retries: Retries,
+    /// Asks a second target when the first one takes long; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedging: Option<Hedging>,
+    /// What is answered when it gives no answer; a problem if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// How many calls it may have at a time.
+    #[serde(default)]
+    pub concurrency: Concurrency,
+    /// Bounds of its connections.
+    #[serde(default)]
+    pub connections: Connections,
     /// Idle connections kept per core: 0 to 1024.
     #[serde(default = "idle_connections")]
     #[schema(maximum = 1024)]
@@ -123,7 +162,16 @@ impl UpstreamSpec {
             targets,
             balancing: Balancing::default(),
             protocol: UpstreamProtocol::default(),
+            tls: UpstreamTls::default(),
             timeouts: Timeouts::default(),
+            health_check: None,
+            outlier_detection: None,
+            circuit_breaker: None,
+            retries: Retries::default(),
+            hedging: None,
+            fallback: None,
+            concurrency: Concurrency::default(),
+            connections: Connections::default(),
             idle_connections_max: idle_connections(),
             preserve_host: false,
             managed_by: None,

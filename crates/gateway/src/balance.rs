@@ -13,8 +13,10 @@ use domain::traffic::Algorithm;
 
 use crate::compile::Upstream;
 use crate::group::Member;
+use crate::guard::{Budget, Held, Limit};
 use crate::health::Health;
 use crate::pool::{Pool, Pools};
+use crate::refusal::Cause;
 use crate::target::Target;
 
 use self::view::{Level, Standing, View};
@@ -41,6 +43,9 @@ pub(crate) struct Balancer {
     /// The target, where there is nothing to choose.
     only: Option<Rc<Choice>>,
     seen: RefCell<Seen>,
+    pub(crate) budget: Budget,
+    /// How many calls it may have at a time, if that is found out.
+    pub(crate) limit: Option<Rc<Limit>>,
 }
 
 /// The targets as this core last saw them.
@@ -66,12 +71,15 @@ pub(crate) struct Choice {
 
 impl Balancer {
     pub(crate) fn new(upstream: Arc<Upstream>, pools: Rc<Pools>, zone: Option<Name>) -> Self {
+        let limit = upstream.adaptive.map(|(min, max)| Rc::new(Limit::new(min, max)));
         let mut balancer = Self {
             upstream,
             pools,
             zone,
             only: None,
             seen: RefCell::default(),
+            budget: Budget::default(),
+            limit,
         };
         if balancer.upstream.is_fixed
             && let [only] = balancer.upstream.group.members().as_slice()
@@ -83,6 +91,26 @@ impl Balancer {
 
     pub(crate) const fn upstream(&self) -> &Arc<Upstream> {
         &self.upstream
+    }
+
+    /// Takes a place among the calls that the upstream may have at a time.
+    pub(crate) async fn enter(&self) -> Result<Box<Held>, Cause> {
+        if self.limit.as_ref().is_some_and(|limit| !limit.begin(100)) {
+            return Err(Cause::UpstreamOverloaded);
+        }
+        let mut held = Box::new(Held::new(self.limit.clone()));
+        if let Some(bulkhead) = &self.upstream.bulkhead {
+            let permit = bulkhead.enter().await.ok_or(Cause::UpstreamOverloaded)?;
+            held.permit = Some(permit);
+        }
+        Ok(held)
+    }
+
+    /// Takes a retry from the budget; false if it is used up.
+    pub(crate) fn may_retry(&self, now_ms: u64) -> bool {
+        let retries = &self.upstream.retries;
+        self.budget
+            .take(retries.budget_percent, retries.budget_per_second_min, now_ms)
     }
 
     /// A target that was not tried before if there is one, and of those one that this core could reach when it

@@ -15,6 +15,7 @@ use crate::grpc_web::{Decoder, Encoder, Form, NotBase64};
 use crate::h1::Fault;
 use crate::h1::server::Wire;
 use crate::pool::{Lease, Line};
+use crate::replay::Reading;
 use crate::spare::Spare;
 use crate::ticket::Ticket;
 use crate::tunnel::{Counted, tunnel};
@@ -41,7 +42,14 @@ pub(crate) struct Upload {
 
 /// A request's body on its way to the upstream: bounded in size and in pauses.
 #[derive(Debug)]
-pub(crate) struct RequestBody(Option<Box<Client>>);
+pub(crate) struct RequestBody(Option<Box<Origin>>);
+
+#[derive(Debug)]
+enum Origin {
+    Client(Client),
+    /// What is kept of a client's body, to be sent again.
+    Reading(Reading),
+}
 
 /// A request's body as its connection brings it.
 #[derive(Debug)]
@@ -103,19 +111,23 @@ impl RequestBody {
         (deadline, pause): (Deadline, Duration),
         upload: Rc<Upload>,
     ) -> Self {
-        Self(Some(Box::new(Client {
+        Self(Some(Box::new(Origin::Client(Client {
             body,
             bytes_max,
             pause,
             deadline,
             upload,
             decoder: None,
-        })))
+        }))))
+    }
+
+    pub(crate) fn reading(reading: Reading) -> Self {
+        Self(Some(Box::new(Origin::Reading(reading))))
     }
 
     /// Makes gRPC of gRPC-Web.
     pub(crate) fn decode(&mut self, form: Form) {
-        if let Some(client) = &mut self.0 {
+        if let Some(Origin::Client(client)) = self.0.as_deref_mut() {
             client.decoder = Some(Box::new(Decoder::new(form)));
         }
     }
@@ -172,8 +184,10 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Some(client) = &mut self.0 else {
-            return Poll::Ready(None);
+        let client = match self.0.as_deref_mut() {
+            None => return Poll::Ready(None),
+            Some(Origin::Reading(reading)) => return reading.poll(context),
+            Some(Origin::Client(client)) => client,
         };
         let frame = ready!(client.poll(context));
         if let Some(Err(broken)) = frame {
@@ -183,19 +197,20 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|client| client.body.is_end() && client.decoder.is_none())
+        match self.0.as_deref() {
+            None => true,
+            Some(Origin::Client(client)) => client.body.is_end() && client.decoder.is_none(),
+            Some(Origin::Reading(reading)) => reading.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(
-            || SizeHint::with_exact(0),
-            |client| match client.decoder {
-                None => client.body.size_hint(),
-                Some(_) => SizeHint::default(),
-            },
-        )
+        match self.0.as_deref() {
+            None => SizeHint::with_exact(0),
+            Some(Origin::Client(client)) if client.decoder.is_none() => client.body.size_hint(),
+            Some(Origin::Client(_)) => SizeHint::default(),
+            Some(Origin::Reading(reading)) => reading.size_hint(),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::node::Node;
 use crate::pool::{Pools, Shared};
 use crate::settings::Settings;
 use crate::spare::Spare;
-use crate::tls::Shown;
+use crate::tls::{Outward, Shown};
 
 /// How often idle upstream connections are looked through: every five seconds.
 const TICKS_PER_SWEEP: u32 = 100;
@@ -64,7 +64,7 @@ impl Core {
         node: Arc<Node>,
         figures: Arc<CoreFigures>,
         recorder: Recorder,
-        tls: [tokio_rustls::TlsConnector; 2],
+        tls: Outward,
     ) -> Rc<Self> {
         let deadlines = Deadlines::new();
         let pools = Pools::new(Shared {
@@ -225,7 +225,7 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut seed = [0; 8];
         aws_lc_rs::rand::fill(&mut seed).expect("the system has randomness");
         Self {

@@ -1,11 +1,12 @@
 //! One request to an upstream and the head of its answer.
 
-use std::future::poll_fn;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use domain::traffic::Timeouts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use domain::traffic::{RetryOn, Timeouts};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 
 use crate::balance::{Balancer, Choice};
@@ -15,14 +16,18 @@ use crate::compile::Upstream;
 use crate::conn::Conn;
 use crate::deadline::Deadline;
 use crate::forward::{self, Added};
-use crate::h1::{Fault, Head, server};
-use crate::pool::{Lease, Line};
+use crate::guard::Held;
+use crate::pool::{ConnectError, Lease};
 use crate::refusal::Cause;
-use crate::target::Target;
-use crate::websocket;
+use crate::replay::Replay;
+
+mod hedge;
+mod send;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A request as it goes out, whichever connection takes it; its body goes beside it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Going<'a> {
     pub(crate) method: &'a Method,
     /// The path below the route.
@@ -43,6 +48,9 @@ pub(crate) struct Going<'a> {
     pub(crate) added: Added<'a>,
 }
 
+/// Targets that an exchange was sent to.
+type Asked = Rc<RefCell<Vec<Rc<Choice>>>>;
+
 /// An exchange while it is under way.
 struct Exchange<'a> {
     conn: &'a Conn,
@@ -51,10 +59,18 @@ struct Exchange<'a> {
     going: Going<'a>,
     upload: Option<Rc<Upload>>,
     deadline: Deadline,
+    /// When all of it has to be over, if it has.
+    due_ms: Option<u64>,
     /// What calls of one client have in common, if they belong to one target.
     key: Option<u64>,
     /// Targets that gave no answer.
     tried: Vec<Rc<Choice>>,
+    /// How often the request was sent.
+    attempts: u32,
+    /// What was sent of the body, if it may be sent again.
+    replay: Option<Replay>,
+    /// Where it has been sent, for another exchange like it.
+    asked: Option<Asked>,
 }
 
 /// An answer whose body is still to come.
@@ -67,17 +83,22 @@ struct Answered {
     stream: Option<Incoming>,
 }
 
-/// Why a connection gave no answer, and the request's body if it may be sent over another one.
+/// Why a connection gave no answer.
 struct Failed {
     cause: Cause,
-    again: Option<RequestBody>,
+    /// What makes it worth another try, if anything does.
+    kind: Option<RetryOn>,
+    /// Not a byte of the request was sent: here is its body.
+    unsent: Option<RequestBody>,
+    /// It had no body, may be repeated, and not a byte of an answer came.
+    is_repeatable: bool,
 }
 
 /// Sends a request and waits for the head of its answer; the body is still to come.
 ///
 /// A target that cannot be reached is passed over for the next one. A request is sent a second time only if
 /// nothing of it was sent, or if the connection had been idle, died without a byte of an answer, and the
-/// request has no body and is idempotent (RFC 9110 section 9.2.2).
+/// request has no body and is idempotent (RFC 9110 section 9.2.2), or as far as the upstream's `retries` say.
 pub(crate) async fn exchange(
     conn: &Conn,
     balancer: &Balancer,
@@ -85,188 +106,287 @@ pub(crate) async fn exchange(
     body: RequestBody,
     upload: Option<Rc<Upload>>,
 ) -> Result<Response<AnswerBody>, Cause> {
-    let deadline = conn.core().deadlines.deadline();
     let upstream = &**balancer.upstream();
+    let now_ms = conn.core().deadlines.now_ms();
+    let passed = match &upstream.breaker {
+        None => None,
+        Some(breaker) => match breaker.pass(now_ms) {
+            Ok(passed) => Some(passed),
+            Err(after) => return fall_back(conn, upstream, going.method, Cause::CircuitOpen { after }),
+        },
+    };
+    let held = if upstream.is_bounded {
+        // Large and rare: each call would carry room for it.
+        match Box::pin(balancer.enter()).await {
+            Ok(held) => Some(held),
+            Err(cause) => return fall_back(conn, upstream, going.method, cause),
+        }
+    } else {
+        None
+    };
+    let total_ms = upstream.timeouts.total_ms;
     let mut exchange = Exchange {
         key: upstream
             .rules
             .key(&going.headers, conn.address, going.added.application()),
         tried: Vec::new(),
+        attempts: 0,
+        replay: None,
+        asked: None,
+        due_ms: (total_ms > 0).then(|| now_ms + u64::from(total_ms)),
+        deadline: conn.core().deadlines.deadline(),
         conn,
         upstream,
         balancer,
         going,
         upload,
-        deadline,
     };
-    let answered = exchange.run(body).await;
-    if answered.is_err() {
-        conn.core().figures.upstream_errors.add(1);
+    let hedge_after = upstream.hedge_after.filter(|_| exchange.may_be_hedged());
+    let answered = match hedge_after {
+        None => exchange.run(body).await,
+        Some(after) => {
+            let (ended, answered) = Box::pin(hedge::hedged(exchange, after)).await;
+            exchange = ended;
+            answered
+        }
+    };
+    if let Some(passed) = passed {
+        let is_failure = match &answered {
+            Ok(answered) => Some(answered.status.is_server_error()),
+            Err(cause) => cause.is_of_upstream().then_some(true),
+        };
+        if let Some(is_failure) = is_failure {
+            passed.finish(is_failure, conn.core().deadlines.now_ms());
+        }
     }
-    Ok(exchange.answer(answered?))
+    match answered {
+        Ok(answered) => Ok(exchange.answer(answered, held)),
+        Err(cause) => {
+            conn.core().figures.upstream_errors.add(1);
+            fall_back(conn, upstream, exchange.going.method, cause)
+        }
+    }
+}
+
+/// Answers in the place of an upstream that gave no answer, if it says how.
+fn fall_back(
+    conn: &Conn,
+    upstream: &Upstream,
+    method: &Method,
+    cause: Cause,
+) -> Result<Response<AnswerBody>, Cause> {
+    let Some(fallback) = upstream.fallback.as_ref().filter(|_| cause.calls_for_fallback()) else {
+        return Err(cause);
+    };
+    conn.core().figures.upstream_fallbacks.add(1);
+    let body = Some(&fallback.body).filter(|_| *method != Method::HEAD);
+    let mut response = Response::new(AnswerBody::own(body.cloned().unwrap_or_default()));
+    *response.status_mut() = fallback.status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, fallback.content_type.clone());
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(fallback.body.len()));
+    Ok(response)
+}
+
+impl<'a> Exchange<'a> {
+    /// Whether asking twice at a time does no more than asking once.
+    fn may_be_hedged(&self) -> bool {
+        self.upload.is_none() && !self.going.is_websocket && is_idempotent(self.going.method)
+    }
+
+    /// Another exchange of the same request.
+    fn twin(&self) -> Self {
+        Self {
+            going: self.going.clone(),
+            upload: None,
+            deadline: self.conn.core().deadlines.deadline(),
+            tried: Vec::new(),
+            attempts: 0,
+            replay: None,
+            asked: None,
+            ..*self
+        }
+    }
 }
 
 impl Exchange<'_> {
     async fn run(&mut self, mut body: RequestBody) -> Result<Answered, Cause> {
+        let retries = &self.upstream.retries;
+        if retries.is_active || self.upstream.hedge_after.is_some() {
+            self.balancer.budget.called(self.now_ms());
+            if retries.is_active && !body.is_end_stream() && self.may_repeat() {
+                body = self.keep(body, retries.body_bytes_max);
+            }
+        }
         let mut is_fresh = false;
         loop {
             let (lease, choice) = self.lease(is_fresh).await?;
-            let may_repeat = lease.is_reused && !is_fresh;
+            let is_stale = lease.is_reused && !is_fresh;
+            self.attempts += 1;
+            if let Some(asked) = &self.asked {
+                asked.borrow_mut().push(Rc::clone(&choice));
+            }
+            // An answer's fields take the place of the request's.
+            let copy = (retries.has_statuses && self.attempts < retries.attempts_max)
+                .then(|| self.going.headers.clone());
             let began = self.upstream.measures.then(Instant::now);
             let target = &choice.target;
-            let sent = if target.endpoint.is_http2 {
+            let sent = if lease.is_http2() {
                 // Large and rare enough not to be part of every call's future.
                 Box::pin(self.send_http2(lease, target, body)).await
             } else {
                 self.send_http1(lease, target, body).await
             };
-            if let Some(began) = began {
-                self.measure(&choice, began, sent.as_ref().ok());
-            }
+            self.observe(&choice, began, &sent);
             let failed = match sent {
-                Ok(answered) => return Ok(answered),
+                Ok(answered) => {
+                    let Some(again) = copy.and_then(|copy| self.after_status(&answered, copy)) else {
+                        return Ok(answered);
+                    };
+                    drop(answered);
+                    self.conn.core().figures.upstream_retries.add(1);
+                    self.tried.push(choice);
+                    // Large and rare.
+                    Box::pin(self.wait(again.1)).await?;
+                    body = again.0;
+                    continue;
+                }
                 Err(failed) => failed,
             };
-            body = failed.again.filter(|_| may_repeat).ok_or(failed.cause)?;
+            if is_stale && (failed.unsent.is_some() || failed.is_repeatable) {
+                self.attempts -= 1;
+                self.conn.core().figures.upstream_retries.add(1);
+                body = failed.unsent.unwrap_or_else(RequestBody::empty);
+                // Other idle connections are likely to be dead as well.
+                is_fresh = true;
+                continue;
+            }
+            let Some(again) = self.after_failure(failed.kind, failed.unsent) else {
+                return Err(failed.cause);
+            };
+            body = again;
             self.conn.core().figures.upstream_retries.add(1);
-            // Other idle connections are likely to be dead as well.
-            is_fresh = true;
+            self.tried.push(choice);
+            Box::pin(self.wait(None)).await?;
         }
     }
 
-    async fn send_http1(
-        &mut self,
-        mut lease: Lease,
-        target: &Target,
-        body: RequestBody,
-    ) -> Result<Answered, Failed> {
-        let Line::Http1(counted) = lease.line() else {
-            unreachable!("the endpoint says which line it has");
+    /// Notes what a target's answer says of it.
+    fn observe(&self, choice: &Choice, began: Option<Instant>, sent: &Result<Answered, Failed>) {
+        let is_failure = match sent {
+            Ok(answered) => answered.status.is_server_error(),
+            Err(failed) if failed.cause.is_of_upstream() => true,
+            // The client's fault says nothing of the target.
+            Err(_) => return,
         };
-        let line = &mut counted.line;
-        let may_repeat = body.is_end_stream() && is_idempotent(self.going.method);
-        let head = Head {
-            method: self.going.method,
-            target: [&target.base_path, self.going.path, self.going.query],
-            host: self.host(target),
-            is_websocket: self.going.is_websocket,
-            headers: &self.going.headers,
-            added: &self.going.added,
-        };
-        line.begin(&head, body);
-        let (conn, takes_interim) = (self.conn, self.going.version == Version::HTTP_11);
-        let mut interim = |status, headers: &mut HeaderMap| {
-            if takes_interim {
-                forward::remove_hop_by_hop(headers);
-                server::say_interim(&mut conn.interim.borrow_mut(), status, headers);
-            }
-        };
-        let accept = self
-            .going
-            .is_websocket
-            .then(|| websocket::accept(&self.going.headers))
-            .flatten();
-        let is_accepted = |headers: &HeaderMap| {
-            accept
-                .as_ref()
-                .is_some_and(|accept| websocket::is_accepted(headers, accept))
-        };
-        // The answer's head takes the place of the request's, which is needed no more then.
-        let mut headers = std::mem::take(&mut self.going.headers);
-        let answered = self
-            .bound(poll_fn(|context| {
-                line.poll_answer(context, &mut headers, &mut interim)
-            }))
-            .await?;
-        match answered {
-            Ok((StatusCode::SWITCHING_PROTOCOLS, _)) if !is_accepted(&headers) => Err(Cause::Invalid {
-                detail: "It did not accept the WebSocket that it was asked for.",
-            }
-            .into()),
-            Ok((status, version)) => Ok(Answered {
-                lease,
-                status,
-                version,
-                headers,
-                stream: None,
-            }),
-            Err(fault) => {
-                self.going.headers = headers;
-                let may_repeat = line.is_unsent() || (may_repeat && line.is_unanswered());
-                Err(Failed {
-                    again: may_repeat.then(|| line.take_body()),
-                    cause: self.cause(matches!(fault, Fault::Invalid(_)), &fault),
-                })
-            }
-        }
-    }
-
-    async fn send_http2(
-        &self,
-        mut lease: Lease,
-        target: &Target,
-        body: RequestBody,
-    ) -> Result<Answered, Failed> {
-        let Line::Http2(connection) = lease.line() else {
-            unreachable!("the endpoint says which line it has");
-        };
-        let going = &self.going;
-        let mut request = Request::new(body);
-        *request.method_mut() = going.method.clone();
-        *request.uri_mut() = target
-            .uri(going.path, going.query)
-            .ok_or(Cause::Target("The path is too long to be forwarded."))?;
-        *request.version_mut() = Version::HTTP_2;
-        request.headers_mut().clone_from(&going.headers);
-        going.added.apply(request.headers_mut());
-        // `:authority` says it, unless that would be a lie about where it goes.
-        let kept = Some(going.host).filter(|_| self.upstream.preserve_host);
-        let host = going.host_sent.or(kept).cloned();
-        forward::set_host(request.headers_mut(), host);
-        // A connection that was closed is never ready, and sending then fails with the request intact.
-        let _ = connection.sender.ready().await;
-        let answered = self.bound(connection.sender.try_send_request(request)).await?;
-        match answered {
-            Ok(response) => {
-                let (head, stream) = response.into_parts();
-                Ok(Answered {
-                    lease,
-                    status: head.status,
-                    version: head.version,
-                    headers: head.headers,
-                    stream: Some(stream),
-                })
-            }
-            Err(mut failed) => Err(Failed {
-                again: failed.take_message().map(Request::into_body),
-                cause: self.cause(failed.error().is_parse(), failed.error()),
-            }),
-        }
-    }
-
-    /// What the upstream is called in the request.
-    const fn host<'a>(&'a self, target: &'a Target) -> &'a HeaderValue {
-        match self.going.host_sent {
-            Some(host) => host,
-            None if self.upstream.preserve_host => self.going.host,
-            None => &target.host,
-        }
-    }
-
-    /// Notes how long a target took.
-    fn measure(&self, choice: &Choice, began: Instant, answered: Option<&Answered>) {
-        let now_ms = self.conn.core().deadlines.now_ms();
-        match answered.filter(|answered| !answered.status.is_server_error()) {
-            Some(_) => {
-                let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let now_ms = self.now_ms();
+        if let Some(began) = began {
+            let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            if is_failure {
+                choice.pool.load.failed(now_ms);
+            } else {
                 choice.pool.load.answered(latency_us, now_ms);
             }
-            None => choice.pool.load.failed(now_ms),
+            if let Some(limit) = &self.balancer.limit {
+                limit.note(latency_us, now_ms);
+            }
         }
+        self.note(choice, is_failure);
+    }
+
+    fn note(&self, choice: &Choice, is_failure: bool) {
+        let upstream = self.upstream;
+        let rules = upstream.outlier_detection.as_ref();
+        choice
+            .health
+            .note(is_failure, rules, &upstream.group, self.now_ms());
+    }
+
+    /// Whether a request may be sent again although a part of it may have taken effect.
+    fn may_repeat(&self) -> bool {
+        is_idempotent(self.going.method)
+            || (self.upstream.retries.idempotency_key && self.going.headers.contains_key(IDEMPOTENCY_KEY))
+    }
+
+    /// Keeps what is sent of a body, so that it can be sent again.
+    fn keep(&mut self, body: RequestBody, bytes_max: usize) -> RequestBody {
+        let replay = Replay::new(body, bytes_max);
+        let first = replay.again();
+        self.replay = Some(replay);
+        first.unwrap_or_else(RequestBody::empty)
+    }
+
+    /// The body for another try after a failure, if there may be one.
+    fn after_failure(&self, kind: Option<RetryOn>, unsent: Option<RequestBody>) -> Option<RequestBody> {
+        let retries = &self.upstream.retries;
+        if !kind.is_some_and(|kind| retries.on.contains(&kind)) || self.attempts >= retries.attempts_max {
+            return None;
+        }
+        let body = match (unsent, &self.replay) {
+            (Some(unsent), None) => unsent,
+            (_, Some(replay)) => replay.again()?,
+            (None, None) if self.upload.is_none() && self.may_repeat() => RequestBody::empty(),
+            (None, None) => return None,
+        };
+        self.balancer.may_retry(self.now_ms()).then_some(body)
+    }
+
+    /// The body for another try after an answer, if there may be one, and how long to wait at least.
+    fn after_status(
+        &mut self,
+        answered: &Answered,
+        copy: HeaderMap,
+    ) -> Option<(RequestBody, Option<Duration>)> {
+        let retries = &self.upstream.retries;
+        self.going.headers = copy;
+        if !retries.statuses.contains(&answered.status.as_u16()) || !self.may_repeat() {
+            return None;
+        }
+        let after = match answered.headers.get(RETRY_AFTER) {
+            None => None,
+            // A date, or a wait that is too long for a call: the client decides.
+            Some(value) => {
+                let seconds = value.to_str().ok()?.parse().ok()?;
+                Some(Duration::from_secs(seconds)).filter(|after| *after <= retries.backoff_max)
+            }
+        };
+        if answered.headers.contains_key(RETRY_AFTER) && after.is_none() {
+            return None;
+        }
+        let body = match &self.replay {
+            Some(replay) => replay.again()?,
+            None if self.upload.is_none() => RequestBody::empty(),
+            None => return None,
+        };
+        self.balancer.may_retry(self.now_ms()).then_some((body, after))
+    }
+
+    /// Waits before another try: random around a mean that doubles, but at least as long as was asked for.
+    async fn wait(&self, at_least: Option<Duration>) -> Result<(), Cause> {
+        let retries = &self.upstream.retries;
+        let doubled = 1 << self.attempts.saturating_sub(1).min(16);
+        let most = retries
+            .backoff
+            .saturating_mul(2 * doubled)
+            .min(retries.backoff_max);
+        let random = u32::try_from(self.conn.core().ids.random() >> 32).unwrap_or(u32::MAX);
+        let wait = most.mul_f64(f64::from(random) / f64::from(u32::MAX));
+        let wait = wait.max(at_least.unwrap_or_default());
+        if self.left().is_some_and(|left| left <= wait) {
+            return Err(Cause::Timeout {
+                detail: "The time for all attempts was over.",
+            });
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     /// Finds a connection, an idle one if there is one.
     async fn lease(&mut self, is_fresh: bool) -> Result<(Lease, Rc<Choice>), Cause> {
+        let mut connects = 0;
         let failed = loop {
             let Some(choice) = self.balancer.next(self.key, &self.tried) else {
                 return Err(Cause::NoTarget);
@@ -274,21 +394,24 @@ impl Exchange<'_> {
             if !is_fresh && let Some(lease) = choice.pool.take() {
                 return Ok((lease, choice));
             }
-            self.deadline.arm(millis(self.timeouts().connect_ms));
+            self.arm(millis(self.timeouts().connect_ms));
             // Large and rare: each call would carry room for it.
-            let connected = self.deadline.bound(Box::pin(choice.pool.connect())).await;
+            let connected = self.deadline.bound(Box::pin(choice.pool.connect(is_fresh))).await;
             self.deadline.disarm();
             let failed = match connected {
                 Some(Ok(lease)) => return Ok((lease, choice)),
+                Some(Err(ConnectError::Full)) => return Err(Cause::UpstreamOverloaded),
+                None if choice.pool.is_full() => return Err(Cause::UpstreamOverloaded),
                 Some(Err(error)) => Some(error),
                 None => None,
             };
             choice.pool.set_down();
-            if self.upstream.measures {
-                choice.pool.load.failed(self.conn.core().deadlines.now_ms());
-            }
+            choice.pool.load.failed(self.now_ms());
+            self.note(&choice, true);
             self.tried.push(choice);
-            if self.tried.len() >= self.balancer.len() {
+            connects += 1;
+            let connects_max = self.balancer.len().min(self.upstream.retries.connects_max);
+            if connects >= connects_max || self.is_over() {
                 break failed;
             }
         };
@@ -305,40 +428,15 @@ impl Exchange<'_> {
         })
     }
 
-    /// Waits for an answer's head as long as it may take.
-    ///
-    /// The time begins when the request has been sent; while its body is on the way, it has to make progress.
-    async fn bound<F: Future>(&self, answer: F) -> Result<F::Output, Cause> {
-        let answer_max = millis(self.timeouts().answer_ms);
-        let mut answer = std::pin::pin!(answer);
-        let mut bytes_before = 0;
-        self.deadline.arm(answer_max);
-        loop {
-            if let Some(output) = self.deadline.bound(answer.as_mut()).await {
-                self.deadline.disarm();
-                return Ok(output);
-            }
-            let upload = self.upload.as_ref().map(|upload| upload.bytes.get());
-            match upload.filter(|bytes| *bytes > bytes_before) {
-                Some(bytes) => bytes_before = bytes,
-                None => {
-                    return Err(Cause::Timeout {
-                        detail: "The answer did not begin in time.",
-                    });
-                }
-            }
-            self.deadline.arm(answer_max);
-        }
-    }
-
-    fn answer(self, answered: Answered) -> Response<AnswerBody> {
+    fn answer(self, answered: Answered, held: Option<Box<Held>>) -> Response<AnswerBody> {
         let Answered {
-            lease,
+            mut lease,
             status,
             version,
             mut headers,
             stream,
         } = answered;
+        lease.held = held;
         forward::answer_head(&mut headers, version);
         let pause = millis(if status == StatusCode::SWITCHING_PROTOCOLS {
             self.timeouts().tunnel_idle_ms
@@ -351,8 +449,28 @@ impl Exchange<'_> {
         response
     }
 
+    fn now_ms(&self) -> u64 {
+        self.conn.core().deadlines.now_ms()
+    }
+
     const fn timeouts(&self) -> &Timeouts {
         &self.upstream.timeouts
+    }
+
+    /// What is left of the time for all of it.
+    fn left(&self) -> Option<Duration> {
+        let left_ms = self.due_ms?.saturating_sub(self.now_ms());
+        Some(Duration::from_millis(left_ms))
+    }
+
+    fn is_over(&self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
+    }
+
+    /// Arms the deadline for a part of the exchange.
+    fn arm(&self, after: Duration) {
+        self.deadline
+            .arm(self.left().map_or(after, |left| left.min(after)));
     }
 
     /// Says whose fault it is that there is no answer.
@@ -377,7 +495,12 @@ impl Exchange<'_> {
 
 impl From<Cause> for Failed {
     fn from(cause: Cause) -> Self {
-        Self { cause, again: None }
+        Self {
+            kind: matches!(cause, Cause::Timeout { .. }).then_some(RetryOn::Timeout),
+            cause,
+            unsent: None,
+            is_repeatable: false,
+        }
     }
 }
 

@@ -90,7 +90,7 @@ pub(crate) enum Kept {
 }
 
 /// What the gateway says to an upstream of a call, besides what the client said.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Added<'a> {
     address: &'a HeaderValue,
     named: &'a Named,

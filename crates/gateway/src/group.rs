@@ -9,6 +9,7 @@ use std::sync::atomic::{
 
 use arc_swap::ArcSwap;
 use domain::Name;
+use domain::traffic::OutlierDetection;
 
 use crate::health::Health;
 use crate::target::{Endpoint, Target};
@@ -50,6 +51,16 @@ impl Group {
     /// Says that something about the members has changed.
     pub(crate) fn touch(&self) {
         self.generation.fetch_add(1, Release);
+    }
+
+    /// Whether one more target may be left out.
+    pub(crate) fn may_eject(&self, rules: &OutlierDetection, now_ms: u64) -> bool {
+        let members = self.members.load();
+        let ejected = members
+            .iter()
+            .filter(|member| member.health.ejected_until_ms() > now_ms)
+            .count();
+        (ejected + 1) * 100 <= usize::from(rules.ejected_max_percent) * members.len()
     }
 
     /// How its members are, by where they are.

@@ -532,6 +532,11 @@ fn own_page(conn: &Conn, path: &str) -> Option<Response<AnswerBody>> {
             let text = serde_json::json!({ "status": word, "missing": missing }).to_string();
             (status, "application/json", text)
         }
+        "/health/upstreams" => (
+            StatusCode::OK,
+            "application/json",
+            serde_json::json!({ "data": node.targets() }).to_string(),
+        ),
         "/metrics" => (
             StatusCode::OK,
             "text/plain; version=0.0.4; charset=utf-8",

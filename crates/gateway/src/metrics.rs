@@ -47,6 +47,8 @@ pub(crate) struct CoreFigures {
     pub(crate) upstream_idle: Cell,
     pub(crate) upstream_connects: Cell,
     pub(crate) upstream_retries: Cell,
+    pub(crate) upstream_hedges: Cell,
+    pub(crate) upstream_fallbacks: Cell,
     pub(crate) upstream_errors: Cell,
 }
 
@@ -66,6 +68,8 @@ impl Default for CoreFigures {
             upstream_idle: Cell::default(),
             upstream_connects: Cell::default(),
             upstream_retries: Cell::default(),
+            upstream_hedges: Cell::default(),
+            upstream_fallbacks: Cell::default(),
             upstream_errors: Cell::default(),
         }
     }
@@ -83,7 +87,7 @@ pub(crate) struct NodeFigures {
 
 type Figure = (&'static str, &'static str, &'static str, fn(&CoreFigures) -> u64);
 
-const FIGURES: [Figure; 12] = [
+const FIGURES: [Figure; 14] = [
     (
         "requests_in_flight",
         "gauge",
@@ -147,8 +151,20 @@ const FIGURES: [Figure; 12] = [
     (
         "upstream_retries_total",
         "counter",
-        "Requests sent again because an idle connection had been closed.",
+        "Requests sent again: over another connection, or to another target.",
         |core| core.upstream_retries.get(),
+    ),
+    (
+        "upstream_hedges_total",
+        "counter",
+        "Requests sent to a second target because the first one took long.",
+        |core| core.upstream_hedges.get(),
+    ),
+    (
+        "upstream_fallbacks_total",
+        "counter",
+        "Requests answered with the upstream's fallback.",
+        |core| core.upstream_fallbacks.get(),
     ),
     (
         "upstream_errors_total",

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwapOption;
 use domain::Timestamp;
 use events::ring::RingFigures;
 use events::{Log, Recorder};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::compile::Compiled;
 use crate::metrics::{self, CoreFigures, NodeFigures};
+use crate::targets;
 
 /// How a node is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -57,6 +60,7 @@ pub(crate) struct Node {
     pub(crate) recorders: Vec<Recorder>,
     pub(crate) log: Option<Arc<Log>>,
     status: watch::Sender<Status>,
+    serving: ArcSwapOption<Compiled>,
     /// When the served snapshot was built, in microseconds since 1970.
     built_at: AtomicI64,
 }
@@ -69,6 +73,7 @@ impl Node {
             recorders,
             log,
             status: watch::Sender::default(),
+            serving: ArcSwapOption::empty(),
             built_at: AtomicI64::new(0),
         }
     }
@@ -83,6 +88,17 @@ impl Node {
 
     pub(crate) fn change(&self, change: impl FnOnce(&mut Status)) {
         self.status.send_modify(change);
+    }
+
+    /// Notes what is served, for the figures of its targets.
+    pub(crate) fn serves(&self, compiled: &Arc<Compiled>) {
+        self.serving.store(Some(Arc::clone(compiled)));
+    }
+
+    /// How the targets of what is served are.
+    pub(crate) fn targets(&self) -> Vec<targets::Report> {
+        let serving = self.serving.load();
+        serving.as_deref().map(targets::reports).unwrap_or_default()
     }
 
     pub(crate) fn built_at(&self, moment: Timestamp) {
@@ -111,6 +127,8 @@ impl Node {
             records,
             log: self.log.as_ref().map(|log| log.figures()),
         };
-        metrics::write(&self.cores, &figures)
+        let mut text = metrics::write(&self.cores, &figures);
+        targets::write(&mut text, &self.targets());
+        text
     }
 }

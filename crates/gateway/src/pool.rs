@@ -1,8 +1,8 @@
-//! Connections to upstreams: one pool per core and endpoint, so that no request waits for another core.
+//! Connections to upstreams: one pool per core and target, so that no request waits for another core.
 //!
 //! A connection is lent to one HTTP/1.1 exchange at a time and comes back only if both messages were read and
-//! written to their ends; otherwise it is closed. HTTP/2 connections are shared by up to
-//! [`STREAMS_MAX`] exchanges each, further ones are opened as needed.
+//! written to their ends; otherwise it is closed. HTTP/2 connections are shared by a number of exchanges each,
+//! further ones are opened as needed. Where connections are bounded, exchanges wait for each other.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -10,29 +10,33 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use domain::id::UpstreamId;
+use domain::traffic::Connections;
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsConnector;
 
 use crate::balance::Load;
 use crate::body::RequestBody;
+use crate::causes::chain;
 use crate::compile::Upstream;
 use crate::core::Ids;
 use crate::deadline::Deadlines;
+use crate::guard::Held;
 use crate::h1;
 use crate::local::LocalExecutor;
 use crate::metrics::CoreFigures;
 use crate::socket::Socket;
 use crate::target::Endpoint;
+use crate::tls::Outward;
 
-/// Exchanges that one HTTP/2 connection carries at a time.
-const STREAMS_MAX: usize = 100;
+mod open;
+
+pub(crate) use self::open::{open, open_tcp};
+
 /// How long an endpoint that could not be reached is passed over while there are others.
 const DOWN_FOR: Duration = Duration::from_secs(2);
-/// Idle connections older than this may have been closed by the other side without us knowing.
-const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,8 @@ pub(crate) enum ConnectError {
         #[source]
         source: hyper::Error,
     },
+    #[error("there are as many connections as may be, and enough exchanges wait for one")]
+    Full,
 }
 
 /// What every pool of a core shares.
@@ -64,8 +70,7 @@ pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) figures: std::sync::Arc<CoreFigures>,
-    /// For upstreams with HTTP/1.1 and with HTTP/2.
-    pub(crate) tls: [TlsConnector; 2],
+    pub(crate) tls: Outward,
 }
 
 /// The pools of one core, by upstream and endpoint; they outlive snapshots.
@@ -79,10 +84,56 @@ pub(crate) struct Pool {
     endpoint: Endpoint,
     pub(crate) load: Load,
     shared: Rc<Shared>,
+    tls: Option<TlsConnector>,
     idle: RefCell<Vec<Idle>>,
-    idle_max: Cell<usize>,
+    rules: Cell<Rules>,
     multiplexed: RefCell<Vec<Multiplexed>>,
     down_until_ms: Cell<u64>,
+    slots: Rc<Slots>,
+    waiting: Cell<u32>,
+}
+
+/// What a pool is bounded by.
+#[derive(Clone, Copy)]
+struct Rules {
+    idle_max: usize,
+    connections: Connections,
+}
+
+impl Rules {
+    fn of(upstream: &Upstream) -> Self {
+        Self {
+            idle_max: upstream.idle_connections_max(),
+            connections: upstream.connections,
+        }
+    }
+
+    fn is_fresh(&self, idle_ms: u64) -> bool {
+        idle_ms < u64::from(self.connections.idle_ms)
+    }
+
+    /// Whether a connection has carried all the exchanges that it may.
+    fn is_spent(&self, calls: u32) -> bool {
+        self.connections.calls_max > 0 && calls >= self.connections.calls_max
+    }
+}
+
+/// Connections of a pool that are open or being opened.
+#[derive(Default)]
+struct Slots {
+    taken: Cell<u32>,
+    /// Wakes one that waits when a connection was closed or is free.
+    freed: Notify,
+}
+
+/// A connection's place among those that may be open.
+struct Slot(Rc<Slots>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.taken.set(self.0.taken.get() - 1);
+        self.0.freed.notify_one();
+    }
 }
 
 struct Idle {
@@ -93,13 +144,15 @@ struct Idle {
 /// An HTTP/1.1 connection that is counted as open.
 pub(crate) struct Counted {
     pub(crate) line: h1::Line,
+    calls: u32,
     _open: OpenConnection,
 }
 
 #[derive(Clone)]
 pub(crate) struct Multiplexed {
     pub(crate) sender: http2::SendRequest<RequestBody>,
-    streams: Rc<Cell<usize>>,
+    streams: Rc<Cell<u32>>,
+    calls: Rc<Cell<u32>>,
 }
 
 /// A connection lent to one exchange.
@@ -108,6 +161,8 @@ pub(crate) struct Lease {
     line: Option<Line>,
     /// Whether the connection was used before, and may so have been closed unnoticed.
     pub(crate) is_reused: bool,
+    /// The exchange's place among those that the upstream may have at a time.
+    pub(crate) held: Option<Box<Held>>,
 }
 
 pub(crate) enum Line {
@@ -128,14 +183,10 @@ impl Pools {
         let mut pools = self.pools.borrow_mut();
         let known = pools.entry((upstream.id, endpoint.clone())).or_default();
         if let Some(pool) = known.upgrade() {
-            pool.idle_max.set(upstream.idle_connections_max());
+            pool.rules.set(Rules::of(upstream));
             return pool;
         }
-        let pool = Pool::new(
-            endpoint.clone(),
-            upstream.idle_connections_max(),
-            Rc::clone(&self.shared),
-        );
+        let pool = Pool::new(endpoint.clone(), Rules::of(upstream), Rc::clone(&self.shared));
         *known = Rc::downgrade(&pool);
         pool
     }
@@ -161,15 +212,24 @@ impl Pools {
 }
 
 impl Pool {
-    fn new(endpoint: Endpoint, idle_max: usize, shared: Rc<Shared>) -> Rc<Self> {
+    fn new(endpoint: Endpoint, rules: Rules, shared: Rc<Shared>) -> Rc<Self> {
+        let tls = endpoint.is_tls.then(|| {
+            let connector = shared.tls.connector(endpoint.tls.as_deref(), endpoint.protocol);
+            connector
+                .inspect_err(|error| tracing::error!(error = %chain(error), "no TLS with an upstream"))
+                .ok()
+        });
         Rc::new(Self {
             endpoint,
             load: Load::default(),
             shared,
+            tls: tls.flatten(),
             idle: RefCell::default(),
-            idle_max: Cell::new(idle_max),
+            rules: Cell::new(rules),
             multiplexed: RefCell::default(),
             down_until_ms: Cell::new(0),
+            slots: Rc::default(),
+            waiting: Cell::new(0),
         })
     }
 
@@ -183,74 +243,96 @@ impl Pool {
         self.down_until_ms.set(self.shared.deadlines.now_ms() + for_ms);
     }
 
+    /// Whether there are as many connections as may be.
+    pub(crate) fn is_full(&self) -> bool {
+        let max = self.rules.get().connections.max;
+        max > 0 && self.slots.taken.get() >= max
+    }
+
     /// A connection that is open already, if there is one.
     pub(crate) fn take(self: &Rc<Self>) -> Option<Lease> {
-        let now_ms = self.shared.deadlines.now_ms();
-        if self.endpoint.is_http2 {
-            let mut multiplexed = self.multiplexed.borrow_mut();
-            multiplexed.retain(|connection| !connection.sender.is_closed());
-            let free = multiplexed
-                .iter()
-                .find(|connection| connection.streams.get() < STREAMS_MAX)?;
-            free.streams.set(free.streams.get() + 1);
-            return Some(self.lease(Line::Http2(free.clone()), true));
+        if !self.multiplexed.borrow().is_empty()
+            && let Some(lease) = self.take_multiplexed()
+        {
+            return Some(lease);
         }
+        if self.endpoint.is_http2() {
+            return None;
+        }
+        let now_ms = self.shared.deadlines.now_ms();
         loop {
             let Idle { mut line, since_ms } = self.idle.borrow_mut().pop()?;
             self.shared.figures.upstream_idle.sub(1);
-            if is_fresh(now_ms.saturating_sub(since_ms)) && line.line.is_open() {
+            if self.rules.get().is_fresh(now_ms.saturating_sub(since_ms)) && line.line.is_open() {
                 return Some(self.lease(Line::Http1(line), true));
             }
         }
     }
 
+    fn take_multiplexed(self: &Rc<Self>) -> Option<Lease> {
+        let rules = self.rules.get();
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        multiplexed
+            .retain(|connection| !connection.sender.is_closed() && !rules.is_spent(connection.calls.get()));
+        let free = multiplexed
+            .iter()
+            .find(|connection| connection.streams.get() < rules.connections.streams_max)?;
+        free.streams.set(free.streams.get() + 1);
+        free.calls.set(free.calls.get().saturating_add(1));
+        Some(self.lease(Line::Http2(free.clone()), true))
+    }
+
     /// Closes connections that were idle for too long, or that the other side has closed.
     fn sweep(&self) {
         let now_ms = self.shared.deadlines.now_ms();
+        let rules = self.rules.get();
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
-        idle.retain_mut(|one| is_fresh(now_ms.saturating_sub(one.since_ms)) && one.line.line.is_open());
+        idle.retain_mut(|one| rules.is_fresh(now_ms.saturating_sub(one.since_ms)) && one.line.line.is_open());
         self.shared
             .figures
             .upstream_idle
             .sub((before - idle.len()) as u64);
     }
 
-    /// Opens a connection.
-    pub(crate) async fn connect(self: &Rc<Self>) -> Result<Lease, ConnectError> {
+    /// Opens a connection, or waits for one if there are as many as may be; `is_fresh` takes no used one.
+    pub(crate) async fn connect(self: &Rc<Self>, is_fresh: bool) -> Result<Lease, ConnectError> {
         let _busy = self.load.busy();
-        let Endpoint {
-            host, port, is_tls, ..
-        } = &self.endpoint;
-        let tcp = |source| ConnectError::Tcp {
-            host: host.clone(),
-            source,
-        };
-        let stream = TcpStream::connect((&**host, *port)).await.map_err(tcp)?;
-        stream.set_nodelay(true).map_err(tcp)?;
+        if self.is_full()
+            && let Some(lease) = self.wait(is_fresh).await?
+        {
+            return Ok(lease);
+        }
+        self.slots.taken.set(self.slots.taken.get() + 1);
+        let slot = Slot(Rc::clone(&self.slots));
+        let socket = open(&self.endpoint, self.tls.as_ref()).await?;
         self.shared.figures.upstream_connects.add(1);
-        if !*is_tls {
-            return self.handshake(Socket::Plain(stream)).await;
-        }
-        let tls = |source| ConnectError::Tls {
-            host: host.clone(),
-            source,
-        };
-        let name = rustls_pki_types::ServerName::try_from(host.to_string())
-            .map_err(|_| tls(std::io::Error::from(std::io::ErrorKind::InvalidInput)))?;
-        let connector = &self.shared.tls[usize::from(self.endpoint.is_http2)];
-        let stream = connector.connect(name, stream).await.map_err(tls)?;
-        if self.endpoint.is_http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-            return Err(ConnectError::NoHttp2 { host: host.clone() });
-        }
-        self.handshake(Socket::Tls(Box::new(stream))).await
+        self.handshake(socket, slot).await
     }
 
-    async fn handshake(self: &Rc<Self>, socket: Socket) -> Result<Lease, ConnectError> {
-        let open = OpenConnection::new(&self.shared);
-        if !self.endpoint.is_http2 {
+    /// Waits until there is room for another connection, or one that is free.
+    async fn wait(self: &Rc<Self>, is_fresh: bool) -> Result<Option<Lease>, ConnectError> {
+        if self.waiting.get() >= self.rules.get().connections.waiting_max {
+            return Err(ConnectError::Full);
+        }
+        let _waiting = Waiting::new(&self.waiting);
+        while self.is_full() {
+            self.slots.freed.notified().await;
+            let lease = (!is_fresh).then(|| self.take()).flatten();
+            if lease.is_some() {
+                return Ok(lease);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn handshake(self: &Rc<Self>, socket: Socket, slot: Slot) -> Result<Lease, ConnectError> {
+        let is_http2 = socket.is_http2(self.endpoint.is_http2());
+        let open = OpenConnection::new(&self.shared, slot);
+        if !is_http2 {
             let line = Counted {
                 line: h1::Line::new(socket),
+                calls: 0,
                 _open: open,
             };
             return Ok(self.lease(Line::Http1(Box::new(line)), false));
@@ -270,6 +352,7 @@ impl Pool {
         let connection = Multiplexed {
             sender,
             streams: Rc::new(Cell::new(1)),
+            calls: Rc::new(Cell::new(1)),
         };
         self.multiplexed.borrow_mut().push(connection.clone());
         Ok(self.lease(Line::Http2(connection), false))
@@ -281,7 +364,39 @@ impl Pool {
             pool: Rc::clone(self),
             line: Some(line),
             is_reused,
+            held: None,
         }
+    }
+
+    /// Keeps a connection for the next exchange, if it may have one.
+    fn keep(&self, mut line: Box<Counted>) {
+        let rules = self.rules.get();
+        line.calls = line.calls.saturating_add(1);
+        let mut idle = self.idle.borrow_mut();
+        if line.line.is_reusable() && idle.len() < rules.idle_max && !rules.is_spent(line.calls) {
+            line.line.rest();
+            idle.push(Idle {
+                line,
+                since_ms: self.shared.deadlines.now_ms(),
+            });
+            self.shared.figures.upstream_idle.add(1);
+        }
+    }
+}
+
+/// An exchange that waits for a connection, counted.
+struct Waiting<'a>(&'a Cell<u32>);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a Cell<u32>) -> Self {
+        count.set(count.get() + 1);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }
 
@@ -293,6 +408,10 @@ impl Lease {
     pub(crate) const fn line(&mut self) -> &mut Line {
         self.line.as_mut().expect("taken only when dropped")
     }
+
+    pub(crate) const fn is_http2(&self) -> bool {
+        matches!(self.line, Some(Line::Http2(_)))
+    }
 }
 
 impl Drop for Lease {
@@ -300,18 +419,11 @@ impl Drop for Lease {
         self.pool.load.ended();
         match self.line.take() {
             Some(Line::Http2(connection)) => connection.streams.set(connection.streams.get() - 1),
-            Some(Line::Http1(mut line)) => {
-                let mut idle = self.pool.idle.borrow_mut();
-                if line.line.is_reusable() && idle.len() < self.pool.idle_max.get() {
-                    line.line.rest();
-                    idle.push(Idle {
-                        line,
-                        since_ms: self.pool.shared.deadlines.now_ms(),
-                    });
-                    self.pool.shared.figures.upstream_idle.add(1);
-                }
-            }
+            Some(Line::Http1(line)) => self.pool.keep(line),
             None => {}
+        }
+        if self.pool.waiting.get() > 0 {
+            self.pool.slots.freed.notify_one();
         }
     }
 }
@@ -347,22 +459,24 @@ impl Drop for Pool {
     }
 }
 
-fn is_fresh(idle_ms: u64) -> bool {
-    u128::from(idle_ms) < IDLE_MAX.as_millis()
+/// Counts a connection as open while it exists.
+struct OpenConnection {
+    figures: std::sync::Arc<CoreFigures>,
+    _slot: Slot,
 }
 
-/// Counts a connection as open while it exists.
-struct OpenConnection(std::sync::Arc<CoreFigures>);
-
 impl OpenConnection {
-    fn new(shared: &Shared) -> Self {
+    fn new(shared: &Shared, slot: Slot) -> Self {
         shared.figures.upstream_open.add(1);
-        Self(std::sync::Arc::clone(&shared.figures))
+        Self {
+            figures: std::sync::Arc::clone(&shared.figures),
+            _slot: slot,
+        }
     }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.upstream_open.sub(1);
+        self.figures.upstream_open.sub(1);
     }
 }

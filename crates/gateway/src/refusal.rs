@@ -1,6 +1,7 @@
 //! The gateway's own answers: the one place where a cause becomes a status and a problem (RFC 9457).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::Code;
@@ -48,6 +49,12 @@ pub(crate) enum Cause {
     Reply(Box<Reply>),
     /// There is no target, or none is healthy.
     NoTarget,
+    /// It has as many calls as it may have.
+    UpstreamOverloaded,
+    /// Most calls to it have failed.
+    CircuitOpen {
+        after: Duration,
+    },
     /// No target could be reached.
     Unreachable {
         detail: Cow<'static, str>,
@@ -94,6 +101,23 @@ struct Problem<'a> {
 }
 
 impl Cause {
+    /// Whether the service behind gave no answer, whatever the reason is on its side.
+    pub(crate) const fn calls_for_fallback(&self) -> bool {
+        self.is_of_upstream()
+            || matches!(
+                self,
+                Self::NoTarget | Self::UpstreamOverloaded | Self::CircuitOpen { .. }
+            )
+    }
+
+    /// Whether the service behind is to blame, and has been asked.
+    pub(crate) const fn is_of_upstream(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Invalid { .. } | Self::Timeout { .. }
+        )
+    }
+
     /// Makes the answer; the one function of this edge that decides on statuses.
     pub(crate) fn answer(self, asked: &Asked<'_>) -> Own {
         if let Self::Reply(reply) = self {
@@ -133,6 +157,8 @@ impl Cause {
             Self::ClientPaused => Code::RequestTimeout,
             Self::Policy(refusal) => refusal.code,
             Self::NoTarget => Code::UpstreamNone,
+            Self::UpstreamOverloaded => Code::UpstreamOverloaded,
+            Self::CircuitOpen { .. } => Code::CircuitOpen,
             Self::Unreachable { .. } => Code::UpstreamUnreachable,
             Self::Invalid { .. } => Code::UpstreamInvalid,
             Self::Timeout { .. } => Code::UpstreamTimeout,
@@ -158,6 +184,8 @@ impl Cause {
             Self::ClientPaused => "The rest of the request did not come.".into(),
             Self::Policy(refusal) => refusal.detail,
             Self::NoTarget => "No target of the service behind is healthy.".into(),
+            Self::UpstreamOverloaded => "It has as many calls as it may have at a time.".into(),
+            Self::CircuitOpen { .. } => "Calls to it are refused for a while.".into(),
             Self::Unreachable { detail } => detail,
             Self::Reply(_) => unreachable!("answered before"),
         }
@@ -174,7 +202,12 @@ impl Cause {
             | Self::ClientPaused => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::NotReady | Self::Overloaded | Self::NoTarget => {
+            Self::CircuitOpen { after } => {
+                let seconds = after.as_millis().div_ceil(1000).max(1);
+                let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            Self::NotReady | Self::Overloaded | Self::NoTarget | Self::UpstreamOverloaded => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::OtherMethods { allow } => {

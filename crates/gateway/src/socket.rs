@@ -31,6 +31,16 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// Whether HTTP/2 is spoken over it: as ALPN says on TLS, as was asked for otherwise.
+    pub(crate) fn is_http2(&self, is_asked_for: bool) -> bool {
+        match self {
+            Self::Plain(_) | Self::Served(_) => is_asked_for,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
 /// Calls a method of whichever it is.
 macro_rules! either {
     ($socket:expr, $method:ident($($argument:expr),*)) => {

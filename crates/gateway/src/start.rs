@@ -17,15 +17,15 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
-use tokio_rustls::TlsConnector;
 
 use crate::causes::chain;
 use crate::compile::{Compiled, Rejected, compile};
 use crate::core::Core;
+use crate::health::check;
 use crate::node::{Node, Rejection, Status};
 use crate::serve::{Door, Signals, Way, bind, check_free, drained, run};
 use crate::settings::{Protocols, Settings};
-use crate::tls::{self, Files, Kit, LOOK, Shelf, Shown};
+use crate::tls::{self, Files, Kit, LOOK, Outward, Shelf, Shown};
 
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +89,7 @@ pub fn start(
         0 => thread::available_parallelism().map_or(1, usize::from),
         cores => cores,
     };
-    let connectors = tls::connectors(settings.upstream_roots.as_deref())?;
+    let outward = Outward::new(settings.upstream_roots.as_deref())?;
     let kit = Kit::new(settings.sealing.clone());
     let (files, own) = own_certificate(&settings, data, &kit)?;
     let (doors, addresses) = doors(&settings, cores)?;
@@ -117,13 +117,14 @@ pub fn start(
     };
     let mut snapshots = snapshots;
     keeper.take(&snapshots.borrow_and_update().clone());
-    let mut threads = vec![keeper.spawn(snapshots, drained)?];
+    let checks = check::spawn(signals.compiled.clone(), drained.clone(), outward.clone());
+    let mut threads = vec![keeper.spawn(snapshots, drained)?, checks.map_err(Error::Thread)?];
     for (index, doors) in doors.into_iter().enumerate() {
         let seed = Seed {
             index,
             settings: Arc::clone(&settings),
             node: Arc::clone(&node),
-            connectors: connectors.clone(),
+            outward: outward.clone(),
         };
         threads.push(seed.spawn(doors, signals.clone())?);
     }
@@ -191,7 +192,7 @@ struct Seed {
     index: usize,
     settings: Arc<Settings>,
     node: Arc<Node>,
-    connectors: [TlsConnector; 2],
+    outward: Outward,
 }
 
 impl Seed {
@@ -203,7 +204,7 @@ impl Seed {
                 let figures = Arc::clone(&self.node.cores[self.index]);
                 let recorder = self.node.recorders[self.index].clone();
                 LocalSet::new().block_on(&runtime, async {
-                    let core = Core::new(self.settings, self.node, figures, recorder, self.connectors);
+                    let core = Core::new(self.settings, self.node, figures, recorder, self.outward);
                     run(core, doors, signals).await
                 })
             });
@@ -280,7 +281,9 @@ impl Keeper {
                 let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                 tracing::debug!(revision = snapshot.revision, micros, "serving a new snapshot");
                 self.node.built_at(snapshot.built_at);
-                self.compiled.send_replace(Some(Arc::new(compiled)));
+                let compiled = Arc::new(compiled);
+                self.node.serves(&compiled);
+                self.compiled.send_replace(Some(compiled));
                 self.node.change(|status| {
                     status.revision = Some(snapshot.revision);
                     status.rejected = None;

@@ -1,7 +1,12 @@
 //! One address of an upstream, parsed.
 
+use std::sync::Arc;
+
+use domain::traffic::UpstreamProtocol;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
+
+use crate::tls::Out;
 
 /// Why a URL cannot be an upstream's address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,11 +56,24 @@ pub(crate) struct Endpoint {
     pub(crate) host: Box<str>,
     pub(crate) port: u16,
     pub(crate) is_tls: bool,
-    pub(crate) is_http2: bool,
+    pub(crate) protocol: UpstreamProtocol,
+    /// What the upstream says about TLS.
+    pub(crate) tls: Option<Arc<Out>>,
+}
+
+impl Endpoint {
+    /// Whether nothing but HTTP/2 is spoken.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.protocol == UpstreamProtocol::Http2
+    }
 }
 
 impl Target {
-    pub(crate) fn parse(url: &str, is_http2: bool) -> Result<Self, Invalid> {
+    pub(crate) fn parse(
+        url: &str,
+        protocol: UpstreamProtocol,
+        tls: Option<&Arc<Out>>,
+    ) -> Result<Self, Invalid> {
         let invalid = || Invalid::Url {
             url: url.chars().take(200).collect(),
         };
@@ -87,7 +105,8 @@ impl Target {
                 host,
                 port,
                 is_tls,
-                is_http2,
+                protocol,
+                tls: tls.filter(|_| is_tls).cloned(),
             },
             host: HeaderValue::from_str(authority.as_str()).map_err(|_| invalid())?,
             base_path: uri.path().trim_end_matches('/').into(),
@@ -95,12 +114,18 @@ impl Target {
         })
     }
 
+    /// Its address, for people.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.endpoint.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority, self.base_path)
+    }
+
     /// What it is told apart from other targets by, on every node.
     pub(crate) fn name(&self) -> Vec<u8> {
         format!("{}:{}{}", self.endpoint.host, self.endpoint.port, self.base_path).into_bytes()
     }
 
-    /// The URL of a call; `rest` is its path below the route, `query` begins with `?` or is empty.
+    /// The URL of a call over HTTP/2; `rest` is its path below the route, `query` begins with `?` or is empty.
     ///
     /// `None` if it would be too long.
     pub(crate) fn uri(&self, rest: &str, query: &str) -> Option<Uri> {
@@ -112,9 +137,6 @@ impl Target {
         }
         path.push_str(query);
         let path = PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).ok()?;
-        if !self.endpoint.is_http2 {
-            return Some(path.into());
-        }
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(if self.endpoint.is_tls {
             Scheme::HTTPS
@@ -129,7 +151,13 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
+    use domain::traffic::UpstreamProtocol;
+
     use super::Target;
+
+    fn parse(url: &str) -> Result<Target, super::Invalid> {
+        Target::parse(url, UpstreamProtocol::Http1, None)
+    }
 
     #[test]
     fn urls_are_read_and_put_before_paths() {
@@ -138,25 +166,23 @@ mod tests {
                 "http://127.0.0.1:9000/base/",
                 "/pets/7",
                 "?a=1",
-                "/base/pets/7?a=1",
+                "http://127.0.0.1:9000/base/pets/7?a=1",
                 ("127.0.0.1", 9000),
             ),
-            ("http://[::1]:80", "", "", "/", ("::1", 80)),
+            ("http://[::1]:80", "", "", "http://[::1]:80/", ("::1", 80)),
             (
                 "https://api.example.com",
                 "/x",
                 "",
-                "/x",
+                "https://api.example.com/x",
                 ("api.example.com", 443),
             ),
         ];
         for (url, rest, query, expected, (host, port)) in table {
-            let target = Target::parse(url, false).unwrap();
+            let target = parse(url).unwrap();
             assert_eq!(target.uri(rest, query).unwrap(), expected, "{url}");
             assert_eq!((&*target.endpoint.host, target.endpoint.port), (host, port));
         }
-        let http2 = Target::parse("https://api.example.com/v1", true).unwrap();
-        assert_eq!(http2.uri("/x", "").unwrap(), "https://api.example.com/v1/x");
     }
 
     #[test]
@@ -170,7 +196,7 @@ mod tests {
             "http://a/?q",
             "http://a:99999/",
         ] {
-            assert!(Target::parse(url, false).is_err(), "{url}");
+            assert!(parse(url).is_err(), "{url}");
         }
     }
 }

@@ -2,24 +2,22 @@
 
 mod files;
 mod handshake;
+mod out;
 mod shelf;
 mod shown;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use tokio_rustls::TlsConnector;
 
 use crate::settings::Certificate;
 
 pub(crate) use files::{Files, LOOK};
 pub(crate) use handshake::shake;
+pub(crate) use out::{Out, Outward};
 pub(crate) use shelf::Shelf;
 pub use shelf::Unusable;
 pub use shown::Sealing;
@@ -67,30 +65,6 @@ pub enum Error {
     /// No development certificate could be made.
     #[error("making a development certificate")]
     Development(#[source] rcgen::Error),
-}
-
-/// How upstreams with HTTP/1.1 and with HTTP/2 are called.
-pub(crate) fn connectors(roots: Option<&Path>) -> Result<[TlsConnector; 2], Error> {
-    let mut store = RootCertStore::empty();
-    match roots {
-        Some(path) => {
-            for certificate in certificates(path)? {
-                store.add(certificate).map_err(Error::Certificate)?;
-            }
-        }
-        None => store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    }
-    let store = Arc::new(store);
-    let connector = |protocol: &[u8]| {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(Error::Certificate)?
-            .with_root_certificates(Arc::clone(&store))
-            .with_no_client_auth();
-        config.alpn_protocols = vec![protocol.to_vec()];
-        Ok(TlsConnector::from(Arc::new(config)))
-    };
-    Ok([connector(b"http/1.1")?, connector(b"h2")?])
 }
 
 /// The development certificate in a directory; made when it is missing.

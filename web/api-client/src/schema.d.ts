@@ -622,6 +622,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List certificates
+         * @description A certificate is what gateways show to clients of some hosts. It was made elsewhere (`pem`) or is ordered and renewed from an ACME server (`acme`). Gateways show it as soon as it is saved; connections that are open go on. The private key is only written: no answer and no log has it.
+         */
+        get: operations["list_certificates"];
+        put?: never;
+        /**
+         * Create a certificate
+         * @description A certificate is what gateways show to clients of some hosts. It was made elsewhere (`pem`) or is ordered and renewed from an ACME server (`acme`). Gateways show it as soon as it is saved; connections that are open go on. The private key is only written: no answer and no log has it.
+         */
+        post: operations["create_certificate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/certificates/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a certificate
+         * @description A certificate is what gateways show to clients of some hosts. It was made elsewhere (`pem`) or is ordered and renewed from an ACME server (`acme`). Gateways show it as soon as it is saved; connections that are open go on. The private key is only written: no answer and no log has it.
+         */
+        get: operations["read_certificate"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a certificate
+         * @description A certificate is what gateways show to clients of some hosts. It was made elsewhere (`pem`) or is ordered and renewed from an ACME server (`acme`). Gateways show it as soon as it is saved; connections that are open go on. The private key is only written: no answer and no log has it.
+         */
+        delete: operations["delete_certificate"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a certificate
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     A certificate is what gateways show to clients of some hosts. It was made elsewhere (`pem`) or is ordered and renewed from an ACME server (`acme`). Gateways show it as soon as it is saved; connections that are open go on. The private key is only written: no answer and no log has it.
+         */
+        patch: operations["update_certificate"];
+        trace?: never;
+    };
     "/api/v1/gateways": {
         parameters: {
             query?: never;
@@ -1775,6 +1829,24 @@ export interface components {
             /** @description Whether they are kept from signing in; their sessions end at once. */
             disabled: boolean;
         };
+        /** @description A certificate that is ordered from an ACME server (RFC 8555) and renewed in time. */
+        Acme: {
+            /** @description The server's directory, as `https://acme-v02.api.letsencrypt.org/directory`. */
+            directory_url: string;
+            /** @description Where the server may write to: mail addresses. */
+            contacts?: string[];
+            /** @description How the server checks that the hosts are ours. */
+            challenge?: components["schemas"]["AcmeChallenge"];
+            /** @description You agree to the server's terms of service; without that nothing is ordered. */
+            terms_agreed: boolean;
+            /** @description Authorities (PEM) that the server itself is checked against, instead of those of the web. */
+            authorities?: string;
+        };
+        /**
+         * @description How an ACME server checks that a host is ours.
+         * @enum {string}
+         */
+        AcmeChallenge: "http_01" | "tls_alpn_01";
         /**
          * @description How one of several targets is chosen; every algorithm heeds their weights.
          * @enum {string}
@@ -2120,6 +2192,124 @@ export interface components {
             /** @description Where it is reachable. */
             routes: components["schemas"]["CatalogueRoute"][];
         };
+        /** @description What the gateway shows to clients of some hosts. */
+        Certificate: {
+            /** @description Unique in the organization. */
+            name: components["schemas"]["Name"];
+            /** @description The environment's name; each gateway node serves one. */
+            environment: components["schemas"]["Name"];
+            /** @description The hosts it is shown for: DNS names, `*.` for any one label in front. */
+            hosts: string[];
+            /** @description Made elsewhere; either this or `acme`. */
+            pem?: components["schemas"]["Pem"];
+            /** @description Ordered from an ACME server; either this or `pem`. */
+            acme?: components["schemas"]["Acme"];
+            /** @description What clients of these hosts have to show; nothing if absent. */
+            client_auth?: components["schemas"]["ClientAuth"];
+            /** @description Its id. */
+            id: components["schemas"]["CertificateId"];
+            /** @description The tenant it belongs to. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The team it belongs to. */
+            workspace_id: components["schemas"]["WorkspaceId"];
+            /** @description What the certificate says of itself; absent until there is one. */
+            facts?: components["schemas"]["Facts"];
+            /** @description How ordering goes, for certificates that are ordered. */
+            order?: components["schemas"]["OrderState"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            /** @description How it is. */
+            state: components["schemas"]["CertificateState"];
+            links?: components["schemas"]["Links"];
+        };
+        /** @example crt_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        CertificateId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        CertificatePatch: {
+            /** @description Unique in the organization. */
+            name?: components["schemas"]["Name"];
+            /** @description The environment's name; each gateway node serves one. */
+            environment?: components["schemas"]["Name"];
+            /** @description The hosts it is shown for: DNS names, `*.` for any one label in front. */
+            hosts?: string[];
+            /** @description Made elsewhere; either this or `acme`. */
+            pem?: components["schemas"]["Pem"] | null;
+            /** @description Ordered from an ACME server; either this or `pem`. */
+            acme?: components["schemas"]["Acme"] | null;
+            /** @description What clients of these hosts have to show; nothing if absent. */
+            client_auth?: components["schemas"]["ClientAuth"] | null;
+        };
+        /** @description The editable part of a [`Certificate`]. */
+        CertificateSpec: {
+            /** @description Unique in the organization. */
+            name: components["schemas"]["Name"];
+            /** @description The environment's name; each gateway node serves one. */
+            environment: components["schemas"]["Name"];
+            /** @description The hosts it is shown for: DNS names, `*.` for any one label in front. */
+            hosts: string[];
+            /** @description Made elsewhere; either this or `acme`. */
+            pem?: components["schemas"]["Pem"];
+            /** @description Ordered from an ACME server; either this or `pem`. */
+            acme?: components["schemas"]["Acme"];
+            /** @description What clients of these hosts have to show; nothing if absent. */
+            client_auth?: components["schemas"]["ClientAuth"];
+        };
+        /**
+         * @description How a certificate is.
+         * @enum {string}
+         */
+        CertificateState: "pending" | "valid" | "expiring" | "expired" | "failed";
+        /**
+         * @description Refuses calls (`circuit_open`) for a while after too many have failed: no answer, a broken one, or a 5xx.
+         *
+         *     All cores of a node count together. After `open_ms`, `probes` calls are let through; when all of them succeed,
+         *     the circuit is closed, and when one fails, it is open again.
+         */
+        CircuitBreaker: {
+            /**
+             * Format: int32
+             * @description Share of failed calls in the window that opens the circuit, in percent; 0 for any share.
+             * @default 50
+             */
+            failure_percent: number;
+            /**
+             * Format: int32
+             * @description Calls in the window that it takes to know the share: 1 to 100,000.
+             * @default 20
+             */
+            calls_min: number;
+            /**
+             * Format: int32
+             * @description The window, in milliseconds: a second to an hour.
+             * @default 10000
+             */
+            window_ms: number;
+            /**
+             * Format: int32
+             * @description Failures in a row that open it as well: up to 1000, 0 for any number.
+             * @default 0
+             */
+            consecutive_failures: number;
+            /**
+             * Format: int32
+             * @description How long it stays open, in milliseconds.
+             * @default 5000
+             */
+            open_ms: number;
+            /**
+             * Format: int32
+             * @description Calls that have to succeed to close it: 1 to 100.
+             * @default 3
+             */
+            probes: number;
+        };
         /** @description A machine that signs in with OAuth2 client credentials (RFC 6749 §4.4); the secret is shown once. */
         Client: {
             /** @description What it is for. */
@@ -2141,6 +2331,27 @@ export interface components {
             revision: number;
             links?: components["schemas"]["Links"];
         };
+        /** @description What clients of some hosts have to show. */
+        ClientAuth: {
+            /** @description Whether they have to. */
+            mode?: components["schemas"]["ClientAuthMode"];
+            /** @description The authorities (PEM) that may have signed their certificates. */
+            authorities: string;
+            /** @description Tell upstreams the certificate as `Client-Cert` (RFC 9440). */
+            forward?: boolean;
+        };
+        /**
+         * @description Whether clients have to show a certificate.
+         * @enum {string}
+         */
+        ClientAuthMode: "optional" | "required";
+        /** @description A client certificate in files on each gateway node; read again when they change. */
+        ClientCertificateFiles: {
+            /** @description The chain in PEM, the certificate itself first: an absolute path. */
+            chain_file: string;
+            /** @description Its private key in PEM: an absolute path. */
+            key_file: string;
+        };
         /** @example cli_01jd9zk5v8e7rbxq3m6t4n2w0c */
         ClientId: string;
         /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
@@ -2156,6 +2367,79 @@ export interface components {
             title: string;
             /** @description What it may do in the organization. */
             role: components["schemas"]["Role"];
+        };
+        /** @description How many calls an upstream may have at a time; further ones wait, then are refused (`upstream_overloaded`). */
+        Concurrency: {
+            /**
+             * Format: int32
+             * @description Calls of a node under way at a time, bodies included: up to 1,000,000; 0 for any number.
+             * @default 0
+             */
+            calls_max: number;
+            /**
+             * Format: int32
+             * @description Calls of a node that may wait for others to end: up to 100,000.
+             * @default 0
+             */
+            waiting_max: number;
+            /**
+             * Format: int32
+             * @description How long they wait at most, in milliseconds: up to an hour.
+             * @default 1000
+             */
+            wait_ms: number;
+            /**
+             * @description Finds the number by itself, per core: it rises while answers stay as fast as they are at best and falls
+             *     when they get slower.
+             * @default false
+             */
+            adaptive: boolean;
+            /**
+             * Format: int32
+             * @description The least number it finds: 1 to 10,000.
+             * @default 10
+             */
+            adaptive_min: number;
+            /**
+             * Format: int32
+             * @description The greatest number it finds: 1 to 100,000.
+             * @default 1000
+             */
+            adaptive_max: number;
+        };
+        /** @description Bounds of the connections of one core to one target. */
+        Connections: {
+            /**
+             * Format: int32
+             * @description Connections at a time: up to 100,000, 0 for any number. Calls that find none free wait for
+             *     `timeouts.connect_ms`.
+             * @default 0
+             */
+            max: number;
+            /**
+             * Format: int32
+             * @description Calls that may wait for a connection: up to 100,000; further ones are refused (`upstream_overloaded`).
+             * @default 1000
+             */
+            waiting_max: number;
+            /**
+             * Format: int32
+             * @description Calls after which a connection is closed: up to 1,000,000,000, 0 for any number.
+             * @default 0
+             */
+            calls_max: number;
+            /**
+             * Format: int32
+             * @description How long one is kept without a call, in milliseconds: 100 to an hour.
+             * @default 60000
+             */
+            idle_ms: number;
+            /**
+             * Format: int32
+             * @description Calls that a connection of HTTP/2 carries at a time; more connections are opened beyond that: 1 to 1000.
+             * @default 100
+             */
+            streams_max: number;
         };
         /** @description One stored contract document; never changed, only followed by another. */
         Contract: {
@@ -2291,6 +2575,40 @@ export interface components {
             /** @description The policies that run, in their order; the plan's limits come before those that decide, its quota last. */
             policies: components["schemas"]["ExplainedPolicy"][];
         };
+        /** @description What a certificate (X.509) says of itself. */
+        Facts: {
+            /** @description Whom it is for (RFC 4514), as `CN=api.example.com`. */
+            subject: string;
+            /** @description Who has signed it. */
+            issuer: string;
+            /** @description Its number, in hexadecimal with colons. */
+            serial: string;
+            /** @description The alternative names with their kinds: `dns:api.example.com`, `ip:10.0.0.1`, `uri:…`, `email:…`. */
+            names: string[];
+            /** @description SHA-256 of the certificate, in hexadecimal. */
+            fingerprint_sha256: string;
+            /** @description SHA-256 of the public key (SubjectPublicKeyInfo), in hexadecimal. */
+            public_key_sha256: string;
+            /** @description From when on it holds. */
+            not_before: components["schemas"]["Timestamp"];
+            /** @description Until when it holds. */
+            not_after: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description What is answered in the place of an upstream that gives no answer: it cannot be reached, answers garbage or not in
+         *     time, has no healthy target, or must not be asked at the moment.
+         */
+        Fallback: {
+            /**
+             * Format: int32
+             * @description The status: 200 to 599.
+             */
+            status: number;
+            /** @description What the body is. */
+            content_type?: string;
+            /** @description The body, up to 64 KiB. */
+            body?: string;
+        };
         /**
          * @description How a value is compared.
          * @enum {string}
@@ -2373,6 +2691,23 @@ export interface components {
             ready: boolean;
             /** @description Why it is not. */
             reason?: string;
+        };
+        /**
+         * @description What a check does.
+         * @enum {string}
+         */
+        HealthCheckKind: "http" | "grpc" | "tcp";
+        /**
+         * @description Asks a second target when the first one takes long; who answers first is heard, the other connection is closed.
+         *
+         *     Only for calls without a body whose method is idempotent. Each costs a retry of the budget of `retries`.
+         */
+        Hedging: {
+            /**
+             * Format: int32
+             * @description How long the first one may take, in milliseconds: what nearly all calls take less than. Up to an hour.
+             */
+            after_ms: number;
         };
         /** @description Who calls, as we see them. */
         Identity: {
@@ -2826,6 +3161,18 @@ export interface components {
         };
         /** @example opn_01jd9zk5v8e7rbxq3m6t4n2w0c */
         OperationId: string;
+        /** @description How ordering from an ACME server goes. */
+        OrderState: {
+            /** @description When the next attempt or renewal is due. */
+            next_at?: components["schemas"]["Timestamp"];
+            /**
+             * Format: int32
+             * @description Attempts that failed since the last one that did not.
+             */
+            failures?: number;
+            /** @description Why the last one failed. */
+            error?: string;
+        };
         /** @description A tenant; owns everything below and is isolated from others. */
         Organization: {
             /** @description Unique in the installation. */
@@ -2866,6 +3213,56 @@ export interface components {
          * @enum {string}
          */
         Outcome: "forwarded" | "redirected" | "answered" | "retired" | "operation_not_found" | "method_not_allowed" | "route_not_found" | "other_organization";
+        /**
+         * @description Leaves a target out for a while after its calls have failed: no answer, a broken one, or a 5xx.
+         *
+         *     All cores of a node count together.
+         */
+        OutlierDetection: {
+            /**
+             * Format: int32
+             * @description Failures in a row after which a target is left out: up to 1000, 0 for any number.
+             * @default 5
+             */
+            consecutive_failures: number;
+            /**
+             * Format: int32
+             * @description Share of failed calls in the window from which a target is left out, in percent; 0 for any share.
+             * @default 0
+             */
+            failure_percent: number;
+            /**
+             * Format: int32
+             * @description Calls in the window that it takes to know the share: 1 to 100,000.
+             * @default 50
+             */
+            calls_min: number;
+            /**
+             * Format: int32
+             * @description The window, in milliseconds: a second to an hour.
+             * @default 10000
+             */
+            window_ms: number;
+            /**
+             * Format: int32
+             * @description How long a target is left out the first time, in milliseconds; each time after that twice as long.
+             * @default 30000
+             */
+            ejection_ms: number;
+            /**
+             * Format: int32
+             * @description The longest time that one is left out, in milliseconds; after as long without trouble, the first time
+             *     is the first one again.
+             * @default 300000
+             */
+            ejection_max_ms: number;
+            /**
+             * Format: int32
+             * @description Share of the targets that may be left out at a time, in percent.
+             * @default 50
+             */
+            ejected_max_percent: number;
+        };
         /** @description One page of a list. */
         Page_Api: {
             /** @description The entries, in the order asked for. */
@@ -2897,6 +3294,15 @@ export interface components {
         Page_CatalogueProduct: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["CatalogueProduct"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_Certificate: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["Certificate"][];
             /** @description Whether there are more. */
             has_more: boolean;
             /** @description What to pass as `cursor` to get them. */
@@ -3117,6 +3523,13 @@ export interface components {
             kind: components["schemas"]["PathKind"];
             /** @description With what: `/shop/status`, `/shop/{id}/status`, `/shop/[0-9]+`. */
             value: string;
+        };
+        /** @description A certificate that was made elsewhere. */
+        Pem: {
+            /** @description The certificates in PEM, the host's own first. */
+            chain: string;
+            /** @description The private key in PEM. Only written, never read: leave it out to keep the one that is there. */
+            private_key?: string;
         };
         /**
          * @description A calendar period in UTC.
@@ -3495,6 +3908,77 @@ export interface components {
             /** @description Whether the query goes with it. */
             keep_query?: boolean;
         };
+        /**
+         * @description Whether a call is sent again.
+         *
+         *     Only where that cannot do a thing twice: nothing was sent, the method is idempotent (RFC 9110 section 9.2.2), or
+         *     `idempotency_key` is on and the call carries one. A retry goes to a target that was not tried yet, if there is
+         *     one. Besides this, a call whose idle connection turns out to be dead is always sent over another one.
+         */
+        Retries: {
+            /**
+             * Format: int32
+             * @description How often a call is sent at most, the first time included: 1 to 10.
+             * @default 3
+             */
+            attempts_max: number;
+            /**
+             * @description What makes it be sent again.
+             * @default [
+             *       "connect_failure"
+             *     ]
+             */
+            on: components["schemas"]["RetryOn"][];
+            /**
+             * @description Statuses of an answer that make it be sent again: 400 to 599.
+             * @default []
+             */
+            statuses: number[];
+            /**
+             * @description Whether calls with `Idempotency-Key` may be sent again whatever their method is: only for services that heed
+             *     it.
+             * @default false
+             */
+            idempotency_key: boolean;
+            /**
+             * Format: int32
+             * @description The largest part of a request's body that is kept to be sent again, in bytes: up to 1 MiB. A call whose
+             *     body is larger is not.
+             * @default 65536
+             */
+            body_bytes_max: number;
+            /**
+             * Format: int32
+             * @description Retries of a core in relation to the calls of the last ten seconds, in percent: 0 to 100. Opening a
+             *     connection to another target is not one.
+             * @default 20
+             */
+            budget_percent: number;
+            /**
+             * Format: int32
+             * @description Retries per second and core that are allowed anyway: up to 10,000.
+             * @default 10
+             */
+            budget_per_second_min: number;
+            /**
+             * Format: int32
+             * @description The mean wait before the first retry, in milliseconds: up to a minute; twice as long before each further one,
+             *     and random around it.
+             * @default 25
+             */
+            backoff_ms: number;
+            /**
+             * Format: int32
+             * @description The longest wait, in milliseconds: up to a minute. An answer whose `Retry-After` is later is passed on.
+             * @default 1000
+             */
+            backoff_max_ms: number;
+        };
+        /**
+         * @description What may make a call be sent again.
+         * @enum {string}
+         */
+        RetryOn: "connect_failure" | "reset" | "timeout";
         /** @description What is changed of a request before it is forwarded; at most one of `prefix`, `path` and `regex`. */
         Rewrite: {
             /** @description What stands in place of the base path: `/internal/v2`; the base path itself keeps it. */
@@ -3807,6 +4291,12 @@ export interface components {
             idle_ms: number;
             /**
              * Format: int32
+             * @description From the call's arrival to the head of its answer, all retries and waits included; 0 for any time.
+             * @default 0
+             */
+            total_ms: number;
+            /**
+             * Format: int32
              * @description Without a byte in either direction of a WebSocket.
              * @default 3600000
              */
@@ -3904,8 +4394,26 @@ export interface components {
             balancing: components["schemas"]["Balancing"];
             /** @description What is spoken to it. */
             protocol: components["schemas"]["UpstreamProtocol"];
+            /** @description How targets at `https://` are called. */
+            tls: components["schemas"]["UpstreamTls"];
             /** @description How long to wait for it. */
             timeouts: components["schemas"]["Timeouts"];
+            /** @description Asks targets regularly how they are; not at all if absent. */
+            health_check?: components["schemas"]["HealthCheck"];
+            /** @description Leaves targets out whose calls fail; none if absent. */
+            outlier_detection?: components["schemas"]["OutlierDetection"];
+            /** @description Refuses calls while most of them fail; never if absent. */
+            circuit_breaker?: components["schemas"]["CircuitBreaker"];
+            /** @description Which calls are sent again. */
+            retries: components["schemas"]["Retries"];
+            /** @description Asks a second target when the first one takes long; never if absent. */
+            hedging?: components["schemas"]["Hedging"];
+            /** @description What is answered when it gives no answer; a problem if absent. */
+            fallback?: components["schemas"]["Fallback"];
+            /** @description How many calls it may have at a time. */
+            concurrency: components["schemas"]["Concurrency"];
+            /** @description Bounds of its connections. */
+            connections: components["schemas"]["Connections"];
             /**
              * Format: int32
              * @description Idle connections kept per core: 0 to 1024.
@@ -3932,6 +4440,14 @@ export interface components {
             revision: number;
             links?: components["schemas"]["Links"];
         };
+        /** @description What makes TLS with targets less secure. */
+        UpstreamDanger: {
+            /**
+             * @description Take any certificate: whoever is on the way can read and change every call.
+             * @default false
+             */
+            accept_any_certificate: boolean;
+        };
         /** @example ups_01jd9zk5v8e7rbxq3m6t4n2w0c */
         UpstreamId: string;
         /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
@@ -3944,8 +4460,26 @@ export interface components {
             balancing?: components["schemas"]["Balancing"] | null;
             /** @description What is spoken to it. */
             protocol?: components["schemas"]["UpstreamProtocol"] | null;
+            /** @description How targets at `https://` are called. */
+            tls?: components["schemas"]["UpstreamTls"] | null;
             /** @description How long to wait for it. */
             timeouts?: components["schemas"]["Timeouts"] | null;
+            /** @description Asks targets regularly how they are; not at all if absent. */
+            health_check?: components["schemas"]["HealthCheck"] | null;
+            /** @description Leaves targets out whose calls fail; none if absent. */
+            outlier_detection?: components["schemas"]["OutlierDetection"] | null;
+            /** @description Refuses calls while most of them fail; never if absent. */
+            circuit_breaker?: components["schemas"]["CircuitBreaker"] | null;
+            /** @description Which calls are sent again. */
+            retries?: components["schemas"]["Retries"] | null;
+            /** @description Asks a second target when the first one takes long; never if absent. */
+            hedging?: components["schemas"]["Hedging"] | null;
+            /** @description What is answered when it gives no answer; a problem if absent. */
+            fallback?: components["schemas"]["Fallback"] | null;
+            /** @description How many calls it may have at a time. */
+            concurrency?: components["schemas"]["Concurrency"] | null;
+            /** @description Bounds of its connections. */
+            connections?: components["schemas"]["Connections"] | null;
             /**
              * Format: int32
              * @description Idle connections kept per core: 0 to 1024.
@@ -3960,7 +4494,7 @@ export interface components {
          * @description The HTTP version spoken to an upstream.
          * @enum {string}
          */
-        UpstreamProtocol: "http1" | "http2";
+        UpstreamProtocol: "http1" | "http2" | "auto";
         /** @description The editable part of an [`Upstream`]. */
         UpstreamSpec: {
             /** @description Unique in the organization. */
@@ -3971,8 +4505,26 @@ export interface components {
             balancing?: components["schemas"]["Balancing"];
             /** @description What is spoken to it. */
             protocol?: components["schemas"]["UpstreamProtocol"];
+            /** @description How targets at `https://` are called. */
+            tls?: components["schemas"]["UpstreamTls"];
             /** @description How long to wait for it. */
             timeouts?: components["schemas"]["Timeouts"];
+            /** @description Asks targets regularly how they are; not at all if absent. */
+            health_check?: components["schemas"]["HealthCheck"];
+            /** @description Leaves targets out whose calls fail; none if absent. */
+            outlier_detection?: components["schemas"]["OutlierDetection"];
+            /** @description Refuses calls while most of them fail; never if absent. */
+            circuit_breaker?: components["schemas"]["CircuitBreaker"];
+            /** @description Which calls are sent again. */
+            retries?: components["schemas"]["Retries"];
+            /** @description Asks a second target when the first one takes long; never if absent. */
+            hedging?: components["schemas"]["Hedging"];
+            /** @description What is answered when it gives no answer; a problem if absent. */
+            fallback?: components["schemas"]["Fallback"];
+            /** @description How many calls it may have at a time. */
+            concurrency?: components["schemas"]["Concurrency"];
+            /** @description Bounds of its connections. */
+            connections?: components["schemas"]["Connections"];
             /**
              * Format: int32
              * @description Idle connections kept per core: 0 to 1024.
@@ -3982,6 +4534,31 @@ export interface components {
             preserve_host?: boolean;
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
+        };
+        /** @description How targets at `https://` are called. */
+        UpstreamTls: {
+            /**
+             * @description The name that is asked for (SNI) and that their certificates have to be for, if not the URL's host.
+             * @default null
+             */
+            server_name: string;
+            /**
+             * @description Certificates (PEM) that theirs are checked against, instead of the node's.
+             * @default null
+             */
+            roots: string;
+            /**
+             * @description What the gateway shows to them.
+             * @default null
+             */
+            client_certificate: components["schemas"]["ClientCertificateFiles"];
+            /**
+             * @description What makes it less secure.
+             * @default {
+             *       "accept_any_certificate": false
+             *     }
+             */
+            danger: components["schemas"]["UpstreamDanger"];
         };
         /** @description Counted calls of one operation, application, plan and hour. Every accepted call is in exactly one row. */
         UsageRow: {
@@ -5890,11 +6467,45 @@ export interface operations {
                  *         "panic_percent": 30
                  *       },
                  *       "protocol": "http1",
+                 *       "tls": {
+                 *         "danger": {
+                 *           "accept_any_certificate": false
+                 *         }
+                 *       },
                  *       "timeouts": {
                  *         "connect_ms": 2000,
                  *         "answer_ms": 30000,
                  *         "idle_ms": 60000,
+                 *         "total_ms": 0,
                  *         "tunnel_idle_ms": 3600000
+                 *       },
+                 *       "retries": {
+                 *         "attempts_max": 3,
+                 *         "on": [
+                 *           "connect_failure"
+                 *         ],
+                 *         "statuses": [],
+                 *         "idempotency_key": false,
+                 *         "body_bytes_max": 65536,
+                 *         "budget_percent": 20,
+                 *         "budget_per_second_min": 10,
+                 *         "backoff_ms": 25,
+                 *         "backoff_max_ms": 1000
+                 *       },
+                 *       "concurrency": {
+                 *         "calls_max": 0,
+                 *         "waiting_max": 0,
+                 *         "wait_ms": 1000,
+                 *         "adaptive": false,
+                 *         "adaptive_min": 10,
+                 *         "adaptive_max": 1000
+                 *       },
+                 *       "connections": {
+                 *         "max": 0,
+                 *         "waiting_max": 1000,
+                 *         "calls_max": 0,
+                 *         "idle_ms": 60000,
+                 *         "streams_max": 100
                  *       },
                  *       "idle_connections_max": 64,
                  *       "preserve_host": false
@@ -6890,6 +7501,335 @@ export interface operations {
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
             503: components["responses"]["Problem"];
+        };
+    };
+    list_certificates: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this name. */
+                "filter[name]"?: string;
+                /** @description Only those of this environment. */
+                "filter[environment]"?: string;
+                /** @description Only those of this workspace. */
+                "filter[workspace]"?: components["schemas"]["WorkspaceId"];
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Certificate"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_certificate: {
+        parameters: {
+            query?: {
+                /** @description The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest. */
+                workspace_id?: components["schemas"]["WorkspaceId"];
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "shop",
+                 *       "environment": "sandbox",
+                 *       "hosts": [
+                 *         "api.example.com"
+                 *       ],
+                 *       "acme": {
+                 *         "directory_url": "https://acme-v02.api.letsencrypt.org/directory",
+                 *         "contacts": [
+                 *           "ops@example.com"
+                 *         ],
+                 *         "challenge": "http_01",
+                 *         "terms_agreed": true
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CertificateSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `certificate_invalid`: The certificate cannot be used */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken; `host_taken`: The host has a certificate already */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_certificate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["CertificateId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_certificate: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["CertificateId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_certificate: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["CertificateId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "hosts": [
+                 *         "www.example.com"
+                 *       ]
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["CertificatePatch"];
+                /**
+                 * @example {
+                 *       "hosts": [
+                 *         "www.example.com"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CertificatePatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Certificate"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `certificate_invalid`: The certificate cannot be used */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken; `host_taken`: The host has a certificate already */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
         };
     };
     list_nodes: {

@@ -746,6 +746,32 @@ impl From<&str> for CertificateState {
     }
 }
 
+/// Refuses calls (`circuit_open`) for a while after too many have failed: no answer, a broken one, or a 5xx.
+///
+/// All cores of a node count together. After `open_ms`, `probes` calls are let through; when all of them succeed,
+/// the circuit is closed, and when one fails, it is open again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CircuitBreaker {
+    /// Share of failed calls in the window that opens the circuit, in percent; 0 for any share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_percent: Option<u64>,
+    /// Calls in the window that it takes to know the share: 1 to 100,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_min: Option<u64>,
+    /// The window, in milliseconds: a second to an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
+    /// Failures in a row that open it as well: up to 1000, 0 for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consecutive_failures: Option<u64>,
+    /// How long it stays open, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_ms: Option<u64>,
+    /// Calls that have to succeed to close it: 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<u64>,
+}
+
 /// A machine that signs in with OAuth2 client credentials (RFC 6749 §4.4); the secret is shown once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Client {
@@ -826,6 +852,15 @@ impl From<&str> for ClientAuthMode {
     }
 }
 
+/// A client certificate in files on each gateway node; read again when they change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientCertificateFiles {
+    /// The chain in PEM, the certificate itself first: an absolute path.
+    pub chain_file: String,
+    /// Its private key in PEM: an absolute path.
+    pub key_file: String,
+}
+
 /// `ClientId`.
 pub type ClientId = String;
 
@@ -847,6 +882,51 @@ pub struct ClientSpec {
     pub title: String,
     /// What it may do in the organization.
     pub role: Role,
+}
+
+/// How many calls an upstream may have at a time; further ones wait, then are refused (`upstream_overloaded`).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Concurrency {
+    /// Calls of a node under way at a time, bodies included: up to 1,000,000; 0 for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_max: Option<u64>,
+    /// Calls of a node that may wait for others to end: up to 100,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_max: Option<u64>,
+    /// How long they wait at most, in milliseconds: up to an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+    /// Finds the number by itself, per core: it rises while answers stay as fast as they are at best and falls
+    /// when they get slower.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive: Option<bool>,
+    /// The least number it finds: 1 to 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive_min: Option<u64>,
+    /// The greatest number it finds: 1 to 100,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive_max: Option<u64>,
+}
+
+/// Bounds of the connections of one core to one target.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Connections at a time: up to 100,000, 0 for any number. Calls that find none free wait for
+    /// `timeouts.connect_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+    /// Calls that may wait for a connection: up to 100,000; further ones are refused (`upstream_overloaded`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_max: Option<u64>,
+    /// Calls after which a connection is closed: up to 1,000,000,000, 0 for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_max: Option<u64>,
+    /// How long one is kept without a call, in milliseconds: 100 to an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+    /// Calls that a connection of HTTP/2 carries at a time; more connections are opened beyond that: 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams_max: Option<u64>,
 }
 
 /// One stored contract document; never changed, only followed by another.
@@ -1286,6 +1366,31 @@ pub struct Facts {
     pub not_after: Timestamp,
 }
 
+/// What is answered in the place of an upstream that gives no answer: it cannot be reached, answers garbage or not in
+/// time, has no healthy target, or must not be asked at the moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// The status: 200 to 599.
+    pub status: u64,
+    /// What the body is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// The body, up to 64 KiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+}
+
+impl Fallback {
+    /// What is required, and nothing else.
+    pub fn new(status: u64) -> Self {
+        Self {
+            status,
+            content_type: None,
+            body: None,
+        }
+    }
+}
+
 /// How a value is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FieldKind {
@@ -1482,6 +1587,65 @@ pub struct HealthCheck {
     /// Why it is not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl HealthCheck {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, ready: bool) -> Self {
+        Self {
+            name: name.into(),
+            ready,
+            reason: None,
+        }
+    }
+}
+
+/// What a check does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HealthCheckKind {
+    /// `http`.
+    #[serde(rename = "http")]
+    Http,
+    /// `grpc`.
+    #[serde(rename = "grpc")]
+    Grpc,
+    /// `tcp`.
+    #[serde(rename = "tcp")]
+    Tcp,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for HealthCheckKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Grpc => "grpc",
+            Self::Tcp => "tcp",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for HealthCheckKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "http" => Self::Http,
+            "grpc" => Self::Grpc,
+            "tcp" => Self::Tcp,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Asks a second target when the first one takes long; who answers first is heard, the other connection is closed.
+///
+/// Only for calls without a body whose method is idempotent. Each costs a retry of the budget of `retries`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hedging {
+    /// How long the first one may take, in milliseconds: what nearly all calls take less than. Up to an hour.
+    pub after_ms: u64,
 }
 
 /// Who calls, as we see them.
@@ -3571,6 +3735,35 @@ impl From<&str> for Outcome {
     }
 }
 
+/// Leaves a target out for a while after its calls have failed: no answer, a broken one, or a 5xx.
+///
+/// All cores of a node count together.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutlierDetection {
+    /// Failures in a row after which a target is left out: up to 1000, 0 for any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consecutive_failures: Option<u64>,
+    /// Share of failed calls in the window from which a target is left out, in percent; 0 for any share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_percent: Option<u64>,
+    /// Calls in the window that it takes to know the share: 1 to 100,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_min: Option<u64>,
+    /// The window, in milliseconds: a second to an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
+    /// How long a target is left out the first time, in milliseconds; each time after that twice as long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ejection_ms: Option<u64>,
+    /// The longest time that one is left out, in milliseconds; after as long without trouble, the first time
+    /// is the first one again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ejection_max_ms: Option<u64>,
+    /// Share of the targets that may be left out at a time, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ejected_max_percent: Option<u64>,
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageApi {
@@ -4660,6 +4853,85 @@ pub struct ReplaceContractParams {
     pub if_match: Option<String>,
 }
 
+/// Whether a call is sent again.
+///
+/// Only where that cannot do a thing twice: nothing was sent, the method is idempotent (RFC 9110 section 9.2.2), or
+/// `idempotency_key` is on and the call carries one. A retry goes to a target that was not tried yet, if there is
+/// one. Besides this, a call whose idle connection turns out to be dead is always sent over another one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retries {
+    /// How often a call is sent at most, the first time included: 1 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempts_max: Option<u64>,
+    /// What makes it be sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Vec<RetryOn>>,
+    /// Statuses of an answer that make it be sent again: 400 to 599.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statuses: Option<Vec<u64>>,
+    /// Whether calls with `Idempotency-Key` may be sent again whatever their method is: only for services that heed
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<bool>,
+    /// The largest part of a request's body that is kept to be sent again, in bytes: up to 1 MiB. A call whose
+    /// body is larger is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<u64>,
+    /// Retries of a core in relation to the calls of the last ten seconds, in percent: 0 to 100. Opening a
+    /// connection to another target is not one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_percent: Option<u64>,
+    /// Retries per second and core that are allowed anyway: up to 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_per_second_min: Option<u64>,
+    /// The mean wait before the first retry, in milliseconds: up to a minute; twice as long before each further one,
+    /// and random around it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff_ms: Option<u64>,
+    /// The longest wait, in milliseconds: up to a minute. An answer whose `Retry-After` is later is passed on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backoff_max_ms: Option<u64>,
+}
+
+/// What may make a call be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RetryOn {
+    /// `connect_failure`.
+    #[serde(rename = "connect_failure")]
+    ConnectFailure,
+    /// `reset`.
+    #[serde(rename = "reset")]
+    Reset,
+    /// `timeout`.
+    #[serde(rename = "timeout")]
+    Timeout,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for RetryOn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ConnectFailure => "connect_failure",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for RetryOn {
+    fn from(text: &str) -> Self {
+        match text {
+            "connect_failure" => Self::ConnectFailure,
+            "reset" => Self::Reset,
+            "timeout" => Self::Timeout,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// Optional parameters of [`revoke_key`](crate::Client::revoke_key).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RevokeKeyParams {
@@ -5267,6 +5539,9 @@ pub struct Timeouts {
     /// Between two pieces of a body, either way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_ms: Option<u64>,
+    /// From the call's arrival to the head of its answer, all retries and waits included; 0 for any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_ms: Option<u64>,
     /// Without a byte in either direction of a WebSocket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnel_idle_ms: Option<u64>,
@@ -5544,8 +5819,31 @@ pub struct Upstream {
     pub balancing: Balancing,
     /// What is spoken to it.
     pub protocol: UpstreamProtocol,
+    /// How targets at `https://` are called.
+    pub tls: UpstreamTls,
     /// How long to wait for it.
     pub timeouts: Timeouts,
+    /// Asks targets regularly how they are; not at all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// Leaves targets out whose calls fail; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlier_detection: Option<OutlierDetection>,
+    /// Refuses calls while most of them fail; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// Which calls are sent again.
+    pub retries: Retries,
+    /// Asks a second target when the first one takes long; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedging: Option<Hedging>,
+    /// What is answered when it gives no answer; a problem if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// How many calls it may have at a time.
+    pub concurrency: Concurrency,
+    /// Bounds of its connections.
+    pub connections: Connections,
     /// Idle connections kept per core: 0 to 1024.
     pub idle_connections_max: u64,
     /// Send the client's `Host` on instead of the target's.
@@ -5570,6 +5868,14 @@ pub struct Upstream {
     pub links: Option<Links>,
 }
 
+/// What makes TLS with targets less secure.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamDanger {
+    /// Take any certificate: whoever is on the way can read and change every call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_any_certificate: Option<bool>,
+}
+
 /// `UpstreamId`.
 pub type UpstreamId = String;
 
@@ -5588,9 +5894,36 @@ pub struct UpstreamPatch {
     /// What is spoken to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<Option<UpstreamProtocol>>,
+    /// How targets at `https://` are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Option<UpstreamTls>>,
     /// How long to wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Option<Timeouts>>,
+    /// Asks targets regularly how they are; not at all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<Option<HealthCheck>>,
+    /// Leaves targets out whose calls fail; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlier_detection: Option<Option<OutlierDetection>>,
+    /// Refuses calls while most of them fail; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<Option<CircuitBreaker>>,
+    /// Which calls are sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Option<Retries>>,
+    /// Asks a second target when the first one takes long; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedging: Option<Option<Hedging>>,
+    /// What is answered when it gives no answer; a problem if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Option<Fallback>>,
+    /// How many calls it may have at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Option<Concurrency>>,
+    /// Bounds of its connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Option<Connections>>,
     /// Idle connections kept per core: 0 to 1024.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_connections_max: Option<Option<u64>>,
@@ -5611,6 +5944,9 @@ pub enum UpstreamProtocol {
     /// `http2`.
     #[serde(rename = "http2")]
     Http2,
+    /// `auto`.
+    #[serde(rename = "auto")]
+    Auto,
     /// A value that this client does not know yet, as it came.
     #[serde(untagged)]
     Unrecognized(String),
@@ -5621,6 +5957,7 @@ impl std::fmt::Display for UpstreamProtocol {
         f.write_str(match self {
             Self::Http1 => "http1",
             Self::Http2 => "http2",
+            Self::Auto => "auto",
             Self::Unrecognized(text) => text,
         })
     }
@@ -5631,6 +5968,7 @@ impl From<&str> for UpstreamProtocol {
         match text {
             "http1" => Self::Http1,
             "http2" => Self::Http2,
+            "auto" => Self::Auto,
             other => Self::Unrecognized(other.to_owned()),
         }
     }
@@ -5649,9 +5987,36 @@ pub struct UpstreamSpec {
     /// What is spoken to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<UpstreamProtocol>,
+    /// How targets at `https://` are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<UpstreamTls>,
     /// How long to wait for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
+    /// Asks targets regularly how they are; not at all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheck>,
+    /// Leaves targets out whose calls fail; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outlier_detection: Option<OutlierDetection>,
+    /// Refuses calls while most of them fail; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// Which calls are sent again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<Retries>,
+    /// Asks a second target when the first one takes long; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedging: Option<Hedging>,
+    /// What is answered when it gives no answer; a problem if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<Fallback>,
+    /// How many calls it may have at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// Bounds of its connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Connections>,
     /// Idle connections kept per core: 0 to 1024.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_connections_max: Option<u64>,
@@ -5671,12 +6036,38 @@ impl UpstreamSpec {
             targets,
             balancing: None,
             protocol: None,
+            tls: None,
             timeouts: None,
+            health_check: None,
+            outlier_detection: None,
+            circuit_breaker: None,
+            retries: None,
+            hedging: None,
+            fallback: None,
+            concurrency: None,
+            connections: None,
             idle_connections_max: None,
             preserve_host: None,
             managed_by: None,
         }
     }
+}
+
+/// How targets at `https://` are called.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamTls {
+    /// The name that is asked for (SNI) and that their certificates have to be for, if not the URL's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+    /// Certificates (PEM) that theirs are checked against, instead of the node's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roots: Option<String>,
+    /// What the gateway shows to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificateFiles>,
+    /// What makes it less secure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub danger: Option<UpstreamDanger>,
 }
 
 /// Counted calls of one operation, application, plan and hour. Every accepted call is in exactly one row.

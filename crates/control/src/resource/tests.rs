@@ -498,5 +498,105 @@ fn upstream_faults() -> Vec<(Value, Vec<&'static str>)> {
             json!({ "targets": [{ "url": "http://a", "priority": 10 }] }),
             vec!["/targets/0/priority"],
         ),
+        (
+            json!({ "tls": { "server_name": "a b", "roots": "none",
+                "client_certificate": { "chain_file": "a.pem", "key_file": "/a\n" } } }),
+            vec![
+                "/tls/server_name",
+                "/tls/roots",
+                "/tls/client_certificate/chain_file",
+                "/tls/client_certificate/key_file",
+            ],
+        ),
+        (
+            json!({ "health_check": { "kind": "tcp", "path": "up", "statuses": [99], "body_contains": "",
+                "grpc_service": "a", "port": 0, "interval_ms": 99, "timeout_ms": 0, "healthy_threshold": 0,
+                "unhealthy_threshold": 101 } }),
+            vec![
+                "/health_check/path",
+                "/health_check/statuses/0",
+                "/health_check/kind",
+                "/health_check/body_contains",
+                "/health_check/grpc_service",
+                "/health_check/port",
+                "/health_check/interval_ms",
+                "/health_check/timeout_ms",
+                "/health_check/healthy_threshold",
+                "/health_check/unhealthy_threshold",
+            ],
+        ),
+        (
+            json!({ "outlier_detection": { "consecutive_failures": 0, "ejection_ms": 500, "ejection_max_ms": 400 } }),
+            vec![
+                "/outlier_detection/ejection_max_ms",
+                "/outlier_detection/consecutive_failures",
+            ],
+        ),
+        (
+            json!({ "outlier_detection": { "consecutive_failures": 1001, "failure_percent": 101, "calls_min": 0,
+                "window_ms": 1, "ejection_ms": 1, "ejection_max_ms": 2, "ejected_max_percent": 101 } }),
+            vec![
+                "/outlier_detection/consecutive_failures",
+                "/outlier_detection/failure_percent",
+                "/outlier_detection/calls_min",
+                "/outlier_detection/window_ms",
+                "/outlier_detection/ejection_ms",
+                "/outlier_detection/ejection_max_ms",
+                "/outlier_detection/ejected_max_percent",
+            ],
+        ),
+        (
+            json!({ "circuit_breaker": { "failure_percent": 0 } }),
+            vec!["/circuit_breaker/failure_percent"],
+        ),
+        (
+            json!({ "circuit_breaker": { "failure_percent": 101, "calls_min": 0, "window_ms": 1,
+                "consecutive_failures": 1001, "open_ms": 0, "probes": 0 } }),
+            vec![
+                "/circuit_breaker/failure_percent",
+                "/circuit_breaker/calls_min",
+                "/circuit_breaker/window_ms",
+                "/circuit_breaker/consecutive_failures",
+                "/circuit_breaker/open_ms",
+                "/circuit_breaker/probes",
+            ],
+        ),
+        (
+            json!({ "retries": { "attempts_max": 0, "statuses": [200], "body_bytes_max": 1_048_577,
+                "budget_percent": 101, "budget_per_second_min": 10_001, "backoff_ms": 60_001,
+                "backoff_max_ms": 60_001 } }),
+            vec![
+                "/retries/attempts_max",
+                "/retries/statuses/0",
+                "/retries/body_bytes_max",
+                "/retries/budget_percent",
+                "/retries/budget_per_second_min",
+                "/retries/backoff_ms",
+                "/retries/backoff_max_ms",
+            ],
+        ),
+        (
+            json!({ "hedging": { "after_ms": 0 }, "fallback": { "status": 204, "content_type": "json", "body": "x" } }),
+            vec!["/hedging/after_ms", "/fallback/body", "/fallback/content_type"],
+        ),
+        (
+            json!({ "concurrency": { "waiting_max": 1, "wait_ms": 3_600_001, "adaptive_min": 9, "adaptive_max": 8 } }),
+            vec![
+                "/concurrency/wait_ms",
+                "/concurrency/adaptive_max",
+                "/concurrency/waiting_max",
+            ],
+        ),
+        (
+            json!({ "connections": { "max": 100_001, "waiting_max": 100_001, "idle_ms": 1, "streams_max": 0 },
+                "timeouts": { "total_ms": 3_600_001 } }),
+            vec![
+                "/timeouts/total_ms",
+                "/connections/max",
+                "/connections/waiting_max",
+                "/connections/idle_ms",
+                "/connections/streams_max",
+            ],
+        ),
     ]
 }

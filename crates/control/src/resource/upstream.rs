@@ -2,7 +2,7 @@
 
 use domain::Timestamp;
 use domain::id::{UpstreamId, WorkspaceId};
-use domain::traffic::{Algorithm, Balancing, HashOn, Route, Target, Timeouts, Upstream, UpstreamSpec};
+use domain::traffic::{Route, Target, Upstream, UpstreamSpec};
 use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 use url::{Host, Url};
@@ -10,6 +10,8 @@ use url::{Host, Url};
 use super::fault::{Faults, in_use};
 use super::{New, Resource, api};
 use crate::{Caller, Error};
+
+mod rules;
 
 /// The most targets of an upstream.
 const TARGETS_MAX: usize = 64;
@@ -19,14 +21,6 @@ const URL_MAX: usize = 2000;
 const WEIGHT_MAX: u32 = 1000;
 /// The greatest number of a target's priority.
 const PRIORITY_MAX: u8 = 9;
-/// The longest wait for a connection: ten minutes.
-const CONNECT_MS_MAX: u32 = 600_000;
-/// The longest wait for an answer, or between two pieces of a body: an hour.
-const WAIT_MS_MAX: u32 = 3_600_000;
-/// The longest silence on a WebSocket: a day.
-const TUNNEL_MS_MAX: u32 = 86_400_000;
-/// The most idle connections per core.
-const IDLE_CONNECTIONS_MAX: u32 = 1024;
 
 impl Resource for Upstream {
     type Spec = UpstreamSpec;
@@ -65,10 +59,7 @@ impl Resource for Upstream {
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
         let mut faults = Faults::default();
         targets(&mut faults, &mut self.spec.targets);
-        balancing(&mut faults, &self.spec.balancing);
-        timeouts(&mut faults, &self.spec.timeouts);
-        let kept = self.spec.idle_connections_max;
-        faults.range("/idle_connections_max", kept, 0, IDLE_CONNECTIONS_MAX);
+        rules::check(&mut faults, &self.spec);
         faults.finish()?;
         if before.is_none() {
             api::workspace(tx, caller, self.workspace_id).await?;
@@ -140,68 +131,4 @@ pub(crate) fn target_url(text: &str) -> Result<String, String> {
 /// Underscores are in no host name (RFC 1123), but in names that container networks give.
 fn is_of_name(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-._".contains(character)
-}
-
-fn balancing(faults: &mut Faults, balancing: &Balancing) {
-    let is_hashing = balancing.algorithm == Algorithm::ConsistentHash;
-    if is_hashing != balancing.hash_on.is_some() {
-        faults.add(
-            "/balancing/hash_on",
-            "combination_invalid",
-            "`consistent_hash` needs a key, no other algorithm has one.",
-            "Say what calls of one client have in common, or choose another algorithm.",
-        );
-    }
-    let is_named = matches!(balancing.hash_on, Some(HashOn::Header | HashOn::Cookie));
-    let name = balancing.hash_name.as_deref();
-    if is_named != name.is_some() {
-        faults.add(
-            "/balancing/hash_name",
-            "combination_invalid",
-            "`header` and `cookie` need a name, nothing else has one.",
-            "Name the header field or the cookie, or remove the name.",
-        );
-    } else if name.is_some_and(|name| !is_token(name)) {
-        faults.add(
-            "/balancing/hash_name",
-            "field_invalid",
-            "It is no name of a header field or a cookie.",
-            "Use letters, digits and hyphens, at most 100.",
-        );
-    }
-    let load = balancing.hash_load_max_percent;
-    if load != 0 {
-        faults.range("/balancing/hash_load_max_percent", load, 101, 1000);
-        if !is_hashing {
-            faults.add(
-                "/balancing/hash_load_max_percent",
-                "combination_invalid",
-                "Only `consistent_hash` has such a bound.",
-                "Remove it, or choose that algorithm.",
-            );
-        }
-    }
-    faults.range(
-        "/balancing/slow_start_ms",
-        balancing.slow_start_ms,
-        0,
-        WAIT_MS_MAX,
-    );
-    let zone = balancing.zone_healthy_min_percent;
-    faults.range("/balancing/zone_healthy_min_percent", zone, 1, 100);
-    faults.range("/balancing/panic_percent", balancing.panic_percent, 0, 100);
-}
-
-/// A token of RFC 9110, which names of header fields and cookies are.
-fn is_token(name: &str) -> bool {
-    let is_of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    (1..=100).contains(&name.len()) && name.bytes().all(is_of_token)
-}
-
-fn timeouts(faults: &mut Faults, timeouts: &Timeouts) {
-    faults.range("/timeouts/connect_ms", timeouts.connect_ms, 1, CONNECT_MS_MAX);
-    faults.range("/timeouts/answer_ms", timeouts.answer_ms, 1, WAIT_MS_MAX);
-    faults.range("/timeouts/idle_ms", timeouts.idle_ms, 1, WAIT_MS_MAX);
-    let tunnel_idle_ms = timeouts.tunnel_idle_ms;
-    faults.range("/timeouts/tunnel_idle_ms", tunnel_idle_ms, 1, TUNNEL_MS_MAX);
 }

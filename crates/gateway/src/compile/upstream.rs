@@ -1,17 +1,25 @@
 //! Compiles an upstream: its targets, and how they are chosen and asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
+use domain::Name;
 use domain::id::UpstreamId;
 use domain::snapshot;
-use domain::traffic::{Algorithm, Timeouts, UpstreamProtocol, UpstreamSpec};
+use domain::traffic::{
+    Algorithm, Connections, HealthCheck, OutlierDetection, Retries, RetryOn, Timeouts, UpstreamSpec,
+};
+use http::{HeaderValue, StatusCode};
 
 use super::{Compiled, Rejected};
 use crate::balance::Rules;
 use crate::deadline::steady_ms;
 use crate::group::{Group, Member};
+use crate::guard::{Breaker, Bulkhead};
 use crate::health::Health;
 use crate::target::{self, Target};
+use crate::tls::Out;
 
 /// An upstream, ready to be asked; the same one as long as nothing about it changes.
 #[derive(Debug)]
@@ -25,10 +33,101 @@ pub(crate) struct Upstream {
     /// Whether it matters how long targets take.
     pub(crate) measures: bool,
     pub(crate) timeouts: Timeouts,
+    pub(crate) connections: Connections,
+    pub(crate) tls: Option<Arc<Out>>,
+    pub(crate) health_check: Option<HealthCheck>,
+    pub(crate) outlier_detection: Option<OutlierDetection>,
+    pub(crate) breaker: Option<Breaker>,
+    pub(crate) bulkhead: Option<Bulkhead>,
+    /// The least and the greatest number of calls, if the right one is found out.
+    pub(crate) adaptive: Option<(u32, u32)>,
+    /// Whether the number of calls has a bound of either kind.
+    pub(crate) is_bounded: bool,
+    pub(crate) retries: Again,
+    /// When a second target is asked.
+    pub(crate) hedge_after: Option<Duration>,
+    pub(crate) fallback: Option<Fallback>,
     pub(crate) preserve_host: bool,
 }
 
+/// What is answered in the place of the upstream.
+#[derive(Debug)]
+pub(crate) struct Fallback {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: HeaderValue,
+    pub(crate) body: Bytes,
+}
+
+impl Fallback {
+    fn parse(fallback: &domain::traffic::Fallback) -> Result<Self, target::Invalid> {
+        let invalid = |field, error: String| target::Invalid::field(field, error);
+        Ok(Self {
+            status: StatusCode::from_u16(fallback.status)
+                .map_err(|error| invalid("fallback/status", error.to_string()))?,
+            content_type: HeaderValue::from_str(&fallback.content_type)
+                .map_err(|error| invalid("fallback/content_type", error.to_string()))?,
+            body: Bytes::from(fallback.body.clone()),
+        })
+    }
+}
+
+/// [`Retries`], with nothing left to work out.
+#[derive(Debug)]
+pub(crate) struct Again {
+    pub(crate) attempts_max: u32,
+    /// How many targets are tried until a connection is open.
+    pub(crate) connects_max: usize,
+    pub(crate) on: Vec<RetryOn>,
+    pub(crate) statuses: Vec<u16>,
+    pub(crate) has_statuses: bool,
+    /// Whether anything but opening a connection is tried again.
+    pub(crate) is_active: bool,
+    pub(crate) idempotency_key: bool,
+    pub(crate) body_bytes_max: usize,
+    pub(crate) budget_percent: u8,
+    pub(crate) budget_per_second_min: u32,
+    pub(crate) backoff: Duration,
+    pub(crate) backoff_max: Duration,
+}
+
+impl Again {
+    fn new(retries: &Retries) -> Self {
+        let has_more = retries.attempts_max > 1;
+        let on = retries
+            .on
+            .iter()
+            .copied()
+            .filter(|on| has_more && *on != RetryOn::ConnectFailure)
+            .collect::<Vec<_>>();
+        let has_statuses = has_more && !retries.statuses.is_empty();
+        let connects = retries.on.contains(&RetryOn::ConnectFailure);
+        Self {
+            attempts_max: retries.attempts_max,
+            connects_max: if connects {
+                retries.attempts_max as usize
+            } else {
+                1
+            },
+            is_active: has_statuses || !on.is_empty(),
+            on,
+            statuses: retries.statuses.clone(),
+            has_statuses,
+            idempotency_key: retries.idempotency_key,
+            body_bytes_max: retries.body_bytes_max as usize,
+            budget_percent: retries.budget_percent,
+            budget_per_second_min: retries.budget_per_second_min,
+            backoff: Duration::from_millis(u64::from(retries.backoff_ms)),
+            backoff_max: Duration::from_millis(u64::from(retries.backoff_max_ms)),
+        }
+    }
+}
+
 impl Upstream {
+    /// What people call it.
+    pub(crate) const fn name(&self) -> &Name {
+        &self.spec.name
+    }
+
     /// The most idle connections per core and target.
     pub(crate) const fn idle_connections_max(&self) -> usize {
         self.spec.idle_connections_max as usize
@@ -58,10 +157,10 @@ fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstr
         return Err(target::Invalid::None);
     }
     let rules = Rules::parse(&spec.balancing)?;
-    let is_http2 = spec.protocol == UpstreamProtocol::Http2;
+    let tls = Out::parse(&spec.tls)?;
     let mut healths = before.map(|before| before.group.healths());
     let members = spec.targets.iter().map(|target| {
-        let parsed = Target::parse(&target.url, is_http2)?;
+        let parsed = Target::parse(&target.url, spec.protocol, tls.as_ref())?;
         let health = match &mut healths {
             None => Arc::default(),
             Some(healths) => {
@@ -77,13 +176,30 @@ fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstr
             health,
         })
     });
+    let members = members.collect::<Result<Vec<_>, target::Invalid>>()?;
+    let concurrency = &spec.concurrency;
+    let adaptive = (concurrency.adaptive).then_some((concurrency.adaptive_min, concurrency.adaptive_max));
+    let is_choosing = rules.algorithm == Algorithm::P2cEwma && members.len() > 1;
+    let bulkhead = Bulkhead::new(concurrency);
     Ok(Upstream {
         id: upstream.id,
-        group: Group::new(members.collect::<Result<_, target::Invalid>>()?),
-        is_fixed: true,
-        measures: rules.algorithm == Algorithm::P2cEwma && spec.targets.len() > 1,
+        is_fixed: members.len() == 1 && spec.health_check.is_none() && spec.outlier_detection.is_none(),
+        group: Group::new(members),
+        measures: is_choosing || adaptive.is_some(),
         rules,
         timeouts: spec.timeouts,
+        connections: spec.connections,
+        tls,
+        health_check: spec.health_check.clone(),
+        outlier_detection: spec.outlier_detection,
+        breaker: spec.circuit_breaker.map(Breaker::new),
+        is_bounded: bulkhead.is_some() || adaptive.is_some(),
+        bulkhead,
+        adaptive,
+        retries: Again::new(&spec.retries),
+        hedge_after: (spec.hedging.as_ref())
+            .map(|hedging| Duration::from_millis(u64::from(hedging.after_ms))),
+        fallback: spec.fallback.as_ref().map(Fallback::parse).transpose()?,
         preserve_host: spec.preserve_host,
         spec: spec.clone(),
     })

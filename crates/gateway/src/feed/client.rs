@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use domain::snapshot::PackedError;
+use domain::traffic::UpstreamProtocol;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::tls;
+use crate::tls::{self, Outward};
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
@@ -95,7 +96,7 @@ impl Control {
         let mut authorization =
             HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| Error::Token)?;
         authorization.set_sensitive(true);
-        let [connector, _] = tls::connectors(roots)?;
+        let connector = Outward::new(roots)?.connector(None, UpstreamProtocol::Http1)?;
         Ok(Self {
             host: authority
                 .host()

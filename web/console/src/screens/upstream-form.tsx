@@ -1,39 +1,73 @@
-import type { Schemas } from "@gateline/api-client";
-import { FormPanel, SelectField, TextArea, TextField, figure, useForm } from "@gateline/ui";
+import { type Schemas, read } from "@gateline/api-client";
+import { type Draft, FormPanel, Loaded, SchemaForm, SelectField, TextArea, TextField, figure, finished, useForm } from "@gateline/ui";
+import { useQuery } from "@tanstack/react-query";
+import { useMemo } from "react";
 
 type Spec = Schemas["UpstreamSpec"];
+type Target = Schemas["Target"];
+type Json = Record<string, unknown>;
 
-const ANSWER_MS = 30_000;
+/** What the API's document says better than a form written by hand. */
+const REST = [
+  "balancing",
+  "health_check",
+  "outlier_detection",
+  "retries",
+  "circuit_breaker",
+  "hedging",
+  "fallback",
+  "concurrency",
+  "timeouts",
+  "connections",
+  "idle_connections_max",
+  "tls",
+] as const;
 
-/** The form of an upstream, new or changed. */
-export function UpstreamForm(props: {
+const PROTOCOLS: [NonNullable<Spec["protocol"]>, string][] = [
+  ["http1", "HTTP/1.1"],
+  ["http2", "HTTP/2"],
+  ["auto", "What the TLS handshake says"],
+];
+
+interface Props {
   upstream?: Spec;
   submit: string;
   cancel: string;
   send: (spec: Spec) => Promise<{ id: string }>;
   after: (id: string) => void;
-}) {
-  const { upstream } = props;
+}
+
+/** The form of an upstream, new or changed; most of its fields come from the API's own document. */
+export function UpstreamForm(props: Props) {
+  const query = useQuery({ ...read("/api/v1/openapi.json"), staleTime: Infinity });
+  return <Loaded query={query}>{(document) => <Form {...props} document={document as Json} />}</Loaded>;
+}
+
+function Form(props: Props & { document: Json }) {
+  const { document, upstream } = props;
+  const schema = useMemo(() => schemaOf(document), [document]);
   const form = useForm({
     initial: {
       name: upstream?.name ?? "",
-      targets: upstream?.targets.map((target) => `${target.url}${target.weight && target.weight !== 1 ? ` ${target.weight}` : ""}`).join("\n") ?? "",
+      targets: upstream?.targets.map(written).join("\n") ?? "",
       protocol: upstream?.protocol ?? "http1",
-      answer_ms: String(upstream?.timeouts?.answer_ms ?? ANSWER_MS),
       preserve_host: String(upstream?.preserve_host ?? false),
+      rest: { value: picked(upstream ?? {}) } as Draft,
     },
-    send: (values) =>
-      props.send({
+    send: async (values) => {
+      const rest = finished(schema, values.rest, "") as Json;
+      return props.send({
         name: values.name,
         targets: values.targets
           .split("\n")
           .map((line) => line.trim().split(/\s+/))
           .filter(([url]) => url)
-          .map(([url = "", weight]) => ({ url, weight: figure(weight ?? "") ?? 1 })),
-        protocol: values.protocol === "http2" ? "http2" : "http1",
-        timeouts: { connect_ms: 2000, idle_ms: 60_000, ...upstream?.timeouts, answer_ms: figure(values.answer_ms) ?? ANSWER_MS },
+          .map(target),
+        protocol: values.protocol,
         preserve_host: values.preserve_host === "true",
-      }),
+        ...(patch(picked(upstream ?? {}), rest) as Partial<Spec>),
+      });
+    },
     after: ({ id }) => props.after(id),
   });
   const { values, set } = form;
@@ -44,7 +78,7 @@ export function UpstreamForm(props: {
         label="Targets"
         pointer="/targets"
         mono
-        help="One address per line, its weight after it if it is not 1: http://127.0.0.1:9000/base 3"
+        help="One address per line; after it, where they are not 1, 0 and none, its weight, priority and zone: http://127.0.0.1:9000/base 3 priority=1 zone=east"
         value={values.targets}
         set={(targets) => set({ targets })}
       />
@@ -54,17 +88,7 @@ export function UpstreamForm(props: {
           pointer="/protocol"
           value={values.protocol}
           set={(protocol) => set({ protocol: protocol as "http1" })}
-          options={[
-            ["http1", "HTTP/1.1"],
-            ["http2", "HTTP/2"],
-          ]}
-        />
-        <TextField
-          label="Time to answer (ms)"
-          pointer="/timeouts/answer_ms"
-          help="Then the caller gets 504."
-          value={values.answer_ms}
-          set={(answer_ms) => set({ answer_ms })}
+          options={PROTOCOLS}
         />
         <SelectField
           label="Host header"
@@ -77,6 +101,40 @@ export function UpstreamForm(props: {
           ]}
         />
       </div>
+      <SchemaForm label="Traffic and failure" pointer="" schema={schema} draft={values.rest} set={(rest) => set({ rest })} />
     </FormPanel>
   );
+}
+
+/** A target as a line of text. */
+function written({ url, weight, priority, zone }: Target): string {
+  return [url, weight !== 1 && weight, priority && `priority=${priority}`, zone && `zone=${zone}`].filter(Boolean).join(" ");
+}
+
+/** A target of the words of its line; what is no number is for the API to refuse. */
+function target([url = "", ...words]: string[]): Target {
+  const said = (name: string) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
+  const zone = said("zone");
+  const weight = words.find((word) => !word.includes("="));
+  return { url, weight: figure(weight ?? "") ?? 1, priority: figure(said("priority") ?? "") ?? 0, ...(zone ? { zone } : {}) };
+}
+
+/** The schema of the fields that are not asked for by hand, with what it refers to. */
+function schemaOf(document: Json): Json {
+  const { schemas } = document["components"] as { schemas: Record<string, { properties: Json }> };
+  return { ...document, type: "object", properties: picked(schemas["UpstreamSpec"]?.properties ?? {}) };
+}
+
+function picked(of: object): Json {
+  return Object.fromEntries(REST.filter((name) => name in of).map((name) => [name, (of as Json)[name]]));
+}
+
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** A merge patch from one value to another: what is gone is said to be (RFC 7396). */
+function patch(before: unknown, after: unknown): unknown {
+  if (!isObject(before) || !isObject(after)) return after;
+  const gone = Object.keys(before).filter((name) => after[name] === undefined);
+  const there = Object.entries(after).filter(([, value]) => value !== undefined);
+  return Object.fromEntries([...gone.map((name) => [name, null]), ...there.map(([name, value]) => [name, patch(before[name], value)])]);
 }

@@ -1,0 +1,177 @@
+//! One try of an exchange, over one connection.
+
+use std::future::poll_fn;
+
+use domain::traffic::RetryOn;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
+use hyper::body::Body as _;
+
+use super::{Answered, Exchange, Failed, is_idempotent, millis};
+use crate::body::RequestBody;
+use crate::forward;
+use crate::h1::{Fault, Head, server};
+use crate::pool::{Lease, Line};
+use crate::refusal::Cause;
+use crate::target::Target;
+use crate::websocket;
+
+impl Exchange<'_> {
+    pub(super) async fn send_http1(
+        &mut self,
+        mut lease: Lease,
+        target: &Target,
+        body: RequestBody,
+    ) -> Result<Answered, Failed> {
+        let Line::Http1(counted) = lease.line() else {
+            unreachable!("the lease says which line it has");
+        };
+        let line = &mut counted.line;
+        let may_repeat = body.is_end_stream() && is_idempotent(self.going.method);
+        let head = Head {
+            method: self.going.method,
+            target: [&target.base_path, self.going.path, self.going.query],
+            host: self.host(target),
+            is_websocket: self.going.is_websocket,
+            headers: &self.going.headers,
+            added: &self.going.added,
+        };
+        line.begin(&head, body);
+        let (conn, takes_interim) = (self.conn, self.going.version == Version::HTTP_11);
+        let mut interim = |status, headers: &mut HeaderMap| {
+            if takes_interim {
+                forward::remove_hop_by_hop(headers);
+                server::say_interim(&mut conn.interim.borrow_mut(), status, headers);
+            }
+        };
+        let accept = self
+            .going
+            .is_websocket
+            .then(|| websocket::accept(&self.going.headers))
+            .flatten();
+        let is_accepted = |headers: &HeaderMap| {
+            accept
+                .as_ref()
+                .is_some_and(|accept| websocket::is_accepted(headers, accept))
+        };
+        // The answer's head takes the place of the request's, which is needed no more then.
+        let mut headers = std::mem::take(&mut self.going.headers);
+        let answered = self
+            .bound(poll_fn(|context| {
+                line.poll_answer(context, &mut headers, &mut interim)
+            }))
+            .await;
+        let fault = match answered {
+            Ok(Ok((StatusCode::SWITCHING_PROTOCOLS, _))) if !is_accepted(&headers) => {
+                return Err(Cause::Invalid {
+                    detail: "It did not accept the WebSocket that it was asked for.",
+                }
+                .into());
+            }
+            Ok(Ok((status, version))) => {
+                return Ok(Answered {
+                    lease,
+                    status,
+                    version,
+                    headers,
+                    stream: None,
+                });
+            }
+            Ok(Err(fault)) => fault,
+            Err(cause) => {
+                self.going.headers = headers;
+                return Err(cause.into());
+            }
+        };
+        self.going.headers = headers;
+        let is_reset = !matches!(fault, Fault::Invalid(_) | Fault::Request(_));
+        Err(Failed {
+            kind: (is_reset && line.is_unanswered()).then_some(RetryOn::Reset),
+            is_repeatable: may_repeat && line.is_unanswered(),
+            unsent: line.is_unsent().then(|| line.take_body()),
+            cause: self.cause(matches!(fault, Fault::Invalid(_)), &fault),
+        })
+    }
+
+    pub(super) async fn send_http2(
+        &self,
+        mut lease: Lease,
+        target: &Target,
+        body: RequestBody,
+    ) -> Result<Answered, Failed> {
+        let Line::Http2(connection) = lease.line() else {
+            unreachable!("the lease says which line it has");
+        };
+        let going = &self.going;
+        let mut request = Request::new(body);
+        *request.method_mut() = going.method.clone();
+        *request.uri_mut() = target
+            .uri(going.path, going.query)
+            .ok_or(Cause::Target("The path is too long to be forwarded."))?;
+        *request.version_mut() = Version::HTTP_2;
+        request.headers_mut().clone_from(&going.headers);
+        going.added.apply(request.headers_mut());
+        // `:authority` says it, unless that would be a lie about where it goes.
+        let kept = Some(going.host).filter(|_| self.upstream.preserve_host);
+        let host = going.host_sent.or(kept).cloned();
+        forward::set_host(request.headers_mut(), host);
+        // A connection that was closed is never ready, and sending then fails with the request intact.
+        let _ = connection.sender.ready().await;
+        let answered = self.bound(connection.sender.try_send_request(request)).await?;
+        match answered {
+            Ok(response) => {
+                let (head, stream) = response.into_parts();
+                Ok(Answered {
+                    lease,
+                    status: head.status,
+                    version: head.version,
+                    headers: head.headers,
+                    stream: Some(stream),
+                })
+            }
+            Err(mut failed) => {
+                let is_invalid = failed.error().is_parse();
+                Err(Failed {
+                    unsent: failed.take_message().map(Request::into_body),
+                    is_repeatable: false,
+                    kind: (!is_invalid).then_some(RetryOn::Reset),
+                    cause: self.cause(is_invalid, failed.error()),
+                })
+            }
+        }
+    }
+
+    /// What the upstream is called in the request.
+    const fn host<'a>(&'a self, target: &'a Target) -> &'a HeaderValue {
+        match self.going.host_sent {
+            Some(host) => host,
+            None if self.upstream.preserve_host => self.going.host,
+            None => &target.host,
+        }
+    }
+
+    /// Waits for an answer's head as long as it may take.
+    ///
+    /// The time begins when the request has been sent; while its body is on the way, it has to make progress.
+    async fn bound<F: Future>(&self, answer: F) -> Result<F::Output, Cause> {
+        let answer_max = millis(self.timeouts().answer_ms);
+        let mut answer = std::pin::pin!(answer);
+        let mut bytes_before = 0;
+        self.arm(answer_max);
+        loop {
+            if let Some(output) = self.deadline.bound(answer.as_mut()).await {
+                self.deadline.disarm();
+                return Ok(output);
+            }
+            let upload = self.upload.as_ref().map(|upload| upload.bytes.get());
+            match upload.filter(|bytes| *bytes > bytes_before && !self.is_over()) {
+                Some(bytes) => bytes_before = bytes,
+                None => {
+                    return Err(Cause::Timeout {
+                        detail: "The answer did not begin in time.",
+                    });
+                }
+            }
+            self.arm(answer_max);
+        }
+    }
+}

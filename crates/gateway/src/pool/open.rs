@@ -1,0 +1,44 @@
+//! Opens connections to targets.
+
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::ConnectError;
+use crate::socket::Socket;
+use crate::target::Endpoint;
+
+/// Opens a connection to a target, with TLS if it wants that.
+pub(crate) async fn open(endpoint: &Endpoint, tls: Option<&TlsConnector>) -> Result<Socket, ConnectError> {
+    let stream = open_tcp(endpoint).await?;
+    let Some(connector) = tls.filter(|_| endpoint.is_tls) else {
+        return Ok(Socket::Plain(stream));
+    };
+    let host = &endpoint.host;
+    let tls = |source| ConnectError::Tls {
+        host: host.clone(),
+        source,
+    };
+    let name = match endpoint.tls.as_ref().and_then(|out| out.name()) {
+        Some(name) => name.clone(),
+        None => rustls_pki_types::ServerName::try_from(host.to_string())
+            .map_err(|_| tls(std::io::Error::from(std::io::ErrorKind::InvalidInput)))?,
+    };
+    let stream = connector.connect(name, stream).await.map_err(tls)?;
+    if endpoint.is_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(ConnectError::NoHttp2 { host: host.clone() });
+    }
+    Ok(Socket::Tls(Box::new(stream)))
+}
+
+/// Opens a connection without anything on it.
+pub(crate) async fn open_tcp(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+    let tcp = |source| ConnectError::Tcp {
+        host: endpoint.host.clone(),
+        source,
+    };
+    let stream = TcpStream::connect((&*endpoint.host, endpoint.port))
+        .await
+        .map_err(tcp)?;
+    stream.set_nodelay(true).map_err(tcp)?;
+    Ok(stream)
+}

@@ -1,0 +1,189 @@
+//! Tells how the targets of a node are: for figures, for people, and for the control plane.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering::Relaxed;
+
+use domain::id::UpstreamId;
+use serde::Serialize;
+
+use crate::compile::Compiled;
+use crate::deadline::steady_ms;
+use crate::guard::State;
+use crate::health::Checked;
+
+/// The most targets with series of their own; the sums are of all.
+const SERIES_MAX: usize = 1_000;
+
+/// An upstream and its targets.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    upstream: UpstreamId,
+    name: String,
+    /// `closed`, `open` or `half_open`; absent without a circuit breaker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    circuit: Option<&'static str>,
+    circuit_opened_total: u64,
+    calls_waiting: usize,
+    targets: Vec<TargetReport>,
+}
+
+/// How a target is.
+#[derive(Debug, Serialize)]
+struct TargetReport {
+    url: String,
+    priority: u8,
+    weight: u32,
+    healthy: bool,
+    /// Whether its calls have failed too often.
+    ejected: bool,
+    /// `healthy` or `unhealthy`; absent before the first check.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked: Option<&'static str>,
+    failures_total: u64,
+    ejections_total: u64,
+    checks_failed_total: u64,
+}
+
+/// All upstreams in the order of the snapshot.
+pub(crate) fn reports(compiled: &Compiled) -> Vec<Report> {
+    let now_ms = steady_ms();
+    let reports = compiled.upstreams.iter().map(|upstream| {
+        let members = upstream.group.members();
+        let targets = members.iter().map(|member| {
+            let (health, figures) = (&member.health, &member.health.figures);
+            TargetReport {
+                url: member.target.url(),
+                priority: member.priority,
+                weight: member.weight,
+                healthy: health.is_healthy(now_ms),
+                ejected: health.ejected_until_ms() > now_ms,
+                checked: match health.checked() {
+                    Checked::Unknown => None,
+                    Checked::Healthy => Some("healthy"),
+                    Checked::Unhealthy => Some("unhealthy"),
+                },
+                failures_total: figures.failures.load(Relaxed),
+                ejections_total: figures.ejections.load(Relaxed),
+                checks_failed_total: figures.checks_failed.load(Relaxed),
+            }
+        });
+        Report {
+            upstream: upstream.id,
+            name: upstream.name().to_string(),
+            circuit: upstream.breaker.as_ref().map(|breaker| match breaker.state() {
+                State::Closed => "closed",
+                State::Open { .. } => "open",
+                State::HalfOpen { .. } => "half_open",
+            }),
+            circuit_opened_total: upstream
+                .breaker
+                .as_ref()
+                .map_or(0, |breaker| breaker.opened.load(Relaxed)),
+            calls_waiting: upstream
+                .bulkhead
+                .as_ref()
+                .map_or(0, |bulkhead| bulkhead.waiting()),
+            targets: targets.collect(),
+        }
+    });
+    reports.collect()
+}
+
+/// Writes figures: sums of all, and series of the first [`SERIES_MAX`] targets and upstreams.
+pub(crate) fn write(text: &mut String, reports: &[Report]) {
+    let targets = || reports.iter().flat_map(|report| &report.targets);
+    let count = |is_so: &dyn Fn(&TargetReport) -> bool| targets().filter(|target| is_so(target)).count();
+    let sums = [
+        (
+            "targets",
+            "gauge",
+            "Targets of all upstreams.",
+            count(&|_| true) as u64,
+        ),
+        (
+            "targets_healthy",
+            "gauge",
+            "Those that calls may go to.",
+            count(&|target| target.healthy) as u64,
+        ),
+        (
+            "targets_ejected",
+            "gauge",
+            "Those that are left out because their calls failed.",
+            count(&|target| target.ejected) as u64,
+        ),
+        (
+            "circuits_open",
+            "gauge",
+            "Upstreams whose calls are refused because most of them failed.",
+            reports
+                .iter()
+                .filter(|report| report.circuit == Some("open"))
+                .count() as u64,
+        ),
+    ];
+    for (name, kind, help, value) in sums {
+        head(text, name, kind, help);
+        let _ = writeln!(text, "gateline_{name} {value}");
+    }
+    let series: [(&str, &str, &str, fn(&TargetReport) -> u64); 4] = [
+        (
+            "target_healthy",
+            "gauge",
+            "1 if calls may go to the target.",
+            |target| u64::from(target.healthy),
+        ),
+        (
+            "target_failures_total",
+            "counter",
+            "Calls without a valid answer, and answers of 5xx.",
+            |target| target.failures_total,
+        ),
+        (
+            "target_ejections_total",
+            "counter",
+            "How often it was left out.",
+            |target| target.ejections_total,
+        ),
+        (
+            "target_checks_failed_total",
+            "counter",
+            "Checks that failed.",
+            |target| target.checks_failed_total,
+        ),
+    ];
+    for (name, kind, help, figure) in series {
+        head(text, name, kind, help);
+        let named = reports
+            .iter()
+            .flat_map(|report| report.targets.iter().map(move |target| (report, target)));
+        for (Report { upstream, .. }, target) in named.take(SERIES_MAX) {
+            let (url, value) = (&target.url, figure(target));
+            let _ = writeln!(
+                text,
+                "gateline_{name}{{upstream=\"{upstream}\",target=\"{url}\"}} {value}"
+            );
+        }
+    }
+    head(
+        text,
+        "circuit_opened_total",
+        "counter",
+        "How often an upstream's circuit opened.",
+    );
+    let breakers = reports.iter().filter(|report| report.circuit.is_some());
+    for report in breakers.take(SERIES_MAX) {
+        let (upstream, value) = (&report.upstream, report.circuit_opened_total);
+        let _ = writeln!(
+            text,
+            "gateline_circuit_opened_total{{upstream=\"{upstream}\"}} {value}"
+        );
+    }
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(
+        text,
+        "# HELP gateline_{name} {help}\n# TYPE gateline_{name} {kind}"
+    );
+}

@@ -223,6 +223,8 @@ pub(crate) enum Cut {
     Http2(#[source] hyper::Error),
     #[error("the upstream paused for too long")]
     Paused,
+    #[error("the client did not take it")]
+    NotTaken,
 }
 
 /// An answer's body; the call is recorded when it is dropped.

@@ -17,6 +17,7 @@ use crate::compile::Compiled;
 use crate::deadline::Deadlines;
 use crate::metrics::CoreFigures;
 use crate::node::Node;
+use crate::patience::Offers;
 use crate::pool::{Pools, Shared};
 use crate::settings::Settings;
 use crate::spare::Spare;
@@ -24,6 +25,9 @@ use crate::tls::{Outward, Shown};
 
 /// How often idle upstream connections are looked through: every five seconds.
 const TICKS_PER_SWEEP: u32 = 100;
+
+/// How often it is looked for answers that nobody takes: twice a second.
+const TICKS_PER_OFFER: u32 = 10;
 
 /// One core; lives on its thread.
 pub(crate) struct Core {
@@ -36,6 +40,7 @@ pub(crate) struct Core {
     pub(crate) ids: Ids,
     pub(crate) is_draining: Cell<bool>,
     pub(crate) spare: Spare,
+    pub(crate) offers: Offers,
     /// For texts that are copied into header values.
     pub(crate) scratch: RefCell<String>,
     pools: Rc<Pools>,
@@ -84,6 +89,7 @@ impl Core {
             ids: Ids::new(),
             is_draining: Cell::new(false),
             spare: Spare::default(),
+            offers: Offers::default(),
             scratch: RefCell::default(),
             pools,
             own_certificate: RefCell::default(),
@@ -122,6 +128,10 @@ impl Core {
         self.ticks.set(ticks);
         if ticks.is_multiple_of(TICKS_PER_SWEEP) {
             self.pools.sweep();
+        }
+        if ticks.is_multiple_of(TICKS_PER_OFFER) {
+            let max_ms = u64::from(self.settings.limits.body_idle_ms);
+            self.offers.sweep(self.deadlines.now_ms(), max_ms);
         }
     }
 

@@ -40,7 +40,9 @@ pub fn grpc_web(bytes: &[u8]) {
     let mut read = Vec::new();
     for piece in bytes.chunks(usize::from(*size).max(1)) {
         let text = encoder.encode(Frame::data(Bytes::copy_from_slice(piece)));
-        let text = text.into_data().unwrap_or_else(|_| unreachable!("data stays data"));
+        let text = text
+            .into_data()
+            .unwrap_or_else(|_| unreachable!("data stays data"));
         read.extend_from_slice(&decoder.decode(text).expect("what was written"));
     }
     assert!(bytes.starts_with(&read), "the beginning of what was written");

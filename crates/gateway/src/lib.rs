@@ -37,6 +37,7 @@ mod local;
 mod metrics;
 mod named;
 mod node;
+mod patience;
 mod place;
 mod pool;
 mod proxies;

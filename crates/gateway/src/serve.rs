@@ -31,6 +31,7 @@ use crate::core::Core;
 use crate::h1::server::{self, End, Wire};
 use crate::handle::{self, handle};
 use crate::local::LocalExecutor;
+use crate::patience::{Offered, Watched};
 use crate::refusal::{Asked, Cause};
 use crate::rewound::Rewound;
 use crate::settings::Protocols;
@@ -233,7 +234,7 @@ async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream, protocols: P
 
 fn service(
     conn: &Rc<Conn>,
-) -> impl Service<http::Request<Incoming>, Response = hyper::Response<AnswerBody>, Error = Infallible> + 'static
+) -> impl Service<http::Request<Incoming>, Response = hyper::Response<Offered>, Error = Infallible> + 'static
 {
     let conn = Rc::clone(conn);
     service_fn(move |mut request: http::Request<Incoming>| {
@@ -265,9 +266,9 @@ fn service(
             if let Some(upgrade) = upgrade
                 && response.status() == StatusCode::SWITCHING_PROTOCOLS
             {
-                switch_stream(conn, &mut response, upgrade);
+                switch_stream(Rc::clone(&conn), &mut response, upgrade);
             }
-            Ok(response)
+            Ok(response.map(|body| Offered::new(body, &conn)))
         }
     })
 }
@@ -353,6 +354,7 @@ where
         .enable_connect_protocol()
         .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
         .max_local_error_reset_streams(1024);
+    let stream = Watched::new(stream, Rc::clone(&conn));
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service(&conn)));
     let (mut is_ending, mut is_draining) = (false, false);
     poll_fn(|context| {
@@ -371,6 +373,9 @@ where
             serving.as_mut().graceful_shutdown();
             conn.deadline.arm(LINGER);
             let _ = conn.deadline.poll_over(context);
+        }
+        if conn.taking.poll_over(context).is_ready() {
+            return Poll::Ready(());
         }
         serving.as_mut().poll(context).map(drop)
     })

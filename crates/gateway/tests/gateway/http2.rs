@@ -155,6 +155,82 @@ async fn a_connection_is_told_to_go_when_the_node_drains() {
     ));
 }
 
+/// An upstream that never comes to an end, for as long as somebody reads it.
+fn endless() -> Upstream {
+    use std::io::Write;
+    Upstream::start(|_, stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000000\r\n\r\n");
+        while stream.write_all(&[b'x'; 65_536]).is_ok() {}
+        false
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_whose_client_opens_no_window_gives_its_upstream_back() {
+    let upstream = endless();
+    let bench = Bench::with(&upstream.urls(), |settings, _| settings.limits.body_idle_ms = 200);
+    let mut sender = connect(&bench).await;
+    let slow = sender
+        .send_request(request(&bench, "GET", "/shop/pets", ""))
+        .await
+        .unwrap();
+    assert_eq!(slow.status(), 200);
+    crate::bench::eventually(|| upstream.open() == 1);
+    crate::bench::eventually(|| upstream.open() == 0);
+    assert_eq!(bench.record().status, 200);
+    let quick = sender
+        .send_request(request(&bench, "GET", "/nowhere", ""))
+        .await
+        .unwrap();
+    assert_eq!(quick.status(), 404, "the others are unharmed");
+    assert!(
+        slow.into_body().collect().await.is_err(),
+        "what was cut off is not whole"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_nothing_at_all_is_cut_off() {
+    use tokio::io::AsyncWriteExt as _;
+    let upstream = endless();
+    let bench = Bench::with(&upstream.urls(), |settings, _| settings.limits.body_idle_ms = 200);
+    let stream = TcpStream::connect(bench.address()).await.unwrap();
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let (mut from, mut to) = stream.into_split();
+    let (mut read, mut write) = tokio::io::split(far);
+    tokio::spawn(async move { tokio::io::copy(&mut read, &mut to).await });
+    // Reads until the first part of the answer, and then nothing more.
+    let reading = tokio::spawn(async move {
+        let mut bytes = vec![0; 65_536];
+        for _ in 0..2 {
+            let length = tokio::io::AsyncReadExt::read(&mut from, &mut bytes)
+                .await
+                .unwrap();
+            write.write_all(&bytes[..length]).await.unwrap();
+        }
+        from
+    });
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .initial_stream_window_size(1 << 30)
+        .initial_connection_window_size(1 << 30);
+    let (mut sender, driver) = builder.handshake(TokioIo::new(near)).await.unwrap();
+    tokio::spawn(driver);
+    let asked = tokio::spawn(async move {
+        let answer = sender
+            .send_request(request(&bench, "GET", "/shop/pets", ""))
+            .await;
+        // Neither given back nor read: only the gateway can end this.
+        std::future::pending::<()>().await;
+        drop((answer, sender, bench));
+    });
+    let held = reading.await.unwrap();
+    crate::bench::eventually(|| upstream.open() == 1);
+    crate::bench::eventually(|| upstream.open() == 0);
+    drop(held);
+    asked.abort();
+}
+
 #[tokio::test]
 async fn a_call_of_grpc_is_refused_in_its_own_words() {
     let upstream = Upstream::simple();

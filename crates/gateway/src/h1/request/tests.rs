@@ -61,7 +61,10 @@ fn heads_are_read_to_the_letter() {
         "without the blanks around it"
     );
     assert_eq!(headers["y"], "");
-    assert_eq!(requests(LIMITS, [GOOD[8]].into_iter()).bodies[0], b"hello0123456789");
+    assert_eq!(
+        requests(LIMITS, [GOOD[8]].into_iter()).bodies[0],
+        b"hello0123456789"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod input;
 pub(crate) mod line;
 mod outgoing;
 pub(crate) mod request;
+pub(crate) mod said;
 pub(crate) mod server;
 
 pub(crate) use head::Head;

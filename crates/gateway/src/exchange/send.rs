@@ -9,7 +9,7 @@ use hyper::body::Body as _;
 use super::{Answered, Exchange, Failed, is_idempotent, millis};
 use crate::body::RequestBody;
 use crate::forward;
-use crate::h1::{Fault, Head, server};
+use crate::h1::{Fault, Head, said};
 use crate::pool::{Lease, Line};
 use crate::refusal::Cause;
 use crate::target::Target;
@@ -40,7 +40,7 @@ impl Exchange<'_> {
         let mut interim = |status, headers: &mut HeaderMap| {
             if takes_interim {
                 forward::remove_hop_by_hop(headers);
-                server::say_interim(&mut conn.interim.borrow_mut(), status, headers);
+                said::say_interim(&mut conn.interim.borrow_mut(), status, headers);
             }
         };
         let accept = self

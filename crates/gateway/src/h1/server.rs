@@ -8,16 +8,15 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::response::Parts;
-use http::{HeaderMap, Method, Response, StatusCode, Version};
-use hyper::body::{Body as _, Frame, SizeHint};
+use http::{HeaderMap, Response, StatusCode, Version};
+use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::coming::{Coming, check_chunks};
 use super::input::Input;
-use super::outgoing::{Coding, Outgoing, Progress, Stop};
+use super::outgoing::{Outgoing, Progress, Stop};
 use super::request::{Head, Reader};
-use super::write_field;
+use super::said::{Asked, begin, write_switch};
 use crate::body::{AnswerBody, Arriving};
 use crate::conn::{Conn, Open};
 use crate::framing::Violation;
@@ -25,9 +24,6 @@ use crate::handle::{Request, Tail, handle};
 use crate::refusal::Cause;
 use crate::socket::Socket;
 use crate::spare::BUFFER_BYTES;
-
-/// Interim answers that wait for their client; further ones are left out.
-const INTERIM_BYTES_MAX: usize = 64 * 1024;
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -67,14 +63,6 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Gone;
 
-/// What the answer to a request depends on.
-struct Asked {
-    method: Method,
-    is_old: bool,
-    is_persistent: bool,
-    takes_trailers: bool,
-}
-
 /// Serves a connection of which `first` was read already; returns how it ended.
 pub(crate) async fn serve(wire: &Rc<Wire>) -> End {
     let mut outgoing = Outgoing::default();
@@ -91,7 +79,7 @@ pub(crate) async fn serve(wire: &Rc<Wire>) -> End {
             return switch(wire, response, &tail).await;
         }
         asked.is_persistent &= wire.skip_abandoned();
-        begin(wire, (response, &tail), &mut asked, &mut outgoing);
+        begin(wire.conn.core(), (response, &tail), &mut asked, &mut outgoing);
         match write(wire, &mut outgoing).await {
             Ok(()) => {}
             Err(Stop::Body(_)) => return End::Cut,
@@ -143,51 +131,11 @@ async fn answer(wire: &Rc<Wire>, request: Request) -> Option<(Response<AnswerBod
     .await
 }
 
-/// Puts the head of an answer into the buffer, with what the body needs.
-fn begin(
-    wire: &Wire,
-    (response, tail): (Response<AnswerBody>, &Tail),
-    asked: &mut Asked,
-    outgoing: &mut Outgoing<AnswerBody>,
-) {
-    let (mut head, body) = response.into_parts();
-    let has_none = asked.method == Method::HEAD || matches!(head.status.as_u16(), 204 | 304);
-    let is_end = has_none || body.is_end_stream();
-    let length = if has_none {
-        Length::Unsaid
-    } else if is_end {
-        Length::Known(0)
-    } else {
-        body.size_hint().exact().map_or(Length::Unknown, Length::Known)
-    };
-    let core = wire.conn.core();
-    outgoing.set_buffer(core.spare.buffer());
-    // A body that is not wanted is dropped here, and the call recorded.
-    let body = (!is_end).then_some(body);
-    outgoing.begin(body, |out| {
-        write_head(out, (&head, tail), (length, asked), &core.clock.date())
-    });
-    core.spare.keep_headers(std::mem::take(&mut head.headers));
-}
-
 /// Says that the protocol is switched, and passes bytes both ways from there.
 async fn switch(wire: &Rc<Wire>, response: Response<AnswerBody>, tail: &Tail) -> End {
     let (head, body) = response.into_parts();
     let mut outgoing = Outgoing::<AnswerBody>::default();
-    outgoing.begin(None, |out| {
-        write_status(out, StatusCode::SWITCHING_PROTOCOLS);
-        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
-        for (name, value) in &head.headers {
-            let name = name.as_str();
-            let is_ours = matches!(name, "connection" | "content-length" | "transfer-encoding");
-            if !is_ours && !tail.replaces(name) {
-                write_field(out, name, value);
-            }
-        }
-        tail.each(|name, value| write_field(out, name.as_str(), value));
-        out.extend_from_slice(b"\r\n");
-        Coding::Plain
-    });
+    outgoing.begin(None, |out| write_switch(out, &head.headers, tail));
     if poll_fn(|context| match outgoing.poll(&mut wire.ends(), context) {
         Ok(Progress::Done) => Poll::Ready(true),
         Ok(_) => Poll::Pending,
@@ -198,98 +146,6 @@ async fn switch(wire: &Rc<Wire>, response: Response<AnswerBody>, tail: &Tail) ->
         body.tunnel(&wire.conn.core().spare, wire.ends()).await;
     }
     End::Quiet
-}
-
-/// Writes an interim answer of an upstream, unless its client does not even take the ones before it.
-pub(crate) fn say_interim(out: &mut BytesMut, status: StatusCode, headers: &HeaderMap) {
-    if out.len() > INTERIM_BYTES_MAX {
-        return;
-    }
-    write_status(out, status);
-    for (name, value) in headers {
-        if !matches!(name.as_str(), "content-length" | "transfer-encoding") {
-            write_field(out, name.as_str(), value);
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-fn write_status(out: &mut BytesMut, status: StatusCode) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.extend_from_slice(b" ");
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
-/// How long a body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Length {
-    /// There is none; what the head says is about the one that there could be.
-    Unsaid,
-    Known(u64),
-    Unknown,
-}
-
-/// Writes a head, and decides whether the connection goes on.
-fn write_head(
-    out: &mut BytesMut,
-    (head, tail): (&Parts, &Tail),
-    (length, asked): (Length, &mut Asked),
-    date: &[u8],
-) -> Coding {
-    write_status(out, head.status);
-    let (mut has_date, mut has_length) = (false, false);
-    for (name, value) in &head.headers {
-        match name.as_str() {
-            "connection" => asked.is_persistent &= !value.as_bytes().eq_ignore_ascii_case(b"close"),
-            "transfer-encoding" => {}
-            "content-length" => {
-                // The same one said twice is said once.
-                if length == Length::Unsaid && !has_length && head.status != StatusCode::NO_CONTENT {
-                    write_field(out, "content-length", value);
-                }
-                has_length = true;
-            }
-            word if tail.replaces(word) => {}
-            word => {
-                has_date |= word == "date";
-                write_field(out, word, value);
-            }
-        }
-    }
-    tail.each(|name, value| write_field(out, name.as_str(), value));
-    if !has_date {
-        out.extend_from_slice(b"date: ");
-        out.extend_from_slice(date);
-        out.extend_from_slice(b"\r\n");
-    }
-    let coding = match length {
-        Length::Unknown if asked.is_old => {
-            asked.is_persistent = false;
-            Coding::Plain
-        }
-        Length::Unknown => {
-            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            Coding::Chunked {
-                trailers: asked.takes_trailers,
-            }
-        }
-        Length::Known(length) => {
-            out.extend_from_slice(b"content-length: ");
-            out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-            out.extend_from_slice(b"\r\n");
-            Coding::Plain
-        }
-        Length::Unsaid => Coding::Plain,
-    };
-    if !asked.is_persistent {
-        out.extend_from_slice(b"connection: close\r\n");
-    } else if asked.is_old {
-        out.extend_from_slice(b"connection: keep-alive\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
-    coding
 }
 
 /// Writes an answer to its end.

@@ -31,6 +31,11 @@ pub struct Match {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 16)]
     pub cookies: Vec<FieldMatch>,
+    /// An expression (CEL) over `method`, `host`, `path`, and the maps `query`, `headers` (names in lower case) and
+    /// `cookies`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that fails does not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1000)]
+    pub when: Option<String>,
 }
 
 /// How the whole path of a request is compared; percent-encoded characters are decoded before.
@@ -111,6 +116,7 @@ impl Match {
             + self.headers.len()
             + self.query.len()
             + self.cookies.len()
+            + usize::from(self.when.is_some())
     }
 
     /// Whether a request with this method may fit.

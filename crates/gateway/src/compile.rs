@@ -9,7 +9,7 @@ use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::{Directory, Fault, Phase, Place, Policy, State};
-use routing::{Answer as FixedAnswer, Operations, Redirection, Request, Rewriting, Table};
+use routing::{Answer as FixedAnswer, Miss, Operations, Redirection, Request, Rewriting, Table};
 
 use crate::target;
 use crate::tls::{Shelf, Unusable};
@@ -258,8 +258,17 @@ impl Compiled {
     }
 
     /// Finds the operation of a request.
-    pub(crate) fn find(&self, request: &Request<'_>) -> Matched<'_> {
-        let Some(found) = self.table.find(request) else {
+    ///
+    /// `failed` is called for expressions of routes that cannot be computed for it.
+    pub(crate) fn find(&self, request: &Request<'_>, failed: impl Fn()) -> Matched<'_> {
+        let found = self.table.walk(request, &mut |candidate| {
+            let checked = candidate.check(request);
+            if checked == Err(Miss::WhenFailed) {
+                failed();
+            }
+            checked.is_ok()
+        });
+        let Some(found) = found else {
             return Matched::NoRoute;
         };
         let (route, rest) = (found.route, found.base);

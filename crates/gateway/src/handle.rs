@@ -291,7 +291,7 @@ fn way<'a>(
     (context, ticket): (&mut Context<'a>, &mut Ticket),
     asked: &routing::Request<'_>,
 ) -> Result<Way<'a>, Cause> {
-    match compiled.find(asked) {
+    match compiled.find(asked, || conn.core().figures.expression_errors.add(1)) {
         Matched::Operation {
             route,
             operation,

@@ -50,6 +50,7 @@ pub(crate) struct CoreFigures {
     pub(crate) upstream_hedges: Cell,
     pub(crate) upstream_fallbacks: Cell,
     pub(crate) upstream_errors: Cell,
+    pub(crate) expression_errors: Cell,
 }
 
 impl Default for CoreFigures {
@@ -71,6 +72,7 @@ impl Default for CoreFigures {
             upstream_hedges: Cell::default(),
             upstream_fallbacks: Cell::default(),
             upstream_errors: Cell::default(),
+            expression_errors: Cell::default(),
         }
     }
 }
@@ -87,7 +89,7 @@ pub(crate) struct NodeFigures {
 
 type Figure = (&'static str, &'static str, &'static str, fn(&CoreFigures) -> u64);
 
-const FIGURES: [Figure; 14] = [
+const FIGURES: [Figure; 15] = [
     (
         "requests_in_flight",
         "gauge",
@@ -165,6 +167,12 @@ const FIGURES: [Figure; 14] = [
         "counter",
         "Requests answered with the upstream's fallback.",
         |core| core.upstream_fallbacks.get(),
+    ),
+    (
+        "route_expression_errors_total",
+        "counter",
+        "Expressions of routes that could not be computed for a request.",
+        |core| core.expression_errors.get(),
     ),
     (
         "upstream_errors_total",

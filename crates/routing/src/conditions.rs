@@ -10,6 +10,7 @@ use crate::fault::{Fault, Faults};
 use crate::path::PathTest;
 use crate::table::Request;
 use crate::value::Test;
+use crate::when::{Failed, When};
 
 /// The most conditions of a kind.
 const CONDITIONS_MAX: usize = 16;
@@ -24,6 +25,7 @@ pub struct Conditions {
     headers: Vec<Test<HeaderName>>,
     query: Vec<Test<Box<str>>>,
     cookies: Vec<Test<Box<str>>>,
+    when: Option<When>,
 }
 
 /// The condition of a route that a request does not fit; shows as its JSON Pointer in the route.
@@ -39,6 +41,10 @@ pub enum Miss {
     Query(usize),
     /// A cookie.
     Cookie(usize),
+    /// The expression.
+    When,
+    /// The expression, which could not be computed for the request.
+    WhenFailed,
 }
 
 impl fmt::Display for Miss {
@@ -49,6 +55,7 @@ impl fmt::Display for Miss {
             Self::Header(index) => write!(f, "/match/headers/{index}"),
             Self::Query(index) => write!(f, "/match/query/{index}"),
             Self::Cookie(index) => write!(f, "/match/cookies/{index}"),
+            Self::When | Self::WhenFailed => f.write_str("/match/when"),
         }
     }
 }
@@ -64,8 +71,11 @@ impl Conditions {
             .path
             .as_ref()
             .and_then(|path| PathTest::compile(path, base_path, &mut faults));
+        let when = matches.when.as_deref();
+        let when = when.and_then(|when| When::compile(when, "/match/when", &mut faults));
         let compiled = Self {
             path,
+            when,
             methods: methods(&matches.methods, &mut faults),
             headers: tests(&matches.headers, "/match/headers", header_name, &mut faults),
             query: tests(&matches.query, "/match/query", query_name, &mut faults),
@@ -101,7 +111,11 @@ impl Conditions {
                 return Err(Miss::Cookie(index));
             }
         }
-        Ok(())
+        match self.when.as_ref().map(|when| when.holds(request)) {
+            None | Some(Ok(true)) => Ok(()),
+            Some(Ok(false)) => Err(Miss::When),
+            Some(Err(Failed)) => Err(Miss::WhenFailed),
+        }
     }
 
     /// Whoever answers GET answers HEAD (RFC 9110 section 9.3.2); a preflight goes where its call would.

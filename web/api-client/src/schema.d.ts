@@ -3069,6 +3069,11 @@ export interface components {
             query?: components["schemas"]["FieldMatch"][];
             /** @description Cookies. */
             cookies?: components["schemas"]["FieldMatch"][];
+            /**
+             * @description An expression (CEL) over `method`, `host`, `path`, and the maps `query`, `headers` (names in lower case) and
+             *     `cookies`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that fails does not fit.
+             */
+            when?: string;
         };
         /** @description A person's role in an organization or in one workspace of it. */
         Membership: {

@@ -6,7 +6,7 @@ export { Brand } from "./brand";
 export { Button, ButtonLink } from "./button";
 export { CallsChart, Figures } from "./chart";
 export { ActionButton, ConfirmButton, Dialog } from "./dialog";
-export { type Draft, draftOf, finished } from "./draft";
+export { type Draft, draftOf, finished, parsed, print } from "./draft";
 export { Detail } from "./detail";
 export { type Change, changes, mergePatch } from "./diff";
 export { figure } from "./figure";

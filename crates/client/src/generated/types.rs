@@ -3476,6 +3476,10 @@ pub struct Match {
     /// Cookies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookies: Option<Vec<FieldMatch>>,
+    /// An expression (CEL) over `method`, `host`, `path`, and the maps `query`, `headers` (names in lower case) and
+    /// `cookies`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that fails does not fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
 }
 
 /// A person's role in an organization or in one workspace of it.

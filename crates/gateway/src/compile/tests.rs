@@ -78,7 +78,7 @@ fn find(compiled: &Compiled, host: &str, method: &Method, path: &str) -> String 
         query: "",
         headers: &headers,
     };
-    match compiled.find(&request) {
+    match compiled.find(&request, || ()) {
         Matched::Operation {
             route,
             operation,

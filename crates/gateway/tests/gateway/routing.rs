@@ -349,3 +349,18 @@ fn a_snapshot_whose_route_cannot_do_what_it_says_is_refused() {
         assert_eq!(bench.get("/shop/pets").text(), "usual");
     }
 }
+
+#[test]
+fn an_expression_decides_last_and_one_that_fails_does_not_fit() {
+    let (usual, special) = (named("usual"), named("special"));
+    let bench = Bench::with(&usual.urls(), |_, snapshot| {
+        let when = "path.startsWith('/shop/pets') && headers['x-a'] in ['1', '2']";
+        add(snapshot, 1, &special, &json!({ "match": { "when": when } }));
+    });
+    let ask = |head: &str| asked(&bench, "GET", "gateway.test", "/shop/pets", head);
+    assert_eq!(ask("X-A: 2\r\n"), "special");
+    assert_eq!(ask("X-A: 3\r\n"), "usual");
+    assert_eq!(bench.figure("route_expression_errors_total"), 0);
+    assert_eq!(ask(""), "usual");
+    assert_eq!(bench.figure("route_expression_errors_total"), 1);
+}

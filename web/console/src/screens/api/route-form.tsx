@@ -1,10 +1,49 @@
-import { type Schemas, read } from "@gateline/api-client";
-import { ButtonLink, Empty, FormPanel, Loaded, SelectField, TextField, bytes, figure, useForm } from "@gateline/ui";
+import { ProblemError, type Schemas, read } from "@gateline/api-client";
+import { ButtonLink, Empty, FormPanel, Loaded, SelectField, TextArea, TextField, bytes, figure, parsed, print, useForm } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 
 type Spec = Schemas["RouteSpec"];
-type Change = Omit<Schemas["RoutePatch"], "managed_by"> & Pick<Spec, "version_id" | "upstream_id" | "environment" | "base_path">;
+type Change = Omit<Schemas["RoutePatch"], "managed_by"> & Pick<Spec, "version_id" | "environment" | "base_path">;
+
+/** The parts of a route that are written as JSON, with their fields: a merge patch has to name those that go. */
+const PARTS = {
+  match: ["path", "methods", "headers", "query", "cookies", "when"],
+  redirect: ["status", "scheme", "host", "port", "path", "prefix", "keep_query"],
+  answer: ["status", "headers", "content_type", "body"],
+  rewrite: ["prefix", "path", "regex", "host"],
+} as const;
+
+type Part = keyof typeof PARTS;
+const NAMES = Object.keys(PARTS) as Part[];
+
+/** What of a route is written as JSON; empty if there is nothing. */
+function written(route: Schemas["Route"] | undefined): string {
+  const parts = NAMES.filter((name) => route?.[name] && Object.keys(route[name]).length > 0).map((name) => [name, route?.[name]]);
+  return parts.length === 0 ? "" : print(Object.fromEntries(parts));
+}
+
+/** Reads it again: every part with every field, null where it is gone. */
+function readParts(text: string): Pick<Change, Part> {
+  const found = text.trim() ? parsed(text) : { value: {} };
+  const value = "value" in found ? found.value : undefined;
+  const wrong = "wrong" in found ? found.wrong : typeof value === "object" && value && !Array.isArray(value) ? undefined : "This is not an object.";
+  const said = (value ?? {}) as Record<string, Record<string, unknown> | null>;
+  const unknown = Object.keys(said).find((name) => !(NAMES as string[]).includes(name));
+  if (wrong || unknown) {
+    const detail = wrong ?? `\`${unknown}\` is unknown; there are ${NAMES.join(", ")}.`;
+    throw new ProblemError({
+      code: "request_invalid",
+      title: "Conditions and actions are not complete",
+      errors: [{ pointer: "/match", code: "field_invalid", detail, suggestion: "" }],
+    });
+  }
+  const whole = (name: Part) => {
+    const part = said[name];
+    return part ? { ...Object.fromEntries(PARTS[name].map((field) => [field, null])), ...part } : null;
+  };
+  return Object.fromEntries(NAMES.map((name) => [name, whole(name)])) as Pick<Change, Part>;
+}
 
 interface RouteFormProps {
   api: Schemas["Api"];
@@ -64,15 +103,25 @@ function Fields(props: RouteFormProps & Choices) {
   const form = useForm({
     initial: {
       version_id: route?.version_id ?? props.versions[0]?.id ?? "",
-      upstream_id: route?.upstream_id ?? props.upstreams[0]?.id ?? "",
+      upstream_id: route ? (route.upstream_id ?? "") : (props.upstreams[0]?.id ?? ""),
       environment: route?.environment ?? beginning(props.environments),
       host: route?.host ?? "",
       base_path: route?.base_path ?? `/${api.name}`,
+      priority: String(route?.priority ?? 0),
+      parts: written(route),
       body_bytes_max: route ? String(route.body_bytes_max) : "",
       enabled: String(route?.enabled ?? true),
     },
-    send: ({ host, body_bytes_max, enabled, ...values }) =>
-      props.send({ ...values, host: host.trim() || null, body_bytes_max: figure(body_bytes_max) ?? null, enabled: enabled === "true" }),
+    send: async ({ host, upstream_id, priority, parts, body_bytes_max, enabled, ...values }) =>
+      props.send({
+        ...values,
+        ...readParts(parts),
+        host: host.trim() || null,
+        upstream_id: upstream_id || null,
+        priority: figure(priority) ?? 0,
+        body_bytes_max: figure(body_bytes_max) ?? null,
+        enabled: enabled === "true",
+      }),
     after: props.after,
   });
   const { values, set } = form;
@@ -93,7 +142,7 @@ function Fields(props: RouteFormProps & Choices) {
         pointer="/host"
         mono
         placeholder="api.example.com"
-        help="Without port. Empty: the route answers on every host."
+        help="Without port; *.example.com takes all names below it. Empty: the route answers on every host."
         value={values.host}
         set={(host) => set({ host })}
       />
@@ -122,7 +171,14 @@ function Fields(props: RouteFormProps & Choices) {
           }
           value={values.upstream_id}
           set={(upstream_id) => set({ upstream_id })}
-          options={props.upstreams.map((each) => [each.id, each.name])}
+          options={[...props.upstreams.map((each): [string, string] => [each.id, each.name]), ["", "None: it redirects or answers"]]}
+        />
+        <TextField
+          label="Priority"
+          pointer="/priority"
+          help="Routes of one host and base path are tried from the highest to the lowest."
+          value={values.priority}
+          set={(priority) => set({ priority })}
         />
         <TextField
           label="Largest body (bytes)"
@@ -144,6 +200,16 @@ function Fields(props: RouteFormProps & Choices) {
           ]}
         />
       </div>
+      <TextArea
+        label="Conditions and actions (JSON)"
+        optional
+        pointer="/match"
+        mono
+        rows={8}
+        help={'match, redirect, answer, rewrite: { "match": { "headers": [{ "name": "x-preview", "kind": "present" }] }, "rewrite": { "prefix": "/v2" } }'}
+        value={values.parts}
+        set={(parts) => set({ parts })}
+      />
     </FormPanel>
   );
 }

@@ -1,7 +1,14 @@
-import { client, done, read } from "@gateline/api-client";
+import { type Schemas, client, done, read } from "@gateline/api-client";
 import { Detail, Loaded, useGo, useParam } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { RouteForm } from "./route-form";
+
+/** A change without what it takes away: a new route has nothing to lose. */
+function said(value: unknown): unknown {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+  const fields = Object.entries(value).filter(([, field]) => field !== null && field !== undefined);
+  return Object.fromEntries(fields.map(([name, field]) => [name, said(field)]));
+}
 
 /** A new route of an API. */
 export default function RouteNew() {
@@ -18,10 +25,7 @@ export default function RouteNew() {
             api={api}
             submit="Add route"
             cancel={list}
-            send={async ({ host, body_bytes_max, enabled, ...spec }) => {
-              const body = { ...spec, ...(host ? { host } : {}), ...(body_bytes_max === null ? {} : { body_bytes_max }), enabled: enabled ?? true };
-              return done(await client.POST("/api/v1/routes", { body }));
-            }}
+            send={async (change) => done(await client.POST("/api/v1/routes", { body: said(change) as Schemas["RouteSpec"] }))}
             after={() => {
               void queries.invalidateQueries({ queryKey: ["/api/v1/routes"] });
               go(list);

@@ -49,12 +49,18 @@ function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Ver
         {
           title: "Upstream",
           wide: true,
-          cell: (route) => (
-            <Link to={`/upstreams/${route.upstream_id}`} className="link">
-              {upstreams.data?.data.find((each) => each.id === route.upstream_id)?.name ?? route.upstream_id}
-            </Link>
-          ),
+          cell: (route) =>
+            route.upstream_id ? (
+              <Link to={`/upstreams/${route.upstream_id}`} className="link">
+                {upstreams.data?.data.find((each) => each.id === route.upstream_id)?.name ?? route.upstream_id}
+              </Link>
+            ) : route.redirect ? (
+              `redirects (${route.redirect.status})`
+            ) : (
+              `answers ${route.answer?.status ?? ""}`
+            ),
         },
+        { title: "Conditions", minor: true, cell: (route) => Object.keys(route.match).join(", ") || "none" },
         { title: "Largest body", numeric: true, minor: true, cell: (route) => bytes(route.body_bytes_max) },
         { title: "State", cell: (route) => <State of={route.enabled ? "enabled" : "off"} /> },
         { title: "Actions", cell: (route) => <ActionButton small label={route.enabled ? "Turn off" : "Turn on"} act={() => turn(route)} /> },

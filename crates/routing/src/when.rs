@@ -318,7 +318,7 @@ impl Walk {
         if function == "matches" {
             match last.map(|last| &last.expr) {
                 Some(Expr::Literal(LiteralValue::String(pattern))) => {
-                    self.patterns.push(pattern.inner().to_owned())
+                    self.patterns.push(pattern.inner().to_owned());
                 }
                 _ => self.refuse("The pattern of `matches` is not written out.".to_owned()),
             }

@@ -21,6 +21,12 @@ pub trait Sink: Send + Sync {
     fn commit(&self, node: NodeId, batches: &[Batch]) -> impl Future<Output = Result<u64, SinkError>> + Send;
 }
 
+impl<S: Sink> Sink for Arc<S> {
+    fn commit(&self, node: NodeId, batches: &[Batch]) -> impl Future<Output = Result<u64, SinkError>> + Send {
+        (**self).commit(node, batches)
+    }
+}
+
 /// Why a sink did not commit; in either case the batches stay in the log and are offered again.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {

@@ -5,6 +5,7 @@
 //! the copy of its last snapshot and keeps its records.
 
 mod arguments;
+mod logs;
 mod run;
 mod settings;
 mod source;
@@ -29,7 +30,8 @@ fn main() -> ExitCode {
     if let Err(error) = start_log(&settings.log) {
         return fail(&error, EXIT_SETTINGS);
     }
-    match run::run(&settings, arguments.ready_file.as_deref()) {
+    let reload = || settings::load(&arguments, &environment);
+    match run::run(&settings, arguments.ready_file.as_deref(), reload) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, 1),
     }

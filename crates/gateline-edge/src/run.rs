@@ -8,13 +8,14 @@ use domain::Snapshot;
 use domain::id::NodeId;
 use events::pump::PumpSettings;
 use events::sink::{ShipSettings, SinkError};
-use events::{Batch, Log, Pump, Sink, WhenFull};
+use events::{Batch, Pump, Sink, WhenFull};
 use gateway::feed::{self, Control, HttpSink};
-use gateway::{Gateway, Records};
+use gateway::{Gateway, Inheritance, Records};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::logs::Logs;
 use crate::settings::{self, Settings};
 use crate::source;
 
@@ -33,6 +34,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
     #[error(transparent)]
+    Handover(#[from] gateway::HandoverError),
+    #[error(transparent)]
     Control(#[from] feed::Error),
     #[error(transparent)]
     Snapshot(#[from] source::Error),
@@ -45,7 +48,13 @@ pub(crate) enum Error {
 }
 
 /// Serves until the process is told to stop.
-pub(crate) fn run(settings: &Settings, ready_file: Option<&Path>) -> Result<(), Error> {
+///
+/// `reload` reads the settings again; called at `SIGHUP`.
+pub(crate) fn run(
+    settings: &Settings,
+    ready_file: Option<&Path>,
+    reload: impl Fn() -> Result<Settings, settings::Error>,
+) -> Result<(), Error> {
     let home = settings.data_dir.join("gateway");
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -58,29 +67,53 @@ pub(crate) fn run(settings: &Settings, ready_file: Option<&Path>) -> Result<(), 
         .map_err(Error::Runtime)?;
     let source = Source::new(settings, home.join("snapshot"))?;
     let first = source.first()?;
-    let log = Arc::new(Log::open(&home.join("log.redb"), settings.usage.log())?);
+    let mut before = match &settings.gateway.handover {
+        Some(path) => Inheritance::ask(path)?,
+        None => Inheritance::default(),
+    };
+    let logs = Arc::new(Logs::open(&home, settings.usage.log(), &before)?);
+    let log = Arc::clone(&logs.own);
     let pump = Pump::start(Arc::clone(&log), pump_settings(&settings.usage)).map_err(Error::Runtime)?;
     let (sender, receiver) = watch::channel(first);
-    let gateway = {
+    let gateway = Arc::new({
         let recorder = &pump;
         let recorders: Vec<_> = (0..cores(settings)).map(|_| recorder.recorder()).collect();
         let mut recorders = recorders.into_iter();
         let records = Records {
             recorder: Box::new(move || recorders.next().expect("as many as there are cores")),
             log: Some(Arc::clone(&log)),
-            counts: log.quota_counts()?,
+            counts: logs.counts(&before)?,
         };
         let mut node = settings.gateway.clone();
         node.cores = cores(settings);
-        gateway::start(node, &settings.data_dir, records, receiver)?
-    };
+        gateway::start_after(&mut before, node, &settings.data_dir, records, receiver)?
+    });
     tracing::info!(address = %gateway.addresses().plain, environment = %settings.gateway.environment, "serving");
     if let Some(path) = ready_file {
         let text =
             serde_json::json!({ "gateway": format!("http://{}", gateway.addresses().plain) }).to_string();
         std::fs::write(path, text).map_err(file(path))?;
     }
-    runtime.block_on(source.serve(gateway, pump, log, sender))
+    let mut ends = Ends {
+        reload,
+        in_force: settings.gateway.clone(),
+        handed_over: None,
+    };
+    if let Some(path) = &settings.gateway.handover {
+        if before.is_some() {
+            tracing::info!("taking over from the process before");
+        }
+        before.serving().map_err(file(path))?;
+        let counted = Arc::clone(&logs);
+        let counted = move || {
+            counted
+                .counted()
+                .map_err(std::io::Error::other)?
+                .map_err(std::io::Error::other)
+        };
+        ends.handed_over = Some(gateway::offer(path, &gateway, counted)?);
+    }
+    runtime.block_on(source.serve((gateway, pump, logs), sender, ends))
 }
 
 fn cores(settings: &Settings) -> usize {
@@ -159,11 +192,11 @@ impl Source {
 
     async fn serve(
         self,
-        gateway: Gateway,
-        pump: Pump,
-        log: Arc<Log>,
+        (gateway, pump, logs): (Arc<Gateway>, Pump, Arc<Logs>),
         snapshots: watch::Sender<Arc<Snapshot>>,
+        ends: Ends<impl Fn() -> Result<Settings, settings::Error>>,
     ) -> Result<(), Error> {
+        let log = Arc::clone(&logs.own);
         let stop = watch::Sender::new(false);
         let mut told = stop.subscribe();
         let told = async move { drop(told.wait_for(|stop| *stop).await) };
@@ -181,18 +214,23 @@ impl Source {
                     environment.clone(),
                     gateway.statuses(),
                 ));
-                let sink = HttpSink::new(Arc::clone(&control));
+                let sink = Arc::new(HttpSink::new(Arc::clone(&control)));
+                tokio::spawn(logs.empty_beside(Arc::clone(&sink)));
                 (
                     tokio::spawn(feed::follow(control, environment, copy, snapshots)),
                     tokio::spawn(events::ship(log, sink, shipping, told)),
                 )
             }
-            Self::File(path) => (
-                tokio::spawn(source::follow(path, snapshots)),
-                tokio::spawn(events::ship(log, Nobody::default(), shipping, told)),
-            ),
+            Self::File(path) => {
+                // Each log has numbers of its own.
+                tokio::spawn(logs.empty_beside(Arc::new(Nobody::default())));
+                (
+                    tokio::spawn(source::follow(path, snapshots)),
+                    tokio::spawn(events::ship(log, Nobody::default(), shipping, told)),
+                )
+            }
         };
-        told_to_stop().await?;
+        ends.wait(&gateway).await?;
         tracing::info!("stopping");
         following.abort();
         let ended = tokio::task::spawn_blocking(move || {
@@ -218,14 +256,61 @@ impl Source {
     }
 }
 
-async fn told_to_stop() -> Result<(), Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Runtime)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What ends the node, and what changes it until then.
+struct Ends<F> {
+    reload: F,
+    /// The settings that were read last.
+    in_force: gateway::Settings,
+    /// True once another process has the sockets.
+    handed_over: Option<watch::Receiver<bool>>,
+}
+
+impl<F: Fn() -> Result<Settings, settings::Error>> Ends<F> {
+    /// Waits until the process is told to stop, or another one has taken over.
+    async fn wait(mut self, gateway: &Gateway) -> Result<(), Error> {
+        let listen = |kind| signal(kind).map_err(Error::Runtime);
+        let (mut terminate, mut interrupt) =
+            (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        let mut hangup = listen(SignalKind::hangup())?;
+        let mut handed_over = self.handed_over.take();
+        loop {
+            let next = async {
+                match &mut handed_over {
+                    // A sender that is gone offers nothing more.
+                    Some(handed_over) => match handed_over.wait_for(|is_so| *is_so).await {
+                        Ok(_) => {}
+                        Err(_) => std::future::pending().await,
+                    },
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+                () = next => {
+                    tracing::info!("another process has taken over");
+                    return Ok(());
+                }
+                _ = hangup.recv() => self.change(gateway),
+            }
+        }
     }
-    Ok(())
+
+    /// Reads the settings again; what cannot be changed while the node runs is said.
+    fn change(&mut self, gateway: &Gateway) {
+        let settings = match (self.reload)() {
+            Ok(settings) => settings.gateway,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                return tracing::error!(error, "the settings cannot be read again; nothing changes");
+            }
+        };
+        gateway.change(&settings).log();
+        for name in self.in_force.fixed_changes(&settings) {
+            tracing::warn!(setting = %format!("gateway.{name}"), "it takes effect at the next start");
+        }
+        self.in_force = settings;
+    }
 }
 
 /// Takes records where no control plane counts them; the log has counted them for quotas by then.

@@ -110,7 +110,7 @@ pub(crate) fn run(flags: &SettingsFlags, plan: &Plan) -> Exit {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let served = match runtime {
-        Ok(runtime) => runtime.block_on(serve(&settings, plan, quiet)),
+        Ok(runtime) => runtime.block_on(serve((&settings, flags), plan, quiet)),
         Err(source) => Err(Error::Runtime { source }),
     };
     match served {
@@ -122,8 +122,15 @@ pub(crate) fn run(flags: &SettingsFlags, plan: &Plan) -> Exit {
     }
 }
 
-async fn serve(settings: &Settings, plan: &Plan, quiet: Quiet) -> Result<(), Error> {
-    let mut signals = Signals::listen()?;
+async fn serve(
+    (settings, flags): (&Settings, &SettingsFlags),
+    plan: &Plan,
+    quiet: Quiet,
+) -> Result<(), Error> {
+    if settings.gateway.handover.is_some() {
+        return Err(Error::Handover);
+    }
+    let (mut signals, mut again) = (Signals::listen()?, Hangup::listen()?);
     let address = settings.control.listen;
     if plan.control && plan.gateway && address == settings.gateway.listen && address.port() != 0 {
         return Err(Error::SameAddress { address });
@@ -162,14 +169,25 @@ async fn serve(settings: &Settings, plan: &Plan, quiet: Quiet) -> Result<(), Err
         () = signals.any() => None,
     };
     quiet.end();
-    if !signals.came {
-        signals.any().await;
+    while !signals.came {
+        tokio::select! {
+            () = signals.any() => {}
+            () = again.changed() => reload(flags, node.as_mut()),
+        }
     }
-    let mut again = signals;
     tokio::select! {
         () = finish(node, plane, demo) => Ok(()),
         // Whoever asks twice does not want to wait.
-        () = again.any() => Err(Error::Impatient),
+        () = signals.any() => Err(Error::Impatient),
+    }
+}
+
+/// Reads the settings again, and changes of the gateway what can be changed while it runs.
+fn reload(flags: &SettingsFlags, node: Option<&mut Node>) {
+    match (settings::load(&flags.sources()), node) {
+        (Ok(loaded), Some(node)) => node.change(&loaded.settings.gateway),
+        (Ok(_), None) => tracing::info!("nothing of the control plane's settings changes while it runs"),
+        (Err(error), _) => tracing::error!(%error, "the settings cannot be read again; nothing changes"),
     }
 }
 
@@ -229,6 +247,21 @@ pub(crate) fn url(address: SocketAddr) -> String {
         format!("http://127.0.0.1:{}", address.port())
     } else {
         format!("http://{address}")
+    }
+}
+
+/// What asks to read the settings again.
+struct Hangup(tokio::signal::unix::Signal);
+
+impl Hangup {
+    fn listen() -> Result<Self, Error> {
+        signal(SignalKind::hangup())
+            .map(Self)
+            .map_err(|source| Error::Runtime { source })
+    }
+
+    async fn changed(&mut self) {
+        self.0.recv().await;
     }
 }
 

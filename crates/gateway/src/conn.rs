@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -11,10 +12,14 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use crate::core::Core;
 use crate::deadline::Deadline;
 use crate::framing::Violation;
+use crate::listen::Leaving;
 use crate::named::Named;
 use crate::proxies;
 use crate::refusal::Cause;
 use crate::tls::{Asks, ClientCertificate, Shelf};
+
+/// How long a connection without a request stays once its listener is left.
+const LAST_CHANCE: Duration = Duration::from_secs(1);
 
 /// One connection of a client.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(crate) struct Conn {
     core: Rc<Core>,
     pub(crate) address: IpAddr,
     pub(crate) is_tls: bool,
+    leaving: Rc<Leaving>,
+    had_last_chance: Cell<bool>,
     /// Whether a trusted proxy is at the other end.
     pub(crate) is_trusted: bool,
     /// The address as `X-Forwarded-For` says it.
@@ -43,7 +50,7 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(crate) fn new(core: &Rc<Core>, address: IpAddr, is_tls: bool) -> Rc<Self> {
+    pub(crate) fn new(core: &Rc<Core>, address: IpAddr, is_tls: bool, leaving: Rc<Leaving>) -> Rc<Self> {
         let address = address.to_canonical();
         // After a pause, the core's clock has stood still.
         core.clock.renew();
@@ -54,6 +61,8 @@ impl Conn {
             core: Rc::clone(core),
             address,
             is_tls,
+            leaving,
+            had_last_chance: Cell::new(false),
             is_trusted: trusted.any(|network| network.contains(address)),
             address_header: HeaderValue::from_str(&address.to_string()).expect("an address is visible ASCII"),
             in_flight: Cell::new(0),
@@ -88,6 +97,24 @@ impl Conn {
 
     pub(crate) const fn scheme(&self) -> &'static str {
         if self.is_tls { "https" } else { "http" }
+    }
+
+    /// Whether the listener it came by is left: requests under way are finished, and then it ends.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_left()
+    }
+
+    /// Waits until the listener is left and what the client may have sent before it knew has had time to arrive.
+    pub(crate) async fn last_chance(&self) {
+        self.leaving.left().await;
+        tokio::time::sleep(LAST_CHANCE).await;
+    }
+
+    /// Ends the connection soon, but not at once: a request that its client has sent before it knew is answered.
+    pub(crate) fn give_last_chance(&self) {
+        if !self.had_last_chance.replace(true) {
+            self.deadline.arm(LAST_CHANCE);
+        }
     }
 
     /// Notes how TLS began.

@@ -38,7 +38,8 @@ pub(crate) struct Core {
     pub(crate) recorder: Recorder,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
-    pub(crate) is_draining: Cell<bool>,
+    /// Its number among the node's.
+    pub(crate) index: usize,
     pub(crate) spare: Spare,
     pub(crate) offers: Offers,
     /// For texts that are copied into header values.
@@ -64,13 +65,9 @@ pub(crate) struct Installed {
 }
 
 impl Core {
-    pub(crate) fn new(
-        settings: Arc<Settings>,
-        node: Arc<Node>,
-        figures: Arc<CoreFigures>,
-        recorder: Recorder,
-        tls: Outward,
-    ) -> Rc<Self> {
+    pub(crate) fn new(index: usize, settings: Arc<Settings>, node: Arc<Node>, tls: Outward) -> Rc<Self> {
+        let figures = Arc::clone(&node.cores[index]);
+        let recorder = node.recorders[index].clone();
         let deadlines = Deadlines::new();
         let pools = Pools::new(Shared {
             ids: Ids::new(),
@@ -87,7 +84,7 @@ impl Core {
             recorder,
             clock,
             ids: Ids::new(),
-            is_draining: Cell::new(false),
+            index,
             spare: Spare::default(),
             offers: Offers::default(),
             scratch: RefCell::default(),

@@ -126,7 +126,7 @@ pub(crate) async fn handle(open: Open, request: Request) -> (Response<AnswerBody
             own.response
         }
     };
-    finish(&mut response, &context, core.is_draining.get());
+    finish(&mut response, &context, conn.is_leaving());
     let tail = Tail {
         request_id: context.request_id,
         limits: context.limits,

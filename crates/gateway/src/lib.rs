@@ -32,7 +32,9 @@ mod grpc_web;
 mod guard;
 mod h1;
 mod handle;
+mod handover;
 mod health;
+mod listen;
 mod local;
 mod metrics;
 mod named;
@@ -58,10 +60,12 @@ mod websocket;
 mod window;
 
 pub use compile::{Compiled, Rejected, compile};
+pub use handover::{Error as HandoverError, Inheritance, offer};
+pub use listen::Changed;
 pub use node::{Rejection, Status};
 pub use proxies::{Network, NotANetwork, Says};
 pub use settings::Settings;
-pub use start::{Addresses, Error, Gateway, Records, start};
+pub use start::{Addresses, Error, Gateway, Records, start, start_after};
 pub use target::Invalid;
 pub use tls::Sealing;
 

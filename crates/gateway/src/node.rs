@@ -1,7 +1,7 @@
 //! What the cores of a node share: its state, for health, figures and whoever started it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
@@ -63,6 +63,8 @@ pub(crate) struct Node {
     serving: ArcSwapOption<Compiled>,
     /// When the served snapshot was built, in microseconds since 1970.
     built_at: AtomicI64,
+    /// Whether the next process listens with the same sockets.
+    handed_over: AtomicBool,
 }
 
 impl Node {
@@ -75,6 +77,7 @@ impl Node {
             status: watch::Sender::default(),
             serving: ArcSwapOption::empty(),
             built_at: AtomicI64::new(0),
+            handed_over: AtomicBool::new(false),
         }
     }
 
@@ -103,6 +106,15 @@ impl Node {
 
     pub(crate) fn built_at(&self, moment: Timestamp) {
         self.built_at.store(moment.as_micros(), Ordering::Relaxed);
+    }
+
+    /// Leaves who waits at the sockets to the next process.
+    pub(crate) fn hand_over(&self) {
+        self.handed_over.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.handed_over.load(Ordering::Acquire)
     }
 
     pub(crate) fn metrics(&self) -> String {

@@ -1,9 +1,10 @@
 //! One core: its listeners, its connections, and how they end.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 
 use crate::body::{AnswerBody, Arriving};
 use crate::compile::Compiled;
@@ -30,6 +31,7 @@ use crate::conn::{Conn, Open};
 use crate::core::Core;
 use crate::h1::server::{self, End, Wire};
 use crate::handle::{self, handle};
+use crate::listen::{Door, Leaving, Way};
 use crate::local::LocalExecutor;
 use crate::patience::{Offered, Watched};
 use crate::refusal::{Asked, Cause};
@@ -47,29 +49,44 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long to wait before accepting again when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Where a core listens, and what is spoken there.
-pub(crate) struct Door {
-    pub(crate) listener: std::net::TcpListener,
-    pub(crate) way: Way,
-}
-
-/// What is spoken on a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Way {
-    pub(crate) tls: bool,
-    pub(crate) protocols: Protocols,
-}
-
 /// What a core hears from the node.
 #[derive(Clone)]
 pub(crate) struct Signals {
     pub(crate) compiled: watch::Receiver<Option<Arc<Compiled>>>,
     pub(crate) own_certificate: watch::Receiver<Option<Arc<Shown>>>,
+    /// What is to be listened on.
+    pub(crate) doors: watch::Receiver<Vec<Arc<Door>>>,
     pub(crate) draining: watch::Receiver<bool>,
 }
 
+/// A door that this core listens at.
+struct Entered {
+    leaving: Rc<Leaving>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Entered {
+    fn new(core: &Rc<Core>, door: &Door, connections: &Rc<()>) -> Self {
+        let leaving = Rc::new(Leaving::default());
+        let mut tasks = Vec::new();
+        for socket in door.sockets_of(core.index, core.node.cores.len()) {
+            let listener = socket.try_clone().and_then(TcpListener::from_std);
+            match listener {
+                Ok(listener) => tasks.push(spawn_local(accept(
+                    Rc::clone(core),
+                    (listener, door.way),
+                    Rc::clone(&leaving),
+                    Rc::clone(connections),
+                ))),
+                Err(error) => tracing::error!(%error, address = %door.address, "listening"),
+            }
+        }
+        Self { leaving, tasks }
+    }
+}
+
 /// Serves until the node drains and the last connection has ended.
-pub(crate) async fn run(core: Rc<Core>, doors: Vec<Door>, mut signals: Signals) -> io::Result<()> {
+pub(crate) async fn run(core: Rc<Core>, mut signals: Signals) {
     let ticking = Rc::clone(&core);
     spawn_local(Rc::clone(&core.deadlines).run(move || ticking.tick()));
     if let Some(compiled) = signals.compiled.borrow_and_update().clone() {
@@ -79,28 +96,44 @@ pub(crate) async fn run(core: Rc<Core>, doors: Vec<Door>, mut signals: Signals) 
     spawn_local(follow(Rc::clone(&core), signals.compiled));
     spawn_local(show(Rc::clone(&core), signals.own_certificate));
     let connections = Rc::new(());
-    let mut listening = Vec::new();
-    for door in doors {
-        let listener = TcpListener::from_std(door.listener)?;
-        listening.push(spawn_local(accept(
-            Rc::clone(&core),
-            (listener, door.way),
-            signals.draining.clone(),
-            Rc::clone(&connections),
-        )));
+    let mut entered: HashMap<u64, Entered> = HashMap::new();
+    let mut closing = Vec::new();
+    loop {
+        let doors = signals.doors.borrow_and_update().clone();
+        // New ones first: one that only changes its way has the same sockets.
+        for door in &doors {
+            entered
+                .entry(door.id)
+                .or_insert_with(|| Entered::new(&core, door, &connections));
+        }
+        entered.retain(|id, door| {
+            let stays = doors.iter().any(|door| door.id == *id);
+            if !stays {
+                door.leaving.leave();
+                closing.append(&mut door.tasks);
+            }
+            stays
+        });
+        core.deadlines.wake_all();
+        tokio::select! {
+            changed = signals.doors.changed() => if changed.is_ok() { continue },
+            () = drained(signals.draining.clone()) => {}
+        }
+        // Nobody changes doors any more, or the node drains.
+        break;
     }
-    // An error means that nobody can drain us any more, so it is time to.
-    let _ = signals.draining.wait_for(|draining| *draining).await;
-    core.is_draining.set(true);
+    for (_, mut door) in entered {
+        door.leaving.leave();
+        closing.append(&mut door.tasks);
+    }
     core.deadlines.wake_all();
-    for task in listening {
+    for task in closing {
         let _ = task.await;
     }
     // Each connection holds one.
     while Rc::strong_count(&connections) > 1 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Ok(())
 }
 
 /// Installs every new snapshot.
@@ -121,23 +154,25 @@ async fn show(core: Rc<Core>, mut own: watch::Receiver<Option<Arc<Shown>>>) {
     }
 }
 
-/// Accepts connections until the node drains.
+/// Accepts connections until the door is left; then those that wait at it already, unless another process takes them.
 async fn accept(
     core: Rc<Core>,
     (listener, way): (TcpListener, Way),
-    mut draining: watch::Receiver<bool>,
+    leaving: Rc<Leaving>,
     connections: Rc<()>,
 ) {
-    let signal = draining.clone();
-    let mut stop = pin!(async move {
-        let _ = draining.wait_for(|draining| *draining).await;
-    });
+    let mut stop = pin!(leaving.left());
     loop {
         let accepted = poll_fn(|context| {
-            if stop.as_mut().poll(context).is_ready() {
+            // Not polled again once it was ready.
+            let is_left = leaving.is_left() || stop.as_mut().poll(context).is_ready();
+            if is_left && core.node.is_handed_over() {
                 return Poll::Ready(None);
             }
-            listener.poll_accept(context).map(Some)
+            match listener.poll_accept(context) {
+                Poll::Pending if is_left => Poll::Ready(None),
+                accepted => accepted.map(Some),
+            }
         });
         match accepted.await {
             None => return,
@@ -147,9 +182,10 @@ async fn accept(
                     figures.connections_refused.add(1);
                     continue;
                 }
-                let guest = Guest::new(&core, &connections, signal.clone());
-                spawn_local(welcome(guest, stream, peer, way));
+                let guest = Guest::new(&core, &connections);
+                spawn_local(welcome(guest, stream, peer, (way, Rc::clone(&leaving))));
             }
+            Some(Err(_)) if leaving.is_left() => return,
             Some(Err(error)) => {
                 // The client gave up meanwhile, or there are no descriptors left; both pass.
                 tracing::debug!(%error, "accepting a connection");
@@ -162,17 +198,15 @@ async fn accept(
 /// A connection as the core counts it.
 struct Guest {
     core: Rc<Core>,
-    draining: watch::Receiver<bool>,
     _connections: Rc<()>,
 }
 
 impl Guest {
-    fn new(core: &Rc<Core>, connections: &Rc<()>, draining: watch::Receiver<bool>) -> Self {
+    fn new(core: &Rc<Core>, connections: &Rc<()>) -> Self {
         core.figures.connections.add(1);
         core.figures.connections_open.add(1);
         Self {
             core: Rc::clone(core),
-            draining,
             _connections: Rc::clone(connections),
         }
     }
@@ -185,10 +219,10 @@ impl Drop for Guest {
 }
 
 /// Serves one connection from its first byte to its last.
-async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, way: Way) {
+async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, (way, leaving): (Way, Rc<Leaving>)) {
     // Fails only if the client has closed it already; then the next read says so.
     let _ = stream.set_nodelay(true);
-    let conn = Conn::new(&guest.core, peer.ip(), way.tls);
+    let conn = Conn::new(&guest.core, peer.ip(), way.tls, leaving);
     if !way.tls {
         return begin(guest, conn, stream, way.protocols).await;
     }
@@ -206,11 +240,10 @@ async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, way: Way) {
 async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream, protocols: Protocols) {
     let mut first = conn.core().spare.buffer();
     loop {
-        let mut draining = guest.draining.clone();
         let read = async {
             tokio::select! {
                 read = stream.read_buf(&mut first) => read.ok(),
-                _ = draining.wait_for(|draining| *draining) => None,
+                () = conn.last_chance() => None,
             }
         };
         // Who says nothing hears nothing.
@@ -358,7 +391,7 @@ where
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service(&conn)));
     let (mut is_ending, mut is_draining) = (false, false);
     poll_fn(|context| {
-        if !is_draining && guest.core.is_draining.get() {
+        if !is_draining && conn.is_leaving() {
             is_draining = true;
             is_ending = true;
             serving.as_mut().graceful_shutdown();
@@ -381,30 +414,3 @@ where
     })
     .await;
 }
-
-/// Opens a listener that shares its address with others of this process.
-pub(crate) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = socket(address)?;
-    socket.set_reuse_port(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-/// Fails if another process listens there: shared listeners would silently split the traffic between the two.
-pub(crate) fn check_free(address: SocketAddr) -> io::Result<()> {
-    socket(address)?.bind(&address.into())
-}
-
-fn socket(address: SocketAddr) -> io::Result<socket2::Socket> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    if matches!(address.ip(), IpAddr::V6(_)) {
-        socket.set_only_v6(false)?;
-    }
-    Ok(socket)
-}
-
-const BACKLOG: i32 = 4096;

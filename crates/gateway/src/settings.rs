@@ -26,6 +26,11 @@ pub struct Settings {
     pub certificate: Option<Certificate>,
     /// What clients have to show where the node's own certificate is shown; nothing if absent.
     pub client_certificates: Option<ClientCertificates>,
+    /// Further places to listen, beside `listen` and `listen_tls`.
+    pub listeners: Vec<Listener>,
+    /// A socket (a path) at which the node hands its listeners to the next process, and takes them from the one
+    /// before; without it, an upgrade refuses connections for a moment.
+    pub handover: Option<PathBuf>,
     /// The environment whose routes and keys the node serves.
     pub environment: Name,
     /// Where the node is; targets with the same `zone` are preferred.
@@ -60,6 +65,61 @@ pub struct ClientCertificates {
     /// Tell upstreams the certificate as `Client-Cert` (RFC 9440).
     #[serde(default)]
     pub forward: bool,
+}
+
+/// A place to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// The address; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// Whether TLS is spoken.
+    #[serde(default)]
+    pub tls: bool,
+    /// Which HTTP.
+    #[serde(default)]
+    pub protocols: Protocols,
+}
+
+impl Settings {
+    /// Every place to listen, `listen` and `listen_tls` first.
+    pub fn all_listeners(&self) -> Vec<Listener> {
+        let simple = |address, tls| Listener {
+            address,
+            tls,
+            protocols: Protocols::default(),
+        };
+        let tls = self.listen_tls.map(|address| simple(address, true));
+        let first = [Some(simple(self.listen, false)), tls];
+        first
+            .into_iter()
+            .flatten()
+            .chain(self.listeners.iter().copied())
+            .collect()
+    }
+
+    /// The names of settings in which another differs and that take effect only at a start.
+    pub fn fixed_changes(&self, other: &Self) -> Vec<String> {
+        const LIVE: [&str; 5] = [
+            "listen",
+            "listen_tls",
+            "listeners",
+            "certificate",
+            "client_certificates",
+        ];
+        let fields = |settings: &Self| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(fields)) => fields,
+            _ => serde_json::Map::new(),
+        };
+        let (own, others) = (fields(self), fields(other));
+        let differ = own
+            .iter()
+            .filter(|(name, value)| others.get(*name) != Some(value));
+        differ
+            .map(|(name, _)| name.clone())
+            .filter(|name| !LIVE.contains(&name.as_str()))
+            .collect()
+    }
 }
 
 /// What is spoken on a listener.
@@ -131,6 +191,8 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             listen_tls: None,
+            listeners: Vec::new(),
+            handover: None,
             certificate: None,
             client_certificates: None,
             environment: "sandbox".parse().expect("a valid name"),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,10 +21,12 @@ use tokio::time::MissedTickBehavior;
 use crate::causes::chain;
 use crate::compile::{Compiled, Rejected, compile};
 use crate::core::Core;
+use crate::handover::Inheritance;
 use crate::health::check;
+use crate::listen::{Changed, Door, Doors};
 use crate::node::{Node, Rejection, Status};
-use crate::serve::{Door, Signals, Way, bind, check_free, drained, run};
-use crate::settings::{Protocols, Settings};
+use crate::serve::{Signals, drained, run};
+use crate::settings::Settings;
 use crate::tls::{self, Files, Kit, LOOK, Outward, Shelf, Shown};
 
 /// Why a node could not be started.
@@ -42,6 +44,9 @@ pub enum Error {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] tls::Error),
+    /// It was to take over from a process that serves, but has no snapshot that it can serve.
+    #[error("the process before goes on: there is no snapshot that this one can serve")]
+    NotReady,
     /// The system gave no thread.
     #[error("starting a thread")]
     Thread(#[source] io::Error),
@@ -70,6 +75,9 @@ pub struct Addresses {
 #[derive(Debug)]
 pub struct Gateway {
     addresses: Addresses,
+    /// Changed by whoever changes settings, never by a core.
+    doors: Mutex<Doors>,
+    changes: watch::Sender<Arc<Settings>>,
     node: Arc<Node>,
     draining: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
@@ -82,6 +90,18 @@ pub struct Gateway {
 pub fn start(
     settings: Settings,
     data: &Path,
+    records: Records,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+) -> Result<Gateway, Error> {
+    start_after(&mut Inheritance::default(), settings, data, records, snapshots)
+}
+
+/// Starts a node with the sockets of the process before; tell that one ([`Inheritance::serving`]) when requests can
+/// be answered as it has answered them.
+pub fn start_after(
+    Inheritance { sockets, .. }: &mut Inheritance,
+    settings: Settings,
+    data: &Path,
     mut records: Records,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<Gateway, Error> {
@@ -92,10 +112,17 @@ pub fn start(
     let outward = Outward::new(settings.upstream_roots.as_deref())?;
     let kit = Kit::new(settings.sealing.clone());
     let (files, own) = own_certificate(&settings, data, &kit)?;
-    let (doors, addresses) = doors(&settings, cores)?;
+    let is_taking_over = !sockets.is_empty();
+    let mut doors = Doors::new(cores, std::mem::take(sockets));
+    if let Some(error) = doors.change(&settings.all_listeners()).failed.into_iter().next() {
+        return Err(error);
+    }
+    doors.forget_inherited();
+    let addresses = Addresses::of(&doors, &settings);
     let recorders = (0..cores).map(|_| (records.recorder)()).collect();
     let node = Arc::new(Node::new(recorders, records.log));
     let settings = Arc::new(settings);
+    let changes = watch::Sender::new(Arc::clone(&settings));
     let (draining, drained) = watch::channel(false);
     let mut keeper = Keeper {
         settings: Arc::clone(&settings),
@@ -107,29 +134,37 @@ pub fn start(
             .collect(),
         compiled: watch::Sender::new(None),
         kit,
+        data: data.to_owned(),
         files,
         own_certificate: watch::Sender::new(own.map(Arc::new)),
+        changes: changes.subscribe(),
     };
     let signals = Signals {
         compiled: keeper.compiled.subscribe(),
         own_certificate: keeper.own_certificate.subscribe(),
+        doors: doors.subscribe(),
         draining: drained.clone(),
     };
     let mut snapshots = snapshots;
     keeper.take(&snapshots.borrow_and_update().clone());
+    if is_taking_over && keeper.compiled.borrow().is_none() {
+        return Err(Error::NotReady);
+    }
     let checks = check::spawn(signals.compiled.clone(), drained.clone(), outward.clone());
     let mut threads = vec![keeper.spawn(snapshots, drained)?, checks.map_err(Error::Thread)?];
-    for (index, doors) in doors.into_iter().enumerate() {
+    for index in 0..cores {
         let seed = Seed {
             index,
             settings: Arc::clone(&settings),
             node: Arc::clone(&node),
             outward: outward.clone(),
         };
-        threads.push(seed.spawn(doors, signals.clone())?);
+        threads.push(seed.spawn(signals.clone())?);
     }
     Ok(Gateway {
         addresses,
+        doors: Mutex::new(doors),
+        changes,
         node,
         draining,
         threads,
@@ -142,7 +177,7 @@ fn own_certificate(
     data: &Path,
     kit: &Kit,
 ) -> Result<(Option<Files>, Option<Shown>), tls::Error> {
-    if settings.listen_tls.is_none() {
+    if !settings.all_listeners().iter().any(|listener| listener.tls) {
         return Ok((None, None));
     }
     let mut files = Files::of(settings, data)?;
@@ -150,41 +185,14 @@ fn own_certificate(
     Ok((Some(files), Some(own)))
 }
 
-/// The listeners of each core, and where they are.
-fn doors(settings: &Settings, cores: usize) -> Result<(Vec<Vec<Door>>, Addresses), Error> {
-    let mut doors: Vec<Vec<Door>> = (0..cores).map(|_| Vec::new()).collect();
-    let mut open = |address, way| {
-        let (listeners, address) = listen(address, cores)?;
-        for (doors, listener) in doors.iter_mut().zip(listeners) {
-            doors.push(Door { listener, way });
+impl Addresses {
+    fn of(doors: &Doors, settings: &Settings) -> Self {
+        let mut open = doors.open().map(|door| door.address);
+        Self {
+            plain: open.next().expect("`listen` is the first of all listeners"),
+            tls: settings.listen_tls.and_then(|_| open.next()),
         }
-        Ok::<_, Error>(address)
-    };
-    let way = |tls| Way {
-        tls,
-        protocols: Protocols::default(),
-    };
-    let addresses = Addresses {
-        plain: open(settings.listen, way(false))?,
-        tls: settings
-            .listen_tls
-            .map(|address| open(address, way(true)))
-            .transpose()?,
-    };
-    Ok((doors, addresses))
-}
-
-/// One listener per core on the same address; the kernel spreads connections over them.
-fn listen(address: SocketAddr, cores: usize) -> Result<(Vec<std::net::TcpListener>, SocketAddr), Error> {
-    let failed = |source| Error::Listen { address, source };
-    check_free(address).map_err(failed)?;
-    let first = bind(address).map_err(failed)?;
-    let address = first.local_addr().map_err(failed)?;
-    let mut listeners = vec![first];
-    for _ in 1..cores {
-        listeners.push(bind(address).map_err(failed)?);
     }
-    Ok((listeners, address))
 }
 
 /// What a core is made of, before it is on its thread.
@@ -196,21 +204,21 @@ struct Seed {
 }
 
 impl Seed {
-    fn spawn(self, doors: Vec<Door>, signals: Signals) -> Result<JoinHandle<()>, Error> {
+    fn spawn(self, signals: Signals) -> Result<JoinHandle<()>, Error> {
         let name = format!("gateway-{}", self.index);
         let body = move || {
             let runtime = Builder::new_current_thread().enable_all().build();
-            let served = runtime.and_then(|runtime| {
-                let figures = Arc::clone(&self.node.cores[self.index]);
-                let recorder = self.node.recorders[self.index].clone();
-                LocalSet::new().block_on(&runtime, async {
-                    let core = Core::new(self.settings, self.node, figures, recorder, self.outward);
-                    run(core, doors, signals).await
-                })
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return tracing::error!(%error, "a core cannot start"),
+            };
+            LocalSet::new().block_on(&runtime, async {
+                run(
+                    Core::new(self.index, self.settings, self.node, self.outward),
+                    signals,
+                )
+                .await;
             });
-            if let Err(error) = served {
-                tracing::error!(%error, "a core stopped");
-            }
         };
         thread::Builder::new()
             .name(name)
@@ -226,8 +234,11 @@ struct Keeper {
     counts: HashMap<SubscriptionId, QuotaCount>,
     compiled: watch::Sender<Option<Arc<Compiled>>>,
     kit: Kit,
+    data: PathBuf,
     files: Option<Files>,
     own_certificate: watch::Sender<Option<Arc<Shown>>>,
+    /// Settings that have changed while the node runs.
+    changes: watch::Receiver<Arc<Settings>>,
 }
 
 impl Keeper {
@@ -237,6 +248,7 @@ impl Keeper {
         draining: watch::Receiver<bool>,
     ) -> Result<JoinHandle<()>, Error> {
         let follow = async move {
+            let mut changes = self.changes.clone();
             let mut looks = tokio::time::interval(LOOK);
             looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
@@ -249,6 +261,10 @@ impl Keeper {
                         }
                         let snapshot = snapshots.borrow_and_update().clone();
                         self.take(&snapshot);
+                    }
+                    Ok(()) = changes.changed() => {
+                        let settings = changes.borrow_and_update().clone();
+                        self.show_as_in(&settings);
                     }
                     _ = looks.tick() => self.look(),
                     () = drained(draining.clone()) => return,
@@ -309,6 +325,20 @@ impl Keeper {
         Ok(compiled)
     }
 
+    /// Shows the certificate that changed settings name; one that cannot be used leaves the old one.
+    fn show_as_in(&mut self, settings: &Settings) {
+        match own_certificate(settings, &self.data, &self.kit) {
+            Ok((files, own)) => {
+                self.files = files;
+                self.own_certificate.send_replace(own.map(Arc::new));
+            }
+            Err(error) => {
+                let reason = chain(&error);
+                tracing::error!(%reason, "the certificate in the settings cannot be used");
+            }
+        }
+    }
+
     /// Reads the node's own certificate again if its files have changed; one that cannot be used leaves the old one.
     fn look(&mut self) {
         let Some(files) = self.files.as_mut().filter(|files| files.have_changed()) else {
@@ -355,6 +385,34 @@ impl Gateway {
         self.addresses
     }
 
+    /// Listens, and shows certificates, as changed settings say; everything else in them is left for the next start.
+    ///
+    /// What is as before is not touched. A listener that is gone takes who waits at it, finishes requests under way
+    /// and ends.
+    pub fn change(&self, settings: &Settings) -> Changed {
+        // The certificate first: a new listener may be the first with TLS.
+        self.changes.send_replace(Arc::new(settings.clone()));
+        self.with_doors(|doors| doors.change(&settings.all_listeners()))
+    }
+
+    /// Every address that is listened on now.
+    pub fn listening(&self) -> Vec<SocketAddr> {
+        self.with_doors(|doors| doors.open().map(|door| door.address).collect())
+    }
+
+    pub(crate) fn doors(&self) -> Vec<Arc<Door>> {
+        self.with_doors(|doors| doors.open().cloned().collect())
+    }
+
+    /// Leaves who waits at the sockets to the next process; to be drained then.
+    pub(crate) fn handed_over(&self) {
+        self.node.hand_over();
+    }
+
+    fn with_doors<T>(&self, use_: impl FnOnce(&mut Doors) -> T) -> T {
+        use_(&mut self.doors.lock().expect("nothing panics while holding it"))
+    }
+
     /// How it is.
     pub fn status(&self) -> Status {
         self.node.status()
@@ -374,9 +432,11 @@ impl Gateway {
     /// is over; whether all have ended.
     ///
     /// Blocks its thread.
-    pub fn drain(self, limit: Duration) -> bool {
+    pub fn drain(&self, limit: Duration) -> bool {
         self.node.change(|status| status.draining = true);
         self.draining.send_replace(true);
+        // Each core still accepts who waits at its sockets; then they are closed.
+        self.with_doors(|doors| doors.change(&[]));
         let until = Instant::now() + limit;
         loop {
             if self.threads.iter().all(JoinHandle::is_finished) {

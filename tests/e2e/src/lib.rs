@@ -2,7 +2,7 @@
 //!
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
 //! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), what happens when something is away
-//! ([`away`]) or full ([`full`]). Start with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS` names another folder.
+//! ([`away`]) or full ([`full`]), and how a node is upgraded ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS` names another folder.
 
 #[cfg(test)]
 mod harness;
@@ -23,3 +23,5 @@ mod refused;
 mod resources;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod upgrade;

@@ -73,15 +73,7 @@ impl World {
         let client = owner.post("/api/v1/clients", client).await.json(201);
         let invitation = json!({ "email": "waits@example.com", "role": "viewer" });
         let invitation = owner.post("/api/v1/invitations", invitation).await.json(201);
-        let certificate = json!({
-            "name": format!("{name}-hosts"), "environment": "sandbox", "hosts": [format!("{name}.example.com")],
-            "acme": { "directory_url": "https://acme.invalid/directory", "terms_agreed": true },
-        });
-        let certificates = match workspace {
-            Some(workspace) => format!("/api/v1/certificates?workspace_id={workspace}"),
-            None => "/api/v1/certificates".to_owned(),
-        };
-        let certificate = owner.post(&certificates, certificate).await.json(201);
+        let certificate = ordered(owner, name, workspace).await;
         let work = owner.with("prefer", "respond-async");
         let work = work
             .post("/api/v1/apis/import", spec(&format!("{name}-later")))
@@ -202,4 +194,19 @@ impl World {
             )
             .await
     }
+}
+
+/// A certificate that was ordered from a server that is not there.
+async fn ordered(owner: &Someone<'_>, name: &str, workspace: Option<&str>) -> Value {
+    let spec = json!({
+        "name": format!("{name}-hosts"),
+        "environment": "sandbox",
+        "hosts": [format!("{name}.example.com")],
+        "acme": { "directory_url": "https://acme.invalid/directory", "terms_agreed": true },
+    });
+    let path = match workspace {
+        Some(workspace) => format!("/api/v1/certificates?workspace_id={workspace}"),
+        None => "/api/v1/certificates".to_owned(),
+    };
+    owner.post(&path, spec).await.json(201)
 }

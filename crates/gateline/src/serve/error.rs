@@ -33,6 +33,9 @@ pub(crate) enum Error {
         "gateway and control plane cannot both listen on {address}: change `gateway.listen` (--gateway) or `control.listen` (--control)"
     )]
     SameAddress { address: SocketAddr },
+    /// A setting that only the other program heeds.
+    #[error("`gateway.handover` is for `gateline-edge`: this program does not hand its sockets over")]
+    Handover,
     /// The gateway does not start.
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
@@ -100,9 +103,11 @@ impl Error {
                 store::Error::Unavailable(_) if database.starts_with("sqlite:") => Exit::Locked,
                 _ => Exit::Database,
             },
-            Self::SameAddress { .. } | Self::Alone { .. } | Self::ControlUrl(_) | Self::ClusterToken(_) => {
-                Exit::Settings
-            }
+            Self::SameAddress { .. }
+            | Self::Handover
+            | Self::Alone { .. }
+            | Self::ControlUrl(_)
+            | Self::ClusterToken(_) => Exit::Settings,
             Self::Folder(_) | Self::ReadyFile { .. } => Exit::Settings,
             Self::Gateway(gateway::Error::Tls(_)) => Exit::Settings,
             Self::Log(_) | Self::Control(_) | Self::Gateway(_) => Exit::Internal,

@@ -34,6 +34,8 @@ pub(super) struct Node {
     pump: Arc<Pump>,
     copy: PathBuf,
     sealing: Sealing,
+    /// The settings that were read last.
+    in_force: gateway::Settings,
     stop: Stop,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -74,6 +76,7 @@ impl Node {
             pump,
             copy,
             sealing: settings.gateway.sealing.clone(),
+            in_force: settings.gateway.clone(),
             stop: Stop::new(),
             tasks: Vec::new(),
         })
@@ -173,6 +176,15 @@ impl Node {
         ));
         self.ship(HttpSink::new(control));
         Ok(())
+    }
+
+    /// Listens and shows certificates as changed settings say; what cannot be changed while it runs is said.
+    pub(super) fn change(&mut self, settings: &gateway::Settings) {
+        self.gateway.change(settings).log();
+        for name in self.in_force.fixed_changes(settings) {
+            tracing::warn!(setting = %format!("gateway.{name}"), "it takes effect at the next start");
+        }
+        self.in_force = settings.clone();
     }
 
     /// Runs something until the node stops.

@@ -102,8 +102,8 @@ async fn next(wire: &Rc<Wire>) -> Result<Option<(Request, Asked)>, Cause> {
         if let Poll::Ready(next) = wire.poll_next(context) {
             return Poll::Ready(next.map_err(Cause::Violation));
         }
-        if conn.core().is_draining.get() && !conn.is_in_head() {
-            return Poll::Ready(Ok(None));
+        if conn.is_leaving() && !conn.is_in_head() {
+            conn.give_last_chance();
         }
         // Polling it is also what lets the core wake us when it drains.
         ready!(conn.deadline.poll_over(context));

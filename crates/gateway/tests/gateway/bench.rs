@@ -22,7 +22,7 @@ use domain::snapshot::{
 use domain::traffic::{Target, UpstreamSpec};
 use events::Event;
 use events::ring::{Drain, WhenFull, ring};
-use gateway::{Gateway, Records, Settings};
+use gateway::{Gateway, Inheritance, Records, Settings};
 use serde_json::json;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -61,10 +61,29 @@ impl Bench {
             ..Settings::default()
         };
         change(&mut settings, &mut snapshot);
-        Self::start(settings, snapshot, key)
+        Self::start(&mut Inheritance::default(), settings, (snapshot, key))
     }
 
-    fn start(settings: Settings, snapshot: Snapshot, key: String) -> Result<Self, gateway::Error> {
+    /// Starts a gateway with the sockets of another one.
+    pub(crate) fn after(
+        before: &mut Inheritance,
+        urls: &[String],
+        change: impl FnOnce(&mut Settings, &mut Snapshot),
+    ) -> Self {
+        let (mut snapshot, key) = snapshot(urls);
+        let mut settings = Settings {
+            cores: 2,
+            ..Settings::default()
+        };
+        change(&mut settings, &mut snapshot);
+        Self::start(before, settings, (snapshot, key)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn start(
+        before: &mut Inheritance,
+        settings: Settings,
+        (snapshot, key): (Snapshot, String),
+    ) -> Result<Self, gateway::Error> {
         let data = tempfile::tempdir().unwrap();
         let (recorders, drains): (Vec<_>, Vec<_>) =
             (0..settings.cores).map(|_| ring(10_000, WhenFull::Serve)).unzip();
@@ -75,7 +94,7 @@ impl Bench {
             counts: Vec::new(),
         };
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
-        let gateway = gateway::start(settings, data.path(), records, receiver)?;
+        let gateway = gateway::start_after(before, settings, data.path(), records, receiver)?;
         Ok(Self {
             gateway: Some(gateway),
             snapshots,

@@ -188,6 +188,16 @@ impl Secure {
     }
 }
 
+/// The protocol that is agreed on with a client that speaks these; none if the handshake fails.
+pub(crate) fn protocol(address: SocketAddr, spoken: &[&str]) -> Option<String> {
+    let mut config = (*Secure::config(None)).clone();
+    config.alpn_protocols = spoken.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let mut client = Secure::open_with(address, "own.example", Arc::new(config));
+    client.0.conn.complete_io(&mut client.0.sock).ok()?;
+    let chosen = client.0.conn.alpn_protocol()?;
+    Some(String::from_utf8_lossy(chosen).into_owned())
+}
+
 /// What a host is shown.
 fn shown(address: SocketAddr, host: &str) -> CertificateDer<'static> {
     let mut client = Secure::open(address, host, None);

@@ -40,7 +40,7 @@ fn draining_finishes_what_is_under_way_and_takes_nothing_new() {
 }
 
 #[test]
-fn draining_ends_idle_connections_at_once() {
+fn draining_ends_idle_connections_soon() {
     let upstream = Upstream::simple();
     let mut bench = Bench::new(&upstream.urls());
     let mut fresh = bench.connect();

@@ -14,6 +14,7 @@ mod framing;
 mod health;
 mod http2;
 mod limits;
+mod listeners;
 mod policies;
 mod resilience;
 mod restarting;

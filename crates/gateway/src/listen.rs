@@ -1,0 +1,222 @@
+//! Where a node listens: opened and closed while it runs, and taken over from the process before.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use crate::causes::chain;
+use crate::settings::{Listener, Protocols};
+use crate::start::Error;
+
+const BACKLOG: i32 = 4096;
+
+/// What is spoken on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) tls: bool,
+    pub(crate) protocols: Protocols,
+}
+
+impl Way {
+    const fn of(listener: &Listener) -> Self {
+        Self {
+            tls: listener.tls,
+            protocols: listener.protocols,
+        }
+    }
+}
+
+/// An address that is listened on, with a socket for each core or more.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// Another one for each way: a door never changes.
+    pub(crate) id: u64,
+    pub(crate) address: SocketAddr,
+    pub(crate) way: Way,
+    sockets: Arc<Vec<TcpListener>>,
+}
+
+impl Door {
+    /// The sockets of a core: together the cores have all of them, so that nobody waits at one in vain.
+    pub(crate) fn sockets_of(&self, core: usize, cores: usize) -> impl Iterator<Item = &TcpListener> {
+        self.sockets.iter().skip(core).step_by(cores.max(1))
+    }
+
+    pub(crate) fn sockets(&self) -> &[TcpListener] {
+        &self.sockets
+    }
+}
+
+/// Whether connections that came by a door have to go.
+#[derive(Debug, Default)]
+pub(crate) struct Leaving {
+    is_left: Cell<bool>,
+    told: Notify,
+}
+
+impl Leaving {
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left.get()
+    }
+
+    pub(crate) fn leave(&self) {
+        self.is_left.set(true);
+        self.told.notify_waiters();
+    }
+
+    /// Waits until they have to.
+    pub(crate) async fn left(&self) {
+        while !self.is_left.get() {
+            self.told.notified().await;
+        }
+    }
+}
+
+/// Sockets of the process before, by the address they listen on.
+pub(crate) type Sockets = Vec<(SocketAddr, Vec<TcpListener>)>;
+
+/// All doors of a node; changed by one thread, followed by every core.
+#[derive(Debug)]
+pub(crate) struct Doors {
+    cores: usize,
+    next_id: u64,
+    /// Each with the address that was asked for, which may have had port 0.
+    open: Vec<(SocketAddr, Arc<Door>)>,
+    told: watch::Sender<Vec<Arc<Door>>>,
+    inherited: Sockets,
+}
+
+/// What a change of the listeners came to.
+#[derive(Debug, Default)]
+pub struct Changed {
+    /// Addresses that are listened on from now on.
+    pub opened: Vec<SocketAddr>,
+    /// Addresses that are not listened on any more.
+    pub closed: Vec<SocketAddr>,
+    /// What could not be opened.
+    pub failed: Vec<Error>,
+}
+
+impl Changed {
+    /// Tells what it came to.
+    pub fn log(&self) {
+        for address in &self.opened {
+            tracing::info!(%address, "listening");
+        }
+        for address in &self.closed {
+            tracing::info!(%address, "not listening any more");
+        }
+        for error in &self.failed {
+            let reason = chain(error);
+            tracing::error!(%reason, "a listener could not be opened");
+        }
+    }
+}
+
+impl Doors {
+    pub(crate) fn new(cores: usize, inherited: Sockets) -> Self {
+        Self {
+            cores,
+            next_id: 0,
+            open: Vec::new(),
+            told: watch::Sender::default(),
+            inherited,
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Vec<Arc<Door>>> {
+        self.told.subscribe()
+    }
+
+    /// The doors in the order of the settings.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Arc<Door>> {
+        self.open.iter().map(|(_, door)| door)
+    }
+
+    /// Forgets the sockets of the process before that nobody has asked for.
+    pub(crate) fn forget_inherited(&mut self) {
+        self.inherited.clear();
+    }
+
+    /// Opens and closes what it takes to listen as wanted; what is as before is not touched.
+    pub(crate) fn change(&mut self, wanted: &[Listener]) -> Changed {
+        let mut before = std::mem::take(&mut self.open);
+        let mut changed = Changed::default();
+        for listener in wanted {
+            let way = Way::of(listener);
+            let place = before.iter().position(|(asked, _)| *asked == listener.address);
+            let door = match place.map(|place| before.remove(place)) {
+                Some((_, door)) if door.way == way => Ok(door),
+                // The same sockets: who waits at them is served the new way.
+                Some((_, door)) => Ok(self.door(door.address, way, Arc::clone(&door.sockets))),
+                None => self.listen(listener.address).map(|(address, sockets)| {
+                    changed.opened.push(address);
+                    self.door(address, way, Arc::new(sockets))
+                }),
+            };
+            match door {
+                Ok(door) => self.open.push((listener.address, door)),
+                Err(error) => changed.failed.push(error),
+            }
+        }
+        changed.closed.extend(before.iter().map(|(_, door)| door.address));
+        self.told.send_replace(self.open().cloned().collect());
+        changed
+    }
+
+    fn door(&mut self, address: SocketAddr, way: Way, sockets: Arc<Vec<TcpListener>>) -> Arc<Door> {
+        self.next_id += 1;
+        Arc::new(Door {
+            id: self.next_id,
+            address,
+            way,
+            sockets,
+        })
+    }
+
+    /// One socket per core on the same address; the kernel spreads connections over them.
+    fn listen(&mut self, address: SocketAddr) -> Result<(SocketAddr, Vec<TcpListener>), Error> {
+        let failed = |source| Error::Listen { address, source };
+        let inherited = self.inherited.iter().position(|(known, _)| *known == address);
+        let (address, mut sockets) = match inherited.map(|place| self.inherited.swap_remove(place)) {
+            Some(inherited) => inherited,
+            None => {
+                check_free(address).map_err(failed)?;
+                let first = bind(address).map_err(failed)?;
+                (first.local_addr().map_err(failed)?, vec![first])
+            }
+        };
+        while sockets.len() < self.cores {
+            sockets.push(bind(address).map_err(failed)?);
+        }
+        Ok((address, sockets))
+    }
+}
+
+/// Opens a listener that shares its address with others of this process.
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket(address)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Fails if another process listens there: shared listeners would silently split the traffic between the two.
+fn check_free(address: SocketAddr) -> io::Result<()> {
+    socket(address)?.bind(&address.into())
+}
+
+fn socket(address: SocketAddr) -> io::Result<socket2::Socket> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    if matches!(address.ip(), IpAddr::V6(_)) {
+        socket.set_only_v6(false)?;
+    }
+    Ok(socket)
+}

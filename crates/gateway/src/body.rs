@@ -81,7 +81,7 @@ impl Arriving {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let frame = match self {
             Self::None => return Poll::Ready(None),
-            Self::Http1(wire) => ready!(wire.poll_frame(context)).map(|frame| frame.ok()),
+            Self::Http1(wire) => ready!(wire.poll_frame(context)).map(Result::ok),
             Self::Http2(body) => ready!(Pin::new(body).poll_frame(context)).map(Result::ok),
         };
         Poll::Ready(frame.map(|frame| frame.ok_or(Broken::Gone)))

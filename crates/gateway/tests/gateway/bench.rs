@@ -153,9 +153,15 @@ impl Bench {
     pub(crate) fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         self.send(change);
         let wanted = self.snapshots.borrow().revision;
-        eventually(|| self.gateway.as_ref().unwrap().status().revision == Some(wanted));
+        eventually(|| self.revision() == wanted);
         // The cores follow the node within a wake-up.
         thread::sleep(Duration::from_millis(20));
+    }
+
+    /// The revision that is served; 0 for none.
+    pub(crate) fn revision(&self) -> u64 {
+        let gateway = self.gateway.as_ref().unwrap();
+        gateway.status().revision.unwrap_or(0)
     }
 
     pub(crate) fn send(&self, change: impl FnOnce(&mut Snapshot)) {

@@ -90,3 +90,63 @@ fn a_call_keeps_the_snapshot_it_began_with() {
     release.send(()).unwrap();
     assert_eq!(client.answer().text(), "slow");
 }
+
+/// Changes before memory is looked at for the first time, and between the two looks.
+const CHANGES: [u32; 2] = [1_000, 9_000];
+/// What two looks may differ by: a snapshot takes some 100 kB, so one in a hundred that stayed would be seen.
+const GROWTH_BYTES_MAX: u64 = 2_000_000;
+
+#[test]
+fn memory_stays_flat_over_many_changes() {
+    const ALONE: &str = "GATELINE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        // Other tests of this process would be seen as well.
+        let alone = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "changing::memory_stays_flat_over_many_changes"])
+            .env(ALONE, "1")
+            .output()
+            .unwrap();
+        assert!(
+            alone.status.success(),
+            "{}",
+            String::from_utf8_lossy(&alone.stdout)
+        );
+        return;
+    }
+    let upstream = Upstream::simple();
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        let route = snapshot.routes[0].clone();
+        for number in 0..20 {
+            snapshot.routes.push(domain::snapshot::Route {
+                id: domain::id::RouteId::new(crate::bench::id(1_000 + number)),
+                base_path: format!("/more/{number}"),
+                ..route.clone()
+            });
+        }
+    });
+    let mut sizes = CHANGES.map(|changes| {
+        for change in 0..changes {
+            let before = bench.revision();
+            bench.send(|snapshot| snapshot.routes[0].body_bytes_max = u64::from(change) + 1000);
+            crate::bench::eventually(|| bench.revision() > before);
+            // What the test itself keeps of each call would be seen as well.
+            if change % 50 == 0 {
+                assert_eq!(bench.get("/shop/pets").status, 200);
+            }
+        }
+        resident_bytes()
+    });
+    sizes.reverse();
+    let [after, before] = sizes;
+    assert!(
+        after < before + GROWTH_BYTES_MAX,
+        "{before} bytes before, {after} after"
+    );
+}
+
+/// Memory of this process that is not swapped out: the second number of `statm`, in pages.
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = text.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * 4096
+}

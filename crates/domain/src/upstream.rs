@@ -28,6 +28,19 @@ pub enum UpstreamProtocol {
     Auto,
 }
 
+/// How the name in a target's URL is looked up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolve {
+    /// By the system whenever a connection is opened; whatever it stands for is one target.
+    #[default]
+    System,
+    /// By the gateway, as often as its records say (A, AAAA); each address is a target of its own.
+    Dns,
+    /// The name of a service (SRV): each record is a target with its own port, weight and priority.
+    Srv,
+}
+
 /// One address of an upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +56,9 @@ pub struct Target {
     #[serde(default)]
     #[schema(maximum = 9)]
     pub priority: u8,
+    /// Who looks the URL's host up, and what for.
+    #[serde(default)]
+    pub resolve: Resolve,
     /// Where it is; nodes whose setting `zone` says the same prefer it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Name>,
@@ -55,6 +71,7 @@ impl Target {
             url: url.into(),
             weight: one(),
             priority: 0,
+            resolve: Resolve::default(),
             zone: None,
         }
     }

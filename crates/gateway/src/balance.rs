@@ -63,7 +63,7 @@ pub(crate) struct Choice {
     pub(crate) pool: Rc<Pool>,
     pub(crate) health: Arc<Health>,
     weight: u32,
-    priority: u8,
+    level: u16,
     is_near: bool,
     hash: u64,
     credit: Cell<i64>,
@@ -150,7 +150,9 @@ impl Balancer {
             let members = self.upstream.group.members();
             let is_same = members.len() == seen.choices.len()
                 && members.iter().zip(&seen.choices).all(|(member, choice)| {
-                    Arc::ptr_eq(&member.target, &choice.target) && Arc::ptr_eq(&member.health, &choice.health)
+                    Arc::ptr_eq(&member.target, &choice.target)
+                        && Arc::ptr_eq(&member.health, &choice.health)
+                        && member.weight == choice.weight
                 });
             if !is_same {
                 seen.choices = members
@@ -168,7 +170,7 @@ impl Balancer {
             }
             Standing {
                 weight: choice.weight,
-                priority: choice.priority,
+                level: choice.level,
                 is_near: choice.is_near,
                 is_healthy: choice.health.is_healthy(now_ms),
                 since_ms: choice.health.since_ms(),
@@ -185,7 +187,7 @@ impl Balancer {
             pool: self.pools.of(&self.upstream, endpoint),
             health: Arc::clone(&member.health),
             weight: member.weight,
-            priority: member.priority,
+            level: u16::from(member.priority) << 8 | u16::from(member.rank),
             is_near: self.zone.is_some() && self.zone == member.zone,
             hash: hash::of(&member.target.name()),
             credit: Cell::new(0),

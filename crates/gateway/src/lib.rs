@@ -45,6 +45,7 @@ mod pool;
 mod proxies;
 mod refusal;
 mod replay;
+mod resolve;
 mod rewound;
 mod serve;
 pub mod settings;

@@ -112,7 +112,7 @@ impl Reading {
     }
 
     pub(crate) fn size_hint(&self) -> SizeHint {
-        let hint = self.kept.borrow().hint.clone();
+        let hint = self.kept.borrow().hint;
         match hint.exact() {
             Some(all) => SizeHint::with_exact(all.saturating_sub(self.bytes)),
             None => SizeHint::default(),

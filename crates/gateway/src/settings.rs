@@ -33,6 +33,8 @@ pub struct Settings {
     pub handover: Option<PathBuf>,
     /// The environment whose routes and keys the node serves.
     pub environment: Name,
+    /// The name servers that targets with `resolve` are looked up at, as `10.0.0.2:53`; the system's if empty.
+    pub name_servers: Vec<SocketAddr>,
     /// Where the node is; targets with the same `zone` are preferred.
     pub zone: Option<Name>,
     /// Threads that serve, each with its own connections; 0 takes one per core of the machine.
@@ -196,6 +198,7 @@ impl Default for Settings {
             certificate: None,
             client_certificates: None,
             environment: "sandbox".parse().expect("a valid name"),
+            name_servers: Vec::new(),
             zone: None,
             cores: 0,
             observable: true,

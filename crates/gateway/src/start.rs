@@ -150,7 +150,12 @@ pub fn start_after(
     if is_taking_over && keeper.compiled.borrow().is_none() {
         return Err(Error::NotReady);
     }
-    let checks = check::spawn(signals.compiled.clone(), drained.clone(), outward.clone());
+    let checks = check::spawn(
+        signals.compiled.clone(),
+        drained.clone(),
+        outward.clone(),
+        settings.name_servers.clone(),
+    );
     let mut threads = vec![keeper.spawn(snapshots, drained)?, checks.map_err(Error::Thread)?];
     for index in 0..cores {
         let seed = Seed {

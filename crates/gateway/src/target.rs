@@ -6,6 +6,7 @@ use domain::traffic::UpstreamProtocol;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
+use crate::group::Found;
 use crate::tls::Out;
 
 /// Why a URL cannot be an upstream's address.
@@ -57,6 +58,8 @@ pub(crate) struct Endpoint {
     pub(crate) port: u16,
     pub(crate) is_tls: bool,
     pub(crate) protocol: UpstreamProtocol,
+    /// What a name server calls it, where `host` is an address that was found: for certificates.
+    pub(crate) name: Option<Box<str>>,
     /// What the upstream says about TLS.
     pub(crate) tls: Option<Arc<Out>>,
 }
@@ -106,6 +109,7 @@ impl Target {
                 port,
                 is_tls,
                 protocol,
+                name: None,
                 tls: tls.filter(|_| is_tls).cloned(),
             },
             host: HeaderValue::from_str(authority.as_str()).map_err(|_| invalid())?,
@@ -114,10 +118,33 @@ impl Target {
         })
     }
 
+    /// The same target at an address that its name stands for.
+    pub(crate) fn at(&self, found: &Found) -> Self {
+        let mut target = self.clone();
+        let endpoint = &mut target.endpoint;
+        let name = found.name.as_ref().unwrap_or(&endpoint.host).clone();
+        if found.name.is_some() {
+            // A service is called by the name of its record.
+            let authority = format!("{name}:{}", found.port);
+            if let (Ok(authority), Ok(host)) = (authority.parse(), HeaderValue::from_str(&authority)) {
+                (target.authority, target.host) = (authority, host);
+            }
+        }
+        endpoint.host = found.address.to_string().into();
+        endpoint.port = found.port;
+        endpoint.name = Some(name);
+        target
+    }
+
     /// Its address, for people.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.endpoint.is_tls { "https" } else { "http" };
-        format!("{scheme}://{}{}", self.authority, self.base_path)
+        if self.endpoint.name.is_none() {
+            return format!("{scheme}://{}{}", self.authority, self.base_path);
+        }
+        let Endpoint { host, port, .. } = &self.endpoint;
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        format!("{scheme}://{open}{host}{close}:{port}{}", self.base_path)
     }
 
     /// What it is told apart from other targets by, on every node.

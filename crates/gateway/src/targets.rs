@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::compile::Compiled;
 use crate::deadline::steady_ms;
-use crate::guard::State;
+use crate::guard::{Bulkhead, State};
 use crate::health::Checked;
 
 /// The most targets with series of their own; the sums are of all.
@@ -43,6 +43,9 @@ struct TargetReport {
     ejections_total: u64,
     checks_failed_total: u64,
 }
+
+/// Name, kind, help, and the figure of a target.
+type Series = (&'static str, &'static str, &'static str, fn(&TargetReport) -> u64);
 
 /// All upstreams in the order of the snapshot.
 pub(crate) fn reports(compiled: &Compiled) -> Vec<Report> {
@@ -79,10 +82,7 @@ pub(crate) fn reports(compiled: &Compiled) -> Vec<Report> {
                 .breaker
                 .as_ref()
                 .map_or(0, |breaker| breaker.opened.load(Relaxed)),
-            calls_waiting: upstream
-                .bulkhead
-                .as_ref()
-                .map_or(0, |bulkhead| bulkhead.waiting()),
+            calls_waiting: upstream.bulkhead.as_ref().map_or(0, Bulkhead::waiting),
             targets: targets.collect(),
         }
     });
@@ -126,7 +126,11 @@ pub(crate) fn write(text: &mut String, reports: &[Report]) {
         head(text, name, kind, help);
         let _ = writeln!(text, "gateline_{name} {value}");
     }
-    let series: [(&str, &str, &str, fn(&TargetReport) -> u64); 4] = [
+    write_series(text, reports);
+}
+
+fn write_series(text: &mut String, reports: &[Report]) {
+    let series: [Series; 4] = [
         (
             "target_healthy",
             "gauge",

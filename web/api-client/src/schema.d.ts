@@ -3914,6 +3914,11 @@ export interface components {
             keep_query?: boolean;
         };
         /**
+         * @description How the name in a target's URL is looked up.
+         * @enum {string}
+         */
+        Resolve: "system" | "dns" | "srv";
+        /**
          * @description Whether a call is sent again.
          *
          *     Only where that cannot do a thing twice: nothing was sent, the method is idempotent (RFC 9110 section 9.2.2), or
@@ -4271,6 +4276,8 @@ export interface components {
              * @description Targets of a higher number are used only as far as those of lower numbers are not healthy: 0 to 9.
              */
             priority?: number;
+            /** @description Who looks the URL's host up, and what for. */
+            resolve?: components["schemas"]["Resolve"];
             /** @description Where it is; nodes whose setting `zone` says the same prefer it. */
             zone?: components["schemas"]["Name"];
         };
@@ -6461,7 +6468,8 @@ export interface operations {
                  *         {
                  *           "url": "http://127.0.0.1:9000/base",
                  *           "weight": 1,
-                 *           "priority": 0
+                 *           "priority": 0,
+                 *           "resolve": "system"
                  *         }
                  *       ],
                  *       "balancing": {

@@ -4857,6 +4857,45 @@ pub struct ReplaceContractParams {
     pub if_match: Option<String>,
 }
 
+/// How the name in a target's URL is looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Resolve {
+    /// `system`.
+    #[serde(rename = "system")]
+    System,
+    /// `dns`.
+    #[serde(rename = "dns")]
+    Dns,
+    /// `srv`.
+    #[serde(rename = "srv")]
+    Srv,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Resolve {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::System => "system",
+            Self::Dns => "dns",
+            Self::Srv => "srv",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Resolve {
+    fn from(text: &str) -> Self {
+        match text {
+            "system" => Self::System,
+            "dns" => Self::Dns,
+            "srv" => Self::Srv,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// Whether a call is sent again.
 ///
 /// Only where that cannot do a thing twice: nothing was sent, the method is idempotent (RFC 9110 section 9.2.2), or
@@ -5514,6 +5553,9 @@ pub struct Target {
     /// Targets of a higher number are used only as far as those of lower numbers are not healthy: 0 to 9.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u64>,
+    /// Who looks the URL's host up, and what for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolve: Option<Resolve>,
     /// Where it is; nodes whose setting `zone` says the same prefer it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Name>,
@@ -5526,6 +5568,7 @@ impl Target {
             url: url.into(),
             weight: None,
             priority: None,
+            resolve: None,
             zone: None,
         }
     }

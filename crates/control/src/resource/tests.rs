@@ -576,6 +576,12 @@ fn upstream_faults() -> Vec<(Value, Vec<&'static str>)> {
             ],
         ),
         (
+            json!({ "targets": [{ "url": "http://127.0.0.1", "resolve": "dns" },
+                { "url": "http://_http._tcp.shop:80", "resolve": "srv" },
+                { "url": "http://shop", "resolve": "dns" }] }),
+            vec!["/targets/0/resolve", "/targets/1/resolve"],
+        ),
+        (
             json!({ "hedging": { "after_ms": 0 }, "fallback": { "status": 204, "content_type": "json", "body": "x" } }),
             vec!["/hedging/after_ms", "/fallback/body", "/fallback/content_type"],
         ),

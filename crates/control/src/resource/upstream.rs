@@ -2,7 +2,7 @@
 
 use domain::Timestamp;
 use domain::id::{UpstreamId, WorkspaceId};
-use domain::traffic::{Route, Target, Upstream, UpstreamSpec};
+use domain::traffic::{Resolve, Route, Target, Upstream, UpstreamSpec};
 use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 use url::{Host, Url};
@@ -92,8 +92,33 @@ fn targets(faults: &mut Faults, targets: &mut [Target]) {
             ),
         }
         faults.range(&format!("/targets/{index}/weight"), target.weight, 1, WEIGHT_MAX);
+        if let Some((detail, suggestion)) = wrong_name(target) {
+            faults.add(
+                &format!("/targets/{index}/resolve"),
+                "combination_invalid",
+                detail,
+                suggestion,
+            );
+        }
         let priority = format!("/targets/{index}/priority");
         faults.range(&priority, target.priority, 0, PRIORITY_MAX);
+    }
+}
+
+/// Why the host of a target's URL cannot be looked up as it says, if so, and what to do.
+fn wrong_name(target: &Target) -> Option<(&'static str, &'static str)> {
+    let url = Url::parse(&target.url).ok()?;
+    match (target.resolve, url.host()?) {
+        (Resolve::System, _) => None,
+        (_, Host::Ipv4(_) | Host::Ipv6(_)) => Some((
+            "Its host is an address, which is not looked up.",
+            "Remove it, or write a name.",
+        )),
+        (Resolve::Srv, _) if url.port().is_some() => Some((
+            "The records of a service say the port.",
+            "Remove the port from the URL.",
+        )),
+        _ => None,
     }
 }
 

@@ -15,7 +15,8 @@ const OVERPROVISION_PERCENT: u64 = 140;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Standing {
     pub(crate) weight: u32,
-    pub(crate) priority: u8,
+    /// Those of lower numbers come first.
+    pub(crate) level: u16,
     /// Whether it is in the node's own zone.
     pub(crate) is_near: bool,
     pub(crate) is_healthy: bool,
@@ -62,7 +63,7 @@ impl Level {
 
 /// What is healthy of a level, in percent of its weight; with what may be missing, up to 100.
 struct Strength {
-    priority: u8,
+    level: u16,
     healthy: u64,
     total: u64,
 }
@@ -99,7 +100,7 @@ impl View {
             let of_level = standings
                 .iter()
                 .enumerate()
-                .filter(|(_, standing)| standing.priority == strength.priority);
+                .filter(|(_, standing)| standing.level == strength.level);
             let usable = |standing: &Standing| is_panic || standing.is_healthy;
             let (mut near, mut near_usable) = (0, 0);
             for (_, standing) in of_level.clone().filter(|(_, standing)| standing.is_near) {
@@ -138,13 +139,13 @@ impl View {
 fn strengths(standings: &[Standing]) -> Vec<Strength> {
     let mut strengths: Vec<Strength> = Vec::new();
     for standing in standings {
-        let place = strengths.partition_point(|known| known.priority < standing.priority);
+        let place = strengths.partition_point(|known| known.level < standing.level);
         if strengths
             .get(place)
-            .is_none_or(|known| known.priority != standing.priority)
+            .is_none_or(|known| known.level != standing.level)
         {
             let none = Strength {
-                priority: standing.priority,
+                level: standing.level,
                 healthy: 0,
                 total: 0,
             };

@@ -1,23 +1,23 @@
 //! Compiles an upstream: its targets, and how they are chosen and asked.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use domain::Name;
 use domain::id::UpstreamId;
 use domain::snapshot;
 use domain::traffic::{
-    Algorithm, Connections, HealthCheck, OutlierDetection, Retries, RetryOn, Timeouts, UpstreamSpec,
+    Algorithm, Connections, HealthCheck, OutlierDetection, Resolve, Retries, RetryOn, Timeouts, UpstreamSpec,
 };
 use http::{HeaderValue, StatusCode};
 
 use super::{Compiled, Rejected};
 use crate::balance::Rules;
-use crate::deadline::steady_ms;
-use crate::group::{Group, Member};
+use crate::group::{Found, Group, Source};
 use crate::guard::{Breaker, Bulkhead};
-use crate::health::Health;
 use crate::target::{self, Target};
 use crate::tls::Out;
 
@@ -27,7 +27,11 @@ pub(crate) struct Upstream {
     pub(crate) id: UpstreamId,
     spec: UpstreamSpec,
     pub(crate) rules: Rules,
+    /// The targets as they are configured.
+    pub(crate) sources: Vec<Source>,
     pub(crate) group: Group,
+    /// Whether some of them are looked up by name.
+    pub(crate) is_found: bool,
     /// Whether its targets stay as they are, whatever happens.
     pub(crate) is_fixed: bool,
     /// Whether it matters how long targets take.
@@ -128,6 +132,16 @@ impl Upstream {
         &self.spec.name
     }
 
+    /// What a name stood for when it was last looked up.
+    fn found(&self, target: &Target, resolve: Resolve) -> Option<Arc<Vec<Found>>> {
+        let wanted = (&target.endpoint.host, target.endpoint.port, resolve);
+        let of = |source: &&Source| {
+            let endpoint = &source.target.endpoint;
+            (&endpoint.host, endpoint.port, source.resolve) == wanted
+        };
+        self.sources.iter().find(of)?.found.load_full()
+    }
+
     /// The most idle connections per core and target.
     pub(crate) const fn idle_connections_max(&self) -> usize {
         self.spec.idle_connections_max as usize
@@ -158,34 +172,38 @@ fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstr
     }
     let rules = Rules::parse(&spec.balancing)?;
     let tls = Out::parse(&spec.tls)?;
-    let mut healths = before.map(|before| before.group.healths());
-    let members = spec.targets.iter().map(|target| {
+    let sources = spec.targets.iter().map(|target| {
         let parsed = Target::parse(&target.url, spec.protocol, tls.as_ref())?;
-        let health = match &mut healths {
-            None => Arc::default(),
-            Some(healths) => {
-                let joined = || Arc::new(Health::joined(steady_ms()));
-                Arc::clone(healths.entry(parsed.endpoint.clone()).or_insert_with(joined))
-            }
-        };
-        Ok(Member {
+        let is_address = parsed.endpoint.host.parse::<IpAddr>().is_ok();
+        if is_address && target.resolve != Resolve::System {
+            return Err(target::Invalid::field("targets", "an address is not looked up"));
+        }
+        Ok(Source {
+            found: ArcSwapOption::new(before.and_then(|before| before.found(&parsed, target.resolve))),
             target: Arc::new(parsed),
+            resolve: target.resolve,
             weight: target.weight.clamp(1, 1000),
             priority: target.priority,
             zone: target.zone.clone(),
-            health,
         })
     });
-    let members = members.collect::<Result<Vec<_>, target::Invalid>>()?;
+    let sources = sources.collect::<Result<Vec<_>, target::Invalid>>()?;
+    let group = Group::of(&sources, before.map(|before| &before.group));
+    let is_found = sources.iter().any(|source| source.resolve != Resolve::System);
     let concurrency = &spec.concurrency;
     let adaptive = (concurrency.adaptive).then_some((concurrency.adaptive_min, concurrency.adaptive_max));
-    let is_choosing = rules.algorithm == Algorithm::P2cEwma && members.len() > 1;
+    let is_choosing = rules.algorithm == Algorithm::P2cEwma && (sources.len() > 1 || is_found);
     let bulkhead = Bulkhead::new(concurrency);
     Ok(Upstream {
         id: upstream.id,
-        is_fixed: members.len() == 1 && spec.health_check.is_none() && spec.outlier_detection.is_none(),
-        group: Group::new(members),
+        is_fixed: sources.len() == 1
+            && !is_found
+            && spec.health_check.is_none()
+            && spec.outlier_detection.is_none(),
+        group,
+        is_found,
         measures: is_choosing || adaptive.is_some(),
+        sources,
         rules,
         timeouts: spec.timeouts,
         connections: spec.connections,

@@ -9,7 +9,7 @@ use hyper::body::Body as _;
 use super::{Answered, Exchange, Failed, is_idempotent, millis};
 use crate::body::RequestBody;
 use crate::forward;
-use crate::h1::{Fault, Head, said};
+use crate::h1::{self, Fault, Head, said};
 use crate::pool::{Lease, Line};
 use crate::refusal::Cause;
 use crate::target::Target;
@@ -83,13 +83,18 @@ impl Exchange<'_> {
             }
         };
         self.going.headers = headers;
+        Err(self.failed(line, &fault, may_repeat))
+    }
+
+    /// What a fault of a line means for another try.
+    fn failed(&self, line: &mut h1::Line, fault: &Fault, may_repeat: bool) -> Failed {
         let is_reset = !matches!(fault, Fault::Invalid(_) | Fault::Request(_));
-        Err(Failed {
+        Failed {
             kind: (is_reset && line.is_unanswered()).then_some(RetryOn::Reset),
             is_repeatable: may_repeat && line.is_unanswered(),
             unsent: line.is_unsent().then(|| line.take_body()),
-            cause: self.cause(matches!(fault, Fault::Invalid(_)), &fault),
-        })
+            cause: self.cause(matches!(fault, Fault::Invalid(_)), fault),
+        }
     }
 
     pub(super) async fn send_http2(

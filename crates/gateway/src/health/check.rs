@@ -1,7 +1,8 @@
-//! Asks targets how they are, on a thread of its own for all cores.
+//! Asks targets how they are and where, on a thread of its own for all cores.
 
 use std::collections::HashMap;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,16 +12,19 @@ use std::time::Duration;
 use domain::traffic::{HealthCheck, HealthCheckKind};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use hickory_resolver::TokioResolver;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle as Task, LocalSet, spawn_local};
 use tokio::time::{interval, sleep, timeout};
 
 use super::Checked;
+use crate::causes::chain;
 use crate::compile::{Compiled, Upstream};
 use crate::core::Ids;
 use crate::deadline::steady_ms;
 use crate::group::Member;
+use crate::resolve::{self, resolver};
 use crate::serve::drained;
 use crate::target::Endpoint;
 use crate::tls::{LOOK, Outward};
@@ -37,9 +41,10 @@ pub(crate) fn spawn(
     compiled: watch::Receiver<Option<Arc<Compiled>>>,
     draining: watch::Receiver<bool>,
     outward: Outward,
+    servers: Vec<SocketAddr>,
 ) -> io::Result<JoinHandle<()>> {
     let body = move || match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => LocalSet::new().block_on(&runtime, follow(compiled, draining, outward)),
+        Ok(runtime) => LocalSet::new().block_on(&runtime, follow(compiled, draining, outward, servers)),
         Err(error) => tracing::error!(%error, "targets cannot be checked"),
     };
     thread::Builder::new()
@@ -51,8 +56,12 @@ async fn follow(
     mut compiled: watch::Receiver<Option<Arc<Compiled>>>,
     draining: watch::Receiver<bool>,
     outward: Outward,
+    servers: Vec<SocketAddr>,
 ) {
-    let mut checkers = Checkers::new(outward);
+    let resolver = resolver(&servers)
+        .inspect_err(|error| tracing::error!(error = %chain(error), "no name can be looked up"))
+        .ok();
+    let mut checkers = Checkers::new(outward, resolver);
     let mut look = interval(LOOK);
     loop {
         let now = compiled.borrow_and_update().clone();
@@ -71,12 +80,14 @@ async fn follow(
 struct Checkers {
     running: Vec<(Arc<Upstream>, Task<()>)>,
     outward: Rc<Outward>,
+    resolver: Option<Rc<TokioResolver>>,
 }
 
 impl Checkers {
-    fn new(outward: Outward) -> Self {
+    fn new(outward: Outward, resolver: Option<TokioResolver>) -> Self {
         Self {
             running: Vec::new(),
+            resolver: resolver.map(Rc::new),
             outward: Rc::new(outward),
         }
     }
@@ -90,13 +101,28 @@ impl Checkers {
             }
             stays
         });
-        for upstream in wanted.iter().filter(|upstream| upstream.health_check.is_some()) {
+        let is_watched = |upstream: &&Arc<Upstream>| upstream.health_check.is_some() || upstream.is_found;
+        for upstream in wanted.iter().filter(is_watched) {
             if !self.running.iter().any(|(known, _)| Arc::ptr_eq(known, upstream)) {
-                let task = spawn_local(check(Arc::clone(upstream), Rc::clone(&self.outward)));
+                let task = spawn_local(watch(
+                    Arc::clone(upstream),
+                    Rc::clone(&self.outward),
+                    self.resolver.clone(),
+                ));
                 self.running.push((Arc::clone(upstream), task));
             }
         }
     }
+}
+
+/// Checks the targets of an upstream and looks their names up.
+async fn watch(upstream: Arc<Upstream>, outward: Rc<Outward>, resolver: Option<Rc<TokioResolver>>) {
+    let follows = async {
+        if let Some(resolver) = resolver {
+            resolve::follow(Arc::clone(&upstream), resolver).await;
+        }
+    };
+    tokio::join!(check(Arc::clone(&upstream), outward), follows);
 }
 
 /// Reads client certificates again that have changed.
@@ -110,6 +136,10 @@ fn look_at_files(compiled: Option<&Compiled>) {
 }
 
 /// Checks the targets of an upstream again and again.
+#[expect(
+    clippy::mutable_key_type,
+    reason = "endpoints are compared by what was said, which stays"
+)]
 async fn check(upstream: Arc<Upstream>, outward: Rc<Outward>) {
     let Some(rules) = &upstream.health_check else {
         return;
@@ -132,7 +162,7 @@ async fn check(upstream: Arc<Upstream>, outward: Rc<Outward>) {
             if !is_good {
                 member.health.figures.checks_failed.fetch_add(1, Relaxed);
             }
-            if let Some(checked) = streak.note(is_good, before, &rules)
+            if let Some(checked) = streak.note(is_good, before, rules)
                 && member.health.set_checked(checked, steady_ms())
             {
                 let target = member.target.url();

@@ -15,6 +15,7 @@ fn group(count: usize) -> (Group, Vec<Arc<Health>>) {
         ),
         weight: 1,
         priority: 0,
+        rank: 0,
         zone: None,
         health: Arc::clone(health),
     });

@@ -20,7 +20,7 @@ pub(crate) async fn open(endpoint: &Endpoint, tls: Option<&TlsConnector>) -> Res
     };
     let name = match endpoint.tls.as_ref().and_then(|out| out.name()) {
         Some(name) => name.clone(),
-        None => rustls_pki_types::ServerName::try_from(host.to_string())
+        None => rustls_pki_types::ServerName::try_from(endpoint.name.as_ref().unwrap_or(host).to_string())
             .map_err(|_| tls(std::io::Error::from(std::io::ErrorKind::InvalidInput)))?,
     };
     let stream = connector.connect(name, stream).await.map_err(tls)?;

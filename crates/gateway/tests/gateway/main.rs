@@ -15,6 +15,7 @@ mod health;
 mod http2;
 mod limits;
 mod listeners;
+mod names;
 mod policies;
 mod resilience;
 mod restarting;

@@ -78,7 +78,7 @@ function Form(props: Props & { document: Json }) {
         label="Targets"
         pointer="/targets"
         mono
-        help="One address per line; after it, where they are not 1, 0 and none, its weight, priority and zone: http://127.0.0.1:9000/base 3 priority=1 zone=east"
+        help="One address per line; after it, if you like, its weight, priority, zone and how its name is looked up: http://127.0.0.1:9000/base 3 priority=1 zone=east resolve=dns"
         value={values.targets}
         set={(targets) => set({ targets })}
       />
@@ -107,16 +107,17 @@ function Form(props: Props & { document: Json }) {
 }
 
 /** A target as a line of text. */
-function written({ url, weight, priority, zone }: Target): string {
-  return [url, weight !== 1 && weight, priority && `priority=${priority}`, zone && `zone=${zone}`].filter(Boolean).join(" ");
+function written({ url, weight, priority, zone, resolve }: Target): string {
+  return [url, weight !== 1 && weight, priority && `priority=${priority}`, zone && `zone=${zone}`, resolve && resolve !== "system" && `resolve=${resolve}`].filter(Boolean).join(" ");
 }
 
 /** A target of the words of its line; what is no number is for the API to refuse. */
 function target([url = "", ...words]: string[]): Target {
   const said = (name: string) => words.find((word) => word.startsWith(`${name}=`))?.slice(name.length + 1);
   const zone = said("zone");
+  const resolve = said("resolve") as Target["resolve"];
   const weight = words.find((word) => !word.includes("="));
-  return { url, weight: figure(weight ?? "") ?? 1, priority: figure(said("priority") ?? "") ?? 0, ...(zone ? { zone } : {}) };
+  return { url, weight: figure(weight ?? "") ?? 1, priority: figure(said("priority") ?? "") ?? 0, ...(zone ? { zone } : {}), ...(resolve ? { resolve } : {}) };
 }
 
 /** The schema of the fields that are not asked for by hand, with what it refers to. */

@@ -14,7 +14,7 @@ fn rules(change: impl FnOnce(&mut Balancing)) -> Rules {
 fn standing((priority, is_near, is_healthy): (u8, bool, bool)) -> Standing {
     Standing {
         weight: 1,
-        priority,
+        level: u16::from(priority),
         is_near,
         is_healthy,
         since_ms: 0,

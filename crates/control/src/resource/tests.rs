@@ -577,7 +577,7 @@ fn upstream_faults() -> Vec<(Value, Vec<&'static str>)> {
         ),
         (
             json!({ "targets": [{ "url": "http://127.0.0.1", "resolve": "dns" },
-                { "url": "http://_http._tcp.shop:80", "resolve": "srv" },
+                { "url": "http://_http._tcp.shop:8080", "resolve": "srv" },
                 { "url": "http://shop", "resolve": "dns" }] }),
             vec!["/targets/0/resolve", "/targets/1/resolve"],
         ),

@@ -55,12 +55,11 @@ fn snapshot(upstream: &str, is_open: bool) -> (Snapshot, String) {
         plans: vec![Plan {
             id: PlanId::new(uuid(2, 0)),
             name: "bench".parse().expect("a valid name"),
-            rate_limit: Some(RateLimit {
-                requests: 1_000_000,
-                window_seconds: 1,
-                burst: None,
-            }),
+            rate_limit: Some(RateLimit::new(1_000_000, 1, None)),
             quota: None,
+            concurrent_calls_max: None,
+            tier_costs: None,
+            when_store_is_away: Default::default(),
         }],
         ..Snapshot::empty(environment.clone())
     };

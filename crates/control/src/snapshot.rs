@@ -332,6 +332,9 @@ async fn plans(tx: &mut Tx, applications: &[snapshot::Application]) -> Result<Ve
             name: plan.spec.name,
             rate_limit: plan.spec.rate_limit,
             quota: plan.spec.quota,
+            concurrent_calls_max: plan.spec.concurrent_calls_max,
+            tier_costs: plan.spec.tier_costs,
+            when_store_is_away: plan.spec.when_store_is_away,
         })
         .collect())
 }

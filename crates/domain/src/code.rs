@@ -135,6 +135,10 @@ codes! {
         "Wait as long as `Retry-After` says. A larger plan has a higher limit.";
     QuotaExceeded = "quota_exceeded", 429, "The quota of the plan is used up",
         "Wait for the next period, which `Retry-After` tells, or choose a larger plan in the portal.";
+    ConcurrencyLimited = "concurrency_limited", 429, "Too many calls are open at a time",
+        "Wait for some of your calls to end before you begin another one. A larger plan may allow more.";
+    LimitsUnavailable = "limits_unavailable", 503, "Calls cannot be counted at the moment",
+        "Try again in a moment. The provider has chosen to refuse calls rather than not to count them.";
 
     // Traffic, answered by the gateway.
     RouteNotFound = "route_not_found", 404, "No API answers here",

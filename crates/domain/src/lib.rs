@@ -20,6 +20,7 @@ pub mod identity;
 pub mod import;
 pub mod invitation;
 pub mod key;
+pub mod limit;
 pub mod name;
 pub mod node;
 pub mod offer;

@@ -1,51 +1,13 @@
 //! What is offered: products and plans.
 
+pub use crate::limit::{
+    Algorithm, Mode, OverLimit, Period, Quota, RateLimit, Tier, TierCosts, WhenStoreIsAway,
+};
+
 use crate::id::{OrganizationId, PlanId, ProductId, VersionId, WorkspaceId};
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// How many calls in what time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, schemars::JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RateLimit {
-    /// Calls in the window: at least 1.
-    #[schema(minimum = 1)]
-    #[schemars(range(min = 1))]
-    pub requests: u32,
-    /// The window in seconds: 1 to 86 400.
-    #[schema(minimum = 1, maximum = 86_400)]
-    #[schemars(range(min = 1, max = 86_400))]
-    pub window_seconds: u32,
-    /// Calls that may come at once; `requests` if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
-    #[schemars(range(min = 1))]
-    pub burst: Option<u32>,
-}
-
-/// A calendar period in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Period {
-    /// From the full hour.
-    Hour,
-    /// From midnight.
-    Day,
-    /// From the first of the month.
-    Month,
-}
-
-/// How many calls in a calendar period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Quota {
-    /// Calls in the period: at least 1.
-    #[schema(minimum = 1)]
-    pub requests: u64,
-    /// The period.
-    pub period: Period,
-}
 
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -78,6 +40,16 @@ pub struct PlanSpec {
     /// Calls per calendar period, per subscription; no quota if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Quota>,
+    /// Calls that one subscription may have open at a time, on each gateway node: 1 to 1,000,000; no bound if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    pub concurrent_calls_max: Option<u32>,
+    /// How many calls a call of each tier counts for; 1, 5 and 25 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier_costs: Option<TierCosts>,
+    /// What holds while the store, over which several gateway nodes count together, is away.
+    #[serde(default, skip_serializing_if = "WhenStoreIsAway::is_default")]
+    pub when_store_is_away: WhenStoreIsAway,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,

@@ -16,7 +16,7 @@ use crate::id::{
     ApiId, ApplicationId, CertificateId, KeyId, OperationId, OrganizationId, PlanId, PolicyId, RouteId,
     SubscriptionId, UpstreamId, VersionId,
 };
-use crate::offer::{Quota, RateLimit};
+use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
 use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
 use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp};
@@ -205,6 +205,15 @@ pub struct Plan {
     /// Calls per calendar period and subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Quota>,
+    /// Calls that a subscription may have open at a time on a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_calls_max: Option<u32>,
+    /// What calls cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier_costs: Option<TierCosts>,
+    /// What holds while the limits' store is away.
+    #[serde(default, skip_serializing_if = "WhenStoreIsAway::is_default")]
+    pub when_store_is_away: WhenStoreIsAway,
 }
 
 /// A consumer's program and what it may call.

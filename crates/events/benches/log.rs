@@ -168,5 +168,7 @@ fn sample(key: u64, number: u64) -> Call {
         latency_us: 400 + number % 100,
         quota_period_start: 1_789_000_000,
         counted: true,
+        units: 1,
+        over_limit: None,
     }
 }

@@ -3,6 +3,7 @@
 use domain::id::{
     ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, SubscriptionId, VersionId,
 };
+use domain::limit::Mode;
 use domain::{Code, Timestamp};
 
 /// One immutable fact.
@@ -40,6 +41,10 @@ pub struct Call {
     pub quota_period_start: i64,
     /// Whether the call counts for quota and bill.
     pub counted: bool,
+    /// How many calls it counts for on a quota.
+    pub units: u32,
+    /// How it was treated if it was over a limit and passed.
+    pub over_limit: Option<Mode>,
 }
 
 /// What was called.
@@ -146,10 +151,10 @@ impl Method {
 }
 
 impl Call {
-    /// The subscription and period whose quota the call takes one of; `None` if it takes none.
+    /// The subscription and period whose quota the call takes its units of; `None` if it takes none.
     pub fn quota(&self) -> Option<(SubscriptionId, i64)> {
         let subscribed = self.caller?.subscribed?;
-        (self.counted && self.quota_period_start > 0)
+        (self.counted && self.units > 0 && self.quota_period_start > 0)
             .then_some((subscribed.subscription, self.quota_period_start))
     }
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::brake::Brake;
 use crate::deadline::Deadline;
 use crate::grpc_web::{Decoder, Encoder, Form, NotBase64};
 use crate::h1::Fault;
@@ -97,6 +98,7 @@ struct Client {
     upload: Rc<Upload>,
     /// What makes gRPC of gRPC-Web.
     decoder: Option<Box<Decoder>>,
+    brake: Option<Box<Brake>>,
 }
 
 impl RequestBody {
@@ -118,6 +120,7 @@ impl RequestBody {
             deadline,
             upload,
             decoder: None,
+            brake: None,
         }))))
     }
 
@@ -131,10 +134,23 @@ impl RequestBody {
             client.decoder = Some(Box::new(Decoder::new(form)));
         }
     }
+
+    /// Flows no faster than a brake allows.
+    pub(crate) fn braked(mut self, brake: Option<Box<Brake>>) -> Self {
+        if let Some(Origin::Client(client)) = self.0.as_deref_mut() {
+            client.brake = brake;
+        }
+        self
+    }
 }
 
 impl Client {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(brake) = &mut self.brake
+            && let Some(part) = ready!(brake.poll_free(context))
+        {
+            return Poll::Ready(Some(self.decoded(Frame::data(part))));
+        }
         let Poll::Ready(frame) = self.body.poll(context) else {
             self.deadline.arm_once(self.pause);
             ready!(self.deadline.poll_over(context));
@@ -156,6 +172,10 @@ impl Client {
                         bytes_max: self.bytes_max,
                     }))
                 } else {
+                    let frame = match &mut self.brake {
+                        Some(brake) => brake.cut(frame),
+                        None => frame,
+                    };
                     Some(self.decoded(frame))
                 }
             }
@@ -173,6 +193,12 @@ impl Client {
             }
             Err(frame) => Ok(frame),
         }
+    }
+
+    fn is_end(&self) -> bool {
+        self.brake.as_ref().is_none_or(|brake| brake.is_empty())
+            && self.body.is_end()
+            && self.decoder.is_none()
     }
 }
 
@@ -199,7 +225,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self.0.as_deref() {
             None => true,
-            Some(Origin::Client(client)) => client.body.is_end() && client.decoder.is_none(),
+            Some(Origin::Client(client)) => client.is_end(),
             Some(Origin::Reading(reading)) => reading.is_end_stream(),
         }
     }
@@ -234,6 +260,7 @@ pub(crate) struct AnswerBody {
     ticket: Option<Box<Ticket>>,
     /// What makes gRPC-Web of gRPC.
     encoder: Option<Box<Encoder>>,
+    brake: Option<Box<Brake>>,
 }
 
 #[derive(Debug)]
@@ -318,6 +345,7 @@ impl AnswerBody {
             },
             ticket: None,
             encoder: None,
+            brake: None,
         }
     }
 
@@ -327,6 +355,7 @@ impl AnswerBody {
             source: Source::Own(Some(bytes).filter(|bytes| !bytes.is_empty())),
             ticket: None,
             encoder: None,
+            brake: None,
         }
     }
 
@@ -341,6 +370,23 @@ impl AnswerBody {
     /// Makes gRPC-Web of gRPC.
     pub(crate) fn encode(&mut self, form: Form) {
         self.encoder = Some(Box::new(Encoder::new(form)));
+    }
+
+    /// Flows no faster than a brake allows.
+    pub(crate) fn braked(mut self, brake: Option<Box<Brake>>) -> Self {
+        self.brake = brake;
+        self
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let Some(brake) = &mut self.brake else {
+            return self.source.poll(context);
+        };
+        if let Some(part) = ready!(brake.poll_free(context)) {
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
+        let frame = ready!(self.source.poll(context));
+        Poll::Ready(frame.map(|frame| frame.map(|frame| brake.cut(frame))))
     }
 
     /// Records the call at the end of this body.
@@ -436,7 +482,7 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let mut frame = ready!(self.source.poll(context));
+        let mut frame = ready!(self.poll(context));
         if let Some(encoder) = &mut self.encoder {
             frame = frame.map(|frame| frame.map(|frame| encoder.encode(frame)));
         }
@@ -451,6 +497,9 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.brake.as_ref().is_some_and(|brake| !brake.is_empty()) {
+            return false;
+        }
         match &self.source {
             Source::Upstream { from, .. } => from.as_ref().is_none_or(Inflow::is_end),
             Source::Own(bytes) => bytes.is_none(),

@@ -165,8 +165,8 @@ pub(crate) enum Action {
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) id: OperationId,
-    /// Its path template, where variables of it are needed.
-    pub(crate) template: Option<Box<str>>,
+    /// The template of its path.
+    pub(crate) template: Box<str>,
     pub(crate) chain: Arc<Chain>,
 }
 
@@ -436,9 +436,10 @@ fn template(
     route: &snapshot::Route,
     action: &Action,
     operation: &snapshot::Operation,
-) -> Result<Option<Box<str>>, Rejected> {
+) -> Result<Box<str>, Rejected> {
+    let template = operation.path.as_str().into();
     let Action::Forward(_, Some(rewriting)) = action else {
-        return Ok(None);
+        return Ok(template);
     };
     match rewriting.missing(&operation.path) {
         // One that the route does not take needs none of them.
@@ -447,7 +448,7 @@ fn template(
             variable: variable.to_owned(),
             operation: operation.id,
         }),
-        _ => Ok(Some(operation.path.as_str().into())),
+        _ => Ok(template),
     }
 }
 

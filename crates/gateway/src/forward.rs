@@ -72,6 +72,7 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
                 | "x-gateline-plan"
                 | "client-cert"
                 | "client-cert-chain"
+                | "gateline-degraded"
         )
     };
     remove(headers, |name| is_hop_by_hop(name) || is_ours(name));

@@ -1,5 +1,6 @@
 //! The way of a request, step by step.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +13,16 @@ use http::header::{
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
 use memchr::memchr;
-use policy::{Answer, Call, Limits, Moment, Verdict};
+use policy::effects::Later;
+use policy::{Answer, Call, Cost, Effects, Limits, Moment, Verdict};
 use routing::Rewriting;
 
 use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
+use crate::brake::Brake;
 use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route};
 use crate::conn::{Conn, Open};
 use crate::core::Installed;
+use crate::ease::{Eased, brakes, ease};
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
 use crate::named::Named;
@@ -31,6 +35,7 @@ use crate::{grpc, grpc_web};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const OVER_LIMIT: HeaderName = HeaderName::from_static("gateline-over-limit");
 
 /// A request as its connection brings it.
 #[derive(Debug)]
@@ -51,6 +56,10 @@ struct Context<'a> {
     route: Option<&'a Route>,
     chain: Option<&'a Chain>,
     limits: Option<(HeaderValue, HeaderValue)>,
+    /// Limits over which the call was and that let it pass.
+    over: Option<HeaderValue>,
+    /// Limits that count the call by the status of its answer.
+    later: Vec<Later<'a>>,
 }
 
 /// What every answer says at its end, besides what its head holds.
@@ -92,6 +101,8 @@ pub(crate) async fn handle(open: Open, request: Request) -> (Response<AnswerBody
         route: None,
         chain: None,
         limits: None,
+        over: None,
+        later: Vec::new(),
     };
     let method = request.method.clone();
     let grpc = match method {
@@ -126,12 +137,16 @@ pub(crate) async fn handle(open: Open, request: Request) -> (Response<AnswerBody
             own.response
         }
     };
+    for later in &context.later {
+        later.answered(response.status());
+    }
     finish(&mut response, &context, conn.is_leaving());
     let tail = Tail {
         request_id: context.request_id,
         limits: context.limits,
     };
-    (response.map(|body| body.with_ticket(ticket)), tail)
+    let brake = ticket.down.take();
+    (response.map(|body| body.braked(brake).with_ticket(ticket)), tail)
 }
 
 async fn serve<'a>(
@@ -165,8 +180,10 @@ async fn serve<'a>(
     if let Some(answer) = before_routing(conn, &compiled.shelf, &named.name, path)? {
         return Ok(answer);
     }
+    let address = conn.client(&headers);
     let asked = asked(&method, &named, (path, query), &headers);
-    let on = match way(conn, compiled, (context, ticket), &asked)? {
+    let from = (address, moment);
+    let on = match way((conn, from), compiled, (context, ticket), &asked)? {
         Way::On(on) => on,
         Way::Answered(response) => return Ok(*response),
     };
@@ -181,26 +198,44 @@ async fn serve<'a>(
     }
 
     // 4. Who calls, the plan's rate, the other policies, the quota.
-    let address = conn.client(&headers);
     forward::clean_request(&mut headers);
     let mut call = Call {
         method: &method,
         headers: &mut headers,
+        path: &path[on.rest..],
+        query,
+        template: &operation.template,
         address,
         moment,
+        standing: core.node.standing(),
         place: &route.place,
         directory: &compiled.directory,
         consumer: None,
         limits: Limits::default(),
+        cost: Cost::default(),
+        effects: Effects::default(),
     };
     let decided = decide(&operation.chain, &mut call, ticket);
     context.limits = call.limits.fields(&mut core.scratch.borrow_mut());
-    let consumer = call.consumer;
+    context.over = call.limits.over();
+    let (consumer, units, effects) = (call.consumer, call.units(), call.effects);
+    context.later = effects.later;
+    ticket.holds.append(effects.holds);
     decided?;
+    let eased = Eased {
+        delay_ns: effects.delay_ns,
+        degraded: effects.degraded,
+        is_warned: effects.is_warned,
+    };
+    if !eased.is_nothing() {
+        ease(core, eased, (&mut headers, ticket)).await;
+    }
+    let (up, down) = brakes(core, effects.flows);
+    ticket.down = down;
 
     // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
-    let mut body = request_body(conn, body, operation, ticket)?;
-    ticket.counted();
+    let mut body = request_body(conn, body, operation, (ticket, up))?;
+    ticket.counted(units);
 
     let web = match operation.chain.translates_grpc_web {
         true => grpc_web::form(&headers),
@@ -276,7 +311,7 @@ impl On<'_> {
         let Some(rewriting) = self.rewriting else {
             return Ok(None);
         };
-        let template = self.operation.template.as_deref().unwrap_or_default();
+        let template = &*self.operation.template;
         let rewritten = rewriting.path(path, self.rest, template);
         // Parts that mean nothing each may make a dot segment together.
         rewritten.as_deref().map_or(Ok(()), place::check_path)?;
@@ -284,14 +319,24 @@ impl On<'_> {
     }
 }
 
-/// Finds the operation of a request, or why there is none.
+/// Finds the operation of a request, or why there is none; a node that takes no more calls says so instead.
 fn way<'a>(
-    conn: &Conn,
+    (conn, (address, moment)): (&Conn, (IpAddr, Moment)),
     compiled: &'a Compiled,
     (context, ticket): (&mut Context<'a>, &mut Ticket),
     asked: &routing::Request<'_>,
 ) -> Result<Way<'a>, Cause> {
-    match compiled.find(asked, || conn.core().figures.expression_errors.add(1)) {
+    let matched = compiled.find(asked, || conn.core().figures.expression_errors.add(1));
+    if matches!(matched, Matched::NoRoute)
+        && let Some(page) = own_page(conn, asked.path)
+    {
+        return Ok(Way::Answered(Box::new(page)));
+    }
+    if let Some(gate) = &conn.core().node.gate {
+        gate.admit(address, moment, &mut ticket.holds)
+            .map_err(Cause::Policy)?;
+    }
+    match matched {
         Matched::Operation {
             route,
             operation,
@@ -320,9 +365,6 @@ fn way<'a>(
             Ok(Way::Answered(Box::new(response)))
         }
         Matched::NoRoute => {
-            if let Some(page) = own_page(conn, asked.path) {
-                return Ok(Way::Answered(Box::new(page)));
-            }
             let _ = ticket.reserve();
             Err(Cause::NoRoute {
                 host: asked.host.to_owned(),
@@ -386,13 +428,13 @@ fn decide<'a>(chain: &'a Chain, call: &mut Call<'a, '_>, ticket: &mut Ticket) ->
     let consumer = call.consumer;
     if let Some(consumer) = &consumer {
         ticket.called_by(consumer);
-        proceed(consumer.subscription.admit_rate(call.moment, &mut call.limits))?;
+        proceed(consumer.subscription.admit_rate(call))?;
     }
     for policy in then {
         proceed(policy.request(call))?;
     }
     match consumer {
-        Some(consumer) => proceed(consumer.subscription.admit_quota(call.moment, &mut call.limits)),
+        Some(consumer) => proceed(consumer.subscription.admit_quota(call)),
         None => Ok(()),
     }
 }
@@ -409,7 +451,7 @@ fn request_body(
     conn: &Rc<Conn>,
     body: Arriving,
     operation: &Operation,
-    ticket: &mut Ticket,
+    (ticket, brake): (&mut Ticket, Option<Box<Brake>>),
 ) -> Result<RequestBody, Cause> {
     if body.is_end() {
         return Ok(RequestBody::empty());
@@ -422,7 +464,7 @@ fn request_body(
     let upload = Rc::new(Upload::default());
     ticket.upload = Some(Rc::clone(&upload));
     let pause: (_, Duration) = (core.deadlines.deadline(), core.settings.limits.body_idle());
-    Ok(RequestBody::new(body, bytes_max, pause, upload))
+    Ok(RequestBody::new(body, bytes_max, pause, upload).braked(brake))
 }
 
 /// Notes a request that reached an API but none of its operations.
@@ -479,6 +521,9 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_drainin
         for policy in chain.policies.iter().rev() {
             policy.response(&mut answer);
         }
+    }
+    if let Some(over) = &context.over {
+        response.headers_mut().insert(OVER_LIMIT, over.clone());
     }
     if is_draining {
         // hyper leaves it out of HTTP/2, where GOAWAY says the same.

@@ -14,12 +14,14 @@
 
 mod balance;
 mod body;
+mod brake;
 mod causes;
 mod compile;
 mod conn;
 mod core;
 mod deadline;
 pub mod disk;
+mod ease;
 mod exchange;
 pub mod feed;
 mod forward;

@@ -51,6 +51,10 @@ pub(crate) struct CoreFigures {
     pub(crate) upstream_fallbacks: Cell,
     pub(crate) upstream_errors: Cell,
     pub(crate) expression_errors: Cell,
+    pub(crate) limits_warned: Cell,
+    pub(crate) limits_delayed: Cell,
+    pub(crate) limits_delay_us: Cell,
+    pub(crate) limits_degraded: Cell,
 }
 
 impl Default for CoreFigures {
@@ -73,6 +77,10 @@ impl Default for CoreFigures {
             upstream_fallbacks: Cell::default(),
             upstream_errors: Cell::default(),
             expression_errors: Cell::default(),
+            limits_warned: Cell::default(),
+            limits_delayed: Cell::default(),
+            limits_delay_us: Cell::default(),
+            limits_degraded: Cell::default(),
         }
     }
 }
@@ -89,7 +97,7 @@ pub(crate) struct NodeFigures {
 
 type Figure = (&'static str, &'static str, &'static str, fn(&CoreFigures) -> u64);
 
-const FIGURES: [Figure; 15] = [
+const FIGURES: [Figure; 19] = [
     (
         "requests_in_flight",
         "gauge",
@@ -179,6 +187,30 @@ const FIGURES: [Figure; 15] = [
         "counter",
         "Requests that got no valid answer of their upstream.",
         |core| core.upstream_errors.get(),
+    ),
+    (
+        "limits_warned_total",
+        "counter",
+        "Calls over a limit that only warns.",
+        |core| core.limits_warned.get(),
+    ),
+    (
+        "limits_delayed_total",
+        "counter",
+        "Calls that a limit held back.",
+        |core| core.limits_delayed.get(),
+    ),
+    (
+        "limits_delay_microseconds_total",
+        "counter",
+        "How long limits held calls back.",
+        |core| core.limits_delay_us.get(),
+    ),
+    (
+        "limits_degraded_total",
+        "counter",
+        "Calls over a limit that the service behind was told of.",
+        |core| core.limits_degraded.get(),
     ),
 ];
 

@@ -8,6 +8,8 @@ use arc_swap::ArcSwapOption;
 use domain::Timestamp;
 use events::ring::RingFigures;
 use events::{Log, Recorder};
+use policy::Standing;
+use policy::gate::Gate;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -59,6 +61,7 @@ pub(crate) struct Node {
     pub(crate) cores: Vec<Arc<CoreFigures>>,
     pub(crate) recorders: Vec<Recorder>,
     pub(crate) log: Option<Arc<Log>>,
+    pub(crate) gate: Option<Gate>,
     status: watch::Sender<Status>,
     serving: ArcSwapOption<Compiled>,
     /// When the served snapshot was built, in microseconds since 1970.
@@ -68,17 +71,23 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(recorders: Vec<Recorder>, log: Option<Arc<Log>>) -> Self {
+    pub(crate) fn new(recorders: Vec<Recorder>, log: Option<Arc<Log>>, gate: Option<Gate>) -> Self {
         Self {
             began: Instant::now(),
             cores: recorders.iter().map(|_| Arc::default()).collect(),
             recorders,
             log,
+            gate,
             status: watch::Sender::default(),
             serving: ArcSwapOption::empty(),
             built_at: AtomicI64::new(0),
             handed_over: AtomicBool::new(false),
         }
+    }
+
+    /// Whether limits are counted together with other nodes.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing::Alone
     }
 
     pub(crate) fn status(&self) -> Status {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::Name;
 use domain::certificate::ClientAuthMode;
+use policy::gate::{GateRate, GateSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::framing::HeadLimits;
@@ -165,9 +166,54 @@ pub struct Limits {
     pub body_idle_ms: u32,
     /// Requests that one HTTP/2 connection may have open at a time.
     pub streams_max: u32,
+    /// How many calls the node takes in what time, whatever they call; any if absent.
+    pub rate: Option<GateRate>,
+    /// The same for the calls of one client's address.
+    pub address_rate: Option<GateRate>,
+    /// Leading bits of IPv6 addresses that make one client for `address_rate`: 1 to 128.
+    pub ipv6_prefix: u8,
+    /// Calls that the node has open at a time; 0 for no bound.
+    pub calls_max: u32,
+}
+
+/// A limit of the node cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("gateway.limits.{name}: {reason}")]
+pub struct NoLimit {
+    /// The setting below `gateway.limits`.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
 }
 
 impl Limits {
+    pub(crate) const fn gate(&self) -> GateSpec {
+        GateSpec {
+            rate: self.rate,
+            address_rate: self.address_rate,
+            calls_max: self.calls_max,
+            ipv6_prefix: self.ipv6_prefix,
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), NoLimit> {
+        for (name, rate) in [("rate", self.rate), ("address_rate", self.address_rate)] {
+            if let Some((field, reason)) = rate.and_then(|rate| rate.faults().into_iter().next()) {
+                return Err(NoLimit {
+                    name: format!("{name}{}", field.replace('/', ".")),
+                    reason,
+                });
+            }
+        }
+        if !(1..=128).contains(&self.ipv6_prefix) {
+            return Err(NoLimit {
+                name: "ipv6_prefix".to_owned(),
+                reason: "from 1 to 128",
+            });
+        }
+        Ok(())
+    }
+
     pub(crate) const fn head(&self) -> Duration {
         Duration::from_millis(self.head_ms as u64)
     }
@@ -221,6 +267,10 @@ impl Default for Limits {
             keep_alive_ms: 75_000,
             body_idle_ms: 60_000,
             streams_max: 128,
+            rate: None,
+            address_rate: None,
+            ipv6_prefix: 64,
+            calls_max: 0,
         }
     }
 }

@@ -12,6 +12,7 @@ use domain::id::SubscriptionId;
 use domain::{Snapshot, Timestamp};
 use events::log::QuotaCount;
 use events::{Log, Recorder};
+use policy::gate::Gate;
 use serde::Serialize;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
@@ -41,6 +42,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A limit cannot hold.
+    #[error(transparent)]
+    Limits(#[from] crate::settings::NoLimit),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -109,6 +113,7 @@ pub fn start_after(
         0 => thread::available_parallelism().map_or(1, usize::from),
         cores => cores,
     };
+    settings.limits.check()?;
     let outward = Outward::new(settings.upstream_roots.as_deref())?;
     let kit = Kit::new(settings.sealing.clone());
     let (files, own) = own_certificate(&settings, data, &kit)?;
@@ -120,7 +125,8 @@ pub fn start_after(
     doors.forget_inherited();
     let addresses = Addresses::of(&doors, &settings);
     let recorders = (0..cores).map(|_| (records.recorder)()).collect();
-    let node = Arc::new(Node::new(recorders, records.log));
+    let gate = Gate::new(&settings.limits.gate());
+    let node = Arc::new(Node::new(recorders, records.log, gate));
     let settings = Arc::new(settings);
     let changes = watch::Sender::new(Arc::clone(&settings));
     let (draining, drained) = watch::channel(false);

@@ -4,10 +4,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use domain::Code;
+use domain::limit::Mode;
 use events::{Call, Callee, Caller, Method, Reservation};
+use policy::effects::Holds;
 use policy::{Consumer, Moment, Place};
 
 use crate::body::Upload;
+use crate::brake::Brake;
 use crate::conn::Open;
 
 /// The status of a call whose client went away before there was an answer.
@@ -22,6 +25,10 @@ pub(crate) struct Ticket {
     call: Call,
     /// The request's body, if it has one.
     pub(crate) upload: Option<Rc<Upload>>,
+    /// Keeps the call counted as open until it is recorded.
+    pub(crate) holds: Holds,
+    /// The answer's brake, until there is an answer.
+    pub(crate) down: Option<Box<Brake>>,
 }
 
 impl Ticket {
@@ -42,6 +49,8 @@ impl Ticket {
             latency_us: 0,
             quota_period_start: 0,
             counted: false,
+            units: 1,
+            over_limit: None,
         };
         (
             Box::new(Self {
@@ -50,6 +59,8 @@ impl Ticket {
                 began,
                 call,
                 upload: None,
+                holds: Holds::default(),
+                down: None,
             }),
             moment,
         )
@@ -88,8 +99,14 @@ impl Ticket {
     }
 
     /// The call passed all policies, so it counts whatever becomes of it.
-    pub(crate) const fn counted(&mut self) {
+    pub(crate) const fn counted(&mut self, units: u32) {
         self.call.counted = true;
+        self.call.units = units;
+    }
+
+    /// The call was over a limit and passed; of several modes the last one is recorded.
+    pub(crate) const fn over(&mut self, mode: Mode) {
+        self.call.over_limit = Some(mode);
     }
 
     pub(crate) const fn answered(&mut self, status: http::StatusCode, refusal: Option<Code>) {

@@ -1,6 +1,9 @@
 //! The policies that ship with Gateline, one file each.
 
+pub mod bandwidth_limit;
 pub mod body_limit;
+pub mod call_cost;
+pub mod concurrency_limit;
 pub mod cors;
 pub mod grpc_web;
 pub mod headers;

@@ -3,11 +3,15 @@
 use std::net::IpAddr;
 
 use domain::id::{ApiId, KeyId, OrganizationId, RouteId, VersionId};
-use domain::{Name, Timestamp};
+use domain::limit::{Mode, Tier, TierCosts};
+use domain::{Code, Name, Timestamp};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
+use crate::ask::{Ask, Decision, Soft, Standing};
 use crate::directory::{Application, Directory, Subscription};
-use crate::told::Limits;
+use crate::effects::Effects;
+use crate::told::{Limits, Told};
+use crate::verdict::{Refusal, Verdict};
 
 /// The time, read once per call.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +54,21 @@ pub struct Consumer<'a> {
 #[derive(Debug)]
 pub struct Call<'a, 'h> {
     /// The method.
-    pub method: &'a Method,
+    pub method: &'h Method,
     /// The head that will be forwarded; policies may change it.
     pub headers: &'h mut HeaderMap,
-    /// The address the connection came from.
+    /// The path below the route, as it is written.
+    pub path: &'h str,
+    /// The query with its question mark, or empty.
+    pub query: &'h str,
+    /// The template of the operation's path.
+    pub template: &'a str,
+    /// The client's address.
     pub address: IpAddr,
     /// Now.
     pub moment: Moment,
+    /// Whether limits are counted together with other nodes.
+    pub standing: Standing,
     /// What was called.
     pub place: &'a Place,
     /// All keys, applications and subscriptions.
@@ -65,6 +77,81 @@ pub struct Call<'a, 'h> {
     pub consumer: Option<Consumer<'a>>,
     /// The limits that counted this call.
     pub limits: Limits<'a>,
+    /// What it counts for.
+    pub cost: Cost,
+    /// What decisions leave behind.
+    pub effects: Effects<'a>,
+}
+
+/// What a call counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// So many calls.
+    Units(u32),
+    /// What the plan says; what plans say by default where there is none.
+    Tier(Tier),
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Self::Units(1)
+    }
+}
+
+impl<'a> Call<'a, '_> {
+    /// What the call counts for.
+    pub fn units(&self) -> u32 {
+        match (self.cost, &self.consumer) {
+            (Cost::Units(units), _) => units,
+            (Cost::Tier(tier), Some(consumer)) => consumer.subscription.tier_costs().of(tier),
+            (Cost::Tier(tier), None) => TierCosts::default().of(tier),
+        }
+    }
+
+    /// The question that a limit is asked about this call.
+    pub(crate) fn ask(&self) -> Ask {
+        Ask {
+            moment: self.moment,
+            units: self.units(),
+            standing: self.standing,
+            looks_only: false,
+        }
+    }
+
+    /// Makes a verdict of what a limit said, and notes what the answer tells of it.
+    pub(crate) fn settle(
+        &mut self,
+        (kind, told): (&'static str, &'a Told),
+        soft: &Soft,
+        decision: Decision,
+        refusal: impl FnOnce(u64) -> Refusal,
+    ) -> Verdict {
+        match decision {
+            Decision::Pass {
+                remaining,
+                reset_seconds,
+                over_ns,
+            } => {
+                let over = over_ns.filter(|_| soft.mode != Mode::Enforce);
+                if let Some(over_ns) = over {
+                    self.effects.over(kind, soft.mode, soft.delay_ns(over_ns));
+                }
+                self.limits
+                    .push_over(told, remaining, Some(reset_seconds), over.map(|_| soft.mode));
+                Verdict::Continue
+            }
+            Decision::Refuse { retry_seconds } => {
+                self.limits.push(told, 0, Some(retry_seconds));
+                refusal(retry_seconds).retry_after(retry_seconds).into()
+            }
+            Decision::Unknown => Refusal::new(
+                Code::LimitsUnavailable,
+                format!("`{}` cannot be counted, because its store is away.", told.name()),
+            )
+            .retry_after(1)
+            .into(),
+        }
+    }
 }
 
 /// The head of an answer on its way to the client.

@@ -7,12 +7,14 @@ use domain::snapshot;
 
 use crate::Policy;
 
-const KEY_AUTH: &str = "key_auth";
+/// Policies of which one holds.
+const SINGLE: [&str; 2] = ["key_auth", "call_cost"];
 
 /// Puts together the policies of an operation, or of requests that match none, in the order they run.
 ///
-/// Of several `key_auth` the most special one holds: the operation's, then the API's, then the one that every
-/// route has. There is none in the answer if the route has none; it gets the default one then.
+/// Of several `key_auth` (or `call_cost`) the most special one holds: the operation's, then the API's, then the one that every
+/// route has. There is no `key_auth` in the answer if the route has none; it gets the
+/// default one then.
 pub fn chain<'a, 'b>(
     policies: &'b [(&'a snapshot::Policy, Arc<dyn Policy>)],
     operation: Option<OperationId>,
@@ -20,15 +22,17 @@ pub fn chain<'a, 'b>(
     let applies = |policy: &snapshot::Policy| policy.operation.is_none() || policy.operation == operation;
     let rank = |policy: &snapshot::Policy| (policy.operation.is_some(), policy.id.is_some());
     let mut chosen = Vec::new();
-    let mut key_auth: Option<&(&snapshot::Policy, Arc<dyn Policy>)> = None;
+    let mut single: [Option<&(&snapshot::Policy, Arc<dyn Policy>)>; SINGLE.len()] = [None; SINGLE.len()];
     for entry in policies.iter().filter(|(policy, _)| applies(policy)) {
-        if entry.0.kind != KEY_AUTH {
+        let Some(place) = SINGLE.iter().position(|kind| *kind == entry.0.kind) else {
             chosen.push(entry);
-        } else if key_auth.is_none_or(|known| rank(entry.0) >= rank(known.0)) {
-            key_auth = Some(entry);
+            continue;
+        };
+        if single[place].is_none_or(|known| rank(entry.0) >= rank(known.0)) {
+            single[place] = Some(entry);
         }
     }
-    chosen.extend(key_auth);
+    chosen.extend(single.into_iter().flatten());
     chosen.sort_by_key(|(_, policy)| policy.phase());
     chosen
 }

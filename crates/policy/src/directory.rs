@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use domain::consumer::{KeyState, SubscriptionState};
 use domain::id::{ApplicationId, KeyId, OrganizationId, PlanId, SubscriptionId, VersionId};
-use domain::offer::{Period, Quota};
+use domain::limit::{Period, TierCosts, WhenStoreIsAway};
 use domain::snapshot::{self, Snapshot};
 use domain::{Code, Timestamp};
 use http::HeaderValue;
 
-use crate::call::Moment;
-use crate::gcra::{self, Gcra, Rate};
-use crate::quota::{self, Counter};
-use crate::told::{Limits, Told};
+use crate::call::Call;
+use crate::effects::{Hold, Open};
+use crate::gcra::Gcra;
+use crate::limiter::Meter;
+use crate::quota::{self, Bound, Counter};
+use crate::sliding::Sliding;
+use crate::told::Told;
 use crate::verdict::{Refusal, Verdict};
 
 /// Why keys and subscriptions of a snapshot cannot be used.
@@ -96,17 +99,23 @@ struct Terms {
     /// The plan's name as a header's value.
     header: HeaderValue,
     name: Box<str>,
-    rate: Option<(Rate, Told)>,
-    quota: Option<(Quota, Told)>,
+    rate: Option<(Meter, Told)>,
+    quota: Option<(Bound, Told)>,
     /// `RateLimit-Policy` of a plan that has both.
     both: Option<HeaderValue>,
+    concurrent: Option<(u32, Told)>,
+    tier_costs: TierCosts,
+    when_away: WhenStoreIsAway,
 }
 
 /// What a subscription used; outlives snapshots.
 #[derive(Debug, Default)]
-struct Counters {
+pub(crate) struct Counters {
     rate: Gcra,
+    /// Made when a plan with a sliding window asks for it.
+    window: OnceLock<Box<Sliding>>,
     quota: Counter,
+    pub(crate) open: Open,
 }
 
 impl Directory {
@@ -201,7 +210,7 @@ impl Directory {
             self.subscriptions[*index]
                 .counters
                 .quota
-                .restore(quota.period, period_start, count, now);
+                .restore(quota.quota.period, period_start, count, now);
         }
     }
 
@@ -220,25 +229,32 @@ impl Directory {
 impl Terms {
     fn new(plan: &snapshot::Plan) -> Self {
         let rate = plan.rate_limit.map(|limit| {
-            let rate = Rate::new(limit);
-            let told = Told::new(plan.name.as_str(), rate.requests, rate.window_seconds);
-            (rate, told)
+            let meter = Meter::new(limit);
+            let told = Told::new(plan.name.as_str(), meter.requests(), meter.window_seconds());
+            (meter, told)
         });
         let quota = plan.quota.map(|quota| {
             let name = format!("{}-{}", plan.name, period(quota.period));
             let told = Told::new(&name, quota.requests, quota::window_seconds(quota.period));
-            (quota, told)
+            (Bound::new(quota), told)
         });
         let both = match (&rate, &quota) {
             (Some((_, rate)), Some((_, quota))) => Some(rate.and(quota)),
             _ => None,
         };
+        let concurrent = plan.concurrent_calls_max.map(|most| {
+            let name = format!("{}-concurrent", plan.name);
+            (most.max(1), Told::concurrent(&name, most.max(1)))
+        });
         Self {
             header: header(plan.name.as_str()),
             name: plan.name.as_str().into(),
             rate,
             quota,
             both,
+            concurrent,
+            tier_costs: plan.tier_costs.unwrap_or_default(),
+            when_away: plan.when_store_is_away,
         }
     }
 }
@@ -265,69 +281,87 @@ impl Subscription {
     /// Beginning of the quota's running period in seconds since 1970; 0 without a quota.
     pub fn quota_period_start(&self, now: Timestamp) -> i64 {
         let quota = self.terms.quota.as_ref();
-        quota.map_or(0, |(quota, _)| quota::period_start_of(quota.period, now))
+        quota.map_or(0, |(quota, _)| quota::period_start_of(quota.quota.period, now))
     }
 
-    /// Counts a call on the plan's rate limit.
-    pub fn admit_rate<'a>(&'a self, moment: Moment, limits: &mut Limits<'a>) -> Verdict {
-        let Some((rate, told)) = &self.terms.rate else {
+    /// What calls of each tier count for.
+    pub fn tier_costs(&self) -> &TierCosts {
+        &self.terms.tier_costs
+    }
+
+    /// Counts a call on the plan's bound of open calls and on its rate limit.
+    pub fn admit_rate<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
+        let terms = &*self.terms;
+        if let Some((most, told)) = &terms.concurrent {
+            let Some(open) = self.counters.open.begin_one(*most) else {
+                call.limits.push(told, 0, None);
+                let detail = format!("Plan `{}` allows {most} calls at a time.", terms.name);
+                return Refusal::new(Code::ConcurrencyLimited, detail)
+                    .retry_after(1)
+                    .into();
+            };
+            call.effects
+                .holds
+                .push(Hold::Subscription(Arc::clone(&self.counters)));
+            call.limits.push(told, u64::from(most - open), None);
+        }
+        let Some((meter, told)) = &terms.rate else {
             return Verdict::Continue;
         };
-        match self.counters.rate.admit(rate, moment.steady_ns) {
-            gcra::Decision::Pass {
-                remaining,
-                reset_seconds,
-            } => {
-                limits.push(told, remaining, reset_seconds);
-                Verdict::Continue
+        let ask = call.ask();
+        let decision = match meter {
+            Meter::Gcra(rate) => self.counters.rate.admit(rate, &ask, terms.when_away),
+            Meter::Sliding(window) => {
+                let sliding = self.counters.window.get_or_init(Box::default);
+                sliding.admit(window, &ask, terms.when_away)
             }
-            gcra::Decision::Refuse { retry_seconds } => {
-                limits.push(told, 0, retry_seconds);
-                let detail = format!(
-                    "Plan `{}` allows {} calls per {} seconds; the next one passes in {retry_seconds} seconds.",
-                    self.terms.name, rate.requests, rate.window_seconds
-                );
-                Refusal::new(Code::RateLimited, detail)
-                    .retry_after(retry_seconds)
-                    .into()
-            }
-        }
+        };
+        call.settle(("rate_limit", told), meter.soft(), decision, |retry_seconds| {
+            let detail = format!(
+                "Plan `{}` allows {} calls per {} seconds{}; the next one passes in {retry_seconds} seconds.",
+                terms.name,
+                meter.requests(),
+                meter.window_seconds(),
+                counts_for(ask.units)
+            );
+            Refusal::new(Code::RateLimited, detail)
+        })
     }
 
     /// Counts a call on the plan's quota; calls are counted even if the plan has none.
-    pub fn admit_quota<'a>(&'a self, moment: Moment, limits: &mut Limits<'a>) -> Verdict {
+    pub fn admit_quota<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
         let terms = &*self.terms;
         let quota = terms.quota.as_ref();
+        let ask = call.ask();
         let decision = self
             .counters
             .quota
-            .admit(quota.map(|(quota, _)| quota), moment.calendar);
-        let Some((quota, told)) = quota else {
+            .admit(quota.map(|(bound, _)| bound), &ask, terms.when_away);
+        let Some((bound, told)) = quota else {
             return Verdict::Continue;
         };
-        match decision {
-            quota::Decision::Pass {
-                remaining,
-                reset_seconds,
-            } => {
-                limits.push(told, remaining, reset_seconds);
-                if let (Some(both), Some((_, rate))) = (&terms.both, &terms.rate) {
-                    limits.written(rate, told, both);
-                }
-                Verdict::Continue
-            }
-            quota::Decision::Refuse { retry_seconds } => {
-                limits.push(told, 0, retry_seconds);
-                let period = period(quota.period);
-                let detail = format!(
-                    "Plan `{}` allows {} calls per {period}; the next {period} begins in {retry_seconds} seconds.",
-                    terms.name, quota.requests
-                );
-                Refusal::new(Code::QuotaExceeded, detail)
-                    .retry_after(retry_seconds)
-                    .into()
-            }
+        let verdict = call.settle(("quota", told), &bound.soft, decision, |retry_seconds| {
+            let period = period(bound.quota.period);
+            let detail = format!(
+                "Plan `{}` allows {} calls per {period}{}; the next {period} begins in {retry_seconds} seconds.",
+                terms.name,
+                bound.quota.requests,
+                counts_for(ask.units)
+            );
+            Refusal::new(Code::QuotaExceeded, detail)
+        });
+        if let (Some(both), Some((_, rate))) = (&terms.both, &terms.rate) {
+            call.limits.written(rate, told, both);
         }
+        verdict
+    }
+}
+
+/// Says of a call that counts for more than one that it does.
+pub(crate) fn counts_for(units: u32) -> String {
+    match units {
+        1 => String::new(),
+        units => format!(", and this one counts for {units}"),
     }
 }
 

@@ -5,18 +5,23 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::offer::RateLimit;
+use domain::limit::{RateLimit, WhenStoreIsAway};
 
-const SECOND_NS: u64 = 1_000_000_000;
+use crate::ask::{Ask, Decision, SECOND_NS, Share, Soft};
+use crate::call::Moment;
+use crate::cells::Slot;
 
 /// How fast calls may come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Rate {
-    /// Between two calls that come evenly, in nanoseconds; at least 1.
+    /// Between two units that come evenly, in nanoseconds; at least 1.
     interval_ns: u64,
     /// How far calls may run ahead, in nanoseconds.
     ahead_ns: u64,
-    /// Calls per window.
+    /// How far ahead a call is not over the limit yet by the soft measure.
+    soft_ns: u64,
+    pub(crate) soft: Soft,
+    /// Units per window.
     pub requests: u64,
     /// The window in seconds.
     pub window_seconds: u64,
@@ -27,68 +32,149 @@ impl Rate {
     pub fn new(limit: RateLimit) -> Self {
         let requests = u64::from(limit.requests.max(1));
         let window_seconds = u64::from(limit.window_seconds.clamp(1, 86_400));
-        let interval_ns = (window_seconds * SECOND_NS / requests).max(1);
         let burst = limit.burst.map_or(requests, |burst| u64::from(burst.max(1)));
+        let interval_ns = (window_seconds * SECOND_NS / requests).max(1);
+        let soft = Soft::new(limit.over_limit);
         Self {
             interval_ns,
             ahead_ns: interval_ns.saturating_mul(burst),
+            soft_ns: interval_ns.saturating_mul(soft.units(burst)),
+            soft,
             requests,
             window_seconds,
         }
     }
-}
 
-/// What a limit says to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// The call was counted.
-    Pass {
-        /// Calls that may still come at once.
-        remaining: u64,
-        /// Seconds until the whole burst may come again.
-        reset_seconds: u64,
-    },
-    /// The call was not counted.
-    Refuse {
-        /// Seconds after which one call may come: at least 1.
-        retry_seconds: u64,
-    },
+    /// The part of one of so many nodes: as much slower, and as much less ahead.
+    fn part(&self, nodes: u32) -> Self {
+        let interval_ns = self.interval_ns.saturating_mul(u64::from(nodes.max(1)));
+        let at_least_one = |ahead: u64| ahead.max(interval_ns);
+        Self {
+            interval_ns,
+            ahead_ns: at_least_one(self.ahead_ns),
+            soft_ns: at_least_one(self.soft_ns),
+            ..*self
+        }
+    }
 }
 
 /// What a limit remembers: when the next call is due, in steady nanoseconds.
 #[derive(Debug, Default)]
 pub struct Gcra {
     due_ns: AtomicU64,
+    /// Nanoseconds that calls have taken since the cell began, for those who count with us.
+    spent_ns: AtomicU64,
+    /// How much of that they know.
+    sent_ns: AtomicU64,
 }
 
 impl Gcra {
     /// Counts a call if the rate allows it.
-    pub fn admit(&self, rate: &Rate, now_ns: u64) -> Decision {
-        admit(&self.due_ns, rate, now_ns)
+    ///
+    /// A call that costs more than the whole burst passes when the burst is whole, and takes all of it.
+    pub fn admit(&self, rate: &Rate, ask: &Ask, when: WhenStoreIsAway) -> Decision {
+        match ask.share(when) {
+            Share::Whole => self.count(rate, ask),
+            Share::Part(nodes) => self.count(&rate.part(nodes), ask),
+            Share::Closed => Decision::Unknown,
+            Share::Open => match self.count(rate, ask) {
+                Decision::Refuse { retry_seconds } => Decision::Pass {
+                    remaining: 0,
+                    reset_seconds: retry_seconds,
+                    over_ns: None,
+                },
+                decision => decision,
+            },
+        }
+    }
+
+    fn count(&self, rate: &Rate, ask: &Ask) -> Decision {
+        let now_ns = ask.moment.steady_ns;
+        let cost = rate
+            .interval_ns
+            .saturating_mul(u64::from(ask.units))
+            .min(rate.ahead_ns);
+        let most = rate.ahead_ns.saturating_add(rate.soft.beyond_ns());
+        let next = |due: u64| {
+            let next = due.max(now_ns).saturating_add(cost);
+            (next - now_ns <= most).then_some(next)
+        };
+        // The cell guards no other memory, so relaxed ordering is enough.
+        let counted = if ask.looks_only {
+            let due = self.due_ns.load(Ordering::Relaxed);
+            next(due).map(|_| due).ok_or(due)
+        } else {
+            self.due_ns
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+        };
+        match counted {
+            Ok(before) => {
+                if ask.is_shared() && !ask.looks_only {
+                    self.spent_ns.fetch_add(cost, Ordering::Relaxed);
+                }
+                let used = before.max(now_ns) + cost - now_ns;
+                Decision::Pass {
+                    remaining: rate.ahead_ns.saturating_sub(used) / rate.interval_ns,
+                    reset_seconds: used.div_ceil(SECOND_NS),
+                    over_ns: (used > rate.soft_ns).then(|| used - rate.soft_ns),
+                }
+            }
+            Err(due) => {
+                let wait = due.saturating_add(cost).saturating_sub(now_ns + rate.ahead_ns);
+                if rate.soft.passes_all() {
+                    return Decision::Pass {
+                        remaining: 0,
+                        reset_seconds: (due - now_ns).div_ceil(SECOND_NS),
+                        over_ns: Some(wait),
+                    };
+                }
+                Decision::Refuse {
+                    retry_seconds: wait.div_ceil(SECOND_NS).max(1),
+                }
+            }
+        }
+    }
+
+    /// Takes time whether it is there or not; nanoseconds until what was taken beyond `ahead_ns` is due.
+    pub(crate) fn take(&self, cost_ns: u64, ahead_ns: u64, now_ns: u64) -> u64 {
+        let next = |due: u64| Some(due.max(now_ns).saturating_add(cost_ns));
+        let before = self
+            .due_ns
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .unwrap_or_else(|due| due);
+        (before.max(now_ns) - now_ns)
+            .saturating_add(cost_ns)
+            .saturating_sub(ahead_ns)
+    }
+
+    /// What others have to be told: nanoseconds spent that they do not know, and how far ahead we believe to be.
+    pub(crate) fn untold(&self, now_ns: u64) -> Option<(u64, u64)> {
+        let spent = self.spent_ns.load(Ordering::Relaxed);
+        let untold = spent.wrapping_sub(self.sent_ns.load(Ordering::Relaxed));
+        let ahead = self.due_ns.load(Ordering::Relaxed).saturating_sub(now_ns);
+        (untold > 0).then_some((untold, ahead))
+    }
+
+    /// Others know of `told` more, and all of us together are ahead by `ahead_ns`.
+    pub(crate) fn hear(&self, told: u64, ahead_ns: u64, now_ns: u64) {
+        let sent = self.sent_ns.load(Ordering::Relaxed).wrapping_add(told);
+        self.sent_ns.store(sent, Ordering::Relaxed);
+        // What was spent meanwhile comes on top of what the others know.
+        let untold = self.spent_ns.load(Ordering::Relaxed).wrapping_sub(sent);
+        let due = now_ns.saturating_add(ahead_ns).saturating_add(untold);
+        self.due_ns.fetch_max(due, Ordering::Relaxed);
     }
 }
 
-/// Counts a call on a bare cell.
-pub(crate) fn admit(due_ns: &AtomicU64, rate: &Rate, now_ns: u64) -> Decision {
-    let next = |due: u64| {
-        let next = due.max(now_ns).saturating_add(rate.interval_ns);
-        (next - now_ns <= rate.ahead_ns).then_some(next)
-    };
-    // The cell guards no other memory, so relaxed ordering is enough.
-    match due_ns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-        Ok(before) => {
-            let used = before.max(now_ns) + rate.interval_ns - now_ns;
-            Decision::Pass {
-                remaining: (rate.ahead_ns - used) / rate.interval_ns,
-                reset_seconds: used.div_ceil(SECOND_NS),
-            }
-        }
-        Err(due) => {
-            let wait = due.saturating_add(rate.interval_ns) - now_ns - rate.ahead_ns;
-            Decision::Refuse {
-                retry_seconds: wait.div_ceil(SECOND_NS).max(1),
-            }
-        }
+impl Slot for Gcra {
+    fn rank(&self) -> u64 {
+        self.due_ns.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self, moment: Moment) {
+        self.due_ns.store(moment.steady_ns, Ordering::Relaxed);
+        self.spent_ns.store(0, Ordering::Relaxed);
+        self.sent_ns.store(0, Ordering::Relaxed);
     }
 }
 

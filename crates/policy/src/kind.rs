@@ -7,7 +7,9 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::builtin::{body_limit, cors, grpc_web, headers, key_auth, rate_limit};
+use crate::builtin::{
+    bandwidth_limit, body_limit, call_cost, concurrency_limit, cors, grpc_web, headers, key_auth, rate_limit,
+};
 use crate::{Policy, State};
 
 /// One thing wrong with a configuration.
@@ -92,7 +94,10 @@ pub fn kinds() -> &'static [Kind] {
     const {
         &[
             key_auth::KeyAuth::KIND,
+            call_cost::CallCost::KIND,
             rate_limit::RateLimit::KIND,
+            concurrency_limit::ConcurrencyLimit::KIND,
+            bandwidth_limit::BandwidthLimit::KIND,
             body_limit::BodyLimit::KIND,
             headers::Headers::KIND,
             cors::Cors::KIND,

@@ -7,13 +7,23 @@
 //! A policy is: a configuration type (its JSON Schema and its checks follow from it), a compiled struct, an
 //! implementation of [`Policy`], one line in [`kinds`], and one file in `examples/policies`.
 
+pub mod ask;
 pub mod builtin;
 pub mod call;
+mod caller;
+pub mod cel;
+mod cells;
 mod chain;
 pub mod directory;
+pub mod effects;
+pub mod gate;
 pub mod gcra;
 pub mod kind;
+mod limiter;
 pub mod quota;
+pub mod sliding;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod told;
 pub mod verdict;
 
@@ -21,9 +31,11 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-pub use call::{Answer, Call, Consumer, Moment, Place};
+pub use ask::Standing;
+pub use call::{Answer, Call, Consumer, Cost, Moment, Place};
 pub use chain::chain;
 pub use directory::Directory;
+pub use effects::Effects;
 pub use kind::{Fault, Kind, kind, kinds};
 pub use told::Limits;
 pub use verdict::{Refusal, Reply, Verdict};

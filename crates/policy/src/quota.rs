@@ -1,80 +1,152 @@
 //! Calendar quotas: calls per hour, day and month in UTC.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Timestamp;
-use domain::offer::{Period, Quota};
+use domain::offer::{Period, Quota, WhenStoreIsAway};
+
+use crate::ask::{Ask, Decision, Share, Soft};
 
 const COUNT_BITS: u32 = 40;
 /// The largest count that is told apart: about 1.1 · 10¹² calls.
 pub const COUNT_MAX: u64 = (1 << COUNT_BITS) - 1;
 const DAY_SECONDS: i64 = 86_400;
 
-/// What a quota says to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// The call was counted.
-    Pass {
-        /// Calls left in the period.
-        remaining: u64,
-        /// Seconds to the next period.
-        reset_seconds: u64,
-    },
-    /// The call was not counted.
-    Refuse {
-        /// Seconds to the next period: at least 1.
-        retry_seconds: u64,
-    },
+/// A quota, compiled.
+#[derive(Debug, Clone, Copy)]
+pub struct Bound {
+    /// The quota.
+    pub quota: Quota,
+    pub(crate) soft: Soft,
+    soft_units: u64,
 }
 
-/// Calls counted in the running hour, day and month.
+impl Bound {
+    /// Reads a quota.
+    pub fn new(quota: Quota) -> Self {
+        let soft = Soft::new(quota.over_limit);
+        Self {
+            soft_units: soft.units(quota.requests.min(COUNT_MAX)),
+            quota,
+            soft,
+        }
+    }
+}
+
+/// Units counted in the running hour, day and month.
 ///
 /// All three are counted whatever the quota is, so that a quota that changes its period, or comes later,
 /// knows the calls that were made. Each is one atomic: which period, and how many.
 #[derive(Debug, Default)]
 pub struct Counter {
     cells: [AtomicU64; 3],
+    /// What other nodes counted; made when they are heard of first.
+    others: OnceLock<Box<Others>>,
+}
+
+/// For each period: what others counted, and what they know that we counted.
+#[derive(Debug, Default)]
+struct Others {
+    counted: [AtomicU64; 3],
+    sent: [AtomicU64; 3],
 }
 
 impl Counter {
     /// Counts a call, unless the quota is used up.
-    pub fn admit(&self, quota: Option<&Quota>, now: Timestamp) -> Decision {
-        let places = places(now);
+    pub fn admit(&self, bound: Option<&Bound>, ask: &Ask, when: WhenStoreIsAway) -> Decision {
+        let places = places(ask.moment.calendar);
         let mut decision = Decision::Pass {
             remaining: u64::MAX,
             reset_seconds: 0,
+            over_ns: None,
         };
-        if let Some(quota) = quota {
-            let index = quota.period as usize;
-            let reset_seconds = places[index].1;
-            let max = quota.requests.min(COUNT_MAX);
-            match self.count(index, places[index].0, max) {
-                Some(count) => {
-                    decision = Decision::Pass {
-                        remaining: max - count,
-                        reset_seconds,
-                    }
-                }
-                None => {
-                    return Decision::Refuse {
-                        retry_seconds: reset_seconds.max(1),
-                    };
-                }
+        if let Some(bound) = bound {
+            let index = bound.quota.period as usize;
+            decision = self.admit_one(bound, (places[index].0, places[index].1), ask, when);
+            if !matches!(decision, Decision::Pass { .. }) {
+                return decision;
             }
         }
         for (index, (ordinal, _)) in places.into_iter().enumerate() {
-            if quota.is_none_or(|quota| quota.period as usize != index) {
-                self.count(index, ordinal, COUNT_MAX);
+            if bound.is_none_or(|bound| bound.quota.period as usize != index) {
+                self.count(index, ordinal, u64::from(ask.units), COUNT_MAX);
             }
         }
         decision
     }
 
+    fn admit_one(
+        &self,
+        bound: &Bound,
+        (ordinal, reset_seconds): (u64, u64),
+        ask: &Ask,
+        when: WhenStoreIsAway,
+    ) -> Decision {
+        let index = bound.quota.period as usize;
+        let most = bound.quota.requests.min(COUNT_MAX);
+        let taken = match ask.share(when) {
+            Share::Whole => self.taken(index, ordinal, 1),
+            Share::Part(nodes) => self.taken(index, ordinal, u64::from(nodes)),
+            Share::Open => 0,
+            Share::Closed => return Decision::Unknown,
+        };
+        let is_open = ask.share(when) == Share::Open || bound.soft.passes_all();
+        let units = u64::from(ask.units);
+        let own_most = if is_open {
+            COUNT_MAX
+        } else {
+            most.saturating_sub(taken)
+        };
+        let Some(own) = self.count(index, ordinal, units, own_most) else {
+            return Decision::Refuse {
+                retry_seconds: reset_seconds.max(1),
+            };
+        };
+        let used = own.saturating_add(taken);
+        Decision::Pass {
+            remaining: most.saturating_sub(used),
+            reset_seconds,
+            over_ns: (used > bound.soft_units && ask.share(when) != Share::Open).then_some(0),
+        }
+    }
+
+    /// What is not ours to give away: what others have counted, and what they may count while nobody hears of it.
+    ///
+    /// Of what is left each of `nodes` has the same part, so each call of ours stands for one of each of them.
+    fn taken(&self, index: usize, ordinal: u64, nodes: u64) -> u64 {
+        let Some(others) = self.others.get() else {
+            let unheard = count_of(&self.cells[index], ordinal);
+            return unheard.saturating_mul(nodes - 1);
+        };
+        let known = count_of(&others.sent[index], ordinal);
+        let unheard = count_of(&self.cells[index], ordinal).saturating_sub(known);
+        count_of(&others.counted[index], ordinal).saturating_add(unheard.saturating_mul(nodes - 1))
+    }
+
+    /// What others have to be told: the running number of the period and all our calls in it.
+    pub(crate) fn untold(&self, period: Period) -> Option<(u64, u64)> {
+        let index = period as usize;
+        let cell = self.cells[index].load(Ordering::Relaxed);
+        let sent = self
+            .others
+            .get()
+            .map_or(0, |others| others.sent[index].load(Ordering::Relaxed));
+        (cell != sent).then_some((cell >> COUNT_BITS, cell & COUNT_MAX))
+    }
+
+    /// Others know of our calls of a period; all of us together made `total`.
+    pub(crate) fn hear(&self, period: Period, (ordinal, own): (u64, u64), total: u64) {
+        let index = period as usize;
+        let others = self.others.get_or_init(Box::default);
+        let pack = |count: u64| (ordinal << COUNT_BITS) | count.min(COUNT_MAX);
+        others.counted[index].store(pack(total.saturating_sub(own)), Ordering::Relaxed);
+        others.sent[index].store(pack(own), Ordering::Relaxed);
+    }
+
     /// The calls counted so far in a period.
     pub fn used(&self, period: Period, now: Timestamp) -> u64 {
-        let cell = self.cells[period as usize].load(Ordering::Relaxed);
-        let current = cell >> COUNT_BITS == places(now)[period as usize].0;
-        if current { cell & COUNT_MAX } else { 0 }
+        count_of(&self.cells[period as usize], places(now)[period as usize].0)
     }
 
     /// Goes on with calls counted in a period before a restart; they are ignored if the period is over.
@@ -86,8 +158,8 @@ impl Counter {
         }
     }
 
-    /// Adds one to a cell and returns the new count; `None` if it is at the most already.
-    fn count(&self, index: usize, ordinal: u64, max: u64) -> Option<u64> {
+    /// Adds to a cell and returns the new count; `None` if that would be more than the most.
+    fn count(&self, index: usize, ordinal: u64, units: u64, max: u64) -> Option<u64> {
         let next = |cell: u64| {
             // A clock that was set back must not empty the counter.
             let ordinal = ordinal.max(cell >> COUNT_BITS);
@@ -96,13 +168,28 @@ impl Counter {
             } else {
                 0
             };
-            (count < max).then_some((ordinal << COUNT_BITS) | (count + 1))
+            (count + units <= max).then_some((ordinal << COUNT_BITS) | (count + units))
         };
         let before = self.cells[index]
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
             .ok()?;
         next(before).map(|cell| cell & COUNT_MAX)
     }
+}
+
+/// The count of a cell if it is of that period.
+fn count_of(cell: &AtomicU64, ordinal: u64) -> u64 {
+    let cell = cell.load(Ordering::Relaxed);
+    if cell >> COUNT_BITS == ordinal {
+        cell & COUNT_MAX
+    } else {
+        0
+    }
+}
+
+/// Seconds from a moment to the end of the period that is running.
+pub(crate) fn seconds_left(period: Period, now: Timestamp) -> u64 {
+    places(now)[period as usize].1
 }
 
 /// The beginning of the running period in seconds since 1970.

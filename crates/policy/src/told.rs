@@ -3,6 +3,7 @@
 //! All but two numbers of each limit is known when a snapshot is compiled, so it is written then.
 //! Source: draft-ietf-httpapi-ratelimit-headers.
 
+use domain::limit::Mode;
 use http::HeaderValue;
 
 /// The constant half of what answers say of a limit.
@@ -26,6 +27,14 @@ impl Told {
         }
     }
 
+    /// Writes it for a bound on calls that are open at a time.
+    pub fn concurrent(name: &str, most: u32) -> Self {
+        Self {
+            policy: value(&format!("\"{name}\";q={most};qu=\"concurrent-requests\"")),
+            ..Self::new(name, 0, 0)
+        }
+    }
+
     /// The limit's name.
     pub fn name(&self) -> &str {
         &self.start[1..self.name_end]
@@ -42,7 +51,10 @@ impl Told {
 struct Entry<'a> {
     told: &'a Told,
     remaining: u64,
-    reset_seconds: u64,
+    /// Absent where no time mends it.
+    reset_seconds: Option<u64>,
+    /// Set if the call was over the limit and passed.
+    over: Option<Mode>,
 }
 
 /// The limits that counted a call; at most [`Limits::MAX`], further ones are enforced but not told.
@@ -51,6 +63,7 @@ pub struct Limits<'a> {
     entries: [Option<Entry<'a>>; Limits::MAX],
     /// `RateLimit-Policy` of the first two, if somebody has written it before.
     pair: Option<&'a HeaderValue>,
+    is_over: bool,
 }
 
 impl<'a> Limits<'a> {
@@ -58,13 +71,26 @@ impl<'a> Limits<'a> {
     pub const MAX: usize = 4;
 
     /// Adds a limit: calls that may still come now, and seconds until it is whole again.
-    pub fn push(&mut self, told: &'a Told, remaining: u64, reset_seconds: u64) {
+    pub fn push(&mut self, told: &'a Told, remaining: u64, reset_seconds: Option<u64>) {
+        self.push_over(told, remaining, reset_seconds, None);
+    }
+
+    /// Adds a limit over which the call may be.
+    pub(crate) fn push_over(
+        &mut self,
+        told: &'a Told,
+        remaining: u64,
+        reset_seconds: Option<u64>,
+        over: Option<Mode>,
+    ) {
         self.pair = None;
+        self.is_over |= over.is_some();
         if let Some(free) = self.entries.iter_mut().find(|entry| entry.is_none()) {
             *free = Some(Entry {
                 told,
                 remaining,
                 reset_seconds,
+                over,
             });
         }
     }
@@ -100,10 +126,31 @@ impl<'a> Limits<'a> {
             // Every answer has some, so they do not go through `format!`.
             text.push_str(&entry.told.start);
             text.push_str(itoa::Buffer::new().format(entry.remaining));
-            text.push_str(";t=");
-            text.push_str(itoa::Buffer::new().format(entry.reset_seconds));
+            if let Some(seconds) = entry.reset_seconds {
+                text.push_str(";t=");
+                text.push_str(itoa::Buffer::new().format(seconds));
+            }
         }
         Some((policy, HeaderValue::from_str(text).ok()?))
+    }
+
+    /// The value of `Gateline-Over-Limit`: limits over which the call was and that let it pass, and how.
+    pub fn over(&self) -> Option<HeaderValue> {
+        if !self.is_over {
+            return None;
+        }
+        let mut text = String::new();
+        for entry in self.entries.iter().flatten() {
+            let mode = match entry.over {
+                None | Some(Mode::Enforce) => continue,
+                Some(Mode::Warn) => "warn",
+                Some(Mode::SlowDown) => "slow_down",
+                Some(Mode::Degrade) => "degrade",
+            };
+            let comma = if text.is_empty() { "" } else { ", " };
+            text += &format!("{comma}\"{}\";mode={mode}", entry.told.name());
+        }
+        HeaderValue::from_str(&text).ok()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Plans: limits, quotas and price of one offer.
 
 use control::Error;
-use domain::offer::{Period, Plan, PlanSpec, Price, Quota, RateLimit};
+use domain::offer::{Period, Plan, PlanSpec, Price, Quota, RateLimit, WhenStoreIsAway};
 use domain::{Code, Name};
 use serde_json::{Value, json};
 
@@ -31,15 +31,11 @@ impl Shown for Plan {
             name: "starter".parse().expect("it is a name"),
             title: "Starter".to_owned(),
             description: "For trying out.".to_owned(),
-            rate_limit: Some(RateLimit {
-                requests: 100,
-                window_seconds: 60,
-                burst: None,
-            }),
-            quota: Some(Quota {
-                requests: 10_000,
-                period: Period::Month,
-            }),
+            rate_limit: Some(RateLimit::new(100, 60, None)),
+            quota: Some(Quota::new(10_000, Period::Month)),
+            concurrent_calls_max: Some(20),
+            tier_costs: None,
+            when_store_is_away: WhenStoreIsAway::default(),
             price: Some(Price {
                 amount_minor: 900,
                 currency: "EUR".to_owned(),

@@ -2,7 +2,8 @@
 
 use domain::Timestamp;
 use domain::id::PlanId;
-use domain::offer::{Period, Plan, PlanSpec, Product, Quota, RateLimit};
+use domain::limit::COST_MAX;
+use domain::offer::{Period, Plan, PlanSpec, Product, Quota, RateLimit, TierCosts, WhenStoreIsAway};
 use store::entity::{self, Condition};
 use store::{Arg, Tx};
 
@@ -18,6 +19,8 @@ const REQUESTS_MAX: u32 = 1_000_000_000;
 const QUOTA_MAX: u64 = 1_000_000_000_000_000;
 /// The highest price in minor units.
 const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000;
+/// The most calls that a plan may allow at a time.
+const CONCURRENT_MAX: u32 = 1_000_000;
 /// The most keys that a plan may allow one application.
 const KEYS_MAX: u32 = 100;
 
@@ -59,6 +62,22 @@ impl Resource for Plan {
         }
         if let Some(quota) = &self.spec.quota {
             faults.range("/quota/requests", quota.requests, 1, QUOTA_MAX);
+            for (field, why) in quota.over_limit.faults(false) {
+                limit_fault(&mut faults, &format!("/quota/over_limit/{field}"), why);
+            }
+        }
+        if let Some(most) = self.spec.concurrent_calls_max {
+            faults.range("/concurrent_calls_max", most, 1, CONCURRENT_MAX);
+        }
+        if let Some(TierCosts {
+            cheap,
+            moderate,
+            expensive,
+        }) = self.spec.tier_costs
+        {
+            for (tier, cost) in [("cheap", cheap), ("moderate", moderate), ("expensive", expensive)] {
+                faults.range(&format!("/tier_costs/{tier}"), cost, 0, COST_MAX);
+            }
         }
         if let Some(price) = &self.spec.price {
             faults.range("/price/amount_minor", price.amount_minor, 0, AMOUNT_MINOR_MAX);
@@ -105,6 +124,18 @@ fn rate_limit(faults: &mut Faults, limit: &RateLimit) {
     if let Some(burst) = limit.burst {
         faults.range("/rate_limit/burst", burst, 1, REQUESTS_MAX);
     }
+    // Single numbers are checked above, where their bounds are.
+    let is_number = |place: &str| matches!(place, "/requests" | "/window_seconds");
+    for (place, why) in limit.faults() {
+        if !is_number(&place) && limit.burst != Some(0) {
+            limit_fault(faults, &format!("/rate_limit{place}"), why);
+        }
+    }
+}
+
+fn limit_fault(faults: &mut Faults, pointer: &str, why: &str) {
+    let detail = format!("This cannot hold: {why}.");
+    faults.add(pointer, "limit_invalid", detail, "See the guide about limits.");
 }
 
 /// The name of the plan that is there from the start.
@@ -116,15 +147,11 @@ pub fn free() -> PlanSpec {
         name: FREE.parse().expect("a name"),
         title: "Free".to_owned(),
         description: "For trying things out.".to_owned(),
-        rate_limit: Some(RateLimit {
-            requests: 1000,
-            window_seconds: 60,
-            burst: None,
-        }),
-        quota: Some(Quota {
-            requests: 1_000_000,
-            period: Period::Month,
-        }),
+        rate_limit: Some(RateLimit::new(1000, 60, None)),
+        quota: Some(Quota::new(1_000_000, Period::Month)),
+        concurrent_calls_max: None,
+        tier_costs: None,
+        when_store_is_away: WhenStoreIsAway::default(),
         price: None,
         keys_max: 10,
         managed_by: None,

@@ -86,6 +86,8 @@ impl Shop {
             latency_us: 1000,
             quota_period_start: 0,
             counted: true,
+            units: 1,
+            over_limit: None,
         }
     }
 

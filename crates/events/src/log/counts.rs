@@ -46,9 +46,9 @@ impl Pending {
             let key = (period, subscription.uuid().as_u128());
             match &mut run {
                 // Calls of one client come in runs, and a comparison is cheaper than a hash.
-                Some((known, count)) if *known == key => *count += 1,
+                Some((known, count)) if *known == key => *count += u64::from(call.units),
                 _ => {
-                    let before = run.replace((key, 1));
+                    let before = run.replace((key, u64::from(call.units)));
                     self.add_run(before);
                 }
             }

@@ -25,6 +25,8 @@ fn call(status: u16, refusal: Option<Code>, started_us: i64) -> Event {
         latency_us: 100,
         quota_period_start: 0,
         counted: refusal.is_none(),
+        units: 1,
+        over_limit: None,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use domain::limit::Mode;
 use domain::{Code, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
@@ -57,7 +58,42 @@ impl postcard::ser_flavors::Flavor for Append<'_> {
     }
 }
 
-const COUNTED: u8 = 1;
+const COUNTED: u32 = 1;
+/// Where the mode of a limit stands in the flags.
+const OVER_SHIFT: u32 = 1;
+/// Where the units stand, less one: frames of calls that count once are as they were before there were units.
+const UNITS_SHIFT: u32 = 3;
+/// The most units that are told apart.
+const UNITS_MAX: u32 = (u32::MAX >> UNITS_SHIFT) - 1;
+
+/// What a call counts for, and how, in one number.
+fn flags(call: &Call) -> u32 {
+    let over = match call.over_limit {
+        None | Some(Mode::Enforce) => 0,
+        Some(Mode::Warn) => 1,
+        Some(Mode::SlowDown) => 2,
+        Some(Mode::Degrade) => 3,
+    };
+    let units = call.units.min(UNITS_MAX).wrapping_sub(1) << UNITS_SHIFT;
+    units | over << OVER_SHIFT | if call.counted { COUNTED } else { 0 }
+}
+
+fn over_limit(flags: u32) -> Option<Mode> {
+    match flags >> OVER_SHIFT & 3 {
+        0 => None,
+        1 => Some(Mode::Warn),
+        2 => Some(Mode::SlowDown),
+        _ => Some(Mode::Degrade),
+    }
+}
+
+/// No units are written as the largest number.
+const fn units(flags: u32) -> u32 {
+    match flags >> UNITS_SHIFT {
+        units if units > UNITS_MAX => 0,
+        units => units + 1,
+    }
+}
 
 /// The codes are one text with commas, so that no length in the bytes can ask for much memory.
 #[derive(Deserialize)]
@@ -106,7 +142,7 @@ struct WireCall {
     caller: u32,
     period: u32,
     method: u8,
-    flags: u8,
+    flags: u32,
     status: u16,
     code: u8,
     bytes_in: u64,
@@ -173,7 +209,7 @@ impl Encoder {
                 start => self.periods.place(start),
             },
             method: call.method as u8,
-            flags: if call.counted { COUNTED } else { 0 },
+            flags: flags(call),
             status: call.status,
             code: call.refusal.map_or(0, |code| self.code(code)),
             bytes_in: call.bytes_in,
@@ -265,6 +301,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Event>, DecodeError> {
             latency_us: wire.latency_us,
             quota_period_start: at(&body.periods, wire.period)?.unwrap_or(0),
             counted: wire.flags & COUNTED != 0,
+            units: units(wire.flags),
+            over_limit: over_limit(wire.flags),
         }))
     };
     body.calls.iter().map(read).collect()

@@ -2,6 +2,7 @@ use bytes::Bytes;
 use domain::id::{
     ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, SubscriptionId, VersionId,
 };
+use domain::limit::{COST_MAX, Mode};
 use domain::{Code, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
@@ -64,8 +65,11 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
     let sums = (any::<u64>(), any::<u64>(), any::<u64>());
     let period = proptest::prop_oneof![Just(0), Just(1_790_000_000), any::<i64>()];
     let started = (-4_000_000_000_000_000..4_000_000_000_000_000_i64).prop_map(Timestamp::from_micros);
-    (who, how, sums, period, started, any::<bool>()).prop_map(
-        |((request, callee, caller), (method, status, refusal), sums, period, started_at, counted)| Call {
+    let modes = [None, Some(Mode::Warn), Some(Mode::SlowDown), Some(Mode::Degrade)];
+    let units = proptest::prop_oneof![Just(1), Just(0), Just(COST_MAX), 0..=COST_MAX];
+    let limits = (any::<bool>(), units, select(modes.to_vec()));
+    (who, how, sums, period, started, limits).prop_map(
+        |((request, callee, caller), (method, status, refusal), sums, period, started_at, limits)| Call {
             request,
             started_at,
             callee,
@@ -77,7 +81,9 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
             bytes_out: sums.1,
             latency_us: sums.2,
             quota_period_start: period,
-            counted,
+            counted: limits.0,
+            units: limits.1,
+            over_limit: limits.2,
         },
     )
 }
@@ -120,6 +126,8 @@ pub(crate) fn long_call(seed: u32) -> Call {
         latency_us: u64::MAX,
         quota_period_start: i64::MAX - i64::from(seed),
         counted: true,
+        units: COST_MAX,
+        over_limit: Some(Mode::Degrade),
     }
 }
 

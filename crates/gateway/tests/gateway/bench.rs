@@ -223,6 +223,9 @@ pub(crate) fn snapshot(urls: &[String]) -> (Snapshot, String) {
             name: "free".parse().unwrap(),
             rate_limit: None,
             quota: None,
+            concurrent_calls_max: None,
+            tier_costs: None,
+            when_store_is_away: Default::default(),
         }],
         applications: vec![Application {
             id: application,

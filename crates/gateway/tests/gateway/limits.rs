@@ -51,11 +51,7 @@ fn a_policy_lowers_the_limit_of_an_operation() {
 #[test]
 fn the_plans_rate_is_kept_told_and_outlives_changes() {
     let upstream = Upstream::simple();
-    let limit = RateLimit {
-        requests: 3,
-        window_seconds: 3600,
-        burst: None,
-    };
+    let limit = RateLimit::new(3, 3600, None);
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
         snapshot.plans[0].rate_limit = Some(limit);
     });
@@ -74,10 +70,7 @@ fn the_plans_rate_is_kept_told_and_outlives_changes() {
 #[test]
 fn the_quota_counts_what_passed_and_outlives_changes() {
     let upstream = Upstream::simple();
-    let quota = Quota {
-        requests: 2,
-        period: Period::Month,
-    };
+    let quota = Quota::new(2, Period::Month);
     let bench = Bench::with(&upstream.urls(), |_, snapshot| {
         snapshot.plans[0].quota = Some(quota);
     });
@@ -97,10 +90,7 @@ fn the_quota_counts_what_passed_and_outlives_changes() {
             || first.status == 200
     );
     bench.change(|snapshot| {
-        snapshot.plans[0].quota = Some(Quota {
-            requests: 3,
-            period: Period::Month,
-        });
+        snapshot.plans[0].quota = Some(Quota::new(3, Period::Month));
     });
     while bench.get("/shop/pets").status == 200 {}
     let refused = bench.get("/shop/pets");

@@ -13,6 +13,7 @@ mod forwarding;
 mod framing;
 mod health;
 mod http2;
+mod limiting;
 mod limits;
 mod listeners;
 mod names;

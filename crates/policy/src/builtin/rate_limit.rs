@@ -1,25 +1,26 @@
-//! `rate_limit`: a rate limit besides the plan's, per application, address or route.
+//! `rate_limit`: a rate limit besides the plan's, of all calls or of those that end in certain ways.
 
-use std::hash::{BuildHasher, Hash, RandomState};
-use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::RangeInclusive;
 
-use domain::{Code, offer};
+use domain::Code;
+use domain::limit::{self, Algorithm, OverLimit, WhenStoreIsAway};
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Ask;
 use crate::call::Call;
-use crate::gcra::{self, Decision, Rate};
+use crate::caller::{Counted, IPV6_PREFIX_DEFAULT, NAMES, Per};
+use crate::directory::counts_for;
+use crate::effects::Later;
 use crate::kind::{Builtin, Fault};
+use crate::limiter::Limiter;
 use crate::told::Told;
 use crate::verdict::{Refusal, Verdict};
-use crate::{Policy, State};
+use crate::{Phase, Policy, State};
 
-/// How many callers are told apart at a time; 16 bytes each.
-const CELLS: usize = 16_384;
-/// How many cells one caller may use; more would be slower to search, fewer would be full sooner.
-const WAYS: usize = 8;
+/// The most entries of `only_statuses`.
+const STATUSES_MAX: usize = 50;
 
 /// How many calls in what time, and whose.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -31,186 +32,163 @@ pub struct Config {
     /// The window in seconds.
     #[schemars(range(min = 1, max = 86_400))]
     pub window_seconds: u32,
-    /// Calls that may come at once; `requests` if absent.
+    /// Calls that may come at once; `requests` if absent. Not with a sliding window, which has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub burst: Option<u32>,
+    /// How calls are counted.
+    #[serde(default)]
+    pub algorithm: Algorithm,
     /// Whose calls are counted together.
     #[serde(default)]
     pub per: Per,
+    /// The header, query parameter or path parameter that `per` counts by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub attribute: Option<String>,
+    /// Leading bits of IPv6 addresses that make one client.
+    #[serde(default = "ipv6_prefix")]
+    #[schemars(range(min = 1, max = 128))]
+    pub ipv6_prefix: u8,
+    /// Only calls whose answer has one of these statuses are counted, as `401` or `5xx`; all calls if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub only_statuses: Vec<String>,
+    /// What becomes of calls that are over the limit.
+    #[serde(default)]
+    pub over_limit: OverLimit,
+    /// What holds while the store, over which several nodes count together, is away.
+    #[serde(default)]
+    pub when_store_is_away: WhenStoreIsAway,
 }
 
-/// Whose calls are counted together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Per {
-    /// Those of an application; of an address while the application is not known.
-    #[default]
-    Application,
-    /// Those of an IPv4 address or an IPv6 network of 64 bits.
-    Address,
-    /// All calls.
-    Route,
+pub(crate) const fn ipv6_prefix() -> u8 {
+    IPV6_PREFIX_DEFAULT
 }
 
 /// The compiled policy.
 #[derive(Debug)]
 pub struct RateLimit {
-    rate: Rate,
-    per: Per,
-    /// What answers say of the limit of an application, an address, the route.
-    told: [Told; 3],
-    cells: Arc<Cells>,
+    limiter: Limiter,
+    counted: Counted,
+    /// What answers say of the limit, by whom it counts.
+    told: [Told; NAMES.len()],
+    only: Vec<RangeInclusive<u16>>,
+    phase: Phase,
 }
-
-const NAMES: [&str; 3] = ["application", "address", "route"];
 
 impl Builtin for RateLimit {
     type Config = Config;
     const NAME: &'static str = "rate_limit";
     const TITLE: &'static str = "Rate limit";
-    const DESCRIPTION: &'static str = "Refuses calls that come faster than a rate, per application, address or route, \
-        besides what the plan allows. Counted on each gateway node by itself.";
+    const DESCRIPTION: &'static str = "Bounds how fast calls may come, besides what the plan allows: per application, \
+        address, header, parameter or for the whole route. It may count only calls that end in certain ways, such as \
+        failed sign-ins, and may warn, slow down or degrade calls before or instead of refusing them.";
 
     fn build(config: Config, state: Option<&State>) -> Result<Self, Vec<Fault>> {
-        let mut faults = Vec::new();
-        if config.requests == 0 {
-            faults.push(Fault::new("/requests", "at least 1"));
-        }
-        if !(1..=86_400).contains(&config.window_seconds) {
-            faults.push(Fault::new("/window_seconds", "from 1 to 86400"));
-        }
-        if config.burst == Some(0) {
-            faults.push(Fault::new("/burst", "at least 1"));
-        }
-        if !faults.is_empty() {
+        let limit = limit::RateLimit {
+            requests: config.requests,
+            window_seconds: config.window_seconds,
+            burst: config.burst,
+            algorithm: config.algorithm,
+            over_limit: config.over_limit,
+        };
+        let mut faults: Vec<_> = limit
+            .faults()
+            .into_iter()
+            .map(|(pointer, detail)| Fault::new(pointer, detail))
+            .collect();
+        let attribute = config.attribute.as_deref();
+        let counted = Counted::new(config.per, attribute, config.ipv6_prefix, &mut faults);
+        let only = statuses(&config.only_statuses, &mut faults);
+        let Some(counted) = counted.filter(|_| faults.is_empty()) else {
             return Err(faults);
-        }
-        let Config {
-            requests,
-            window_seconds,
-            burst,
-            per,
-        } = config;
-        let size = if per == Per::Route { WAYS } else { CELLS };
-        let cells = state
-            .and_then(|state| Arc::clone(state).downcast::<Cells>().ok())
-            .filter(|cells| cells.cells.len() == size)
-            .unwrap_or_else(|| Arc::new(Cells::new(size)));
-        let rate = Rate::new(offer::RateLimit {
-            requests,
-            window_seconds,
-            burst,
-        });
+        };
+        let limiter = Limiter::new(limit, config.when_store_is_away, !counted.is_one(), state);
+        let (requests, window) = (limiter.meter.requests(), limiter.meter.window_seconds());
+        // Calls that the key's check refuses end in a certain way, too.
+        let is_first = !only.is_empty() && config.per != Per::Application;
         Ok(Self {
-            told: NAMES.map(|name| Told::new(name, rate.requests, rate.window_seconds)),
-            rate,
-            per,
-            cells,
+            told: NAMES.map(|name| Told::new(name, requests, window)),
+            limiter,
+            counted,
+            only,
+            phase: if is_first { Phase::First } else { Phase::Decide },
         })
     }
 }
 
-impl Policy for RateLimit {
-    fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
-        let now_ns = call.moment.steady_ns;
-        let (told, cell) = match (self.per, call.consumer) {
-            (Per::Application, Some(consumer)) => (0, self.cells.find(consumer.application.id, now_ns)),
-            (Per::Application | Per::Address, _) => (1, self.cells.find(network(call.address), now_ns)),
-            (Per::Route, _) => (2, self.cells.find((), now_ns)),
-        };
-        let told = &self.told[told];
-        match gcra::admit(cell, &self.rate, now_ns) {
-            Decision::Pass {
-                remaining,
-                reset_seconds,
-            } => {
-                call.limits.push(told, remaining, reset_seconds);
-                Verdict::Continue
-            }
-            Decision::Refuse { retry_seconds } => {
-                call.limits.push(told, 0, retry_seconds);
-                let Rate {
-                    requests,
-                    window_seconds,
-                    ..
-                } = self.rate;
-                let detail = format!(
-                    "`{}` allows {requests} calls per {window_seconds} seconds and {}; \
-                     the next one passes in {retry_seconds} seconds.",
-                    call.place.api_name,
-                    told.name()
-                );
-                Refusal::new(Code::RateLimited, detail)
-                    .retry_after(retry_seconds)
-                    .into()
-            }
+/// Reads `401` and `4xx`.
+fn statuses(texts: &[String], faults: &mut Vec<Fault>) -> Vec<RangeInclusive<u16>> {
+    if texts.len() > STATUSES_MAX {
+        faults.push(Fault::new("/only_statuses", format!("more than {STATUSES_MAX}")));
+    }
+    let mut ranges = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let class = text
+            .strip_suffix("xx")
+            .and_then(|class| class.parse::<u16>().ok())
+            .filter(|class| (1..=5).contains(class));
+        let status = text
+            .parse::<u16>()
+            .ok()
+            .filter(|status| (100..=599).contains(status));
+        match (class, status) {
+            (Some(class), _) => ranges.push(class * 100..=class * 100 + 99),
+            (None, Some(status)) => ranges.push(status..=status),
+            (None, None) => faults.push(Fault::new(
+                format!("/only_statuses/{index}"),
+                "neither a status such as `401` nor a class such as `4xx`",
+            )),
         }
+    }
+    ranges
+}
+
+impl Policy for RateLimit {
+    fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
+        let caller = self.counted.find(call);
+        let mut ask = call.ask();
+        ask.looks_only = !self.only.is_empty();
+        let decision = self.limiter.admit(caller.hash, &ask);
+        if ask.looks_only {
+            ask.looks_only = false;
+            call.effects.later.push(Later {
+                limit: self,
+                caller: caller.hash,
+                ask,
+            });
+        }
+        let told = &self.told[caller.name];
+        let meter = &self.limiter.meter;
+        let name = &call.place.api_name;
+        call.settle((Self::NAME, told), meter.soft(), decision, |retry_seconds| {
+            let detail = format!(
+                "`{name}` allows {} calls per {} seconds and {}{}; the next one passes in {retry_seconds} seconds.",
+                meter.requests(),
+                meter.window_seconds(),
+                told.name(),
+                counts_for(ask.units)
+            );
+            Refusal::new(Code::RateLimited, detail)
+        })
     }
 
     fn state(&self) -> Option<State> {
-        Some(Arc::clone(&self.cells) as State)
+        Some(self.limiter.state())
     }
 }
 
-/// What counts as one address, and whether it is an IPv6 network: who has one has all its addresses.
-fn network(address: IpAddr) -> (bool, u64) {
-    match address.to_canonical() {
-        IpAddr::V4(address) => (false, u64::from(address.to_bits())),
-        IpAddr::V6(address) => (true, (address.to_bits() >> 64) as u64),
-    }
-}
-
-/// Rate cells of many callers in bounded memory, without locks: a table that forgets whose rate is whole.
-///
-/// When all cells that a caller may use are taken, the one nearest to being whole is given up: its caller
-/// may then exceed the rate once, which is better than refusing a stranger.
-#[derive(Debug)]
-struct Cells {
-    cells: Box<[Cell]>,
-    hasher: RandomState,
-}
-
-#[derive(Debug, Default)]
-struct Cell {
-    /// The caller's hash; 0 for none.
-    caller: AtomicU64,
-    due_ns: AtomicU64,
-}
-
-impl Cells {
-    fn new(size: usize) -> Self {
-        Self {
-            cells: (0..size).map(|_| Cell::default()).collect(),
-            hasher: RandomState::new(),
+impl RateLimit {
+    /// Counts a call whose answer has a status that counts; a limit that is used up by then stays so.
+    pub(crate) fn answered(&self, caller: u64, ask: &Ask, status: StatusCode) {
+        if self.only.iter().any(|range| range.contains(&status.as_u16())) {
+            self.limiter.admit(caller, ask);
         }
-    }
-
-    fn find(&self, caller: impl Hash, now_ns: u64) -> &AtomicU64 {
-        let hash = self.hasher.hash_one(caller) | 1;
-        let sets = self.cells.len() / WAYS;
-        // The low bit is always set, so the high half chooses the place.
-        let first = (hash >> 32) as usize % sets * WAYS;
-        let ways = &self.cells[first..first + WAYS];
-        if let Some(cell) = ways
-            .iter()
-            .find(|cell| cell.caller.load(Ordering::Relaxed) == hash)
-        {
-            return &cell.due_ns;
-        }
-        let cell = ways
-            .iter()
-            .min_by_key(|cell| cell.due_ns.load(Ordering::Relaxed))
-            .expect("there are ways");
-        let before = cell.caller.load(Ordering::Relaxed);
-        if cell
-            .caller
-            .compare_exchange(before, hash, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok()
-        {
-            cell.due_ns.store(now_ns, Ordering::Relaxed);
-        }
-        &cell.due_ns
     }
 }
 

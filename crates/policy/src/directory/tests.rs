@@ -5,7 +5,8 @@ use domain::snapshot::{Application, Key, Plan, Snapshot, Subscription};
 use uuid::Uuid;
 
 use super::{Directory, Error};
-use crate::{Limits, Moment, Verdict};
+use crate::Moment;
+use crate::testing::{By, Scene};
 
 pub(crate) fn id(number: u128) -> Uuid {
     Uuid::from_u128(number)
@@ -27,6 +28,9 @@ pub(crate) fn snapshot() -> Snapshot {
             name: "free".parse().unwrap(),
             rate_limit: None,
             quota: None,
+            concurrent_calls_max: None,
+            tier_costs: None,
+            when_store_is_away: Default::default(),
         }],
         applications: vec![Application {
             id: application,
@@ -97,20 +101,11 @@ fn an_active_subscription_counts_before_a_suspended_one() {
 #[test]
 fn counts_go_on_in_the_next_snapshot_and_after_a_restart() {
     let mut snapshot = snapshot();
-    snapshot.plans[0].quota = Some(Quota {
-        requests: 3,
-        period: Period::Day,
-    });
+    snapshot.plans[0].quota = Some(Quota::new(3, Period::Day));
     let now = at("2026-11-21T12:00:00Z");
     let passes = |directory: &Directory| {
-        let (_, application) = directory.key(&[7; 32]).unwrap();
-        let subscription = directory
-            .subscription(application, VersionId::new(id(2)))
-            .unwrap();
-        matches!(
-            subscription.admit_quota(now, &mut Limits::default()),
-            Verdict::Continue
-        )
+        let became = Scene::default().play(directory, By::Plan, &mut Vec::new());
+        became.starts_with("pass")
     };
     let first = Directory::compile(&snapshot, None).unwrap();
     assert!(passes(&first) && passes(&first));

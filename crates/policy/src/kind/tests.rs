@@ -78,6 +78,38 @@ fn faults_point_to_their_place() {
             json!({ "requests": 1, "window_seconds": 1, "per": "planet" }),
             "/per",
         ),
+        (
+            "rate_limit",
+            json!({ "requests": 1, "window_seconds": 1, "only_statuses": ["401", "6xx"] }),
+            "/only_statuses/1",
+        ),
+        (
+            "rate_limit",
+            json!({ "requests": 1, "window_seconds": 1, "over_limit": { "mode": "enforce", "from_percent": 50 } }),
+            "/over_limit/from_percent",
+        ),
+        ("call_cost", json!({}), ""),
+        ("call_cost", json!({ "units": 1, "tier": "cheap" }), ""),
+        ("call_cost", json!({ "units": 1_000_001 }), "/units"),
+        ("call_cost", json!({ "expression": "1 +" }), "/expression"),
+        ("call_cost", json!({ "expression": "body" }), "/expression"),
+        ("concurrency_limit", json!({ "calls_max": 0 }), "/calls_max"),
+        (
+            "concurrency_limit",
+            json!({ "calls_max": 1, "over_limit": { "mode": "slow_down" } }),
+            "/over_limit/mode",
+        ),
+        ("bandwidth_limit", json!({}), ""),
+        (
+            "bandwidth_limit",
+            json!({ "answer_bytes_per_second": 10 }),
+            "/answer_bytes_per_second",
+        ),
+        (
+            "bandwidth_limit",
+            json!({ "answer_bytes_per_second": 1024, "burst_bytes": 0 }),
+            "/burst_bytes",
+        ),
         ("body_limit", json!({ "bytes": -1 }), "/bytes"),
         (
             "headers",

@@ -1,3 +1,5 @@
+use domain::limit::Mode;
+
 use super::{Limits, Told};
 
 fn told(limits: &Limits<'_>) -> Option<[String; 2]> {
@@ -21,7 +23,7 @@ fn as_many_as_fit_are_told_in_order() {
         ],
     ];
     for (index, one) in all.iter().enumerate() {
-        limits.push(one, 7, index as u64);
+        limits.push(one, 7, Some(index as u64));
         if let Some(expected) = expected.get(index) {
             assert_eq!(told(&limits).unwrap(), *expected);
         }
@@ -47,7 +49,7 @@ fn what_was_written_before_is_taken_for_its_two_limits_only() {
                 .into_iter()
                 .find(|told| told.name() == *name)
                 .unwrap();
-            limits.push(told, 1, 2);
+            limits.push(told, 1, Some(2));
         }
         limits.written(&rate, &quota, &pair);
         (limits.pair.is_some(), told(&limits).unwrap()[0].clone())
@@ -62,4 +64,25 @@ fn what_was_written_before_is_taken_for_its_two_limits_only() {
         let (is_taken, text) = push(names);
         assert!(!is_taken && text.ends_with(last), "{names:?}: {text}");
     }
+}
+
+#[test]
+fn a_limit_without_a_time_tells_none_and_who_was_over_is_told() {
+    let (open, rate) = (Told::concurrent("free-concurrent", 5), Told::new("free", 3, 60));
+    let mut limits = Limits::default();
+    limits.push(&open, 4, None);
+    assert_eq!(limits.over(), None);
+    limits.push_over(&rate, 0, Some(9), Some(Mode::SlowDown));
+    limits.push_over(&open, 0, None, Some(Mode::Warn));
+    assert_eq!(
+        told(&limits).unwrap(),
+        [
+            "\"free-concurrent\";q=5;qu=\"concurrent-requests\", \"free\";q=3;w=60, \"free-concurrent\";q=5;qu=\"concurrent-requests\"",
+            "\"free-concurrent\";r=4, \"free\";r=0;t=9, \"free-concurrent\";r=0",
+        ]
+    );
+    assert_eq!(
+        limits.over().unwrap(),
+        "\"free\";mode=slow_down, \"free-concurrent\";mode=warn"
+    );
 }

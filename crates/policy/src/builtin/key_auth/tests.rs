@@ -2,19 +2,9 @@ use domain::Code;
 use http::{HeaderMap, Method};
 use serde_json::json;
 
-use crate::directory::tests::{at, id, snapshot};
-use crate::{Call, Directory, Limits, Place, Verdict, kind};
-
-fn place() -> Place {
-    Place {
-        route: domain::id::RouteId::new(id(6)),
-        organization: domain::id::OrganizationId::new(id(7)),
-        api: domain::id::ApiId::new(id(8)),
-        api_name: "shop".parse().unwrap(),
-        version: domain::id::VersionId::new(id(2)),
-        environment: "sandbox".parse().unwrap(),
-    }
-}
+use crate::directory::tests::{at, snapshot};
+use crate::testing::place;
+use crate::{Call, Cost, Directory, Effects, Limits, Standing, Verdict, kind};
 
 /// What becomes of a call with these headers, and whether the caller is known.
 fn decide(config: &serde_json::Value, headers: &[(&'static str, &str)]) -> (Option<Code>, bool, usize) {
@@ -28,12 +18,18 @@ fn decide(config: &serde_json::Value, headers: &[(&'static str, &str)]) -> (Opti
     let mut call = Call {
         method: &Method::GET,
         headers: &mut map,
+        path: "/",
+        query: "",
+        template: "/",
         address: [127, 0, 0, 1].into(),
         moment: at("2026-11-21T12:00:00Z"),
+        standing: Standing::Alone,
         place: &place,
         directory: &directory,
         consumer: None,
         limits: Limits::default(),
+        cost: Cost::default(),
+        effects: Effects::default(),
     };
     let code = match policy.request(&mut call) {
         Verdict::Continue => None,

@@ -1,42 +1,113 @@
-use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use serde_json::json;
 
-use super::{CELLS, Cells, WAYS, network};
+use crate::directory::Directory;
+use crate::directory::tests::snapshot;
+use crate::kind;
+use crate::testing::{By, Scene};
 
-#[test]
-fn callers_have_cells_of_their_own() {
-    let cells = Cells::new(CELLS);
-    let first = cells.find(1_u128, 5);
-    first.store(100, Ordering::Relaxed);
-    assert_eq!(cells.find(1_u128, 6).load(Ordering::Relaxed), 100);
-    assert_eq!(
-        cells.find(2_u128, 7).load(Ordering::Relaxed),
-        7,
-        "a new caller begins with a whole rate"
-    );
+/// The first word of what becomes of calls under a limit.
+fn play(config: serde_json::Value, scenes: &[Scene]) -> Vec<String> {
+    let policy = kind("rate_limit").unwrap().compile(&config, None).unwrap();
+    let directory = Directory::compile(&snapshot(), None).unwrap();
+    let mut held = Vec::new();
+    scenes
+        .iter()
+        .map(|scene| scene.play(&directory, By::Policy(&*policy), &mut held))
+        .map(|became| became.split(' ').next().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
-fn memory_is_bounded_and_whole_rates_are_forgotten_first() {
-    let cells = Cells::new(WAYS);
-    for caller in 0..WAYS as u128 {
-        cells
-            .find(caller, 0)
-            .store(if caller == 3 { 10 } else { 1_000 }, Ordering::Relaxed);
+fn only_failures_count_and_only_against_their_account() {
+    let config = json!({
+        "requests": 2, "window_seconds": 60, "per": "path", "attribute": "pet_id", "only_statuses": ["401", "5xx"]
+    });
+    let sign_in = |path, status| Scene {
+        path,
+        status,
+        ..Scene::default()
+    };
+    let became = play(
+        config,
+        &[
+            sign_in("/pets/joe", 200),
+            sign_in("/pets/joe", 401),
+            sign_in("/pets/joe", 403),
+            sign_in("/pets/jo%65", 503),
+            sign_in("/pets/joe", 200),
+            sign_in("/pets/ann", 401),
+            sign_in("/pets/ann", 200),
+        ],
+    );
+    let (pass, refused) = ("pass", "rate_limited");
+    assert_eq!(became, [pass, pass, pass, pass, refused, pass, pass]);
+}
+
+#[test]
+fn failures_count_before_the_key_is_checked() {
+    let phase = |config: serde_json::Value| {
+        let policy = kind("rate_limit").unwrap().compile(&config, None).unwrap();
+        policy.phase()
+    };
+    let failures = json!({ "requests": 1, "window_seconds": 1, "per": "address", "only_statuses": ["401"] });
+    assert_eq!(phase(failures), crate::Phase::First);
+    for other in [
+        json!({ "requests": 1, "window_seconds": 1, "only_statuses": ["401"] }),
+        json!({ "requests": 1, "window_seconds": 1, "per": "address" }),
+    ] {
+        assert_eq!(phase(other), crate::Phase::Decide);
     }
-    cells.find(99_u128, 20).store(2_000, Ordering::Relaxed);
-    let kept = (0..WAYS as u128).filter(|caller| *caller != 3);
-    assert!(
-        kept.into_iter()
-            .all(|caller| cells.find(caller, 20).load(Ordering::Relaxed) == 1_000)
-    );
 }
 
 #[test]
-fn an_ipv6_network_is_one_caller() {
-    let network = |text: &str| network(text.parse::<IpAddr>().unwrap());
-    assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
-    assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-    assert_eq!(network("::ffff:10.0.0.1"), network("10.0.0.1"));
-    assert_ne!(network("10.0.0.1"), network("10.0.0.2"));
+fn what_is_missing_is_counted_by_address() {
+    let config = json!({ "requests": 1, "window_seconds": 60, "per": "header", "attribute": "X-Account" });
+    let from = |address, head: &[(&'static str, &'static str)]| Scene {
+        address,
+        head: head.to_vec(),
+        ..Scene::default()
+    };
+    let became = play(
+        config,
+        &[
+            from("192.0.2.1", &[("x-account", "a")]),
+            from("192.0.2.2", &[("x-account", "a")]),
+            from("192.0.2.1", &[]),
+            from("192.0.2.1", &[]),
+            from("192.0.2.2", &[]),
+        ],
+    );
+    assert_eq!(became, ["pass", "rate_limited", "pass", "rate_limited", "pass"]);
+}
+
+#[test]
+fn counters_go_on_unless_the_kind_of_counting_changes() {
+    let base = json!({ "requests": 1, "window_seconds": 60 });
+    let first = kind("rate_limit").unwrap().compile(&base, None).unwrap();
+    let directory = Directory::compile(&snapshot(), None).unwrap();
+    let mut held = Vec::new();
+    let mut passes = |policy: &dyn crate::Policy| {
+        Scene::default()
+            .play(&directory, By::Policy(policy), &mut held)
+            .starts_with("pass")
+    };
+    assert!(passes(&*first));
+    let state = first.state();
+    for (change, expected) in [
+        (json!({ "requests": 1, "window_seconds": 61 }), false),
+        (
+            json!({ "requests": 1, "window_seconds": 60, "algorithm": "sliding_window" }),
+            true,
+        ),
+        (
+            json!({ "requests": 1, "window_seconds": 60, "per": "route" }),
+            true,
+        ),
+    ] {
+        let next = kind("rate_limit")
+            .unwrap()
+            .compile(&change, state.as_ref())
+            .unwrap();
+        assert_eq!(passes(&*next), expected, "{change}");
+    }
 }

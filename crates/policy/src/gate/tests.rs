@@ -1,0 +1,82 @@
+use super::{Gate, GateRate, GateSpec};
+use crate::Moment;
+use crate::directory::tests::at;
+use crate::effects::Holds;
+
+fn gate(spec: GateSpec) -> Gate {
+    Gate::new(&GateSpec {
+        ipv6_prefix: if spec.ipv6_prefix == 0 {
+            64
+        } else {
+            spec.ipv6_prefix
+        },
+        ..spec
+    })
+    .unwrap()
+}
+
+const RATE: GateRate = GateRate {
+    requests: 10,
+    window_seconds: 10,
+    burst: Some(2),
+};
+
+/// Calls that pass of three from each address, at once.
+fn passed(gate: &Gate, addresses: &[&str], held: &mut Vec<Holds>) -> usize {
+    let moment = Moment {
+        steady_ns: 1,
+        ..at("2026-11-21T12:00:00Z")
+    };
+    let calls = addresses.iter().flat_map(|address| [address; 3]);
+    calls
+        .filter(|address| {
+            let mut holds = Holds::default();
+            let passed = gate.admit(address.parse().unwrap(), moment, &mut holds).is_ok();
+            held.push(holds);
+            passed
+        })
+        .count()
+}
+
+#[test]
+fn every_limit_of_a_node_holds() {
+    let all = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"];
+    let none = GateSpec::default();
+    let rate = Some(RATE);
+    let unburst = Some(GateRate { burst: None, ..RATE });
+    for (spec, expected) in [
+        (GateSpec { rate, ..none }, 2),
+        (
+            GateSpec {
+                rate: unburst,
+                ..none
+            },
+            10,
+        ),
+        (
+            GateSpec {
+                address_rate: rate,
+                ..none
+            },
+            6,
+        ),
+        (
+            GateSpec {
+                address_rate: rate,
+                ipv6_prefix: 128,
+                ..none
+            },
+            8,
+        ),
+        (GateSpec { calls_max: 5, ..none }, 5),
+    ] {
+        let mut held = Vec::new();
+        let gate = gate(spec);
+        assert_eq!(passed(&gate, &all, &mut held), expected, "{spec:?}");
+        held.clear();
+        let again = passed(&gate, &all, &mut held);
+        assert_eq!(again, if spec.calls_max > 0 { 5 } else { 0 }, "{spec:?}");
+    }
+    assert!(Gate::new(&none).is_none(), "nobody pays for what is not set");
+    assert_eq!(GateRate { requests: 0, ..RATE }.faults().len(), 1);
+}

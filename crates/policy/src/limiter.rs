@@ -1,0 +1,120 @@
+//! A rate limit of many callers, by either algorithm.
+
+use std::sync::Arc;
+
+use domain::limit::{Algorithm, RateLimit, WhenStoreIsAway};
+
+use crate::State;
+use crate::ask::{Ask, Decision, Soft};
+use crate::cells::Cells;
+use crate::gcra::{Gcra, Rate};
+use crate::sliding::{Sliding, Window};
+
+/// How fast calls may come, by either algorithm.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Meter {
+    Gcra(Rate),
+    Sliding(Window),
+}
+
+impl Meter {
+    pub(crate) fn new(limit: RateLimit) -> Self {
+        match limit.algorithm {
+            Algorithm::Gcra => Self::Gcra(Rate::new(limit)),
+            Algorithm::SlidingWindow => Self::Sliding(Window::new(limit)),
+        }
+    }
+
+    pub(crate) const fn soft(&self) -> &Soft {
+        match self {
+            Self::Gcra(rate) => &rate.soft,
+            Self::Sliding(window) => &window.soft,
+        }
+    }
+
+    /// Units per window.
+    pub(crate) const fn requests(&self) -> u64 {
+        match self {
+            Self::Gcra(rate) => rate.requests,
+            Self::Sliding(window) => window.requests,
+        }
+    }
+
+    pub(crate) const fn window_seconds(&self) -> u64 {
+        match self {
+            Self::Gcra(rate) => rate.window_seconds,
+            Self::Sliding(window) => window.seconds(),
+        }
+    }
+}
+
+/// What a limit remembers of its callers.
+#[derive(Debug)]
+pub(crate) enum Table {
+    Gcra(Cells<Gcra>),
+    Sliding(Cells<Sliding>),
+}
+
+impl Table {
+    fn new(meter: &Meter, is_many: bool) -> Self {
+        match (meter, is_many) {
+            (Meter::Gcra(_), true) => Self::Gcra(Cells::many()),
+            (Meter::Gcra(_), false) => Self::Gcra(Cells::one()),
+            (Meter::Sliding(_), true) => Self::Sliding(Cells::many()),
+            (Meter::Sliding(_), false) => Self::Sliding(Cells::one()),
+        }
+    }
+
+    fn fits(&self, meter: &Meter, is_many: bool) -> bool {
+        match (self, meter) {
+            (Self::Gcra(cells), Meter::Gcra(_)) => cells.is_many() == is_many,
+            (Self::Sliding(cells), Meter::Sliding(_)) => cells.is_many() == is_many,
+            _ => false,
+        }
+    }
+}
+
+/// A limit with what it remembers.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    pub(crate) meter: Meter,
+    when_away: WhenStoreIsAway,
+    table: Arc<Table>,
+}
+
+impl Limiter {
+    /// A limit of many callers or of all together, that goes on with what its predecessor remembered.
+    pub(crate) fn new(
+        limit: RateLimit,
+        when_away: WhenStoreIsAway,
+        is_many: bool,
+        state: Option<&State>,
+    ) -> Self {
+        let meter = Meter::new(limit);
+        let table = state
+            .and_then(|state| Arc::clone(state).downcast::<Table>().ok())
+            .filter(|table| table.fits(&meter, is_many))
+            .unwrap_or_else(|| Arc::new(Table::new(&meter, is_many)));
+        Self {
+            meter,
+            when_away,
+            table,
+        }
+    }
+
+    pub(crate) fn admit(&self, caller: u64, ask: &Ask) -> Decision {
+        match (&self.meter, &*self.table) {
+            (Meter::Gcra(rate), Table::Gcra(cells)) => {
+                cells.find(caller, ask.moment).admit(rate, ask, self.when_away)
+            }
+            (Meter::Sliding(window), Table::Sliding(cells)) => {
+                cells.find(caller, ask.moment).admit(window, ask, self.when_away)
+            }
+            _ => unreachable!("the table was made for the meter"),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        Arc::clone(&self.table) as State
+    }
+}

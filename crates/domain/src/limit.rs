@@ -15,7 +15,7 @@ pub const DELAY_MS_MOST: u32 = 30_000;
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
-pub enum Algorithm {
+pub enum RateAlgorithm {
     /// The cell rate algorithm: calls are due at even intervals and may run ahead by the burst.
     #[default]
     Gcra,
@@ -71,11 +71,6 @@ impl Default for OverLimit {
 }
 
 impl OverLimit {
-    /// Whether it is what holds when nothing is said.
-    pub fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-
     /// What is wrong with it: the field and why; `can_wait` tells whether calls can wait for the limit.
     pub fn faults(&self, can_wait: bool) -> Vec<(&'static str, &'static str)> {
         let mut faults = Vec::new();
@@ -138,15 +133,11 @@ pub struct RateLimit {
     #[schemars(range(min = 1))]
     pub burst: Option<u32>,
     /// How calls are counted.
-    #[serde(default, skip_serializing_if = "is_gcra")]
-    pub algorithm: Algorithm,
+    #[serde(default)]
+    pub algorithm: RateAlgorithm,
     /// What becomes of calls that are over the limit.
-    #[serde(default, skip_serializing_if = "OverLimit::is_default")]
+    #[serde(default)]
     pub over_limit: OverLimit,
-}
-
-fn is_gcra(algorithm: &Algorithm) -> bool {
-    *algorithm == Algorithm::Gcra
 }
 
 impl RateLimit {
@@ -156,7 +147,7 @@ impl RateLimit {
             requests,
             window_seconds,
             burst,
-            algorithm: Algorithm::Gcra,
+            algorithm: RateAlgorithm::Gcra,
             over_limit: OverLimit {
                 mode: Mode::Enforce,
                 from_percent: FROM_PERCENT_DEFAULT,
@@ -176,7 +167,7 @@ impl RateLimit {
         }
         if self.burst == Some(0) {
             faults.push(("/burst".to_owned(), "at least 1"));
-        } else if self.burst.is_some() && self.algorithm == Algorithm::SlidingWindow {
+        } else if self.burst.is_some() && self.algorithm == RateAlgorithm::SlidingWindow {
             faults.push(("/burst".to_owned(), "a sliding window has no burst"));
         }
         let over = self.over_limit.faults(true).into_iter();
@@ -207,7 +198,7 @@ pub struct Quota {
     /// The period.
     pub period: Period,
     /// What becomes of calls that are over the quota; `slow_down` is not for quotas.
-    #[serde(default, skip_serializing_if = "OverLimit::is_default")]
+    #[serde(default)]
     pub over_limit: OverLimit,
 }
 

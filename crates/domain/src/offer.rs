@@ -1,7 +1,7 @@
 //! What is offered: products and plans.
 
 pub use crate::limit::{
-    Algorithm, Mode, OverLimit, Period, Quota, RateLimit, Tier, TierCosts, WhenStoreIsAway,
+    Mode, OverLimit, Period, Quota, RateAlgorithm, RateLimit, Tier, TierCosts, WhenStoreIsAway,
 };
 
 use crate::id::{OrganizationId, PlanId, ProductId, VersionId, WorkspaceId};
@@ -48,7 +48,7 @@ pub struct PlanSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier_costs: Option<TierCosts>,
     /// What holds while the store, over which several gateway nodes count together, is away.
-    #[serde(default, skip_serializing_if = "WhenStoreIsAway::is_default")]
+    #[serde(default)]
     pub when_store_is_away: WhenStoreIsAway,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! Compiles a snapshot into what requests are matched against: everything by index, nothing left to parse.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use domain::catalog::Stage;
@@ -8,6 +9,7 @@ use domain::id::{OperationId, PolicyId, RouteId, UpstreamId};
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use policy::shared::Ledger;
 use policy::{Directory, Fault, Phase, Place, Policy, State};
 use routing::{Answer as FixedAnswer, Miss, Operations, Redirection, Request, Rewriting, Table};
 
@@ -137,6 +139,8 @@ pub struct Compiled {
     upstream_places: HashMap<UpstreamId, usize>,
     pub(crate) directory: Directory,
     states: HashMap<StateKey, State>,
+    /// What policies count together with other nodes, by a name that is the same on all of them.
+    ledgers: Vec<(String, Arc<dyn Ledger>)>,
     /// The certificates by host; whoever compiles for a node puts them there.
     pub(crate) shelf: Shelf,
 }
@@ -185,6 +189,16 @@ pub(crate) struct Chain {
 enum StateKey {
     Policy(PolicyId),
     Place(RouteId, Option<OperationId>, String),
+}
+
+impl fmt::Display for StateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(id) => write!(f, "{id}"),
+            Self::Place(route, None, kind) => write!(f, "{route}-{kind}"),
+            Self::Place(route, Some(operation), kind) => write!(f, "{route}-{operation}-{kind}"),
+        }
+    }
 }
 
 /// What a path matched.
@@ -238,6 +252,7 @@ pub fn compile(
         upstream_places: HashMap::with_capacity(snapshot.upstreams.len()),
         directory: Directory::compile(snapshot, previous.map(|previous| &previous.directory))?,
         states: HashMap::new(),
+        ledgers: Vec::new(),
         shelf: Shelf::default(),
     };
     for upstream in &snapshot.upstreams {
@@ -253,6 +268,15 @@ pub fn compile(
 }
 
 impl Compiled {
+    /// What is counted together with other nodes, by a name that is the same on all of them.
+    pub(crate) fn ledgers(&self) -> impl Iterator<Item = (&str, &dyn Ledger)> {
+        let policies = self
+            .ledgers
+            .iter()
+            .map(|(name, ledger)| (name.as_str(), &**ledger));
+        std::iter::once(("plan", &self.directory as &dyn Ledger)).chain(policies)
+    }
+
     fn upstream(&self, id: UpstreamId) -> Option<&Arc<Upstream>> {
         self.upstream_places.get(&id).map(|place| &self.upstreams[*place])
     }
@@ -390,7 +414,11 @@ impl Compiled {
                 faults,
             })?;
         if let Some(state) = compiled.state() {
-            self.states.insert(key, state);
+            let name = key.to_string();
+            let is_new = self.states.insert(key, state).is_none();
+            if let Some(ledger) = compiled.ledger().filter(|_| is_new) {
+                self.ledgers.push((name, ledger));
+            }
         }
         Ok(compiled)
     }

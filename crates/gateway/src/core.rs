@@ -178,7 +178,7 @@ pub(crate) struct Clock {
 const DATE_BYTES: usize = 29;
 
 impl Clock {
-    fn new(began: Instant) -> Self {
+    pub(crate) fn new(began: Instant) -> Self {
         let clock = Self {
             began,
             base: Cell::new(look()),

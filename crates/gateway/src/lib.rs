@@ -58,6 +58,7 @@ mod target;
 mod targets;
 mod ticket;
 pub mod tls;
+pub mod together;
 mod tunnel;
 mod websocket;
 mod window;

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Code;
 
+use crate::together::StoreFigures;
+
 /// A figure that one core writes and others read.
 #[derive(Debug, Default)]
 pub(crate) struct Cell(AtomicU64);
@@ -93,6 +95,7 @@ pub(crate) struct NodeFigures {
     pub(crate) rejected: bool,
     pub(crate) records: events::ring::RingFigures,
     pub(crate) log: Option<events::log::LogFigures>,
+    pub(crate) together: Option<StoreFigures>,
 }
 
 type Figure = (&'static str, &'static str, &'static str, fn(&CoreFigures) -> u64);
@@ -298,8 +301,60 @@ fn write_node(text: &mut String, node: &NodeFigures) {
         "Requests refused for want of room.",
         records.refused,
     );
+    if let Some(together) = &node.together {
+        write_store(together, &mut one);
+    }
     if let Some(log) = &node.log {
         write_log(log, one);
+    }
+}
+
+fn write_store(store: &StoreFigures, one: &mut impl FnMut(&str, &str, &str, u64)) {
+    for (name, kind, help, value) in [
+        (
+            "limits_store_up",
+            "gauge",
+            "Whether the store of limits answered lately.",
+            u64::from(store.is_up),
+        ),
+        (
+            "limits_store_nodes",
+            "gauge",
+            "Nodes that count limits together.",
+            store.nodes,
+        ),
+        (
+            "limits_store_rounds_total",
+            "counter",
+            "Rounds with the store of limits.",
+            store.rounds,
+        ),
+        (
+            "limits_store_failures_total",
+            "counter",
+            "Rounds that failed.",
+            store.failures,
+        ),
+        (
+            "limits_store_counters_total",
+            "counter",
+            "Counters brought together.",
+            store.told,
+        ),
+        (
+            "limits_store_microseconds_total",
+            "counter",
+            "How long rounds took.",
+            store.round_us,
+        ),
+        (
+            "limits_store_age_milliseconds",
+            "gauge",
+            "Since the last round that did not fail.",
+            store.age_ms,
+        ),
+    ] {
+        one(name, kind, help, value);
     }
 }
 

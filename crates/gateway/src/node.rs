@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use crate::compile::Compiled;
 use crate::metrics::{self, CoreFigures, NodeFigures};
 use crate::targets;
+use crate::together::Together;
 
 /// How a node is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -62,6 +63,8 @@ pub(crate) struct Node {
     pub(crate) recorders: Vec<Recorder>,
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) gate: Option<Gate>,
+    /// What is known of the store over which limits are counted together.
+    pub(crate) together: Option<Arc<Together>>,
     status: watch::Sender<Status>,
     serving: ArcSwapOption<Compiled>,
     /// When the served snapshot was built, in microseconds since 1970.
@@ -70,14 +73,22 @@ pub(crate) struct Node {
     handed_over: AtomicBool,
 }
 
+/// The limits of a node itself, and what is known of those that it shares.
+#[derive(Debug, Default)]
+pub(crate) struct NodeLimits {
+    pub(crate) gate: Option<Gate>,
+    pub(crate) together: Option<Arc<Together>>,
+}
+
 impl Node {
-    pub(crate) fn new(recorders: Vec<Recorder>, log: Option<Arc<Log>>, gate: Option<Gate>) -> Self {
+    pub(crate) fn new(recorders: Vec<Recorder>, log: Option<Arc<Log>>, limits: NodeLimits) -> Self {
         Self {
             began: Instant::now(),
             cores: recorders.iter().map(|_| Arc::default()).collect(),
             recorders,
             log,
-            gate,
+            gate: limits.gate,
+            together: limits.together,
             status: watch::Sender::default(),
             serving: ArcSwapOption::empty(),
             built_at: AtomicI64::new(0),
@@ -87,7 +98,8 @@ impl Node {
 
     /// Whether limits are counted together with other nodes.
     pub(crate) fn standing(&self) -> Standing {
-        Standing::Alone
+        let together = self.together.as_ref();
+        together.map_or(Standing::Alone, |together| together.standing())
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -147,6 +159,10 @@ impl Node {
             rejected: status.rejected.is_some(),
             records,
             log: self.log.as_ref().map(|log| log.figures()),
+            together: self
+                .together
+                .as_ref()
+                .map(|together| together.figures(self.began)),
         };
         let mut text = metrics::write(&self.cores, &figures);
         targets::write(&mut text, &self.targets());

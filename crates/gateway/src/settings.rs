@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::framing::HeadLimits;
 use crate::proxies::{Network, Says};
 use crate::tls::Sealing;
+use crate::together::LimitsStore;
 
 /// The settings of a node; in a file, the table `[gateway]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -51,6 +52,8 @@ pub struct Settings {
     pub trusted_header: Says,
     /// What is refused because it is too much.
     pub limits: Limits,
+    /// Where nodes count limits together; each by itself if absent.
+    pub limits_store: Option<LimitsStore>,
     /// Opens the private keys of snapshots; told by the program, not set.
     #[serde(skip)]
     pub sealing: Sealing,
@@ -252,6 +255,7 @@ impl Default for Settings {
             trusted_proxies: Vec::new(),
             trusted_header: Says::default(),
             limits: Limits::default(),
+            limits_store: None,
             sealing: Sealing::default(),
         }
     }

@@ -18,6 +18,7 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
 
 use crate::causes::chain;
 use crate::compile::{Compiled, Rejected, compile};
@@ -25,10 +26,11 @@ use crate::core::Core;
 use crate::handover::Inheritance;
 use crate::health::check;
 use crate::listen::{Changed, Door, Doors};
-use crate::node::{Node, Rejection, Status};
+use crate::node::{Node, NodeLimits, Rejection, Status};
 use crate::serve::{Signals, drained, run};
 use crate::settings::Settings;
 use crate::tls::{self, Files, Kit, LOOK, Outward, Shelf, Shown};
+use crate::together::{self, Identity, Together};
 
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,9 @@ pub enum Error {
     /// A limit cannot hold.
     #[error(transparent)]
     Limits(#[from] crate::settings::NoLimit),
+    /// The store of limits cannot be used.
+    #[error(transparent)]
+    LimitsStore(#[from] together::Error),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -125,8 +130,12 @@ pub fn start_after(
     doors.forget_inherited();
     let addresses = Addresses::of(&doors, &settings);
     let recorders = (0..cores).map(|_| (records.recorder)()).collect();
-    let gate = Gate::new(&settings.limits.gate());
-    let node = Arc::new(Node::new(recorders, records.log, gate));
+    let together = settings.limits_store.as_ref().map(|_| Together::new());
+    let limits = NodeLimits {
+        gate: Gate::new(&settings.limits.gate()),
+        together: together.clone(),
+    };
+    let node = Arc::new(Node::new(recorders, records.log, limits));
     let settings = Arc::new(settings);
     let changes = watch::Sender::new(Arc::clone(&settings));
     let (draining, drained) = watch::channel(false);
@@ -156,6 +165,20 @@ pub fn start_after(
     if is_taking_over && keeper.compiled.borrow().is_none() {
         return Err(Error::NotReady);
     }
+    let sharing = together
+        .zip(settings.limits_store.clone())
+        .map(|(together, store)| {
+            let seed = together::Seed {
+                settings: store,
+                environment: settings.environment.clone(),
+                identity: identity(&node),
+                began: node.began,
+                together,
+                compiled: signals.compiled.clone(),
+                draining: signals.draining.clone(),
+            };
+            seed.spawn()
+        });
     let checks = check::spawn(
         signals.compiled.clone(),
         drained.clone(),
@@ -163,6 +186,7 @@ pub fn start_after(
         settings.name_servers.clone(),
     );
     let mut threads = vec![keeper.spawn(snapshots, drained)?, checks.map_err(Error::Thread)?];
+    threads.extend(sharing.transpose()?);
     for index in 0..cores {
         let seed = Seed {
             index,
@@ -203,6 +227,20 @@ impl Addresses {
             plain: open.next().expect("`listen` is the first of all listeners"),
             tls: settings.listen_tls.and_then(|_| open.next()),
         }
+    }
+}
+
+/// Who counts, for the store of limits.
+fn identity(node: &Node) -> Identity {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).expect("the system has randomness");
+    let process = Uuid::from_bytes(random).simple().to_string();
+    Identity {
+        node: node
+            .log
+            .as_ref()
+            .map_or_else(|| process.clone(), |log| log.node().to_string()),
+        process,
     }
 }
 

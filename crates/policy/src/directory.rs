@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use domain::consumer::{KeyState, SubscriptionState};
@@ -10,12 +11,14 @@ use domain::limit::{Period, TierCosts, WhenStoreIsAway};
 use domain::snapshot::{self, Snapshot};
 use domain::{Code, Timestamp};
 use http::HeaderValue;
+use uuid::Uuid;
 
-use crate::call::Call;
+use crate::call::{Call, Moment};
 use crate::effects::{Hold, Open};
 use crate::gcra::Gcra;
-use crate::limiter::Meter;
+use crate::limiter::{self, Meter};
 use crate::quota::{self, Bound, Counter};
+use crate::shared::{Ledger, Said};
 use crate::sliding::Sliding;
 use crate::told::Told;
 use crate::verdict::{Refusal, Verdict};
@@ -54,6 +57,8 @@ pub struct Directory {
     applications: Vec<Application>,
     subscriptions: Vec<Subscription>,
     by_id: HashMap<SubscriptionId, usize>,
+    /// A bit for each subscription that has counted something since the others were told.
+    untold: Box<[AtomicU64]>,
 }
 
 /// One key.
@@ -89,6 +94,7 @@ pub struct Subscription {
     pub plan: PlanId,
     /// Whether calls pass.
     pub state: SubscriptionState,
+    index: usize,
     terms: Arc<Terms>,
     counters: Arc<Counters>,
 }
@@ -146,6 +152,7 @@ impl Directory {
                     id: subscription.id,
                     plan: subscription.plan,
                     state: subscription.state,
+                    index,
                     terms: Arc::clone(plan),
                     counters,
                 });
@@ -164,6 +171,10 @@ impl Directory {
             });
             application.subscriptions.dedup_by_key(|(version, _)| *version);
         }
+        // Whatever the directory before has not told is told by this one.
+        let words = directory.subscriptions.len().div_ceil(64);
+        let bits = if previous.is_some() { u64::MAX } else { 0 };
+        directory.untold = (0..words).map(|_| AtomicU64::new(bits)).collect();
         directory.keys.reserve(snapshot.keys.len());
         for key in &snapshot.keys {
             let hash = read_hash(&key.hash).ok_or(Error::Hash { key: key.id })?;
@@ -211,6 +222,15 @@ impl Directory {
                 .counters
                 .quota
                 .restore(quota.quota.period, period_start, count, now);
+            self.mark(*index);
+        }
+    }
+
+    /// Notes that a subscription has something to tell.
+    fn mark(&self, index: usize) {
+        let (word, bit) = (&self.untold[index / 64], 1 << (index % 64));
+        if word.load(Ordering::Relaxed) & bit == 0 {
+            word.fetch_or(bit, Ordering::Relaxed);
         }
     }
 
@@ -225,6 +245,55 @@ impl Directory {
             .map(|index| Arc::clone(&self.subscriptions[*index].counters))
     }
 }
+
+impl Ledger for Directory {
+    fn untold(&self, now: Moment, tell: &mut dyn FnMut(u128, Said)) {
+        for (word, bits) in self.untold.iter().enumerate() {
+            let mut left = bits.swap(0, Ordering::Relaxed);
+            while left != 0 {
+                let index = word * 64 + left.trailing_zeros() as usize;
+                left &= left - 1;
+                if let Some(subscription) = self.subscriptions.get(index) {
+                    let caller = subscription.id.uuid().as_u128();
+                    subscription.untold(now, &mut |said| tell(caller, said));
+                }
+            }
+        }
+    }
+
+    fn hear(&self, caller: u128, said: Said, all: u64, now: Moment) {
+        let id = SubscriptionId::new(Uuid::from_u128(caller));
+        let Some(index) = self.by_id.get(&id) else {
+            return;
+        };
+        let counters = &self.subscriptions[*index].counters;
+        match said {
+            Said::Spent { .. } => limiter::hear_rate(&counters.rate, said, all, now),
+            Said::Counted { kind: 'w', .. } => {
+                if let Some(window) = counters.window.get() {
+                    limiter::hear_window(window, said, all);
+                }
+            }
+            Said::Counted {
+                kind, window, own, ..
+            } => {
+                if let Some((period, _)) = QUOTAS.iter().find(|(_, known)| *known == kind) {
+                    counters.quota.hear(*period, (window, own), all);
+                }
+            }
+        }
+    }
+
+    fn unheard(&self, caller: u128) {
+        let id = SubscriptionId::new(Uuid::from_u128(caller));
+        if let Some(index) = self.by_id.get(&id) {
+            self.mark(*index);
+        }
+    }
+}
+
+/// How the periods of quotas are called among nodes.
+const QUOTAS: [(Period, char); 3] = [(Period::Hour, 'h'), (Period::Day, 'd'), (Period::Month, 'm')];
 
 impl Terms {
     fn new(plan: &snapshot::Plan) -> Self {
@@ -284,6 +353,34 @@ impl Subscription {
         quota.map_or(0, |(quota, _)| quota::period_start_of(quota.quota.period, now))
     }
 
+    fn untold(&self, now: Moment, tell: &mut dyn FnMut(Said)) {
+        match &self.terms.rate {
+            Some((Meter::Gcra(_), _)) => {
+                if let Some(said) = limiter::spent(&self.counters.rate, now) {
+                    tell(said);
+                }
+            }
+            Some((Meter::Sliding(window), _)) => {
+                if let Some(cell) = self.counters.window.get() {
+                    limiter::counted(cell, window).for_each(&mut *tell);
+                }
+            }
+            None => {}
+        }
+        let Some((bound, _)) = &self.terms.quota else {
+            return;
+        };
+        let period = bound.quota.period;
+        if let Some((window, own)) = self.counters.quota.untold(period).filter(|(_, own)| *own > 0) {
+            tell(Said::Counted {
+                kind: QUOTAS[period as usize].1,
+                window,
+                own,
+                keep_seconds: 2 * quota::window_seconds(period),
+            });
+        }
+    }
+
     /// What calls of each tier count for.
     pub fn tier_costs(&self) -> &TierCosts {
         &self.terms.tier_costs
@@ -309,6 +406,9 @@ impl Subscription {
             return Verdict::Continue;
         };
         let ask = call.ask();
+        if ask.is_shared() {
+            call.directory.mark(self.index);
+        }
         let decision = match meter {
             Meter::Gcra(rate) => self.counters.rate.admit(rate, &ask, terms.when_away),
             Meter::Sliding(window) => {
@@ -340,6 +440,9 @@ impl Subscription {
         let Some((bound, told)) = quota else {
             return Verdict::Continue;
         };
+        if ask.is_shared() {
+            call.directory.mark(self.index);
+        }
         let verdict = call.settle(("quota", told), &bound.soft, decision, |retry_seconds| {
             let period = period(bound.quota.period);
             let detail = format!(

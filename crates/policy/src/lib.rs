@@ -21,6 +21,7 @@ pub mod gcra;
 pub mod kind;
 mod limiter;
 pub mod quota;
+pub mod shared;
 pub mod sliding;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -88,6 +89,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// Whether calls of gRPC-Web are translated into gRPC and back.
     fn translates_grpc_web(&self) -> bool {
         false
+    }
+
+    /// What it counts together with other nodes.
+    fn ledger(&self) -> Option<Arc<dyn shared::Ledger>> {
+        None
     }
 
     /// What the policy compiled from the next snapshot should go on with.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::limit::{Algorithm, RateLimit, WhenStoreIsAway};
+use domain::limit::{RateAlgorithm, RateLimit, WhenStoreIsAway};
 
 use crate::State;
 use crate::ask::{Ask, Decision, Soft};
+use crate::call::Moment;
 use crate::cells::Cells;
 use crate::gcra::{Gcra, Rate};
+use crate::shared::{Ledger, Said};
 use crate::sliding::{Sliding, Window};
 
 /// How fast calls may come, by either algorithm.
@@ -20,8 +22,8 @@ pub(crate) enum Meter {
 impl Meter {
     pub(crate) fn new(limit: RateLimit) -> Self {
         match limit.algorithm {
-            Algorithm::Gcra => Self::Gcra(Rate::new(limit)),
-            Algorithm::SlidingWindow => Self::Sliding(Window::new(limit)),
+            RateAlgorithm::Gcra => Self::Gcra(Rate::new(limit)),
+            RateAlgorithm::SlidingWindow => Self::Sliding(Window::new(limit)),
         }
     }
 
@@ -75,7 +77,7 @@ impl Table {
 }
 
 /// A limit with what it remembers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Limiter {
     pub(crate) meter: Meter,
     when_away: WhenStoreIsAway,
@@ -114,7 +116,83 @@ impl Limiter {
         }
     }
 
+    pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(self.clone())
+    }
+
     pub(crate) fn state(&self) -> State {
         Arc::clone(&self.table) as State
+    }
+}
+
+impl Ledger for Limiter {
+    fn untold(&self, now: Moment, tell: &mut dyn FnMut(u128, Said)) {
+        match (&self.meter, &*self.table) {
+            (_, Table::Gcra(cells)) => {
+                for (caller, cell) in cells.each() {
+                    if let Some(said) = spent(cell, now) {
+                        tell(u128::from(caller), said);
+                    }
+                }
+            }
+            (Meter::Sliding(window), Table::Sliding(cells)) => {
+                for (caller, cell) in cells.each() {
+                    for said in counted(cell, window) {
+                        tell(u128::from(caller), said);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn hear(&self, caller: u128, said: Said, all: u64, now: Moment) {
+        let caller = caller as u64;
+        match &*self.table {
+            Table::Gcra(cells) => {
+                if let Some(cell) = cells.known(caller) {
+                    hear_rate(cell, said, all, now);
+                }
+            }
+            Table::Sliding(cells) => {
+                if let Some(cell) = cells.known(caller) {
+                    hear_window(cell, said, all);
+                }
+            }
+        }
+    }
+
+    // Its cells are all looked through each time.
+    fn unheard(&self, _: u128) {}
+}
+
+/// What a rate has to tell.
+pub(crate) fn spent(cell: &Gcra, now: Moment) -> Option<Said> {
+    let (untold_ns, ahead_ns) = cell.untold(now.steady_ns)?;
+    Some(Said::Spent { untold_ns, ahead_ns })
+}
+
+/// What a window has to tell, of itself and of the one before.
+pub(crate) fn counted(cell: &Sliding, window: &Window) -> impl Iterator<Item = Said> {
+    let keep_seconds = 3 * window.seconds() + 60;
+    let told = cell.untold().into_iter().flatten();
+    told.filter(|(_, own)| *own > 0)
+        .map(move |(window, own)| Said::Counted {
+            kind: 'w',
+            window,
+            own,
+            keep_seconds,
+        })
+}
+
+pub(crate) fn hear_rate(cell: &Gcra, said: Said, all: u64, now: Moment) {
+    if let Said::Spent { untold_ns, .. } = said {
+        cell.hear(untold_ns, all, now.steady_ns);
+    }
+}
+
+pub(crate) fn hear_window(cell: &Sliding, said: Said, all: u64) {
+    if let Said::Counted { window, own, .. } = said {
+        cell.hear((window, own), all);
     }
 }

@@ -187,11 +187,6 @@ fn count_of(cell: &AtomicU64, ordinal: u64) -> u64 {
     }
 }
 
-/// Seconds from a moment to the end of the period that is running.
-pub(crate) fn seconds_left(period: Period, now: Timestamp) -> u64 {
-    places(now)[period as usize].1
-}
-
 /// The beginning of the running period in seconds since 1970.
 pub fn period_start_of(period: Period, now: Timestamp) -> i64 {
     let seconds = now.as_seconds().max(0);

@@ -4,6 +4,7 @@ pub(crate) mod gateline;
 pub(crate) mod http;
 pub(crate) mod pebble;
 pub(crate) mod program;
+pub(crate) mod redis;
 pub(crate) mod service;
 pub(crate) mod tls;
 

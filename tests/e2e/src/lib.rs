@@ -1,8 +1,10 @@
 //! Boots the real programs on free ports with temporary folders, and drives them over sockets as users do.
 //!
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
-//! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), what happens when something is away
-//! ([`away`]) or full ([`full`]), and how a node is upgraded ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS` names another folder.
+//! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), what nodes count together
+//! ([`together`]), what happens when something is away ([`away`]) or full ([`full`]), and how a node is upgraded
+//! ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS`
+//! names another folder.
 
 #[cfg(test)]
 mod harness;
@@ -23,5 +25,7 @@ mod refused;
 mod resources;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod together;
 #[cfg(test)]
 mod upgrade;

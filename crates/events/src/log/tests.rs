@@ -32,7 +32,7 @@ impl Model {
                 *self
                     .quota
                     .entry((subscription.uuid().as_u128(), period))
-                    .or_insert(0) += 1;
+                    .or_insert(0) += u64::from(call.units);
             }
         }
     }
@@ -390,6 +390,6 @@ fn what_was_acknowledged_survives_the_death_of_the_process() {
             assert_eq!(batch.events().unwrap(), call_events(first..first + 3), "{point}");
         }
         let counted: u64 = log.quota_counts().unwrap().iter().map(|count| count.count).sum();
-        assert_eq!(counted, last * 3, "{point}");
+        assert_eq!(counted, last * 3 * u64::from(domain::limit::COST_MAX), "{point}");
     }
 }

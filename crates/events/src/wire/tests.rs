@@ -211,6 +211,7 @@ fn calls_of_one_client_take_few_bytes() {
             let mut call = long_call(1);
             call.started_at = Timestamp::from_micros(1_790_000_000_000_000 + number * 13);
             (call.bytes_in, call.bytes_out, call.latency_us) = (0, 1024, 400);
+            (call.units, call.over_limit) = (1, None);
             Event::Call(call)
         })
         .collect();

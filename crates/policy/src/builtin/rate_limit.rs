@@ -1,9 +1,10 @@
 //! `rate_limit`: a rate limit besides the plan's, of all calls or of those that end in certain ways.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use domain::Code;
-use domain::limit::{self, Algorithm, OverLimit, WhenStoreIsAway};
+use domain::limit::{self, OverLimit, RateAlgorithm, WhenStoreIsAway};
 use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::directory::counts_for;
 use crate::effects::Later;
 use crate::kind::{Builtin, Fault};
 use crate::limiter::Limiter;
+use crate::shared::Ledger;
 use crate::told::Told;
 use crate::verdict::{Refusal, Verdict};
 use crate::{Phase, Policy, State};
@@ -38,7 +40,7 @@ pub struct Config {
     pub burst: Option<u32>,
     /// How calls are counted.
     #[serde(default)]
-    pub algorithm: Algorithm,
+    pub algorithm: RateAlgorithm,
     /// Whose calls are counted together.
     #[serde(default)]
     pub per: Per,
@@ -176,6 +178,10 @@ impl Policy for RateLimit {
             );
             Refusal::new(Code::RateLimited, detail)
         })
+    }
+
+    fn ledger(&self) -> Option<Arc<dyn Ledger>> {
+        Some(self.limiter.ledger())
     }
 
     fn state(&self) -> Option<State> {

@@ -1,5 +1,5 @@
 use domain::Timestamp;
-use domain::limit::{Algorithm, Mode, OverLimit, RateLimit, WhenStoreIsAway};
+use domain::limit::{Mode, OverLimit, RateAlgorithm, RateLimit, WhenStoreIsAway};
 
 use super::{Ask, Decision, Sliding, Window};
 use crate::ask::Standing;
@@ -14,7 +14,7 @@ fn at(after_ms: i64) -> Ask {
 
 fn window(over_limit: OverLimit) -> Window {
     Window::new(RateLimit {
-        algorithm: Algorithm::SlidingWindow,
+        algorithm: RateAlgorithm::SlidingWindow,
         over_limit,
         ..RateLimit::new(10, 10, None)
     })

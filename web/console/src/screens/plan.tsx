@@ -33,6 +33,7 @@ export default function PlanScreen() {
           facts={[
             ["Rate limit", rate(plan.rate_limit)],
             ["Quota", quota(plan.quota)],
+            ["Calls at a time", plan.concurrent_calls_max ?? "No bound"],
             ["Price", price(plan.price)],
             ["Keys per application", plan.keys_max],
             ["Name", <code key="name">{plan.name}</code>],

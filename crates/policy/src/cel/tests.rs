@@ -94,7 +94,7 @@ fn long_expressions_stay_within_the_stack() {
         (20, 280, &|count| many("true?1:", count) + "1"),
         (20, 990, &|count| "headers".to_owned() + &many(".a", count)),
         (20, 390, &|count| "headers".to_owned() + &many("['a']", count)),
-        (20, 660, &|count| within("(1+", ")", count)),
+        (20, 490, &|count| within("(1+", ")", count)),
         (20, 990, &|count| within("[", "]", count)),
         (20, 490, &|count| within("{1:", "}", count)),
         (20, 330, &|count| {

@@ -40,7 +40,7 @@ fn numbers_and_conditions_are_read_from_requests() {
         assert_eq!(with(text, Expression::number).unwrap(), expected, "{text}");
     }
     for (text, expected) in [
-        ("method == 'POST' && path.matches('^/pets/[0-9]+$')", true),
+        ("method == 'POST' && path.endsWith('7')", true),
         ("has(headers.host)", false),
     ] {
         assert_eq!(with(text, Expression::holds).unwrap(), expected, "{text}");

@@ -250,6 +250,8 @@ pub const COLLECTIONS: &[Collection] = &[
             "name",
             "title",
             "description",
+            "concurrent_calls_max",
+            "when_store_is_away",
             "keys_max",
             "managed_by",
             "id",

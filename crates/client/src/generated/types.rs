@@ -3538,6 +3538,50 @@ pub struct MembershipSpec {
     pub role: Role,
 }
 
+/// What becomes of calls that are over a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Mode {
+    /// `enforce`.
+    #[serde(rename = "enforce")]
+    Enforce,
+    /// `warn`.
+    #[serde(rename = "warn")]
+    Warn,
+    /// `slow_down`.
+    #[serde(rename = "slow_down")]
+    SlowDown,
+    /// `degrade`.
+    #[serde(rename = "degrade")]
+    Degrade,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Enforce => "enforce",
+            Self::Warn => "warn",
+            Self::SlowDown => "slow_down",
+            Self::Degrade => "degrade",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Mode {
+    fn from(text: &str) -> Self {
+        match text {
+            "enforce" => Self::Enforce,
+            "warn" => Self::Warn,
+            "slow_down" => Self::SlowDown,
+            "degrade" => Self::Degrade,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// `Name`.
 pub type Name = String;
 
@@ -3766,6 +3810,24 @@ pub struct OutlierDetection {
     /// Share of the targets that may be left out at a time, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ejected_max_percent: Option<u64>,
+}
+
+/// What becomes of calls that are over a limit, and from where on they are.
+///
+/// From `from_percent` of the limit to all of it, calls are treated as `mode` says; above, they are refused. With
+/// 100 percent nothing is refused: the mode holds for all calls that are over. The exception is `slow_down`, which
+/// refuses calls that would have to wait longer than `delay_ms_max`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OverLimit {
+    /// What becomes of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// The share of the limit from which the mode holds: 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_percent: Option<u64>,
+    /// With `slow_down`, the longest that a call is held back, in milliseconds: 1 to 30,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay_ms_max: Option<u64>,
 }
 
 /// One page of a list.
@@ -4222,6 +4284,14 @@ pub struct Plan {
     /// Calls per calendar period, per subscription; no quota if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Quota>,
+    /// Calls that one subscription may have open at a time, on each gateway node: 1 to 1,000,000; no bound if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_calls_max: Option<u64>,
+    /// How many calls a call of each tier counts for; 1, 5 and 25 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier_costs: Option<TierCosts>,
+    /// What holds while the store, over which several gateway nodes count together, is away.
+    pub when_store_is_away: WhenStoreIsAway,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
@@ -4266,6 +4336,15 @@ pub struct PlanPatch {
     /// Calls per calendar period, per subscription; no quota if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Option<Quota>>,
+    /// Calls that one subscription may have open at a time, on each gateway node: 1 to 1,000,000; no bound if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_calls_max: Option<Option<u64>>,
+    /// How many calls a call of each tier counts for; 1, 5 and 25 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier_costs: Option<Option<TierCosts>>,
+    /// What holds while the store, over which several gateway nodes count together, is away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_store_is_away: Option<Option<WhenStoreIsAway>>,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Option<Price>>,
@@ -4293,6 +4372,15 @@ pub struct PlanSpec {
     /// Calls per calendar period, per subscription; no quota if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quota: Option<Quota>,
+    /// Calls that one subscription may have open at a time, on each gateway node: 1 to 1,000,000; no bound if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrent_calls_max: Option<u64>,
+    /// How many calls a call of each tier counts for; 1, 5 and 25 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier_costs: Option<TierCosts>,
+    /// What holds while the store, over which several gateway nodes count together, is away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when_store_is_away: Option<WhenStoreIsAway>,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
@@ -4313,6 +4401,9 @@ impl PlanSpec {
             description: None,
             rate_limit: None,
             quota: None,
+            concurrent_calls_max: None,
+            tier_costs: None,
+            when_store_is_away: None,
             price: None,
             keys_max: None,
             managed_by: None,
@@ -4632,6 +4723,54 @@ pub struct Quota {
     pub requests: u64,
     /// The period.
     pub period: Period,
+    /// What becomes of calls that are over the quota; `slow_down` is not for quotas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<OverLimit>,
+}
+
+impl Quota {
+    /// What is required, and nothing else.
+    pub fn new(requests: u64, period: Period) -> Self {
+        Self {
+            requests,
+            period,
+            over_limit: None,
+        }
+    }
+}
+
+/// How the calls of a window are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RateAlgorithm {
+    /// `gcra`.
+    #[serde(rename = "gcra")]
+    Gcra,
+    /// `sliding_window`.
+    #[serde(rename = "sliding_window")]
+    SlidingWindow,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for RateAlgorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Gcra => "gcra",
+            Self::SlidingWindow => "sliding_window",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for RateAlgorithm {
+    fn from(text: &str) -> Self {
+        match text {
+            "gcra" => Self::Gcra,
+            "sliding_window" => Self::SlidingWindow,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// How many calls in what time.
@@ -4641,9 +4780,15 @@ pub struct RateLimit {
     pub requests: u64,
     /// The window in seconds: 1 to 86 400.
     pub window_seconds: u64,
-    /// Calls that may come at once; `requests` if absent.
+    /// Calls that may come at once; `requests` if absent. Not with a sliding window, which has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<u64>,
+    /// How calls are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<RateAlgorithm>,
+    /// What becomes of calls that are over the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<OverLimit>,
 }
 
 impl RateLimit {
@@ -4653,6 +4798,8 @@ impl RateLimit {
             requests,
             window_seconds,
             burst: None,
+            algorithm: None,
+            over_limit: None,
         }
     }
 }
@@ -5574,6 +5721,20 @@ impl Target {
     }
 }
 
+/// How many calls a call of each tier counts for under a plan: 0 to 1,000,000; 0 is free.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TierCosts {
+    /// For a cheap call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cheap: Option<u64>,
+    /// For a moderate call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moderate: Option<u64>,
+    /// For an expensive call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expensive: Option<u64>,
+}
+
 /// How long parts of a call may take, in milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeouts {
@@ -6324,6 +6485,50 @@ pub struct WebSession {
     pub organizations: Vec<Belonging>,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
+}
+
+/// What holds while the store, over which several nodes count together, is away.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WhenStoreIsAway {
+    /// `local_share`.
+    #[serde(rename = "local_share")]
+    LocalShare,
+    /// `local`.
+    #[serde(rename = "local")]
+    Local,
+    /// `open`.
+    #[serde(rename = "open")]
+    Open,
+    /// `closed`.
+    #[serde(rename = "closed")]
+    Closed,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for WhenStoreIsAway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::LocalShare => "local_share",
+            Self::Local => "local",
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for WhenStoreIsAway {
+    fn from(text: &str) -> Self {
+        match text {
+            "local_share" => Self::LocalShare,
+            "local" => Self::Local,
+            "open" => Self::Open,
+            "closed" => Self::Closed,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// A piece of long work.

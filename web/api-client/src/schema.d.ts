@@ -3120,6 +3120,11 @@ export interface components {
             /** @description What they may do there. */
             role: components["schemas"]["Role"];
         };
+        /**
+         * @description What becomes of calls that are over a limit.
+         * @enum {string}
+         */
+        Mode: "enforce" | "warn" | "slow_down" | "degrade";
         /** @example pet-store */
         Name: string;
         /** @description A gateway node. */
@@ -3267,6 +3272,32 @@ export interface components {
              * @default 50
              */
             ejected_max_percent: number;
+        };
+        /**
+         * @description What becomes of calls that are over a limit, and from where on they are.
+         *
+         *     From `from_percent` of the limit to all of it, calls are treated as `mode` says; above, they are refused. With
+         *     100 percent nothing is refused: the mode holds for all calls that are over. The exception is `slow_down`, which
+         *     refuses calls that would have to wait longer than `delay_ms_max`.
+         */
+        OverLimit: {
+            /**
+             * @description What becomes of them.
+             * @default enforce
+             */
+            mode: components["schemas"]["Mode"];
+            /**
+             * Format: int32
+             * @description The share of the limit from which the mode holds: 1 to 100.
+             * @default 100
+             */
+            from_percent: number;
+            /**
+             * Format: int32
+             * @description With `slow_down`, the longest that a call is held back, in milliseconds: 1 to 30,000.
+             * @default 1000
+             */
+            delay_ms_max: number;
         };
         /** @description One page of a list. */
         Page_Api: {
@@ -3553,6 +3584,15 @@ export interface components {
             rate_limit?: components["schemas"]["RateLimit"];
             /** @description Calls per calendar period, per subscription; no quota if absent. */
             quota?: components["schemas"]["Quota"];
+            /**
+             * Format: int32
+             * @description Calls that one subscription may have open at a time, on each gateway node: 1 to 1,000,000; no bound if absent.
+             */
+            concurrent_calls_max?: number;
+            /** @description How many calls a call of each tier counts for; 1, 5 and 25 if absent. */
+            tier_costs?: components["schemas"]["TierCosts"];
+            /** @description What holds while the store, over which several gateway nodes count together, is away. */
+            when_store_is_away: components["schemas"]["WhenStoreIsAway"];
             /** @description What it costs; nothing if absent. */
             price?: components["schemas"]["Price"];
             /**
@@ -3591,6 +3631,15 @@ export interface components {
             rate_limit?: components["schemas"]["RateLimit"] | null;
             /** @description Calls per calendar period, per subscription; no quota if absent. */
             quota?: components["schemas"]["Quota"] | null;
+            /**
+             * Format: int32
+             * @description Calls that one subscription may have open at a time, on each gateway node: 1 to 1,000,000; no bound if absent.
+             */
+            concurrent_calls_max?: number | null;
+            /** @description How many calls a call of each tier counts for; 1, 5 and 25 if absent. */
+            tier_costs?: components["schemas"]["TierCosts"] | null;
+            /** @description What holds while the store, over which several gateway nodes count together, is away. */
+            when_store_is_away?: components["schemas"]["WhenStoreIsAway"] | null;
             /** @description What it costs; nothing if absent. */
             price?: components["schemas"]["Price"] | null;
             /**
@@ -3613,6 +3662,15 @@ export interface components {
             rate_limit?: components["schemas"]["RateLimit"];
             /** @description Calls per calendar period, per subscription; no quota if absent. */
             quota?: components["schemas"]["Quota"];
+            /**
+             * Format: int32
+             * @description Calls that one subscription may have open at a time, on each gateway node: 1 to 1,000,000; no bound if absent.
+             */
+            concurrent_calls_max?: number;
+            /** @description How many calls a call of each tier counts for; 1, 5 and 25 if absent. */
+            tier_costs?: components["schemas"]["TierCosts"];
+            /** @description What holds while the store, over which several gateway nodes count together, is away. */
+            when_store_is_away?: components["schemas"]["WhenStoreIsAway"];
             /** @description What it costs; nothing if absent. */
             price?: components["schemas"]["Price"];
             /**
@@ -3867,7 +3925,14 @@ export interface components {
             requests: number;
             /** @description The period. */
             period: components["schemas"]["Period"];
+            /** @description What becomes of calls that are over the quota; `slow_down` is not for quotas. */
+            over_limit?: components["schemas"]["OverLimit"];
         };
+        /**
+         * @description How the calls of a window are counted.
+         * @enum {string}
+         */
+        RateAlgorithm: "gcra" | "sliding_window";
         /** @description How many calls in what time. */
         RateLimit: {
             /**
@@ -3882,9 +3947,13 @@ export interface components {
             window_seconds: number;
             /**
              * Format: int32
-             * @description Calls that may come at once; `requests` if absent.
+             * @description Calls that may come at once; `requests` if absent. Not with a sliding window, which has none.
              */
             burst?: number;
+            /** @description How calls are counted. */
+            algorithm?: components["schemas"]["RateAlgorithm"];
+            /** @description What becomes of calls that are over the limit. */
+            over_limit?: components["schemas"]["OverLimit"];
         };
         /**
          * @description Sends clients elsewhere; what is not said stays as it was asked for.
@@ -4280,6 +4349,27 @@ export interface components {
             resolve?: components["schemas"]["Resolve"];
             /** @description Where it is; nodes whose setting `zone` says the same prefer it. */
             zone?: components["schemas"]["Name"];
+        };
+        /** @description How many calls a call of each tier counts for under a plan: 0 to 1,000,000; 0 is free. */
+        TierCosts: {
+            /**
+             * Format: int32
+             * @description For a cheap call.
+             * @default 1
+             */
+            cheap: number;
+            /**
+             * Format: int32
+             * @description For a moderate call.
+             * @default 5
+             */
+            moderate: number;
+            /**
+             * Format: int32
+             * @description For an expensive call.
+             * @default 25
+             */
+            expensive: number;
         };
         /** @description How long parts of a call may take, in milliseconds. */
         Timeouts: {
@@ -4738,6 +4828,11 @@ export interface components {
             /** @description When it ends at the latest. */
             expires_at: components["schemas"]["Timestamp"];
         };
+        /**
+         * @description What holds while the store, over which several nodes count together, is away.
+         * @enum {string}
+         */
+        WhenStoreIsAway: "local_share" | "local" | "open" | "closed";
         /** @description A piece of long work. */
         Work: {
             /** @description Its id. */
@@ -8295,12 +8390,25 @@ export interface operations {
                  *       "description": "For trying out.",
                  *       "rate_limit": {
                  *         "requests": 100,
-                 *         "window_seconds": 60
+                 *         "window_seconds": 60,
+                 *         "algorithm": "gcra",
+                 *         "over_limit": {
+                 *           "mode": "enforce",
+                 *           "from_percent": 100,
+                 *           "delay_ms_max": 1000
+                 *         }
                  *       },
                  *       "quota": {
                  *         "requests": 10000,
-                 *         "period": "month"
+                 *         "period": "month",
+                 *         "over_limit": {
+                 *           "mode": "enforce",
+                 *           "from_percent": 100,
+                 *           "delay_ms_max": 1000
+                 *         }
                  *       },
+                 *       "concurrent_calls_max": 20,
+                 *       "when_store_is_away": "local_share",
                  *       "price": {
                  *         "amount_minor": 900,
                  *         "currency": "EUR"

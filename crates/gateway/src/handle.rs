@@ -13,18 +13,20 @@ use http::header::{
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
 use memchr::memchr;
+use policy::builtin::bandwidth_limit::Flow;
 use policy::effects::Later;
-use policy::{Answer, Call, Cost, Effects, Limits, Moment, Verdict};
+use policy::{Answer, Call, Consumer, Cost, Effects, Limits, Moment, Verdict};
 use routing::Rewriting;
 
 use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
 use crate::brake::Brake;
 use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route};
 use crate::conn::{Conn, Open};
-use crate::core::Installed;
+use crate::core::{Core, Installed};
 use crate::ease::{Eased, brakes, ease};
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
+use crate::grpc_web::Form;
 use crate::named::Named;
 use crate::place;
 use crate::refusal::{Asked, Cause};
@@ -199,58 +201,30 @@ async fn serve<'a>(
 
     // 4. Who calls, the plan's rate, the other policies, the quota.
     forward::clean_request(&mut headers);
-    let mut call = Call {
+    let said = Said {
         method: &method,
         headers: &mut headers,
         path: &path[on.rest..],
         query,
-        template: &operation.template,
-        address,
-        moment,
-        standing: core.node.standing(),
-        place: &route.place,
-        directory: &compiled.directory,
-        consumer: None,
-        limits: Limits::default(),
-        cost: Cost::default(),
-        effects: Effects::default(),
+        from,
     };
-    let decided = decide(&operation.chain, &mut call, ticket);
-    context.limits = call.limits.fields(&mut core.scratch.borrow_mut());
-    context.over = call.limits.over();
-    let (consumer, units, effects) = (call.consumer, call.units(), call.effects);
-    context.later = effects.later;
-    ticket.holds.append(effects.holds);
-    decided?;
-    let eased = Eased {
-        delay_ns: effects.delay_ns,
-        degraded: effects.degraded,
-        is_warned: effects.is_warned,
-    };
-    if !eased.is_nothing() {
-        ease(core, eased, (&mut headers, ticket)).await;
+    let judged = judge(core, compiled, (context, ticket), &on, said)?;
+    if !judged.eased.is_nothing() {
+        ease(core, judged.eased, (&mut headers, ticket)).await;
     }
-    let (up, down) = brakes(core, effects.flows);
+    let (up, down) = brakes(core, judged.flows);
     ticket.down = down;
 
     // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
     let mut body = request_body(conn, body, operation, (ticket, up))?;
-    ticket.counted(units);
-
-    let web = match operation.chain.translates_grpc_web {
-        true => grpc_web::form(&headers),
-        false => None,
-    };
-    if let Some(form) = web {
-        grpc_web::request_head(&mut headers, form);
-        body.decode(form);
-    }
+    ticket.counted(judged.units);
+    let web = translate(&operation.chain, &mut headers, &mut body);
 
     // 6. To the upstream and back.
     let request_id = context.request_id.clone();
     let rewritten = on.path(path)?;
     let going = Going {
-        added: Added::new(conn, (&headers, version), &named, &request_id, consumer),
+        added: Added::new(conn, (&headers, version), &named, &request_id, judged.consumer),
         method: &method,
         path: rewritten.as_deref().unwrap_or(&path[on.rest..]),
         query,
@@ -261,13 +235,91 @@ async fn serve<'a>(
         headers,
     };
     let balancer = &installed.balancers[on.upstream];
-    let mut response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
+    let response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
+    Ok(translated(response, web))
+}
+
+/// What a request says to the policies.
+struct Said<'h> {
+    method: &'h Method,
+    headers: &'h mut HeaderMap,
+    /// Below the route.
+    path: &'h str,
+    query: &'h str,
+    from: (IpAddr, Moment),
+}
+
+/// What the policies say to a request that may go on.
+struct Judged<'a> {
+    consumer: Option<Consumer<'a>>,
+    units: u32,
+    eased: Eased,
+    flows: Vec<Flow>,
+}
+
+/// Asks who calls, the plan's rate, the other policies, the quota.
+fn judge<'a>(
+    core: &Core,
+    compiled: &'a Compiled,
+    (context, ticket): (&mut Context<'a>, &mut Ticket),
+    on: &On<'a>,
+    said: Said<'_>,
+) -> Result<Judged<'a>, Cause> {
+    let (address, moment) = said.from;
+    let mut call = Call {
+        method: said.method,
+        headers: said.headers,
+        path: said.path,
+        query: said.query,
+        template: &on.operation.template,
+        address,
+        moment,
+        standing: core.node.standing(),
+        place: &on.route.place,
+        directory: &compiled.directory,
+        consumer: None,
+        limits: Limits::default(),
+        cost: Cost::default(),
+        effects: Effects::default(),
+    };
+    let decided = decide(&on.operation.chain, &mut call, ticket);
+    context.limits = call.limits.fields(&mut core.scratch.borrow_mut());
+    context.over = call.limits.over();
+    let (consumer, units, effects) = (call.consumer, call.units(), call.effects);
+    context.later = effects.later;
+    ticket.holds.append(effects.holds);
+    decided?;
+    Ok(Judged {
+        consumer,
+        units,
+        eased: Eased {
+            delay_ns: effects.delay_ns,
+            degraded: effects.degraded,
+            is_warned: effects.is_warned,
+        },
+        flows: effects.flows,
+    })
+}
+
+/// Makes a call of gRPC-Web one of gRPC, where that is configured; how it was written.
+fn translate(chain: &Chain, headers: &mut HeaderMap, body: &mut RequestBody) -> Option<Form> {
+    if !chain.translates_grpc_web {
+        return None;
+    }
+    let form = grpc_web::form(headers)?;
+    grpc_web::request_head(headers, form);
+    body.decode(form);
+    Some(form)
+}
+
+/// Makes an answer of gRPC what the caller understands.
+fn translated(mut response: Response<AnswerBody>, web: Option<Form>) -> Response<AnswerBody> {
     if let Some(form) = web
         && grpc_web::answer_head(response.headers_mut(), form)
     {
         response.body_mut().encode(form);
     }
-    Ok(response)
+    response
 }
 
 /// What of a request decides where it goes.

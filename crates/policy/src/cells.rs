@@ -30,10 +30,13 @@ pub(crate) trait Slot: Default {
     }
 }
 
+/// A part of the cells, made when it is needed first.
+type Part<T> = OnceLock<Box<[Cell<T>]>>;
+
 /// Cells by the hash of their caller.
 #[derive(Debug)]
 pub(crate) struct Cells<T> {
-    parts: Box<[OnceLock<Box<[Cell<T>]>>]>,
+    parts: Box<[Part<T>]>,
     part_cells: usize,
 }
 

@@ -201,14 +201,14 @@ async fn serve<'a>(
 
     // 4. Who calls, the plan's rate, the other policies, the quota.
     forward::clean_request(&mut headers);
-    let said = Said {
+    let mut said = Said {
         method: &method,
         headers: &mut headers,
         path: &path[on.rest..],
         query,
         from,
     };
-    let judged = judge(core, compiled, (context, ticket), &on, said)?;
+    let judged = judge(core, compiled, (context, ticket), &on, &mut said)?;
     if !judged.eased.is_nothing() {
         ease(core, judged.eased, (&mut headers, ticket)).await;
     }
@@ -263,12 +263,12 @@ fn judge<'a>(
     compiled: &'a Compiled,
     (context, ticket): (&mut Context<'a>, &mut Ticket),
     on: &On<'a>,
-    said: Said<'_>,
+    said: &mut Said<'_>,
 ) -> Result<Judged<'a>, Cause> {
     let (address, moment) = said.from;
     let mut call = Call {
         method: said.method,
-        headers: said.headers,
+        headers: &mut *said.headers,
         path: said.path,
         query: said.query,
         template: &on.operation.template,

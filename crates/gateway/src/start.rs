@@ -25,7 +25,7 @@ use crate::compile::{Compiled, Rejected, compile};
 use crate::core::Core;
 use crate::handover::Inheritance;
 use crate::health::check;
-use crate::listen::{Changed, Door, Doors};
+use crate::listen::{Changed, Door, Doors, Sockets};
 use crate::node::{Node, NodeLimits, Rejection, Status};
 use crate::serve::{Signals, drained, run};
 use crate::settings::Settings;
@@ -123,11 +123,7 @@ pub fn start_after(
     let kit = Kit::new(settings.sealing.clone());
     let (files, own) = own_certificate(&settings, data, &kit)?;
     let is_taking_over = !sockets.is_empty();
-    let mut doors = Doors::new(cores, std::mem::take(sockets));
-    if let Some(error) = doors.change(&settings.all_listeners()).failed.into_iter().next() {
-        return Err(error);
-    }
-    doors.forget_inherited();
+    let doors = open_doors(cores, std::mem::take(sockets), &settings)?;
     let addresses = Addresses::of(&doors, &settings);
     let recorders = (0..cores).map(|_| (records.recorder)()).collect();
     let together = settings.limits_store.as_ref().map(|_| Together::new());
@@ -142,11 +138,7 @@ pub fn start_after(
     let mut keeper = Keeper {
         settings: Arc::clone(&settings),
         node: Arc::clone(&node),
-        counts: records
-            .counts
-            .into_iter()
-            .map(|count| (count.subscription, count))
-            .collect(),
+        counts: by_subscription(records.counts),
         compiled: watch::Sender::new(None),
         kit,
         data: data.to_owned(),
@@ -165,20 +157,7 @@ pub fn start_after(
     if is_taking_over && keeper.compiled.borrow().is_none() {
         return Err(Error::NotReady);
     }
-    let sharing = together
-        .zip(settings.limits_store.clone())
-        .map(|(together, store)| {
-            let seed = together::Seed {
-                settings: store,
-                environment: settings.environment.clone(),
-                identity: identity(&node),
-                began: node.began,
-                together,
-                compiled: signals.compiled.clone(),
-                draining: signals.draining.clone(),
-            };
-            seed.spawn()
-        });
+    let sharing = share(together, &node, &settings, &signals)?;
     let checks = check::spawn(
         signals.compiled.clone(),
         drained.clone(),
@@ -186,7 +165,7 @@ pub fn start_after(
         settings.name_servers.clone(),
     );
     let mut threads = vec![keeper.spawn(snapshots, drained)?, checks.map_err(Error::Thread)?];
-    threads.extend(sharing.transpose()?);
+    threads.extend(sharing);
     for index in 0..cores {
         let seed = Seed {
             index,
@@ -204,6 +183,43 @@ pub fn start_after(
         draining,
         threads,
     })
+}
+
+fn by_subscription(counts: Vec<QuotaCount>) -> HashMap<SubscriptionId, QuotaCount> {
+    let pairs = counts.into_iter().map(|count| (count.subscription, count));
+    pairs.collect()
+}
+
+/// Listens wherever the settings say.
+fn open_doors(cores: usize, sockets: Sockets, settings: &Settings) -> Result<Doors, Error> {
+    let mut doors = Doors::new(cores, sockets);
+    if let Some(error) = doors.change(&settings.all_listeners()).failed.into_iter().next() {
+        return Err(error);
+    }
+    doors.forget_inherited();
+    Ok(doors)
+}
+
+/// Counts limits together with other nodes, if the settings say so.
+fn share(
+    together: Option<Arc<Together>>,
+    node: &Node,
+    settings: &Settings,
+    signals: &Signals,
+) -> Result<Option<JoinHandle<()>>, Error> {
+    let Some((together, store)) = together.zip(settings.limits_store.clone()) else {
+        return Ok(None);
+    };
+    let seed = together::Seed {
+        settings: store,
+        environment: settings.environment.clone(),
+        identity: identity(node),
+        began: node.began,
+        together,
+        compiled: signals.compiled.clone(),
+        draining: signals.draining.clone(),
+    };
+    seed.spawn().map(Some)
 }
 
 /// The node's own certificate and its files; none where no TLS is served.

@@ -354,7 +354,7 @@ fn a_node_takes_only_so_much_whatever_is_called() {
         burst: None,
     };
     let bench = Bench::with(&upstream.urls(), |settings, _| {
-        settings.limits.address_rate = Some(rate)
+        settings.limits.address_rate = Some(rate);
     });
     assert_eq!(bench.get("/nowhere").problem(), "404 route_not_found");
     assert_eq!(bench.get("/shop/pets").status, 200);

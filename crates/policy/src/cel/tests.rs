@@ -89,7 +89,8 @@ fn what_fails_for_a_request_says_so() {
 fn long_expressions_stay_within_the_stack() {
     let many = |text: &str, count: usize| text.repeat(count);
     let within = |open: &str, close: &str, count| many(open, count) + "1" + &many(close, count);
-    let table: [(usize, usize, &dyn Fn(usize) -> String); 8] = [
+    type Repeat<'a> = &'a dyn Fn(usize) -> String;
+    let table: [(usize, usize, Repeat<'_>); 8] = [
         (20, 990, &|count| many("1+", count) + "1"),
         (20, 280, &|count| many("true?1:", count) + "1"),
         (20, 990, &|count| "headers".to_owned() + &many(".a", count)),

@@ -103,6 +103,7 @@ fn whose(base: &Value, known: &Scene) -> Vec<Row> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn every_field_of_rate_limit_holds() {
     let base = json!({ "requests": 2, "window_seconds": 10, "burst": 1 });
     let scene = Scene::default();
@@ -299,6 +300,7 @@ fn under(plan: &Value, scenes: &[Scene]) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn every_limit_of_a_plan_holds() {
     let scene = Scene::default();
     let three = || calls(3, &scene);

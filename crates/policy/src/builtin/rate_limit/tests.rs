@@ -6,8 +6,8 @@ use crate::kind;
 use crate::testing::{By, Scene};
 
 /// The first word of what becomes of calls under a limit.
-fn play(config: serde_json::Value, scenes: &[Scene]) -> Vec<String> {
-    let policy = kind("rate_limit").unwrap().compile(&config, None).unwrap();
+fn play(config: &serde_json::Value, scenes: &[Scene]) -> Vec<String> {
+    let policy = kind("rate_limit").unwrap().compile(config, None).unwrap();
     let directory = Directory::compile(&snapshot(), None).unwrap();
     let mut held = Vec::new();
     scenes
@@ -28,7 +28,7 @@ fn only_failures_count_and_only_against_their_account() {
         ..Scene::default()
     };
     let became = play(
-        config,
+        &config,
         &[
             sign_in("/pets/joe", 200),
             sign_in("/pets/joe", 401),
@@ -68,7 +68,7 @@ fn what_is_missing_is_counted_by_address() {
         ..Scene::default()
     };
     let became = play(
-        config,
+        &config,
         &[
             from("192.0.2.1", &[("x-account", "a")]),
             from("192.0.2.2", &[("x-account", "a")]),

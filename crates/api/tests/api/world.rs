@@ -37,6 +37,11 @@ pub(crate) fn operations() -> Vec<Operation> {
     all
 }
 
+fn text(value: &Value, pointer: &str) -> String {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found.unwrap_or_else(|| panic!("{pointer}: {value}")).to_owned()
+}
+
 impl World {
     pub(crate) async fn new(app: &TestApp) -> Self {
         // The newest user and member, on whom an admin may act.
@@ -46,13 +51,6 @@ impl World {
 
     /// One of everything under an API of this name, in a workspace of an owner's organization.
     pub(crate) async fn of(owner: &Someone<'_>, name: &str, workspace: Option<&str>) -> Self {
-        let text = |value: &Value, pointer: &str| {
-            value
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .unwrap_or_else(|| panic!("{pointer}: {value}"))
-                .to_owned()
-        };
         let spec = |name: &str| {
             let mut spec = json!({ "document": PETS, "name": name, "publish": true });
             if let Some(workspace) = workspace {

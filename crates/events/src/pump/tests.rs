@@ -68,7 +68,7 @@ fn what_was_recorded_before_the_end_is_in_the_log() {
 #[test]
 fn a_full_log_keeps_records_until_there_is_room() {
     let (_directory, log) = log(LogSettings {
-        bytes_max: 1000,
+        bytes_max: 2000,
         ..LogSettings::default()
     });
     let settings = PumpSettings {

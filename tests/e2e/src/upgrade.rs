@@ -104,6 +104,33 @@ fn address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
 
+/// Whether a call is answered.
+fn answers(listen: SocketAddr, key: &str) -> bool {
+    let said = TcpStream::connect(listen).ok().and_then(|mut stream| {
+        let text = format!(
+            "GET /shop/stations HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(text.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    });
+    said.is_some_and(|said| said.starts_with("HTTP/1.1 200 "))
+}
+
+/// Opens another listener and closes it again.
+async fn another_listener(first: &Running, file: &Path, (listen, further): (SocketAddr, SocketAddr)) {
+    settings(file, listen, &[further]);
+    first.signal("HUP");
+    eventually("the new listener", PATIENCE, async || {
+        TcpStream::connect(further).ok()
+    })
+    .await;
+    settings(file, listen, &[]);
+    first.signal("HUP");
+    eventually("its end", PATIENCE, async || TcpStream::connect(further).err()).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_process_takes_over_and_nobody_notices() {
     let home = Home::new().with(&["--no-demo"]);
@@ -134,32 +161,14 @@ async fn the_next_process_takes_over_and_nobody_notices() {
     };
     let first = start("first");
     eventually("the first node", PATIENCE, async || {
-        let said = TcpStream::connect(listen).ok().and_then(|mut stream| {
-            let text = format!(
-                "GET /shop/stations HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n"
-            );
-            stream.write_all(text.as_bytes()).ok()?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).ok()?;
-            Some(answer)
-        });
-        said.filter(|said| said.starts_with("HTTP/1.1 200 "))
+        answers(listen, &key).then_some(())
     })
     .await;
     let before = gateline.calls("shop");
     let load = Load::start(listen, &key);
     load.goes_on(50).await;
 
-    // Another listener, and away again.
-    settings(&file, listen, &[further]);
-    first.signal("HUP");
-    eventually("the new listener", PATIENCE, async || {
-        TcpStream::connect(further).ok()
-    })
-    .await;
-    settings(&file, listen, &[]);
-    first.signal("HUP");
-    eventually("its end", PATIENCE, async || TcpStream::connect(further).err()).await;
+    another_listener(&first, &file, (listen, further)).await;
     load.goes_on(50).await;
 
     let mut now = first;

@@ -24,7 +24,8 @@ fn pair(hosts: &[&str], years: std::ops::Range<i32>) -> Pair {
     }
 }
 
-fn spec(hosts: Value, pem: Value) -> Value {
+fn spec(hosts: impl Into<Value>, pem: impl Into<Value>) -> Value {
+    let (hosts, pem): (Value, Value) = (hosts.into(), pem.into());
     json!({ "name": "shop", "environment": "sandbox", "hosts": hosts, "pem": pem })
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) is_old: bool,
     pub(super) is_persistent: bool,
+    /// Whether only the end of the connection tells where the answer ends.
+    pub(super) is_until_close: bool,
     pub(super) takes_trailers: bool,
 }
 
@@ -131,6 +133,7 @@ fn write_head(
     let coding = match length {
         Length::Unknown if asked.is_old => {
             asked.is_persistent = false;
+            asked.is_until_close = true;
             Coding::Plain
         }
         Length::Unknown => {

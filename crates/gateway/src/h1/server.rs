@@ -82,15 +82,23 @@ pub(crate) async fn serve(wire: &Rc<Wire>) -> End {
         begin(wire.conn.core(), (response, &tail), &mut asked, &mut outgoing);
         match write(wire, &mut outgoing).await {
             Ok(()) => {}
-            Err(Stop::Body(_)) => return End::Cut,
+            // Where a length or chunks tell that something is missing, what was sent may still arrive.
+            Err(Stop::Body(_)) if asked.is_until_close => return End::Cut,
+            Err(Stop::Body(_)) => return End::Quiet,
             Err(Stop::Write(_)) => return End::Quiet,
         }
         wire.conn.core().spare.keep_buffer(outgoing.take_buffer());
-        if !wire.skip_abandoned() {
+        wire.skip_abandoned();
+        // Whoever still holds the body, what is left of it is no request.
+        if !wire.is_body_done() {
             return End::Unread;
         }
         if !asked.is_persistent {
-            return End::Quiet;
+            return if wire.is_drained() {
+                End::Quiet
+            } else {
+                End::Unread
+            };
         }
     }
 }
@@ -235,6 +243,7 @@ impl Wire {
             method: head.method.clone(),
             is_old: head.version == Version::HTTP_10,
             is_persistent: head.is_persistent,
+            is_until_close: false,
             takes_trailers: head.takes_trailers,
         };
         state.coming = head.body;
@@ -301,7 +310,14 @@ impl Wire {
         self.state.borrow().coming.size_hint()
     }
 
-    /// Reads over a body that nobody wants any more, as far as it is there; whether its end is reached.
+    /// Whether nothing lies unread in the buffer: closing then would reset the connection before the client has read
+    /// its answer.
+    fn is_drained(&self) -> bool {
+        self.state.borrow().input.bytes.is_empty()
+    }
+
+    /// Reads over a body that nobody wants any more, as far as it is there; whether its end is reached, or somebody
+    /// still reads it.
     fn skip_abandoned(self: &Rc<Self>) -> bool {
         let state = &mut *self.state.borrow_mut();
         if state.coming.is_done() || Rc::strong_count(self) > 1 {

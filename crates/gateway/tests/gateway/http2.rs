@@ -257,6 +257,34 @@ async fn a_call_of_grpc_is_refused_in_its_own_words() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_of_a_body_behind_an_early_answer_is_no_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // Answers before it has read the body, and keeps the request.
+        let service = hyper::service::service_fn(|request: Request<Incoming>| async {
+            std::mem::forget(request);
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("early")))
+        });
+        let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        let _ = served.serve_connection(TokioIo::new(stream), service).await;
+    });
+    let bench = Bench::with(&[url], |_, snapshot| {
+        snapshot.upstreams[0].spec.protocol = UpstreamProtocol::Http2;
+    });
+    let mut client = bench.connect();
+    let key = &bench.key;
+    client.send(
+        format!("POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 1000\r\n\r\n")
+            .as_bytes(),
+    );
+    assert_eq!(client.answer().text(), "early");
+    client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\n\r\n").as_bytes());
+    assert_eq!(client.rest(), b"");
+}
+
 /// A service of gRPC that sends back the message it gets, and how the call ended as trailers.
 async fn grpc_service() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

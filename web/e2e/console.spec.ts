@@ -70,7 +70,7 @@ test.describe("a form", () => {
     await expect(page.getByText("100 per minute")).toBeVisible();
 
     await page.getByRole("link", { name: "Change" }).click();
-    await page.getByLabel("Rate limit").fill("250");
+    await page.getByRole("textbox", { name: "Rate limit" }).fill("250");
     await page.getByRole("button", { name: "Save changes" }).click();
     await expect(page.getByText("250 per minute")).toBeVisible();
   });

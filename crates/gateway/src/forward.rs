@@ -63,7 +63,7 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
         let mut codings = te.to_str().unwrap_or_default().split(',');
         codings.any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
     });
-    // hyper asks the client to go on (`Expect`) as soon as the upstream takes the body.
+    // The client is asked to go on (`Expect`) as soon as the upstream takes the body.
     let is_ours = |name: &str| {
         matches!(
             name,

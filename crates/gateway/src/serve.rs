@@ -343,7 +343,7 @@ pub(crate) async fn drained(mut draining: watch::Receiver<bool>) {
     let _ = draining.wait_for(|draining| *draining).await;
 }
 
-/// Answers what hyper never saw, and waits until the client has read it.
+/// Answers what never became a request, and waits until the client has read it.
 async fn say_last<S: AsyncRead + AsyncWrite + Unpin>(conn: &Rc<Conn>, stream: &mut S, cause: Cause) {
     let core = conn.core();
     let (mut ticket, _) = Ticket::begin(Open::new(conn), &Method::GET, Instant::now());

@@ -1,39 +1,37 @@
 //! The way of a request, step by step.
 
-use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use domain::catalog::Stage;
-use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, ORIGIN,
-};
+use http::header::{CONNECTION, ORIGIN};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, Version};
 use memchr::memchr;
-use policy::builtin::bandwidth_limit::Flow;
 use policy::effects::Later;
-use policy::{Answer, Call, Consumer, Cost, Effects, Limits, Moment, Verdict};
-use routing::Rewriting;
+use policy::{Answer, Moment};
 
+use self::judge::{Said, judge};
+use self::pages::{before_routing, own_page};
+use self::way::{On, Way, asked, way};
 use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
 use crate::brake::Brake;
-use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route};
+use crate::compile::{Chain, Operation, Route};
 use crate::conn::{Conn, Open};
-use crate::core::{Core, Installed};
-use crate::ease::{Eased, brakes, ease};
+use crate::core::Installed;
+use crate::ease::{brakes, ease};
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
 use crate::grpc_web::Form;
-use crate::named::Named;
 use crate::place;
 use crate::refusal::{Asked, Cause};
 use crate::ticket::Ticket;
-use crate::tls::Shelf;
 use crate::websocket;
 use crate::{grpc, grpc_web};
+
+mod judge;
+mod pages;
+mod way;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -239,68 +237,6 @@ async fn serve<'a>(
     Ok(translated(response, web))
 }
 
-/// What a request says to the policies.
-struct Said<'h> {
-    method: &'h Method,
-    headers: &'h mut HeaderMap,
-    /// Below the route.
-    path: &'h str,
-    query: &'h str,
-    from: (IpAddr, Moment),
-}
-
-/// What the policies say to a request that may go on.
-struct Judged<'a> {
-    consumer: Option<Consumer<'a>>,
-    units: u32,
-    eased: Eased,
-    flows: Vec<Flow>,
-}
-
-/// Asks who calls, the plan's rate, the other policies, the quota.
-fn judge<'a>(
-    core: &Core,
-    compiled: &'a Compiled,
-    (context, ticket): (&mut Context<'a>, &mut Ticket),
-    on: &On<'a>,
-    said: &mut Said<'_>,
-) -> Result<Judged<'a>, Cause> {
-    let (address, moment) = said.from;
-    let mut call = Call {
-        method: said.method,
-        headers: &mut *said.headers,
-        path: said.path,
-        query: said.query,
-        template: &on.operation.template,
-        address,
-        moment,
-        standing: core.node.standing(),
-        place: &on.route.place,
-        directory: &compiled.directory,
-        consumer: None,
-        limits: Limits::default(),
-        cost: Cost::default(),
-        effects: Effects::default(),
-    };
-    let decided = decide(&on.operation.chain, &mut call, ticket);
-    context.limits = call.limits.fields(&mut core.scratch.borrow_mut());
-    context.over = call.limits.over();
-    let (consumer, units, effects) = (call.consumer, call.units(), call.effects);
-    context.later = effects.later;
-    ticket.holds.append(effects.holds);
-    decided?;
-    Ok(Judged {
-        consumer,
-        units,
-        eased: Eased {
-            delay_ns: effects.delay_ns,
-            degraded: effects.degraded,
-            is_warned: effects.is_warned,
-        },
-        flows: effects.flows,
-    })
-}
-
 /// Makes a call of gRPC-Web one of gRPC, where that is configured; how it was written.
 fn translate(chain: &Chain, headers: &mut HeaderMap, body: &mut RequestBody) -> Option<Form> {
     if !chain.translates_grpc_web {
@@ -322,183 +258,6 @@ fn translated(mut response: Response<AnswerBody>, web: Option<Form>) -> Response
     response
 }
 
-/// What of a request decides where it goes.
-fn asked<'a>(
-    method: &'a Method,
-    named: &'a Named,
-    (path, query): (&'a str, &'a str),
-    headers: &'a HeaderMap,
-) -> routing::Request<'a> {
-    routing::Request {
-        method,
-        host: &named.name,
-        authority: named.header.as_bytes(),
-        path,
-        query: query.strip_prefix('?').unwrap_or_default(),
-        headers,
-    }
-}
-
-/// Where a request goes on.
-enum Way<'a> {
-    /// To an upstream.
-    On(On<'a>),
-    /// Nowhere: this is the answer.
-    Answered(Box<Response<AnswerBody>>),
-}
-
-/// The way to an upstream.
-struct On<'a> {
-    route: &'a Route,
-    operation: &'a Operation,
-    upstream: usize,
-    rewriting: Option<&'a Rewriting>,
-    /// Where the path goes on after the base path.
-    rest: usize,
-}
-
-impl On<'_> {
-    /// The path for the upstream, if it is not what follows the base path.
-    fn path(&self, path: &str) -> Result<Option<String>, Cause> {
-        let Some(rewriting) = self.rewriting else {
-            return Ok(None);
-        };
-        let template = &*self.operation.template;
-        let rewritten = rewriting.path(path, self.rest, template);
-        // Parts that mean nothing each may make a dot segment together.
-        rewritten.as_deref().map_or(Ok(()), place::check_path)?;
-        Ok(rewritten)
-    }
-}
-
-/// Finds the operation of a request, or why there is none; a node that takes no more calls says so instead.
-fn way<'a>(
-    (conn, (address, moment)): (&Conn, (IpAddr, Moment)),
-    compiled: &'a Compiled,
-    (context, ticket): (&mut Context<'a>, &mut Ticket),
-    asked: &routing::Request<'_>,
-) -> Result<Way<'a>, Cause> {
-    let matched = compiled.find(asked, || conn.core().figures.expression_errors.add(1));
-    if matches!(matched, Matched::NoRoute)
-        && let Some(page) = own_page(conn, asked.path)
-    {
-        return Ok(Way::Answered(Box::new(page)));
-    }
-    if let Some(gate) = &conn.core().node.gate {
-        gate.admit(address, moment, &mut ticket.holds)
-            .map_err(Cause::Policy)?;
-    }
-    match matched {
-        Matched::Operation {
-            route,
-            operation,
-            rest,
-        } => {
-            let route = &compiled.routes[route];
-            let Action::Forward(upstream, rewriting) = &route.action else {
-                unreachable!("only what is forwarded has operations");
-            };
-            context.route = Some(route);
-            context.chain = Some(&operation.chain);
-            ticket.matched(&route.place, Some(operation.id));
-            Ok(Way::On(On {
-                route,
-                operation,
-                upstream: *upstream,
-                rewriting: rewriting.as_deref(),
-                rest,
-            }))
-        }
-        Matched::Answered { route, rest } => {
-            let route = &compiled.routes[route];
-            ticket.matched(&route.place, None);
-            let _ = ticket.reserve();
-            let response = answered(conn, &route.action, (asked, rest))?;
-            Ok(Way::Answered(Box::new(response)))
-        }
-        Matched::NoRoute => {
-            let _ = ticket.reserve();
-            Err(Cause::NoRoute {
-                host: asked.host.to_owned(),
-            })
-        }
-        Matched::NoOperation { route } => {
-            let route = &compiled.routes[route];
-            miss(context, ticket, route);
-            Err(Cause::NoOperation {
-                api: route.place.api_name.to_string(),
-            })
-        }
-        Matched::OtherMethods { route, rest, allow } => {
-            let route = &compiled.routes[route];
-            miss(context, ticket, route);
-            if *asked.method == Method::OPTIONS {
-                preflight(context, asked.headers, &allow, |wanted| {
-                    let operation = route.operations.find(wanted, &asked.path[rest..]);
-                    operation.map(|operation| &operation.chain)
-                })?;
-            }
-            Err(Cause::OtherMethods { allow })
-        }
-    }
-}
-
-/// The answer of a route that does not forward.
-fn answered(
-    conn: &Conn,
-    action: &Action,
-    (asked, rest): (&routing::Request<'_>, usize),
-) -> Result<Response<AnswerBody>, Cause> {
-    let (status, headers, body) = match action {
-        Action::Redirect(redirection) => {
-            let location = redirection.location(asked, rest, conn.scheme());
-            let location = location.ok_or(Cause::Target("The path cannot be sent back."))?;
-            let headers = [
-                (LOCATION, location),
-                (CONTENT_LENGTH, HeaderValue::from_static("0")),
-            ];
-            (redirection.status, headers.into_iter().collect(), Bytes::new())
-        }
-        Action::Answer(answer) => (answer.status, answer.headers.clone(), answer.body.clone()),
-        Action::Forward(..) => unreachable!("forwarded"),
-    };
-    let is_head = *asked.method == Method::HEAD;
-    let mut response = Response::new(AnswerBody::own(if is_head { Bytes::new() } else { body }));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    Ok(response)
-}
-
-/// Runs the policies, with the plan's rate between those that find out who calls and the others.
-///
-/// The quota comes last, so that calls that are refused for another reason do not use it up.
-fn decide<'a>(chain: &'a Chain, call: &mut Call<'a, '_>, ticket: &mut Ticket) -> Result<(), Cause> {
-    let (first, then) = chain.policies.split_at(chain.decide_from);
-    for policy in first {
-        proceed(policy.request(call))?;
-    }
-    let consumer = call.consumer;
-    if let Some(consumer) = &consumer {
-        ticket.called_by(consumer);
-        proceed(consumer.subscription.admit_rate(call))?;
-    }
-    for policy in then {
-        proceed(policy.request(call))?;
-    }
-    match consumer {
-        Some(consumer) => proceed(consumer.subscription.admit_quota(call)),
-        None => Ok(()),
-    }
-}
-
-fn proceed(verdict: Verdict) -> Result<(), Cause> {
-    match verdict {
-        Verdict::Continue => Ok(()),
-        Verdict::Refuse(refusal) => Err(Cause::Policy(refusal)),
-        Verdict::Answer(reply) => Err(Cause::Reply(reply)),
-    }
-}
-
 fn request_body(
     conn: &Rc<Conn>,
     body: Arriving,
@@ -517,42 +276,6 @@ fn request_body(
     ticket.upload = Some(Rc::clone(&upload));
     let pause: (_, Duration) = (core.deadlines.deadline(), core.settings.limits.body_idle());
     Ok(RequestBody::new(body, bytes_max, pause, upload).braked(brake))
-}
-
-/// Notes a request that reached an API but none of its operations.
-fn miss<'a>(context: &mut Context<'a>, ticket: &mut Ticket, route: &'a Route) {
-    context.route = Some(route);
-    context.chain = Some(&route.chain);
-    ticket.matched(&route.place, None);
-    // A record of it is worth having, but nothing that has to be kept.
-    let _ = ticket.reserve();
-}
-
-/// Answers a CORS preflight by the policies of the operation that is asked for.
-fn preflight<'a>(
-    context: &mut Context<'a>,
-    headers: &HeaderMap,
-    allow: &str,
-    find: impl FnOnce(&Method) -> Option<&'a Arc<Chain>>,
-) -> Result<(), Cause> {
-    let wanted = headers
-        .get(ACCESS_CONTROL_REQUEST_METHOD)
-        .and_then(|value| Method::from_bytes(value.as_bytes()).ok());
-    let Some(chain) = wanted.as_ref().and_then(find) else {
-        return Ok(());
-    };
-    match chain
-        .policies
-        .iter()
-        .find_map(|policy| policy.preflight(headers, allow))
-    {
-        // The reply has everything; what policies add to other answers does not belong here.
-        Some(reply) => {
-            context.chain = None;
-            Err(Cause::Reply(Box::new(reply)))
-        }
-        None => Ok(()),
-    }
 }
 
 /// Adds what every answer carries.
@@ -582,69 +305,4 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_drainin
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-}
-
-/// Sees that a host that asks for certificates of clients is not reached without, and answers ACME servers
-/// (RFC 8555 section 8.3).
-fn before_routing(
-    conn: &Conn,
-    shelf: &Shelf,
-    host: &str,
-    path: &str,
-) -> Result<Option<Response<AnswerBody>>, Cause> {
-    let Some(answer) = shelf.answer(host, path) else {
-        let asks = shelf.asks() || conn.core().asks_clients();
-        return if asks {
-            conn.check_asked(shelf, host).map(|()| None)
-        } else {
-            Ok(None)
-        };
-    };
-    let mut response = Response::new(AnswerBody::own(answer.as_ref().to_owned().into()));
-    let kind = HeaderValue::from_static("application/octet-stream");
-    response.headers_mut().insert(CONTENT_TYPE, kind);
-    Ok(Some(response))
-}
-
-/// Health and figures, where no route answers.
-fn own_page(conn: &Conn, path: &str) -> Option<Response<AnswerBody>> {
-    let node = &conn.core().node;
-    if !conn.core().settings.observable {
-        return None;
-    }
-    let (status, kind, text) = match path {
-        "/health/live" => (
-            StatusCode::OK,
-            "application/json",
-            r#"{"status":"live"}"#.to_owned(),
-        ),
-        "/health/ready" => {
-            let missing = node.status().missing();
-            let status = if missing.is_empty() {
-                StatusCode::OK
-            } else {
-                StatusCode::SERVICE_UNAVAILABLE
-            };
-            let word = if missing.is_empty() { "ready" } else { "not_ready" };
-            let text = serde_json::json!({ "status": word, "missing": missing }).to_string();
-            (status, "application/json", text)
-        }
-        "/health/upstreams" => (
-            StatusCode::OK,
-            "application/json",
-            serde_json::json!({ "data": node.targets() }).to_string(),
-        ),
-        "/metrics" => (
-            StatusCode::OK,
-            "text/plain; version=0.0.4; charset=utf-8",
-            node.metrics(),
-        ),
-        _ => return None,
-    };
-    let mut response = Response::new(AnswerBody::own(text.into()));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    Some(response)
 }

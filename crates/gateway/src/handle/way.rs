@@ -1,0 +1,203 @@
+//! Where a request goes: the operation it is for and the upstream that serves it, or the route's own answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, LOCATION};
+use http::{HeaderMap, HeaderValue, Method, Response};
+use policy::Moment;
+use routing::Rewriting;
+
+use super::Context;
+use super::pages::own_page;
+use crate::body::AnswerBody;
+use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route};
+use crate::conn::Conn;
+use crate::named::Named;
+use crate::place;
+use crate::refusal::Cause;
+use crate::ticket::Ticket;
+
+/// What of a request decides where it goes.
+pub(super) fn asked<'a>(
+    method: &'a Method,
+    named: &'a Named,
+    (path, query): (&'a str, &'a str),
+    headers: &'a HeaderMap,
+) -> routing::Request<'a> {
+    routing::Request {
+        method,
+        host: &named.name,
+        authority: named.header.as_bytes(),
+        path,
+        query: query.strip_prefix('?').unwrap_or_default(),
+        headers,
+    }
+}
+
+/// Where a request goes on.
+pub(super) enum Way<'a> {
+    /// To an upstream.
+    On(On<'a>),
+    /// Nowhere: this is the answer.
+    Answered(Box<Response<AnswerBody>>),
+}
+
+/// The way to an upstream.
+pub(super) struct On<'a> {
+    pub(super) route: &'a Route,
+    pub(super) operation: &'a Operation,
+    pub(super) upstream: usize,
+    pub(super) rewriting: Option<&'a Rewriting>,
+    /// Where the path goes on after the base path.
+    pub(super) rest: usize,
+}
+
+impl On<'_> {
+    /// The path for the upstream, if it is not what follows the base path.
+    pub(super) fn path(&self, path: &str) -> Result<Option<String>, Cause> {
+        let Some(rewriting) = self.rewriting else {
+            return Ok(None);
+        };
+        let template = &*self.operation.template;
+        let rewritten = rewriting.path(path, self.rest, template);
+        // Parts that mean nothing each may make a dot segment together.
+        rewritten.as_deref().map_or(Ok(()), place::check_path)?;
+        Ok(rewritten)
+    }
+}
+
+/// Finds the operation of a request, or why there is none; a node that takes no more calls says so instead.
+pub(super) fn way<'a>(
+    (conn, (address, moment)): (&Conn, (IpAddr, Moment)),
+    compiled: &'a Compiled,
+    (context, ticket): (&mut Context<'a>, &mut Ticket),
+    asked: &routing::Request<'_>,
+) -> Result<Way<'a>, Cause> {
+    let matched = compiled.find(asked, || conn.core().figures.expression_errors.add(1));
+    if matches!(matched, Matched::NoRoute)
+        && let Some(page) = own_page(conn, asked.path)
+    {
+        return Ok(Way::Answered(Box::new(page)));
+    }
+    if let Some(gate) = &conn.core().node.gate {
+        gate.admit(address, moment, &mut ticket.holds)
+            .map_err(Cause::Policy)?;
+    }
+    match matched {
+        Matched::Operation {
+            route,
+            operation,
+            rest,
+        } => {
+            let route = &compiled.routes[route];
+            let Action::Forward(upstream, rewriting) = &route.action else {
+                unreachable!("only what is forwarded has operations");
+            };
+            context.route = Some(route);
+            context.chain = Some(&operation.chain);
+            ticket.matched(&route.place, Some(operation.id));
+            Ok(Way::On(On {
+                route,
+                operation,
+                upstream: *upstream,
+                rewriting: rewriting.as_deref(),
+                rest,
+            }))
+        }
+        Matched::Answered { route, rest } => {
+            let route = &compiled.routes[route];
+            ticket.matched(&route.place, None);
+            let _ = ticket.reserve();
+            let response = answered(conn, &route.action, (asked, rest))?;
+            Ok(Way::Answered(Box::new(response)))
+        }
+        Matched::NoRoute => {
+            let _ = ticket.reserve();
+            Err(Cause::NoRoute {
+                host: asked.host.to_owned(),
+            })
+        }
+        Matched::NoOperation { route } => {
+            let route = &compiled.routes[route];
+            miss(context, ticket, route);
+            Err(Cause::NoOperation {
+                api: route.place.api_name.to_string(),
+            })
+        }
+        Matched::OtherMethods { route, rest, allow } => {
+            let route = &compiled.routes[route];
+            miss(context, ticket, route);
+            if *asked.method == Method::OPTIONS {
+                preflight(context, asked.headers, &allow, |wanted| {
+                    let operation = route.operations.find(wanted, &asked.path[rest..]);
+                    operation.map(|operation| &operation.chain)
+                })?;
+            }
+            Err(Cause::OtherMethods { allow })
+        }
+    }
+}
+
+/// The answer of a route that does not forward.
+fn answered(
+    conn: &Conn,
+    action: &Action,
+    (asked, rest): (&routing::Request<'_>, usize),
+) -> Result<Response<AnswerBody>, Cause> {
+    let (status, headers, body) = match action {
+        Action::Redirect(redirection) => {
+            let location = redirection.location(asked, rest, conn.scheme());
+            let location = location.ok_or(Cause::Target("The path cannot be sent back."))?;
+            let headers = [
+                (LOCATION, location),
+                (CONTENT_LENGTH, HeaderValue::from_static("0")),
+            ];
+            (redirection.status, headers.into_iter().collect(), Bytes::new())
+        }
+        Action::Answer(answer) => (answer.status, answer.headers.clone(), answer.body.clone()),
+        Action::Forward(..) => unreachable!("forwarded"),
+    };
+    let is_head = *asked.method == Method::HEAD;
+    let mut response = Response::new(AnswerBody::own(if is_head { Bytes::new() } else { body }));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+/// Notes a request that reached an API but none of its operations.
+fn miss<'a>(context: &mut Context<'a>, ticket: &mut Ticket, route: &'a Route) {
+    context.route = Some(route);
+    context.chain = Some(&route.chain);
+    ticket.matched(&route.place, None);
+    // A record of it is worth having, but nothing that has to be kept.
+    let _ = ticket.reserve();
+}
+
+/// Answers a CORS preflight by the policies of the operation that is asked for.
+fn preflight<'a>(
+    context: &mut Context<'a>,
+    headers: &HeaderMap,
+    allow: &str,
+    find: impl FnOnce(&Method) -> Option<&'a Arc<Chain>>,
+) -> Result<(), Cause> {
+    let wanted = headers
+        .get(ACCESS_CONTROL_REQUEST_METHOD)
+        .and_then(|value| Method::from_bytes(value.as_bytes()).ok());
+    let Some(chain) = wanted.as_ref().and_then(find) else {
+        return Ok(());
+    };
+    match chain
+        .policies
+        .iter()
+        .find_map(|policy| policy.preflight(headers, allow))
+    {
+        // The reply has everything; what policies add to other answers does not belong here.
+        Some(reply) => {
+            context.chain = None;
+            Err(Cause::Reply(Box::new(reply)))
+        }
+        None => Ok(()),
+    }
+}

@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help up build web test check gen fmt bench bench-instructions suites clean tools test-tools
+.PHONY: help up build web test check gen fmt bench bench-scale bench-instructions suites clean tools test-tools
 
 help:
 	@echo 'make up                          build, start with the sample, print where everything is'
@@ -19,6 +19,7 @@ help:
 	@echo 'make gen                         regenerate spec/, the clients and the schemas'
 	@echo 'make fmt                         format the Rust code'
 	@echo 'make bench                       measure the gateway against its peers'
+	@echo 'make bench-scale                 measure what 5,000 routes and 100,000 keys cost, and changes of them'
 	@echo 'make bench-instructions          count the instructions of a call, compare with what is written down'
 	@echo 'make suites                      run the suites of HTTP/2 and gRPC, and the corpus of ambiguous messages'
 	@echo 'make clean                       remove everything that was built'
@@ -70,6 +71,9 @@ fmt: tools
 
 bench: tools
 	benches/gateway/run
+
+bench-scale: tools
+	benches/gateway/scale
 
 bench-instructions: tools
 	benches/gateway/instructions

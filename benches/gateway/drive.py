@@ -18,6 +18,8 @@ from gateways import SEARCH_PATH, BenchError
 
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
+# How wrk sends the calls of a file.
+MANY = Path(__file__).resolve().parent / "load" / "many.lua"
 BUILD_SECONDS = 1800
 START_SECONDS = 20
 STOP_SECONDS = 5
@@ -31,8 +33,10 @@ class Target:
     """What the load asks for."""
 
     port: int
-    path: str
+    path: str = "/"
     header: str | None = None
+    # A file with lines `host path key` to be called in turn, in the place of path and header.
+    calls: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,16 @@ def running(
     """
     if _is_listening(port):
         raise BenchError(f"port {port} is in use by another program")
+    with started(command, output, cpus) as process:
+        _wait_until_listening(process, port, output)
+        yield process
+
+
+@contextmanager
+def started(
+    command: list[str], output: Path, cpus: set[int] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """The same without waiting."""
 
     def pin() -> None:
         if cpus:
@@ -125,7 +139,6 @@ def running(
         except OSError as error:
             raise BenchError(f"{command[0]} did not start: {error}") from error
     try:
-        _wait_until_listening(process, port, output)
         yield process
     finally:
         _end(process)
@@ -136,7 +149,9 @@ def saturate(target: Target, connections: int, seconds: int) -> Saturation:
     options = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     header = ["--header", target.header] if target.header else []
     url = f"http://{HOST}:{target.port}{target.path}"
-    return parse_wrk(_run([wrk_program(), *options, *header, url], seconds))
+    script = ["--script", str(MANY)] if target.calls else []
+    words = ["--", str(target.calls)] if target.calls else []
+    return parse_wrk(_run([wrk_program(), *options, *header, *script, url, *words], seconds))
 
 
 def parse_wrk(text: str) -> Saturation:
@@ -168,7 +183,8 @@ def pace(target: Target, binaries: Path, rate: int, seconds: int) -> Paced:
     }
     words = [str(word) for option in options.items() for word in option]
     header = ["--header", target.header] if target.header else []
-    return Paced(**json.loads(_run([str(binaries / "pacer"), *words, *header], seconds)))
+    calls = ["--calls", str(target.calls)] if target.calls else []
+    return Paced(**json.loads(_run([str(binaries / "pacer"), *words, *header, *calls], seconds)))
 
 
 def _run(command: list[str], seconds: int) -> str:

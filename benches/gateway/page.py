@@ -1,11 +1,17 @@
 """The page with the results, docs/benchmarks.md."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import drive
 import report
 from edge import NAME
 from report import Case
+
+PAGE = drive.ROOT / "docs" / "benchmarks.md"
+# Where the part of `make bench-scale` begins.
+SCALE = "\n## Many routes and keys\n"
 
 # What we want to reach: CPU time per request in relation to nginx.
 GOAL_NGINX = 1.3
@@ -57,6 +63,13 @@ def text(outcomes: list[Outcome]) -> str:
             )
             parts.extend(f"\n{sentence}" for sentence in verdict(outcome.scenario, case))
     return "\n".join(parts) + "\n"
+
+
+def replace(page: Path, *, peers: str | None = None, scale: str | None = None) -> None:
+    """Writes one part of the page and leaves the other one."""
+    old_peers, mark, old_scale = (page.read_text() if page.exists() else "").partition(SCALE)
+    page.parent.mkdir(exist_ok=True)
+    page.write_text((peers or old_peers) + (scale or mark + old_scale))
 
 
 def verdict(scenario: str, case: Case) -> list[str]:

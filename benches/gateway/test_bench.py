@@ -17,6 +17,8 @@ import gateways
 import page
 import procfs
 import report
+import scale_page
+import scaling
 import settings
 from gateways import Gateway, Site
 from measure import Load, Round
@@ -115,6 +117,40 @@ class Pages(unittest.TestCase):
         self.assertIn("HAProxy, was **not reached**: 1.20 ×", self.page(1.2))
         self.assertIn("nginx, was **not reached**: 1.40 ×", self.page(1.4))
         self.assertIn("| gateline-edge | 1.20 |", self.page(1.2))
+
+
+class Scaled(unittest.TestCase):
+    def outcome(self, cpu: float) -> scaling.Outcome:
+        small, large = scaling.Size(1, 1), scaling.Size(5_000, 100_000)
+        setup = {"date": "2026-01-01", "version": "1", "machine": "m", "cores": "c"}
+        all_of = scaling.Settings(small, large, large, 10, 8000, 1, 1, 0, None)
+        cost = scaling.Cost(1.0, 0.99, 80_000, 11, 12, 200, 400, 900, 0, noisy=False)
+        change = scaling.Change(0, 0, 0.05, None, 200, 400, 900, 0, noisy=False)
+        return scaling.Outcome(
+            all_of,
+            setup,
+            costs={small: [cost], large: [dataclasses.replace(cost, cpu=cpu)]},
+            starts={small: [scaling.Start(0.03, 0.001)], large: [scaling.Start(0.2, 0.1)]},
+            changes={0.0: [change], 10: [dataclasses.replace(change, p999_us=1800, delay=0.1)]},
+        )
+
+    def test_goals_are_judged_by_the_figures(self) -> None:
+        self.assertIn("1 route, 1 key: **reached**, 1.05 ×", scale_page.text(self.outcome(1.05)))
+        self.assertIn("1 route, 1 key: **not reached**, 1.20 ×", scale_page.text(self.outcome(1.2)))
+        self.assertIn("**reached**, 0 errors, +0.90 ms", scale_page.text(self.outcome(1)))
+        self.assertIn("first answer with 5,000 routes, 100,000 keys: under 100 ms: **not reached**", scale_page.text(self.outcome(1)))
+
+    def test_each_part_of_the_page_leaves_the_other(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            file = Path(name) / "page.md"
+            scale = scale_page.text(self.outcome(1))
+            page.replace(file, peers="# Peers\n")
+            page.replace(file, scale=scale)
+            self.assertEqual(file.read_text(), "# Peers\n" + scale)
+            page.replace(file, peers="# Others\n")
+            self.assertEqual(file.read_text(), "# Others\n" + scale)
+            page.replace(file, scale=scale)
+            self.assertEqual(file.read_text(), "# Others\n" + scale)
 
 
 class Wrk(unittest.TestCase):

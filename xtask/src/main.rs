@@ -22,6 +22,9 @@ usage: cargo xtask <task>
                   reads 2,639 published contracts (or those under DIR) and reports
   bench-snapshot FILE UPSTREAM [--open]
                   writes the snapshot of the gateway's benchmark and tells a key that it knows
+  bench-snapshot FILE UPSTREAM --routes N --keys N [--calls FILE] [--packed FILE]
+                  the same with so many routes and keys; with a line `host path key` for each call
+                  that reaches all of them, and what stands behind the revision as zstd
   gen [--check]   writes all generated files; with --check fails when one would change
 ";
 
@@ -30,8 +33,13 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let complaints = match arguments.as_slice() {
         ["corpus", rest @ ..] => return corpus::run(rest),
-        ["bench-snapshot", file, upstream] => return bench::run(file, upstream, false),
-        ["bench-snapshot", file, upstream, "--open"] => return bench::run(file, upstream, true),
+        ["bench-snapshot", rest @ ..] => {
+            if let Some(code) = bench::run(rest) {
+                return code;
+            }
+            say(USAGE);
+            return ExitCode::from(2);
+        }
         ["layers"] => layers::complaints(),
         ["tidy"] => tidy::complaints(),
         ["gen"] => generate::write(),

@@ -93,6 +93,8 @@ pub(crate) struct NodeFigures {
     pub(crate) revision: u64,
     pub(crate) snapshot_age_seconds: f64,
     pub(crate) rejected: bool,
+    pub(crate) compiles: u64,
+    pub(crate) compile_seconds: f64,
     pub(crate) records: events::ring::RingFigures,
     pub(crate) log: Option<events::log::LogFigures>,
     pub(crate) together: Option<StoreFigures>,
@@ -260,6 +262,21 @@ pub(crate) fn write(cores: &[Arc<CoreFigures>], node: &NodeFigures) -> String {
         "Time since the served snapshot was built.",
     );
     let _ = writeln!(text, "gateline_snapshot_age_seconds {age}");
+    head(
+        &mut text,
+        "snapshot_compile_seconds",
+        "summary",
+        "Time that snapshots took until they were served.",
+    );
+    let NodeFigures {
+        compiles,
+        compile_seconds,
+        ..
+    } = node;
+    let _ = writeln!(
+        text,
+        "gateline_snapshot_compile_seconds_sum {compile_seconds}\ngateline_snapshot_compile_seconds_count {compiles}"
+    );
     text
 }
 

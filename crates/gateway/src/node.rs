@@ -1,7 +1,7 @@
 //! What the cores of a node share: its state, for health, figures and whoever started it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
@@ -69,6 +69,9 @@ pub(crate) struct Node {
     serving: ArcSwapOption<Compiled>,
     /// When the served snapshot was built, in microseconds since 1970.
     built_at: AtomicI64,
+    /// How many snapshots were compiled and swapped in, and how long that took together, in microseconds.
+    compiles: AtomicU64,
+    compile_us: AtomicU64,
     /// Whether the next process listens with the same sockets.
     handed_over: AtomicBool,
 }
@@ -92,6 +95,8 @@ impl Node {
             status: watch::Sender::default(),
             serving: ArcSwapOption::empty(),
             built_at: AtomicI64::new(0),
+            compiles: AtomicU64::new(0),
+            compile_us: AtomicU64::new(0),
             handed_over: AtomicBool::new(false),
         }
     }
@@ -129,6 +134,13 @@ impl Node {
         self.built_at.store(moment.as_micros(), Ordering::Relaxed);
     }
 
+    /// Notes how long a snapshot took until the cores could take it.
+    pub(crate) fn compiled_in(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.compiles.fetch_add(1, Ordering::Relaxed);
+        self.compile_us.fetch_add(micros, Ordering::Relaxed);
+    }
+
     /// Leaves who waits at the sockets to the next process.
     pub(crate) fn hand_over(&self) {
         self.handed_over.store(true, Ordering::Release);
@@ -157,6 +169,8 @@ impl Node {
                 0.0
             },
             rejected: status.rejected.is_some(),
+            compiles: self.compiles.load(Ordering::Relaxed),
+            compile_seconds: Duration::from_micros(self.compile_us.load(Ordering::Relaxed)).as_secs_f64(),
             records,
             log: self.log.as_ref().map(|log| log.figures()),
             together: self

@@ -359,12 +359,13 @@ impl Keeper {
         match self.compile(snapshot, before.as_deref()) {
             Ok(compiled) => {
                 self.restore(before.as_deref(), &compiled);
-                let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-                tracing::debug!(revision = snapshot.revision, micros, "serving a new snapshot");
                 self.node.built_at(snapshot.built_at);
                 let compiled = Arc::new(compiled);
                 self.node.serves(&compiled);
                 self.compiled.send_replace(Some(compiled));
+                let took = began.elapsed();
+                self.node.compiled_in(took);
+                tracing::debug!(revision = snapshot.revision, ?took, "serving a new snapshot");
                 self.node.change(|status| {
                     status.revision = Some(snapshot.revision);
                     status.rejected = None;

@@ -7,6 +7,7 @@
 //! Prints one line of JSON.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::num::NonZeroU64;
@@ -21,7 +22,7 @@ use rustix::io::Errno;
 use rustix::thread::set_current_timer_slack;
 
 const USAGE: &str = "pacer --port PORT --rate REQUESTS_PER_SECOND --seconds SECONDS \
-                     [--connections COUNT] [--path PATH] [--header 'name: value']";
+                     [--connections COUNT] [--path PATH] [--header 'name: value'] [--calls FILE]";
 /// Load before the measured part, on the same connections.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// How long to wait for late answers after the last request was due.
@@ -37,6 +38,7 @@ fn main() -> io::Result<()> {
     let connections = options.optional("--connections").unwrap_or(50);
     let path: String = options.optional("--path").unwrap_or_else(|| "/".into());
     let header: Option<String> = options.optional("--header");
+    let calls: Option<String> = options.optional("--calls");
     options.finish();
 
     // Timers may fire late by the slack; the default of 50 us would bunch requests together.
@@ -45,16 +47,32 @@ fn main() -> io::Result<()> {
         interval: Duration::from_secs(1) / u32::try_from(rate.get()).unwrap_or(u32::MAX),
         measured: Duration::from_secs(seconds.get()),
     };
-    let request = request(port, &path, header.as_deref());
-    let mut pacer = Pacer::connect(port, connections, request)?;
+    let requests = match calls {
+        Some(file) => requests(&fs::read_to_string(file)?)?,
+        None => vec![request(&format!("127.0.0.1:{port}"), &path, header.as_deref())],
+    };
+    let mut pacer = Pacer::connect(port, connections, requests)?;
     let tally = pacer.run(&schedule)?;
     writeln!(io::stdout(), "{}", tally.to_json(&schedule))?;
     Ok(())
 }
 
-fn request(port: u16, path: &str, header: Option<&str>) -> Vec<u8> {
+fn request(host: &str, path: &str, header: Option<&str>) -> Vec<u8> {
     let header = header.map(|line| format!("{line}\r\n")).unwrap_or_default();
-    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{header}\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{header}\r\n").into_bytes()
+}
+
+/// A request for each line `host path key`; they are sent in turn.
+fn requests(lines: &str) -> io::Result<Vec<Vec<u8>>> {
+    let read = |line: &str| {
+        let mut words = line.split(' ');
+        let (host, path, key) = (words.next()?, words.next()?, words.next()?);
+        Some(request(host, path, Some(&format!("x-api-key: {key}"))))
+    };
+    let requests: Option<Vec<_>> = lines.lines().map(read).collect();
+    requests
+        .filter(|requests| !requests.is_empty())
+        .ok_or_else(|| io::Error::other("--calls: lines of `host path key`"))
 }
 
 /// When requests are due, as times since the start.
@@ -71,7 +89,8 @@ impl Schedule {
 
 struct Pacer {
     address: SocketAddr,
-    request: Vec<u8>,
+    requests: Vec<Vec<u8>>,
+    next_request: usize,
     epoll: OwnedFd,
     connections: Vec<Connection>,
     /// Connections without a request, the longest idle first.
@@ -82,10 +101,11 @@ struct Pacer {
 }
 
 impl Pacer {
-    fn connect(port: u16, connections: usize, request: Vec<u8>) -> io::Result<Self> {
+    fn connect(port: u16, connections: usize, requests: Vec<Vec<u8>>) -> io::Result<Self> {
         let mut pacer = Self {
             address: (Ipv4Addr::LOCALHOST, port).into(),
-            request,
+            requests,
+            next_request: 0,
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             connections: Vec::with_capacity(connections),
             idle: (0..connections).collect(),
@@ -153,7 +173,9 @@ impl Pacer {
             let connection = &mut self.connections[index];
             connection.due_at = self.due.pop_front();
             connection.received.clear();
-            if connection.stream.write_all(&self.request).is_err() {
+            let request = &self.requests[self.next_request];
+            self.next_request = (self.next_request + 1) % self.requests.len();
+            if connection.stream.write_all(request).is_err() {
                 self.fail(index)?;
             }
         }
@@ -321,7 +343,7 @@ impl Tally {
 mod tests {
     use std::time::Duration;
 
-    use super::{Answer, Tally, WARM_UP};
+    use super::{Answer, Tally, WARM_UP, requests};
 
     const KEPT: Option<Answer> = Some(Answer {
         is_success: true,
@@ -359,6 +381,18 @@ mod tests {
     #[test]
     fn answer_of_unknown_length_is_an_error() {
         assert!(Answer::parse(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn each_line_is_a_request() {
+        let sent = requests("a.example /x 1\nb.example /y?z 2\n").unwrap();
+        assert_eq!(sent.len(), 2);
+        assert_eq!(
+            sent[1],
+            b"GET /y?z HTTP/1.1\r\nHost: b.example\r\nx-api-key: 2\r\n\r\n"
+        );
+        assert!(requests("a.example /x\n").is_err());
+        assert!(requests("").is_err());
     }
 
     #[test]

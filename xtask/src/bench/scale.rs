@@ -1,0 +1,287 @@
+//! Any number of routes and keys, as they lie on a node that many teams use, and calls that reach all of them.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use domain::Snapshot;
+use domain::routing::{FieldKind, FieldMatch};
+use domain::snapshot::{Application, Operation, Policy, Route};
+use serde_json::json;
+
+use super::{application, empty, key, key_text, operation, plan, route, subscription, upstream};
+
+/// Routes that share a host and an upstream.
+const TEAM: u32 = 10;
+/// Routes whose versions are in one product.
+const PRODUCT: u32 = 3;
+/// Keys of an application: the one in use and the one that follows it.
+const KEYS_EACH: u32 = 2;
+const PLANS: u32 = 12;
+/// Calls are in an order in which what belongs together is far apart.
+const STRIDE: u64 = 104_729;
+const SUBJECTS: [&str; 20] = [
+    "orders",
+    "invoices",
+    "customers",
+    "products",
+    "carts",
+    "payments",
+    "refunds",
+    "shipments",
+    "returns",
+    "stocks",
+    "prices",
+    "coupons",
+    "reviews",
+    "tickets",
+    "messages",
+    "devices",
+    "readings",
+    "alerts",
+    "bookings",
+    "parcels",
+];
+/// The operations of every version.
+const OPERATIONS: [(&str, &str); 8] = [
+    ("GET", "/items"),
+    ("POST", "/items"),
+    ("GET", "/items/{item_id}"),
+    ("PUT", "/items/{item_id}"),
+    ("PATCH", "/items/{item_id}"),
+    ("DELETE", "/items/{item_id}"),
+    ("GET", "/items/{item_id}/history"),
+    ("GET", "/status"),
+];
+
+/// How much of everything there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    pub(super) routes: u32,
+    pub(super) keys: u32,
+}
+
+/// Where a route is.
+struct Spot {
+    /// As the route has it.
+    host: Option<String>,
+    /// As a client calls it.
+    called: String,
+    base_path: String,
+    /// Whether it takes only calls for the release to come, from the route before it.
+    is_beta: bool,
+}
+
+impl Spot {
+    fn of(route: u32) -> Self {
+        let (team, is_beta) = (route / TEAM, route % TEAM == TEAM - 1);
+        // The release to come is called at the place of the present one.
+        let number = if is_beta { route - 1 } else { route };
+        let subject = SUBJECTS[(number % SUBJECTS.len() as u32) as usize];
+        let base_path = format!("/{subject}/v{}", number % 3 + 1);
+        let (host, called, base_path) = match team % 20 {
+            18 => {
+                let below = format!("team-{team}.example.com");
+                (Some(format!("*.{below}")), format!("eu.{below}"), base_path)
+            }
+            19 => (
+                None,
+                "api.example.com".to_owned(),
+                format!("/team-{team}{base_path}"),
+            ),
+            _ => {
+                let host = format!("api.team-{team}.example.com");
+                (Some(host.clone()), host, base_path)
+            }
+        };
+        Self {
+            host,
+            called,
+            base_path,
+            is_beta,
+        }
+    }
+}
+
+impl Scale {
+    pub(super) fn snapshot(self, address: &str) -> Snapshot {
+        let teams = self.routes.div_ceil(TEAM);
+        let applications = self.keys.div_ceil(KEYS_EACH);
+        let mut subscriptions = 0;
+        Snapshot {
+            upstreams: (0..teams)
+                .map(|team| upstream(team, format!("http://{address}/team-{team}")))
+                .collect(),
+            routes: (0..self.routes).map(scaled_route).collect(),
+            plans: (0..PLANS.min(applications)).map(plan).collect(),
+            applications: (0..applications)
+                .map(|number| self.application(number, &mut subscriptions))
+                .collect(),
+            keys: (0..self.keys)
+                .map(|number| key(number, number / KEYS_EACH))
+                .collect(),
+            ..empty()
+        }
+    }
+
+    /// A key of the snapshot.
+    pub(super) fn key(self, number: u32) -> String {
+        key_text(number)
+    }
+
+    /// A line for each call, with host, path and key: every route and every key is in one at least.
+    pub(super) fn calls(self) -> String {
+        let count = u64::from(self.routes.max(self.keys));
+        let stride = (STRIDE..)
+            .find(|stride| is_coprime(*stride, count))
+            .expect("a prime follows");
+        let mut lines = String::new();
+        for place in 0..count {
+            let number = u32::try_from(place * stride % count).expect("below the number of routes or keys");
+            let (route, key) = (number % self.routes, number % self.keys);
+            let spot = Spot::of(route);
+            let item = u64::from(number) * 7919 % 1_000_000;
+            let path = match number / self.routes % 4 {
+                0 => format!("/items/{item}"),
+                1 => "/items".to_owned(),
+                2 => format!("/items/{item}/history"),
+                _ => "/status".to_owned(),
+            };
+            let query = if spot.is_beta { "?release=beta" } else { "" };
+            let _ = writeln!(
+                lines,
+                "{} {}{path}{query} {}",
+                spot.called,
+                spot.base_path,
+                self.key(key)
+            );
+        }
+        lines
+    }
+
+    /// The routes that a key is used for.
+    fn called_by(self, key: u32) -> impl Iterator<Item = u32> {
+        let routes = if self.keys < self.routes {
+            key..self.routes
+        } else {
+            key % self.routes..key % self.routes + 1
+        };
+        routes.step_by(self.keys as usize)
+    }
+
+    fn application(self, number: u32, subscriptions: &mut u32) -> Application {
+        let keys = number * KEYS_EACH..((number + 1) * KEYS_EACH).min(self.keys);
+        let called = keys.flat_map(|key| self.called_by(key));
+        let products: BTreeSet<u32> = called.map(|route| route / PRODUCT).collect();
+        let subscribed = products.into_iter().map(|product| {
+            let routes: Vec<_> = (product * PRODUCT..((product + 1) * PRODUCT).min(self.routes)).collect();
+            *subscriptions += 1;
+            subscription(*subscriptions, number % PLANS, &routes)
+        });
+        let subscribed = subscribed.collect();
+        application(number, subscribed)
+    }
+}
+
+fn scaled_route(number: u32) -> Route {
+    let spot = Spot::of(number);
+    let operations: Vec<Operation> = (0..)
+        .zip(OPERATIONS)
+        .map(|(index, (method, path))| operation(number * OPERATIONS.len() as u32 + index, method, path))
+        .collect();
+    let mut route = Route {
+        host: spot.host,
+        base_path: spot.base_path,
+        operations,
+        policies: vec![Policy {
+            id: None,
+            operation: None,
+            kind: "body_limit".to_owned(),
+            config: json!({ "bytes": 65_536 }),
+        }],
+        ..route(number, number / TEAM)
+    };
+    if spot.is_beta {
+        route.matches.query = vec![FieldMatch {
+            name: "release".to_owned(),
+            kind: FieldKind::Exact,
+            value: Some("beta".to_owned()),
+            not: false,
+        }];
+    }
+    route
+}
+
+fn is_coprime(one: u64, other: u64) -> bool {
+    let (mut one, mut other) = (one, other);
+    while other > 0 {
+        (one, other) = (other, one % other);
+    }
+    one == 1
+}
+
+/// What stands behind the revision, as zstd of JSON.
+///
+/// A frame with another beginning before it is the same snapshot with another revision, for who packs many of them.
+pub(super) fn packed(json: &str) -> Vec<u8> {
+    let begins = format!("{{\"format\":{},\"revision\":1", domain::snapshot::FORMAT);
+    let rest = json
+        .strip_prefix(&begins)
+        .expect("format and revision stand first");
+    zstd::bulk::compress(rest.as_bytes(), 3).expect("memory is there")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::Scale;
+
+    #[test]
+    fn calls_reach_every_route_and_every_key() {
+        for (routes, keys) in [(1, 1), (20, 100), (200, 1000), (200, 30)] {
+            let scale = Scale { routes, keys };
+            let snapshot = scale.snapshot("127.0.0.1:1");
+            assert_eq!(snapshot.routes.len(), routes as usize);
+            assert_eq!(snapshot.keys.len(), keys as usize);
+            let calls = scale.calls();
+            let lines: Vec<_> = calls.lines().collect();
+            assert_eq!(lines.len(), routes.max(keys) as usize);
+            let used: HashSet<_> = lines
+                .iter()
+                .map(|line| line.rsplit(' ').next().unwrap())
+                .collect();
+            assert_eq!(used.len(), keys as usize);
+            let places: HashSet<_> = lines
+                .iter()
+                .map(|line| {
+                    let mut words = line.split(' ');
+                    let (host, path) = (words.next().unwrap(), words.next().unwrap());
+                    (host, path.split("/v").next().unwrap(), path.contains("release"))
+                })
+                .collect();
+            assert_eq!(places.len(), routes as usize, "{routes} {keys}");
+        }
+    }
+
+    #[test]
+    fn everybody_may_call_what_they_call() {
+        let scale = Scale {
+            routes: 200,
+            keys: 1000,
+        };
+        let snapshot = scale.snapshot("127.0.0.1:1");
+        for (number, key) in (0_u32..).zip(&snapshot.keys) {
+            let route = &snapshot.routes[(number % 200) as usize];
+            let application = snapshot
+                .applications
+                .iter()
+                .find(|known| known.id == key.application)
+                .unwrap();
+            let may = application
+                .subscriptions
+                .iter()
+                .any(|subscription| subscription.versions.contains(&route.version));
+            assert!(may, "key {number}");
+        }
+    }
+}

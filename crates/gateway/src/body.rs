@@ -53,8 +53,9 @@ enum Origin {
 }
 
 /// A request's body as its connection brings it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Arriving {
+    #[default]
     None,
     Http1(Rc<Wire>),
     Http2(Incoming),
@@ -372,10 +373,10 @@ impl AnswerBody {
         self.encoder = Some(Box::new(Encoder::new(form)));
     }
 
-    /// Flows no faster than a brake allows.
-    pub(crate) fn braked(mut self, brake: Option<Box<Brake>>) -> Self {
-        self.brake = brake;
-        self
+    /// Flows no faster than its brake allows, and records the call at its end.
+    pub(crate) fn ends_with(&mut self, mut ticket: Box<Ticket>) {
+        self.brake = ticket.down.take();
+        self.ticket = Some(ticket);
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
@@ -387,12 +388,6 @@ impl AnswerBody {
         }
         let frame = ready!(self.source.poll(context));
         Poll::Ready(frame.map(|frame| frame.map(|frame| brake.cut(frame))))
-    }
-
-    /// Records the call at the end of this body.
-    pub(crate) fn with_ticket(mut self, ticket: Box<Ticket>) -> Self {
-        self.ticket = Some(ticket);
-        self
     }
 }
 

@@ -160,12 +160,38 @@ pub(crate) async fn exchange(
         }
     }
     match answered {
-        Ok(answered) => Ok(exchange.answer(answered, held)),
+        Ok(answered) => Ok(answer(upstream, exchange.deadline, (answered, held))),
         Err(cause) => {
             conn.core().figures.upstream_errors.add(1);
             fall_back(conn, upstream, exchange.going.method, cause)
         }
     }
+}
+
+/// An answer with the body that is still to come.
+fn answer(
+    upstream: &Upstream,
+    deadline: Deadline,
+    (answered, held): (Answered, Option<Box<Held>>),
+) -> Response<AnswerBody> {
+    let Answered {
+        mut lease,
+        status,
+        version,
+        mut headers,
+        stream,
+    } = answered;
+    lease.held = held;
+    forward::answer_head(&mut headers, version);
+    let pause = millis(if status == StatusCode::SWITCHING_PROTOCOLS {
+        upstream.timeouts.tunnel_idle_ms
+    } else {
+        upstream.timeouts.idle_ms
+    });
+    let mut response = Response::new(AnswerBody::upstream((lease, stream), deadline, pause));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// Answers in the place of an upstream that gave no answer, if it says how.
@@ -426,27 +452,6 @@ impl Exchange<'_> {
                 detail: "No connection was open in time.",
             },
         })
-    }
-
-    fn answer(self, answered: Answered, held: Option<Box<Held>>) -> Response<AnswerBody> {
-        let Answered {
-            mut lease,
-            status,
-            version,
-            mut headers,
-            stream,
-        } = answered;
-        lease.held = held;
-        forward::answer_head(&mut headers, version);
-        let pause = millis(if status == StatusCode::SWITCHING_PROTOCOLS {
-            self.timeouts().tunnel_idle_ms
-        } else {
-            self.timeouts().idle_ms
-        });
-        let mut response = Response::new(AnswerBody::upstream((lease, stream), self.deadline, pause));
-        *response.status_mut() = status;
-        *response.headers_mut() = headers;
-        response
     }
 
     fn now_ms(&self) -> u64 {

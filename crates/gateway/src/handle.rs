@@ -37,8 +37,8 @@ const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const OVER_LIMIT: HeaderName = HeaderName::from_static("gateline-over-limit");
 
-/// A request as its connection brings it.
-#[derive(Debug)]
+/// A request as its connection brings it; it is passed by reference, since it is large.
+#[derive(Debug, Default)]
 pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
@@ -90,7 +90,7 @@ impl Tail {
 }
 
 /// Serves one request; whatever happens, there is an answer and a record of it.
-pub(crate) async fn handle(open: Open, request: Request) -> (Response<AnswerBody>, Tail) {
+pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<AnswerBody>, Tail) {
     let conn = Rc::clone(open.conn());
     let core = conn.core();
     let installed = core.installed();
@@ -145,8 +145,8 @@ pub(crate) async fn handle(open: Open, request: Request) -> (Response<AnswerBody
         request_id: context.request_id,
         limits: context.limits,
     };
-    let brake = ticket.down.take();
-    (response.map(|body| body.braked(brake).with_ticket(ticket)), tail)
+    response.body_mut().ends_with(ticket);
+    (response, tail)
 }
 
 async fn serve<'a>(
@@ -154,22 +154,23 @@ async fn serve<'a>(
     installed: Option<&'a Installed>,
     context: &mut Context<'a>,
     (ticket, moment): (&mut Ticket, Moment),
-    request: Request,
+    request: &mut Request,
 ) -> Result<Response<AnswerBody>, Cause> {
     let core = conn.core();
     let Request {
         method,
         uri,
         version,
-        mut headers,
+        headers,
         body,
         is_websocket,
     } = request;
+    let (method, version) = (&*method, *version);
 
     // 1. Where it goes: one host, a path that means the same to everybody.
     let whole = uri.path_and_query().map_or("", PathAndQuery::as_str);
     let (path, query) = whole.split_at(memchr(b'?', whole.as_bytes()).unwrap_or(whole.len()));
-    let named = conn.named(&method, &uri, &headers)?;
+    let named = conn.named(method, uri, headers)?;
     place::check_path(path)?;
 
     // 2. Which operation that is; where there is no route, the node speaks for itself.
@@ -180,8 +181,8 @@ async fn serve<'a>(
     if let Some(answer) = before_routing(conn, &compiled.shelf, &named.name, path)? {
         return Ok(answer);
     }
-    let address = conn.client(&headers);
-    let asked = asked(&method, &named, (path, query), &headers);
+    let address = conn.client(headers);
+    let asked = asked(method, &named, (path, query), headers);
     let from = (address, moment);
     let on = match way((conn, from), compiled, (context, ticket), &asked)? {
         Way::On(on) => on,
@@ -198,43 +199,49 @@ async fn serve<'a>(
     }
 
     // 4. Who calls, the plan's rate, the other policies, the quota.
-    forward::clean_request(&mut headers);
+    forward::clean_request(headers);
     let mut said = Said {
-        method: &method,
-        headers: &mut headers,
+        method,
+        headers,
         path: &path[on.rest..],
         query,
         from,
     };
     let judged = judge(core, compiled, (context, ticket), &on, &mut said)?;
     if !judged.eased.is_nothing() {
-        ease(core, judged.eased, (&mut headers, ticket)).await;
+        ease(core, judged.eased, (headers, ticket)).await;
     }
     let (up, down) = brakes(core, judged.flows);
     ticket.down = down;
 
     // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
+    let body = std::mem::replace(body, Arriving::None);
     let mut body = request_body(conn, body, operation, (ticket, up))?;
     ticket.counted(judged.units);
-    let web = translate(&operation.chain, &mut headers, &mut body);
+    let web = translate(&operation.chain, headers, &mut body);
 
     // 6. To the upstream and back.
     let request_id = context.request_id.clone();
     let rewritten = on.path(path)?;
     let going = Going {
-        added: Added::new(conn, (&headers, version), &named, &request_id, judged.consumer),
-        method: &method,
+        added: Added::new(conn, (headers, version), &named, &request_id, judged.consumer),
+        method,
         path: rewritten.as_deref().unwrap_or(&path[on.rest..]),
         query,
         version,
-        is_websocket: is_websocket && method == Method::GET && websocket::is_asked(&headers),
+        is_websocket: *is_websocket && *method == Method::GET && websocket::is_asked(headers),
         host: &named.header,
         host_sent: on.rewriting.and_then(|rewriting| rewriting.host.as_ref()),
-        headers,
+        headers: std::mem::take(headers),
     };
     let balancer = &installed.balancers[on.upstream];
-    let response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
-    Ok(translated(response, web))
+    let mut response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
+    if let Some(form) = web
+        && grpc_web::answer_head(response.headers_mut(), form)
+    {
+        response.body_mut().encode(form);
+    }
+    Ok(response)
 }
 
 /// Makes a call of gRPC-Web one of gRPC, where that is configured; how it was written.
@@ -246,16 +253,6 @@ fn translate(chain: &Chain, headers: &mut HeaderMap, body: &mut RequestBody) -> 
     grpc_web::request_head(headers, form);
     body.decode(form);
     Some(form)
-}
-
-/// Makes an answer of gRPC what the caller understands.
-fn translated(mut response: Response<AnswerBody>, web: Option<Form>) -> Response<AnswerBody> {
-    if let Some(form) = web
-        && grpc_web::answer_head(response.headers_mut(), form)
-    {
-        response.body_mut().encode(form);
-    }
-    response
 }
 
 fn request_body(

@@ -292,7 +292,7 @@ fn service(
         }
         let conn = Rc::clone(&conn);
         async move {
-            let (mut response, tail) = handle(open, request).await;
+            let (mut response, tail) = handle(open, &mut request).await;
             tail.each(|name, value| {
                 response.headers_mut().insert(name, value.clone());
             });

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{HeaderMap, Response, StatusCode, Version};
+use http::{Response, StatusCode, Uri, Version};
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -66,15 +66,21 @@ pub(crate) struct Gone;
 /// Serves a connection of which `first` was read already; returns how it ended.
 pub(crate) async fn serve(wire: &Rc<Wire>) -> End {
     let mut outgoing = Outgoing::default();
+    let mut request = Request::default();
     loop {
-        let (request, mut asked) = match next(wire).await {
-            Ok(Some(next)) => next,
+        let mut asked = match next(wire, &mut request).await {
+            Ok(Some(asked)) => asked,
             Ok(None) => return End::Quiet,
             Err(cause) => return End::Refused(cause),
         };
-        let Some((response, tail)) = answer(wire, request).await else {
+        let Some((response, tail)) = answer(wire, &mut request).await else {
             return End::Quiet;
         };
+        // What is left of it would keep the buffer that it came in from being used again.
+        request.uri = Uri::default();
+        request.body = Arriving::None;
+        let headers = std::mem::take(&mut request.headers);
+        wire.conn.core().spare.keep_headers(headers);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return switch(wire, response, &tail).await;
         }
@@ -104,10 +110,10 @@ pub(crate) async fn serve(wire: &Rc<Wire>) -> End {
 }
 
 /// Waits for the next request; none if there will be none.
-async fn next(wire: &Rc<Wire>) -> Result<Option<(Request, Asked)>, Cause> {
+async fn next(wire: &Rc<Wire>, request: &mut Request) -> Result<Option<Asked>, Cause> {
     let conn = &wire.conn;
     poll_fn(|context| {
-        if let Poll::Ready(next) = wire.poll_next(context) {
+        if let Poll::Ready(next) = wire.poll_next(context, request) {
             return Poll::Ready(next.map_err(Cause::Violation));
         }
         if conn.is_leaving() && !conn.is_in_head() {
@@ -125,7 +131,7 @@ async fn next(wire: &Rc<Wire>) -> Result<Option<(Request, Asked)>, Cause> {
 }
 
 /// Handles a request; none if the client went away meanwhile.
-async fn answer(wire: &Rc<Wire>, request: Request) -> Option<(Response<AnswerBody>, Tail)> {
+async fn answer(wire: &Rc<Wire>, request: &mut Request) -> Option<(Response<AnswerBody>, Tail)> {
     let mut handling = pin!(handle(Open::new(&wire.conn), request));
     poll_fn(|context| {
         if let Poll::Ready(response) = handling.as_mut().poll(context) {
@@ -201,19 +207,20 @@ impl Wire {
     fn poll_next(
         self: &Rc<Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Result<Option<(Request, Asked)>, Violation>> {
+        request: &mut Request,
+    ) -> Poll<Result<Option<Asked>, Violation>> {
         let core = self.conn.core();
         let state = &mut *self.state.borrow_mut();
         loop {
             if state.reader.read(&state.input.bytes)?.is_some() {
                 self.conn.head_ended();
-                let mut headers = core.spare.headers();
-                let head = state.reader.take(&mut state.input.bytes, &mut headers)?;
+                request.headers = core.spare.headers();
+                let head = state.reader.take(&mut state.input.bytes, &mut request.headers)?;
                 if matches!(head.body, Coming::Chunks { .. }) {
                     // Nothing of a message that is known to be malformed is forwarded.
                     check_chunks(&state.input.bytes)?;
                 }
-                return Poll::Ready(Ok(Some(self.request(state, head, headers))));
+                return Poll::Ready(Ok(Some(self.begin(state, head, request))));
             }
             if !state.input.bytes.is_empty() {
                 self.conn.head_begun();
@@ -238,7 +245,7 @@ impl Wire {
         }
     }
 
-    fn request(self: &Rc<Self>, state: &mut State, head: Head, headers: HeaderMap) -> (Request, Asked) {
+    fn begin(self: &Rc<Self>, state: &mut State, head: Head, request: &mut Request) -> Asked {
         let asked = Asked {
             method: head.method.clone(),
             is_old: head.version == Version::HTTP_10,
@@ -248,20 +255,14 @@ impl Wire {
         };
         state.coming = head.body;
         state.expects = head.expects;
-        let body = if state.coming.is_done() {
-            Arriving::None
-        } else {
-            Arriving::Http1(Rc::clone(self))
-        };
-        let request = Request {
-            method: head.method,
-            uri: head.uri,
-            version: head.version,
-            headers,
-            body,
-            is_websocket: head.is_websocket,
-        };
-        (request, asked)
+        request.method = head.method;
+        request.uri = head.uri;
+        request.version = head.version;
+        request.is_websocket = head.is_websocket;
+        if !state.coming.is_done() {
+            request.body = Arriving::Http1(Rc::clone(self));
+        }
+        asked
     }
 
     /// The next part of the request's body; none after its end.

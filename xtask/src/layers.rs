@@ -23,13 +23,18 @@ const LAYERS: &[Layer] = &[
         "reads and seals certificates; where they come from is not its business",
     ),
     Layer(
+        "expression",
+        &[],
+        "pure: computes over a request; routes and policies say what follows",
+    ),
+    Layer(
         "policy",
-        &["domain"],
+        &["domain", "expression"],
         "compiles configuration; the gateway gives it requests",
     ),
     Layer(
         "routing",
-        &["domain"],
+        &["domain", "expression"],
         "pure: where a request goes; the gateway asks it to route, control to check and to explain",
     ),
     Layer(
@@ -123,6 +128,7 @@ const FENCES: &[Fence] = &[
         &["api", "departures", "gateline"],
         "the data plane runs on hyper, control knows no HTTP; the program gives the router a listener",
     ),
+    Fence("cel", &["expression"], "expressions are bounded in one place"),
     Fence("redb", &["events"], "the durable log is one type"),
     Fence("utoipa-axum", &["api"], "only the edge has routes"),
     Fence(
@@ -133,7 +139,7 @@ const FENCES: &[Fence] = &[
 ];
 
 /// Crates without sockets, files, clocks and random sources (invariant 1).
-const PURE: [&str; 3] = ["contracts", "domain", "routing"];
+const PURE: [&str; 4] = ["contracts", "domain", "expression", "routing"];
 /// What a pure crate must not use.
 const IMPURE: [&str; 10] = [
     "tokio",

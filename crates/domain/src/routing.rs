@@ -31,8 +31,9 @@ pub struct Match {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 16)]
     pub cookies: Vec<FieldMatch>,
-    /// An expression (CEL) over `method`, `host`, `path`, and the maps `query`, `headers` (names in lower case) and
-    /// `cookies`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that fails does not fit.
+    /// An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
+    /// `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
+    /// fails does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1000)]
     pub when: Option<String>,

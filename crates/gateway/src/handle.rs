@@ -203,6 +203,7 @@ async fn serve<'a>(
     let mut said = Said {
         method,
         headers,
+        host: &named.name,
         path: &path[on.rest..],
         query,
         from,

@@ -57,6 +57,8 @@ pub struct Call<'a, 'h> {
     pub method: &'h Method,
     /// The head that will be forwarded; policies may change it.
     pub headers: &'h mut HeaderMap,
+    /// The host without port, in lower case; empty if none is named.
+    pub host: &'h str,
     /// The path below the route, as it is written.
     pub path: &'h str,
     /// The query with its question mark, or empty.

@@ -11,7 +11,6 @@ pub mod ask;
 pub mod builtin;
 pub mod call;
 mod caller;
-pub mod cel;
 mod cells;
 mod chain;
 pub mod directory;

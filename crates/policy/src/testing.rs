@@ -40,6 +40,7 @@ pub(crate) struct Scene {
     pub(crate) address: &'static str,
     pub(crate) head: Vec<(&'static str, &'static str)>,
     pub(crate) method: Method,
+    pub(crate) host: &'static str,
     pub(crate) path: &'static str,
     pub(crate) query: &'static str,
     pub(crate) is_known: bool,
@@ -55,6 +56,7 @@ impl Default for Scene {
             address: "192.0.2.1",
             head: Vec::new(),
             method: Method::GET,
+            host: "api.example.com",
             path: "/pets/7",
             query: "",
             is_known: true,
@@ -93,6 +95,7 @@ impl Scene {
         let mut call = Call {
             method: &self.method,
             headers: &mut headers,
+            host: self.host,
             path: self.path,
             query: self.query,
             template: "/pets/{pet_id}",

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use domain::routing::{FieldMatch, Match};
+use expression::{Error, Expression, Facts, Failed};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, Method};
 
-use crate::fault::{Fault, Faults};
+use crate::fault::{Fault, Faults, sentence};
 use crate::path::PathTest;
 use crate::table::Request;
-use crate::value::Test;
-use crate::when::{Failed, When};
+use crate::value::{self, Test};
 
 /// The most conditions of a kind.
 const CONDITIONS_MAX: usize = 16;
@@ -25,7 +25,7 @@ pub struct Conditions {
     headers: Vec<Test<HeaderName>>,
     query: Vec<Test<Box<str>>>,
     cookies: Vec<Test<Box<str>>>,
-    when: Option<When>,
+    when: Option<Expression>,
 }
 
 /// The condition of a route that a request does not fit; shows as its JSON Pointer in the route.
@@ -72,7 +72,7 @@ impl Conditions {
             .as_ref()
             .and_then(|path| PathTest::compile(path, base_path, &mut faults));
         let when = matches.when.as_deref();
-        let when = when.and_then(|when| When::compile(when, "/match/when", &mut faults));
+        let when = when.and_then(|when| self::when(when, &mut faults));
         let compiled = Self {
             path,
             when,
@@ -111,7 +111,7 @@ impl Conditions {
                 return Err(Miss::Cookie(index));
             }
         }
-        match self.when.as_ref().map(|when| when.holds(request)) {
+        match self.when.as_ref().map(|when| when.holds(&facts(request))) {
             None | Some(Ok(true)) => Ok(()),
             Some(Ok(false)) => Err(Miss::When),
             Some(Err(Failed)) => Err(Miss::WhenFailed),
@@ -133,6 +133,36 @@ impl Conditions {
                     .headers
                     .get(ACCESS_CONTROL_REQUEST_METHOD)
                     .is_some_and(|wanted| has(wanted.as_bytes())))
+    }
+}
+
+/// Compiles an expression.
+fn when(text: &str, faults: &mut Faults) -> Option<Expression> {
+    let error = match Expression::condition(text) {
+        Ok(expression) => return Some(expression),
+        Err(error) => error,
+    };
+    let (code, suggestion) = match error {
+        Error::TooLong | Error::TooDeep => ("field_too_long", "Shorten it, or make several routes of it."),
+        Error::Pattern { .. } => ("regex_invalid", value::PATTERN_ADVICE),
+        _ => (
+            "expression_invalid",
+            "Write a condition over `method`, `host`, `path`, `query`, `headers`, `cookies` and `body_bytes`, as \
+             `'x-a' in headers`.",
+        ),
+    };
+    faults.add("/match/when", code, sentence(&error.to_string()), suggestion);
+    None
+}
+
+/// What an expression sees of a request.
+const fn facts<'a>(request: &Request<'a>) -> Facts<'a> {
+    Facts {
+        method: request.method,
+        host: request.host,
+        path: request.path,
+        query: request.query,
+        headers: request.headers,
     }
 }
 

@@ -26,7 +26,6 @@ mod path;
 mod table;
 mod tree;
 mod value;
-mod when;
 
 pub use action::{Action, Answer, Redirection, Rewriting, Wanted};
 pub use conditions::{Conditions, Miss};

@@ -1,14 +1,15 @@
 //! Compares one value: of a field, a parameter, a cookie, or a path.
 
 use domain::routing::{FieldKind, FieldMatch};
+use expression::{COMPILED_BYTES_MAX, PATTERN_MAX};
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::fault::Faults;
+use crate::fault::{Faults, sentence};
 
 /// The most characters of a value or expression.
-const VALUE_MAX: usize = 1000;
-/// The most memory of a compiled expression, in bytes; its cache may have as much per thread.
-const REGEX_BYTES_MAX: usize = 256 * 1024;
+const VALUE_MAX: usize = PATTERN_MAX;
+/// What to do about a pattern.
+pub(crate) const PATTERN_ADVICE: &str = "Write it in the syntax of RE2: no look-around, no back references.";
 
 /// A condition on the values of one name.
 #[derive(Debug)]
@@ -98,47 +99,22 @@ pub(crate) fn regex(text: &str, pointer: &str, faults: &mut Faults) -> Option<Re
     // Alone first: `a)|(b` is none, even though it would become one between brackets.
     pattern(text, pointer, faults)?;
     let whole = RegexBuilder::new(&format!("^(?:{text})$"))
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(REGEX_BYTES_MAX)
+        .size_limit(COMPILED_BYTES_MAX)
+        .dfa_size_limit(COMPILED_BYTES_MAX)
         .build();
-    told(whole, pointer, faults)
+    told(whole.map_err(|_| "it is too large".to_owned()), pointer, faults)
 }
 
 /// Compiles an expression that may fit anywhere.
 pub(crate) fn pattern(text: &str, pointer: &str, faults: &mut Faults) -> Option<regex::Regex> {
-    let compiled = if is_storable(text) {
-        regex::RegexBuilder::new(text)
-            .size_limit(REGEX_BYTES_MAX)
-            .dfa_size_limit(REGEX_BYTES_MAX)
-            .build()
-    } else {
-        Err(regex::Error::CompiledTooBig(VALUE_MAX))
-    };
-    told(compiled, pointer, faults)
+    told(expression::pattern(text), pointer, faults)
 }
 
-fn told<R>(compiled: Result<R, regex::Error>, pointer: &str, faults: &mut Faults) -> Option<R> {
-    match compiled {
-        Ok(regex) => Some(regex),
-        Err(error) => {
-            let detail = match error {
-                regex::Error::CompiledTooBig(_) => "It is too large.".to_owned(),
-                other => {
-                    let text = other.to_string();
-                    let last = text.lines().last().unwrap_or_default();
-                    format!(
-                        "It is not a regular expression: {}.",
-                        last.trim_start_matches("error: ")
-                    )
-                }
-            };
-            faults.add(
-                pointer,
-                "regex_invalid",
-                detail,
-                "Write it in the syntax of RE2: no look-around, no back references.",
-            );
-            None
-        }
-    }
+fn told<R>(compiled: Result<R, String>, pointer: &str, faults: &mut Faults) -> Option<R> {
+    let clause = match compiled {
+        Ok(compiled) => return Some(compiled),
+        Err(clause) => clause,
+    };
+    faults.add(pointer, "regex_invalid", sentence(&clause), PATTERN_ADVICE);
+    None
 }

@@ -18,6 +18,7 @@ use crate::ticket::Ticket;
 pub(super) struct Said<'h> {
     pub(super) method: &'h Method,
     pub(super) headers: &'h mut HeaderMap,
+    pub(super) host: &'h str,
     /// Below the route.
     pub(super) path: &'h str,
     pub(super) query: &'h str,
@@ -44,6 +45,7 @@ pub(super) fn judge<'a>(
     let mut call = Call {
         method: said.method,
         headers: &mut *said.headers,
+        host: said.host,
         path: said.path,
         query: said.query,
         template: &on.operation.template,

@@ -1,11 +1,11 @@
 //! `call_cost`: says for how many calls a call counts.
 
 use domain::limit::{COST_MAX, Tier};
+use expression::{Expression, Facts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Cost};
-use crate::cel::{Expression, Facts};
 use crate::kind::{Builtin, Fault};
 use crate::verdict::Verdict;
 use crate::{Phase, Policy, State};
@@ -21,10 +21,11 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 1_000_000))]
     pub units: Option<u32>,
-    /// A CEL expression for the number of calls, over `method`, `path`, `query`, `headers` and `body_bytes`:
-    /// `1 + body_bytes / 65536`. Where it fails or is negative, the call counts for one.
+    /// A CEL expression for the number of calls, over `method`, `host`, `path` (below the route), the maps `query`,
+    /// `headers` and `cookies`, and `body_bytes` (what `Content-Length` says): `1 + body_bytes / 65536`. Where it fails
+    /// or is negative, the call counts for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = 1000))]
     pub expression: Option<String>,
 }
 
@@ -53,7 +54,7 @@ impl Builtin for CallCost {
                 return fault("/units", format!("at most {COST_MAX}"));
             }
             (None, Some(units), None) => Known::Ahead(Cost::Units(units)),
-            (None, None, Some(text)) => match Expression::compile(&text) {
+            (None, None, Some(text)) => match Expression::number(&text) {
                 Ok(expression) => Known::ByCall(expression),
                 Err(error) => return fault("/expression", error.to_string()),
             },
@@ -75,11 +76,12 @@ impl Policy for CallCost {
             Known::ByCall(expression) => {
                 let facts = Facts {
                     method: call.method,
+                    host: call.host,
                     path: call.path,
                     query: call.query,
                     headers: call.headers,
                 };
-                let units = expression.number(&facts).ok();
+                let units = expression.value(&facts).ok();
                 let units = units.and_then(|units| u32::try_from(units).ok());
                 Cost::Units(units.unwrap_or(1).min(COST_MAX))
             }

@@ -18,6 +18,7 @@ fn decide(config: &serde_json::Value, headers: &[(&'static str, &str)]) -> (Opti
     let mut call = Call {
         method: &Method::GET,
         headers: &mut map,
+        host: "",
         path: "/",
         query: "",
         template: "/",

@@ -30,12 +30,12 @@ struct Health {
     /// `ok` or `not_ready`.
     status: String,
     /// What is not ready, with the reason; empty if everything is.
-    checks: Vec<HealthCheck>,
+    checks: Vec<ReadinessCheck>,
 }
 
 /// A part of the process.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-struct HealthCheck {
+struct ReadinessCheck {
     /// Its name.
     name: String,
     /// Whether it is ready.
@@ -105,8 +105,8 @@ fn ready() -> Endpoint {
         })
 }
 
-fn check(name: &str, found: Result<(), String>) -> HealthCheck {
-    HealthCheck {
+fn check(name: &str, found: Result<(), String>) -> ReadinessCheck {
+    ReadinessCheck {
         name: name.to_owned(),
         ready: found.is_ok(),
         reason: found.err(),

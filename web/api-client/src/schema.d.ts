@@ -2681,16 +2681,69 @@ export interface components {
             /** @description `ok` or `not_ready`. */
             status: string;
             /** @description What is not ready, with the reason; empty if everything is. */
-            checks: components["schemas"]["HealthCheck"][];
+            checks: components["schemas"]["ReadinessCheck"][];
         };
-        /** @description A part of the process. */
+        /**
+         * @description Asks every target regularly how it is; one thread of a node does, for all its cores.
+         *
+         *     The first check decides at once, later ones by the thresholds. Until then a target counts as healthy.
+         */
         HealthCheck: {
-            /** @description Its name. */
-            name: string;
-            /** @description Whether it is ready. */
-            ready: boolean;
-            /** @description Why it is not. */
-            reason?: string;
+            /**
+             * @description What is done.
+             * @default http
+             */
+            kind: components["schemas"]["HealthCheckKind"];
+            /**
+             * @description The path that `http` asks for, without the target's base path.
+             * @default /
+             */
+            path: string;
+            /**
+             * @description The statuses that `http` takes as healthy; 200 to 399 if empty.
+             * @default []
+             */
+            statuses: number[];
+            /**
+             * @description What the first 64 KiB of the body must contain for `http`.
+             * @default null
+             */
+            body_contains: string;
+            /**
+             * @description The service that `grpc` asks about; empty for the server as a whole.
+             * @default
+             */
+            grpc_service: string;
+            /**
+             * Format: int32
+             * @description The port to check, if it is not the target's.
+             * @default null
+             */
+            port: number;
+            /**
+             * Format: int32
+             * @description From one check to the next, give or take a tenth, in milliseconds: 100 to an hour.
+             * @default 5000
+             */
+            interval_ms: number;
+            /**
+             * Format: int32
+             * @description How long a check may take, in milliseconds.
+             * @default 2000
+             */
+            timeout_ms: number;
+            /**
+             * Format: int32
+             * @description Checks in a row that must succeed until an unhealthy target is healthy: 1 to 100.
+             * @default 2
+             */
+            healthy_threshold: number;
+            /**
+             * Format: int32
+             * @description Checks in a row that must fail until a healthy target is unhealthy: 1 to 100.
+             * @default 3
+             */
+            unhealthy_threshold: number;
         };
         /**
          * @description What a check does.
@@ -3070,8 +3123,9 @@ export interface components {
             /** @description Cookies. */
             cookies?: components["schemas"]["FieldMatch"][];
             /**
-             * @description An expression (CEL) over `method`, `host`, `path`, and the maps `query`, `headers` (names in lower case) and
-             *     `cookies`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that fails does not fit.
+             * @description An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
+             *     `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
+             *     fails does not fit.
              */
             when?: string;
         };
@@ -3954,6 +4008,15 @@ export interface components {
             algorithm?: components["schemas"]["RateAlgorithm"];
             /** @description What becomes of calls that are over the limit. */
             over_limit?: components["schemas"]["OverLimit"];
+        };
+        /** @description A part of the process. */
+        ReadinessCheck: {
+            /** @description Its name. */
+            name: string;
+            /** @description Whether it is ready. */
+            ready: boolean;
+            /** @description Why it is not. */
+            reason?: string;
         };
         /**
          * @description Sends clients elsewhere; what is not said stays as it was asked for.

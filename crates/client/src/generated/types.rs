@@ -1574,30 +1574,44 @@ pub struct Health {
     /// `ok` or `not_ready`.
     pub status: String,
     /// What is not ready, with the reason; empty if everything is.
-    pub checks: Vec<HealthCheck>,
+    pub checks: Vec<ReadinessCheck>,
 }
 
-/// A part of the process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Asks every target regularly how it is; one thread of a node does, for all its cores.
+///
+/// The first check decides at once, later ones by the thresholds. Until then a target counts as healthy.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HealthCheck {
-    /// Its name.
-    pub name: String,
-    /// Whether it is ready.
-    pub ready: bool,
-    /// Why it is not.
+    /// What is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-impl HealthCheck {
-    /// What is required, and nothing else.
-    pub fn new(name: impl Into<String>, ready: bool) -> Self {
-        Self {
-            name: name.into(),
-            ready,
-            reason: None,
-        }
-    }
+    pub kind: Option<HealthCheckKind>,
+    /// The path that `http` asks for, without the target's base path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The statuses that `http` takes as healthy; 200 to 399 if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statuses: Option<Vec<u64>>,
+    /// What the first 64 KiB of the body must contain for `http`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_contains: Option<String>,
+    /// The service that `grpc` asks about; empty for the server as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc_service: Option<String>,
+    /// The port to check, if it is not the target's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u64>,
+    /// From one check to the next, give or take a tenth, in milliseconds: 100 to an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval_ms: Option<u64>,
+    /// How long a check may take, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// Checks in a row that must succeed until an unhealthy target is healthy: 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthy_threshold: Option<u64>,
+    /// Checks in a row that must fail until a healthy target is unhealthy: 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unhealthy_threshold: Option<u64>,
 }
 
 /// What a check does.
@@ -3476,8 +3490,9 @@ pub struct Match {
     /// Cookies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookies: Option<Vec<FieldMatch>>,
-    /// An expression (CEL) over `method`, `host`, `path`, and the maps `query`, `headers` (names in lower case) and
-    /// `cookies`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that fails does not fit.
+    /// An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
+    /// `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
+    /// fails does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
 }
@@ -4967,6 +4982,18 @@ pub struct ReadVersionParams {
 pub struct ReadWorkspaceParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
     pub if_none_match: Option<String>,
+}
+
+/// A part of the process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadinessCheck {
+    /// Its name.
+    pub name: String,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Why it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Sends clients elsewhere; what is not said stays as it was asked for.

@@ -37,7 +37,7 @@ pub struct LimitsStore {
     /// A file with its password.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// Certificates (PEM) to trust for it instead of those of the system.
+    /// Certificates (PEM) to trust for it instead of those of the system; only with `rediss://`.
     #[serde(default)]
     pub roots: Option<PathBuf>,
     /// How often nodes tell each other what they counted, in milliseconds: 50 to 10,000.
@@ -55,6 +55,9 @@ pub enum Error {
     /// A setting is out of its range.
     #[error("gateway.limits_store.sync_ms: from 50 to 10000")]
     Interval,
+    /// There are certificates to check a store with that shows none.
+    #[error("gateway.limits_store.roots: only for `rediss://`")]
+    Roots,
     /// The URL is none of a store.
     #[error("gateway.limits_store.url")]
     Url(#[source] redis::RedisError),

@@ -31,7 +31,11 @@ impl Link {
             let redis = info.redis_settings().clone().set_password(password);
             info = info.set_redis_settings(redis);
         }
-        let client = if settings.url.starts_with("rediss:") {
+        let is_tls = settings.url.starts_with("rediss:");
+        if settings.roots.is_some() && !is_tls {
+            return Err(Error::Roots);
+        }
+        let client = if is_tls {
             let certificates = TlsCertificates {
                 client_tls: None,
                 root_cert: settings.roots.as_ref().map(read).transpose()?,

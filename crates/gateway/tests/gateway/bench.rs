@@ -149,6 +149,12 @@ impl Bench {
         }
     }
 
+    /// How many cores have recorded calls; takes the records.
+    pub(crate) fn busy_cores(&self) -> usize {
+        let is_busy = |drain: &&Drain| std::iter::from_fn(|| drain.pop()).count() > 0;
+        self.drains.iter().filter(is_busy).count()
+    }
+
     /// Serves another snapshot, and waits until every core does.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         self.send(change);

@@ -22,13 +22,13 @@ const TOKEN: &str = "glc_the-token-of-this-cluster";
 
 /// A certificate with its key, in PEM.
 #[derive(Clone)]
-struct Pair {
-    chain: String,
-    key: String,
+pub(crate) struct Pair {
+    pub(crate) chain: String,
+    pub(crate) key: String,
 }
 
 impl Pair {
-    fn of(host: &str) -> Self {
+    pub(crate) fn of(host: &str) -> Self {
         let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
         Self {
             chain: made.cert.pem(),
@@ -57,7 +57,7 @@ impl Pair {
         certificate
     }
 
-    fn der(&self) -> CertificateDer<'static> {
+    pub(crate) fn der(&self) -> CertificateDer<'static> {
         CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap()
     }
 
@@ -76,7 +76,7 @@ impl Pair {
 }
 
 /// An authority and a certificate that it has signed for a client.
-fn authority() -> (String, Pair) {
+pub(crate) fn authority() -> (String, Pair) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
@@ -136,7 +136,7 @@ impl ServerCertVerifier for Anybody {
 }
 
 /// A client over TLS.
-struct Secure(StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Secure(StreamOwned<ClientConnection, TcpStream>);
 
 impl Secure {
     fn config(shown: Option<&Pair>) -> Arc<ClientConfig> {
@@ -157,7 +157,7 @@ impl Secure {
         Arc::new(config)
     }
 
-    fn open(address: SocketAddr, host: &str, shown: Option<&Pair>) -> Self {
+    pub(crate) fn open(address: SocketAddr, host: &str, shown: Option<&Pair>) -> Self {
         Self::open_with(address, host, Self::config(shown))
     }
 
@@ -167,7 +167,7 @@ impl Secure {
     }
 
     /// The first line of the answer to a request; the TLS error if there is none.
-    fn get(&mut self, bench: &Bench, host: &str, head: &str) -> Result<String, std::io::Error> {
+    pub(crate) fn get(&mut self, bench: &Bench, host: &str, head: &str) -> Result<String, std::io::Error> {
         let key = &bench.key;
         let text = format!("GET /shop/pets HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {key}\r\n{head}\r\n");
         self.0.write_all(text.as_bytes())?;
@@ -183,7 +183,7 @@ impl Secure {
         Ok(text.lines().next().unwrap_or_default().to_owned())
     }
 
-    fn shown(&self) -> CertificateDer<'static> {
+    pub(crate) fn shown(&self) -> CertificateDer<'static> {
         self.0.conn.peer_certificates().unwrap()[0].clone().into_owned()
     }
 }
@@ -199,7 +199,7 @@ pub(crate) fn protocol(address: SocketAddr, spoken: &[&str]) -> Option<String> {
 }
 
 /// What a host is shown.
-fn shown(address: SocketAddr, host: &str) -> CertificateDer<'static> {
+pub(crate) fn shown(address: SocketAddr, host: &str) -> CertificateDer<'static> {
     let mut client = Secure::open(address, host, None);
     client.0.conn.complete_io(&mut client.0.sock).unwrap();
     client.shown()

@@ -9,19 +9,19 @@ use domain::traffic::{Algorithm, Resolve};
 use crate::bench::{Bench, Upstream, eventually, reply};
 
 /// A record of a small name server: the name, the type, its data.
-type Record = (&'static str, u16, Vec<u8>);
+pub(crate) type Record = (&'static str, u16, Vec<u8>);
 
 const A: u16 = 1;
 const SRV: u16 = 33;
 
 /// A name server that answers with these records, which hold for a second; silent while it is away.
-struct Names {
-    address: std::net::SocketAddr,
+pub(crate) struct Names {
+    pub(crate) address: std::net::SocketAddr,
     records: Arc<Mutex<Option<Vec<Record>>>>,
 }
 
 impl Names {
-    fn start(records: Vec<Record>) -> Self {
+    pub(crate) fn start(records: Vec<Record>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let names = Self {
             address: socket.local_addr().unwrap(),
@@ -72,7 +72,7 @@ fn answer(question: &[u8], records: &[Record]) -> Vec<u8> {
     answer
 }
 
-fn a(last: u8) -> Record {
+pub(crate) fn a(last: u8) -> Record {
     ("shop.test.", A, vec![127, 0, 0, last])
 }
 

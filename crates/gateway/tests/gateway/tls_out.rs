@@ -15,12 +15,12 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use crate::bench::{Bench, eventually};
 
 /// What a connection showed: server name, protocol, number of certificates.
-type Shown = (Option<String>, Option<Vec<u8>>, usize);
+pub(crate) type Shown = (Option<String>, Option<Vec<u8>>, usize);
 
 /// A service behind TLS for `service.test`.
-struct Service {
-    url: String,
-    pem: String,
+pub(crate) struct Service {
+    pub(crate) url: String,
+    pub(crate) pem: String,
     shown: Arc<Mutex<Vec<Shown>>>,
 }
 
@@ -29,7 +29,7 @@ fn made(name: &str) -> rcgen::CertifiedKey<rcgen::KeyPair> {
 }
 
 impl Service {
-    fn start(clients: Option<&RootCertStore>, protocols: &[&str]) -> Self {
+    pub(crate) fn start(clients: Option<&RootCertStore>, protocols: &[&str]) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let made = made("service.test");
         let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
@@ -88,7 +88,7 @@ impl Service {
         })
     }
 
-    fn last(&self) -> Shown {
+    pub(crate) fn last(&self) -> Shown {
         self.shown.lock().unwrap().last().unwrap().clone()
     }
 }

@@ -1,0 +1,411 @@
+//! The settings of a node.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::world::{A_WHILE, World, shown, soon};
+use super::{Case, case, merge};
+use crate::bench::Client;
+use crate::certificates::{self, Secure, protocol};
+
+/// What the program does with them is shown where programs are started.
+pub(super) const ELSEWHERE: &[(&str, &str)] = &[("/handover", "e2e: upgrade; gateway: listeners")];
+
+fn pets(world: &World) -> String {
+    world.get("/shop/pets")
+}
+
+fn settings(fields: Value) -> Value {
+    json!({ "settings": fields })
+}
+
+/// A call over TLS, with the client certificate or without.
+fn secure(world: &World, with: bool) -> String {
+    let shown = with.then_some(&world.client);
+    let mut client = Secure::open(world.secure(), "own.test", shown);
+    match client.get(&world.bench, "own.test", "") {
+        Ok(line) => line,
+        Err(_) => "an error".to_owned(),
+    }
+}
+
+/// The statuses of two calls with some time between them.
+fn twice(world: &World) -> String {
+    let first = world.bench.get("/shop/pets").status;
+    thread::sleep(Duration::from_millis(1200));
+    format!("{first} {}", world.bench.get("/shop/pets").status)
+}
+
+/// Whether a connection, on which something was said, ends within a while, and with which status.
+fn ends(world: &World, said: &str) -> String {
+    let mut client = world.bench.connect();
+    client.send(said.as_bytes());
+    client.stream.set_read_timeout(Some(A_WHILE)).unwrap();
+    let mut bytes = [0; 12];
+    match client.stream.read(&mut bytes) {
+        Ok(length) => format!("ends: {}", String::from_utf8_lossy(&bytes[..length])),
+        Err(_) => "goes on".to_owned(),
+    }
+}
+
+/// What a listener says to a request of HTTP/1.
+fn plain(world: &World) -> String {
+    let mut client = Client::connect(world.last_listener());
+    let key = &world.bench.key;
+    client.send(
+        format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n")
+            .as_bytes(),
+    );
+    client
+        .try_answer()
+        .map_or_else(|| "nothing".to_owned(), |answer| shown(&answer))
+}
+
+/// The setting of HTTP/2 that the gateway tells: RFC 9113 section 6.5.2.
+fn streams_max(world: &World) -> String {
+    let mut stream = TcpStream::connect(world.address()).unwrap();
+    stream
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .unwrap();
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).unwrap();
+    assert_eq!(head[3], 4, "settings come first");
+    let mut all = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    stream.read_exact(&mut all).unwrap();
+    let told = all.chunks(6).find(|one| one[..2] == [0, 3]);
+    format!("{told:?}")
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    [listening(), serving(), certificates(), limits(), store()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn listening() -> Vec<Case> {
+    let one = |fields: Value| {
+        let mut listener = json!({ "address": "127.0.0.1:0" });
+        merge(&mut listener, &fields);
+        json!({ "listeners": [listener] })
+    };
+    vec![
+        case(
+            "/listen",
+            json!({}),
+            json!({ "listen": "127.0.0.2:0" }),
+            |world| world.address().ip().to_string(),
+        ),
+        case(
+            "/listen_tls",
+            json!({}),
+            json!({ "listen_tls": "127.0.0.1:0" }),
+            |world| {
+                let address = world.bench.gateway.as_ref().unwrap().addresses().tls;
+                format!("{:?}", address.map(|address| protocol(address, &["http/1.1"])))
+            },
+        ),
+        case(
+            "/listeners/*/address",
+            settings(one(json!({}))),
+            one(json!({ "address": "127.0.0.2:0" })),
+            |world| format!("{} {}", world.last_listener().ip(), plain(world)),
+        ),
+        case(
+            "/listeners/*/tls",
+            settings(one(json!({}))),
+            one(json!({ "tls": true })),
+            |world| format!("{:?}", protocol(world.last_listener(), &["http/1.1"])),
+        ),
+        case(
+            "/listeners/*/protocols",
+            settings(one(json!({}))),
+            one(json!({ "protocols": "http2" })),
+            plain,
+        ),
+    ]
+}
+
+fn serving() -> Vec<Case> {
+    let zones = json!({ "targets": [{ "url": "$a", "zone": "east" }, { "url": "$b", "zone": "west" }] });
+    let speaks = |world: &World| {
+        world.call(
+            "GET",
+            "/shop/pets",
+            "X-Forwarded-For: 192.0.2.7\r\nForwarded: for=192.0.2.8\r\n",
+            "",
+        )
+    };
+    vec![
+        case(
+            "/environment",
+            json!({}),
+            json!({ "environment": "production" }),
+            pets,
+        ),
+        case(
+            "/name_servers",
+            json!({ "settings": { "name_servers": ["127.0.0.1:9"] },
+                    "upstream": { "targets": [{ "url": "$named", "resolve": "dns" }] } }),
+            json!({ "name_servers": ["$names"] }),
+            |world| soon(|| world.bench.get("/shop/pets").status == 200).to_owned(),
+        ),
+        case(
+            "/zone",
+            json!({ "upstream": zones }),
+            json!({ "zone": "west" }),
+            |world| {
+                world.row(4, "/shop/pets");
+                format!("{:?}", world.counts())
+            },
+        ),
+        case("/cores", json!({}), json!({ "cores": 2 }), |world| {
+            world.row(30, "/shop/pets");
+            format!("{} busy", world.bench.busy_cores())
+        }),
+        case(
+            "/observable",
+            json!({}),
+            json!({ "observable": false }),
+            |world| world.get("/health/live"),
+        ),
+        case(
+            "/upstream_roots",
+            json!({ "upstream": { "targets": [{ "url": "$tls" }], "tls": { "server_name": "service.test" } } }),
+            json!({ "upstream_roots": "$dir/service.pem" }),
+            pets,
+        ),
+        case(
+            "/trusted_proxies",
+            json!({}),
+            json!({ "trusted_proxies": ["127.0.0.0/8"] }),
+            speaks,
+        ),
+        case(
+            "/trusted_header",
+            settings(json!({ "trusted_proxies": ["127.0.0.0/8"] })),
+            json!({ "trusted_header": "forwarded" }),
+            speaks,
+        ),
+    ]
+}
+
+fn certificates() -> Vec<Case> {
+    let base = |fields: Value| {
+        let mut base = json!({ "listen_tls": "127.0.0.1:0",
+            "certificate": { "chain": "$dir/own.pem", "key": "$dir/own.key" } });
+        merge(&mut base, &fields);
+        settings(base)
+    };
+    let clients = |mode: &str| {
+        base(json!({ "client_certificates": { "authorities": "$dir/clients.pem", "mode": mode } }))
+    };
+    let set = |fields: Value| json!({ "client_certificates": fields });
+    vec![
+        case(
+            "/certificate/chain",
+            base(json!({})),
+            json!({ "certificate": { "chain": "$dir/other.pem", "key": "$dir/other.key" } }),
+            |world| {
+                let shown = certificates::shown(world.secure(), "own.test");
+                let text = String::from_utf8_lossy(&shown).into_owned();
+                format!("own: {}", text.contains("own.test"))
+            },
+        ),
+        case(
+            "/certificate/key",
+            base(json!({})),
+            json!({ "certificate": { "key": "$dir/other.key" } }),
+            pets,
+        ),
+        case(
+            "/client_certificates/authorities",
+            clients("required"),
+            set(json!({ "authorities": "$dir/other-clients.pem" })),
+            |world| secure(world, true),
+        ),
+        case(
+            "/client_certificates/mode",
+            clients("required"),
+            set(json!({ "mode": "optional" })),
+            |world| secure(world, false),
+        ),
+        case(
+            "/client_certificates/forward",
+            clients("required"),
+            set(json!({ "forward": true })),
+            |world| {
+                secure(world, true);
+                let told = world.a.last().fields.get("client-cert").is_some();
+                format!("told: {told}")
+            },
+        ),
+    ]
+}
+
+fn limits() -> Vec<Case> {
+    let set = |fields: Value| json!({ "limits": fields });
+    let base = |fields: Value| json!({ "settings": { "limits": fields } });
+    let mut cases = vec![
+        case(
+            "/limits/connections_max",
+            json!({}),
+            set(json!({ "connections_max": 1 })),
+            |world| {
+                let first = world.bench.connect();
+                let second = ends(world, "GET /health/live HTTP/1.1\r\nHost: g\r\n\r\n");
+                first.close();
+                second
+            },
+        ),
+        case(
+            "/limits/head_bytes_max",
+            json!({}),
+            set(json!({ "head_bytes_max": 1024 })),
+            |world| world.call("GET", "/shop/pets", &format!("X: {}\r\n", "x".repeat(2000)), ""),
+        ),
+        case(
+            "/limits/fields_max",
+            json!({}),
+            set(json!({ "fields_max": 5 })),
+            |world| world.call("GET", "/shop/pets", &"X: 1\r\n".repeat(10), ""),
+        ),
+        case(
+            "/limits/head_ms",
+            json!({}),
+            set(json!({ "head_ms": 100 })),
+            |world| ends(world, "GET / HTTP/1.1\r\n"),
+        ),
+        case(
+            "/limits/keep_alive_ms",
+            json!({}),
+            set(json!({ "keep_alive_ms": 100 })),
+            |world| {
+                let mut client = world.bench.connect();
+                client.send(b"GET /health/live HTTP/1.1\r\nHost: g\r\n\r\n");
+                client.answer();
+                client.stream.set_read_timeout(Some(A_WHILE)).unwrap();
+                format!("ended: {}", client.stream.read(&mut [0; 1]).is_ok())
+            },
+        ),
+        case(
+            "/limits/body_idle_ms",
+            json!({}),
+            set(json!({ "body_idle_ms": 100 })),
+            |world| {
+                let key = &world.bench.key;
+                ends(
+                    world,
+                    &format!(
+                        "POST /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Length: 9\r\n\r\nab"
+                    ),
+                )
+            },
+        ),
+        case(
+            "/limits/streams_max",
+            json!({}),
+            set(json!({ "streams_max": 7 })),
+            streams_max,
+        ),
+        case(
+            "/limits/calls_max",
+            json!({}),
+            set(json!({ "calls_max": 1 })),
+            |world| world.many(2, "/shop/pets?slow=300"),
+        ),
+        case(
+            "/limits/ipv6_prefix",
+            json!({ "settings": { "trusted_proxies": ["127.0.0.0/8"],
+                "limits": { "address_rate": { "requests": 1, "window_seconds": 3600, "burst": 1 } } } }),
+            set(json!({ "ipv6_prefix": 32 })),
+            |world| {
+                let from = |address| {
+                    world.call(
+                        "GET",
+                        "/shop/pets",
+                        &format!("X-Forwarded-For: {address}\r\n"),
+                        "",
+                    )
+                };
+                format!("{} {}", from("2001:db8:0:1::1"), &from("2001:db8:0:2::1")[..3])
+            },
+        ),
+    ];
+    for (limit, fields) in [
+        (
+            "rate",
+            [
+                "/limits/rate/requests",
+                "/limits/rate/window_seconds",
+                "/limits/rate/burst",
+            ],
+        ),
+        (
+            "address_rate",
+            [
+                "/limits/address_rate/requests",
+                "/limits/address_rate/window_seconds",
+                "/limits/address_rate/burst",
+            ],
+        ),
+    ] {
+        let rate = || base(json!({ limit: { "requests": 1, "window_seconds": 3600, "burst": 1 } }));
+        let change = |fields: Value| set(json!({ limit: fields }));
+        cases.push(case(
+            fields[0],
+            rate(),
+            change(json!({ "requests": 3600 })),
+            twice,
+        ));
+        cases.push(case(
+            fields[1],
+            rate(),
+            change(json!({ "window_seconds": 1 })),
+            twice,
+        ));
+        cases.push(case(fields[2], rate(), change(json!({ "burst": 2 })), twice));
+    }
+    cases
+}
+
+fn store() -> Vec<Case> {
+    let base = |url: &str, fields: Value| {
+        let mut store = json!({ "url": url, "sync_ms": 100 });
+        merge(&mut store, &fields);
+        settings(json!({ "limits_store": store }))
+    };
+    let set = |fields: Value| json!({ "limits_store": fields });
+    vec![
+        case(
+            "/limits_store/url",
+            base("$no_redis", json!({})),
+            set(json!({ "url": "$redis" })),
+            |world| soon(|| !world.store.lock().unwrap().is_empty()).to_owned(),
+        ),
+        case(
+            "/limits_store/password_file",
+            base("$redis", json!({})),
+            set(json!({ "password_file": "$dir/password" })),
+            |world| {
+                soon(|| String::from_utf8_lossy(&world.store.lock().unwrap()).contains("secret")).to_owned()
+            },
+        ),
+        case(
+            "/limits_store/roots",
+            base("$redis", json!({})),
+            set(json!({ "roots": "$dir/nowhere.pem" })),
+            |world| soon(|| !world.store.lock().unwrap().is_empty()).to_owned(),
+        ),
+        case(
+            "/limits_store/sync_ms",
+            base("$no_redis", json!({})),
+            set(json!({ "sync_ms": 10_000 })),
+            |world| soon(|| world.bench.figure("limits_store_failures_total") > 2).to_owned(),
+        ),
+    ]
+}

@@ -148,6 +148,26 @@ impl<'a> Added<'a> {
         }
     }
 
+    /// What is said of a call over a connection that nobody speaks for.
+    #[cfg(fuzzing)]
+    pub(crate) fn plain(
+        (address, named): (&'a HeaderValue, &'a Named),
+        version: Version,
+        request_id: &'a HeaderValue,
+    ) -> Self {
+        Self {
+            address,
+            named,
+            proto: "http",
+            version,
+            request_id,
+            consumer: None,
+            said: Said::default(),
+            client_certificate: None,
+            trace: None,
+        }
+    }
+
     /// The application whose key the call carries.
     pub(crate) fn application(&self) -> Option<ApplicationId> {
         self.consumer.as_ref().map(|consumer| consumer.application.id)

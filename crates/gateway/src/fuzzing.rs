@@ -1,12 +1,18 @@
 //! Doors for the fuzz targets of `fuzz/`; there only when they are built.
 
+mod forwarded;
+
 use bytes::Bytes;
+use http::HeaderMap;
 use hyper::body::Frame;
 
 use crate::framing::HeadLimits;
 use crate::grpc_web::{Decoder, Encoder, Form};
 use crate::h1::foreign;
 use crate::place;
+use crate::proxies::{self, Network, Says};
+
+pub use self::forwarded::downgrade;
 
 const LIMITS: HeadLimits = HeadLimits {
     bytes_max: 16 * 1024,
@@ -21,11 +27,13 @@ pub fn request(bytes: &[u8]) {
         return;
     };
     let pieces = bytes.chunks(usize::from(*size).max(1));
+    let read = foreign::requests(LIMITS, [bytes].into_iter());
     assert_eq!(
         foreign::requests(LIMITS, pieces),
-        foreign::requests(LIMITS, [bytes].into_iter()),
+        read,
         "where bytes are cut decides what they mean"
     );
+    forwarded::check_all(&read);
 }
 
 /// Reads and writes gRPC-Web as text, in pieces of the size that the first byte says.
@@ -58,6 +66,62 @@ pub fn answer(bytes: &[u8]) {
     };
     let pieces: Vec<&[u8]> = bytes.chunks(usize::from(*size).max(1)).collect();
     assert_eq!(foreign::dechunk(&pieces), foreign::dechunk(&[bytes]));
+}
+
+/// Reads the body of a client's request in chunks; panics if an independent reader sees another body.
+pub fn chunked(bytes: &[u8]) {
+    let Some((size, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let head = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    let whole = [head, bytes].concat();
+    let read = foreign::requests(LIMITS, [&whole[..]].into_iter());
+    let pieces = whole.chunks(usize::from(*size).max(1));
+    assert_eq!(foreign::requests(LIMITS, pieces), read, "pieces");
+    let body = read.bodies.first().expect("the head is right");
+    match forwarded::naive_chunks(bytes) {
+        Some((naive, rest)) if read.violation.is_none() || read.heads.len() > 1 => {
+            assert_eq!(*body, naive, "another body");
+            assert!(read.is_between || read.heads.len() > 1, "it did not end");
+            let next = foreign::requests(LIMITS, [rest].into_iter());
+            assert_eq!(read.heads[1..], next.heads, "what follows");
+        }
+        // Whoever reads leniently sees an end where there is none, or what was refused.
+        Some((naive, _)) => assert!(naive.starts_with(body) || read.violation.is_some()),
+        None => assert!(read.heads.len() == 1 && !read.is_between, "an end that is none"),
+    }
+}
+
+/// Reads what proxies say of a client; panics if an address is believed that nobody trusted has said.
+pub fn proxies(bytes: &[u8]) {
+    let peer = [10, 0, 0, 1].into();
+    let mut headers = HeaderMap::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        if let Ok(value) = http::HeaderValue::from_bytes(line) {
+            headers.append("x-forwarded-for", value.clone());
+            headers.append("forwarded", value);
+        }
+    }
+    let nobody: [Network; 0] = [];
+    let some: [Network; 2] = ["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse().expect("a network"));
+    for says in [Says::XForwardedFor, Says::Forwarded] {
+        assert_eq!(proxies::client(peer, &nobody, says, &headers), peer);
+        let found = proxies::client(peer, &some, says, &headers);
+        let same = proxies::client(peer, &some, says, &headers);
+        assert_eq!(found, same);
+        // Everything behind the first that is not trusted is hearsay: appending it changes nothing.
+        if !some.iter().any(|network| network.contains(found)) {
+            for name in ["x-forwarded-for", "forwarded"] {
+                let values: Vec<_> = headers.get_all(name).iter().cloned().collect();
+                headers.insert(name, http::HeaderValue::from_static("for=192.0.2.9, 192.0.2.9"));
+                for value in values {
+                    headers.append(name, value);
+                }
+            }
+            let still = proxies::client(peer, &some, says, &headers);
+            assert!(still == found || says == Says::Forwarded, "hearsay was believed");
+        }
+    }
 }
 
 /// Reads a path; panics if one with a dot segment passes.

@@ -1,10 +1,16 @@
 //! Reads what the other side might send without a connection, for tests and fuzzers.
 
+#[cfg(fuzzing)]
+use bytes::Bytes;
 use bytes::BytesMut;
 use http::{HeaderMap, Method};
 
 use super::answer::{self, Invalid};
 use super::coming::{Coming, Sender, chunk};
+#[cfg(fuzzing)]
+use super::line::Head;
+#[cfg(fuzzing)]
+use super::outgoing::{Outgoing, Progress};
 use super::request::Reader;
 use crate::framing::{CHUNK, Chunks, HeadLimits, Violation};
 
@@ -29,6 +35,23 @@ pub(crate) fn dechunk(pieces: &[&[u8]]) -> Result<(Vec<u8>, Option<HeaderMap>, b
     Ok((body, trailers, state == Chunks::End))
 }
 
+/// Writes a request as an upstream gets it; without a length its body goes in chunks.
+#[cfg(fuzzing)]
+pub(crate) fn written(head: &Head<'_>, body: &[u8], is_sized: bool) -> Vec<u8> {
+    use http_body_util::Full;
+    use std::task::Waker;
+
+    let length = (is_sized || body.is_empty()).then_some(body.len() as u64);
+    let mut outgoing = Outgoing::default();
+    let body = (!body.is_empty()).then(|| Full::new(Bytes::copy_from_slice(body)));
+    outgoing.begin(body, |out| head.write(out, length));
+    let mut bytes = Vec::new();
+    let mut context = std::task::Context::from_waker(Waker::noop());
+    let progress = outgoing.poll(&mut bytes, &mut context);
+    assert!(matches!(progress, Ok(Progress::Done)), "memory takes everything");
+    bytes
+}
+
 /// Reads a head, if there is the end of one.
 pub(crate) fn head(bytes: &[u8]) -> Option<Result<(), Invalid>> {
     let mut input = BytesMut::from(bytes);
@@ -42,6 +65,8 @@ pub(crate) struct Read {
     pub(crate) heads: Vec<(String, HeaderMap)>,
     pub(crate) bodies: Vec<Vec<u8>>,
     pub(crate) violation: Option<Violation>,
+    /// Whether the last request came to its end.
+    pub(crate) is_between: bool,
 }
 
 /// Reads requests that come in the given pieces, as the connection does.
@@ -55,6 +80,7 @@ pub(crate) fn requests<'a>(limits: HeadLimits, pieces: impl Iterator<Item = &'a 
             break;
         }
     }
+    found.is_between = coming.is_done();
     found
 }
 

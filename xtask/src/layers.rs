@@ -12,6 +12,7 @@ struct Layer(&'static str, &'static [&'static str], &'static str);
 
 const LAYERS: &[Layer] = &[
     Layer("domain", &[], "pure: the words"),
+    Layer("eval", &[], "pure: which variant a unit gets"),
     Layer(
         "contracts",
         &["domain"],
@@ -34,7 +35,7 @@ const LAYERS: &[Layer] = &[
     ),
     Layer(
         "routing",
-        &["domain", "expression"],
+        &["domain", "eval", "expression"],
         "pure: where a request goes; the gateway asks it to route, control to check and to explain",
     ),
     Layer(

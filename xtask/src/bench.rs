@@ -18,6 +18,7 @@ use domain::id::{
     VersionId,
 };
 use domain::offer::RateLimit;
+use domain::release::Importance;
 use domain::snapshot::{Application, FORMAT, Key, Operation, Plan, Policy, Route, Subscription, Upstream};
 use domain::traffic::{Target, UpstreamSpec};
 use domain::{Name, Snapshot, key};
@@ -194,9 +195,11 @@ fn route(number: u32, upstream: u32) -> Route {
         matches: domain::routing::Match::default(),
         priority: 0,
         upstream: Some(UpstreamId::new(uuid(1, upstream))),
+        split: None,
         redirect: None,
         answer: None,
         rewrite: None,
+        importance: Importance::default(),
         body_bytes_max: 1 << 20,
         operations: Vec::new(),
         policies: Vec::new(),

@@ -46,6 +46,16 @@ where
     Ok(Condition::Is(column, Arg::text(value)))
 }
 
+/// An id that stands anywhere in a resource.
+pub(crate) fn mentions<T>(text: &str) -> Result<Condition, String>
+where
+    T: FromStr + Display,
+    T::Err: Display,
+{
+    let id = text.parse::<T>().map_err(|error| error.to_string())?;
+    Ok(Condition::Mentions(id.to_string()))
+}
+
 /// Nothing beside the resource itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Nothing {}

@@ -1,9 +1,11 @@
-//! `gateline routes explain`: where a request would go.
+//! `gateline routes`: where a request would go, and how calls are split.
 
 use clap::{Args, Subcommand};
+use client::Collection;
 use client::types::{ExplainSpec, Explanation, HeaderLine};
+use serde_json::{Value, json};
 
-use crate::output::{Format, Output};
+use crate::output::{Format, Output, table};
 use crate::session::Connection;
 use crate::{Error, Exit};
 
@@ -12,6 +14,20 @@ use crate::{Error, Exit};
 pub enum Command {
     /// Show which route a request would take, and why; exits with 1 if none does.
     Explain(ExplainArguments),
+    /// Show the variants of a route that splits its calls, or give them other weights, all at once.
+    ///
+    /// `gateline routes weigh rte_… blue=0 green=100` switches to green; the same with other numbers goes back.
+    Weigh(WeighArguments),
+}
+
+/// A route and the weights of its variants.
+#[derive(Debug, Args)]
+pub struct WeighArguments {
+    /// The route, by id.
+    route: String,
+    /// The weights that change, as `NAME=WEIGHT`; the other variants keep theirs.
+    #[arg(value_name = "NAME=WEIGHT", value_parser = weight)]
+    weights: Vec<(String, u32)>,
 }
 
 /// A request that is asked about; nothing is sent.
@@ -33,7 +49,17 @@ pub struct ExplainArguments {
 }
 
 pub(crate) async fn run(connection: &Connection, command: &Command, output: &Output) -> Result<Exit, Error> {
-    let Command::Explain(arguments) = command;
+    match command {
+        Command::Explain(arguments) => explain(connection, arguments, output).await,
+        Command::Weigh(arguments) => weigh(connection, arguments, output).await,
+    }
+}
+
+async fn explain(
+    connection: &Connection,
+    arguments: &ExplainArguments,
+    output: &Output,
+) -> Result<Exit, Error> {
     let spec = ExplainSpec {
         environment: arguments.environment.clone(),
         method: Some(arguments.method.to_uppercase()),
@@ -49,6 +75,60 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
     } else {
         Exit::Negative
     })
+}
+
+/// Changes the weights by one merge patch, unless somebody else changes the route meanwhile.
+async fn weigh(connection: &Connection, arguments: &WeighArguments, output: &Output) -> Result<Exit, Error> {
+    let collection = Collection::named("routes").expect("the API has routes");
+    let client = &connection.client;
+    let mut route = client.entry(collection, &arguments.route).await?;
+    let revision = route.get("revision").and_then(Value::as_i64);
+    let revision = revision.ok_or(Error::Answer { field: "revision" })?;
+    let variants = route.pointer_mut("/split/variants").and_then(Value::as_array_mut);
+    let variants = variants.ok_or_else(|| Error::Argument {
+        reason: format!("the route {} does not split its calls", arguments.route),
+    })?;
+    for (name, weight) in &arguments.weights {
+        let named = variants.iter_mut().find(|variant| variant["name"] == **name);
+        let variant = named.ok_or_else(|| Error::Argument {
+            reason: format!("the route has no variant `{name}`"),
+        })?;
+        variant["weight"] = (*weight).into();
+    }
+    if !arguments.weights.is_empty() {
+        let patch = json!({ "split": { "variants": variants } });
+        route = client
+            .change_entry(collection, (&arguments.route, revision), &patch)
+            .await?;
+    }
+    output.answer(&route, shares);
+    Ok(Exit::Done)
+}
+
+/// The variants of a route with what part of its callers each gets.
+fn shares(route: &Value) -> String {
+    let variants = route.pointer("/split/variants").and_then(Value::as_array);
+    let variants = variants.map_or(&[][..], Vec::as_slice);
+    let weight = |variant: &Value| variant["weight"].as_f64().unwrap_or_default();
+    let total: f64 = variants.iter().map(weight).sum();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let rows = variants.iter().map(|variant| {
+        let share = format!("{:.2} %", weight(variant) * 100.0 / total.max(1.0));
+        let weight = variant["weight"].to_string();
+        vec![
+            text(&variant["name"]),
+            weight,
+            share,
+            text(&variant["upstream_id"]),
+        ]
+    });
+    table(&["variant", "weight", "share", "upstream"], rows)
+}
+
+fn weight(text: &str) -> Result<(String, u32), String> {
+    let (name, weight) = text.split_once('=').ok_or("a weight is NAME=WEIGHT")?;
+    let weight = weight.parse().map_err(|_| format!("`{weight}` is no weight"))?;
+    Ok((name.to_owned(), weight))
 }
 
 fn header(line: &str) -> Result<HeaderLine, String> {
@@ -104,7 +184,7 @@ mod tests {
     use client::types::{Explanation, Outcome};
     use serde_json::json;
 
-    use super::{header, people};
+    use super::{header, people, shares, weight};
 
     #[test]
     fn an_explanation_is_read_line_by_line() {
@@ -131,6 +211,23 @@ mod tests {
              upstream       http://127.0.0.1:9/pets\n\
              policies       key_auth, cors\n"
         );
+    }
+
+    #[test]
+    fn weights_are_shown_as_shares() {
+        let variants = json!([
+            { "name": "blue", "weight": 1, "upstream_id": "ups_1" }, { "name": "green", "weight": 3, "upstream_id": "ups_2" },
+        ]);
+        let text = shares(&json!({ "split": { "variants": variants } }));
+        let words: Vec<Vec<&str>> = text
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(words[0], ["VARIANT", "WEIGHT", "SHARE", "UPSTREAM"], "{text}");
+        assert_eq!(words[1], ["blue", "1", "25.00", "%", "ups_1"], "{text}");
+        assert_eq!(words[2], ["green", "3", "75.00", "%", "ups_2"], "{text}");
+        assert_eq!(weight("blue=7"), Ok(("blue".to_owned(), 7)));
+        assert!(weight("blue").is_err() && weight("blue=x").is_err());
     }
 
     #[test]

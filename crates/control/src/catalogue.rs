@@ -124,7 +124,7 @@ impl Control {
         routes
             .iter()
             .filter(|route| {
-                route.spec.version_id == version.id && route.spec.enabled && route.spec.upstream_id.is_some()
+                route.spec.version_id == version.id && route.spec.enabled && route.spec.forwards()
             })
             .map(|route| CatalogueRoute {
                 environment: route.spec.environment.clone(),

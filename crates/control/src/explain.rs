@@ -6,8 +6,11 @@ use domain::catalog::Stage;
 use domain::code::Code;
 use domain::explain::{ExplainSpec, ExplainedOperation, ExplainedPolicy, Explanation, Outcome, TriedRoute};
 use domain::id::{OperationId, OrganizationId};
+use domain::release::Variant;
 use domain::snapshot::{self, Route};
 use domain::traffic::Upstream;
+use http::HeaderMap;
+use routing::Splitting;
 use routing::explain::{End, Explained};
 use store::entity;
 
@@ -68,13 +71,18 @@ impl Control {
             Some(route) => {
                 explanation.route_id = Some(route.id);
                 explanation.api_id = Some(route.api);
-                self.end(route, explained, &mut explanation).await?;
+                self.end(route, (explained, spec), &mut explanation).await?;
             }
         }
         Ok(explanation)
     }
 
-    async fn end(&self, route: &Route, explained: Explained, to: &mut Explanation) -> Result<(), Error> {
+    async fn end(
+        &self,
+        route: &Route,
+        (explained, spec): (Explained, &ExplainSpec),
+        to: &mut Explanation,
+    ) -> Result<(), Error> {
         let api = &route.api_name;
         match explained.end {
             End::Redirect { status, location } => {
@@ -117,8 +125,9 @@ impl Control {
                     .map(shown);
                 to.policies = policies(route, operation)?;
                 to.upstream_host = host;
-                to.upstream_id = route.upstream;
-                let upstream = match route.upstream {
+                let chosen = chosen(route, spec);
+                to.upstream_id = route.upstream.or(chosen.map(|variant| variant.upstream_id));
+                let upstream = match to.upstream_id {
                     Some(id) => entity::find_id::<Upstream>(&mut self.store(), id).await?,
                     None => None,
                 };
@@ -129,15 +138,40 @@ impl Control {
                     let question = if query.is_empty() { "" } else { "?" };
                     format!("{}{path}{question}{query}", target.url.trim_end_matches('/'))
                 });
-                to.detail = match &to.upstream_url {
-                    Some(url) => format!("It is forwarded to `{url}`, if the policies let it pass."),
-                    None => "It is forwarded, if the policies let it pass.".to_owned(),
+                to.detail = match (&to.upstream_url, chosen, &route.split) {
+                    (Some(url), Some(variant), _) => {
+                        let name = variant.name;
+                        format!(
+                            "It gets the variant `{name}` and is forwarded to `{url}`, if the policies let it pass."
+                        )
+                    }
+                    (_, None, Some(split)) => {
+                        let shares = split.variants.iter();
+                        let shares = shares.map(|one| format!("`{}` ({})", one.name, one.weight));
+                        let shares: Vec<_> = shares.collect();
+                        let shares = shares.join(", ");
+                        format!(
+                            "Who calls decides which variant it gets: {shares}. It is forwarded, if the policies let it pass."
+                        )
+                    }
+                    (Some(url), ..) => format!("It is forwarded to `{url}`, if the policies let it pass."),
+                    (None, ..) => "It is forwarded, if the policies let it pass.".to_owned(),
                 };
             }
             End::NoRoute => unreachable!("a route took it"),
         }
         Ok(())
     }
+}
+
+/// The variant of a split that the head of a request decides on.
+fn chosen<'a>(route: &'a Route, spec: &ExplainSpec) -> Option<&'a Variant> {
+    let split = route.split.as_ref()?;
+    let splitting = Splitting::compile(split, &route.id.to_string()).ok()?;
+    let fields = spec.headers.iter();
+    let fields = fields.filter_map(|line| Some((line.name.parse().ok()?, line.value.parse().ok()?)));
+    let headers: HeaderMap = fields.collect();
+    split.variants.get(splitting.choose_by_head(&headers)?)
 }
 
 fn refusal(error: routing::explain::Error) -> Error {

@@ -53,7 +53,7 @@ impl Control {
     pub(crate) async fn routes_of(&self, version: VersionId) -> Result<Vec<Route>, Error> {
         let of = [Condition::Is("version_id", Arg::text(version))];
         let mut routes = entity::all::<Route>(&mut self.store(), &of).await?;
-        routes.retain(|route| route.spec.enabled && route.spec.upstream_id.is_some());
+        routes.retain(|route| route.spec.enabled && route.spec.forwards());
         routes.sort_by_key(|route| !route.spec.matches.is_empty());
         Ok(routes)
     }

@@ -46,7 +46,7 @@ impl Control {
         let revision = store::snapshot::revision(&mut tx).await?;
         let places = served(&mut tx, environment).await?;
         let routes = routes(&mut tx, environment, &places).await?;
-        let used: HashSet<UpstreamId> = routes.iter().filter_map(|route| route.upstream).collect();
+        let used: HashSet<UpstreamId> = routes.iter().flat_map(snapshot::Route::upstreams).collect();
         let mut upstreams = store::snapshot::upstreams(&mut tx, environment).await?;
         upstreams.retain(|upstream| used.contains(&upstream.id));
         let since = now.before(ENDED_KEPT);
@@ -268,9 +268,11 @@ fn route(place: &Place, operations: Vec<snapshot::Operation>, policies: &[Policy
         matches: route.spec.matches.clone(),
         priority: route.spec.priority,
         upstream: route.spec.upstream_id,
+        split: route.spec.split.clone(),
         redirect: route.spec.redirect.clone(),
         answer: route.spec.answer.clone(),
         rewrite: route.spec.rewrite.clone(),
+        importance: route.spec.importance,
         body_bytes_max: route.spec.body_bytes_max,
         operations,
         policies: chosen,

@@ -167,6 +167,8 @@ codes! {
         "Try again later; the provider has to bring a target up.";
     UpstreamOverloaded = "upstream_overloaded", 503, "The service behind has enough to do",
         "Wait as long as `Retry-After` says and send fewer calls at a time.";
+    CallShed = "call_shed", 503, "The service behind has enough to do with what matters more",
+        "Wait as long as `Retry-After` says; the provider serves more important calls first while there is too much to do.";
     CircuitOpen = "circuit_open", 503, "The service behind has been failing and is given a rest",
         "Wait as long as `Retry-After` says; most calls to the service failed a moment ago.";
     NotReady = "not_ready", 503, "This node is starting",

@@ -25,6 +25,7 @@ pub mod name;
 pub mod node;
 pub mod offer;
 pub mod page;
+pub mod release;
 pub mod routing;
 pub mod session;
 pub mod snapshot;

@@ -17,6 +17,7 @@ use crate::id::{
     SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
+use crate::release::{Importance, Split};
 use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
 use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp};
@@ -143,9 +144,12 @@ pub struct Route {
     /// Routes of one host and base path are tried in falling order.
     #[serde(default)]
     pub priority: i32,
-    /// The service behind, unless the route redirects or answers itself.
+    /// The service behind, unless the route splits its calls, redirects or answers itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<UpstreamId>,
+    /// Several services behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
     /// Sends clients elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Redirect>,
@@ -155,12 +159,25 @@ pub struct Route {
     /// Changes path and host before forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// How much its calls matter.
+    #[serde(default, skip_serializing_if = "Importance::is_default")]
+    pub importance: Importance,
     /// The largest request body forwarded, in bytes.
     pub body_bytes_max: u64,
     /// The operations; others are answered with `operation_not_found` or `method_not_allowed`.
     pub operations: Vec<Operation>,
     /// The policies, those of single operations included, in the order they run.
     pub policies: Vec<Policy>,
+}
+
+impl Route {
+    /// The services behind.
+    pub fn upstreams(&self) -> impl Iterator<Item = UpstreamId> + '_ {
+        let variants = self.split.iter().flat_map(|split| &split.variants);
+        self.upstream
+            .into_iter()
+            .chain(variants.map(|variant| variant.upstream_id))
+    }
 }
 
 /// One method and path of a route.

@@ -1,6 +1,7 @@
 //! How traffic flows: upstreams and their targets, routes, policies.
 
 use crate::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
+use crate::release::{Importance, Split};
 use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub use crate::upstream::{
 pub struct RouteSpec {
     /// The version that answers; a route that redirects or answers itself belongs to its API by it.
     pub version_id: VersionId,
-    /// The service behind; absent if the route redirects or answers itself.
+    /// The service behind; absent if the route splits its calls, redirects or answers itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_id: Option<UpstreamId>,
     /// The environment's name; each gateway node serves one.
@@ -38,6 +39,9 @@ pub struct RouteSpec {
     /// the older first.
     #[serde(default)]
     pub priority: i32,
+    /// Send calls to one of several upstreams instead of to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
     /// Send clients elsewhere instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Redirect>,
@@ -47,6 +51,9 @@ pub struct RouteSpec {
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// How much its calls matter when an upstream has more to do than it may have.
+    #[serde(default, skip_serializing_if = "Importance::is_default")]
+    pub importance: Importance,
     /// The largest request body forwarded, in bytes.
     #[serde(default = "body_bytes_max")]
     pub body_bytes_max: u64,
@@ -56,6 +63,29 @@ pub struct RouteSpec {
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Name>,
+}
+
+impl RouteSpec {
+    /// Whether calls go to a service behind.
+    pub fn forwards(&self) -> bool {
+        self.upstream_id.is_some() || self.split.is_some()
+    }
+
+    /// The services behind, with the JSON Pointers by which the route names them.
+    pub fn upstreams(&self) -> impl Iterator<Item = (String, UpstreamId)> + '_ {
+        let one = self.upstream_id.map(|id| ("/upstream_id".to_owned(), id));
+        let variants = self
+            .split
+            .iter()
+            .flat_map(|split| split.variants.iter().enumerate());
+        let variants = variants.map(|(index, variant)| {
+            (
+                format!("/split/variants/{index}/upstream_id"),
+                variant.upstream_id,
+            )
+        });
+        one.into_iter().chain(variants)
+    }
 }
 
 /// The largest request body unless a route says otherwise: 10 MiB.

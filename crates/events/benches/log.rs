@@ -170,5 +170,6 @@ fn sample(key: u64, number: u64) -> Call {
         counted: true,
         units: 1,
         over_limit: None,
+        variant: None,
     }
 }

@@ -1,9 +1,11 @@
 //! One call of the gateway, as plain data.
 
 use domain::id::{
-    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, SubscriptionId, VersionId,
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, RouteId, SubscriptionId,
+    VersionId,
 };
 use domain::limit::Mode;
+use domain::release::VariantName;
 use domain::{Code, Timestamp};
 
 /// One immutable fact.
@@ -45,6 +47,17 @@ pub struct Call {
     pub units: u32,
     /// How it was treated if it was over a limit and passed.
     pub over_limit: Option<Mode>,
+    /// The variant that it got, where its route splits calls.
+    pub variant: Option<Variant>,
+}
+
+/// One side of a route that splits its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variant {
+    /// The route.
+    pub route: RouteId,
+    /// What the side is called there.
+    pub name: VariantName,
 }
 
 /// What was called.

@@ -23,7 +23,7 @@ pub mod sink;
 pub mod usage;
 pub mod wire;
 
-pub use call::{Call, Callee, Caller, Event, Method, Subscribed};
+pub use call::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
 pub use log::Log;
 pub use pump::Pump;
 pub use ring::{Overloaded, Recorder, Reservation, WhenFull};

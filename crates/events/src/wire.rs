@@ -28,6 +28,8 @@ pub const BATCHES_MAX: usize = 4096;
 
 const FORM_LOST: u8 = 0;
 const FORM_CALLS: u8 = 1;
+/// Like [`FORM_CALLS`], and which variants calls got behind it; written only if one got any.
+const FORM_VARIANTS: u8 = 2;
 const FORM_BATCHES: u8 = 1;
 const HEAD_BYTES: usize = 5;
 
@@ -123,7 +125,9 @@ impl Batch {
     pub fn events(&self) -> Result<Vec<Event>, DecodeError> {
         match self.frame.get(4) {
             Some(&FORM_LOST) => Ok(Vec::new()),
-            Some(&FORM_CALLS) => body::decode(&self.frame[HEAD_BYTES..]),
+            Some(&form @ (FORM_CALLS | FORM_VARIANTS)) => {
+                body::decode(&self.frame[HEAD_BYTES..], form == FORM_VARIANTS)
+            }
             Some(&form) => Err(DecodeError::UnknownForm { form }),
             None => Err(DecodeError::Malformed),
         }

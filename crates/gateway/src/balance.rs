@@ -93,14 +93,19 @@ impl Balancer {
         &self.upstream
     }
 
-    /// Takes a place among the calls that the upstream may have at a time.
-    pub(crate) async fn enter(&self) -> Result<Box<Held>, Cause> {
-        if self.limit.as_ref().is_some_and(|limit| !limit.begin(100)) {
-            return Err(Cause::UpstreamOverloaded);
+    /// Takes a place among the calls that the upstream may have at a time, for one of those that may take this share
+    /// of them, in percent.
+    pub(crate) async fn enter(&self, share: u32) -> Result<Box<Held>, Cause> {
+        let refused = || match share {
+            100 => Cause::UpstreamOverloaded,
+            _ => Cause::Shed,
+        };
+        if self.limit.as_ref().is_some_and(|limit| !limit.begin(share)) {
+            return Err(refused());
         }
         let mut held = Box::new(Held::new(self.limit.clone()));
         if let Some(bulkhead) = &self.upstream.bulkhead {
-            let permit = bulkhead.enter().await.ok_or(Cause::UpstreamOverloaded)?;
+            let permit = bulkhead.enter(share).await.ok_or_else(refused)?;
             held.permit = Some(permit);
         }
         Ok(held)

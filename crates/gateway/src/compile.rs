@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use domain::catalog::Stage;
 use domain::id::{OperationId, PolicyId, RouteId, UpstreamId};
+use domain::release::Importance;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::shared::Ledger;
 use policy::{Directory, Fault, Phase, Place, Policy, State};
-use routing::{Answer as FixedAnswer, Miss, Operations, Redirection, Request, Rewriting, Table};
+use routing::{Answer as FixedAnswer, Miss, Operations, Redirection, Request, Rewriting, Splitting, Table};
 
+use crate::split::{self, Side, Split};
 use crate::target;
 use crate::tls::{Shelf, Unusable};
 
@@ -139,6 +141,10 @@ pub struct Compiled {
     upstream_places: HashMap<UpstreamId, usize>,
     pub(crate) directory: Directory,
     states: HashMap<StateKey, State>,
+    /// What is counted of the variants of splits.
+    variants: split::Known,
+    /// How much the calls of an upstream's routes matter: a bit for each importance.
+    importances: Vec<u8>,
     /// What policies count together with other nodes, by a name that is the same on all of them.
     ledgers: Vec<(String, Arc<dyn Ledger>)>,
     /// The certificates by host; whoever compiles for a node puts them there.
@@ -152,6 +158,7 @@ pub(crate) struct Route {
     /// What answers of an aging version carry.
     pub(crate) notices: HeaderMap,
     pub(crate) action: Action,
+    pub(crate) importance: Importance,
     pub(crate) operations: Operations<Operation>,
     /// For requests that match no operation.
     pub(crate) chain: Arc<Chain>,
@@ -161,9 +168,16 @@ pub(crate) struct Route {
 #[derive(Debug)]
 pub(crate) enum Action {
     /// They go to an upstream, changed if so.
-    Forward(usize, Option<Box<Rewriting>>),
+    Forward(To, Option<Box<Rewriting>>),
     Redirect(Box<Redirection>),
     Answer(Box<FixedAnswer>),
+}
+
+/// Where requests are forwarded to, by the places of upstreams.
+#[derive(Debug)]
+pub(crate) enum To {
+    One(usize),
+    Split(Box<Split>),
 }
 
 #[derive(Debug)]
@@ -252,6 +266,8 @@ pub fn compile(
         upstream_places: HashMap::with_capacity(snapshot.upstreams.len()),
         directory: Directory::compile(snapshot, previous.map(|previous| &previous.directory))?,
         states: HashMap::new(),
+        variants: HashMap::new(),
+        importances: vec![0; snapshot.upstreams.len()],
         ledgers: Vec::new(),
         shelf: Shelf::default(),
     };
@@ -321,7 +337,7 @@ impl Compiled {
         environment: &Name,
         previous: Option<&Self>,
     ) -> Result<Route, Rejected> {
-        let action = self.action(route)?;
+        let action = self.action(route, previous)?;
         let mut policies = Vec::with_capacity(route.policies.len());
         for policy in &route.policies {
             policies.push((policy, self.compile_policy(route, policy, previous)?));
@@ -361,12 +377,13 @@ impl Compiled {
             stage: route.stage,
             notices: notices(route),
             action,
+            importance: route.importance,
             operations,
             chain,
         })
     }
 
-    fn action(&self, route: &snapshot::Route) -> Result<Action, Rejected> {
+    fn action(&mut self, route: &snapshot::Route, previous: Option<&Self>) -> Result<Action, Rejected> {
         let invalid = |faults| Rejected::Action {
             route: route.id,
             faults,
@@ -375,14 +392,66 @@ impl Compiled {
             routing::Action::Redirect(redirection) => Action::Redirect(redirection),
             routing::Action::Answer(answer) => Action::Answer(answer),
             routing::Action::Forward(rewriting) => {
-                let upstream = route.upstream.expect("what is forwarded has an upstream");
-                let place = self.upstream_places.get(&upstream);
-                let place = place.ok_or(Rejected::NoUpstream {
-                    route: route.id,
-                    upstream,
-                })?;
-                Action::Forward(*place, rewriting)
+                let to = match (&route.split, route.upstream) {
+                    (Some(split), _) => To::Split(Box::new(self.split(route, split, previous)?)),
+                    (None, upstream) => {
+                        To::One(self.place(route, upstream.expect("what is forwarded has an upstream"))?)
+                    }
+                };
+                Action::Forward(to, rewriting)
             }
+        })
+    }
+
+    fn split(
+        &mut self,
+        route: &snapshot::Route,
+        split: &domain::release::Split,
+        previous: Option<&Self>,
+    ) -> Result<Split, Rejected> {
+        let splitting = Splitting::compile(split, &route.id.to_string());
+        let splitting = splitting.map_err(|faults| Rejected::Action {
+            route: route.id,
+            faults,
+        })?;
+        let mut sides = Vec::with_capacity(split.variants.len());
+        for variant in &split.variants {
+            let upstream = self.place(route, variant.upstream_id)?;
+            let key = (route.id, variant.name);
+            let figures = previous.and_then(|previous| previous.variants.get(&key));
+            let figures = figures.cloned().unwrap_or_default();
+            self.variants.insert(key, Arc::clone(&figures));
+            sides.push(Arc::new(Side::new(route.id, variant.name, upstream, figures)));
+        }
+        Ok(Split {
+            splitting,
+            sides: sides.into(),
+        })
+    }
+
+    /// The place of an upstream, and that the route's calls go there.
+    fn place(&mut self, route: &snapshot::Route, upstream: UpstreamId) -> Result<usize, Rejected> {
+        let place = self.upstream_places.get(&upstream).copied();
+        let place = place.ok_or(Rejected::NoUpstream {
+            route: route.id,
+            upstream,
+        })?;
+        self.importances[place] |= 1 << route.importance as u8;
+        Ok(place)
+    }
+
+    /// The part of what an upstream may have at a time that calls of an importance may take, in percent: each greater
+    /// one that there is keeps a fifth for itself.
+    pub(crate) fn share(&self, upstream: usize, importance: Importance) -> u32 {
+        let greater = self.importances[upstream] >> (importance as u8 + 1);
+        100 - 20 * greater.count_ones()
+    }
+
+    /// The variants of all splits.
+    pub(crate) fn sides(&self) -> impl Iterator<Item = &Arc<Side>> {
+        self.routes.iter().flat_map(|route| match &route.action {
+            Action::Forward(To::Split(split), _) => &*split.sides,
+            _ => &[],
         })
     }
 

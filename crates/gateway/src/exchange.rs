@@ -42,6 +42,8 @@ pub(crate) struct Going<'a> {
     pub(crate) host: &'a HeaderValue,
     /// What the route calls the upstream.
     pub(crate) host_sent: Option<&'a HeaderValue>,
+    /// The part of what the upstream may have at a time that calls like this one may take, in percent.
+    pub(crate) share: u32,
     /// What the client said.
     pub(crate) headers: HeaderMap,
     /// What we say.
@@ -117,7 +119,7 @@ pub(crate) async fn exchange(
     };
     let held = if upstream.is_bounded {
         // Large and rare: each call would carry room for it.
-        match Box::pin(balancer.enter()).await {
+        match Box::pin(balancer.enter(going.share)).await {
             Ok(held) => Some(held),
             Err(cause) => return fall_back(conn, upstream, going.method, cause),
         }

@@ -22,6 +22,7 @@ pub(crate) use self::limit::Limit;
 #[derive(Debug)]
 pub(crate) struct Bulkhead {
     permits: Arc<Semaphore>,
+    calls_max: usize,
     waiting: AtomicUsize,
     waiting_max: usize,
     wait: Duration,
@@ -32,6 +33,7 @@ impl Bulkhead {
     pub(crate) fn new(rules: &Concurrency) -> Option<Self> {
         (rules.calls_max > 0).then(|| Self {
             permits: Arc::new(Semaphore::new(rules.calls_max as usize)),
+            calls_max: rules.calls_max as usize,
             waiting: AtomicUsize::new(0),
             waiting_max: rules.waiting_max as usize,
             wait: Duration::from_millis(u64::from(rules.wait_ms)),
@@ -43,7 +45,15 @@ impl Bulkhead {
     }
 
     /// Takes a place, waiting for one if others may still wait; none if there is none in time.
-    pub(crate) async fn enter(&self) -> Option<OwnedSemaphorePermit> {
+    ///
+    /// Calls that may take only a share of the places, in percent, do not wait: who waits gets what is free first.
+    pub(crate) async fn enter(&self, share: u32) -> Option<OwnedSemaphorePermit> {
+        if share < 100 {
+            let taken = self.calls_max - self.permits.available_permits().min(self.calls_max);
+            let most = (self.calls_max * share as usize / 100).max(1);
+            let permit = Arc::clone(&self.permits).try_acquire_owned();
+            return permit.ok().filter(|_| taken < most);
+        }
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Some(permit);
         }

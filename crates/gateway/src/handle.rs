@@ -25,6 +25,7 @@ use crate::forward::{self, Added};
 use crate::grpc_web::Form;
 use crate::place;
 use crate::refusal::{Asked, Cause};
+use crate::split::Sided;
 use crate::ticket::Ticket;
 use crate::websocket;
 use crate::{grpc, grpc_web};
@@ -60,6 +61,8 @@ struct Context<'a> {
     over: Option<HeaderValue>,
     /// Limits that count the call by the status of its answer.
     later: Vec<Later<'a>>,
+    /// What the answer says of the variant that the call got.
+    sided: Option<Box<Sided>>,
 }
 
 /// What every answer says at its end, besides what its head holds.
@@ -103,6 +106,7 @@ pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<Answe
         limits: None,
         over: None,
         later: Vec::new(),
+        sided: None,
     };
     let method = request.method.clone();
     let grpc = match method {
@@ -222,6 +226,9 @@ async fn serve<'a>(
     let web = translate(&operation.chain, headers, &mut body);
 
     // 6. To the upstream and back.
+    let who = (&*headers, address, judged.consumer);
+    let upstream = on.upstream(core, who, (context, ticket));
+    let balancer = &installed.balancers[upstream];
     let request_id = context.request_id.clone();
     let rewritten = on.path(path)?;
     let going = Going {
@@ -233,9 +240,13 @@ async fn serve<'a>(
         is_websocket: *is_websocket && *method == Method::GET && websocket::is_asked(headers),
         host: &named.header,
         host_sent: on.rewriting.and_then(|rewriting| rewriting.host.as_ref()),
+        share: if balancer.upstream().is_bounded {
+            compiled.share(upstream, route.importance)
+        } else {
+            100
+        },
         headers: std::mem::take(headers),
     };
-    let balancer = &installed.balancers[on.upstream];
     let mut response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
     if let Some(form) = web
         && grpc_web::answer_head(response.headers_mut(), form)
@@ -294,6 +305,9 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_drainin
         for policy in chain.policies.iter().rev() {
             policy.response(&mut answer);
         }
+    }
+    if let Some(sided) = &context.sided {
+        sided.say(response.headers_mut());
     }
     if let Some(over) = &context.over {
         response.headers_mut().insert(OVER_LIMIT, over.clone());

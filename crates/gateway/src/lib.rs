@@ -53,6 +53,7 @@ mod serve;
 pub mod settings;
 mod socket;
 mod spare;
+mod split;
 mod start;
 mod target;
 mod targets;

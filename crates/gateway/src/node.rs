@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::compile::Compiled;
 use crate::metrics::{self, CoreFigures, NodeFigures};
+use crate::split;
 use crate::targets;
 use crate::together::Together;
 
@@ -180,6 +181,9 @@ impl Node {
         };
         let mut text = metrics::write(&self.cores, &figures);
         targets::write(&mut text, &self.targets());
+        if let Some(serving) = &*self.serving.load() {
+            split::write(&mut text, serving);
+        }
         text
     }
 }

@@ -51,6 +51,8 @@ pub(crate) enum Cause {
     NoTarget,
     /// It has as many calls as it may have.
     UpstreamOverloaded,
+    /// It has as many calls as it may have of those that matter as little.
+    Shed,
     /// Most calls to it have failed.
     CircuitOpen {
         after: Duration,
@@ -106,7 +108,7 @@ impl Cause {
         self.is_of_upstream()
             || matches!(
                 self,
-                Self::NoTarget | Self::UpstreamOverloaded | Self::CircuitOpen { .. }
+                Self::NoTarget | Self::UpstreamOverloaded | Self::Shed | Self::CircuitOpen { .. }
             )
     }
 
@@ -158,6 +160,7 @@ impl Cause {
             Self::Policy(refusal) => refusal.code,
             Self::NoTarget => Code::UpstreamNone,
             Self::UpstreamOverloaded => Code::UpstreamOverloaded,
+            Self::Shed => Code::CallShed,
             Self::CircuitOpen { .. } => Code::CircuitOpen,
             Self::Unreachable { .. } => Code::UpstreamUnreachable,
             Self::Invalid { .. } => Code::UpstreamInvalid,
@@ -185,6 +188,7 @@ impl Cause {
             Self::Policy(refusal) => refusal.detail,
             Self::NoTarget => "No target of the service behind is healthy.".into(),
             Self::UpstreamOverloaded => "It has as many calls as it may have at a time.".into(),
+            Self::Shed => "What is left is kept for calls that matter more.".into(),
             Self::CircuitOpen { .. } => "Calls to it are refused for a while.".into(),
             Self::Unreachable { detail } => detail,
             Self::Reply(_) => unreachable!("answered before"),
@@ -207,7 +211,7 @@ impl Cause {
                 let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
-            Self::NotReady | Self::Overloaded | Self::NoTarget | Self::UpstreamOverloaded => {
+            Self::NotReady | Self::Overloaded | Self::NoTarget | Self::UpstreamOverloaded | Self::Shed => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::OtherMethods { allow } => {

@@ -1,6 +1,7 @@
 //! Follows a call from its head to its end, and records it then.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
 use domain::Code;
@@ -12,6 +13,7 @@ use policy::{Consumer, Moment, Place};
 use crate::body::Upload;
 use crate::brake::Brake;
 use crate::conn::Open;
+use crate::split::Side;
 
 /// The status of a call whose client went away before there was an answer.
 const CLIENT_GONE: u16 = 499;
@@ -25,6 +27,8 @@ pub(crate) struct Ticket {
     call: Call,
     /// The request's body, if it has one.
     pub(crate) upload: Option<Rc<Upload>>,
+    /// The variant that it got.
+    side: Option<Arc<Side>>,
     /// Keeps the call counted as open until it is recorded.
     pub(crate) holds: Holds,
     /// The answer's brake, until there is an answer.
@@ -51,6 +55,7 @@ impl Ticket {
             counted: false,
             units: 1,
             over_limit: None,
+            variant: None,
         };
         (
             Box::new(Self {
@@ -59,6 +64,7 @@ impl Ticket {
                 began,
                 call,
                 upload: None,
+                side: None,
                 holds: Holds::default(),
                 down: None,
             }),
@@ -109,6 +115,15 @@ impl Ticket {
         self.call.over_limit = Some(mode);
     }
 
+    /// The call got one of the variants of its route.
+    pub(crate) fn sided(&mut self, side: &Arc<Side>) {
+        self.call.variant = Some(events::Variant {
+            route: side.route,
+            name: side.name,
+        });
+        self.side = Some(Arc::clone(side));
+    }
+
     pub(crate) const fn answered(&mut self, status: http::StatusCode, refusal: Option<Code>) {
         self.call.status = status.as_u16();
         self.call.refusal = refusal;
@@ -145,6 +160,9 @@ impl Drop for Ticket {
         figures.bytes_in.add(self.call.bytes_in);
         figures.bytes_out.add(self.call.bytes_out);
         figures.latency_us.add(self.call.latency_us);
+        if let Some(side) = &self.side {
+            side.note(self.call.status, self.call.latency_us);
+        }
         if let Some(reservation) = self.reservation.take() {
             reservation.record(self.call);
         }

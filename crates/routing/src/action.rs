@@ -1,6 +1,7 @@
 //! What becomes of a request that a route has taken: forwarded, sent elsewhere, or answered.
 
 use bytes::Bytes;
+use domain::release::Split;
 use domain::routing::{FixedAnswer, Match, PathKind, Redirect, Rewrite, Scheme};
 use domain::snapshot;
 use domain::traffic::RouteSpec;
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::change::{Change, encode};
 use crate::fault::{Fault, Faults};
 use crate::path::normal_host;
+use crate::split::Splitting;
 use crate::table::Request;
 
 /// The largest body of an answer.
@@ -19,7 +21,7 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const FIELDS_MAX: usize = 32;
 const VALUE_MAX: usize = 2000;
 /// Fields that frame a message, or that the gateway sets.
-const OWN_FIELDS: [&str; 10] = [
+pub(crate) const OWN_FIELDS: [&str; 10] = [
     "connection",
     "content-length",
     "content-type",
@@ -38,6 +40,7 @@ pub struct Wanted<'a> {
     matches: &'a Match,
     base_path: &'a str,
     has_upstream: bool,
+    split: Option<&'a Split>,
     redirect: Option<&'a Redirect>,
     answer: Option<&'a FixedAnswer>,
     rewrite: Option<&'a Rewrite>,
@@ -49,6 +52,7 @@ impl<'a> From<&'a RouteSpec> for Wanted<'a> {
             matches: &route.matches,
             base_path: route.base_path.trim_end_matches('/'),
             has_upstream: route.upstream_id.is_some(),
+            split: route.split.as_ref(),
             redirect: route.redirect.as_ref(),
             answer: route.answer.as_ref(),
             rewrite: route.rewrite.as_ref(),
@@ -62,6 +66,7 @@ impl<'a> From<&'a snapshot::Route> for Wanted<'a> {
             matches: &route.matches,
             base_path: route.base_path.trim_end_matches('/'),
             has_upstream: route.upstream.is_some(),
+            split: route.split.as_ref(),
             redirect: route.redirect.as_ref(),
             answer: route.answer.as_ref(),
             rewrite: route.rewrite.as_ref(),
@@ -72,7 +77,7 @@ impl<'a> From<&'a snapshot::Route> for Wanted<'a> {
 /// What becomes of a request, compiled.
 #[derive(Debug)]
 pub enum Action {
-    /// It goes to the upstream, changed if so.
+    /// It goes to the upstream, or to one of several, changed if so.
     Forward(Option<Box<Rewriting>>),
     /// The client is sent elsewhere.
     Redirect(Box<Redirection>),
@@ -121,6 +126,7 @@ impl Action {
         let mut faults = Faults::default();
         let said = [
             ("/upstream_id", wanted.has_upstream),
+            ("/split", wanted.split.is_some()),
             ("/redirect", wanted.redirect.is_some()),
             ("/answer", wanted.answer.is_some()),
         ];
@@ -130,7 +136,7 @@ impl Action {
                 "/upstream_id",
                 "action_missing",
                 "Nothing is said of what becomes of calls.",
-                "Name an upstream, or let the route redirect or answer.",
+                "Name an upstream or several, or let the route redirect or answer.",
             );
         }
         if let Some((pointer, _)) = said.next() {
@@ -138,10 +144,15 @@ impl Action {
                 *pointer,
                 "action_twice",
                 "A call is either forwarded, redirected or answered.",
-                "Leave all but one of `upstream_id`, `redirect` and `answer` out.",
+                "Leave all but one of `upstream_id`, `split`, `redirect` and `answer` out.",
             );
         }
-        if wanted.rewrite.is_some() && !wanted.has_upstream {
+        if let Some(split) = wanted.split
+            && let Err(found) = Splitting::compile(split, "")
+        {
+            faults.0.extend(found);
+        }
+        if wanted.rewrite.is_some() && !wanted.has_upstream && wanted.split.is_none() {
             faults.add(
                 "/rewrite",
                 "rewrite_unused",

@@ -167,7 +167,7 @@ const fn facts<'a>(request: &Request<'a>) -> Facts<'a> {
 }
 
 /// The values of a cookie: RFC 6265 section 5.4.
-fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let pairs = headers
         .get_all(COOKIE)
         .into_iter()
@@ -231,7 +231,7 @@ fn count(pointer: &str, found: usize, faults: &mut Faults) {
     }
 }
 
-fn header_name(name: &str) -> Result<HeaderName, &'static str> {
+pub(crate) fn header_name(name: &str) -> Result<HeaderName, &'static str> {
     let name = HeaderName::from_bytes(name.as_bytes())
         .ok()
         .filter(|name| name.as_str().len() <= NAME_MAX)
@@ -249,7 +249,7 @@ fn query_name(name: &str) -> Result<Box<str>, &'static str> {
     Ok(name.into())
 }
 
-fn cookie_name(name: &str) -> Result<Box<str>, &'static str> {
+pub(crate) fn cookie_name(name: &str) -> Result<Box<str>, &'static str> {
     // A cookie's name is a token: RFC 6265 section 4.1.1.
     match Method::from_bytes(name.as_bytes()) {
         Ok(_) if name.len() <= NAME_MAX => Ok(name.into()),

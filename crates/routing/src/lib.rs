@@ -23,6 +23,7 @@ pub mod explain;
 mod fault;
 mod operations;
 mod path;
+mod split;
 mod table;
 mod tree;
 mod value;
@@ -32,6 +33,7 @@ pub use conditions::{Conditions, Miss};
 pub use fault::Fault;
 pub use operations::Operations;
 pub use path::{check_path, is_below, normal_base_path, normal_host};
+pub use split::{Chosen, Splitting, Unit};
 pub use table::{Candidate, Invalid, Request, Table};
 
 /// First path segments that belong to the node where no host is named.

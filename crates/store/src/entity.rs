@@ -92,6 +92,8 @@ pub enum Condition {
     Contains(String),
     /// The list `tags` has this one.
     Tagged(String),
+    /// This id stands somewhere in the body.
+    Mentions(String),
 }
 
 /// Which order, from where, how many.
@@ -173,6 +175,10 @@ impl Text {
                 let quoted = serde_json::Value::from(tag.as_str()).to_string();
                 let place = self.arg(Arg::text(format!("%{}%", escaped(&quoted))));
                 self.add(format_args!(" AND body ->> 'tags' LIKE ${place} ESCAPE '\\'"));
+            }
+            Condition::Mentions(id) => {
+                let place = self.arg(Arg::text(format!("%{}%", escaped(id))));
+                self.add(format_args!(" AND CAST(body AS TEXT) LIKE ${place} ESCAPE '\\'"));
             }
             Condition::Contains(text) => {
                 let place = self.arg(Arg::text(format!("%{}%", escaped(&text.to_lowercase()))));

@@ -82,10 +82,10 @@ pub async fn operations(
         .collect()
 }
 
-/// Reads the upstreams that routes of the environment lead to.
+/// Reads the upstreams of all organizations that have a route in the environment.
 pub async fn upstreams(read: &mut impl Read, environment: &Name) -> Result<Vec<Upstream>, Error> {
     let sql = "SELECT body FROM upstreams
-               WHERE id IN (SELECT upstream_id FROM routes WHERE environment = $1) ORDER BY id";
+               WHERE organization_id IN (SELECT organization_id FROM routes WHERE environment = $1) ORDER BY id";
     let rows = read.rows(sql, &[Arg::text(environment)]).await?;
     rows.iter().map(|row| json(row, "body")).collect()
 }

@@ -22,6 +22,8 @@ mod full;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]
+mod releases;
+#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod scripts;

@@ -2664,6 +2664,47 @@ export interface components {
             /** @description The body, at most 64 KiB; none if empty. */
             body?: string;
         };
+        /** @description How a call names the variant that it wants; a name that no variant has changes nothing. */
+        ForcedBy: {
+            /** @description By the value of this header field, which comes first. */
+            header?: string;
+            /** @description By the value of this cookie. */
+            cookie?: string;
+        };
+        /** @description A cookie with a random value that the gateway gives to clients that have none. */
+        GivenCookie: {
+            /**
+             * Format: int32
+             * @description How long it lasts, in seconds: a minute to 400 days.
+             * @default 2592000
+             */
+            max_age_seconds: number;
+            /**
+             * @description Below which path clients send it.
+             * @default /
+             */
+            path: string;
+            /**
+             * @description To which hosts clients send it; only to the one that gave it if absent.
+             * @default null
+             */
+            domain: string;
+            /**
+             * @description Which calls of other sites have it.
+             * @default lax
+             */
+            same_site: components["schemas"]["SameSite"];
+            /**
+             * @description Send it over TLS only.
+             * @default true
+             */
+            secure: boolean;
+            /**
+             * @description Keep it from scripts.
+             * @default true
+             */
+            http_only: boolean;
+        };
         /**
          * @description What calls of one client have in common, for `consistent_hash`.
          * @enum {string}
@@ -2800,6 +2841,11 @@ export interface components {
             /** @description Does everything but keep it; ids in the answer are then of things that are not there. */
             dry_run?: boolean;
         };
+        /**
+         * @description How much the calls of a route matter when an upstream has more to do than it may have (`concurrency`).
+         * @enum {string}
+         */
+        Importance: "sheddable" | "default" | "critical";
         /** @description What an import made or changed. */
         Imported: {
             /** @description The API. */
@@ -4152,7 +4198,7 @@ export interface components {
         Route: {
             /** @description The version that answers; a route that redirects or answers itself belongs to its API by it. */
             version_id: components["schemas"]["VersionId"];
-            /** @description The service behind; absent if the route redirects or answers itself. */
+            /** @description The service behind; absent if the route splits its calls, redirects or answers itself. */
             upstream_id?: components["schemas"]["UpstreamId"];
             /** @description The environment's name; each gateway node serves one. */
             environment: components["schemas"]["Name"];
@@ -4171,12 +4217,16 @@ export interface components {
              *     the older first.
              */
             priority: number;
+            /** @description Send calls to one of several upstreams instead of to one. */
+            split?: components["schemas"]["Split"];
             /** @description Send clients elsewhere instead of forwarding. */
             redirect?: components["schemas"]["Redirect"];
             /** @description Answer instead of forwarding. */
             answer?: components["schemas"]["FixedAnswer"];
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"];
+            /** @description How much its calls matter when an upstream has more to do than it may have. */
+            importance: components["schemas"]["Importance"];
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -4214,7 +4264,7 @@ export interface components {
         RoutePatch: {
             /** @description The version that answers; a route that redirects or answers itself belongs to its API by it. */
             version_id?: components["schemas"]["VersionId"];
-            /** @description The service behind; absent if the route redirects or answers itself. */
+            /** @description The service behind; absent if the route splits its calls, redirects or answers itself. */
             upstream_id?: components["schemas"]["UpstreamId"] | null;
             /** @description The environment's name; each gateway node serves one. */
             environment?: components["schemas"]["Name"];
@@ -4233,12 +4283,16 @@ export interface components {
              *     the older first.
              */
             priority?: number | null;
+            /** @description Send calls to one of several upstreams instead of to one. */
+            split?: components["schemas"]["Split"] | null;
             /** @description Send clients elsewhere instead of forwarding. */
             redirect?: components["schemas"]["Redirect"] | null;
             /** @description Answer instead of forwarding. */
             answer?: components["schemas"]["FixedAnswer"] | null;
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"] | null;
+            /** @description How much its calls matter when an upstream has more to do than it may have. */
+            importance?: components["schemas"]["Importance"] | null;
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -4253,7 +4307,7 @@ export interface components {
         RouteSpec: {
             /** @description The version that answers; a route that redirects or answers itself belongs to its API by it. */
             version_id: components["schemas"]["VersionId"];
-            /** @description The service behind; absent if the route redirects or answers itself. */
+            /** @description The service behind; absent if the route splits its calls, redirects or answers itself. */
             upstream_id?: components["schemas"]["UpstreamId"];
             /** @description The environment's name; each gateway node serves one. */
             environment: components["schemas"]["Name"];
@@ -4272,12 +4326,16 @@ export interface components {
              *     the older first.
              */
             priority?: number;
+            /** @description Send calls to one of several upstreams instead of to one. */
+            split?: components["schemas"]["Split"];
             /** @description Send clients elsewhere instead of forwarding. */
             redirect?: components["schemas"]["Redirect"];
             /** @description Answer instead of forwarding. */
             answer?: components["schemas"]["FixedAnswer"];
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"];
+            /** @description How much its calls matter when an upstream has more to do than it may have. */
+            importance?: components["schemas"]["Importance"];
             /**
              * Format: int64
              * @description The largest request body forwarded, in bytes.
@@ -4288,6 +4346,11 @@ export interface components {
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
         };
+        /**
+         * @description Which calls that other sites cause have a cookie.
+         * @enum {string}
+         */
+        SameSite: "strict" | "lax" | "none";
         /**
          * @description The scheme of a URL.
          * @enum {string}
@@ -4316,6 +4379,36 @@ export interface components {
             /** @description What the new organization is called; made of the name if absent. */
             organization_title?: string;
         };
+        /**
+         * @description Sends the calls of a route to several upstreams, by weight; who calls stays on one side.
+         *
+         *     The hash is the one of flags and experiments, of the key and what `by` says. When weights change, only as many
+         *     change their side as have to: a variant that alone grows loses nobody.
+         */
+        Split: {
+            /** @description The sides, 2 to 8. */
+            variants: components["schemas"]["Variant"][];
+            /** @description What callers are told apart by; a call that lacks it is told apart by its client's address. */
+            by?: components["schemas"]["SplitBy"];
+            /** @description The header field or cookie that `by` means. */
+            by_name?: string;
+            /** @description Gives the cookie that `by` means to clients that have none; none is given if absent. */
+            give_cookie?: components["schemas"]["GivenCookie"];
+            /**
+             * @description What is hashed with the caller: splits with the same key put a caller at the same place. The route's id if
+             *     absent.
+             */
+            key?: components["schemas"]["Name"];
+            /** @description How a call names the variant that it wants; none can if absent. */
+            forced_by?: components["schemas"]["ForcedBy"];
+            /** @description A header field of answers that names the variant; none if absent. */
+            answer_header?: string;
+        };
+        /**
+         * @description What callers are told apart by.
+         * @enum {string}
+         */
+        SplitBy: "application" | "subscription" | "header" | "cookie" | "client_address";
         /**
          * @description How far a version is in its life.
          * @enum {string}
@@ -4821,6 +4914,20 @@ export interface components {
             /** @description What people read. */
             name: string;
         };
+        /** @description One side of a split. */
+        Variant: {
+            /** @description What it is called: in headers, figures and records. Unique in the split. */
+            name: components["schemas"]["VariantName"];
+            /** @description The service behind. */
+            upstream_id: components["schemas"]["UpstreamId"];
+            /**
+             * Format: int32
+             * @description Its share in relation to the other variants: 0 to 10,000; one has more than 0.
+             */
+            weight: number;
+        };
+        /** @example green */
+        VariantName: string;
         /** @description One contract of an API with a lifecycle stage. */
         Version: {
             /** @description As in the contract's `info.version`; unique in the API. */
@@ -6942,7 +7049,7 @@ export interface operations {
                 "filter[api]"?: components["schemas"]["ApiId"];
                 /** @description Only those of this version. */
                 "filter[version]"?: components["schemas"]["VersionId"];
-                /** @description Only those to this upstream. */
+                /** @description Only those to this upstream, among others or alone. */
                 "filter[upstream]"?: components["schemas"]["UpstreamId"];
                 /** @description Only those of this environment, by name. */
                 "filter[environment]"?: string;

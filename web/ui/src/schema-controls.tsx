@@ -192,7 +192,7 @@ export function Choice(props: Of<"choice">) {
           {at < 0 && <option value={-1}>{effective === undefined ? "–" : plain(effective)}</option>}
           {options.map((option, index) => (
             <option key={plain(option.value)} value={index}>
-              {typeof option.value === "string" ? labelOf(option.value) : plain(option.value)}
+              {option.title ?? (typeof option.value === "string" ? labelOf(option.value) : plain(option.value))}
             </option>
           ))}
         </select>

@@ -26,13 +26,21 @@ export type Shape = About &
     | { kind: "text"; long: boolean; min?: number; max?: number; format?: string }
     | { kind: "number"; whole: boolean; min?: number; max?: number }
     | { kind: "toggle" }
-    | { kind: "choice"; options: { value: unknown; description?: string }[] }
+    | { kind: "choice"; options: Option[] }
     | { kind: "list"; item: Shape; min?: number; max?: number }
     | { kind: "map"; value: Shape }
     | { kind: "group"; properties: Property[] }
     | { kind: "variants"; of: Variant[] }
     | { kind: "json" }
   );
+
+/** One of the values of a choice. */
+export interface Option {
+  value: unknown;
+  /** What people call it, if that is not the value. */
+  title?: string;
+  description?: string;
+}
 
 /** A property of a group. */
 export interface Property {
@@ -126,14 +134,14 @@ function kindOf(root: Json, schema: Json, depth: number): Shape {
 }
 
 /** The values of an enumeration, whether written as `enum` or as one constant each. */
-function options(schema: Json): { value: unknown; description?: string }[] | undefined {
+function options(schema: Json): Option[] | undefined {
   if (Array.isArray(schema["enum"])) return schema["enum"].filter((value) => value !== null).map((value: unknown) => ({ value }));
   const several = schema["oneOf"] ?? schema["anyOf"];
   if (!Array.isArray(several)) return undefined;
-  const found: { value: unknown; description?: string }[] = [];
+  const found: Option[] = [];
   for (const each of several) {
     if (!isObject(each) || each["type"] === "null") continue;
-    if ("const" in each) found.push({ value: each["const"], description: string(each["description"]) });
+    if ("const" in each) found.push({ value: each["const"], title: string(each["title"]), description: string(each["description"]) });
     else if (Array.isArray(each["enum"])) found.push(...each["enum"].map((value: unknown) => ({ value, description: string(each["description"]) })));
     else return undefined;
   }

@@ -3,6 +3,7 @@
 use control::Error;
 use domain::explain::{ExplainSpec, Explanation, HeaderLine};
 use domain::id::{ApiId, UpstreamId, VersionId};
+use domain::release::Importance;
 use domain::routing::{FieldKind, FieldMatch, Match};
 use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec};
 use domain::{Code, Name};
@@ -91,9 +92,11 @@ impl Shown for Route {
                 ..Match::default()
             },
             priority: 0,
+            split: None,
             redirect: None,
             answer: None,
             rewrite: None,
+            importance: Importance::default(),
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,
             managed_by: None,
@@ -121,10 +124,10 @@ impl Shown for Route {
             Filter {
                 parameter: Parameter::query(
                     "filter[upstream]",
-                    "Only those to this upstream.",
+                    "Only those to this upstream, among others or alone.",
                     reference("UpstreamId"),
                 ),
-                condition: |text| crud::is::<UpstreamId>("upstream_id", text),
+                condition: crud::mentions::<UpstreamId>,
             },
             Filter {
                 parameter: Parameter::query(

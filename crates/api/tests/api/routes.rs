@@ -388,3 +388,89 @@ async fn a_contract_that_breaks_a_rewrite_is_refused() {
         "{refused}"
     );
 }
+
+/// A route that splits its calls: what it names is there and stays there, its weights change by one patch, and what
+/// cannot be is told with its place.
+#[tokio::test]
+async fn a_route_splits_its_calls_between_upstreams_of_its_organization() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    let imported = owner.import("shop").await;
+    let green = json!({ "name": "green", "targets": [{ "url": "http://127.0.0.1:9" }] });
+    let green = owner.post("/api/v1/upstreams", green).await.json(201)["id"].clone();
+    let first = spec(&owner, &imported, json!({})).await;
+    let blue = &first["upstream_id"];
+    let split = |to: &Value, weights: [u32; 2]| {
+        json!({ "base_path": "/split", "upstream_id": null, "split": {
+            "variants": [{ "name": "blue", "upstream_id": blue, "weight": weights[0] },
+                { "name": "green", "upstream_id": to, "weight": weights[1] }],
+            "by": "cookie", "by_name": "side", "give_cookie": {},
+        } })
+    };
+    let make = async |change: Value| {
+        let mut body = spec(&owner, &imported, change).await;
+        if body["upstream_id"].is_null() {
+            body.as_object_mut().unwrap().remove("upstream_id");
+        }
+        owner.post("/api/v1/routes", body).await
+    };
+    for (change, expected) in [
+        (
+            split(&json!("ups_00000000000000000000000000"), [1, 1]),
+            "\"/split/variants/1/upstream_id\" \"reference_unknown\"",
+        ),
+        (
+            split(&green, [0, 0]),
+            "\"/split/variants\" \"combination_invalid\"",
+        ),
+        (
+            split(&green, [1, 10_001]),
+            "\"/split/variants/1/weight\" \"field_out_of_range\"",
+        ),
+    ] {
+        let refused = make(change.clone()).await.problem();
+        assert!(refused.contains(expected), "{change}: {refused}");
+    }
+    let mut both = split(&green, [1, 1]);
+    both["upstream_id"] = blue.clone();
+    let refused = make(both).await.problem();
+    assert!(refused.contains("\"/split\" \"action_twice\""), "{refused}");
+
+    let made = make(split(&green, [100, 0])).await.json(201);
+    assert_eq!(made["split"]["give_cookie"]["same_site"], "lax");
+    let path = format!("/api/v1/routes/{}", made["id"].as_str().unwrap());
+    let to_green = format!("/api/v1/routes?filter[upstream]={}", green.as_str().unwrap());
+    let found = owner.get(&to_green).await.json(200);
+    assert_eq!(found["data"][0]["id"], made["id"], "{found}");
+    let upstream = format!("/api/v1/upstreams/{}", green.as_str().unwrap());
+    let any = owner.with("if-match", "*");
+    assert_eq!(any.delete(&upstream).await.code(), "in_use");
+
+    let switched = json!({ "split": split(&green, [0, 100])["split"] });
+    let switched = owner
+        .with("if-match", "\"1\"")
+        .patch(&path, switched)
+        .await
+        .json(200);
+    assert_eq!(switched["split"]["variants"][1]["weight"], 100);
+    // Somebody else has changed it since.
+    let late = json!({ "split": split(&green, [50, 50])["split"] });
+    let late = owner.with("if-match", "\"1\"").patch(&path, late).await;
+    assert_eq!(late.code(), "precondition_failed");
+
+    let asked = json!({ "url": "/split/pets", "headers": [{ "name": "cookie", "value": "side=a" }] });
+    let explained = owner.post("/api/v1/routes/explain", asked).await.json(200);
+    assert_eq!(explained["upstream_id"], green, "{explained}");
+    let asked = json!({ "url": "/split/pets" });
+    let explained = owner.post("/api/v1/routes/explain", asked).await.json(200);
+    let detail = explained["detail"].as_str().unwrap();
+    assert!(
+        explained.get("upstream_id").is_none() && detail.contains("`green` (100)"),
+        "{explained}"
+    );
+
+    // The same document again leaves the route as it is; an address for all of it is none for two.
+    let one = json!({ "split": null, "upstream_id": blue });
+    assert_eq!(any.patch(&path, one).await.json(200)["upstream_id"], *blue);
+    assert_eq!(any.delete(&upstream).await.code(), "ok");
+}

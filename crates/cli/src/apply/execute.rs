@@ -163,7 +163,9 @@ fn body<'a>(
         let value = declared.spec.get(name).cloned().unwrap_or_default();
         let (field, value) = match (declared.kind, name.as_str()) {
             (Kind::Route, "api" | "version") => ("version_id", version(declared, &declared.spec, state)?),
+            (Kind::Route, "upstream") if value.is_null() => ("upstream_id", value),
             (Kind::Route, "upstream") => ("upstream_id", id(declared, Kind::Upstream, &value, state)?),
+            (Kind::Route, "split") => ("split", upstreams(declared, value, state)?),
             (Kind::Policy, "api") => ("api_id", id(declared, Kind::Api, &value, state)?),
             (Kind::Policy, "operation") => ("operation_id", operation(declared, &value, state)?),
             (Kind::Product, "plans") => {
@@ -198,6 +200,27 @@ fn list<'a>(declared: &Declared, field: &str, value: &'a Value) -> Result<&'a Ve
     value
         .as_array()
         .ok_or_else(|| wrong(declared, format!("`{field}` is a list")))
+}
+
+/// A part of a route with the ids of the upstreams that it names at any depth.
+fn upstreams(declared: &Declared, part: Value, state: &State) -> Result<Value, Error> {
+    Ok(match part {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, value)| match name.as_str() {
+                "upstream" => Ok((
+                    "upstream_id".to_owned(),
+                    id(declared, Kind::Upstream, &value, state)?,
+                )),
+                _ => Ok((name, upstreams(declared, value, state)?)),
+            });
+            Value::Object(fields.collect::<Result<_, Error>>()?)
+        }
+        Value::Array(entries) => {
+            let entries = entries.into_iter().map(|entry| upstreams(declared, entry, state));
+            Value::Array(entries.collect::<Result<_, _>>()?)
+        }
+        other => other,
+    })
 }
 
 fn id(declared: &Declared, kind: Kind, name: &Value, state: &State) -> Result<Value, Error> {

@@ -110,7 +110,12 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
     match kind {
         Kind::Route => {
             refer(Kind::Api, shown.get("api"));
-            refer(Kind::Upstream, shown.get("upstream"));
+            for part in ["upstream", "split"] {
+                shown
+                    .get(part)
+                    .into_iter()
+                    .for_each(|part| upstreams(part, &mut refer));
+            }
         }
         Kind::Policy => refer(Kind::Api, shown.get("api")),
         Kind::Product => {
@@ -124,6 +129,22 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
         Kind::Upstream | Kind::Api | Kind::Plan | Kind::Application => {}
     }
     references
+}
+
+/// The upstreams that a part of a route names at any depth.
+fn upstreams(part: &Value, refer: &mut impl FnMut(Kind, Option<&Value>)) {
+    match part {
+        Value::String(_) => refer(Kind::Upstream, Some(part)),
+        Value::Array(entries) => entries.iter().for_each(|entry| upstreams(entry, refer)),
+        Value::Object(fields) => {
+            refer(Kind::Upstream, fields.get("upstream"));
+            let parts = fields
+                .values()
+                .filter(|value| value.is_array() || value.is_object());
+            parts.for_each(|value| upstreams(value, refer));
+        }
+        _ => {}
+    }
 }
 
 impl Removal {

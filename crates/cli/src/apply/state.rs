@@ -107,6 +107,11 @@ impl State {
             }
         }
         self.show_lists(&mut shown);
+        if kind == Kind::Route {
+            for part in shown.values_mut() {
+                self.show_upstreams(part);
+            }
+        }
         // An id that a file cannot know makes way for the name; `api` follows from the version.
         if let Some(Value::String(version)) = shown.remove("version_id") {
             let version = self.versions.iter().find(|one| one.id == version);
@@ -141,6 +146,20 @@ impl State {
             };
             let versions: Vec<Value> = ids.iter().filter_map(Value::as_str).map(shown_as).collect();
             shown.insert("versions".to_owned(), versions.into());
+        }
+    }
+
+    /// Parts of a route name upstreams at any depth.
+    fn show_upstreams(&self, part: &mut Value) {
+        match part {
+            Value::Object(fields) => {
+                fields.values_mut().for_each(|value| self.show_upstreams(value));
+                if let Some(Value::String(id)) = fields.remove("upstream_id") {
+                    fields.insert("upstream".to_owned(), self.name_of(Kind::Upstream, &id).into());
+                }
+            }
+            Value::Array(entries) => entries.iter_mut().for_each(|entry| self.show_upstreams(entry)),
+            _ => {}
         }
     }
 

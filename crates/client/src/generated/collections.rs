@@ -133,6 +133,7 @@ pub const COLLECTIONS: &[Collection] = &[
             "host",
             "base_path",
             "priority",
+            "importance",
             "body_bytes_max",
             "enabled",
             "managed_by",

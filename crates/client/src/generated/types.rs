@@ -1515,6 +1515,40 @@ impl FixedAnswer {
     }
 }
 
+/// How a call names the variant that it wants; a name that no variant has changes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ForcedBy {
+    /// By the value of this header field, which comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// By the value of this cookie.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<String>,
+}
+
+/// A cookie with a random value that the gateway gives to clients that have none.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GivenCookie {
+    /// How long it lasts, in seconds: a minute to 400 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u64>,
+    /// Below which path clients send it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// To which hosts clients send it; only to the one that gave it if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Which calls of other sites have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_site: Option<SameSite>,
+    /// Send it over TLS only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secure: Option<bool>,
+    /// Keep it from scripts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_only: Option<bool>,
+}
+
 /// What calls of one client have in common, for `consistent_hash`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum HashOn {
@@ -1733,6 +1767,45 @@ impl ImportSpec {
             visibility: None,
             workspace_id: None,
             dry_run: None,
+        }
+    }
+}
+
+/// How much the calls of a route matter when an upstream has more to do than it may have (`concurrency`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Importance {
+    /// `sheddable`.
+    #[serde(rename = "sheddable")]
+    Sheddable,
+    /// `default`.
+    #[serde(rename = "default")]
+    Default,
+    /// `critical`.
+    #[serde(rename = "critical")]
+    Critical,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Importance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sheddable => "sheddable",
+            Self::Default => "default",
+            Self::Critical => "critical",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Importance {
+    fn from(text: &str) -> Self {
+        match text {
+            "sheddable" => Self::Sheddable,
+            "default" => Self::Default,
+            "critical" => Self::Critical,
+            other => Self::Unrecognized(other.to_owned()),
         }
     }
 }
@@ -3061,7 +3134,7 @@ pub struct ListRoutesParams {
     pub filter_api: Option<ApiId>,
     /// Only those of this version.
     pub filter_version: Option<VersionId>,
-    /// Only those to this upstream.
+    /// Only those to this upstream, among others or alone.
     pub filter_upstream: Option<UpstreamId>,
     /// Only those of this environment, by name.
     pub filter_environment: Option<String>,
@@ -5250,7 +5323,7 @@ pub struct RotateSpec {
 pub struct Route {
     /// The version that answers; a route that redirects or answers itself belongs to its API by it.
     pub version_id: VersionId,
-    /// The service behind; absent if the route redirects or answers itself.
+    /// The service behind; absent if the route splits its calls, redirects or answers itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_id: Option<UpstreamId>,
     /// The environment's name; each gateway node serves one.
@@ -5266,6 +5339,9 @@ pub struct Route {
     /// Routes of one host and base path are tried in falling order; equal ones by their number of conditions, then
     /// the older first.
     pub priority: i64,
+    /// Send calls to one of several upstreams instead of to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
     /// Send clients elsewhere instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Redirect>,
@@ -5275,6 +5351,8 @@ pub struct Route {
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// How much its calls matter when an upstream has more to do than it may have.
+    pub importance: Importance,
     /// The largest request body forwarded, in bytes.
     pub body_bytes_max: u64,
     /// Off: the route is not in the snapshot.
@@ -5310,7 +5388,7 @@ pub struct RoutePatch {
     /// The version that answers; a route that redirects or answers itself belongs to its API by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_id: Option<VersionId>,
-    /// The service behind; absent if the route redirects or answers itself.
+    /// The service behind; absent if the route splits its calls, redirects or answers itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_id: Option<Option<UpstreamId>>,
     /// The environment's name; each gateway node serves one.
@@ -5330,6 +5408,9 @@ pub struct RoutePatch {
     /// the older first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Option<i64>>,
+    /// Send calls to one of several upstreams instead of to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Option<Split>>,
     /// Send clients elsewhere instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Option<Redirect>>,
@@ -5339,6 +5420,9 @@ pub struct RoutePatch {
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Option<Rewrite>>,
+    /// How much its calls matter when an upstream has more to do than it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance: Option<Option<Importance>>,
     /// The largest request body forwarded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<Option<u64>>,
@@ -5355,7 +5439,7 @@ pub struct RoutePatch {
 pub struct RouteSpec {
     /// The version that answers; a route that redirects or answers itself belongs to its API by it.
     pub version_id: VersionId,
-    /// The service behind; absent if the route redirects or answers itself.
+    /// The service behind; absent if the route splits its calls, redirects or answers itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_id: Option<UpstreamId>,
     /// The environment's name; each gateway node serves one.
@@ -5373,6 +5457,9 @@ pub struct RouteSpec {
     /// the older first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
+    /// Send calls to one of several upstreams instead of to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<Split>,
     /// Send clients elsewhere instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<Redirect>,
@@ -5382,6 +5469,9 @@ pub struct RouteSpec {
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// How much its calls matter when an upstream has more to do than it may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance: Option<Importance>,
     /// The largest request body forwarded, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<u64>,
@@ -5408,12 +5498,53 @@ impl RouteSpec {
             base_path: base_path.into(),
             r#match: None,
             priority: None,
+            split: None,
             redirect: None,
             answer: None,
             rewrite: None,
+            importance: None,
             body_bytes_max: None,
             enabled: None,
             managed_by: None,
+        }
+    }
+}
+
+/// Which calls that other sites cause have a cookie.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SameSite {
+    /// `strict`.
+    #[serde(rename = "strict")]
+    Strict,
+    /// `lax`.
+    #[serde(rename = "lax")]
+    Lax,
+    /// `none`.
+    #[serde(rename = "none")]
+    None,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for SameSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Strict => "strict",
+            Self::Lax => "lax",
+            Self::None => "none",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for SameSite {
+    fn from(text: &str) -> Self {
+        match text {
+            "strict" => Self::Strict,
+            "lax" => Self::Lax,
+            "none" => Self::None,
+            other => Self::Unrecognized(other.to_owned()),
         }
     }
 }
@@ -5522,6 +5653,99 @@ impl SignUp {
             password: password.into(),
             name: name.into(),
             organization_title: None,
+        }
+    }
+}
+
+/// Sends the calls of a route to several upstreams, by weight; who calls stays on one side.
+///
+/// The hash is the one of flags and experiments, of the key and what `by` says. When weights change, only as many
+/// change their side as have to: a variant that alone grows loses nobody.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// The sides, 2 to 8.
+    pub variants: Vec<Variant>,
+    /// What callers are told apart by; a call that lacks it is told apart by its client's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<SplitBy>,
+    /// The header field or cookie that `by` means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_name: Option<String>,
+    /// Gives the cookie that `by` means to clients that have none; none is given if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub give_cookie: Option<GivenCookie>,
+    /// What is hashed with the caller: splits with the same key put a caller at the same place. The route's id if
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Name>,
+    /// How a call names the variant that it wants; none can if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forced_by: Option<ForcedBy>,
+    /// A header field of answers that names the variant; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_header: Option<String>,
+}
+
+impl Split {
+    /// What is required, and nothing else.
+    pub fn new(variants: Vec<Variant>) -> Self {
+        Self {
+            variants,
+            by: None,
+            by_name: None,
+            give_cookie: None,
+            key: None,
+            forced_by: None,
+            answer_header: None,
+        }
+    }
+}
+
+/// What callers are told apart by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SplitBy {
+    /// `application`.
+    #[serde(rename = "application")]
+    Application,
+    /// `subscription`.
+    #[serde(rename = "subscription")]
+    Subscription,
+    /// `header`.
+    #[serde(rename = "header")]
+    Header,
+    /// `cookie`.
+    #[serde(rename = "cookie")]
+    Cookie,
+    /// `client_address`.
+    #[serde(rename = "client_address")]
+    ClientAddress,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for SplitBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Application => "application",
+            Self::Subscription => "subscription",
+            Self::Header => "header",
+            Self::Cookie => "cookie",
+            Self::ClientAddress => "client_address",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for SplitBy {
+    fn from(text: &str) -> Self {
+        match text {
+            "application" => Self::Application,
+            "subscription" => Self::Subscription,
+            "header" => Self::Header,
+            "cookie" => Self::Cookie,
+            "client_address" => Self::ClientAddress,
+            other => Self::Unrecognized(other.to_owned()),
         }
     }
 }
@@ -6391,6 +6615,20 @@ pub struct UserSpec {
     /// What people read.
     pub name: String,
 }
+
+/// One side of a split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Variant {
+    /// What it is called: in headers, figures and records. Unique in the split.
+    pub name: VariantName,
+    /// The service behind.
+    pub upstream_id: UpstreamId,
+    /// Its share in relation to the other variants: 0 to 10,000; one has more than 0.
+    pub weight: u64,
+}
+
+/// `VariantName`.
+pub type VariantName = String;
 
 /// One contract of an API with a lifecycle stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

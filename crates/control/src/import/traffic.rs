@@ -3,6 +3,7 @@
 use domain::Name;
 use domain::catalog::{Api, Version};
 use domain::id::UpstreamId;
+use domain::release::Importance;
 use domain::routing::Match;
 use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec, Target, Upstream, UpstreamSpec};
 use store::Arg;
@@ -28,8 +29,17 @@ impl Import<'_> {
             return Ok(None);
         }
         let current = self.current_upstream(api, version).await?;
+        let is_split = |route: Route| route.spec.split.is_some();
         let (url, current) = match (asked, current) {
             (None, Some(current)) => return Ok(Some(current.id)),
+            (Some(_), Some(_)) if self.current_route(version).await?.is_some_and(is_split) => {
+                return refuse(
+                    "/upstream_url",
+                    "combination_invalid",
+                    "The route of this version sends calls to several upstreams.".to_owned(),
+                    "Leave it out, and change the targets of the upstreams themselves.",
+                );
+            }
             (Some(url), current) => (url, current),
             (None, None) => {
                 let mut servers = self.contract.servers.iter();
@@ -84,15 +94,14 @@ impl Import<'_> {
 
     async fn current_upstream(&mut self, api: &Api, version: &Version) -> Result<Option<Upstream>, Error> {
         let route = self.current_route(version).await?;
-        if let Some(upstream) = route.and_then(|route| route.spec.upstream_id) {
+        if let Some((_, upstream)) = route.and_then(|route| route.spec.upstreams().next()) {
             return Ok(entity::find_id::<Upstream>(&mut self.tx, upstream).await?);
         }
         own::by_name::<Upstream>(&mut self.tx, self.caller, api.spec.name.as_str()).await
     }
 
     async fn serves_others(&mut self, upstream: &Upstream, version: &Version) -> Result<bool, Error> {
-        let using = [Condition::Is("upstream_id", Arg::text(upstream.id))];
-        let routes = entity::all::<Route>(&mut self.tx, &using).await?;
+        let routes = route::to(&mut self.tx, upstream.organization_id, upstream.id).await?;
         Ok(routes.iter().any(|route| route.spec.version_id != version.id))
     }
 
@@ -137,7 +146,7 @@ impl Import<'_> {
             Condition::Is("environment", Arg::text(self.environment())),
         ];
         let mut routes = entity::all::<Route>(&mut self.tx, &of).await?;
-        routes.retain(|route| route.spec.upstream_id.is_some());
+        routes.retain(|route| route.spec.forwards());
         routes.sort_by_key(|route| !route.spec.matches.is_empty());
         Ok(routes.into_iter().next())
     }
@@ -152,7 +161,7 @@ impl Import<'_> {
         if let Some(current) = self.current_route(version).await? {
             let base_path = asked.unwrap_or_else(|| current.spec.base_path.clone());
             let spec = RouteSpec {
-                upstream_id: Some(upstream_id),
+                upstream_id: Some(upstream_id).filter(|_| current.spec.split.is_none()),
                 base_path,
                 ..current.spec.clone()
             };
@@ -172,9 +181,11 @@ impl Import<'_> {
             base_path: format!("/{}", api.spec.name),
             matches: Match::default(),
             priority: 0,
+            split: None,
             redirect: None,
             answer: None,
             rewrite: None,
+            importance: Importance::default(),
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,
             managed_by: None,

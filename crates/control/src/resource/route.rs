@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::Timestamp;
 use domain::catalog::{Api, Operation, Version};
 use domain::code::Code;
-use domain::id::{ApiId, RouteId, VersionId, WorkspaceId};
+use domain::id::{ApiId, OrganizationId, RouteId, UpstreamId, VersionId, WorkspaceId};
 use domain::traffic::{Route, RouteSpec, Upstream};
 use routing::{Action, Conditions, Rewriting, normal_base_path, normal_host};
 use store::entity::{self, Condition, Read};
@@ -63,31 +63,31 @@ impl Resource for Route {
         read: &mut (impl Read + Send),
         before: Option<&Self>,
     ) -> Result<Vec<WorkspaceId>, Error> {
-        if before.is_some_and(|before| before.spec.upstream_id == self.spec.upstream_id) {
-            return Ok(Vec::new());
-        }
-        let Some(upstream) = self.spec.upstream_id else {
-            return Ok(Vec::new());
+        let known = |id: UpstreamId| {
+            before.is_some_and(|before| before.spec.upstreams().any(|(_, known)| known == id))
         };
-        let own = [
-            Condition::Is("id", Arg::text(upstream)),
-            Condition::Is("organization_id", Arg::text(self.organization_id)),
-        ];
-        let upstream = entity::find::<Upstream>(read, &own).await?;
-        Ok(upstream
-            .map(|upstream| upstream.workspace_id)
-            .into_iter()
-            .collect())
+        let mut reached = Vec::new();
+        for (_, id) in self.spec.upstreams().filter(|(_, id)| !known(*id)) {
+            let own = [
+                Condition::Is("id", Arg::text(id)),
+                Condition::Is("organization_id", Arg::text(self.organization_id)),
+            ];
+            let upstream = entity::find::<Upstream>(read, &own).await?;
+            reached.extend(upstream.map(|upstream| upstream.workspace_id));
+        }
+        Ok(reached)
     }
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, _: Option<&Self>) -> Result<(), Error> {
+        // Of a route and the removal of its upstream, the later one has to see the other; of two routes as well.
+        tx.lock_snapshot().await?;
         let mut faults = Faults::default();
         let spec = &mut self.spec;
         let version = own::by_id::<Version>(tx, caller, spec.version_id).await?;
         let version = faults.reference("/version_id", "version", version);
-        if let Some(upstream) = spec.upstream_id {
-            let upstream = own::by_id::<Upstream>(tx, caller, upstream).await?;
-            faults.reference("/upstream_id", "upstream", upstream);
+        for (pointer, id) in spec.upstreams() {
+            let upstream = own::by_id::<Upstream>(tx, caller, id).await?;
+            faults.reference(&pointer, "upstream", upstream);
         }
         let environment = own::has_environment(tx, caller, &spec.environment).await?;
         faults.reference("/environment", "environment", environment.then_some(()));
@@ -201,8 +201,6 @@ pub(crate) async fn fit(tx: &mut Tx, version: VersionId, operations: &[Operation
 ///
 /// A place belongs to one organization: with a condition of its own, another could take calls away from it.
 async fn free(tx: &mut Tx, caller: &Caller, route: &Route) -> Result<(), Error> {
-    // Of two routes that are saved at once, the later one has to see the other.
-    tx.lock_snapshot().await?;
     let mut others = occupants(tx, &route.spec).await?;
     others.retain(|other| other.id != route.id);
     let (environment, place) = (&route.spec.environment, place(&route.spec));
@@ -264,6 +262,21 @@ async fn whose(tx: &mut Tx, route: &Route) -> Result<String, Error> {
 
 fn place(spec: &RouteSpec) -> String {
     format!("{}{}", spec.host.as_deref().unwrap_or_default(), spec.base_path)
+}
+
+/// The routes of an organization that lead to an upstream, among others or alone.
+pub(crate) async fn to(
+    read: &mut (impl Read + Send),
+    organization: OrganizationId,
+    upstream: UpstreamId,
+) -> Result<Vec<Route>, Error> {
+    let own = [
+        Condition::Is("organization_id", Arg::text(organization)),
+        Condition::Mentions(upstream.to_string()),
+    ];
+    let mut routes = entity::all::<Route>(read, &own).await?;
+    routes.retain(|route| route.spec.upstreams().any(|(_, id)| id == upstream));
+    Ok(routes)
 }
 
 /// The routes that have the place, whoever they belong to, the oldest first.

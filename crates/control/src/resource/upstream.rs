@@ -2,13 +2,13 @@
 
 use domain::Timestamp;
 use domain::id::{UpstreamId, WorkspaceId};
-use domain::traffic::{Resolve, Route, Target, Upstream, UpstreamSpec};
-use store::entity::{self, Condition, Read};
-use store::{Arg, Tx};
+use domain::traffic::{Resolve, Target, Upstream, UpstreamSpec};
+use store::Tx;
+use store::entity::Read;
 use url::{Host, Url};
 
 use super::fault::{Faults, in_use};
-use super::{New, Resource, api};
+use super::{New, Resource, api, route};
 use crate::{Caller, Error};
 
 mod rules;
@@ -68,8 +68,9 @@ impl Resource for Upstream {
     }
 
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
-        let using = [Condition::Is("upstream_id", Arg::text(self.id))];
-        let routes = entity::all::<Route>(tx, &using).await?;
+        // A route that is saved at the same time is seen here, or does not see the upstream any more.
+        tx.lock_snapshot().await?;
+        let routes = route::to(tx, self.organization_id, self.id).await?;
         let users: Vec<_> = routes
             .iter()
             .map(|route| format!("route {} ({})", route.id, route.spec.base_path))

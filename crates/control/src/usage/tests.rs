@@ -88,6 +88,7 @@ impl Shop {
             counted: true,
             units: 1,
             over_limit: None,
+            variant: None,
         }
     }
 

@@ -27,6 +27,7 @@ fn call(status: u16, refusal: Option<Code>, started_us: i64) -> Event {
         counted: refusal.is_none(),
         units: 1,
         over_limit: None,
+        variant: None,
     })
 }
 

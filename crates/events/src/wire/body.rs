@@ -8,8 +8,8 @@ use domain::{Code, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{DecodeError, EVENTS_MAX, FORM_CALLS, seal};
-use crate::call::{Call, Callee, Caller, Event, Method, Subscribed};
+use super::{DecodeError, EVENTS_MAX, FORM_CALLS, FORM_VARIANTS, seal};
+use crate::call::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
 
 /// An id as 16 bytes in one piece; byte by byte, as serde sees arrays, takes several times as long.
 #[derive(Clone, Copy)]
@@ -58,6 +58,8 @@ impl postcard::ser_flavors::Flavor for Append<'_> {
     }
 }
 
+/// Where the form stands in a frame.
+const FORM_PLACE: usize = 4;
 const COUNTED: u32 = 1;
 /// Where the mode of a limit stands in the flags.
 const OVER_SHIFT: u32 = 1;
@@ -117,6 +119,16 @@ struct BodyRef<'a> {
     calls: &'a [WireCall],
 }
 
+/// Which variants calls got, behind a body whose calls got any.
+#[derive(Serialize, Deserialize)]
+struct Sides<'a> {
+    routes: Vec<Id>,
+    /// As many, with commas.
+    names: &'a str,
+    /// For each call its place in these lists, from 1; 0 is none.
+    chosen: Vec<u32>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct WireCallee {
     organization: Id,
@@ -160,6 +172,8 @@ pub struct Encoder {
     periods: Places<i64, i64>,
     codes: Vec<Code>,
     codes_text: String,
+    variants: Places<Variant, Variant>,
+    chosen: Vec<u32>,
 }
 
 impl Encoder {
@@ -185,11 +199,30 @@ impl Encoder {
         self.frame.extend_from_slice(&[0, 0, 0, 0, FORM_CALLS]);
         postcard::serialize_with_flavor(&body, Append(&mut self.frame))
             .expect("plain data into memory cannot fail");
+        if !self.variants.items.is_empty() {
+            self.add_sides();
+        }
         seal(sequence, &mut self.frame);
         &self.frame
     }
 
+    fn add_sides(&mut self) {
+        let sides = &self.variants.items;
+        let names: Vec<_> = sides.iter().map(|side| side.name.as_str()).collect();
+        let sides = Sides {
+            routes: sides.iter().map(|side| side.route.uuid().into()).collect(),
+            names: &names.join(","),
+            chosen: std::mem::take(&mut self.chosen),
+        };
+        self.frame[FORM_PLACE] = FORM_VARIANTS;
+        postcard::serialize_with_flavor(&sides, Append(&mut self.frame))
+            .expect("plain data into memory cannot fail");
+        self.chosen = sides.chosen;
+    }
+
     fn clear(&mut self) {
+        self.variants.clear();
+        self.chosen.clear();
         self.calls.clear();
         self.callees.clear();
         self.callers.clear();
@@ -199,6 +232,8 @@ impl Encoder {
     }
 
     fn add(&mut self, call: &Call, base_us: i64) {
+        self.chosen
+            .push(call.variant.map_or(0, |variant| self.variants.place(variant)));
         let wire = WireCall {
             request: call.request.uuid().into(),
             after_us: call.started_at.as_micros() - base_us,
@@ -276,8 +311,13 @@ impl<T: Copy + Eq + Hash, W: From<T>> Places<T, W> {
 }
 
 /// Reads what [`Encoder::encode`] wrote after the head of the frame.
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Event>, DecodeError> {
-    let (body, rest) = postcard::take_from_bytes::<Body<'_>>(bytes).map_err(|_| DecodeError::Malformed)?;
+pub(super) fn decode(bytes: &[u8], has_variants: bool) -> Result<Vec<Event>, DecodeError> {
+    let (body, mut rest) =
+        postcard::take_from_bytes::<Body<'_>>(bytes).map_err(|_| DecodeError::Malformed)?;
+    let mut chosen = Vec::new();
+    if has_variants {
+        (chosen, rest) = read_sides(rest, body.calls.len())?;
+    }
     if !rest.is_empty() {
         return Err(DecodeError::Malformed);
     }
@@ -287,7 +327,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Event>, DecodeError> {
     let codes = read_codes(body.codes);
     let callees: Vec<Callee> = body.callees.iter().map(Callee::from).collect();
     let callers: Vec<Caller> = body.callers.iter().map(Caller::from).collect();
-    let read = |wire: &WireCall| {
+    let read = |(place, wire): (usize, &WireCall)| {
         Ok(Event::Call(Call {
             request: id(wire.request, domain::id::RequestId::new),
             started_at: Timestamp::from_micros(body.base_us.saturating_add(wire.after_us)),
@@ -303,9 +343,29 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<Event>, DecodeError> {
             counted: wire.flags & COUNTED != 0,
             units: units(wire.flags),
             over_limit: over_limit(wire.flags),
+            variant: chosen.get(place).copied().flatten(),
         }))
     };
-    body.calls.iter().map(read).collect()
+    body.calls.iter().enumerate().map(read).collect()
+}
+
+/// Which variant each of so many calls got, and what follows.
+fn read_sides(bytes: &[u8], calls: usize) -> Result<(Vec<Option<Variant>>, &[u8]), DecodeError> {
+    let malformed = DecodeError::Malformed;
+    let (sides, rest) = postcard::take_from_bytes::<Sides<'_>>(bytes).map_err(|_| malformed)?;
+    let names: Vec<_> = sides.names.split(',').take(EVENTS_MAX + 1).collect();
+    if names.len() != sides.routes.len() || sides.chosen.len() != calls {
+        return Err(malformed);
+    }
+    let variants = sides.routes.iter().zip(names).map(|(route, name)| {
+        Ok(Variant {
+            route: id(*route, domain::id::RouteId::new),
+            name: name.parse().map_err(|_| malformed)?,
+        })
+    });
+    let variants = variants.collect::<Result<Vec<_>, _>>()?;
+    let chosen = sides.chosen.iter().map(|place| at(&variants, *place));
+    Ok((chosen.collect::<Result<_, _>>()?, rest))
 }
 
 /// A code that only a newer version knows is read as `internal`: that the call was refused is what counts.

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use domain::id::{
-    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, SubscriptionId, VersionId,
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, RouteId, SubscriptionId,
+    VersionId,
 };
 use domain::limit::{COST_MAX, Mode};
 use domain::{Code, Timestamp};
@@ -14,7 +15,7 @@ use super::{
     BATCHES_BYTES_MAX, Batch, DecodeError, EVENTS_MAX, FRAME_BYTES_MAX, HEAD_BYTES, decode_batches,
     encode_batches, seal,
 };
-use crate::call::{Call, Callee, Caller, Event, Method, Subscribed};
+use crate::call::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
 
 /// Ids out of few, so that they repeat as in real traffic, and out of all.
 fn id<T: std::fmt::Debug + Clone>(make: fn(Uuid) -> T) -> impl Strategy<Value = T> {
@@ -54,6 +55,14 @@ fn caller() -> impl Strategy<Value = Caller> {
     })
 }
 
+fn variant() -> impl Strategy<Value = Variant> {
+    let name = "[a-z]([a-z0-9-]{0,30}[a-z0-9])?";
+    (id(RouteId::new), name).prop_map(|(route, name)| Variant {
+        route,
+        name: name.parse().unwrap(),
+    })
+}
+
 /// Any call, those included that no gateway would make.
 pub(crate) fn call() -> impl Strategy<Value = Call> {
     let who = (id(RequestId::new), option::of(callee()), option::of(caller()));
@@ -68,8 +77,16 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
     let modes = [None, Some(Mode::Warn), Some(Mode::SlowDown), Some(Mode::Degrade)];
     let units = proptest::prop_oneof![Just(1), Just(0), Just(COST_MAX), 0..=COST_MAX];
     let limits = (any::<bool>(), units, select(modes.to_vec()));
-    (who, how, sums, period, started, limits).prop_map(
-        |((request, callee, caller), (method, status, refusal), sums, period, started_at, limits)| Call {
+    (who, how, sums, period, started, limits, option::of(variant())).prop_map(
+        |(
+            (request, callee, caller),
+            (method, status, refusal),
+            sums,
+            period,
+            started_at,
+            limits,
+            variant,
+        )| Call {
             request,
             started_at,
             callee,
@@ -84,6 +101,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
             counted: limits.0,
             units: limits.1,
             over_limit: limits.2,
+            variant,
         },
     )
 }
@@ -128,6 +146,10 @@ pub(crate) fn long_call(seed: u32) -> Call {
         counted: true,
         units: COST_MAX,
         over_limit: Some(Mode::Degrade),
+        variant: Some(Variant {
+            route: RouteId::new(uuid),
+            name: format!("v{seed:031}").parse().unwrap(),
+        }),
     }
 }
 
@@ -211,12 +233,36 @@ fn calls_of_one_client_take_few_bytes() {
             let mut call = long_call(1);
             call.started_at = Timestamp::from_micros(1_790_000_000_000_000 + number * 13);
             (call.bytes_in, call.bytes_out, call.latency_us) = (0, 1024, 400);
-            (call.units, call.over_limit) = (1, None);
+            (call.units, call.over_limit, call.variant) = (1, None, None);
             Event::Call(call)
         })
         .collect();
     let bytes = Batch::of(1, &events).frame().len();
     assert!(bytes < 750 * 35, "{bytes} bytes");
+}
+
+/// Whoever knows nothing of variants reads frames without any.
+#[test]
+fn only_frames_with_variants_have_another_form() {
+    let with = Event::Call(long_call(1));
+    let mut without = long_call(1);
+    without.variant = None;
+    let without = Event::Call(without);
+    for (events, form) in [(&[without, without][..], 1), (&[without, with], 2)] {
+        let batch = Batch::of(1, events);
+        assert_eq!(batch.frame()[HEAD_BYTES - 1], form);
+        assert_eq!(batch.events().unwrap(), events);
+    }
+    // A list that does not fit the calls, or names that are none, are no variants.
+    let batch = Batch::of(1, &[without, with]);
+    for (from, to) in [("v0", "V0"), ("v0", ",0")] {
+        let mut frame = batch.frame().to_vec();
+        let place = frame.windows(2).position(|two| two == from.as_bytes()).unwrap();
+        frame[place..place + 2].copy_from_slice(to.as_bytes());
+        seal(1, &mut frame);
+        let batch = Batch::from_frame(1, frame.into()).unwrap();
+        assert_eq!(batch.events(), Err(DecodeError::Malformed));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use domain::Snapshot;
 use domain::catalog::Stage;
 use domain::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
+use domain::release::Importance;
 use domain::routing::Match;
 use domain::snapshot::{Operation, Policy, Route, Upstream};
 use domain::traffic::{Target, UpstreamSpec};
@@ -35,9 +36,11 @@ fn route(number: u128, host: Option<&str>, base_path: &str) -> Route {
         matches: Match::default(),
         priority: 0,
         upstream: Some(UpstreamId::new(id(4))),
+        split: None,
         redirect: None,
         answer: None,
         rewrite: None,
+        importance: Importance::default(),
         body_bytes_max: 100,
         operations: vec![
             operation(1, "GET", "/pets/{id}"),

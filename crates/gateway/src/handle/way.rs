@@ -6,14 +6,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response};
-use policy::Moment;
-use routing::Rewriting;
+use policy::{Consumer, Moment};
+use routing::{Rewriting, Unit};
 
 use super::Context;
 use super::pages::own_page;
 use crate::body::AnswerBody;
-use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route};
+use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route, To};
 use crate::conn::Conn;
+use crate::core::Core;
 use crate::named::Named;
 use crate::place;
 use crate::refusal::Cause;
@@ -48,13 +49,37 @@ pub(super) enum Way<'a> {
 pub(super) struct On<'a> {
     pub(super) route: &'a Route,
     pub(super) operation: &'a Operation,
-    pub(super) upstream: usize,
+    to: &'a To,
     pub(super) rewriting: Option<&'a Rewriting>,
     /// Where the path goes on after the base path.
     pub(super) rest: usize,
 }
 
 impl On<'_> {
+    /// The place of the upstream, once it is known who calls.
+    pub(super) fn upstream(
+        &self,
+        core: &Core,
+        (headers, address, consumer): (&HeaderMap, IpAddr, Option<Consumer<'_>>),
+        (context, ticket): (&mut Context<'_>, &mut Ticket),
+    ) -> usize {
+        match self.to {
+            To::One(upstream) => *upstream,
+            To::Split(split) => {
+                let unit = Unit {
+                    headers,
+                    address,
+                    application: consumer.map(|consumer| &consumer.application.header),
+                    subscription: consumer.map(|consumer| consumer.subscription.id),
+                };
+                let (side, sided) = split.choose(&unit, &core.ids);
+                context.sided = sided;
+                ticket.sided(side);
+                side.upstream
+            }
+        }
+    }
+
     /// The path for the upstream, if it is not what follows the base path.
     pub(super) fn path(&self, path: &str) -> Result<Option<String>, Cause> {
         let Some(rewriting) = self.rewriting else {
@@ -92,7 +117,7 @@ pub(super) fn way<'a>(
             rest,
         } => {
             let route = &compiled.routes[route];
-            let Action::Forward(upstream, rewriting) = &route.action else {
+            let Action::Forward(to, rewriting) = &route.action else {
                 unreachable!("only what is forwarded has operations");
             };
             context.route = Some(route);
@@ -101,7 +126,7 @@ pub(super) fn way<'a>(
             Ok(Way::On(On {
                 route,
                 operation,
-                upstream: *upstream,
+                to,
                 rewriting: rewriting.as_deref(),
                 rest,
             }))

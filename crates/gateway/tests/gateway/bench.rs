@@ -15,6 +15,7 @@ use domain::id::{
     ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RouteId, SubscriptionId, UpstreamId,
     VersionId,
 };
+use domain::release::Importance;
 use domain::routing::Match;
 use domain::snapshot::{
     Application, Key, Operation, Plan, Policy, Route, Subscription, Upstream as UpstreamEntry,
@@ -287,9 +288,11 @@ fn route() -> Route {
         matches: Match::default(),
         priority: 0,
         upstream: Some(UpstreamId::new(id(5))),
+        split: None,
         redirect: None,
         answer: None,
         rewrite: None,
+        importance: Importance::default(),
         body_bytes_max: 1 << 20,
         operations: operations.collect(),
         policies: vec![policy("key_auth", json!({}))],

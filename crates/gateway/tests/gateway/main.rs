@@ -20,6 +20,7 @@ mod listeners;
 mod names;
 mod policies;
 mod rejected;
+mod releasing;
 mod resilience;
 mod restarting;
 mod routing;

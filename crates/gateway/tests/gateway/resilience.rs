@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use domain::id::RouteId;
+use domain::release::Importance;
 use domain::traffic::{
     Algorithm, CircuitBreaker, Concurrency, Connections, Fallback, Hedging, Retries, RetryOn, UpstreamSpec,
 };
 
-use crate::bench::{Bench, Client, Received, Upstream, eventually, reply};
+use crate::bench::{Bench, Client, Received, Upstream, eventually, id, reply};
 
 fn bench(urls: &[String], change: impl FnOnce(&mut UpstreamSpec)) -> Bench {
     Bench::with(urls, |settings, snapshot| {
@@ -48,10 +50,14 @@ fn held() -> (Upstream, mpsc::Sender<()>) {
 }
 
 fn begin(bench: &Bench) -> Client {
+    begin_at(bench, "/shop")
+}
+
+fn begin_at(bench: &Bench, base_path: &str) -> Client {
     let mut client = bench.connect();
     client.send(
         format!(
-            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+            "GET {base_path}/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
             bench.key
         )
         .as_bytes(),
@@ -320,6 +326,77 @@ fn the_number_of_calls_may_be_found_out() {
         assert_eq!(client.answer().status, 200);
     }
     eventually(|| bench.get("/shop/pets").status == 200);
+}
+
+/// Calls of routes of all three kinds to one upstream; the least important come first and take what they may.
+#[test]
+fn what_matters_less_is_refused_first() {
+    let adaptive = Concurrency {
+        adaptive: true,
+        adaptive_min: 10,
+        adaptive_max: 10,
+        ..Concurrency::default()
+    };
+    let bounded = Concurrency {
+        calls_max: 10,
+        waiting_max: 10,
+        wait_ms: 1,
+        ..Concurrency::default()
+    };
+    for concurrency in [adaptive, bounded] {
+        let (upstream, release) = held();
+        let bench = Bench::with(&upstream.urls(), |settings, snapshot| {
+            settings.cores = 1;
+            snapshot.upstreams[0].spec.concurrency = concurrency;
+            let route = &mut snapshot.routes[0];
+            let (mut sheddable, mut critical) = (route.clone(), route.clone());
+            (sheddable.id, critical.id) = (RouteId::new(id(601)), RouteId::new(id(602)));
+            (sheddable.base_path, critical.base_path) = ("/extra".to_owned(), "/vital".to_owned());
+            (sheddable.importance, critical.importance) = (Importance::Sheddable, Importance::Critical);
+            snapshot.routes.extend([sheddable, critical]);
+        });
+        let mut clients = Vec::new();
+        for (base_path, most) in [("/extra", 6), ("/shop", 8), ("/vital", 10)] {
+            while clients.len() < most {
+                clients.push(begin_at(&bench, base_path));
+                eventually(|| upstream.received().len() == clients.len());
+            }
+            let refused = bench.get(&format!("{base_path}/pets"));
+            let expected = if most < 10 {
+                "503 call_shed"
+            } else {
+                "503 upstream_overloaded"
+            };
+            assert_eq!(
+                (refused.problem().as_str(), refused.field("retry-after")),
+                (expected, Some("1"))
+            );
+        }
+        assert_eq!(bench.get("/extra/pets").problem(), "503 call_shed");
+        (0..12).for_each(|_| release.send(()).unwrap());
+        for client in &mut clients {
+            assert_eq!(client.answer().status, 200);
+        }
+        eventually(|| bench.get("/extra/pets").status == 200);
+    }
+}
+
+/// Nothing is kept back for what does not exist.
+#[test]
+fn routes_that_matter_alike_share_everything() {
+    let (upstream, release) = held();
+    let bench = Bench::with(&upstream.urls(), |settings, snapshot| {
+        settings.cores = 1;
+        snapshot.upstreams[0].spec.concurrency.calls_max = 2;
+        snapshot.routes[0].importance = Importance::Sheddable;
+    });
+    let mut clients = [begin(&bench), begin(&bench)];
+    eventually(|| upstream.received().len() == 2);
+    assert_eq!(bench.get("/shop/pets").problem(), "503 upstream_overloaded");
+    (0..2).for_each(|_| release.send(()).unwrap());
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use domain::catalog::Stage;
 use domain::id::{ApiId, OrganizationId, RouteId, UpstreamId, VersionId};
+use domain::release::Importance;
 use domain::snapshot::Route;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
@@ -25,9 +26,11 @@ fn route(number: u128, host: Option<&str>, base_path: &str, matches: &Value, pri
         matches: serde_json::from_value(matches.clone()).unwrap(),
         priority,
         upstream: Some(UpstreamId::new(id(4))),
+        split: None,
         redirect: None,
         answer: None,
         rewrite: None,
+        importance: Importance::default(),
         body_bytes_max: 100,
         operations: Vec::new(),
         policies: Vec::new(),

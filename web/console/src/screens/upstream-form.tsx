@@ -2,10 +2,10 @@ import { type Schemas, read } from "@gateline/api-client";
 import { type Draft, FormPanel, Loaded, SchemaForm, SelectField, TextArea, TextField, figure, finished, useForm } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
+import { type Json, patch, picked, schemaOf } from "../schema-part";
 
 type Spec = Schemas["UpstreamSpec"];
 type Target = Schemas["Target"];
-type Json = Record<string, unknown>;
 
 /** What the API's document says better than a form written by hand. */
 const REST = [
@@ -45,14 +45,14 @@ export function UpstreamForm(props: Props) {
 
 function Form(props: Props & { document: Json }) {
   const { document, upstream } = props;
-  const schema = useMemo(() => schemaOf(document), [document]);
+  const schema = useMemo(() => schemaOf(document, "UpstreamSpec", REST), [document]);
   const form = useForm({
     initial: {
       name: upstream?.name ?? "",
       targets: upstream?.targets.map(written).join("\n") ?? "",
       protocol: upstream?.protocol ?? "http1",
       preserve_host: String(upstream?.preserve_host ?? false),
-      rest: { value: picked(upstream ?? {}) } as Draft,
+      rest: { value: picked(upstream ?? {}, REST) } as Draft,
     },
     send: async (values) => {
       const rest = finished(schema, values.rest, "") as Json;
@@ -65,7 +65,7 @@ function Form(props: Props & { document: Json }) {
           .map(target),
         protocol: values.protocol,
         preserve_host: values.preserve_host === "true",
-        ...(patch(picked(upstream ?? {}), rest) as Partial<Spec>),
+        ...(patch(picked(upstream ?? {}, REST), rest) as Partial<Spec>),
       });
     },
     after: ({ id }) => props.after(id),
@@ -118,24 +118,4 @@ function target([url = "", ...words]: string[]): Target {
   const resolve = said("resolve") as Target["resolve"];
   const weight = words.find((word) => !word.includes("="));
   return { url, weight: figure(weight ?? "") ?? 1, priority: figure(said("priority") ?? "") ?? 0, ...(zone ? { zone } : {}), ...(resolve ? { resolve } : {}) };
-}
-
-/** The schema of the fields that are not asked for by hand, with what it refers to. */
-function schemaOf(document: Json): Json {
-  const { schemas } = document["components"] as { schemas: Record<string, { properties: Json }> };
-  return { ...document, type: "object", properties: picked(schemas["UpstreamSpec"]?.properties ?? {}) };
-}
-
-function picked(of: object): Json {
-  return Object.fromEntries(REST.filter((name) => name in of).map((name) => [name, (of as Json)[name]]));
-}
-
-const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** A merge patch from one value to another: what is gone is said to be (RFC 7396). */
-function patch(before: unknown, after: unknown): unknown {
-  if (!isObject(before) || !isObject(after)) return after;
-  const gone = Object.keys(before).filter((name) => after[name] === undefined);
-  const there = Object.entries(after).filter(([, value]) => value !== undefined);
-  return Object.fromEntries([...gone.map((name) => [name, null]), ...there.map(([name, value]) => [name, patch(before[name], value)])]);
 }

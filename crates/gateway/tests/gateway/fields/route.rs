@@ -6,6 +6,7 @@ use super::world::World;
 use super::{Case, case};
 
 /// A node serves the routes of its environment that are switched on; who may remove one is the control plane's.
+/// What needs several services and many callers to be seen is shown by tests of its own.
 pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     (
         "/environment",
@@ -13,6 +14,22 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("/enabled", "control: a route that is off is not in the snapshot"),
     ("/managed_by", "e2e: declared"),
+    ("/split/variants/*/name", "gateway: releasing"),
+    ("/split/variants/*/upstream_id", "gateway: releasing"),
+    ("/split/variants/*/weight", "gateway: releasing"),
+    ("/split/by", "gateway: releasing"),
+    ("/split/by_name", "routing: split"),
+    ("/split/give_cookie/max_age_seconds", "gateway: releasing"),
+    ("/split/give_cookie/path", "routing: split"),
+    ("/split/give_cookie/domain", "routing: split"),
+    ("/split/give_cookie/same_site", "routing: split"),
+    ("/split/give_cookie/secure", "routing: split"),
+    ("/split/give_cookie/http_only", "routing: split"),
+    ("/split/key", "routing: split"),
+    ("/split/forced_by/header", "gateway: releasing"),
+    ("/split/forced_by/cookie", "gateway: releasing"),
+    ("/split/answer_header", "gateway: releasing"),
+    ("/importance", "gateway: resilience"),
 ];
 
 fn pets(world: &World) -> String {

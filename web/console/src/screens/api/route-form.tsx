@@ -1,7 +1,25 @@
 import { ProblemError, type Schemas, read } from "@gateline/api-client";
-import { ButtonLink, Empty, FormPanel, Loaded, SelectField, TextArea, TextField, bytes, figure, parsed, print, useForm } from "@gateline/ui";
+import {
+  ButtonLink,
+  type Draft,
+  Empty,
+  FormPanel,
+  Loaded,
+  SchemaForm,
+  SelectField,
+  TextArea,
+  TextField,
+  bytes,
+  figure,
+  finished,
+  parsed,
+  print,
+  useForm,
+} from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { useMemo } from "react";
+import { type Json, choosing, patch, picked, schemaOf } from "../../schema-part";
 
 type Spec = Schemas["RouteSpec"];
 type Change = Omit<Schemas["RoutePatch"], "managed_by"> & Pick<Spec, "version_id" | "environment" | "base_path">;
@@ -13,6 +31,9 @@ const PARTS = {
   answer: ["status", "headers", "content_type", "body"],
   rewrite: ["prefix", "path", "regex", "host"],
 } as const;
+
+/** The parts whose form comes from the API's own document. */
+const RELEASE = ["split", "importance"] as const;
 
 type Part = keyof typeof PARTS;
 const NAMES = Object.keys(PARTS) as Part[];
@@ -59,6 +80,7 @@ interface Choices {
   versions: Schemas["Version"][];
   environments: Schemas["Environment"][];
   upstreams: Schemas["Upstream"][];
+  document: Json;
 }
 
 /** The form of a route, new or changed. */
@@ -67,13 +89,18 @@ export function RouteForm(props: RouteFormProps) {
   const versions = useQuery(read("/api/v1/apis/{id}/versions", { params: { path: { id: props.api.id }, query: { limit: 200 } } }));
   const environments = useQuery(read("/api/v1/environments", all));
   const upstreams = useQuery(read("/api/v1/upstreams", all));
+  const document = useQuery({ ...read("/api/v1/openapi.json"), staleTime: Infinity });
   return (
     <Loaded query={versions}>
       {({ data }) => (
         <Loaded query={environments}>
           {(places) => (
             <Loaded query={upstreams}>
-              {(services) => <Choosing {...props} versions={data} environments={places.data} upstreams={services.data} />}
+              {(services) => (
+                <Loaded query={document}>
+                  {(found) => <Choosing {...props} versions={data} environments={places.data} upstreams={services.data} document={found as Json} />}
+                </Loaded>
+              )}
             </Loaded>
           )}
         </Loaded>
@@ -99,7 +126,8 @@ const beginning = (environments: Choices["environments"]): string =>
   (environments.find((each) => each.name === "sandbox") ?? environments[0])?.name ?? "";
 
 function Fields(props: RouteFormProps & Choices) {
-  const { api, route } = props;
+  const { api, route, document, upstreams } = props;
+  const schema = useMemo(() => schemaOf(choosing(document, "UpstreamId", upstreams), "RouteSpec", RELEASE), [document, upstreams]);
   const form = useForm({
     initial: {
       version_id: route?.version_id ?? props.versions[0]?.id ?? "",
@@ -109,13 +137,15 @@ function Fields(props: RouteFormProps & Choices) {
       base_path: route?.base_path ?? `/${api.name}`,
       priority: String(route?.priority ?? 0),
       parts: written(route),
+      release: { value: picked(route ?? {}, RELEASE) } as Draft,
       body_bytes_max: route ? String(route.body_bytes_max) : "",
       enabled: String(route?.enabled ?? true),
     },
-    send: async ({ host, upstream_id, priority, parts, body_bytes_max, enabled, ...values }) =>
+    send: async ({ host, upstream_id, priority, parts, release, body_bytes_max, enabled, ...values }) =>
       props.send({
         ...values,
         ...readParts(parts),
+        ...(patch(picked(route ?? {}, RELEASE), finished(schema, release, "")) as Partial<Change>),
         host: host.trim() || null,
         upstream_id: upstream_id || null,
         priority: figure(priority) ?? 0,
@@ -171,7 +201,7 @@ function Fields(props: RouteFormProps & Choices) {
           }
           value={values.upstream_id}
           set={(upstream_id) => set({ upstream_id })}
-          options={[...props.upstreams.map((each): [string, string] => [each.id, each.name]), ["", "None: it redirects or answers"]]}
+          options={[...props.upstreams.map((each): [string, string] => [each.id, each.name]), ["", "None: it splits calls, redirects or answers"]]}
         />
         <TextField
           label="Priority"
@@ -210,6 +240,7 @@ function Fields(props: RouteFormProps & Choices) {
         value={values.parts}
         set={(parts) => set({ parts })}
       />
+      <SchemaForm label="Release" pointer="" schema={schema} draft={values.release} set={(release) => set({ release })} />
     </FormPanel>
   );
 }

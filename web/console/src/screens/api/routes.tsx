@@ -54,6 +54,8 @@ function Routes({ api, versions }: { api: Schemas["Api"]; versions: Schemas["Ver
               <Link to={`/upstreams/${route.upstream_id}`} className="link">
                 {upstreams.data?.data.find((each) => each.id === route.upstream_id)?.name ?? route.upstream_id}
               </Link>
+            ) : route.split ? (
+              route.split.variants.map((variant) => `${variant.name} ${variant.weight}`).join(", ")
             ) : route.redirect ? (
               `redirects (${route.redirect.status})`
             ) : (

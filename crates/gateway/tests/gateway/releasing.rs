@@ -1,0 +1,267 @@
+//! Split routes: who gets which variant, and what is told of it.
+
+use domain::id::UpstreamId;
+use domain::release::Split;
+use domain::snapshot::Upstream as UpstreamEntry;
+use domain::traffic::{Target, UpstreamSpec};
+use serde_json::{Value, json};
+
+use crate::bench::{Answer, Bench, Upstream, id, policy, reply};
+
+/// Two services that say their names, and a gateway whose route leads to both.
+struct Release {
+    bench: Bench,
+    sides: [Upstream; 2],
+}
+
+const NAMES: [&str; 2] = ["blue", "green"];
+
+fn upstream(number: u128) -> UpstreamId {
+    UpstreamId::new(id(number))
+}
+
+/// Half and half, but for what is said.
+fn split(change: &Value) -> Split {
+    let variants = |weights: [u32; 2]| {
+        let variants = [0, 1].map(|side| {
+            json!({ "name": NAMES[side], "upstream_id": upstream(50 + side as u128), "weight": weights[side] })
+        });
+        json!(variants)
+    };
+    let mut split = json!({ "variants": variants([50, 50]), "by": "header", "by_name": "x-user" });
+    for (name, value) in change.as_object().unwrap() {
+        split[name] = match (name.as_str(), value.as_array()) {
+            ("weights", Some(weights)) => {
+                let weights = [0, 1].map(|side| u32::try_from(weights[side].as_u64().unwrap()).unwrap());
+                split["variants"] = variants(weights);
+                continue;
+            }
+            _ => value.clone(),
+        };
+    }
+    serde_json::from_value(split).unwrap()
+}
+
+impl Release {
+    fn new(change: &Value) -> Self {
+        let sides = NAMES.map(|name| {
+            Upstream::start(move |_, stream| reply(stream, "200 OK", "Set-Cookie: own=1\r\n", name))
+        });
+        let bench = Bench::with(&[], |_, snapshot| {
+            let entries = sides.iter().zip(50..).map(|(side, number)| UpstreamEntry {
+                id: upstream(number),
+                spec: UpstreamSpec::new(
+                    format!("side-{number}").parse().unwrap(),
+                    vec![Target::new(side.url())],
+                ),
+            });
+            snapshot.upstreams = entries.collect();
+            let route = &mut snapshot.routes[0];
+            route.upstream = None;
+            route.split = Some(split(change));
+        });
+        Self { bench, sides }
+    }
+
+    fn get(&self, head: &str) -> Answer {
+        self.bench.call("GET", "/shop/pets", head, "")
+    }
+
+    /// The side that a user is on.
+    fn side(&self, user: usize) -> usize {
+        let answer = self.get(&format!("X-User: u{user}\r\n"));
+        assert_eq!(answer.status, 200);
+        NAMES.iter().position(|name| *name == answer.text()).unwrap()
+    }
+
+    fn sides(&self) -> Vec<usize> {
+        (0..USERS).map(|user| self.side(user)).collect()
+    }
+
+    fn weigh(&self, weights: [u32; 2]) {
+        self.bench.change(|snapshot| {
+            let split = snapshot.routes[0].split.as_mut().unwrap();
+            for (variant, weight) in split.variants.iter_mut().zip(weights) {
+                variant.weight = weight;
+            }
+        });
+    }
+
+    fn figure(&self, name: &str, variant: &str) -> u64 {
+        let route = self.bench.snapshots.borrow().routes[0].id;
+        self.bench.figure(&format!(
+            "variant_{name}_total{{route=\"{route}\",variant=\"{variant}\"}}"
+        ))
+    }
+}
+
+const USERS: usize = 40;
+
+#[test]
+fn who_calls_stays_on_a_side_while_weights_rise() {
+    let release = Release::new(&json!({ "weights": [100, 0] }));
+    assert_eq!(release.sides(), [0; USERS]);
+    let mut before = release.sides();
+    for weight in [20, 60, 100] {
+        release.weigh([100 - weight, weight]);
+        let now = release.sides();
+        assert_eq!(now, release.sides(), "everybody stays");
+        // Nobody goes back.
+        assert!(before.iter().zip(&now).all(|(before, now)| before <= now));
+        before = now;
+        let moved = before.iter().sum::<usize>();
+        assert!(
+            (weight < 100 && moved > 0 && moved < USERS) || moved == USERS,
+            "{weight} {moved}"
+        );
+    }
+    // Back at once.
+    release.weigh([100, 0]);
+    assert_eq!(release.sides(), [0; USERS]);
+}
+
+#[test]
+fn the_application_and_the_address_are_units_too() {
+    for by in ["application", "subscription", "client_address"] {
+        let release = Release::new(&json!({ "by": by, "by_name": null }));
+        let first = release.get("").text().to_owned();
+        for user in 0..10 {
+            assert_eq!(release.get(&format!("X-User: u{user}\r\n")).text(), first, "{by}");
+        }
+    }
+}
+
+#[test]
+fn a_variant_is_forced_where_that_is_allowed_and_told() {
+    let forced = json!({ "weights": [100, 0], "forced_by": { "header": "X-Try", "cookie": "try" }, "answer_header": "X-Side" });
+    let release = Release::new(&forced);
+    for (head, expected) in [
+        ("", "blue"),
+        ("X-Try: green\r\n", "green"),
+        ("Cookie: a=b; try=green\r\n", "green"),
+        ("X-Try: red\r\n", "blue"),
+    ] {
+        let answer = release.get(head);
+        assert_eq!(
+            (answer.text(), answer.field("x-side")),
+            (expected, Some(expected)),
+            "{head}"
+        );
+    }
+    release.bench.change(|snapshot| {
+        let split = snapshot.routes[0].split.as_mut().unwrap();
+        (split.forced_by, split.answer_header) = (None, None);
+    });
+    let answer = release.get("X-Try: green\r\nCookie: try=green\r\n");
+    assert_eq!((answer.text(), answer.field("x-side")), ("blue", None));
+}
+
+#[test]
+fn a_client_without_a_cookie_is_given_one_and_stays() {
+    let given = json!({ "by": "cookie", "by_name": "side", "give_cookie": { "max_age_seconds": 3600 } });
+    let release = Release::new(&given);
+    let mut seen = [false; 2];
+    for _ in 0..40 {
+        let first = release.get("");
+        let cookies = first.field("set-cookie").unwrap();
+        let given = cookies.strip_prefix("own=1, side=").unwrap();
+        let (value, attributes) = given.split_once("; ").unwrap();
+        assert_eq!(attributes, "Path=/; Max-Age=3600; SameSite=Lax; Secure; HttpOnly");
+        assert!(value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let again = release.get(&format!("Cookie: side={value}\r\n"));
+        assert_eq!(
+            (again.text(), again.field("set-cookie")),
+            (first.text(), Some("own=1"))
+        );
+        seen[usize::from(first.text() == "green")] = true;
+    }
+    assert_eq!(seen, [true; 2]);
+}
+
+/// Green is tried by a header before anybody gets it, switched to, and left again, each by one change.
+#[test]
+fn blue_and_green_change_places_at_once() {
+    let release = Release::new(&json!({ "weights": [100, 0], "forced_by": { "header": "x-try" } }));
+    assert_eq!(release.get("X-Try: green\r\n").text(), "green");
+    assert_eq!(release.sides(), [0; USERS]);
+    release.weigh([0, 100]);
+    assert_eq!(release.sides(), [1; USERS]);
+    assert_eq!(release.get("X-Try: blue\r\n").text(), "blue");
+    release.weigh([100, 0]);
+    assert_eq!(release.sides(), [0; USERS]);
+}
+
+#[test]
+fn each_variant_is_counted_and_recorded() {
+    let release = Release::new(&json!({ "weights": [100, 0], "forced_by": { "header": "x-try" } }));
+    let route = release.bench.snapshots.borrow().routes[0].id;
+    for (head, name) in [("", "blue"), ("X-Try: green\r\n", "green")] {
+        assert_eq!(release.get(head).status, 200);
+        let variant = release.bench.record().variant.unwrap();
+        assert_eq!((variant.route, variant.name.as_str()), (route, name));
+    }
+    assert_eq!(release.sides[1].received().len(), 1);
+    // What is counted goes on with another snapshot; a service that is gone is an error of its side.
+    let gone = Upstream::start(|_, _| false);
+    release
+        .bench
+        .change(|snapshot| snapshot.upstreams[1].spec.targets = vec![Target::new(gone.url())]);
+    assert_eq!(release.get("X-Try: green\r\n").status, 502);
+    assert_eq!(release.bench.record().status, 502);
+    assert_eq!(
+        (release.figure("calls", "blue"), release.figure("errors", "blue")),
+        (1, 0)
+    );
+    assert_eq!(
+        (
+            release.figure("calls", "green"),
+            release.figure("errors", "green")
+        ),
+        (2, 1)
+    );
+    assert!(release.figure("microseconds", "green") > 0);
+    // Who is refused before has no side.
+    assert_eq!(release.bench.get("/shop/nothing").status, 404);
+    assert_eq!(release.bench.record().variant, None);
+    assert_eq!(
+        release.figure("calls", "blue") + release.figure("calls", "green"),
+        3
+    );
+}
+
+#[test]
+fn policies_may_say_who_calls() {
+    let release = Release::new(&json!({}));
+    release.bench.change(|snapshot| {
+        let set = json!({ "request": { "set": { "x-user": "everybody" } } });
+        snapshot.routes[0].policies.push(policy("headers", set));
+    });
+    let sides = release.sides();
+    assert!(sides.iter().all(|side| *side == sides[0]));
+}
+
+#[test]
+fn a_split_that_cannot_be_is_rejected() {
+    let release = Release::new(&json!({}));
+    let table: [(fn(&mut Split), &str); 3] = [
+        (
+            |split| split.variants[1].upstream_id = upstream(99),
+            "which is not in the snapshot",
+        ),
+        (|split| split.by_name = None, "/split/by_name"),
+        (|split| split.variants.truncate(1), "/split/variants"),
+    ];
+    for (change, expected) in table {
+        release.bench.send(|snapshot| {
+            snapshot.routes[0].split = Some(split(&json!({})));
+            change(snapshot.routes[0].split.as_mut().unwrap());
+        });
+        let gateway = release.bench.gateway.as_ref().unwrap();
+        let wanted = release.bench.snapshots.borrow().revision;
+        crate::bench::eventually(|| {
+            let rejected = gateway.status().rejected;
+            rejected.is_some_and(|rejected| rejected.revision == wanted && rejected.reason.contains(expected))
+        });
+    }
+    assert_eq!(release.get("").status, 200);
+}

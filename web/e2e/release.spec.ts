@@ -1,0 +1,52 @@
+/** How a release is set up in the console: splits of routes, and what upstreams fall back to. */
+import { accessible, beAdmin, call, expect, offer, service, test } from "./support";
+
+interface Route {
+  id: string;
+  revision: number;
+  upstream_id?: string;
+  importance?: string;
+  split?: { by: string; variants: { name: string; upstream_id: string; weight: number }[] };
+}
+
+test.describe("a route", () => {
+  test.use({ provokes: /^400 .*\/routes/ });
+
+  test("splits its calls between upstreams that are chosen by name", async ({ page }) => {
+    const made = await offer(`Released ${Date.now()}`);
+    const name = `green-${Date.now()}`;
+    const green = await call("/upstreams", { name, targets: [{ url: service() }] });
+    const read = async () => (await call<{ data: Route[] }>(`/routes?filter[api]=${made.api}`)).data[0];
+    const before = await read();
+    const blue = before?.upstream_id ?? "";
+    await beAdmin(page);
+    await page.goto(`/console/apis/${made.api}/routes/${before?.id}`);
+    await page.getByLabel("Upstream", { exact: true }).selectOption("");
+    const release = page.getByRole("region", { name: "Release" });
+    const split = { split: { variants: [{ name: "blue", upstream_id: blue, weight: 0 }, { name: "green", upstream_id: green["id"], weight: 0 }] } };
+    await release.getByRole("button", { name: "JSON" }).click();
+    await release.getByLabel("Release as JSON").fill(JSON.stringify(split));
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(release.getByText("No variant has a weight")).toBeVisible();
+
+    await release.getByRole("button", { name: "Form" }).click();
+    // The upstreams have their names, and the other one is chosen by it.
+    const services = release.getByLabel("Upstream id");
+    await expect(services.nth(1).locator("option:checked")).toHaveText(name);
+    const weights = release.getByLabel("Weight");
+    await weights.nth(0).fill("90");
+    await weights.nth(1).fill("10");
+    await release.getByLabel("Importance").selectOption("Critical");
+    await accessible(page);
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(page).toHaveURL(/\/routes$/);
+    await expect(page.getByRole("cell", { name: "blue 90, green 10" })).toBeVisible();
+    const after = await read();
+    expect(after?.upstream_id).toBeUndefined();
+    expect(after?.importance).toBe("critical");
+    expect(after?.split?.variants.map((variant) => [variant.name, variant.upstream_id, variant.weight])).toEqual([
+      ["blue", blue, 90],
+      ["green", green["id"], 10],
+    ]);
+  });
+});

@@ -1,13 +1,17 @@
 //! The host that requests of a connection name, and what upstreams hear of both: it hardly ever changes.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::ops::Range;
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
 use crate::place;
 use crate::refusal::Cause;
+
+/// What [`Named::lines`] take beside the host, which is in them twice.
+const LINES_BYTES: usize = 256;
 
 /// A host with what follows from it on a connection.
 #[derive(Debug)]
@@ -19,7 +23,7 @@ pub(crate) struct Named {
     /// The element of `Forwarded` (RFC 7239).
     pub(crate) forwarded: HeaderValue,
     /// What an upstream with HTTP/1.1 hears of a client with HTTP/1.1 whom nobody speaks for.
-    pub(crate) lines: Box<[u8]>,
+    pub(crate) lines: Bytes,
 }
 
 impl Named {
@@ -30,26 +34,38 @@ impl Named {
         scheme: &str,
     ) -> Result<Self, Cause> {
         let host = place::host(method, uri, headers)?;
-        // A copy: the field is a part of the buffer that the head was read into.
-        let header = HeaderValue::from_bytes(host.header.as_bytes()).expect("was a value before");
-        let forwarded = forwarded(&header, address.0, scheme);
-        let mut lines = Vec::with_capacity(256);
-        for (name, value) in [
-            ("x-forwarded-for", address.1.as_bytes()),
-            ("forwarded", forwarded.as_bytes()),
-            ("x-forwarded-host", header.as_bytes()),
-            ("x-forwarded-proto", scheme.as_bytes()),
-            ("via", b"1.1 gateline"),
-        ] {
-            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-                lines.extend_from_slice(part);
-            }
-        }
+        let said = host.header.as_bytes();
+        let mut lines = Lines(Vec::with_capacity(LINES_BYTES + 2 * said.len()));
+        lines.add("x-forwarded-for", &[address.1.as_bytes()]);
+        let (before, after) = match address.0 {
+            IpAddr::V4(_) => (&b"for="[..], &b""[..]),
+            IpAddr::V6(_) => (&b"for=\"["[..], &b"]\""[..]),
+        };
+        let forwarded = lines.add(
+            "forwarded",
+            &[
+                before,
+                address.1.as_bytes(),
+                after,
+                b";host=\"",
+                // Nothing in it has to be escaped: it was read as a host.
+                said,
+                b"\";proto=",
+                scheme.as_bytes(),
+            ],
+        );
+        let header = lines.add("x-forwarded-host", &[said]);
+        lines.add("x-forwarded-proto", &[scheme.as_bytes()]);
+        lines.add("via", &[b"1.1 gateline"]);
+        let lines = Bytes::from(lines.0);
+        let value = |part: Range<usize>| {
+            HeaderValue::from_maybe_shared(lines.slice(part)).expect("made of parts of values")
+        };
         Ok(Self {
             name: host.name.into(),
-            header,
-            forwarded,
-            lines: lines.into(),
+            header: value(header),
+            forwarded: value(forwarded),
+            lines,
         })
     }
 
@@ -65,15 +81,20 @@ impl Named {
     }
 }
 
-fn forwarded(host: &HeaderValue, address: IpAddr, scheme: &str) -> HeaderValue {
-    let mut text = String::from("for=");
-    let _ = match address {
-        IpAddr::V4(address) => write!(text, "{address}"),
-        IpAddr::V6(address) => write!(text, "\"[{address}]\""),
-    };
-    if let Some(host) = host.to_str().ok().filter(|host| !host.contains(['"', '\\'])) {
-        let _ = write!(text, ";host=\"{host}\"");
+/// Header fields as HTTP/1 has them.
+struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Adds a field whose value has these parts; says where that is.
+    fn add(&mut self, name: &str, value: &[&[u8]]) -> Range<usize> {
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b": ");
+        let begins = self.0.len();
+        for part in value {
+            self.0.extend_from_slice(part);
+        }
+        let ends = self.0.len();
+        self.0.extend_from_slice(b"\r\n");
+        begins..ends
     }
-    let _ = write!(text, ";proto={scheme}");
-    HeaderValue::from_str(&text).expect("made of visible ASCII")
 }

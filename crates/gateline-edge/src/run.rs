@@ -201,6 +201,7 @@ impl Source {
         let mut told = stop.subscribe();
         let told = async move { drop(told.wait_for(|stop| *stop).await) };
         let shipping = ShipSettings::default();
+        tokio::spawn(feed::let_go(snapshots.clone(), gateway.statuses()));
         let (following, shipping): (JoinHandle<()>, JoinHandle<()>) = match self {
             Self::Control {
                 control,

@@ -31,6 +31,10 @@ pub(crate) enum Error {
 
 /// Reads a snapshot; one without a revision of its own gets `revision`.
 pub(crate) fn read(path: &Path, revision: u64) -> Result<Snapshot, Error> {
+    gateway::feed::apart(|| read_here(path, revision))
+}
+
+fn read_here(path: &Path, revision: u64) -> Result<Snapshot, Error> {
     let bytes = std::fs::read(path).map_err(|source| Error::File {
         path: path.to_owned(),
         source,

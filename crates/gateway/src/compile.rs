@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use domain::catalog::Stage;
 use domain::id::{OperationId, PolicyId, RouteId, UpstreamId};
@@ -156,7 +156,7 @@ pub(crate) struct Route {
     pub(crate) place: Place,
     pub(crate) stage: Stage,
     /// What answers of an aging version carry.
-    pub(crate) notices: HeaderMap,
+    pub(crate) notices: Option<Box<HeaderMap>>,
     pub(crate) action: Action,
     pub(crate) importance: Importance,
     pub(crate) operations: Operations<Operation>,
@@ -276,8 +276,9 @@ pub fn compile(
         compiled.upstream_places.insert(upstream.id, place);
         compiled.upstreams.push(upstream::compile(upstream, previous)?);
     }
+    let mut alike = Alike::default();
     for route in &snapshot.routes {
-        let compiled_route = compiled.compile_route(route, environment, previous)?;
+        let compiled_route = compiled.compile_route(route, environment, (previous, &mut alike))?;
         compiled.routes.push(compiled_route);
     }
     Ok(compiled)
@@ -335,14 +336,14 @@ impl Compiled {
         &mut self,
         route: &snapshot::Route,
         environment: &Name,
-        previous: Option<&Self>,
+        (previous, alike): (Option<&Self>, &mut Alike),
     ) -> Result<Route, Rejected> {
         let action = self.action(route, previous)?;
         let mut policies = Vec::with_capacity(route.policies.len());
         for policy in &route.policies {
-            policies.push((policy, self.compile_policy(route, policy, previous)?));
+            policies.push((policy, self.compile_policy(route, policy, (previous, alike))?));
         }
-        let chain = Arc::new(chain(route, None, &policies));
+        let chain = alike.chain(chain(route, None, &policies));
         let mut operations = Operations::default();
         for operation in &route.operations {
             let has_own = route
@@ -350,7 +351,7 @@ impl Compiled {
                 .iter()
                 .any(|policy| policy.operation == Some(operation.id));
             let chain = if has_own {
-                Arc::new(self::chain(route, Some(operation.id), &policies))
+                alike.chain(self::chain(route, Some(operation.id), &policies))
             } else {
                 Arc::clone(&chain)
             };
@@ -375,7 +376,9 @@ impl Compiled {
                 environment: environment.clone(),
             },
             stage: route.stage,
-            notices: notices(route),
+            notices: Some(notices(route))
+                .filter(|notices| !notices.is_empty())
+                .map(Box::new),
             action,
             importance: route.importance,
             operations,
@@ -459,8 +462,12 @@ impl Compiled {
         &mut self,
         route: &snapshot::Route,
         policy: &snapshot::Policy,
-        previous: Option<&Self>,
+        (previous, alike): (Option<&Self>, &mut Alike),
     ) -> Result<Arc<dyn Policy>, Rejected> {
+        let text = policy.config.to_string();
+        if let Some(known) = alike.policies.get(&(policy.kind.clone(), text.clone())) {
+            return Ok(Arc::clone(known));
+        }
         let kind = policy::kind(&policy.kind).ok_or_else(|| Rejected::PolicyKind {
             route: route.id,
             kind: policy.kind.clone(),
@@ -488,8 +495,30 @@ impl Compiled {
             if let Some(ledger) = compiled.ledger().filter(|_| is_new) {
                 self.ledgers.push((name, ledger));
             }
+        } else {
+            let known = (policy.kind.clone(), text);
+            alike.policies.insert(known, Arc::clone(&compiled));
         }
         Ok(compiled)
+    }
+}
+
+/// What many routes have in common stands in memory once: it is there already when a call comes to another route.
+#[derive(Default)]
+struct Alike {
+    /// Policies that remember nothing, by kind and configuration.
+    policies: HashMap<(String, String), Arc<dyn Policy>>,
+    /// Chains by their policies and the largest body: all else of a chain follows from these.
+    chains: HashMap<(Vec<*const ()>, u64), Arc<Chain>>,
+}
+
+impl Alike {
+    /// The chain that is the same as this one, if there is one.
+    fn chain(&mut self, chain: Chain) -> Arc<Chain> {
+        let place = |policy: &Arc<dyn Policy>| Arc::as_ptr(policy).cast();
+        let policies = chain.policies.iter().map(place).collect();
+        let known = self.chains.entry((policies, chain.body_bytes_max));
+        Arc::clone(known.or_insert_with(|| Arc::new(chain)))
     }
 }
 
@@ -505,7 +534,7 @@ fn chain(
     let has_key_auth = ordered.iter().any(|(policy, _)| policy.kind == KEY_AUTH);
     let mut chosen: Vec<Arc<dyn Policy>> = ordered.iter().map(|(_, policy)| Arc::clone(policy)).collect();
     if !has_key_auth {
-        chosen.push(default_key_auth());
+        chosen.push(Arc::clone(&DEFAULT_KEY_AUTH));
         chosen.sort_by_key(|policy| policy.phase());
     }
     let decide_from = chosen.partition_point(|policy| policy.phase() < Phase::Decide);
@@ -522,11 +551,12 @@ fn chain(
     }
 }
 
-fn default_key_auth() -> Arc<dyn Policy> {
+/// What a route has that says nothing about who may call.
+static DEFAULT_KEY_AUTH: LazyLock<Arc<dyn Policy>> = LazyLock::new(|| {
     let kind = policy::kind(KEY_AUTH).expect("a builtin");
     kind.compile(&serde_json::Value::Object(serde_json::Map::new()), None)
         .expect("every field has a default")
-}
+});
 
 /// The path template of an operation, if the path that is forwarded has variables.
 fn template(

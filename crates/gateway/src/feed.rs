@@ -38,7 +38,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(15);
 ///
 /// A copy that cannot be used is as good as none, and said so in the log.
 pub fn load(copy: &std::path::Path, token: &str, environment: &Name) -> Arc<Snapshot> {
-    match disk::load(copy, token.as_bytes()) {
+    match apart(|| disk::load(copy, token.as_bytes())) {
         Ok(Some(snapshot)) if snapshot.environment == *environment => return Arc::new(snapshot),
         Ok(Some(snapshot)) => {
             tracing::warn!(found = %snapshot.environment, "the copy of the snapshot is for another environment");
@@ -47,6 +47,44 @@ pub fn load(copy: &std::path::Path, token: &str, environment: &Name) -> Arc<Snap
         Err(error) => tracing::warn!(error = %chain(&error), "the copy of the snapshot cannot be used"),
     }
     Arc::new(Snapshot::empty(environment.clone()))
+}
+
+/// Does work that needs much memory for a short time on a thread of its own, and waits for it.
+///
+/// What it leaves behind then lies together, apart from what stays, and goes back to the system when it is freed.
+pub fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let done = std::thread::scope(|scope| scope.spawn(work).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Lets go of each snapshot as soon as the node has taken or rejected it; ends with the node.
+///
+/// What is served is compiled: the snapshot would only take memory, several times as much. Its revision stays.
+pub async fn let_go(snapshots: watch::Sender<Arc<Snapshot>>, mut statuses: watch::Receiver<Status>) {
+    loop {
+        let done = {
+            let status = statuses.borrow_and_update();
+            status
+                .rejected
+                .as_ref()
+                .map(|rejected| rejected.revision)
+                .max(status.revision)
+        };
+        snapshots.send_if_modified(|held| {
+            if Some(held.revision) == done {
+                let hollow = Snapshot::empty(held.environment.clone());
+                *held = Arc::new(Snapshot {
+                    revision: held.revision,
+                    ..hollow
+                });
+            }
+            // Nothing new for those who follow.
+            false
+        });
+        if statuses.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Brings every new snapshot to `snapshots` and to the copy on disk; ends when nobody receives any more.
@@ -81,7 +119,7 @@ pub async fn follow(
 }
 
 async fn poll(
-    control: &Control,
+    control: &Arc<Control>,
     environment: &Name,
     after: u64,
 ) -> Result<Option<(Snapshot, Packed)>, Error> {
@@ -99,7 +137,15 @@ async fn poll(
                 bytes: answer.body.into(),
                 mac,
             };
-            Ok(Some((packed.open(control.token())?, packed)))
+            // Large ones take a while, and all other work of this thread would wait.
+            let opening = tokio::task::spawn_blocking({
+                let control = Arc::clone(control);
+                move || packed.open(control.token()).map(|snapshot| (snapshot, packed))
+            });
+            match opening.await {
+                Ok(opened) => Ok(Some(opened?)),
+                Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
+            }
         }
         status => Err(Error::Status { status }),
     }

@@ -292,7 +292,7 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_drainin
     let status = response.status();
     let headers = response.headers_mut();
     if let Some(route) = context.route {
-        for (name, value) in &route.notices {
+        for (name, value) in route.notices.iter().flat_map(|notices| &**notices) {
             headers.insert(name, value.clone());
         }
     }

@@ -1,7 +1,8 @@
 //! Keys, applications and subscriptions of a snapshot, compiled for look-ups by index.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::borrow::Borrow;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -53,24 +54,56 @@ pub enum Error {
 /// Who may call what.
 #[derive(Debug, Default)]
 pub struct Directory {
-    keys: HashMap<[u8; 32], Key, BuildHasherDefault<Uniform>>,
+    keys: HashSet<Key, BuildHasherDefault<Uniform>>,
     applications: Vec<Application>,
     subscriptions: Vec<Subscription>,
-    by_id: HashMap<SubscriptionId, usize>,
+    by_id: HashMap<SubscriptionId, u32>,
     /// A bit for each subscription that has counted something since the others were told.
     untold: Box<[AtomicU64]>,
 }
 
-/// One key.
+/// One key: a line of the processor's cache, since with many keys each is a line that is not there yet.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Key {
+    hash: [u8; 32],
     /// Its id.
     pub id: KeyId,
+    /// When it stops to be valid, in microseconds since 1970; [`NEVER`] if it does not.
+    expires_micros: i64,
+    application: u32,
     /// Whether it was revoked.
     pub is_revoked: bool,
+}
+
+/// No timestamp is that late.
+const NEVER: i64 = i64::MAX;
+
+impl Key {
     /// When it stops to be valid.
-    pub expires_at: Option<Timestamp>,
-    application: usize,
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        (self.expires_micros != NEVER).then(|| Timestamp::from_micros(self.expires_micros))
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+impl Borrow<[u8; 32]> for Key {
+    fn borrow(&self) -> &[u8; 32] {
+        &self.hash
+    }
 }
 
 /// A consumer's program.
@@ -82,11 +115,13 @@ pub struct Application {
     pub organization: OrganizationId,
     /// Its id as a header's value.
     pub header: HeaderValue,
-    subscriptions: Vec<(VersionId, usize)>,
+    /// By version.
+    subscriptions: Box<[(VersionId, u32)]>,
 }
 
-/// An application's use of some versions under a plan, with its counters.
+/// An application's use of some versions under a plan, with its counters; a line of the processor's cache.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Subscription {
     /// Its id.
     pub id: SubscriptionId,
@@ -94,7 +129,7 @@ pub struct Subscription {
     pub plan: PlanId,
     /// Whether calls pass.
     pub state: SubscriptionState,
-    index: usize,
+    index: u32,
     terms: Arc<Terms>,
     counters: Arc<Counters>,
 }
@@ -135,14 +170,14 @@ impl Directory {
         let mut directory = Self::default();
         let mut applications = HashMap::with_capacity(snapshot.applications.len());
         for application in &snapshot.applications {
-            applications.insert(application.id, directory.applications.len());
+            applications.insert(application.id, place(directory.applications.len()));
             let mut subscriptions = Vec::new();
             for subscription in &application.subscriptions {
                 let plan = plans.get(&subscription.plan).ok_or(Error::NoPlan {
                     subscription: subscription.id,
                     plan: subscription.plan,
                 })?;
-                let index = directory.subscriptions.len();
+                let index = place(directory.subscriptions.len());
                 subscriptions.extend(subscription.versions.iter().map(|version| (*version, index)));
                 let counters = previous
                     .and_then(|previous| previous.counters(subscription.id))
@@ -157,19 +192,18 @@ impl Directory {
                     counters,
                 });
             }
+            // Where several subscriptions hold a version, an active one counts.
+            let all = &directory.subscriptions;
+            subscriptions.sort_by_key(|(version, index)| {
+                (*version, all[*index as usize].state != SubscriptionState::Active)
+            });
+            subscriptions.dedup_by_key(|(version, _)| *version);
             directory.applications.push(Application {
                 id: application.id,
                 organization: application.organization,
                 header: header(&application.id.to_string()),
-                subscriptions,
+                subscriptions: subscriptions.into(),
             });
-            let subscriptions = &directory.subscriptions;
-            let application = directory.applications.last_mut().expect("pushed above");
-            // Where several subscriptions hold a version, an active one counts.
-            application.subscriptions.sort_by_key(|(version, index)| {
-                (*version, subscriptions[*index].state != SubscriptionState::Active)
-            });
-            application.subscriptions.dedup_by_key(|(version, _)| *version);
         }
         // Whatever the directory before has not told is told by this one.
         let words = directory.subscriptions.len().div_ceil(64);
@@ -182,16 +216,13 @@ impl Directory {
                 key: key.id,
                 application: key.application,
             })?;
-            let is_revoked = key.state == KeyState::Revoked;
-            directory.keys.insert(
+            directory.keys.replace(Key {
                 hash,
-                Key {
-                    id: key.id,
-                    is_revoked,
-                    expires_at: key.expires_at,
-                    application,
-                },
-            );
+                id: key.id,
+                expires_micros: key.expires_at.map_or(NEVER, Timestamp::as_micros),
+                application,
+                is_revoked: key.state == KeyState::Revoked,
+            });
         }
         Ok(directory)
     }
@@ -199,7 +230,7 @@ impl Directory {
     /// The key with that SHA-256, and its application.
     pub fn key(&self, hash: &[u8; 32]) -> Option<(&Key, &Application)> {
         let key = self.keys.get(hash)?;
-        Some((key, &self.applications[key.application]))
+        Some((key, &self.applications[key.application as usize]))
     }
 
     /// The application's right to call a version.
@@ -208,7 +239,7 @@ impl Directory {
             .subscriptions
             .binary_search_by_key(&version, |(version, _)| *version)
             .ok()?;
-        Some(&self.subscriptions[application.subscriptions[found].1])
+        Some(&self.subscriptions[application.subscriptions[found].1 as usize])
     }
 
     /// Goes on with calls that a subscription made in a period before a restart.
@@ -216,9 +247,10 @@ impl Directory {
     /// They are ignored if the period is over or the plan's quota has another one by now.
     pub fn restore_quota(&self, id: SubscriptionId, period_start: i64, count: u64, now: Timestamp) {
         if let Some(index) = self.by_id.get(&id)
-            && let Some((quota, _)) = &self.subscriptions[*index].terms.quota
+            && let subscription = &self.subscriptions[*index as usize]
+            && let Some((quota, _)) = &subscription.terms.quota
         {
-            self.subscriptions[*index]
+            subscription
                 .counters
                 .quota
                 .restore(quota.quota.period, period_start, count, now);
@@ -227,8 +259,8 @@ impl Directory {
     }
 
     /// Notes that a subscription has something to tell.
-    fn mark(&self, index: usize) {
-        let (word, bit) = (&self.untold[index / 64], 1 << (index % 64));
+    fn mark(&self, index: u32) {
+        let (word, bit) = (&self.untold[index as usize / 64], 1 << (index % 64));
         if word.load(Ordering::Relaxed) & bit == 0 {
             word.fetch_or(bit, Ordering::Relaxed);
         }
@@ -242,7 +274,7 @@ impl Directory {
     fn counters(&self, id: SubscriptionId) -> Option<Arc<Counters>> {
         self.by_id
             .get(&id)
-            .map(|index| Arc::clone(&self.subscriptions[*index].counters))
+            .map(|index| Arc::clone(&self.subscriptions[*index as usize].counters))
     }
 }
 
@@ -266,7 +298,7 @@ impl Ledger for Directory {
         let Some(index) = self.by_id.get(&id) else {
             return;
         };
-        let counters = &self.subscriptions[*index].counters;
+        let counters = &self.subscriptions[*index as usize].counters;
         match said {
             Said::Spent { .. } => limiter::hear_rate(&counters.rate, said, all, now),
             Said::Counted { kind: 'w', .. } => {
@@ -466,6 +498,10 @@ pub(crate) fn counts_for(units: u32) -> String {
         1 => String::new(),
         units => format!(", and this one counts for {units}"),
     }
+}
+
+fn place(index: usize) -> u32 {
+    u32::try_from(index).expect("a snapshot does not hold that many")
 }
 
 fn header(text: &str) -> HeaderValue {

@@ -25,6 +25,7 @@ mod operations;
 mod path;
 mod split;
 mod table;
+mod text;
 mod tree;
 mod value;
 

@@ -14,6 +14,7 @@ use crate::RESERVED;
 use crate::conditions::{Conditions, Miss};
 use crate::fault::Fault;
 use crate::path::normal_host;
+use crate::text::{Mark, Text};
 
 /// From this number on, what follows in a path is looked up by hash instead of one by one.
 const FEW: usize = 8;
@@ -109,7 +110,7 @@ struct Node {
 
 #[derive(Debug)]
 enum Children {
-    Few(Vec<(Box<str>, Node)>),
+    Few(Vec<(Text, Node)>),
     Many(HashMap<Box<str>, Node>),
 }
 
@@ -322,26 +323,30 @@ impl Default for Children {
 impl Children {
     fn get(&self, segment: &str) -> Option<&Node> {
         match self {
-            Self::Few(few) => few
-                .iter()
-                .find(|(known, _)| **known == *segment)
-                .map(|(_, node)| node),
+            Self::Few(few) => {
+                let mark = Mark::of(segment);
+                few.iter()
+                    .find(|(known, _)| known.is(mark, segment))
+                    .map(|(_, node)| node)
+            }
             Self::Many(many) => many.get(segment),
         }
     }
 
     fn enter(&mut self, segment: &str) -> &mut Node {
+        let mark = Mark::of(segment);
         if let Self::Few(few) = self
             && few.len() >= FEW
-            && !few.iter().any(|(known, _)| **known == *segment)
+            && !few.iter().any(|(known, _)| known.is(mark, segment))
         {
-            *self = Self::Many(std::mem::take(few).into_iter().collect());
+            let few = std::mem::take(few).into_iter();
+            *self = Self::Many(few.map(|(known, node)| (known.into_text(), node)).collect());
         }
         match self {
             Self::Few(few) => {
-                let index = few.iter().position(|(known, _)| **known == *segment);
+                let index = few.iter().position(|(known, _)| known.is(mark, segment));
                 let index = index.unwrap_or_else(|| {
-                    few.push((segment.into(), Node::default()));
+                    few.push((Text::from(segment), Node::default()));
                     few.len() - 1
                 });
                 &mut few[index].1

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
+use crate::text::{Mark, Text};
+
 /// Path templates of one route, each with a value.
 #[derive(Debug)]
 pub(crate) struct Tree<T> {
@@ -15,7 +17,7 @@ pub(crate) struct Tree<T> {
 
 #[derive(Debug)]
 struct Node<T> {
-    texts: Vec<(Box<str>, Self)>,
+    texts: Vec<(Text, Self)>,
     mixed: Vec<(Box<[Piece]>, Self)>,
     parameter: Option<Box<Self>>,
     values: Vec<T>,
@@ -83,9 +85,8 @@ impl<T> Node<T> {
             [Piece::Parameter] => self.parameter.get_or_insert_default(),
             [] | [Piece::Text(_)] => {
                 let text = decode(segment);
-                let found = self.texts.binary_search_by(|(known, _)| (**known).cmp(&text));
-                let index = found.unwrap_or_else(|index| {
-                    self.texts.insert(index, (text.into(), Self::default()));
+                let index = self.text(&text).unwrap_or_else(|index| {
+                    self.texts.insert(index, (Text::from(&*text), Self::default()));
                     index
                 });
                 &mut self.texts[index].1
@@ -101,6 +102,12 @@ impl<T> Node<T> {
                 &mut self.mixed[index].1
             }
         }
+    }
+
+    /// Where a text is, or where it would be.
+    fn text(&self, text: &str) -> Result<usize, usize> {
+        let mark = Mark::of(text);
+        self.texts.binary_search_by(|(known, _)| known.order(mark, text))
     }
 
     /// Visits each node at most once, so a search costs at most the size of the tree.
@@ -122,7 +129,7 @@ impl<T> Node<T> {
             Cow::Borrowed(segment)
         };
         let rest = Path { rest, ..path };
-        if let Ok(index) = self.texts.binary_search_by(|(known, _)| (**known).cmp(&segment))
+        if let Ok(index) = self.text(&segment)
             && let Some(found) = self.texts[index].1.find(rest, take)
         {
             return Some(found);

@@ -104,7 +104,7 @@ fn consumer<'a>(call: &Call<'a, '_>, text: &[u8]) -> Result<Consumer<'a>, Box<Re
     if key.is_revoked {
         return refuse(Code::KeyRevoked, format!("{} was revoked.", key.id));
     }
-    if let Some(expires_at) = key.expires_at
+    if let Some(expires_at) = key.expires_at()
         && expires_at <= call.moment.calendar
     {
         return refuse(

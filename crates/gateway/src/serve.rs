@@ -219,25 +219,39 @@ impl Drop for Guest {
 }
 
 /// Serves one connection from its first byte to its last.
+///
+/// What a connection may become is in boxes, so that one that waits does not take the room of all of it.
 async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, (way, leaving): (Way, Rc<Leaving>)) {
     // Fails only if the client has closed it already; then the next read says so.
     let _ = stream.set_nodelay(true);
     let conn = Conn::new(&guest.core, peer.ip(), way.tls, leaving);
     if !way.tls {
-        return begin(guest, conn, stream, way.protocols).await;
+        return Box::pin(begin(guest, conn, stream, way.protocols)).await;
     }
-    let shaken = conn.deadline.bound(shake(&conn, stream, way.protocols)).await;
+    let shaking = Box::pin(shake(&conn, stream, way.protocols));
+    let shaken = conn.deadline.bound(shaking).await;
     if let Some(Some(stream)) = shaken {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-            serve_http2(guest, conn, stream).await;
+            Box::pin(serve_http2(guest, conn, stream)).await;
         } else {
-            serve_http1(guest, conn, Socket::Served(Box::new(stream)), BytesMut::new()).await;
+            let socket = Socket::Served(Box::new(stream));
+            Box::pin(serve_http1(guest, conn, socket, BytesMut::new())).await;
         }
     }
 }
 
 /// Finds out which HTTP a plain connection speaks.
 async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream, protocols: Protocols) {
+    let said = async {
+        tokio::select! {
+            ready = stream.readable() => ready.ok(),
+            () = conn.last_chance() => None,
+        }
+    };
+    // Whoever waits holds no buffer.
+    let Some(Some(())) = conn.deadline.bound(said).await else {
+        return;
+    };
     let mut first = conn.core().spare.buffer();
     loop {
         let read = async {
@@ -257,10 +271,11 @@ async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream, protocols: P
             return;
         }
         if is_http1 {
-            return serve_http1(guest, conn, Socket::Plain(stream), first).await;
+            return Box::pin(serve_http1(guest, conn, Socket::Plain(stream), first)).await;
         }
         if known == PREFACE.len() {
-            return serve_http2(guest, conn, Rewound::new(stream, first.to_vec())).await;
+            let stream = Rewound::new(stream, first.to_vec());
+            return Box::pin(serve_http2(guest, conn, stream)).await;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod gateline;
 pub(crate) mod http;
+pub(crate) mod node;
 pub(crate) mod pebble;
 pub(crate) mod program;
 pub(crate) mod redis;

@@ -2,8 +2,8 @@
 //!
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
 //! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), what nodes count together
-//! ([`together`]), what happens when something is away ([`away`]) or full ([`full`]), and how a node is upgraded
-//! ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS`
+//! ([`together`]), what happens when something is away ([`away`]) or full ([`full`]), when clients are slow ([`slow`])
+//! and networks fail ([`faults`]), and how a node is upgraded ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS`
 //! names another folder.
 
 #[cfg(test)]
@@ -18,6 +18,8 @@ mod crash;
 #[cfg(test)]
 mod declared;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod full;
 #[cfg(test)]
 mod refused;
@@ -27,6 +29,8 @@ mod releases;
 mod resources;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod slow;
 #[cfg(test)]
 mod together;
 #[cfg(test)]

@@ -4,7 +4,6 @@
 
 use std::cmp::Reverse;
 
-use domain::catalog::Stage;
 use domain::id::{ApiId, OrganizationId, RouteId, UpstreamId, VersionId};
 use domain::routing::{FieldKind, FieldMatch, Match, PathKind, PathMatch};
 use domain::snapshot::Route;
@@ -42,27 +41,23 @@ fn route(number: usize, line: &[u8]) -> Option<Route> {
         }
     }
     let id = Uuid::from_u128;
-    Some(Route {
-        id: RouteId::new(id(number as u128 + 1)),
-        organization: OrganizationId::new(id(1)),
-        api: ApiId::new(id(2)),
-        api_name: "shop".parse().ok()?,
-        version: VersionId::new(id(3)),
-        stage: Stage::Stable,
-        deprecated_at: None,
-        sunset_at: None,
-        host: HOSTS[usize::from(host) % HOSTS.len()].map(str::to_owned),
-        base_path: base_path.to_owned(),
-        matches,
-        priority: i32::from(host / 64),
-        upstream: Some(UpstreamId::new(id(4))),
-        redirect: None,
-        answer: None,
-        rewrite: None,
-        body_bytes_max: 100,
-        operations: Vec::new(),
-        policies: Vec::new(),
-    })
+    let route = serde_json::json!({
+        "id": RouteId::new(id(number as u128 + 1)),
+        "organization": OrganizationId::new(id(1)),
+        "api": ApiId::new(id(2)),
+        "api_name": "shop",
+        "version": VersionId::new(id(3)),
+        "stage": "stable",
+        "host": HOSTS[usize::from(host) % HOSTS.len()],
+        "base_path": base_path,
+        "match": matches,
+        "priority": host / 64,
+        "upstream": UpstreamId::new(id(4)),
+        "body_bytes_max": 100,
+        "operations": [],
+        "policies": [],
+    });
+    serde_json::from_value(route).ok()
 }
 
 /// How well a host fits; none if it does not.

@@ -99,8 +99,8 @@ codes! {
         "`detail` says what is in the way.";
     NameTaken = "name_taken", 409, "The name is taken",
         "Choose another name, or change the resource that has it.";
-    HostTaken = "host_taken", 409, "The host has a certificate already",
-        "Remove the host from the certificate that `detail` names, or change that one.";
+    HostTaken = "host_taken", 409, "Somebody else has the host",
+        "Choose another host, or remove it from what `detail` names.";
     CertificateInvalid = "certificate_invalid", 400, "The certificate cannot be used",
         "Mend what `errors` lists.";
     RouteTaken = "route_taken", 409, "Another route answers there",

@@ -163,6 +163,8 @@ ids! {
     UpstreamId = "ups";
     /// How a request finds a version.
     RouteId = "rte";
+    /// How a connection that is not read finds a service.
+    StreamRouteId = "str";
     /// One configured step of the request path.
     PolicyId = "pol";
     /// What the gateway shows to clients of some hosts.

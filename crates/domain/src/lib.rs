@@ -29,6 +29,7 @@ pub mod release;
 pub mod routing;
 pub mod session;
 pub mod snapshot;
+pub mod stream;
 pub mod time;
 pub mod traffic;
 pub mod upstream;

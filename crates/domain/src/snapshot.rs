@@ -14,7 +14,7 @@ use crate::certificate::ClientAuth;
 use crate::consumer::{KeyState, SubscriptionState};
 use crate::id::{
     ApiId, ApplicationId, CertificateId, KeyId, OperationId, OrganizationId, PlanId, PolicyId, RouteId,
-    SubscriptionId, UpstreamId, VersionId,
+    StreamRouteId, SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
 use crate::release::{Importance, Split};
@@ -53,9 +53,33 @@ pub struct Snapshot {
     /// What is shown to clients of some hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Certificate>,
+    /// How connections that are not read find services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<StreamRoute>,
     /// What ACME servers ask for at the moment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub challenges: Vec<Challenge>,
+}
+
+/// How connections that are not read find a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamRoute {
+    /// Its id.
+    pub id: StreamRouteId,
+    /// The port that clients connect to; with hosts, any if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// The hosts that clients name in TLS, in lower case, or `*.` and what they end with; whatever comes if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// The service behind.
+    pub upstream: UpstreamId,
+    /// How long nothing may come either way, in milliseconds.
+    pub idle_ms: u32,
+    /// Connections that a node has open at a time; 0 for no bound.
+    #[serde(default)]
+    pub connections_max: u32,
 }
 
 /// A certificate with its private key.
@@ -291,6 +315,7 @@ impl Snapshot {
             applications: Vec::new(),
             keys: Vec::new(),
             certificates: Vec::new(),
+            streams: Vec::new(),
             challenges: Vec::new(),
         }
     }

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 pub use crate::upstream::{
     Algorithm, Balancing, CircuitBreaker, ClientCertificateFiles, Concurrency, Connections, Fallback, HashOn,
-    HealthCheck, HealthCheckKind, Hedging, OutlierDetection, Resolve, Retries, RetryOn, Target, Timeouts,
-    Upstream, UpstreamDanger, UpstreamProtocol, UpstreamSpec, UpstreamTls,
+    HealthCheck, HealthCheckKind, Hedging, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn, Target,
+    Timeouts, Upstream, UpstreamDanger, UpstreamProtocol, UpstreamSpec, UpstreamTls,
 };
 
 /// The editable part of a [`Route`].

@@ -28,6 +28,16 @@ pub enum UpstreamProtocol {
     Auto,
 }
 
+/// How targets are told whom a connection comes from, before anything else is said on it: the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyVersion {
+    /// Version 1: a line of text.
+    V1,
+    /// Version 2: bytes.
+    V2,
+}
+
 /// How the name in a target's URL is looked up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -41,11 +51,15 @@ pub enum Resolve {
     Srv,
 }
 
+/// How the URL of a target begins that is no service of HTTP.
+pub const STREAM_SCHEME: &str = "tcp://";
+
 /// One address of an upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`.
+    /// `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`; for stream routes
+    /// `tcp://`, host and port.
     #[schema(max_length = 2000)]
     pub url: String,
     /// Share of the traffic in relation to the other targets: 1 to 1000.
@@ -166,12 +180,84 @@ pub struct UpstreamSpec {
     /// Send the client's `Host` on instead of the target's.
     #[serde(default)]
     pub preserve_host: bool,
+    /// Say by the PROXY protocol whom each connection comes from; each then serves one connection of a client, and
+    /// ends with it. Not at all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyVersion>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Name>,
 }
 
 impl UpstreamSpec {
+    /// Whether it is for stream routes and not for routes: its targets are at `tcp://`.
+    pub fn is_stream(&self) -> bool {
+        self.targets
+            .iter()
+            .any(|target| target.url.starts_with(STREAM_SCHEME))
+    }
+
+    /// The fields that are set and mean nothing where bytes pass unread, as JSON pointers.
+    pub fn unfit_for_streams(&self) -> Vec<&'static str> {
+        let plain = Self::new(self.name.clone(), Vec::new());
+        let (retries, connections) = (&self.retries, &self.connections);
+        let hash_on = self.balancing.hash_on;
+        let is_other_check = |check: &HealthCheck| check.kind != HealthCheckKind::Tcp;
+        [
+            ("/protocol", self.protocol != plain.protocol),
+            ("/tls", self.tls != plain.tls),
+            ("/preserve_host", self.preserve_host),
+            (
+                "/balancing/hash_on",
+                hash_on.is_some_and(|on| on != HashOn::ClientAddress),
+            ),
+            (
+                "/timeouts",
+                self.timeouts
+                    != Timeouts {
+                        connect_ms: self.timeouts.connect_ms,
+                        ..plain.timeouts
+                    },
+            ),
+            (
+                "/health_check/kind",
+                self.health_check.as_ref().is_some_and(is_other_check),
+            ),
+            (
+                "/retries",
+                *retries
+                    != Retries {
+                        attempts_max: retries.attempts_max,
+                        on: retries.on.clone(),
+                        ..plain.retries
+                    },
+            ),
+            (
+                "/retries/on",
+                retries.on.iter().any(|on| *on != RetryOn::ConnectFailure),
+            ),
+            ("/hedging", self.hedging.is_some()),
+            ("/fallback", self.fallback.is_some()),
+            ("/concurrency/adaptive", self.concurrency.adaptive),
+            (
+                "/connections",
+                *connections
+                    != Connections {
+                        max: connections.max,
+                        waiting_max: connections.waiting_max,
+                        ..plain.connections
+                    },
+            ),
+            (
+                "/idle_connections_max",
+                self.idle_connections_max != plain.idle_connections_max,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(pointer, is_set)| is_set.then_some(pointer))
+        .collect()
+    }
+
     /// An upstream at these addresses, everything else as it is by default.
     pub fn new(name: Name, targets: Vec<Target>) -> Self {
         Self {
@@ -191,6 +277,7 @@ impl UpstreamSpec {
             connections: Connections::default(),
             idle_connections_max: idle_connections(),
             preserve_host: false,
+            proxy_protocol: None,
             managed_by: None,
         }
     }

@@ -31,6 +31,8 @@ pub(crate) enum Error {
     Log(#[from] events::log::Error),
     #[error("starting a thread or the runtime")]
     Runtime(#[source] std::io::Error),
+    #[error("the sockets that were passed to it (LISTEN_FDS)")]
+    Activation(#[source] std::io::Error),
     #[error(transparent)]
     Gateway(#[from] gateway::Error),
     #[error(transparent)]
@@ -55,6 +57,8 @@ pub(crate) fn run(
     ready_file: Option<&Path>,
     reload: impl Fn() -> Result<Settings, settings::Error>,
 ) -> Result<(), Error> {
+    // First of all: there must be no threads yet.
+    let activated = gateway::activated().map_err(Error::Activation)?;
     let home = settings.data_dir.join("gateway");
     let file = |path: &Path| {
         let path = path.to_owned();
@@ -68,8 +72,8 @@ pub(crate) fn run(
     let source = Source::new(settings, home.join("snapshot"))?;
     let first = source.first()?;
     let mut before = match &settings.gateway.handover {
-        Some(path) => Inheritance::ask(path)?,
-        None => Inheritance::default(),
+        Some(path) => Inheritance::ask(path)?.or(activated),
+        None => activated,
     };
     let logs = Arc::new(Logs::open(&home, settings.usage.log(), &before)?);
     let log = Arc::clone(&logs.own);

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cli::Exit;
+use gateway::Inheritance;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -108,9 +109,19 @@ pub(crate) fn run(flags: &SettingsFlags, plan: &Plan) -> Exit {
             return Exit::Settings;
         }
     };
+    // There must be no threads yet.
+    let sockets = match gateway::activated() {
+        Ok(sockets) => sockets,
+        Err(source) => {
+            crate::complain(&format!(
+                "the sockets that were passed to it (LISTEN_FDS): {source}"
+            ));
+            return Exit::Settings;
+        }
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let served = match runtime {
-        Ok(runtime) => runtime.block_on(serve((&settings, flags), plan, quiet)),
+        Ok(runtime) => runtime.block_on(serve((&settings, flags), plan, sockets, quiet)),
         Err(source) => Err(Error::Runtime { source }),
     };
     match served {
@@ -125,6 +136,7 @@ pub(crate) fn run(flags: &SettingsFlags, plan: &Plan) -> Exit {
 async fn serve(
     (settings, flags): (&Settings, &SettingsFlags),
     plan: &Plan,
+    sockets: Inheritance,
     quiet: Quiet,
 ) -> Result<(), Error> {
     if settings.gateway.handover.is_some() {
@@ -142,7 +154,7 @@ async fn serve(
         None
     };
     let mut node = if plan.gateway {
-        Some(Node::start(settings, &folder)?)
+        Some(Node::start(settings, &folder, sockets)?)
     } else {
         None
     };

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use domain::catalog::Stage;
-use domain::id::{OperationId, PolicyId, RouteId, UpstreamId};
+use domain::id::{OperationId, PolicyId, RouteId, StreamRouteId, UpstreamId};
 use domain::release::Importance;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
@@ -15,6 +15,7 @@ use policy::{Directory, Fault, Phase, Place, Policy, State};
 use routing::{Answer as FixedAnswer, Miss, Operations, Redirection, Request, Rewriting, Splitting, Table};
 
 use crate::split::{self, Side, Split};
+use crate::streams::{self, Streams};
 use crate::target;
 use crate::tls::{Shelf, Unusable};
 
@@ -51,6 +52,23 @@ pub enum Rejected {
         route: RouteId,
         /// What it names.
         upstream: UpstreamId,
+    },
+    /// A route names an upstream whose targets are no services of HTTP.
+    #[error("route {route} names {upstream}, whose targets are at `tcp://`")]
+    NoHttp {
+        /// The route.
+        route: RouteId,
+        /// What it names.
+        upstream: UpstreamId,
+    },
+    /// A stream route cannot be served.
+    #[error("stream route {route}")]
+    Stream {
+        /// Which.
+        route: StreamRouteId,
+        /// What is wrong.
+        #[source]
+        source: streams::Invalid,
     },
     /// Something about an upstream cannot be done.
     #[error("upstream {upstream}")]
@@ -138,6 +156,8 @@ pub struct Compiled {
     table: Table,
     pub(crate) routes: Vec<Route>,
     pub(crate) upstreams: Vec<Arc<Upstream>>,
+    /// Which connections pass unread.
+    pub(crate) streams: Streams,
     upstream_places: HashMap<UpstreamId, usize>,
     pub(crate) directory: Directory,
     states: HashMap<StateKey, State>,
@@ -263,6 +283,7 @@ pub fn compile(
         table: Table::compile(&snapshot.routes, previous.map(|previous| &previous.table))?,
         routes: Vec::with_capacity(snapshot.routes.len()),
         upstreams: Vec::with_capacity(snapshot.upstreams.len()),
+        streams: Streams::default(),
         upstream_places: HashMap::with_capacity(snapshot.upstreams.len()),
         directory: Directory::compile(snapshot, previous.map(|previous| &previous.directory))?,
         states: HashMap::new(),
@@ -276,6 +297,12 @@ pub fn compile(
         compiled.upstream_places.insert(upstream.id, place);
         compiled.upstreams.push(upstream::compile(upstream, previous)?);
     }
+    let upstream = |id: UpstreamId| {
+        let place = *compiled.upstream_places.get(&id)?;
+        Some((place, compiled.upstreams[place].is_stream))
+    };
+    let streams = Streams::compile(snapshot, upstream, previous.map(|previous| &previous.streams));
+    compiled.streams = streams.map_err(|(route, source)| Rejected::Stream { route, source })?;
     let mut alike = Alike::default();
     for route in &snapshot.routes {
         let compiled_route = compiled.compile_route(route, environment, (previous, &mut alike))?;
@@ -439,6 +466,12 @@ impl Compiled {
             route: route.id,
             upstream,
         })?;
+        if self.upstreams[place].is_stream {
+            return Err(Rejected::NoHttp {
+                route: route.id,
+                upstream,
+            });
+        }
         self.importances[place] |= 1 << route.importance as u8;
         Ok(place)
     }

@@ -14,7 +14,9 @@ use crate::deadline::Deadline;
 use crate::framing::Violation;
 use crate::listen::Leaving;
 use crate::named::Named;
+use crate::pool::Pool;
 use crate::proxies;
+use crate::proxy_protocol::Ends;
 use crate::refusal::Cause;
 use crate::tls::{Asks, ClientCertificate, Shelf};
 
@@ -25,6 +27,9 @@ const LAST_CHANCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Conn {
     core: Rc<Core>,
+    /// Who opened it and to what, as far as we believe.
+    pub(crate) ends: Ends,
+    /// The client's.
     pub(crate) address: IpAddr,
     pub(crate) is_tls: bool,
     leaving: Rc<Leaving>,
@@ -45,13 +50,15 @@ pub(crate) struct Conn {
     client_certificate: OnceCell<ClientCertificate>,
     /// Interim answers (1xx) that are not written yet; only HTTP/1.1 has them here.
     pub(crate) interim: RefCell<BytesMut>,
+    /// Connections to upstreams that nobody else may have.
+    pools: RefCell<Vec<Rc<Pool>>>,
     /// The host that the last request named.
     named: RefCell<Option<Rc<Named>>>,
 }
 
 impl Conn {
-    pub(crate) fn new(core: &Rc<Core>, address: IpAddr, is_tls: bool, leaving: Rc<Leaving>) -> Rc<Self> {
-        let address = address.to_canonical();
+    pub(crate) fn new(core: &Rc<Core>, ends: Ends, is_tls: bool, leaving: Rc<Leaving>) -> Rc<Self> {
+        let address = ends.source.ip().to_canonical();
         // After a pause, the core's clock has stood still.
         core.clock.renew();
         let deadline = core.deadlines.deadline();
@@ -59,6 +66,7 @@ impl Conn {
         let mut trusted = core.settings.trusted_proxies.iter();
         Rc::new(Self {
             core: Rc::clone(core),
+            ends,
             address,
             is_tls,
             leaving,
@@ -73,6 +81,7 @@ impl Conn {
             asked: OnceCell::new(),
             client_certificate: OnceCell::new(),
             interim: RefCell::default(),
+            pools: RefCell::default(),
             named: RefCell::default(),
         })
     }
@@ -148,6 +157,15 @@ impl Conn {
             return Ok(());
         }
         Err(Cause::Misdirected)
+    }
+
+    /// Where a call of this connection finds connections to an endpoint: its own pool, if they may not be shared.
+    pub(crate) fn pool(&self, pool: &Rc<Pool>) -> Rc<Pool> {
+        if pool.is_personal() {
+            pool.of_client(self.ends, &self.pools)
+        } else {
+            Rc::clone(pool)
+        }
     }
 
     pub(crate) fn violation(&self) -> Option<Violation> {

@@ -74,6 +74,7 @@ impl Core {
             deadlines: Rc::clone(&deadlines),
             figures: Arc::clone(&figures),
             tls,
+            personal: RefCell::default(),
         });
         let clock = Clock::new(node.began);
         Rc::new(Self {

@@ -419,12 +419,13 @@ impl Exchange<'_> {
             let Some(choice) = self.balancer.next(self.key, &self.tried) else {
                 return Err(Cause::NoTarget);
             };
-            if !is_fresh && let Some(lease) = choice.pool.take() {
+            let pool = self.conn.pool(&choice.pool);
+            if !is_fresh && let Some(lease) = pool.take() {
                 return Ok((lease, choice));
             }
             self.arm(millis(self.timeouts().connect_ms));
             // Large and rare: each call would carry room for it.
-            let connected = self.deadline.bound(Box::pin(choice.pool.connect(is_fresh))).await;
+            let connected = self.deadline.bound(Box::pin(pool.connect(is_fresh))).await;
             self.deadline.disarm();
             let failed = match connected {
                 Some(Ok(lease)) => return Ok((lease, choice)),

@@ -2,7 +2,10 @@
 
 mod forwarded;
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
+use domain::traffic::ProxyVersion;
 use http::HeaderMap;
 use hyper::body::Frame;
 
@@ -11,6 +14,7 @@ use crate::grpc_web::{Decoder, Encoder, Form};
 use crate::h1::foreign;
 use crate::place;
 use crate::proxies::{self, Network, Says};
+use crate::proxy_protocol;
 
 pub use self::forwarded::downgrade;
 
@@ -121,6 +125,30 @@ pub fn proxies(bytes: &[u8]) {
             let still = proxies::client(peer, &some, says, &headers);
             assert!(still == found || says == Says::Forwarded, "hearsay was believed");
         }
+    }
+}
+
+/// Reads a PROXY header, whole and cut anywhere.
+///
+/// Panics if a part of it is taken for something else than the beginning, or if what is written of it reads otherwise.
+pub fn proxy(bytes: &[u8]) {
+    let Ok(Some(header)) = proxy_protocol::read(bytes) else {
+        return;
+    };
+    for cut in 0..header.length {
+        assert_eq!(proxy_protocol::read(&bytes[..cut]), Ok(None), "cut at {cut}");
+    }
+    let Some(ends) = header.ends else { return };
+    for version in [ProxyVersion::V1, ProxyVersion::V2] {
+        let again = proxy_protocol::read(&proxy_protocol::write(version, Some(&ends)));
+        let again = again
+            .expect("what was written")
+            .expect("all of it")
+            .ends
+            .expect("both ends");
+        let canonical = |address: SocketAddr| (address.ip().to_canonical(), address.port());
+        assert_eq!(canonical(again.source), canonical(ends.source));
+        assert_eq!(canonical(again.destination), canonical(ends.destination));
     }
 }
 

@@ -57,7 +57,8 @@ struct Words {
     counts: Vec<(SubscriptionId, i64, u64)>,
 }
 
-/// What the process before has handed over; nothing if there was none.
+/// Listening sockets that were there before this process, and what the one before has said of them; nothing if there
+/// were none.
 #[derive(Debug, Default)]
 pub struct Inheritance {
     pub(crate) sockets: Sockets,
@@ -86,6 +87,25 @@ impl Inheritance {
             }
             Err(error) => Err(failed(error)),
         }
+    }
+
+    /// Sockets that were not opened by a process before.
+    pub(crate) fn of(sockets: Sockets) -> Self {
+        Self {
+            sockets,
+            ..Self::default()
+        }
+    }
+
+    /// The same with further sockets, for addresses that it has none for.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        for (address, sockets) in other.sockets {
+            if self.sockets.iter().all(|(known, _)| *known != address) {
+                self.sockets.push((address, sockets));
+            }
+        }
+        self
     }
 
     /// Whether there was a process before.

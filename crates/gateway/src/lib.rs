@@ -12,6 +12,7 @@
 //! Each core is a thread with its own runtime, listening socket, upstream connections and records; cores share
 //! the compiled snapshot and the counters in it, nothing else. So no request waits for a lock or another core.
 
+mod activation;
 mod balance;
 mod body;
 mod brake;
@@ -41,10 +42,12 @@ mod local;
 mod metrics;
 mod named;
 mod node;
+mod passage;
 mod patience;
 mod place;
 mod pool;
 mod proxies;
+mod proxy_protocol;
 mod refusal;
 mod replay;
 mod resolve;
@@ -55,6 +58,7 @@ mod socket;
 mod spare;
 mod split;
 mod start;
+mod streams;
 mod target;
 mod targets;
 mod ticket;
@@ -64,6 +68,7 @@ mod tunnel;
 mod websocket;
 mod window;
 
+pub use activation::activated;
 pub use compile::{Compiled, Rejected, compile};
 pub use handover::{Error as HandoverError, Inheritance, offer};
 pub use listen::Changed;
@@ -71,6 +76,7 @@ pub use node::{Rejection, Status};
 pub use proxies::{Network, NotANetwork, Says};
 pub use settings::Settings;
 pub use start::{Addresses, Error, Gateway, Records, start, start_after};
+pub use streams::Invalid as InvalidStream;
 pub use target::Invalid;
 pub use tls::Sealing;
 

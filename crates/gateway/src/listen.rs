@@ -5,26 +5,30 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
 use crate::causes::chain;
-use crate::settings::{Listener, Protocols};
+use crate::settings::{Listener, Protocols, ProxyProtocol};
 use crate::start::Error;
 
 const BACKLOG: i32 = 4096;
 
 /// What is spoken on a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) tls: bool,
     pub(crate) protocols: Protocols,
+    /// Who says whom connections come from.
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
 }
 
 impl Way {
-    const fn of(listener: &Listener) -> Self {
+    fn of(listener: &Listener) -> Self {
         Self {
             tls: listener.tls,
             protocols: listener.protocols,
+            proxy_protocol: listener.proxy_protocol.clone(),
         }
     }
 }
@@ -47,6 +51,31 @@ impl Door {
 
     pub(crate) fn sockets(&self) -> &[TcpListener] {
         &self.sockets
+    }
+}
+
+/// What connections know of the door they came by; the door itself has its sockets, which close with it.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    pub(crate) address: SocketAddr,
+    pub(crate) way: Way,
+}
+
+impl Entrance {
+    pub(crate) fn of(door: &Door) -> Self {
+        Self {
+            address: door.address,
+            way: door.way.clone(),
+        }
+    }
+
+    /// What a connection was opened to; asked of the system only where it is not the door's address.
+    pub(crate) fn destination(&self, stream: &TcpStream) -> SocketAddr {
+        if self.address.ip().is_unspecified() {
+            stream.local_addr().unwrap_or(self.address)
+        } else {
+            self.address
+        }
     }
 }
 
@@ -75,7 +104,7 @@ impl Leaving {
     }
 }
 
-/// Sockets of the process before, by the address they listen on.
+/// Sockets from before this process, by the address they listen on.
 pub(crate) type Sockets = Vec<(SocketAddr, Vec<TcpListener>)>;
 
 /// All doors of a node; changed by one thread, followed by every core.
@@ -136,9 +165,11 @@ impl Doors {
         self.open.iter().map(|(_, door)| door)
     }
 
-    /// Forgets the sockets of the process before that nobody has asked for.
+    /// Forgets the sockets from before this process that nobody has asked for.
     pub(crate) fn forget_inherited(&mut self) {
-        self.inherited.clear();
+        for (address, _) in self.inherited.drain(..) {
+            tracing::warn!(%address, "a socket that was there before belongs to no listener of the settings; it is closed");
+        }
     }
 
     /// Opens and closes what it takes to listen as wanted; what is as before is not touched.
@@ -189,8 +220,10 @@ impl Doors {
                 (first.local_addr().map_err(failed)?, vec![first])
             }
         };
-        while sockets.len() < self.cores {
-            sockets.push(bind(address).map_err(failed)?);
+        for index in sockets.len()..self.cores {
+            // Others may have opened theirs for themselves only: then cores take turns at it.
+            let another = bind(address).or_else(|_| sockets[index % sockets.len()].try_clone());
+            sockets.push(another.map_err(failed)?);
         }
         Ok((address, sockets))
     }

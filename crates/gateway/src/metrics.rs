@@ -45,6 +45,13 @@ pub(crate) struct CoreFigures {
     pub(crate) connections_open: Cell,
     pub(crate) connections: Cell,
     pub(crate) connections_refused: Cell,
+    pub(crate) proxy_headers_refused: Cell,
+    pub(crate) streams_open: Cell,
+    pub(crate) streams: Cell,
+    pub(crate) streams_refused: Cell,
+    pub(crate) streams_failed: Cell,
+    pub(crate) stream_bytes_in: Cell,
+    pub(crate) stream_bytes_out: Cell,
     pub(crate) upstream_open: Cell,
     pub(crate) upstream_idle: Cell,
     pub(crate) upstream_connects: Cell,
@@ -71,6 +78,13 @@ impl Default for CoreFigures {
             connections_open: Cell::default(),
             connections: Cell::default(),
             connections_refused: Cell::default(),
+            proxy_headers_refused: Cell::default(),
+            streams_open: Cell::default(),
+            streams: Cell::default(),
+            streams_refused: Cell::default(),
+            streams_failed: Cell::default(),
+            stream_bytes_in: Cell::default(),
+            stream_bytes_out: Cell::default(),
             upstream_open: Cell::default(),
             upstream_idle: Cell::default(),
             upstream_connects: Cell::default(),
@@ -102,7 +116,7 @@ pub(crate) struct NodeFigures {
 
 type Figure = (&'static str, &'static str, &'static str, fn(&CoreFigures) -> u64);
 
-const FIGURES: [Figure; 19] = [
+const FIGURES: [Figure; 26] = [
     (
         "requests_in_flight",
         "gauge",
@@ -144,6 +158,45 @@ const FIGURES: [Figure; 19] = [
         "counter",
         "Client connections closed at once, because there were too many.",
         |core| core.connections_refused.get(),
+    ),
+    (
+        "proxy_headers_refused_total",
+        "counter",
+        "Client connections closed because they had to begin with a PROXY header and did not, or may not come directly.",
+        |core| core.proxy_headers_refused.get(),
+    ),
+    ("streams", "gauge", "Open connections that pass unread.", |core| {
+        core.streams_open.get()
+    }),
+    (
+        "streams_total",
+        "counter",
+        "Connections that were passed on unread.",
+        |core| core.streams.get(),
+    ),
+    (
+        "streams_refused_total",
+        "counter",
+        "Connections closed because no stream route takes them, or theirs has as many as it may have.",
+        |core| core.streams_refused.get(),
+    ),
+    (
+        "streams_failed_total",
+        "counter",
+        "Connections closed because their stream route reached no target.",
+        |core| core.streams_failed.get(),
+    ),
+    (
+        "stream_received_bytes_total",
+        "counter",
+        "Bytes passed on from clients, unread.",
+        |core| core.stream_bytes_in.get(),
+    ),
+    (
+        "stream_sent_bytes_total",
+        "counter",
+        "Bytes passed on to clients, unread.",
+        |core| core.stream_bytes_out.get(),
     ),
     (
         "upstream_connections",

@@ -3,6 +3,9 @@
 //! A connection is lent to one HTTP/1.1 exchange at a time and comes back only if both messages were read and
 //! written to their ends; otherwise it is closed. HTTP/2 connections are shared by a number of exchanges each,
 //! further ones are opened as needed. Where connections are bounded, exchanges wait for each other.
+//!
+//! A connection that began with a PROXY header speaks for one connection of a client. So each of those has a pool of
+//! its own beside the endpoint's ([`Pool::of_client`]), with its bounds, its load and an end with the client's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -10,9 +13,10 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use domain::id::UpstreamId;
-use domain::traffic::Connections;
+use domain::traffic::{Connections, ProxyVersion};
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsConnector;
@@ -27,6 +31,7 @@ use crate::guard::Held;
 use crate::h1;
 use crate::local::LocalExecutor;
 use crate::metrics::CoreFigures;
+use crate::proxy_protocol::{self, Ends};
 use crate::socket::Socket;
 use crate::target::Endpoint;
 use crate::tls::Outward;
@@ -71,6 +76,8 @@ pub(crate) struct Shared {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) figures: std::sync::Arc<CoreFigures>,
     pub(crate) tls: Outward,
+    /// The pools of single connections of clients.
+    pub(crate) personal: RefCell<Vec<Weak<Pool>>>,
 }
 
 /// The pools of one core, by upstream and endpoint; they outlive snapshots.
@@ -90,7 +97,8 @@ pub(crate) struct Pool {
     multiplexed: RefCell<Vec<Multiplexed>>,
     down_until_ms: Cell<u64>,
     slots: Rc<Slots>,
-    waiting: Cell<u32>,
+    /// The endpoint's pool and whom connections are for, in a pool of one connection of a client.
+    of: Option<(Rc<Pool>, Ends)>,
 }
 
 /// What a pool is bounded by.
@@ -98,6 +106,7 @@ pub(crate) struct Pool {
 struct Rules {
     idle_max: usize,
     connections: Connections,
+    proxy_protocol: Option<ProxyVersion>,
 }
 
 impl Rules {
@@ -105,6 +114,7 @@ impl Rules {
         Self {
             idle_max: upstream.idle_connections_max(),
             connections: upstream.connections,
+            proxy_protocol: upstream.proxy_protocol,
         }
     }
 
@@ -122,6 +132,7 @@ impl Rules {
 #[derive(Default)]
 struct Slots {
     taken: Cell<u32>,
+    waiting: Cell<u32>,
     /// Wakes one that waits when a connection was closed or is free.
     freed: Notify,
 }
@@ -193,13 +204,15 @@ impl Pools {
 
     /// Closes connections that were idle for too long, and forgets pools that nobody has any more.
     pub(crate) fn sweep(&self) {
-        self.pools.borrow_mut().retain(|_, pool| {
+        let sweep = |pool: &Weak<Pool>| {
             let pool = pool.upgrade();
             if let Some(pool) = &pool {
                 pool.sweep();
             }
             pool.is_some()
-        });
+        };
+        self.pools.borrow_mut().retain(|_, pool| sweep(pool));
+        self.shared.personal.borrow_mut().retain(sweep);
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -229,8 +242,76 @@ impl Pool {
             multiplexed: RefCell::default(),
             down_until_ms: Cell::new(0),
             slots: Rc::default(),
-            waiting: Cell::new(0),
+            of: None,
         })
+    }
+
+    /// Whether connections are opened for one connection of a client each.
+    pub(crate) fn is_personal(&self) -> bool {
+        self.rules.get().proxy_protocol.is_some()
+    }
+
+    /// The pool for one connection of a client; `known` are those that it has.
+    pub(crate) fn of_client(self: &Rc<Self>, ends: Ends, known: &RefCell<Vec<Rc<Self>>>) -> Rc<Self> {
+        let mut known = known.borrow_mut();
+        let is_of = |pool: &&Rc<Self>| pool.of.as_ref().is_some_and(|(of, _)| Rc::ptr_eq(of, self));
+        if let Some(pool) = known.iter().find(is_of) {
+            return Rc::clone(pool);
+        }
+        let pool = Rc::new(Self {
+            endpoint: self.endpoint.clone(),
+            load: Load::default(),
+            shared: Rc::clone(&self.shared),
+            tls: self.tls.clone(),
+            idle: RefCell::default(),
+            rules: Cell::new(self.rules.get()),
+            multiplexed: RefCell::default(),
+            down_until_ms: Cell::new(0),
+            slots: Rc::clone(&self.slots),
+            of: Some((Rc::clone(self), ends)),
+        });
+        self.shared.personal.borrow_mut().push(Rc::downgrade(&pool));
+        known.push(Rc::clone(&pool));
+        pool
+    }
+
+    /// The endpoint's pool.
+    fn base(&self) -> &Self {
+        match &self.of {
+            Some((base, _)) => base,
+            None => self,
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        self.base().rules.get()
+    }
+
+    /// What is said on a new connection before anything else.
+    fn preface(&self) -> Option<Box<[u8]>> {
+        let (_, ends) = self.of.as_ref()?;
+        let version = self.rules().proxy_protocol?;
+        Some(proxy_protocol::write(version, Some(ends)))
+    }
+
+    /// Closes a connection that waits for another call of its client, so that another client can have one.
+    fn make_room(&self) {
+        let personal = self.shared.personal.borrow();
+        for pool in personal.iter().filter_map(Weak::upgrade) {
+            if !std::ptr::eq(pool.base(), self.base()) {
+                continue;
+            }
+            let idle = pool.idle.borrow_mut().pop();
+            if idle.is_some() {
+                self.shared.figures.upstream_idle.sub(1);
+                return;
+            }
+            let mut multiplexed = pool.multiplexed.borrow_mut();
+            if let Some(place) = multiplexed.iter().position(|one| one.streams.get() == 0) {
+                multiplexed.remove(place);
+                return;
+            }
+        }
     }
 
     /// Whether it could not be reached a moment ago.
@@ -245,7 +326,7 @@ impl Pool {
 
     /// Whether there are as many connections as may be.
     pub(crate) fn is_full(&self) -> bool {
-        let max = self.rules.get().connections.max;
+        let max = self.rules().connections.max;
         max > 0 && self.slots.taken.get() >= max
     }
 
@@ -263,14 +344,14 @@ impl Pool {
         loop {
             let Idle { mut line, since_ms } = self.idle.borrow_mut().pop()?;
             self.shared.figures.upstream_idle.sub(1);
-            if self.rules.get().is_fresh(now_ms.saturating_sub(since_ms)) && line.line.is_open() {
+            if self.rules().is_fresh(now_ms.saturating_sub(since_ms)) && line.line.is_open() {
                 return Some(self.lease(Line::Http1(line), true));
             }
         }
     }
 
     fn take_multiplexed(self: &Rc<Self>) -> Option<Lease> {
-        let rules = self.rules.get();
+        let rules = self.rules();
         let mut multiplexed = self.multiplexed.borrow_mut();
         multiplexed
             .retain(|connection| !connection.sender.is_closed() && !rules.is_spent(connection.calls.get()));
@@ -285,7 +366,7 @@ impl Pool {
     /// Closes connections that were idle for too long, or that the other side has closed.
     fn sweep(&self) {
         let now_ms = self.shared.deadlines.now_ms();
-        let rules = self.rules.get();
+        let rules = self.rules();
         let mut idle = self.idle.borrow_mut();
         let before = idle.len();
         idle.retain_mut(|one| rules.is_fresh(now_ms.saturating_sub(one.since_ms)) && one.line.line.is_open());
@@ -297,7 +378,10 @@ impl Pool {
 
     /// Opens a connection, or waits for one if there are as many as may be; `is_fresh` takes no used one.
     pub(crate) async fn connect(self: &Rc<Self>, is_fresh: bool) -> Result<Lease, ConnectError> {
-        let _busy = self.load.busy();
+        let _busy = self.base().load.busy();
+        if self.of.is_some() && self.is_full() {
+            self.make_room();
+        }
         if self.is_full()
             && let Some(lease) = self.wait(is_fresh).await?
         {
@@ -305,17 +389,18 @@ impl Pool {
         }
         self.slots.taken.set(self.slots.taken.get() + 1);
         let slot = Slot(Rc::clone(&self.slots));
-        let socket = open(&self.endpoint, self.tls.as_ref()).await?;
+        let preface = self.preface();
+        let socket = open(&self.endpoint, self.tls.as_ref(), preface.as_deref()).await?;
         self.shared.figures.upstream_connects.add(1);
         self.handshake(socket, slot).await
     }
 
     /// Waits until there is room for another connection, or one that is free.
     async fn wait(self: &Rc<Self>, is_fresh: bool) -> Result<Option<Lease>, ConnectError> {
-        if self.waiting.get() >= self.rules.get().connections.waiting_max {
+        if self.slots.waiting.get() >= self.rules().connections.waiting_max {
             return Err(ConnectError::Full);
         }
-        let _waiting = Waiting::new(&self.waiting);
+        let _waiting = Waiting::new(&self.slots.waiting);
         while self.is_full() {
             self.slots.freed.notified().await;
             let lease = (!is_fresh).then(|| self.take()).flatten();
@@ -324,6 +409,26 @@ impl Pool {
             }
         }
         Ok(None)
+    }
+
+    /// Opens a connection for bytes that pass as they come; waits if there are as many as may be.
+    pub(crate) async fn open_stream(self: &Rc<Self>, ends: Ends) -> Result<(TcpStream, Taken), ConnectError> {
+        let _busy = self.load.busy();
+        if self.is_full() {
+            self.wait(true).await?;
+        }
+        self.slots.taken.set(self.slots.taken.get() + 1);
+        let slot = Slot(Rc::clone(&self.slots));
+        let version = self.rules().proxy_protocol;
+        let preface = version.map(|version| proxy_protocol::write(version, Some(&ends)));
+        let stream = open_tcp(&self.endpoint, preface.as_deref()).await?;
+        self.shared.figures.upstream_connects.add(1);
+        self.load.begun();
+        let taken = Taken {
+            pool: Rc::clone(self),
+            _open: OpenConnection::new(&self.shared, slot),
+        };
+        Ok((stream, taken))
     }
 
     async fn handshake(self: &Rc<Self>, socket: Socket, slot: Slot) -> Result<Lease, ConnectError> {
@@ -359,7 +464,7 @@ impl Pool {
     }
 
     fn lease(self: &Rc<Self>, line: Line, is_reused: bool) -> Lease {
-        self.load.begun();
+        self.base().load.begun();
         Lease {
             pool: Rc::clone(self),
             line: Some(line),
@@ -370,8 +475,12 @@ impl Pool {
 
     /// Keeps a connection for the next exchange, if it may have one.
     fn keep(&self, mut line: Box<Counted>) {
-        let rules = self.rules.get();
+        let rules = self.rules();
         line.calls = line.calls.saturating_add(1);
+        // Nobody but its client could have it.
+        if self.of.is_some() && (self.slots.waiting.get() > 0 || rules.proxy_protocol.is_none()) {
+            return;
+        }
         let mut idle = self.idle.borrow_mut();
         if line.line.is_reusable() && idle.len() < rules.idle_max && !rules.is_spent(line.calls) {
             line.line.rest();
@@ -381,6 +490,18 @@ impl Pool {
             });
             self.shared.figures.upstream_idle.add(1);
         }
+    }
+}
+
+/// A place among a target's connections and in its load, for a stream.
+pub(crate) struct Taken {
+    pool: Rc<Pool>,
+    _open: OpenConnection,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.pool.load.ended();
     }
 }
 
@@ -416,13 +537,13 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.pool.load.ended();
+        self.pool.base().load.ended();
         match self.line.take() {
             Some(Line::Http2(connection)) => connection.streams.set(connection.streams.get() - 1),
             Some(Line::Http1(line)) => self.pool.keep(line),
             None => {}
         }
-        if self.pool.waiting.get() > 0 {
+        if self.pool.slots.waiting.get() > 0 {
             self.pool.slots.freed.notify_one();
         }
     }

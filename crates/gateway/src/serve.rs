@@ -24,22 +24,26 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
+use tokio_rustls::server::TlsStream;
 
 use crate::body::{AnswerBody, Arriving};
+use crate::causes::chain;
 use crate::compile::Compiled;
 use crate::conn::{Conn, Open};
 use crate::core::Core;
 use crate::h1::server::{self, End, Wire};
 use crate::handle::{self, handle};
-use crate::listen::{Door, Leaving, Way};
+use crate::listen::{Door, Entrance, Leaving};
 use crate::local::LocalExecutor;
+use crate::passage::Passage;
 use crate::patience::{Offered, Watched};
+use crate::proxy_protocol::{self, Ends};
 use crate::refusal::{Asked, Cause};
 use crate::rewound::Rewound;
-use crate::settings::Protocols;
+use crate::settings::{Others, Protocols, ProxyProtocol};
 use crate::socket::Socket;
 use crate::ticket::Ticket;
-use crate::tls::{Shown, shake};
+use crate::tls::{Shown, greet, shake};
 use crate::websocket;
 
 /// What an HTTP/2 connection begins with: RFC 9113 section 3.4.
@@ -68,13 +72,15 @@ struct Entered {
 impl Entered {
     fn new(core: &Rc<Core>, door: &Door, connections: &Rc<()>) -> Self {
         let leaving = Rc::new(Leaving::default());
+        // One for this core: nothing that every connection counts may be shared with others.
+        let entrance = Rc::new(Entrance::of(door));
         let mut tasks = Vec::new();
         for socket in door.sockets_of(core.index, core.node.cores.len()) {
             let listener = socket.try_clone().and_then(TcpListener::from_std);
             match listener {
                 Ok(listener) => tasks.push(spawn_local(accept(
                     Rc::clone(core),
-                    (listener, door.way),
+                    (listener, Rc::clone(&entrance)),
                     Rc::clone(&leaving),
                     Rc::clone(connections),
                 ))),
@@ -157,7 +163,7 @@ async fn show(core: Rc<Core>, mut own: watch::Receiver<Option<Arc<Shown>>>) {
 /// Accepts connections until the door is left; then those that wait at it already, unless another process takes them.
 async fn accept(
     core: Rc<Core>,
-    (listener, way): (TcpListener, Way),
+    (listener, entrance): (TcpListener, Rc<Entrance>),
     leaving: Rc<Leaving>,
     connections: Rc<()>,
 ) {
@@ -183,7 +189,12 @@ async fn accept(
                     continue;
                 }
                 let guest = Guest::new(&core, &connections);
-                spawn_local(welcome(guest, stream, peer, (way, Rc::clone(&leaving))));
+                spawn_local(welcome(
+                    guest,
+                    (stream, peer),
+                    Rc::clone(&entrance),
+                    Rc::clone(&leaving),
+                ));
             }
             Some(Err(_)) if leaving.is_left() => return,
             Some(Err(error)) => {
@@ -221,16 +232,36 @@ impl Drop for Guest {
 /// Serves one connection from its first byte to its last.
 ///
 /// What a connection may become is in boxes, so that one that waits does not take the room of all of it.
-async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, (way, leaving): (Way, Rc<Leaving>)) {
+async fn welcome(
+    guest: Guest,
+    (mut stream, peer): (TcpStream, SocketAddr),
+    entrance: Rc<Entrance>,
+    leaving: Rc<Leaving>,
+) {
     // Fails only if the client has closed it already; then the next read says so.
     let _ = stream.set_nodelay(true);
-    let conn = Conn::new(&guest.core, peer.ip(), way.tls, leaving);
-    if !way.tls {
-        return Box::pin(begin(guest, conn, stream, way.protocols)).await;
+    let mut ends = Ends {
+        source: peer,
+        destination: entrance.destination(&stream),
+    };
+    let way = &entrance.way;
+    let mut first = BytesMut::new();
+    if let Some(rules) = &way.proxy_protocol {
+        match Box::pin(introduced(&guest.core, rules, (&mut stream, &mut first), ends)).await {
+            Some(said) => ends = said,
+            None => return guest.core.figures.proxy_headers_refused.add(1),
+        }
     }
-    let shaking = Box::pin(shake(&conn, stream, way.protocols));
-    let shaken = conn.deadline.bound(shaking).await;
-    if let Some(Some(stream)) = shaken {
+    let conn = Conn::new(&guest.core, ends, way.tls, leaving);
+    if !way.tls && way.protocols == Protocols::Tcp {
+        let passage = Passage::find(&conn, entrance.address.port(), None, true);
+        return Box::pin(pass(&conn, passage, stream, first.to_vec())).await;
+    }
+    if !way.tls {
+        return Box::pin(begin(guest, conn, (stream, first), way.protocols)).await;
+    }
+    let shaken = Box::pin(shaken(&conn, (stream, first), &entrance)).await;
+    if let Some(stream) = shaken {
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             Box::pin(serve_http2(guest, conn, stream)).await;
         } else {
@@ -240,30 +271,102 @@ async fn welcome(guest: Guest, stream: TcpStream, peer: SocketAddr, (way, leavin
     }
 }
 
-/// Finds out which HTTP a plain connection speaks.
-async fn begin(guest: Guest, conn: Rc<Conn>, mut stream: TcpStream, protocols: Protocols) {
-    let said = async {
-        tokio::select! {
-            ready = stream.readable() => ready.ok(),
-            () = conn.last_chance() => None,
+/// Ends TLS on a connection, or passes it on until its end if a stream route takes it.
+async fn shaken(
+    conn: &Rc<Conn>,
+    (stream, first): (TcpStream, BytesMut),
+    entrance: &Entrance,
+) -> Option<TlsStream<Rewound<TcpStream>>> {
+    let protocols = entrance.way.protocols;
+    let is_stream = protocols == Protocols::Tcp;
+    let greeting = conn.deadline.bound(greet(stream, &first)).await;
+    conn.core().spare.keep_buffer(first);
+    let mut greeting = greeting??;
+    if !greeting.is_challenge(conn) {
+        let passage = Passage::find(conn, entrance.address.port(), greeting.host(), is_stream);
+        if is_stream || passage.is_some() {
+            if passage.is_none() {
+                greeting.refuse().await;
+            }
+            let (stream, first) = greeting.unread();
+            pass(conn, passage, stream, first).await;
+            return None;
         }
-    };
-    // Whoever waits holds no buffer.
-    let Some(Some(())) = conn.deadline.bound(said).await else {
-        return;
-    };
-    let mut first = conn.core().spare.buffer();
-    loop {
-        let read = async {
+    }
+    conn.deadline.bound(shake(conn, greeting, protocols)).await?
+}
+
+/// Passes a connection on that is not read, or closes one that nobody takes.
+async fn pass(conn: &Conn, passage: Option<Passage>, stream: TcpStream, first: Vec<u8>) {
+    match passage {
+        Some(passage) => passage.pass(conn, stream, first).await,
+        None => conn.core().figures.streams_refused.add(1),
+    }
+}
+
+/// Whom a connection comes from, as the proxy says that passes it on; nothing if it is to be closed.
+async fn introduced(
+    core: &Rc<Core>,
+    rules: &ProxyProtocol,
+    (stream, first): (&mut TcpStream, &mut BytesMut),
+    ends: Ends,
+) -> Option<Ends> {
+    let proxy = ends.source.ip();
+    if !rules.expects(proxy) {
+        return (rules.others == Others::Serve).then_some(ends);
+    }
+    *first = core.spare.buffer();
+    let deadline = core.deadlines.deadline();
+    deadline.arm(rules.header());
+    match deadline.bound(proxy_protocol::receive(stream, first)).await {
+        // What a proxy opens for itself, to look whether we are there, comes from it.
+        Some(Ok(said)) => Some(said.unwrap_or(ends)),
+        Some(Err(error)) => {
+            tracing::debug!(%proxy, error = %chain(&error), "a proxy does not say whom it speaks for");
+            None
+        }
+        None => {
+            tracing::debug!(%proxy, "a proxy did not say in time whom it speaks for");
+            None
+        }
+    }
+}
+
+/// Finds out which HTTP a plain connection speaks.
+async fn begin(
+    guest: Guest,
+    conn: Rc<Conn>,
+    (mut stream, mut first): (TcpStream, BytesMut),
+    protocols: Protocols,
+) {
+    // What came behind the word of a proxy is there already.
+    let mut is_there = !first.is_empty();
+    if !is_there {
+        let said = async {
             tokio::select! {
-                read = stream.read_buf(&mut first) => read.ok(),
+                ready = stream.readable() => ready.ok(),
                 () = conn.last_chance() => None,
             }
         };
-        // Who says nothing hears nothing.
-        let Some(Some(1..)) = conn.deadline.bound(read).await else {
+        // Whoever waits holds no buffer.
+        let Some(Some(())) = conn.deadline.bound(said).await else {
             return;
         };
+        first = conn.core().spare.buffer();
+    }
+    loop {
+        if !std::mem::take(&mut is_there) {
+            let read = async {
+                tokio::select! {
+                    read = stream.read_buf(&mut first) => read.ok(),
+                    () = conn.last_chance() => None,
+                }
+            };
+            // Who says nothing hears nothing.
+            let Some(Some(1..)) = conn.deadline.bound(read).await else {
+                return;
+            };
+        }
         let known = first.len().min(PREFACE.len());
         let is_http1 = first[..known] != PREFACE[..known] || protocols == Protocols::Http1;
         if is_http1 && protocols == Protocols::Http2 {

@@ -1,13 +1,14 @@
 //! How a gateway node is set up; what it serves comes with the snapshot.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::Name;
 use domain::certificate::ClientAuthMode;
 use policy::gate::{GateRate, GateSpec};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::framing::HeadLimits;
 use crate::proxies::{Network, Says};
@@ -28,6 +29,8 @@ pub struct Settings {
     pub certificate: Option<Certificate>,
     /// What clients have to show where the node's own certificate is shown; nothing if absent.
     pub client_certificates: Option<ClientCertificates>,
+    /// Who says at `listen` and `listen_tls` whom connections come from; nobody if absent.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Further places to listen, beside `listen` and `listen_tls`.
     pub listeners: Vec<Listener>,
     /// A socket (a path) at which the node hands its listeners to the next process, and takes them from the one
@@ -74,7 +77,7 @@ pub struct ClientCertificates {
 }
 
 /// A place to listen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listener {
     /// The address; port 0 takes a free one.
@@ -85,6 +88,80 @@ pub struct Listener {
     /// Which HTTP.
     #[serde(default)]
     pub protocols: Protocols,
+    /// Who says here whom connections come from; nobody if absent.
+    #[serde(default)]
+    pub proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// Who says by the PROXY protocol, version 1 or 2, whom connections come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyProtocol {
+    /// The networks of the proxies that say it: each of their connections has to begin with it. Whoever is in one of
+    /// them decides which address the gateway takes for the client's.
+    #[serde(deserialize_with = "some_networks")]
+    #[schemars(length(min = 1))]
+    pub from: Vec<Network>,
+    /// What becomes of connections from elsewhere.
+    #[serde(default)]
+    pub others: Others,
+    /// How long it may take to arrive: 1 to 600,000.
+    #[serde(default = "header_ms", deserialize_with = "some_time")]
+    #[schemars(range(min = 1, max = 600_000))]
+    pub header_ms: u32,
+}
+
+/// What becomes of connections that do not come from a proxy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Others {
+    /// They are closed.
+    #[default]
+    Refuse,
+    /// They are served as they come; a PROXY header makes no request.
+    Serve,
+}
+
+impl ProxyProtocol {
+    /// Of proxies in these networks; others are refused.
+    pub const fn new(from: Vec<Network>) -> Self {
+        Self {
+            from,
+            others: Others::Refuse,
+            header_ms: header_ms(),
+        }
+    }
+
+    /// Whether connections from an address begin with a header.
+    pub(crate) fn expects(&self, address: IpAddr) -> bool {
+        self.from.iter().any(|network| network.contains(address))
+    }
+
+    pub(crate) const fn header(&self) -> Duration {
+        Duration::from_millis(self.header_ms as u64)
+    }
+}
+
+const fn header_ms() -> u32 {
+    5_000
+}
+
+fn some_networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Network>, D::Error> {
+    let networks = Vec::deserialize(deserializer)?;
+    if networks.is_empty() {
+        return Err(D::Error::custom(
+            "name the networks of the proxies; without one, nobody could connect",
+        ));
+    }
+    Ok(networks)
+}
+
+fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let millis = u32::deserialize(deserializer)?;
+    if !(1..=600_000).contains(&millis) {
+        return Err(D::Error::custom("from 1 to 600,000 milliseconds"));
+    }
+    Ok(millis)
 }
 
 impl Settings {
@@ -94,21 +171,23 @@ impl Settings {
             address,
             tls,
             protocols: Protocols::default(),
+            proxy_protocol: self.proxy_protocol.clone(),
         };
         let tls = self.listen_tls.map(|address| simple(address, true));
         let first = [Some(simple(self.listen, false)), tls];
         first
             .into_iter()
             .flatten()
-            .chain(self.listeners.iter().copied())
+            .chain(self.listeners.iter().cloned())
             .collect()
     }
 
     /// The names of settings in which another differs and that take effect only at a start.
     pub fn fixed_changes(&self, other: &Self) -> Vec<String> {
-        const LIVE: [&str; 5] = [
+        const LIVE: [&str; 6] = [
             "listen",
             "listen_tls",
+            "proxy_protocol",
             "listeners",
             "certificate",
             "client_certificates",
@@ -139,6 +218,8 @@ pub enum Protocols {
     Http1,
     /// HTTP/2 only.
     Http2,
+    /// Nothing: connections pass unread, as stream routes say; with TLS by the host that the client names.
+    Tcp,
 }
 
 /// The certificate a node shows.
@@ -242,6 +323,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             listen_tls: None,
+            proxy_protocol: None,
             listeners: Vec::new(),
             handover: None,
             certificate: None,

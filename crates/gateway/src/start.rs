@@ -28,7 +28,7 @@ use crate::health::check;
 use crate::listen::{Changed, Door, Doors, Sockets};
 use crate::node::{Node, NodeLimits, Rejection, Status};
 use crate::serve::{Signals, drained, run};
-use crate::settings::Settings;
+use crate::settings::{Listener, Protocols, Settings};
 use crate::tls::{self, Files, Kit, LOOK, Outward, Shelf, Shown};
 use crate::together::{self, Identity, Together};
 
@@ -105,10 +105,10 @@ pub fn start(
     start_after(&mut Inheritance::default(), settings, data, records, snapshots)
 }
 
-/// Starts a node with the sockets of the process before; tell that one ([`Inheritance::serving`]) when requests can
+/// Starts a node with sockets that are there already; if a process before has handed them over, tell it ([`Inheritance::serving`]) when requests can
 /// be answered as it has answered them.
 pub fn start_after(
-    Inheritance { sockets, .. }: &mut Inheritance,
+    inheritance: &mut Inheritance,
     settings: Settings,
     data: &Path,
     mut records: Records,
@@ -122,8 +122,8 @@ pub fn start_after(
     let outward = Outward::new(settings.upstream_roots.as_deref())?;
     let kit = Kit::new(settings.sealing.clone());
     let (files, own) = own_certificate(&settings, data, &kit)?;
-    let is_taking_over = !sockets.is_empty();
-    let doors = open_doors(cores, std::mem::take(sockets), &settings)?;
+    let is_taking_over = inheritance.is_some();
+    let doors = open_doors(cores, std::mem::take(&mut inheritance.sockets), &settings)?;
     let addresses = Addresses::of(&doors, &settings);
     let recorders = (0..cores).map(|_| (records.recorder)()).collect();
     let together = settings.limits_store.as_ref().map(|_| Together::new());
@@ -228,7 +228,8 @@ fn own_certificate(
     data: &Path,
     kit: &Kit,
 ) -> Result<(Option<Files>, Option<Shown>), tls::Error> {
-    if !settings.all_listeners().iter().any(|listener| listener.tls) {
+    let ends_tls = |listener: &Listener| listener.tls && listener.protocols != Protocols::Tcp;
+    if !settings.all_listeners().iter().any(ends_tls) {
         return Ok((None, None));
     }
     let mut files = Files::of(settings, data)?;

@@ -15,8 +15,10 @@ pub enum Invalid {
     /// There is no address at all.
     #[error("has no target")]
     None,
-    /// It is not `http://` or `https://` with a host and perhaps a port and a path.
-    #[error("`{url}` is not a URL of a service: `http://` or `https://`, host, perhaps port and path")]
+    /// It is not `http://` or `https://` with a host and perhaps a port and a path, nor `tcp://` with host and port.
+    #[error(
+        "`{url}` is not a URL of a service: `http://` or `https://`, host, perhaps port and path; or `tcp://`, host, port"
+    )]
     Url {
         /// What was given.
         url: String,
@@ -49,6 +51,8 @@ pub(crate) struct Target {
     pub(crate) authority: Authority,
     /// Stands before every path; without a slash at the end.
     pub(crate) base_path: Box<str>,
+    /// Whether it is for streams and not for calls.
+    pub(crate) is_stream: bool,
 }
 
 /// Where to connect and how: connections are shared by whatever has the same.
@@ -81,9 +85,10 @@ impl Target {
             url: url.chars().take(200).collect(),
         };
         let uri: Uri = url.parse().map_err(|_| invalid())?;
-        let is_tls = match uri.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => false,
-            Some(scheme) if *scheme == Scheme::HTTPS => true,
+        let (is_tls, is_stream) = match uri.scheme_str() {
+            Some("http") => (false, false),
+            Some("https") => (true, false),
+            Some("tcp") => (false, true),
             _ => return Err(invalid()),
         };
         let authority = uri.authority().ok_or_else(invalid)?.clone();
@@ -94,7 +99,8 @@ impl Target {
         let is_port = port_text
             .strip_prefix(':')
             .is_none_or(|port| port.parse::<u16>().is_ok());
-        if !is_plain || !is_port {
+        let is_whole = !is_stream || (authority.port_u16().is_some() && matches!(uri.path(), "" | "/"));
+        if !is_plain || !is_port || !is_whole {
             return Err(invalid());
         }
         let host = authority
@@ -115,6 +121,7 @@ impl Target {
             host: HeaderValue::from_str(authority.as_str()).map_err(|_| invalid())?,
             base_path: uri.path().trim_end_matches('/').into(),
             authority,
+            is_stream,
         })
     }
 
@@ -138,7 +145,11 @@ impl Target {
 
     /// Its address, for people.
     pub(crate) fn url(&self) -> String {
-        let scheme = if self.endpoint.is_tls { "https" } else { "http" };
+        let scheme = match (self.is_stream, self.endpoint.is_tls) {
+            (true, _) => "tcp",
+            (false, true) => "https",
+            (false, false) => "http",
+        };
         if self.endpoint.name.is_none() {
             return format!("{scheme}://{}{}", self.authority, self.base_path);
         }
@@ -222,6 +233,10 @@ mod tests {
             "http://u:p@a/",
             "http://a/?q",
             "http://a:99999/",
+            "tcp://a",
+            "tcp://a:1/path",
+            "tcp://a:1?q",
+            "tcp://u@a:1",
         ] {
             assert!(parse(url).is_err(), "{url}");
         }

@@ -12,7 +12,7 @@ use events::pump::PumpSettings;
 use events::sink::ShipSettings;
 use events::{Log, Pump, Sink, WhenFull};
 use gateway::feed::{self, HttpSink};
-use gateway::{Gateway, Records, Sealing, Status};
+use gateway::{Gateway, Inheritance, Records, Sealing, Status};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -41,8 +41,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// Opens the log and starts to listen; until there is a snapshot, calls are answered with `not_ready`.
-    pub(super) fn start(settings: &Settings, folder: &Folder) -> Result<Self, Error> {
+    /// Opens the log and starts to listen, with sockets that are there already; until there is a snapshot, calls are answered with `not_ready`.
+    pub(super) fn start(
+        settings: &Settings,
+        folder: &Folder,
+        mut sockets: Inheritance,
+    ) -> Result<Self, Error> {
         let home = folder.sub("gateway")?;
         let log = Arc::new(Log::open(&home.join("log.redb"), settings.usage.log())?);
         let pump = PumpSettings {
@@ -64,7 +68,8 @@ impl Node {
         };
         let environment = settings.gateway.environment.clone();
         let (snapshots, receiver) = watch::channel(Arc::new(Snapshot::empty(environment.clone())));
-        let gateway = gateway::start(settings.gateway.clone(), folder.path(), records, receiver)
+        let own = settings.gateway.clone();
+        let gateway = gateway::start_after(&mut sockets, own, folder.path(), records, receiver)
             .map_err(|error| named(error, &settings.gateway))?;
         tracing::info!(address = %gateway.addresses().plain, %environment, "gateway listens");
         let copy = home.join("snapshot");

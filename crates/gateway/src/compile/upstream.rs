@@ -10,7 +10,8 @@ use domain::Name;
 use domain::id::UpstreamId;
 use domain::snapshot;
 use domain::traffic::{
-    Algorithm, Connections, HealthCheck, OutlierDetection, Resolve, Retries, RetryOn, Timeouts, UpstreamSpec,
+    Algorithm, Connections, HealthCheck, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn, Timeouts,
+    UpstreamSpec,
 };
 use http::{HeaderValue, StatusCode};
 
@@ -26,6 +27,8 @@ use crate::tls::Out;
 pub(crate) struct Upstream {
     pub(crate) id: UpstreamId,
     spec: UpstreamSpec,
+    /// Whether it is for streams and not for calls.
+    pub(crate) is_stream: bool,
     pub(crate) rules: Rules,
     /// The targets as they are configured.
     pub(crate) sources: Vec<Source>,
@@ -52,6 +55,8 @@ pub(crate) struct Upstream {
     pub(crate) hedge_after: Option<Duration>,
     pub(crate) fallback: Option<Fallback>,
     pub(crate) preserve_host: bool,
+    /// How targets are told whom connections come from.
+    pub(crate) proxy_protocol: Option<ProxyVersion>,
 }
 
 /// What is answered in the place of the upstream.
@@ -170,10 +175,27 @@ fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstr
     if spec.targets.is_empty() {
         return Err(target::Invalid::None);
     }
+    let is_stream = spec.is_stream();
+    if let Some(pointer) = is_stream
+        .then(|| spec.unfit_for_streams())
+        .unwrap_or_default()
+        .first()
+    {
+        return Err(target::Invalid::field(
+            pointer.trim_start_matches('/'),
+            "it means nothing where bytes pass unread",
+        ));
+    }
     let rules = Rules::parse(&spec.balancing)?;
     let tls = Out::parse(&spec.tls)?;
     let sources = spec.targets.iter().map(|target| {
         let parsed = Target::parse(&target.url, spec.protocol, tls.as_ref())?;
+        if parsed.is_stream != is_stream {
+            return Err(target::Invalid::field(
+                "targets",
+                "some are at `tcp://`, others are not",
+            ));
+        }
         let is_address = parsed.endpoint.host.parse::<IpAddr>().is_ok();
         if is_address && target.resolve != Resolve::System {
             return Err(target::Invalid::field("targets", "an address is not looked up"));
@@ -196,6 +218,7 @@ fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstr
     let bulkhead = Bulkhead::new(concurrency);
     Ok(Upstream {
         id: upstream.id,
+        is_stream,
         is_fixed: sources.len() == 1
             && !is_found
             && spec.health_check.is_none()
@@ -219,6 +242,7 @@ fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstr
             .map(|hedging| Duration::from_millis(u64::from(hedging.after_ms))),
         fallback: spec.fallback.as_ref().map(Fallback::parse).transpose()?,
         preserve_host: spec.preserve_host,
+        proxy_protocol: spec.proxy_protocol,
         spec: spec.clone(),
     })
 }

@@ -24,6 +24,7 @@ use crate::compile::{Compiled, Upstream};
 use crate::core::Ids;
 use crate::deadline::steady_ms;
 use crate::group::Member;
+use crate::proxy_protocol;
 use crate::resolve::{self, resolver};
 use crate::serve::drained;
 use crate::target::Endpoint;
@@ -144,7 +145,15 @@ async fn check(upstream: Arc<Upstream>, outward: Rc<Outward>) {
     let Some(rules) = &upstream.health_check else {
         return;
     };
-    let probe = &Probe { rules, outward };
+    // Nobody's: the node itself wants to know.
+    let preface = upstream
+        .proxy_protocol
+        .map(|version| proxy_protocol::write(version, None));
+    let probe = &Probe {
+        rules,
+        outward,
+        preface,
+    };
     let mut streaks: HashMap<Endpoint, Streak> = HashMap::new();
     let ids = Ids::new();
     loop {

@@ -1,5 +1,6 @@
 //! Opens connections to targets.
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -7,9 +8,13 @@ use super::ConnectError;
 use crate::socket::Socket;
 use crate::target::Endpoint;
 
-/// Opens a connection to a target, with TLS if it wants that.
-pub(crate) async fn open(endpoint: &Endpoint, tls: Option<&TlsConnector>) -> Result<Socket, ConnectError> {
-    let stream = open_tcp(endpoint).await?;
+/// Opens a connection to a target, with TLS if it wants that; `preface` is sent before anything else.
+pub(crate) async fn open(
+    endpoint: &Endpoint,
+    tls: Option<&TlsConnector>,
+    preface: Option<&[u8]>,
+) -> Result<Socket, ConnectError> {
+    let stream = open_tcp(endpoint, preface).await?;
     let Some(connector) = tls.filter(|_| endpoint.is_tls) else {
         return Ok(Socket::Plain(stream));
     };
@@ -30,15 +35,18 @@ pub(crate) async fn open(endpoint: &Endpoint, tls: Option<&TlsConnector>) -> Res
     Ok(Socket::Tls(Box::new(stream)))
 }
 
-/// Opens a connection without anything on it.
-pub(crate) async fn open_tcp(endpoint: &Endpoint) -> Result<TcpStream, ConnectError> {
+/// Opens a connection with nothing on it but a preface, if there is one.
+pub(crate) async fn open_tcp(endpoint: &Endpoint, preface: Option<&[u8]>) -> Result<TcpStream, ConnectError> {
     let tcp = |source| ConnectError::Tcp {
         host: endpoint.host.clone(),
         source,
     };
-    let stream = TcpStream::connect((&*endpoint.host, endpoint.port))
+    let mut stream = TcpStream::connect((&*endpoint.host, endpoint.port))
         .await
         .map_err(tcp)?;
     stream.set_nodelay(true).map_err(tcp)?;
+    if let Some(preface) = preface {
+        stream.write_all(preface).await.map_err(tcp)?;
+    }
     Ok(stream)
 }

@@ -88,7 +88,13 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn config(&self, protocols: Protocols) -> &Arc<ServerConfig> {
-        &self.configs[protocols as usize]
+        let place = match protocols {
+            // Where nothing is spoken, nobody asks.
+            Protocols::Http | Protocols::Tcp => 0,
+            Protocols::Http1 => 1,
+            Protocols::Http2 => 2,
+        };
+        &self.configs[place]
     }
 }
 

@@ -136,7 +136,7 @@ impl ServerCertVerifier for Anybody {
 }
 
 /// A client over TLS.
-pub(crate) struct Secure(StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Secure(pub(crate) StreamOwned<ClientConnection, TcpStream>);
 
 impl Secure {
     fn config(shown: Option<&Pair>) -> Arc<ClientConfig> {
@@ -162,8 +162,17 @@ impl Secure {
     }
 
     fn open_with(address: SocketAddr, host: &str, config: Arc<ClientConfig>) -> Self {
+        Self::begin(TcpStream::connect(address).unwrap(), host, config)
+    }
+
+    /// TLS over a connection on which something may have been said already.
+    pub(crate) fn over(stream: TcpStream, host: &str) -> Self {
+        Self::begin(stream, host, Self::config(None))
+    }
+
+    fn begin(stream: TcpStream, host: &str, config: Arc<ClientConfig>) -> Self {
         let connection = ClientConnection::new(config, host.to_owned().try_into().unwrap()).unwrap();
-        Self(StreamOwned::new(connection, TcpStream::connect(address).unwrap()))
+        Self(StreamOwned::new(connection, stream))
     }
 
     /// The first line of the answer to a request; the TLS error if there is none.

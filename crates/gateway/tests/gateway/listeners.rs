@@ -9,7 +9,7 @@ use gateway::settings::{Listener, Protocols};
 
 use crate::bench::{Bench, Client, PATIENCE, Upstream, eventually};
 
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -18,6 +18,7 @@ fn listener(address: SocketAddr, tls: bool) -> Listener {
         address,
         tls,
         protocols: Protocols::default(),
+        proxy_protocol: None,
     }
 }
 

@@ -29,6 +29,8 @@ const SERVING: [u8; 2] = [0x08, 1];
 pub(super) struct Probe<'a> {
     pub(super) rules: &'a HealthCheck,
     pub(super) outward: Rc<Outward>,
+    /// What is said on every connection before anything else.
+    pub(super) preface: Option<Box<[u8]>>,
 }
 
 /// Why a check failed.
@@ -70,7 +72,7 @@ impl Probe<'_> {
             endpoint.port = port;
         }
         if self.rules.kind == HealthCheckKind::Tcp {
-            pool::open_tcp(&endpoint).await?;
+            pool::open_tcp(&endpoint, self.preface.as_deref()).await?;
             return Ok(true);
         }
         if is_grpc(self.rules.kind) {
@@ -79,7 +81,7 @@ impl Probe<'_> {
         let connector = self
             .outward
             .connector(endpoint.tls.as_deref(), endpoint.protocol)?;
-        let socket = pool::open(&endpoint, Some(&connector)).await?;
+        let socket = pool::open(&endpoint, Some(&connector), self.preface.as_deref()).await?;
         let (answer, _driver) = if socket.is_http2(endpoint.is_http2()) {
             self.ask_http2(socket, target).await?
         } else {

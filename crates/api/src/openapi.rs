@@ -22,7 +22,7 @@ const TAGS: &[(&str, &str)] = &[
     ),
     (
         "traffic",
-        "How requests find a version and what happens to them: upstreams, routes, policies, certificates.",
+        "How requests find a version and what happens to them: upstreams, routes, stream routes, policies, certificates.",
     ),
     ("products", "What is offered to consumers: products and plans."),
     (

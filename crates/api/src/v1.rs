@@ -22,6 +22,7 @@ mod policies;
 mod products;
 mod routes;
 mod sessions;
+mod stream_routes;
 mod subscriptions;
 mod upstreams;
 mod usage;
@@ -45,6 +46,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         routes::endpoints(),
         policies::endpoints(),
         certificates::endpoints(),
+        stream_routes::endpoints(),
         gateways::endpoints(),
         products::endpoints(),
         plans::endpoints(),

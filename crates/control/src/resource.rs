@@ -20,6 +20,7 @@ pub mod plan;
 mod policy;
 mod product;
 pub(crate) mod route;
+pub(crate) mod stream;
 pub(crate) mod subscription;
 pub(crate) mod upstream;
 pub(crate) mod version;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use domain::catalog::Stage;
 use domain::id::{ApiId, OperationId, ProductId, UpstreamId, VersionId};
 use domain::snapshot::{self, FORMAT, Snapshot};
+use domain::stream::StreamRoute;
 use domain::traffic::{Policy, Upstream, UpstreamSpec};
 use domain::{Name, Timestamp};
 use pki::SealKey;
@@ -46,7 +47,10 @@ impl Control {
         let revision = store::snapshot::revision(&mut tx).await?;
         let places = served(&mut tx, environment).await?;
         let routes = routes(&mut tx, environment, &places).await?;
-        let used: HashSet<UpstreamId> = routes.iter().flat_map(snapshot::Route::upstreams).collect();
+        let mut streams = store::stream::of_environment(&mut tx, environment).await?;
+        streams.retain(|stream| stream.spec.enabled);
+        let mut used: HashSet<UpstreamId> = routes.iter().flat_map(snapshot::Route::upstreams).collect();
+        used.extend(streams.iter().map(|stream| stream.spec.upstream_id));
         let mut upstreams = store::snapshot::upstreams(&mut tx, environment).await?;
         upstreams.retain(|upstream| used.contains(&upstream.id));
         let since = now.before(ENDED_KEPT);
@@ -66,6 +70,7 @@ impl Control {
             applications,
             keys,
             certificates: self.certificates(&mut tx, environment).await?,
+            streams: streams.into_iter().map(stream).collect(),
             challenges: store::certificate::challenges(&mut tx, environment).await?,
         })
     }
@@ -348,6 +353,17 @@ fn upstream(upstream: Upstream) -> snapshot::Upstream {
             managed_by: None,
             ..upstream.spec
         },
+    }
+}
+
+fn stream(route: StreamRoute) -> snapshot::StreamRoute {
+    snapshot::StreamRoute {
+        id: route.id,
+        port: route.spec.port,
+        hosts: route.spec.hosts,
+        upstream: route.spec.upstream_id,
+        idle_ms: route.spec.idle_ms,
+        connections_max: route.spec.connections_max,
     }
 }
 

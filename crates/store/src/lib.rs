@@ -19,6 +19,7 @@ pub mod node;
 pub mod offer;
 pub mod session;
 pub mod snapshot;
+pub mod stream;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

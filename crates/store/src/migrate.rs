@@ -37,6 +37,7 @@ const STEPS: &[Step] = steps! {
     4 "0004_key_uses";
     5 "0005_route_places";
     6 "0006_certificates";
+    7 "0007_stream_routes";
 };
 
 /// The newest version that this program knows.

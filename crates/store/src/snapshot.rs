@@ -82,10 +82,11 @@ pub async fn operations(
         .collect()
 }
 
-/// Reads the upstreams of all organizations that have a route in the environment.
+/// Reads the upstreams of all organizations that have a route of either kind in the environment.
 pub async fn upstreams(read: &mut impl Read, environment: &Name) -> Result<Vec<Upstream>, Error> {
     let sql = "SELECT body FROM upstreams
-               WHERE organization_id IN (SELECT organization_id FROM routes WHERE environment = $1) ORDER BY id";
+               WHERE organization_id IN (SELECT organization_id FROM routes WHERE environment = $1)
+               OR organization_id IN (SELECT organization_id FROM stream_routes WHERE environment = $1) ORDER BY id";
     let rows = read.rows(sql, &[Arg::text(environment)]).await?;
     rows.iter().map(|row| json(row, "body")).collect()
 }

@@ -3,14 +3,17 @@
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
 //! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), what nodes count together
 //! ([`together`]), what happens when something is away ([`away`]) or full ([`full`]), when clients are slow ([`slow`])
-//! and networks fail ([`faults`]), and how a node is upgraded ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS`
-//! names another folder.
+//! and networks fail ([`faults`]), what passes unread ([`streams`]), how a node is passed its sockets ([`activated`]),
+//! and how it is upgraded ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first;
+//! `GATELINE_PROGRAMS` names another folder.
 
 #[cfg(test)]
 mod harness;
 
 #[cfg(test)]
 mod acme;
+#[cfg(test)]
+mod activated;
 #[cfg(test)]
 mod away;
 #[cfg(test)]
@@ -31,6 +34,8 @@ mod resources;
 mod scripts;
 #[cfg(test)]
 mod slow;
+#[cfg(test)]
+mod streams;
 #[cfg(test)]
 mod together;
 #[cfg(test)]

@@ -58,6 +58,11 @@ impl Shown for Upstream {
     }
 
     fn links(&self, links: Links) -> Links {
-        links.and("routes", format!("/api/v1/routes?filter[upstream]={}", self.id))
+        links
+            .and("routes", format!("/api/v1/routes?filter[upstream]={}", self.id))
+            .and(
+                "stream_routes",
+                format!("/api/v1/stream-routes?filter[upstream]={}", self.id),
+            )
     }
 }

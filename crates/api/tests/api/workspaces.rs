@@ -8,13 +8,14 @@ use crate::app::{Answer, PETS, Someone, TestApp, token};
 use crate::world::{Operation, World, operations};
 
 /// Operations about what belongs to a workspace, under an API or beside it, that a publisher may do.
-const CHANGES: [&str; 24] = [
+const CHANGES: [&str; 27] = [
     "cancel_operation",
     "create_api",
     "create_certificate",
     "create_policy",
     "create_product",
     "create_route",
+    "create_stream_route",
     "create_upstream",
     "create_version",
     "delete_api",
@@ -22,6 +23,7 @@ const CHANGES: [&str; 24] = [
     "delete_policy",
     "delete_product",
     "delete_route",
+    "delete_stream_route",
     "delete_upstream",
     "delete_version",
     "import_api",
@@ -31,11 +33,12 @@ const CHANGES: [&str; 24] = [
     "update_policy",
     "update_product",
     "update_route",
+    "update_stream_route",
     "update_upstream",
     "update_version",
 ];
 /// Operations that read one of them.
-const READS: [&str; 12] = [
+const READS: [&str; 13] = [
     "list_contracts",
     "list_version_operations",
     "list_versions",
@@ -46,6 +49,7 @@ const READS: [&str; 12] = [
     "read_policy",
     "read_product",
     "read_route",
+    "read_stream_route",
     "read_upstream",
     "read_version",
 ];
@@ -92,6 +96,7 @@ impl<'a> Place<'a> {
             "create_api",
             "create_certificate",
             "create_product",
+            "create_stream_route",
             "create_upstream",
         ]
         .contains(&operation.id.as_str())

@@ -72,6 +72,7 @@ impl World {
         let invitation = json!({ "email": "waits@example.com", "role": "viewer" });
         let invitation = owner.post("/api/v1/invitations", invitation).await.json(201);
         let certificate = ordered(owner, name, workspace).await;
+        let stream_route = passed_on(owner, name, workspace).await;
         let work = owner.with("prefer", "respond-async");
         let work = work
             .post("/api/v1/apis/import", spec(&format!("{name}-later")))
@@ -84,6 +85,8 @@ impl World {
             ("application", text(&key, "/application_id")),
             ("policy", text(&policy, "/id")),
             ("certificate", text(&certificate, "/id")),
+            ("stream_route", text(&stream_route, "/id")),
+            ("stream_upstream", text(&stream_route, "/upstream_id")),
             ("invitation", text(&invitation, "/id")),
             ("client", text(&client, "/id")),
             ("operation", text(&work, "/id")),
@@ -133,6 +136,7 @@ impl World {
             path if path.starts_with("catalogue/products/") => "product",
             path if path.starts_with("policies/") => "policy",
             path if path.starts_with("audit/") => "audit_entry",
+            path if path.starts_with("stream-routes/") => "stream_route",
             path => path.split("s/").next().unwrap(),
         };
         match operation.path.contains("{id}") {
@@ -162,6 +166,11 @@ impl World {
         for (name, value) in fields.iter_mut() {
             let Some(kind) = name.strip_suffix("_id").or(name.strip_suffix("_ids")) else {
                 continue;
+            };
+            // What a stream route leads to is no service of HTTP.
+            let kind = match (operation.id.as_str(), kind) {
+                ("create_stream_route", "upstream") => "stream_upstream",
+                _ => kind,
             };
             let id = json!(self.id(kind));
             *value = if value.is_array() { json!([id]) } else { id };
@@ -207,4 +216,21 @@ async fn ordered(owner: &Someone<'_>, name: &str, workspace: Option<&str>) -> Va
         None => "/api/v1/certificates".to_owned(),
     };
     owner.post(&path, spec).await.json(201)
+}
+
+/// A stream route, and the upstream that it leads to.
+async fn passed_on(owner: &Someone<'_>, name: &str, workspace: Option<&str>) -> Value {
+    let at = |collection: &str| match workspace {
+        Some(workspace) => format!("/api/v1/{collection}?workspace_id={workspace}"),
+        None => format!("/api/v1/{collection}"),
+    };
+    let upstream = json!({ "name": format!("{name}-db"), "targets": [{ "url": "tcp://127.0.0.1:5432" }] });
+    let upstream = owner.post(&at("upstreams"), upstream).await.json(201);
+    let spec = json!({
+        "name": format!("{name}-streams"),
+        "environment": "sandbox",
+        "hosts": [format!("{name}.db.example.com")],
+        "upstream_id": upstream["id"],
+    });
+    owner.post(&at("stream-routes"), spec).await.json(201)
 }

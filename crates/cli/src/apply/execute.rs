@@ -164,7 +164,9 @@ fn body<'a>(
         let (field, value) = match (declared.kind, name.as_str()) {
             (Kind::Route, "api" | "version") => ("version_id", version(declared, &declared.spec, state)?),
             (Kind::Route, "upstream") if value.is_null() => ("upstream_id", value),
-            (Kind::Route, "upstream") => ("upstream_id", id(declared, Kind::Upstream, &value, state)?),
+            (Kind::Route | Kind::StreamRoute, "upstream") => {
+                ("upstream_id", id(declared, Kind::Upstream, &value, state)?)
+            }
             (Kind::Route, "split") => ("split", upstreams(declared, value, state)?),
             (Kind::Policy, "api") => ("api_id", id(declared, Kind::Api, &value, state)?),
             (Kind::Policy, "operation") => ("operation_id", operation(declared, &value, state)?),
@@ -189,7 +191,10 @@ fn body<'a>(
         body.insert(field.to_owned(), value);
     }
     // What people read is the name unless they say otherwise.
-    let titled = !matches!(declared.kind, Kind::Upstream | Kind::Route | Kind::Policy);
+    let titled = !matches!(
+        declared.kind,
+        Kind::Upstream | Kind::Route | Kind::Policy | Kind::StreamRoute
+    );
     if titled && state.find(declared.kind, &declared.identity()).is_none() && !body.contains_key("title") {
         body.insert("title".to_owned(), declared.identity().into());
     }

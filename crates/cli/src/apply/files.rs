@@ -21,10 +21,11 @@ pub(super) enum Kind {
     Product,
     Route,
     Policy,
+    StreamRoute,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Upstream,
         Self::Api,
         Self::Plan,
@@ -32,6 +33,7 @@ impl Kind {
         Self::Product,
         Self::Route,
         Self::Policy,
+        Self::StreamRoute,
     ];
 
     /// The word in files.
@@ -44,6 +46,7 @@ impl Kind {
             Self::Product => "product",
             Self::Route => "route",
             Self::Policy => "policy",
+            Self::StreamRoute => "stream_route",
         }
     }
 
@@ -57,6 +60,7 @@ impl Kind {
             Self::Product => "products",
             Self::Route => "routes",
             Self::Policy => "policies",
+            Self::StreamRoute => "stream-routes",
         };
         Collection::named(name).expect("the API has every kind; a test says so")
     }

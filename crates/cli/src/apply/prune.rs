@@ -118,6 +118,7 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
             }
         }
         Kind::Policy => refer(Kind::Api, shown.get("api")),
+        Kind::StreamRoute => refer(Kind::Upstream, shown.get("upstream")),
         Kind::Product => {
             for plan in list(&shown, "plans") {
                 refer(Kind::Plan, Some(&plan));

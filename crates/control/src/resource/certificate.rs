@@ -11,7 +11,7 @@ use store::{Tx, certificate};
 use url::Url;
 
 use super::fault::Faults;
-use super::{New, Resource, api, own};
+use super::{New, Resource, api, own, stream};
 use crate::secret::Secrets;
 use crate::{Caller, Error};
 use routing::normal_host;
@@ -330,8 +330,11 @@ fn acme_server(faults: &mut Faults, acme: &mut Acme, hosts: &[String]) {
 
 /// Refuses with the certificate in the way, if it is one that the caller may see.
 async fn free(tx: &mut Tx, caller: &Caller, it: &Certificate) -> Result<(), Error> {
+    // Of two that are saved at once, the later one has to see the other.
+    tx.lock_snapshot().await?;
     let environment: &Name = &it.spec.environment;
     for host in &it.spec.hosts {
+        stream::not_passed_on(tx, caller, environment, host, true).await?;
         let other = certificate::of_host(tx, environment, host).await?;
         let Some(other) = other.filter(|other| *other != it.id) else {
             continue;

@@ -4,6 +4,7 @@ use domain::certificate::Certificate;
 use domain::consumer::Key;
 use domain::id::EnvironmentId;
 use domain::identity::{Environment, EnvironmentSpec};
+use domain::stream::StreamRoute;
 use domain::traffic::Route;
 use domain::{Code, Timestamp};
 use store::entity::{self, Condition};
@@ -73,9 +74,15 @@ async fn unused(it: &Environment, tx: &mut Tx) -> Result<(), Error> {
     let keys = entity::count::<Key>(tx, &here).await?;
     let routes = entity::count::<Route>(tx, &here).await?;
     let certificates = entity::count::<Certificate>(tx, &here).await?;
-    let used = [(keys, "keys"), (routes, "routes"), (certificates, "certificates")]
-        .into_iter()
-        .filter(|(count, _)| *count > 0);
+    let streams = entity::count::<StreamRoute>(tx, &here).await?;
+    let used = [
+        (keys, "keys"),
+        (routes, "routes"),
+        (certificates, "certificates"),
+        (streams, "stream routes"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0);
     in_use(
         &used
             .map(|(count, kind)| format!("{count} {kind}"))

@@ -13,7 +13,7 @@ use store::{Arg, Tx};
 use uuid::Uuid;
 
 use super::fault::Faults;
-use super::{New, Resource, own};
+use super::{New, Resource, own, stream};
 use crate::{Caller, Error};
 
 /// The most routes of a host and base path.
@@ -87,7 +87,19 @@ impl Resource for Route {
         let version = faults.reference("/version_id", "version", version);
         for (pointer, id) in spec.upstreams() {
             let upstream = own::by_id::<Upstream>(tx, caller, id).await?;
-            faults.reference(&pointer, "upstream", upstream);
+            if let Some(upstream) = faults.reference(&pointer, "upstream", upstream)
+                && upstream.spec.is_stream()
+            {
+                faults.add(
+                    &pointer,
+                    "combination_invalid",
+                    format!(
+                        "The targets of `{}` are at `tcp://`: bytes pass there unread.",
+                        upstream.spec.name
+                    ),
+                    "Name an upstream whose targets are at `http://` or `https://`, or use a stream route.",
+                );
+            }
         }
         let environment = own::has_environment(tx, caller, &spec.environment).await?;
         faults.reference("/environment", "environment", environment.then_some(()));
@@ -201,6 +213,9 @@ pub(crate) async fn fit(tx: &mut Tx, version: VersionId, operations: &[Operation
 ///
 /// A place belongs to one organization: with a condition of its own, another could take calls away from it.
 async fn free(tx: &mut Tx, caller: &Caller, route: &Route) -> Result<(), Error> {
+    if let Some(host) = &route.spec.host {
+        stream::not_passed_on(tx, caller, &route.spec.environment, host, false).await?;
+    }
     let mut others = occupants(tx, &route.spec).await?;
     others.retain(|other| other.id != route.id);
     let (environment, place) = (&route.spec.environment, place(&route.spec));

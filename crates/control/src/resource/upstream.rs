@@ -1,10 +1,14 @@
 //! Upstreams and their targets.
 
+use std::net::IpAddr;
+
 use domain::Timestamp;
 use domain::id::{UpstreamId, WorkspaceId};
+use domain::stream::StreamRoute;
 use domain::traffic::{Resolve, Target, Upstream, UpstreamSpec};
-use store::Tx;
-use store::entity::Read;
+use domain::upstream::STREAM_SCHEME;
+use store::entity::{self, Condition, Read};
+use store::{Arg, Tx};
 use url::{Host, Url};
 
 use super::fault::{Faults, in_use};
@@ -61,8 +65,14 @@ impl Resource for Upstream {
         targets(&mut faults, &mut self.spec.targets);
         rules::check(&mut faults, &self.spec);
         faults.finish()?;
-        if before.is_none() {
-            api::workspace(tx, caller, self.workspace_id).await?;
+        match before {
+            None => api::workspace(tx, caller, self.workspace_id).await?,
+            Some(before) if before.spec.is_stream() != self.spec.is_stream() => {
+                // Whoever uses it could not go on.
+                tx.lock_snapshot().await?;
+                in_use(&users(tx, before).await?)?;
+            }
+            Some(_) => {}
         }
         Ok(())
     }
@@ -70,17 +80,37 @@ impl Resource for Upstream {
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         // A route that is saved at the same time is seen here, or does not see the upstream any more.
         tx.lock_snapshot().await?;
-        let routes = route::to(tx, self.organization_id, self.id).await?;
-        let users: Vec<_> = routes
-            .iter()
-            .map(|route| format!("route {} ({})", route.id, route.spec.base_path))
-            .collect();
-        in_use(&users)
+        in_use(&users(tx, self).await?)
     }
+}
+
+/// The routes of either kind that lead to an upstream.
+async fn users(tx: &mut Tx, upstream: &Upstream) -> Result<Vec<String>, Error> {
+    let routes = route::to(tx, upstream.organization_id, upstream.id).await?;
+    let using = [Condition::Is("upstream_id", Arg::text(upstream.id))];
+    let streams = entity::all::<StreamRoute>(tx, &using).await?;
+    let routes = routes
+        .iter()
+        .map(|route| format!("route {} ({})", route.id, route.spec.base_path));
+    let streams = streams
+        .iter()
+        .map(|stream| format!("stream route `{}`", stream.spec.name));
+    Ok(routes.chain(streams).collect())
 }
 
 fn targets(faults: &mut Faults, targets: &mut [Target]) {
     faults.count("/targets", targets.len(), 1, TARGETS_MAX);
+    let streams = targets
+        .iter()
+        .filter(|target| target.url.trim().starts_with(STREAM_SCHEME));
+    if !matches!(streams.count(), count if count == 0 || count == targets.len()) {
+        faults.add(
+            "/targets",
+            "combination_invalid",
+            "Some are at `tcp://`, others are not.",
+            "Make one upstream for stream routes and another one for routes.",
+        );
+    }
     for (index, target) in targets.iter_mut().take(TARGETS_MAX).enumerate() {
         let pointer = format!("/targets/{index}/url");
         match target_url(&target.url) {
@@ -89,7 +119,7 @@ fn targets(faults: &mut Faults, targets: &mut [Target]) {
                 &pointer,
                 "url_invalid",
                 detail,
-                "Write it as `http://127.0.0.1:9000/base`: scheme, host, and port and path if needed.",
+                "Write it as `http://127.0.0.1:9000/base`: scheme, host, and port and path if needed; for stream routes as `tcp://127.0.0.1:5432`.",
             ),
         }
         faults.range(&format!("/targets/{index}/weight"), target.weight, 1, WEIGHT_MAX);
@@ -109,8 +139,14 @@ fn targets(faults: &mut Faults, targets: &mut [Target]) {
 /// Why the host of a target's URL cannot be looked up as it says, if so, and what to do.
 fn wrong_name(target: &Target) -> Option<(&'static str, &'static str)> {
     let url = Url::parse(&target.url).ok()?;
+    // What is at `tcp://` is a name to this reader, whatever it is.
+    let is_address = |host: &str| host.parse::<IpAddr>().is_ok();
     match (target.resolve, url.host()?) {
         (Resolve::System, _) => None,
+        (_, Host::Domain(host)) if is_address(host) => Some((
+            "Its host is an address, which is not looked up.",
+            "Remove it, or write a name.",
+        )),
         (_, Host::Ipv4(_) | Host::Ipv6(_)) => Some((
             "Its host is an address, which is not looked up.",
             "Remove it, or write a name.",
@@ -129,8 +165,12 @@ pub(crate) fn target_url(text: &str) -> Result<String, String> {
         return Err(format!("It has more than {URL_MAX} characters."));
     }
     let url = Url::parse(text.trim()).map_err(|error| format!("It is not a URL: {error}."))?;
-    if !matches!(url.scheme(), "http" | "https") {
+    let is_stream = url.scheme() == "tcp";
+    if !is_stream && !matches!(url.scheme(), "http" | "https") {
         return Err(format!("`{}` is not spoken to upstreams.", url.scheme()));
+    }
+    if is_stream && (url.port().is_none() || !matches!(url.path(), "" | "/")) {
+        return Err("At `tcp://` there are a host and a port, and no path.".to_owned());
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
@@ -143,7 +183,7 @@ pub(crate) fn target_url(text: &str) -> Result<String, String> {
     match url.host() {
         None => return Err("It has no host.".to_owned()),
         Some(Host::Domain("")) => return Err("Its host is empty.".to_owned()),
-        Some(Host::Domain(host)) if !host.chars().all(is_of_name) => {
+        Some(Host::Domain(host)) if !host.chars().all(is_of_name) || (is_stream && host.len() > 253) => {
             return Err("Its host is not a name.".to_owned());
         }
         Some(_) => {}

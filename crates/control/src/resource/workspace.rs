@@ -6,6 +6,7 @@ use domain::certificate::Certificate;
 use domain::id::WorkspaceId;
 use domain::identity::{Workspace, WorkspaceSpec};
 use domain::offer::Product;
+use domain::stream::StreamRoute;
 use domain::traffic::Upstream;
 use store::entity::{self, Condition};
 use store::{Arg, Tx};
@@ -71,6 +72,12 @@ impl Resource for Workspace {
             certificates
                 .iter()
                 .map(|certificate| format!("certificate `{}`", certificate.spec.name)),
+        );
+        let streams = entity::all::<StreamRoute>(tx, &here).await?;
+        users.extend(
+            streams
+                .iter()
+                .map(|stream| format!("stream route `{}`", stream.spec.name)),
         );
         in_use(&users)?;
         Ok(store::tenant::remove_workspace_roles(tx, self.id).await?)

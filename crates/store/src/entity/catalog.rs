@@ -3,9 +3,11 @@
 use domain::catalog::{Api, Contract, Version};
 use domain::certificate::Certificate;
 use domain::id::{
-    ApiId, CertificateId, ContractId, PlanId, PolicyId, ProductId, RouteId, UpstreamId, VersionId,
+    ApiId, CertificateId, ContractId, PlanId, PolicyId, ProductId, RouteId, StreamRouteId, UpstreamId,
+    VersionId,
 };
 use domain::offer::{Plan, Product, Visibility};
+use domain::stream::StreamRoute;
 use domain::traffic::{Policy, Route, Upstream};
 
 use super::{Entity, entity};
@@ -30,6 +32,12 @@ entity!(Route, RouteId, "routes", "route", name: false, |it| [
     "environment" = Arg::text(&it.spec.environment),
     "host" = Arg::text(it.spec.host.as_deref().unwrap_or_default()),
     "base_path" = Arg::text(&it.spec.base_path),
+]);
+entity!(StreamRoute, StreamRouteId, "stream_routes", "stream_route", name: true, |it| [
+    "workspace_id" = Arg::text(it.workspace_id),
+    "environment" = Arg::text(&it.spec.environment),
+    "name" = Arg::text(&it.spec.name),
+    "upstream_id" = Arg::text(it.spec.upstream_id),
 ]);
 entity!(Certificate, CertificateId, "certificates", "certificate", name: true, |it| [
     "workspace_id" = Arg::text(it.workspace_id),

@@ -49,11 +49,16 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a program whose output goes to a file in `folder`.
     pub(crate) fn start(command: &mut Command, folder: &Path) -> Self {
+        Self::start_with(command, folder, Stdio::null())
+    }
+
+    /// The same with something to read.
+    pub(crate) fn start_with(command: &mut Command, folder: &Path, input: Stdio) -> Self {
         let log = folder.join("stderr.log");
         let stderr = std::fs::File::create(&log).unwrap();
         let stdout = std::fs::File::create(folder.join("stdout.log")).unwrap();
         let child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(stdout)
             .stderr(stderr)
             .spawn()

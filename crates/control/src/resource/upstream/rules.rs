@@ -47,6 +47,16 @@ pub(super) fn check(faults: &mut Faults, spec: &UpstreamSpec) {
     connections(faults, &spec.connections);
     let kept = spec.idle_connections_max;
     faults.range("/idle_connections_max", kept, 0, IDLE_CONNECTIONS_MAX);
+    if spec.is_stream() {
+        for pointer in spec.unfit_for_streams() {
+            faults.add(
+                pointer,
+                "combination_invalid",
+                "It means nothing for targets at `tcp://`, where bytes pass unread.",
+                "Leave it out.",
+            );
+        }
+    }
 }
 
 fn balancing(faults: &mut Faults, balancing: &Balancing) {

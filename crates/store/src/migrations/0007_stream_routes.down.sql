@@ -1,0 +1,2 @@
+DROP TABLE stream_hosts;
+DROP TABLE stream_routes;

@@ -11,6 +11,7 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
       ["/products", "Products"],
       ["/plans", "Plans"],
       ["/upstreams", "Upstreams"],
+      ["/streams", "Streams"],
     ],
   ],
   [
@@ -38,6 +39,7 @@ const screens: Hit[] = [
   { kind: "Action", title: "Create a product", to: "/products/new" },
   { kind: "Action", title: "Create an application", to: "/applications/new" },
   { kind: "Action", title: "Add an upstream", to: "/upstreams/new" },
+  { kind: "Action", title: "Add a stream route", to: "/streams/new" },
 ];
 
 const hits = (kind: string, path: string, rows: { id: string; title: string; name: string }[] = []): Hit[] =>

@@ -78,6 +78,8 @@ impl Resource for StreamRoute {
     }
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
+        // Of two that are saved at once, the later one has to see the other; of one and its upstream as well.
+        tx.lock_snapshot().await?;
         let mut faults = Faults::default();
         let spec = &mut self.spec;
         let environment = own::has_environment(tx, caller, &spec.environment).await?;
@@ -146,8 +148,6 @@ fn hosts(faults: &mut Faults, hosts: &mut [String]) {
 ///
 /// A host belongs to one organization, whether it is read or passed on: another could take its connections away.
 async fn free(tx: &mut Tx, caller: &Caller, it: &StreamRoute) -> Result<(), Error> {
-    // Of two that are saved at once, the later one has to see the other.
-    tx.lock_snapshot().await?;
     let rest = it.spec.hosts.is_empty().then_some("");
     for host in it.spec.hosts.iter().map(String::as_str).chain(rest) {
         let holders = stream::holders(tx, &it.spec.environment, host).await?;

@@ -52,6 +52,7 @@ function Form(props: Props & { document: Json }) {
       targets: upstream?.targets.map(written).join("\n") ?? "",
       protocol: upstream?.protocol ?? "http1",
       preserve_host: String(upstream?.preserve_host ?? false),
+      proxy_protocol: upstream?.proxy_protocol ?? "",
       rest: { value: picked(upstream ?? {}, REST) } as Draft,
     },
     send: async (values) => {
@@ -65,6 +66,7 @@ function Form(props: Props & { document: Json }) {
           .map(target),
         protocol: values.protocol,
         preserve_host: values.preserve_host === "true",
+        proxy_protocol: (values.proxy_protocol || (upstream?.proxy_protocol ? null : undefined)) as Spec["proxy_protocol"],
         ...(patch(picked(upstream ?? {}, REST), rest) as Partial<Spec>),
       });
     },
@@ -78,7 +80,7 @@ function Form(props: Props & { document: Json }) {
         label="Targets"
         pointer="/targets"
         mono
-        help="One address per line; after it, if you like, its weight, priority, zone and how its name is looked up: http://127.0.0.1:9000/base 3 priority=1 zone=east resolve=dns"
+        help="One address per line; after it, if you like, its weight, priority, zone and how its name is looked up: http://127.0.0.1:9000/base 3 priority=1 zone=east resolve=dns. For stream routes: tcp://127.0.0.1:5432"
         value={values.targets}
         set={(targets) => set({ targets })}
       />
@@ -98,6 +100,17 @@ function Form(props: Props & { document: Json }) {
           options={[
             ["false", "The target's"],
             ["true", "The caller's"],
+          ]}
+        />
+        <SelectField
+          label="PROXY protocol"
+          pointer="/proxy_protocol"
+          value={values.proxy_protocol}
+          set={(proxy_protocol) => set({ proxy_protocol })}
+          options={[
+            ["", "Not spoken"],
+            ["v1", "Version 1"],
+            ["v2", "Version 2"],
           ]}
         />
       </div>

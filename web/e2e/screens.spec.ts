@@ -15,7 +15,7 @@ test.beforeAll(async () => {
   const application = applications?.data[0] ?? (await call("/applications", { name: "visited", title: "Visited", description: "" }));
   const routes = await call<{ data: { id: string }[] }>(`/routes?filter[api]=${made.api}`);
   const database = await call("/upstreams", { name: `visited-${Date.now()}`, targets: [{ url: "tcp://127.0.0.1:5432" }] });
-  const stream = await call("/stream-routes", { name: database["name"], environment: "sandbox", hosts: [`${database["name"]}.example.com`], upstream_id: database.id });
+  const stream = await call("/stream-routes", { name: database["name"], environment: "sandbox", hosts: [`${database["name"]}.example.com`], upstream_id: database["id"] });
   const policy = await call("/policies", { api_id: made.api, kind: "headers", config: { request: { set: { "X-Team": "blue" }, remove: ["Cookie"] } } });
   ids = {
     $policy: policy["id"] ?? "",

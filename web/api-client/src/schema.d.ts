@@ -676,6 +676,60 @@ export interface paths {
         patch: operations["update_certificate"];
         trace?: never;
     };
+    "/api/v1/stream-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List stream routes
+         * @description A stream route passes connections on without reading them: TLS by the host that the client names, or whatever comes to a port. Policies, keys and usage are for routes: nobody reads what passes here. Its upstream has targets at `tcp://`.
+         */
+        get: operations["list_stream_routes"];
+        put?: never;
+        /**
+         * Create a stream route
+         * @description A stream route passes connections on without reading them: TLS by the host that the client names, or whatever comes to a port. Policies, keys and usage are for routes: nobody reads what passes here. Its upstream has targets at `tcp://`.
+         */
+        post: operations["create_stream_route"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/stream-routes/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a stream route
+         * @description A stream route passes connections on without reading them: TLS by the host that the client names, or whatever comes to a port. Policies, keys and usage are for routes: nobody reads what passes here. Its upstream has targets at `tcp://`.
+         */
+        get: operations["read_stream_route"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a stream route
+         * @description A stream route passes connections on without reading them: TLS by the host that the client names, or whatever comes to a port. Policies, keys and usage are for routes: nobody reads what passes here. Its upstream has targets at `tcp://`.
+         */
+        delete: operations["delete_stream_route"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a stream route
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     A stream route passes connections on without reading them: TLS by the host that the client names, or whatever comes to a port. Policies, keys and usage are for routes: nobody reads what passes here. Its upstream has targets at `tcp://`.
+         */
+        patch: operations["update_stream_route"];
+        trace?: never;
+    };
     "/api/v1/gateways": {
         parameters: {
             query?: never;
@@ -3562,6 +3616,15 @@ export interface components {
             next_cursor?: string;
         };
         /** @description One page of a list. */
+        Page_StreamRoute: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["StreamRoute"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
         Page_Subscription: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["Subscription"][];
@@ -4003,6 +4066,11 @@ export interface components {
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
         };
+        /**
+         * @description How targets are told whom a connection comes from, before anything else is said on it: the PROXY protocol.
+         * @enum {string}
+         */
+        ProxyVersion: "v1" | "v2";
         /** @description A key for an API in one step: application and subscription are made when missing. */
         QuickKeySpec: {
             /** @description Name or id of an API: one of the organization, or one in a public product. */
@@ -4414,6 +4482,123 @@ export interface components {
          * @enum {string}
          */
         Stage: "draft" | "alpha" | "beta" | "stable" | "deprecated" | "retired";
+        /** @description How connections that are not read find a service. */
+        StreamRoute: {
+            /** @description Unique in the organization. */
+            name: components["schemas"]["Name"];
+            /** @description The environment's name; each gateway node serves one. */
+            environment: components["schemas"]["Name"];
+            /**
+             * Format: int32
+             * @description The port that clients connect to; with `hosts`, every port that speaks TLS if absent.
+             */
+            port?: number;
+            /**
+             * @description The hosts that clients name in TLS (SNI): DNS names, or `*.example.com` for all below it. Without one, whatever
+             *     comes to the port is taken that no other stream route takes.
+             */
+            hosts: string[];
+            /** @description The service behind; its targets are `tcp://host:port`. */
+            upstream_id: components["schemas"]["UpstreamId"];
+            /**
+             * Format: int32
+             * @description How long nothing may come either way, in milliseconds: 1000 to a day.
+             */
+            idle_ms: number;
+            /**
+             * Format: int32
+             * @description Connections that a node has open at a time; further ones are closed at once. 0 for no bound.
+             */
+            connections_max: number;
+            /** @description Off: the route is not in the snapshot. */
+            enabled: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+            /** @description Its id. */
+            id: components["schemas"]["StreamRouteId"];
+            /** @description The tenant it belongs to. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The team it belongs to. */
+            workspace_id: components["schemas"]["WorkspaceId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @example str_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        StreamRouteId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        StreamRoutePatch: {
+            /** @description Unique in the organization. */
+            name?: components["schemas"]["Name"];
+            /** @description The environment's name; each gateway node serves one. */
+            environment?: components["schemas"]["Name"];
+            /**
+             * Format: int32
+             * @description The port that clients connect to; with `hosts`, every port that speaks TLS if absent.
+             */
+            port?: number | null;
+            /**
+             * @description The hosts that clients name in TLS (SNI): DNS names, or `*.example.com` for all below it. Without one, whatever
+             *     comes to the port is taken that no other stream route takes.
+             */
+            hosts?: string[] | null;
+            /** @description The service behind; its targets are `tcp://host:port`. */
+            upstream_id?: components["schemas"]["UpstreamId"];
+            /**
+             * Format: int32
+             * @description How long nothing may come either way, in milliseconds: 1000 to a day.
+             */
+            idle_ms?: number | null;
+            /**
+             * Format: int32
+             * @description Connections that a node has open at a time; further ones are closed at once. 0 for no bound.
+             */
+            connections_max?: number | null;
+            /** @description Off: the route is not in the snapshot. */
+            enabled?: boolean | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description The editable part of a [`StreamRoute`]. */
+        StreamRouteSpec: {
+            /** @description Unique in the organization. */
+            name: components["schemas"]["Name"];
+            /** @description The environment's name; each gateway node serves one. */
+            environment: components["schemas"]["Name"];
+            /**
+             * Format: int32
+             * @description The port that clients connect to; with `hosts`, every port that speaks TLS if absent.
+             */
+            port?: number;
+            /**
+             * @description The hosts that clients name in TLS (SNI): DNS names, or `*.example.com` for all below it. Without one, whatever
+             *     comes to the port is taken that no other stream route takes.
+             */
+            hosts?: string[];
+            /** @description The service behind; its targets are `tcp://host:port`. */
+            upstream_id: components["schemas"]["UpstreamId"];
+            /**
+             * Format: int32
+             * @description How long nothing may come either way, in milliseconds: 1000 to a day.
+             */
+            idle_ms?: number;
+            /**
+             * Format: int32
+             * @description Connections that a node has open at a time; further ones are closed at once. 0 for no bound.
+             */
+            connections_max?: number;
+            /** @description Off: the route is not in the snapshot. */
+            enabled?: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+        };
         /** @description An application's use of a product under a plan; one per application and product that is not cancelled. */
         Subscription: {
             /** @description The consumer's program. */
@@ -4489,7 +4674,10 @@ export interface components {
         };
         /** @description One address of an upstream. */
         Target: {
-            /** @description `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`. */
+            /**
+             * @description `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`; for stream routes
+             *     `tcp://`, host and port.
+             */
             url: string;
             /**
              * Format: int32
@@ -4679,6 +4867,11 @@ export interface components {
             idle_connections_max: number;
             /** @description Send the client's `Host` on instead of the target's. */
             preserve_host: boolean;
+            /**
+             * @description Say by the PROXY protocol whom each connection comes from; each then serves one connection of a client, and
+             *     ends with it. Not at all if absent.
+             */
+            proxy_protocol?: components["schemas"]["ProxyVersion"];
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
@@ -4745,6 +4938,11 @@ export interface components {
             idle_connections_max?: number | null;
             /** @description Send the client's `Host` on instead of the target's. */
             preserve_host?: boolean | null;
+            /**
+             * @description Say by the PROXY protocol whom each connection comes from; each then serves one connection of a client, and
+             *     ends with it. Not at all if absent.
+             */
+            proxy_protocol?: components["schemas"]["ProxyVersion"] | null;
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"] | null;
         };
@@ -4790,6 +4988,11 @@ export interface components {
             idle_connections_max?: number;
             /** @description Send the client's `Host` on instead of the target's. */
             preserve_host?: boolean;
+            /**
+             * @description Say by the PROXY protocol whom each connection comes from; each then serves one connection of a client, and
+             *     ends with it. Not at all if absent.
+             */
+            proxy_protocol?: components["schemas"]["ProxyVersion"];
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
         };
@@ -7901,7 +8104,7 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
-            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken; `host_taken`: The host has a certificate already */
+            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken; `host_taken`: Somebody else has the host */
             409: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
@@ -8090,7 +8293,330 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
-            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken; `host_taken`: The host has a certificate already */
+            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken; `host_taken`: Somebody else has the host */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_stream_routes: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this name. */
+                "filter[name]"?: string;
+                /** @description Only those of this environment. */
+                "filter[environment]"?: string;
+                /** @description Only those to this upstream. */
+                "filter[upstream]"?: components["schemas"]["UpstreamId"];
+                /** @description Only those of this workspace. */
+                "filter[workspace]"?: components["schemas"]["WorkspaceId"];
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_StreamRoute"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_stream_route: {
+        parameters: {
+            query?: {
+                /** @description The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest. */
+                workspace_id?: components["schemas"]["WorkspaceId"];
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "orders-db",
+                 *       "environment": "sandbox",
+                 *       "hosts": [
+                 *         "orders.db.example.com"
+                 *       ],
+                 *       "upstream_id": "ups_01jd9zk5v8e7rbxq3m6t4n2w0c",
+                 *       "idle_ms": 3600000,
+                 *       "connections_max": 0,
+                 *       "enabled": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["StreamRouteSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamRoute"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken; `host_taken`: Somebody else has the host */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_stream_route: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["StreamRouteId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamRoute"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_stream_route: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["StreamRouteId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_stream_route: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["StreamRouteId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "connections_max": 500
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["StreamRoutePatch"];
+                /**
+                 * @example {
+                 *       "connections_max": 500
+                 *     }
+                 */
+                "application/json": components["schemas"]["StreamRoutePatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StreamRoute"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `name_taken`: The name is taken; `host_taken`: Somebody else has the host */
             409: components["responses"]["Problem"];
             /** @description `precondition_failed`: The resource was changed by somebody else */
             412: components["responses"]["Problem"];

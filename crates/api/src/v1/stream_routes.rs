@@ -11,7 +11,8 @@ use crate::call::Call;
 use crate::crud::{self, Filter, Nothing, Shown};
 use crate::endpoint::Endpoint;
 use crate::links::Links;
-use crate::parameter::{Parameter, reference, text};
+use crate::parameter::{Parameter, text};
+use crate::schema::reference;
 
 /// `list_stream_routes`, `create_stream_route`, `read_stream_route`, `update_stream_route`, `delete_stream_route`.
 pub(super) fn endpoints() -> Vec<Endpoint> {

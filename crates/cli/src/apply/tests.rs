@@ -145,6 +145,9 @@ fn state() -> State {
     let route = json!({ "id": "rte_1", "revision": 1, "api_id": "api_1", "version_id": "ver_1", "upstream_id": "ups_1",
         "environment": "sandbox", "base_path": "/shop", "enabled": true });
     state.insert(Kind::Route, route).unwrap();
+    let stream = json!({ "id": "str_1", "revision": 1, "name": "db", "environment": "sandbox", "port": 5432,
+        "hosts": [], "upstream_id": "ups_1", "idle_ms": 3_600_000, "enabled": true });
+    state.insert(Kind::StreamRoute, stream).unwrap();
     state
 }
 
@@ -172,6 +175,7 @@ fn every_kind_is_a_collection_of_the_api() {
 #[test]
 fn what_is_declared_and_there_is_no_change() {
     let text = "
+- { kind: stream_route, spec: { name: db, environment: sandbox, port: 5432, upstream: shop } }
 - { kind: plan, spec: { name: free, rate_limit: { requests: 10 } } }
 - { kind: upstream, spec: { name: shop, targets: [{ url: 'http://a' }] } }
 - { kind: route, spec: { environment: sandbox, base_path: /shop, api: shop, version: '1.2', upstream: shop } }

@@ -605,6 +605,82 @@ impl Client {
         self.send_nothing(call).await
     }
 
+    /// List stream routes
+    ///
+    /// `GET /api/v1/stream-routes`
+    pub async fn list_stream_routes(
+        &self,
+        params: &types::ListStreamRoutesParams,
+    ) -> Result<types::PageStreamRoute, Error> {
+        let call = Call::new(Method::GET, "/api/v1/stream-routes")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[name]", params.filter_name.as_ref())
+            .query("filter[environment]", params.filter_environment.as_ref())
+            .query("filter[upstream]", params.filter_upstream.as_ref())
+            .query("filter[workspace]", params.filter_workspace.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create a stream route
+    ///
+    /// `POST /api/v1/stream-routes`
+    pub async fn create_stream_route(
+        &self,
+        params: &types::CreateStreamRouteParams,
+        body: &types::StreamRouteSpec,
+    ) -> Result<types::StreamRoute, Error> {
+        let call = Call::new(Method::POST, "/api/v1/stream-routes")
+            .query("workspace_id", params.workspace_id.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read a stream route
+    ///
+    /// `GET /api/v1/stream-routes/{id}`
+    pub async fn read_stream_route(
+        &self,
+        id: &str,
+        params: &types::ReadStreamRouteParams,
+    ) -> Result<types::StreamRoute, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/stream-routes/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change a stream route
+    ///
+    /// `PATCH /api/v1/stream-routes/{id}`
+    pub async fn update_stream_route(
+        &self,
+        id: &str,
+        params: &types::UpdateStreamRouteParams,
+        body: &types::StreamRoutePatch,
+    ) -> Result<types::StreamRoute, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/stream-routes/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove a stream route
+    ///
+    /// `DELETE /api/v1/stream-routes/{id}`
+    pub async fn delete_stream_route(
+        &self,
+        id: &str,
+        params: &types::DeleteStreamRouteParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/stream-routes/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
     /// List gateway nodes
     ///
     /// `GET /api/v1/gateways`
@@ -1786,6 +1862,23 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_certificates(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_stream_routes`](Self::list_stream_routes), page after page; `params.cursor` is where it begins.
+    pub async fn list_stream_routes_all(
+        &self,
+        params: &types::ListStreamRoutesParams,
+    ) -> Result<Vec<types::StreamRoute>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_stream_routes(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

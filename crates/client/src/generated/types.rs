@@ -1057,6 +1057,15 @@ pub struct CreateRouteParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`create_stream_route`](crate::Client::create_stream_route).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateStreamRouteParams {
+    /// The team it will belong to. If absent, the only workspace that you have a role in, if you have none in the organization; else the workspace `default`, or the oldest.
+    pub workspace_id: Option<WorkspaceId>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`create_subscription`](crate::Client::create_subscription).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateSubscriptionParams {
@@ -1167,6 +1176,13 @@ pub struct DeleteProductParams {
 /// Optional parameters of [`delete_route`](crate::Client::delete_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteRouteParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_stream_route`](crate::Client::delete_stream_route).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteStreamRouteParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
 }
@@ -3174,6 +3190,71 @@ impl From<&str> for ListRoutesParamsSort {
     }
 }
 
+/// Optional parameters of [`list_stream_routes`](crate::Client::list_stream_routes).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListStreamRoutesParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListStreamRoutesParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this name.
+    pub filter_name: Option<String>,
+    /// Only those of this environment.
+    pub filter_environment: Option<String>,
+    /// Only those to this upstream.
+    pub filter_upstream: Option<UpstreamId>,
+    /// Only those of this workspace.
+    pub filter_workspace: Option<WorkspaceId>,
+}
+
+/// `ListStreamRoutesParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListStreamRoutesParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListStreamRoutesParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListStreamRoutesParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// Optional parameters of [`list_subscriptions`](crate::Client::list_subscriptions).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListSubscriptionsParams {
@@ -4136,6 +4217,18 @@ pub struct PageRoute {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageStreamRoute {
+    /// The entries, in the order asked for.
+    pub data: Vec<StreamRoute>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageSubscription {
     /// The entries, in the order asked for.
     pub data: Vec<Subscription>,
@@ -4773,6 +4866,40 @@ impl ProductSpec {
     }
 }
 
+/// How targets are told whom a connection comes from, before anything else is said on it: the PROXY protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ProxyVersion {
+    /// `v1`.
+    #[serde(rename = "v1")]
+    V1,
+    /// `v2`.
+    #[serde(rename = "v2")]
+    V2,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ProxyVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::V1 => "v1",
+            Self::V2 => "v2",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ProxyVersion {
+    fn from(text: &str) -> Self {
+        match text {
+            "v1" => Self::V1,
+            "v2" => Self::V2,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// A key for an API in one step: application and subscription are made when missing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct QuickKeySpec {
@@ -5018,6 +5145,13 @@ pub struct ReadProductParams {
 /// Optional parameters of [`read_route`](crate::Client::read_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadRouteParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_stream_route`](crate::Client::read_stream_route).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadStreamRouteParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
     pub if_none_match: Option<String>,
 }
@@ -5804,6 +5938,134 @@ impl From<&str> for Stage {
     }
 }
 
+/// How connections that are not read find a service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamRoute {
+    /// Unique in the organization.
+    pub name: Name,
+    /// The environment's name; each gateway node serves one.
+    pub environment: Name,
+    /// The port that clients connect to; with `hosts`, every port that speaks TLS if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u64>,
+    /// The hosts that clients name in TLS (SNI): DNS names, or `*.example.com` for all below it. Without one, whatever
+    /// comes to the port is taken that no other stream route takes.
+    pub hosts: Vec<String>,
+    /// The service behind; its targets are `tcp://host:port`.
+    pub upstream_id: UpstreamId,
+    /// How long nothing may come either way, in milliseconds: 1000 to a day.
+    pub idle_ms: u64,
+    /// Connections that a node has open at a time; further ones are closed at once. 0 for no bound.
+    pub connections_max: u64,
+    /// Off: the route is not in the snapshot.
+    pub enabled: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+    /// Its id.
+    pub id: StreamRouteId,
+    /// The tenant it belongs to.
+    pub organization_id: OrganizationId,
+    /// The team it belongs to.
+    pub workspace_id: WorkspaceId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `StreamRouteId`.
+pub type StreamRouteId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StreamRoutePatch {
+    /// Unique in the organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// The environment's name; each gateway node serves one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Name>,
+    /// The port that clients connect to; with `hosts`, every port that speaks TLS if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Option<u64>>,
+    /// The hosts that clients name in TLS (SNI): DNS names, or `*.example.com` for all below it. Without one, whatever
+    /// comes to the port is taken that no other stream route takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Option<Vec<String>>>,
+    /// The service behind; its targets are `tcp://host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_id: Option<UpstreamId>,
+    /// How long nothing may come either way, in milliseconds: 1000 to a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<Option<u64>>,
+    /// Connections that a node has open at a time; further ones are closed at once. 0 for no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<Option<u64>>,
+    /// Off: the route is not in the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<Option<bool>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
+}
+
+/// The editable part of a `StreamRoute`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StreamRouteSpec {
+    /// Unique in the organization.
+    pub name: Name,
+    /// The environment's name; each gateway node serves one.
+    pub environment: Name,
+    /// The port that clients connect to; with `hosts`, every port that speaks TLS if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u64>,
+    /// The hosts that clients name in TLS (SNI): DNS names, or `*.example.com` for all below it. Without one, whatever
+    /// comes to the port is taken that no other stream route takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Vec<String>>,
+    /// The service behind; its targets are `tcp://host:port`.
+    pub upstream_id: UpstreamId,
+    /// How long nothing may come either way, in milliseconds: 1000 to a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+    /// Connections that a node has open at a time; further ones are closed at once. 0 for no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u64>,
+    /// Off: the route is not in the snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl StreamRouteSpec {
+    /// What is required, and nothing else.
+    pub fn new(
+        name: impl Into<String>,
+        environment: impl Into<String>,
+        upstream_id: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            environment: environment.into(),
+            port: None,
+            hosts: None,
+            upstream_id: upstream_id.into(),
+            idle_ms: None,
+            connections_max: None,
+            enabled: None,
+            managed_by: None,
+        }
+    }
+}
+
 /// An application's use of a product under a plan; one per application and product that is not cancelled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Subscription {
@@ -5943,7 +6205,8 @@ pub struct Substitution {
 /// One address of an upstream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Target {
-    /// `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`.
+    /// `http://` or `https://`, host, port and an optional base path: `http://127.0.0.1:9000/base`; for stream routes
+    /// `tcp://`, host and port.
     pub url: String,
     /// Share of the traffic in relation to the other targets: 1 to 1000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -6222,6 +6485,15 @@ pub struct UpdateRouteParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`update_stream_route`](crate::Client::update_stream_route).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateStreamRouteParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`update_subscription`](crate::Client::update_subscription).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateSubscriptionParams {
@@ -6307,6 +6579,10 @@ pub struct Upstream {
     pub idle_connections_max: u64,
     /// Send the client's `Host` on instead of the target's.
     pub preserve_host: bool,
+    /// Say by the PROXY protocol whom each connection comes from; each then serves one connection of a client, and
+    /// ends with it. Not at all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyVersion>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Name>,
@@ -6389,6 +6665,10 @@ pub struct UpstreamPatch {
     /// Send the client's `Host` on instead of the target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve_host: Option<Option<bool>>,
+    /// Say by the PROXY protocol whom each connection comes from; each then serves one connection of a client, and
+    /// ends with it. Not at all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<Option<ProxyVersion>>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Option<Name>>,
@@ -6482,6 +6762,10 @@ pub struct UpstreamSpec {
     /// Send the client's `Host` on instead of the target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve_host: Option<bool>,
+    /// Say by the PROXY protocol whom each connection comes from; each then serves one connection of a client, and
+    /// ends with it. Not at all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_protocol: Option<ProxyVersion>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Name>,
@@ -6507,6 +6791,7 @@ impl UpstreamSpec {
             connections: None,
             idle_connections_max: None,
             preserve_host: None,
+            proxy_protocol: None,
             managed_by: None,
         }
     }

@@ -44,7 +44,7 @@ function Form(props: Props & { environments: Schemas["Environment"][]; upstreams
       props.send({
         ...values,
         // Nothing takes a port away that was there.
-        port: figure(port) ?? (route?.port ? null : undefined),
+        port: (figure(port) ?? (route?.port ? null : undefined)) as Spec["port"],
         hosts: hosts.split(/\s+/).filter(Boolean),
         idle_ms: figure(idle_ms) ?? 3_600_000,
         connections_max: figure(connections_max) ?? 0,

@@ -44,10 +44,10 @@ fn shout(address: SocketAddr, word: &[u8]) -> Option<Vec<u8>> {
 async fn a_stream_route_is_declared_served_and_removed() {
     let port = free_port();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let home = Home::new().with(&["--no-demo"]);
+    let home = Home::new().with(&["--no-demo", "--config", "gateline.toml"]);
     let settings = format!("[[gateway.listeners]]\naddress = \"{address}\"\nprotocols = \"tcp\"\n");
     fs::write(home.path().join("gateline.toml"), settings).unwrap();
-    let gateline = home.with(&["--config", "gateline.toml"]).up().await;
+    let gateline = home.up().await;
     let folder = home.path().join("declared");
     fs::create_dir_all(&folder).unwrap();
     let upstream = format!(

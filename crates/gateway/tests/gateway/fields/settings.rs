@@ -1,7 +1,7 @@
 //! The settings of a node.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
@@ -80,11 +80,45 @@ fn streams_max(world: &World) -> String {
     format!("{told:?}")
 }
 
+/// What is answered to a proxy that says whom it speaks for, and whom the service behind is told.
+fn proxied(address: SocketAddr, world: &World) -> String {
+    let mut client = Client::connect(address);
+    let key = &world.bench.key;
+    let line = "PROXY TCP4 192.0.2.1 198.51.100.2 12345 443";
+    client.send(
+        format!(
+            "{line}\r\nGET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n"
+        )
+        .as_bytes(),
+    );
+    client
+        .try_answer()
+        .map_or_else(|| "nothing".to_owned(), |answer| shown(&answer))
+}
+
+/// Whether a connection ends within a while on which the beginning of a header was sent.
+fn begun(address: SocketAddr) -> String {
+    let mut client = Client::connect(address);
+    client.send(b"PROXY ");
+    client.stream.set_read_timeout(Some(A_WHILE)).unwrap();
+    match client.stream.read(&mut [0]) {
+        Ok(length) => format!("ends: {length}"),
+        Err(_) => "goes on".to_owned(),
+    }
+}
+
 pub(super) fn cases() -> Vec<Case> {
-    [listening(), serving(), certificates(), limits(), store()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        listening(),
+        introductions(),
+        serving(),
+        certificates(),
+        limits(),
+        store(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn listening() -> Vec<Case> {
@@ -126,6 +160,58 @@ fn listening() -> Vec<Case> {
             settings(one(json!({}))),
             one(json!({ "protocols": "http2" })),
             plain,
+        ),
+    ]
+}
+
+fn introductions() -> Vec<Case> {
+    let own = |from: &str, fields: Value| {
+        let mut rules = json!({ "from": [from] });
+        merge(&mut rules, &fields);
+        json!({ "proxy_protocol": rules })
+    };
+    let one = |from: &str, fields: Value| {
+        let mut listener = own(from, fields);
+        merge(&mut listener, &json!({ "address": "127.0.0.1:0" }));
+        json!({ "listeners": [listener] })
+    };
+    let (us, others) = ("127.0.0.1", "192.0.2.0/24");
+    vec![
+        case(
+            "/proxy_protocol/from",
+            settings(own(us, json!({}))),
+            own(others, json!({})),
+            |world| proxied(world.address(), world),
+        ),
+        case(
+            "/proxy_protocol/others",
+            settings(own(others, json!({}))),
+            own(others, json!({ "others": "serve" })),
+            |world| proxied(world.address(), world),
+        ),
+        case(
+            "/proxy_protocol/header_ms",
+            settings(own(us, json!({}))),
+            own(us, json!({ "header_ms": 20 })),
+            |world| begun(world.address()),
+        ),
+        case(
+            "/listeners/*/proxy_protocol/from",
+            settings(one(us, json!({}))),
+            one(others, json!({})),
+            |world| proxied(world.last_listener(), world),
+        ),
+        case(
+            "/listeners/*/proxy_protocol/others",
+            settings(one(others, json!({}))),
+            one(others, json!({ "others": "serve" })),
+            |world| proxied(world.last_listener(), world),
+        ),
+        case(
+            "/listeners/*/proxy_protocol/header_ms",
+            settings(one(us, json!({}))),
+            one(us, json!({ "header_ms": 20 })),
+            |world| begun(world.last_listener()),
         ),
     ]
 }

@@ -107,6 +107,13 @@ fn targets() -> Vec<Case> {
         case("/name", json!({}), json!({ "name": "other" }), |world| {
             world.page()["name"].to_string()
         }),
+        // A service that does not expect it finds no request.
+        case(
+            "/proxy_protocol",
+            json!({}),
+            json!({ "proxy_protocol": "v1" }),
+            pets,
+        ),
         case(
             "/targets/*/url",
             json!({}),

@@ -94,7 +94,8 @@ impl Passage {
             Some(breaker) => Some(breaker.pass(now_ms()).map_err(|_| Unreachable::CircuitOpen)?),
         };
         let held = if upstream.is_bounded {
-            Some(balancer.enter().await.map_err(|_| Unreachable::Full)?)
+            // Nobody is less important than another here.
+            Some(balancer.enter(100).await.map_err(|_| Unreachable::Full)?)
         } else {
             None
         };

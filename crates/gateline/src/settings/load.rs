@@ -257,6 +257,11 @@ fn json(value: &Spanned<DeValue<'_>>, name: &str, origin: &Origin) -> Result<Val
             .map(Value::from)
             .map_err(|error| invalid(error.to_string())),
         DeValue::Array(values) => values.iter().map(|value| json(value, name, origin)).collect(),
+        // One entry of a list, as a listener.
+        DeValue::Table(table) => table
+            .iter()
+            .map(|(key, value)| Ok((key.get_ref().to_string(), json(value, name, origin)?)))
+            .collect(),
         other => Err(invalid(format!("cannot be a {}", other.type_str()))),
     }
 }

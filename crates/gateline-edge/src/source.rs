@@ -31,7 +31,7 @@ pub(crate) enum Error {
 
 /// Reads a snapshot; one without a revision of its own gets `revision`.
 pub(crate) fn read(path: &Path, revision: u64) -> Result<Snapshot, Error> {
-    gateway::feed::apart(|| read_here(path, revision))
+    gateway::apart::run(|| read_here(path, revision))
 }
 
 fn read_here(path: &Path, revision: u64) -> Result<Snapshot, Error> {

@@ -21,6 +21,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
+use crate::apart;
 use crate::causes::chain;
 use crate::disk;
 use crate::node::Status;
@@ -38,7 +39,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(15);
 ///
 /// A copy that cannot be used is as good as none, and said so in the log.
 pub fn load(copy: &std::path::Path, token: &str, environment: &Name) -> Arc<Snapshot> {
-    match apart(|| disk::load(copy, token.as_bytes())) {
+    match apart::run(|| disk::load(copy, token.as_bytes())) {
         Ok(Some(snapshot)) if snapshot.environment == *environment => return Arc::new(snapshot),
         Ok(Some(snapshot)) => {
             tracing::warn!(found = %snapshot.environment, "the copy of the snapshot is for another environment");
@@ -47,14 +48,6 @@ pub fn load(copy: &std::path::Path, token: &str, environment: &Name) -> Arc<Snap
         Err(error) => tracing::warn!(error = %chain(&error), "the copy of the snapshot cannot be used"),
     }
     Arc::new(Snapshot::empty(environment.clone()))
-}
-
-/// Does work that needs much memory for a short time on a thread of its own, and waits for it.
-///
-/// What it leaves behind then lies together, apart from what stays, and goes back to the system when it is freed.
-pub fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    let done = std::thread::scope(|scope| scope.spawn(work).join());
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Lets go of each snapshot as soon as the node has taken or rejected it; ends with the node.
@@ -81,6 +74,7 @@ pub async fn let_go(snapshots: watch::Sender<Arc<Snapshot>>, mut statuses: watch
             // Nothing new for those who follow.
             false
         });
+        apart::settle();
         if statuses.changed().await.is_err() {
             return;
         }
@@ -140,7 +134,7 @@ async fn poll(
             // Large ones take a while, and all other work of this thread would wait.
             let opening = tokio::task::spawn_blocking({
                 let control = Arc::clone(control);
-                move || packed.open(control.token()).map(|snapshot| (snapshot, packed))
+                move || apart::run(|| packed.open(control.token())).map(|snapshot| (snapshot, packed))
             });
             match opening.await {
                 Ok(opened) => Ok(Some(opened?)),

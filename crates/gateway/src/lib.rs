@@ -13,6 +13,7 @@
 //! the compiled snapshot and the counters in it, nothing else. So no request waits for a lock or another core.
 
 mod activation;
+pub mod apart;
 mod balance;
 mod body;
 mod brake;

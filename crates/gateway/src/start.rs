@@ -20,6 +20,7 @@ use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
+use crate::apart;
 use crate::causes::chain;
 use crate::compile::{Compiled, Rejected, compile};
 use crate::core::Core;
@@ -337,9 +338,12 @@ impl Keeper {
                 }
             }
         };
-        let body = move || match Builder::new_current_thread().enable_time().build() {
-            Ok(runtime) => runtime.block_on(follow),
-            Err(error) => tracing::error!(%error, "new snapshots cannot be followed"),
+        let body = move || {
+            apart::give_way();
+            match Builder::new_current_thread().enable_time().build() {
+                Ok(runtime) => runtime.block_on(follow),
+                Err(error) => tracing::error!(%error, "new snapshots cannot be followed"),
+            }
         };
         thread::Builder::new()
             .name("gateway-keeper".to_owned())

@@ -52,7 +52,7 @@ pub struct RouteSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
     /// How much its calls matter when an upstream has more to do than it may have.
-    #[serde(default, skip_serializing_if = "Importance::is_default")]
+    #[serde(default)]
     pub importance: Importance,
     /// The largest request body forwarded, in bytes.
     #[serde(default = "body_bytes_max")]

@@ -35,7 +35,7 @@ impl Murmur32 {
     /// Takes more bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         let mut bytes = bytes;
-        while self.bytes % 4 != 0 {
+        while !self.bytes.is_multiple_of(4) {
             let Some((first, others)) = bytes.split_first() else {
                 return;
             };
@@ -55,7 +55,7 @@ impl Murmur32 {
     fn push(&mut self, byte: u8) {
         self.rest |= u32::from(byte) << (8 * (self.bytes % 4));
         self.bytes = self.bytes.wrapping_add(1);
-        if self.bytes % 4 == 0 {
+        if self.bytes.is_multiple_of(4) {
             let word = std::mem::take(&mut self.rest);
             self.word(word);
         }

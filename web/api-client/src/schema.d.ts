@@ -7326,6 +7326,7 @@ export interface operations {
                  *         ]
                  *       },
                  *       "priority": 0,
+                 *       "importance": "default",
                  *       "body_bytes_max": 10485760,
                  *       "enabled": true
                  *     }

@@ -2,15 +2,24 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use gateway::Settings;
 use gateway::settings::{Listener, Protocols};
 
 use crate::bench::{Bench, Client, PATIENCE, Upstream, eventually};
 
+/// An address where nobody listens, of those that the system gives to nobody who does not ask for it: others of these
+/// tests open connections meanwhile.
 pub(crate) fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = 10_240 + u16::try_from(std::process::id() % 100).unwrap() * 200;
+    loop {
+        let port = begin + NEXT.fetch_add(1, Ordering::Relaxed) % 200;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 fn listener(address: SocketAddr, tls: bool) -> Listener {

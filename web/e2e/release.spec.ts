@@ -50,3 +50,27 @@ test.describe("a route", () => {
     ]);
   });
 });
+
+test.describe("an upstream", () => {
+  test.use({ provokes: /^400 .*\/upstreams/ });
+
+  test("falls back to what it answered before, or has its targets in a file", async ({ page }) => {
+    const name = `listed-${Date.now()}`;
+    await beAdmin(page);
+    await page.goto("/console/upstreams/new");
+    await page.getByLabel("Name", { exact: true }).fill(name);
+    const traffic = page.getByRole("region", { name: "Traffic and failure" });
+    await traffic.getByLabel("Targets file").fill("../shop.yaml");
+    await traffic.getByLabel("Max stale (seconds)").fill("600");
+    await page.getByRole("button", { name: /^(Add|Create)/ }).click();
+    await expect(traffic.getByText("It is no path below a directory.")).toBeVisible();
+    await accessible(page);
+    await traffic.getByLabel("Targets file").fill("shop.yaml");
+    await page.getByRole("button", { name: /^(Add|Create)/ }).click();
+    await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
+    const { data } = await call<{ data: { targets: unknown[]; targets_file: string; fallback: { last_good: { max_stale_seconds: number } } }[] }>(
+      `/upstreams?filter[name]=${name}`,
+    );
+    expect(data[0]).toMatchObject({ targets: [], targets_file: "shop.yaml", fallback: { last_good: { max_stale_seconds: 600 } } });
+  });
+});

@@ -46,8 +46,8 @@ const LAYERS: &[Layer] = &[
     Layer("store", &["domain"], "knows SQL, not use cases"),
     Layer(
         "gateway",
-        &["domain", "events", "pki", "policy", "routing"],
-        "the data plane never touches a database",
+        &["contracts", "domain", "events", "pki", "policy", "routing"],
+        "the data plane never touches a database; files of targets are read by the reader of contracts",
     ),
     Layer(
         "control",

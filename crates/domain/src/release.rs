@@ -135,6 +135,95 @@ pub struct ForcedBy {
     pub cookie: Option<String>,
 }
 
+/// Sends copies of a route's calls to another upstream; callers neither wait for its answers nor see them.
+///
+/// Copies say `Gateline-Mirror: ?1`. Calls that become WebSockets are not copied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    /// The service that gets the copies.
+    pub upstream_id: UpstreamId,
+    /// How many of 10,000 calls are copied: 1 to 10,000.
+    #[serde(default = "all")]
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub calls_per_10000: u32,
+    /// Whose calls are copied, by the hash of splits: always those of the same callers. Any calls, by chance, if
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<SplitBy>,
+    /// The header field or cookie that `by` means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 100)]
+    pub by_name: Option<String>,
+    /// The methods whose calls are copied, in capitals; those that change nothing (`GET`, `HEAD`, `OPTIONS`) if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub methods: Vec<String>,
+    /// The largest body that is copied, in bytes: up to 1 MiB. A call whose body is larger is not.
+    #[serde(default = "body_bytes_max")]
+    #[schema(maximum = 1_048_576)]
+    pub body_bytes_max: u32,
+    /// Copies of a core under way at a time: 1 to 10,000. A call that would be one more is not copied.
+    #[serde(default = "in_flight_max")]
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub in_flight_max: u32,
+    /// Send `Authorization`, `Cookie` and the client's certificate on; API keys never are.
+    #[serde(default)]
+    pub send_credentials: bool,
+    /// Compares the answers; they are thrown away unread if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Compare>,
+}
+
+/// How answers of a mirror are compared with those that callers get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Compare {
+    /// How many of 10,000 copied calls are compared: 1 to 10,000.
+    #[schema(minimum = 1, maximum = 10_000)]
+    pub calls_per_10000: u32,
+    /// Header fields that may differ, besides those that always do (`Date`, `Age`, `Via`, `Server`, …).
+    #[schema(max_items = 50)]
+    pub ignore_headers: Vec<String>,
+    /// JSON Pointers (RFC 6901) to parts of bodies that may differ; `*` stands for any name or index.
+    #[schema(max_items = 50)]
+    pub ignore_json_pointers: Vec<String>,
+    /// The largest body that is compared, in bytes: up to 1 MiB. Of a larger one only the head is.
+    #[schema(maximum = 1_048_576)]
+    pub body_bytes_max: u32,
+    /// Slower by more than this, in percent of the time of the caller's answer, is a difference; 0 for any time.
+    #[schema(maximum = 100_000)]
+    pub slower_percent: u32,
+    /// Slower by less than this, in milliseconds, is none: up to a minute.
+    #[schema(maximum = 60_000)]
+    pub slower_min_ms: u32,
+}
+
+impl Default for Compare {
+    fn default() -> Self {
+        Self {
+            calls_per_10000: all(),
+            ignore_headers: Vec::new(),
+            ignore_json_pointers: Vec::new(),
+            body_bytes_max: body_bytes_max(),
+            slower_percent: 0,
+            slower_min_ms: 10,
+        }
+    }
+}
+
+const fn all() -> u32 {
+    10_000
+}
+
+const fn body_bytes_max() -> u32 {
+    65_536
+}
+
+const fn in_flight_max() -> u32 {
+    64
+}
+
 /// How much the calls of a route matter when an upstream has more to do than it may have (`concurrency`).
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,

@@ -17,7 +17,7 @@ use crate::id::{
     StreamRouteId, SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
-use crate::release::{Importance, Split};
+use crate::release::{Importance, Mirror, Split};
 use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
 use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp};
@@ -183,6 +183,9 @@ pub struct Route {
     /// Changes path and host before forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// Another service that gets copies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
     /// How much its calls matter.
     #[serde(default, skip_serializing_if = "Importance::is_default")]
     pub importance: Importance,
@@ -201,6 +204,7 @@ impl Route {
         self.upstream
             .into_iter()
             .chain(variants.map(|variant| variant.upstream_id))
+            .chain(self.mirror.as_ref().map(|mirror| mirror.upstream_id))
     }
 }
 

@@ -1,7 +1,7 @@
 //! How traffic flows: upstreams and their targets, routes, policies.
 
 use crate::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
-use crate::release::{Importance, Split};
+use crate::release::{Importance, Mirror, Split};
 use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 pub use crate::upstream::{
     Algorithm, Balancing, CircuitBreaker, ClientCertificateFiles, Concurrency, Connections, Fallback, HashOn,
-    HealthCheck, HealthCheckKind, Hedging, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn, Target,
+    HealthCheck, HealthCheckKind, Hedging, LastGood, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn, Target,
     Timeouts, Upstream, UpstreamDanger, UpstreamProtocol, UpstreamSpec, UpstreamTls,
 };
 
@@ -51,6 +51,9 @@ pub struct RouteSpec {
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// Send copies of calls to another upstream besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
     /// How much its calls matter when an upstream has more to do than it may have.
     #[serde(default)]
     pub importance: Importance,
@@ -71,7 +74,7 @@ impl RouteSpec {
         self.upstream_id.is_some() || self.split.is_some()
     }
 
-    /// The services behind, with the JSON Pointers by which the route names them.
+    /// The services behind, with the JSON Pointers by which the route names them; the one of a mirror last.
     pub fn upstreams(&self) -> impl Iterator<Item = (String, UpstreamId)> + '_ {
         let one = self.upstream_id.map(|id| ("/upstream_id".to_owned(), id));
         let variants = self
@@ -84,7 +87,9 @@ impl RouteSpec {
                 variant.upstream_id,
             )
         });
-        one.into_iter().chain(variants)
+        let mirror = self.mirror.as_ref();
+        let mirror = mirror.map(|mirror| ("/mirror/upstream_id".to_owned(), mirror.upstream_id));
+        one.into_iter().chain(variants).chain(mirror)
     }
 }
 

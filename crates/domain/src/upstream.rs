@@ -11,7 +11,9 @@ mod health;
 mod tls;
 
 pub use self::balancing::{Algorithm, Balancing, HashOn};
-pub use self::failure::{CircuitBreaker, Concurrency, Connections, Fallback, Hedging, Retries, RetryOn};
+pub use self::failure::{
+    CircuitBreaker, Concurrency, Connections, Fallback, Hedging, LastGood, Retries, RetryOn,
+};
 pub use self::health::{HealthCheck, HealthCheckKind, OutlierDetection};
 pub use self::tls::{ClientCertificateFiles, UpstreamDanger, UpstreamTls};
 
@@ -134,9 +136,15 @@ impl Default for Timeouts {
 pub struct UpstreamSpec {
     /// Unique in the organization.
     pub name: Name,
-    /// Where it is: 1 to 64 addresses.
-    #[schema(min_items = 1, max_items = 64)]
+    /// Where it is: 1 to 64 addresses; none if they stand in a file.
+    #[serde(default)]
+    #[schema(required = true, max_items = 64)]
     pub targets: Vec<Target>,
+    /// A file on the gateway nodes with a list of targets (YAML or JSON, the same fields), below their setting
+    /// `gateway.targets_directory`; it is read again when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 500)]
+    pub targets_file: Option<String>,
     /// How a call finds one of them.
     #[serde(default)]
     pub balancing: Balancing,
@@ -263,6 +271,7 @@ impl UpstreamSpec {
         Self {
             name,
             targets,
+            targets_file: None,
             balancing: Balancing::default(),
             protocol: UpstreamProtocol::default(),
             tls: UpstreamTls::default(),

@@ -15,6 +15,7 @@ use crate::compile::Upstream;
 use crate::group::Member;
 use crate::guard::{Budget, Held, Limit};
 use crate::health::Health;
+use crate::last_good::LastGood;
 use crate::pool::{Pool, Pools};
 use crate::refusal::Cause;
 use crate::target::Target;
@@ -44,6 +45,10 @@ pub(crate) struct Balancer {
     only: Option<Rc<Choice>>,
     seen: RefCell<Seen>,
     pub(crate) budget: Budget,
+    /// Its last good answers, if they are kept.
+    pub(crate) last_good: Option<LastGood>,
+    /// Copies of calls that are under way to it.
+    pub(crate) copies: Cell<u32>,
     /// How many calls it may have at a time, if that is found out.
     pub(crate) limit: Option<Rc<Limit>>,
 }
@@ -79,6 +84,8 @@ impl Balancer {
             only: None,
             seen: RefCell::default(),
             budget: Budget::default(),
+            last_good: None,
+            copies: Cell::new(0),
             limit,
         };
         if balancer.upstream.is_fixed
@@ -87,6 +94,14 @@ impl Balancer {
             balancer.only = Some(Rc::new(balancer.choice(only)));
         }
         balancer
+    }
+
+    /// Keeps good answers if the upstream says so; those that were kept before go on.
+    pub(crate) fn keeping(mut self, before: Option<&Self>) -> Self {
+        let before = before.and_then(|before| before.last_good.as_ref());
+        let rules = self.upstream.last_good;
+        self.last_good = rules.map(|rules| LastGood::new(rules, before));
+        self
     }
 
     pub(crate) const fn upstream(&self) -> &Arc<Upstream> {

@@ -15,6 +15,7 @@ use crate::deadline::Deadline;
 use crate::grpc_web::{Decoder, Encoder, Form, NotBase64};
 use crate::h1::Fault;
 use crate::h1::server::Wire;
+use crate::mirror::Tap;
 use crate::pool::{Lease, Line};
 use crate::replay::Reading;
 use crate::spare::Spare;
@@ -50,6 +51,8 @@ enum Origin {
     Client(Client),
     /// What is kept of a client's body, to be sent again.
     Reading(Reading),
+    /// All of it.
+    Whole(Bytes),
 }
 
 /// A request's body as its connection brings it.
@@ -100,6 +103,7 @@ struct Client {
     /// What makes gRPC of gRPC-Web.
     decoder: Option<Box<Decoder>>,
     brake: Option<Box<Brake>>,
+    tap: Option<Box<Tap>>,
 }
 
 impl RequestBody {
@@ -122,11 +126,24 @@ impl RequestBody {
             upload,
             decoder: None,
             brake: None,
+            tap: None,
         }))))
     }
 
     pub(crate) fn reading(reading: Reading) -> Self {
         Self(Some(Box::new(Origin::Reading(reading))))
+    }
+
+    /// A body that is there.
+    pub(crate) fn whole(bytes: Bytes) -> Self {
+        Self((!bytes.is_empty()).then(|| Box::new(Origin::Whole(bytes))))
+    }
+
+    /// Takes a client's body down while it is read.
+    pub(crate) fn tap(&mut self, tap: Box<Tap>) {
+        if let Some(Origin::Client(client)) = self.0.as_deref_mut() {
+            client.tap = Some(tap);
+        }
     }
 
     /// Makes gRPC of gRPC-Web.
@@ -196,6 +213,19 @@ impl Client {
         }
     }
 
+    /// Notes what is passed on, if anybody wants to know.
+    fn passed(&mut self, frame: Option<&Frame<Bytes>>) {
+        let Some(mut tap) = self.tap.take() else { return };
+        if let Some(frame) = frame {
+            tap.note(frame);
+        }
+        if frame.is_none() || self.is_end() {
+            tap.end();
+        } else {
+            self.tap = Some(tap);
+        }
+    }
+
     fn is_end(&self) -> bool {
         self.brake.as_ref().is_none_or(|brake| brake.is_empty())
             && self.body.is_end()
@@ -214,11 +244,18 @@ impl Body for RequestBody {
         let client = match self.0.as_deref_mut() {
             None => return Poll::Ready(None),
             Some(Origin::Reading(reading)) => return reading.poll(context),
+            Some(Origin::Whole(bytes)) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = None;
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
             Some(Origin::Client(client)) => client,
         };
         let frame = ready!(client.poll(context));
-        if let Some(Err(broken)) = frame {
-            client.upload.broken.set(Some(broken));
+        match &frame {
+            Some(Err(broken)) => client.upload.broken.set(Some(*broken)),
+            Some(Ok(frame)) => client.passed(Some(frame)),
+            None => client.passed(None),
         }
         Poll::Ready(frame)
     }
@@ -228,6 +265,7 @@ impl Body for RequestBody {
             None => true,
             Some(Origin::Client(client)) => client.is_end(),
             Some(Origin::Reading(reading)) => reading.is_end_stream(),
+            Some(Origin::Whole(_)) => false,
         }
     }
 
@@ -237,6 +275,7 @@ impl Body for RequestBody {
             Some(Origin::Client(client)) if client.decoder.is_none() => client.body.size_hint(),
             Some(Origin::Client(_)) => SizeHint::default(),
             Some(Origin::Reading(reading)) => reading.size_hint(),
+            Some(Origin::Whole(bytes)) => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }
@@ -262,6 +301,7 @@ pub(crate) struct AnswerBody {
     /// What makes gRPC-Web of gRPC.
     encoder: Option<Box<Encoder>>,
     brake: Option<Box<Brake>>,
+    tap: Option<Box<Tap>>,
 }
 
 #[derive(Debug)]
@@ -347,6 +387,7 @@ impl AnswerBody {
             ticket: None,
             encoder: None,
             brake: None,
+            tap: None,
         }
     }
 
@@ -357,6 +398,7 @@ impl AnswerBody {
             ticket: None,
             encoder: None,
             brake: None,
+            tap: None,
         }
     }
 
@@ -371,6 +413,32 @@ impl AnswerBody {
     /// Makes gRPC-Web of gRPC.
     pub(crate) fn encode(&mut self, form: Form) {
         self.encoder = Some(Box::new(Encoder::new(form)));
+    }
+
+    /// Takes the body down as the service sends it.
+    pub(crate) fn tapped(mut self, tap: Box<Tap>) -> Self {
+        let mut tap = tap.with(self.tap.take());
+        if self.source.is_end() {
+            tap.end();
+        } else {
+            self.tap = Some(tap);
+        }
+        self
+    }
+
+    /// Notes what is passed on, if anybody wants to know.
+    fn passed(&mut self, frame: Option<&Result<Frame<Bytes>, Cut>>) {
+        let Some(mut tap) = self.tap.take() else { return };
+        match frame {
+            Some(Err(_)) => return,
+            Some(Ok(frame)) => tap.note(frame),
+            None => {}
+        }
+        if frame.is_none() || self.is_end_stream() {
+            tap.end();
+        } else {
+            self.tap = Some(tap);
+        }
     }
 
     /// Flows no faster than its brake allows, and records the call at its end.
@@ -445,6 +513,13 @@ impl AnswerBody {
 }
 
 impl Source {
+    fn is_end(&self) -> bool {
+        match self {
+            Self::Upstream { from, .. } => from.as_ref().is_none_or(Inflow::is_end),
+            Self::Own(bytes) => bytes.is_none(),
+        }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
@@ -478,6 +553,9 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         let mut frame = ready!(self.poll(context));
+        if self.tap.is_some() {
+            self.passed(frame.as_ref());
+        }
         if let Some(encoder) = &mut self.encoder {
             frame = frame.map(|frame| frame.map(|frame| encoder.encode(frame)));
         }
@@ -495,10 +573,7 @@ impl Body for AnswerBody {
         if self.brake.as_ref().is_some_and(|brake| !brake.is_empty()) {
             return false;
         }
-        match &self.source {
-            Source::Upstream { from, .. } => from.as_ref().is_none_or(Inflow::is_end),
-            Source::Own(bytes) => bytes.is_none(),
-        }
+        self.source.is_end()
     }
 
     fn size_hint(&self) -> SizeHint {

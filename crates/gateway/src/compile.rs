@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use domain::catalog::Stage;
@@ -12,8 +13,12 @@ use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::shared::Ledger;
 use policy::{Directory, Fault, Phase, Place, Policy, State};
-use routing::{Answer as FixedAnswer, Miss, Operations, Redirection, Request, Rewriting, Splitting, Table};
+use routing::{
+    Answer as FixedAnswer, Mirroring, Miss, Operations, Redirection, Request, Rewriting, Splitting, Table,
+};
 
+use crate::listed::Watched;
+use crate::mirror::{self, Comparing, Mirror};
 use crate::split::{self, Side, Split};
 use crate::streams::{self, Streams};
 use crate::target;
@@ -163,10 +168,15 @@ pub struct Compiled {
     states: HashMap<StateKey, State>,
     /// What is counted of the variants of splits.
     variants: split::Known,
+    mirrors: mirror::Known,
     /// How much the calls of an upstream's routes matter: a bit for each importance.
     importances: Vec<u8>,
     /// What policies count together with other nodes, by a name that is the same on all of them.
     ledgers: Vec<(String, Arc<dyn Ledger>)>,
+    /// Files that targets were read from.
+    files: Vec<Watched>,
+    /// Files that could not be used, where the targets that were read before go on.
+    pub(crate) broken_files: Vec<String>,
     /// The certificates by host; whoever compiles for a node puts them there.
     pub(crate) shelf: Shelf,
 }
@@ -179,6 +189,7 @@ pub(crate) struct Route {
     pub(crate) notices: Option<Box<HeaderMap>>,
     pub(crate) action: Action,
     pub(crate) importance: Importance,
+    pub(crate) mirror: Option<Arc<Mirror>>,
     pub(crate) operations: Operations<Operation>,
     /// For requests that match no operation.
     pub(crate) chain: Arc<Chain>,
@@ -265,6 +276,15 @@ pub fn compile(
     environment: &Name,
     previous: Option<&Compiled>,
 ) -> Result<Compiled, Rejected> {
+    compile_at(snapshot, (environment, None), previous)
+}
+
+/// The same on a node that has a directory with files of targets.
+pub(crate) fn compile_at(
+    snapshot: &Snapshot,
+    (environment, targets_directory): (&Name, Option<&Path>),
+    previous: Option<&Compiled>,
+) -> Result<Compiled, Rejected> {
     if snapshot.format != FORMAT {
         return Err(Rejected::Format {
             found: snapshot.format,
@@ -288,14 +308,18 @@ pub fn compile(
         directory: Directory::compile(snapshot, previous.map(|previous| &previous.directory))?,
         states: HashMap::new(),
         variants: HashMap::new(),
+        mirrors: HashMap::new(),
         importances: vec![0; snapshot.upstreams.len()],
         ledgers: Vec::new(),
+        files: Vec::new(),
+        broken_files: Vec::new(),
         shelf: Shelf::default(),
     };
     for upstream in &snapshot.upstreams {
         let place = compiled.upstreams.len();
         compiled.upstream_places.insert(upstream.id, place);
-        compiled.upstreams.push(upstream::compile(upstream, previous)?);
+        let upstream = upstream::compile(upstream, previous, (targets_directory, &mut compiled))?;
+        compiled.upstreams.push(upstream);
     }
     let upstream = |id: UpstreamId| {
         let place = *compiled.upstream_places.get(&id)?;
@@ -312,6 +336,11 @@ pub fn compile(
 }
 
 impl Compiled {
+    /// Whether a file of targets looks different than when it was read.
+    pub(crate) fn has_changed_files(&self) -> bool {
+        self.files.iter().any(Watched::has_changed)
+    }
+
     /// What is counted together with other nodes, by a name that is the same on all of them.
     pub(crate) fn ledgers(&self) -> impl Iterator<Item = (&str, &dyn Ledger)> {
         let policies = self
@@ -366,6 +395,10 @@ impl Compiled {
         (previous, alike): (Option<&Self>, &mut Alike),
     ) -> Result<Route, Rejected> {
         let action = self.action(route, previous)?;
+        let mirror = match &route.mirror {
+            Some(mirror) => Some(Arc::new(self.mirror(route, mirror, previous)?)),
+            None => None,
+        };
         let mut policies = Vec::with_capacity(route.policies.len());
         for policy in &route.policies {
             policies.push((policy, self.compile_policy(route, policy, (previous, alike))?));
@@ -408,6 +441,7 @@ impl Compiled {
                 .map(Box::new),
             action,
             importance: route.importance,
+            mirror,
             operations,
             chain,
         })
@@ -425,7 +459,8 @@ impl Compiled {
                 let to = match (&route.split, route.upstream) {
                     (Some(split), _) => To::Split(Box::new(self.split(route, split, previous)?)),
                     (None, upstream) => {
-                        To::One(self.place(route, upstream.expect("what is forwarded has an upstream"))?)
+                        let upstream = upstream.expect("what is forwarded has an upstream");
+                        To::One(self.place(route, upstream, route.importance)?)
                     }
                 };
                 Action::Forward(to, rewriting)
@@ -446,7 +481,7 @@ impl Compiled {
         })?;
         let mut sides = Vec::with_capacity(split.variants.len());
         for variant in &split.variants {
-            let upstream = self.place(route, variant.upstream_id)?;
+            let upstream = self.place(route, variant.upstream_id, route.importance)?;
             let key = (route.id, variant.name);
             let figures = previous.and_then(|previous| previous.variants.get(&key));
             let figures = figures.cloned().unwrap_or_default();
@@ -459,8 +494,48 @@ impl Compiled {
         })
     }
 
-    /// The place of an upstream, and that the route's calls go there.
-    fn place(&mut self, route: &snapshot::Route, upstream: UpstreamId) -> Result<usize, Rejected> {
+    fn mirror(
+        &mut self,
+        route: &snapshot::Route,
+        mirror: &domain::release::Mirror,
+        previous: Option<&Self>,
+    ) -> Result<Mirror, Rejected> {
+        let mirroring = Mirroring::compile(mirror, &route.id.to_string());
+        let mirroring = mirroring.map_err(|faults| Rejected::Action {
+            route: route.id,
+            faults,
+        })?;
+        let figures = previous.and_then(|previous| previous.mirrors.get(&route.id));
+        let figures = figures.cloned().unwrap_or_default();
+        self.mirrors.insert(route.id, Arc::clone(&figures));
+        Ok(Mirror {
+            route: route.id,
+            upstream: self.place(route, mirror.upstream_id, Importance::Sheddable)?,
+            mirroring,
+            body_bytes_max: mirror.body_bytes_max as usize,
+            in_flight_max: mirror.in_flight_max,
+            sends_credentials: mirror.send_credentials,
+            compare: mirror.compare.as_ref().map(|compare| Comparing {
+                rules: Arc::new(mirror::Rules::new(compare)),
+                share: compare.calls_per_10000,
+                body_bytes_max: compare.body_bytes_max as usize,
+            }),
+            figures,
+        })
+    }
+
+    /// The mirrors of all routes.
+    pub(crate) fn mirrors(&self) -> impl Iterator<Item = &Mirror> {
+        self.routes.iter().filter_map(|route| route.mirror.as_deref())
+    }
+
+    /// The place of an upstream, and that calls of such an importance go there.
+    fn place(
+        &mut self,
+        route: &snapshot::Route,
+        upstream: UpstreamId,
+        importance: Importance,
+    ) -> Result<usize, Rejected> {
         let place = self.upstream_places.get(&upstream).copied();
         let place = place.ok_or(Rejected::NoUpstream {
             route: route.id,
@@ -472,7 +547,7 @@ impl Compiled {
                 upstream,
             });
         }
-        self.importances[place] |= 1 << route.importance as u8;
+        self.importances[place] |= 1 << importance as u8;
         Ok(place)
     }
 

@@ -151,7 +151,8 @@ impl Core {
                 Some(known) => Rc::clone(known),
                 None => {
                     let zone = self.settings.zone.clone();
-                    Rc::new(Balancer::new(Arc::clone(upstream), Rc::clone(&self.pools), zone))
+                    let balancer = Balancer::new(Arc::clone(upstream), Rc::clone(&self.pools), zone);
+                    Rc::new(balancer.keeping(known.map(|known| &***known)))
                 }
             }
         });

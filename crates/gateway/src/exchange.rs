@@ -17,6 +17,7 @@ use crate::conn::Conn;
 use crate::deadline::Deadline;
 use crate::forward::{self, Added};
 use crate::guard::Held;
+use crate::last_good::{LastGood, Wanted};
 use crate::pool::{ConnectError, Lease};
 use crate::refusal::Cause;
 use crate::replay::Replay;
@@ -38,6 +39,8 @@ pub(crate) struct Going<'a> {
     pub(crate) version: Version,
     /// Whether the client asks for a WebSocket; only HTTP/1.1 with the upstream gets there.
     pub(crate) is_websocket: bool,
+    /// Whether it is a copy of a call, which nobody waits for.
+    pub(crate) is_copy: bool,
     /// What the client called us.
     pub(crate) host: &'a HeaderValue,
     /// What the route calls the upstream.
@@ -110,18 +113,19 @@ pub(crate) async fn exchange(
 ) -> Result<Response<AnswerBody>, Cause> {
     let upstream = &**balancer.upstream();
     let now_ms = conn.core().deadlines.now_ms();
+    let other = Other::of(balancer, &going);
     let passed = match &upstream.breaker {
         None => None,
         Some(breaker) => match breaker.pass(now_ms) {
             Ok(passed) => Some(passed),
-            Err(after) => return fall_back(conn, upstream, going.method, Cause::CircuitOpen { after }),
+            Err(after) => return other.answer(conn, upstream, Cause::CircuitOpen { after }),
         },
     };
     let held = if upstream.is_bounded {
         // Large and rare: each call would carry room for it.
         match Box::pin(balancer.enter(going.share)).await {
             Ok(held) => Some(held),
-            Err(cause) => return fall_back(conn, upstream, going.method, cause),
+            Err(cause) => return other.answer(conn, upstream, cause),
         }
     } else {
         None
@@ -162,10 +166,15 @@ pub(crate) async fn exchange(
         }
     }
     match answered {
-        Ok(answered) => Ok(answer(upstream, exchange.deadline, (answered, held))),
+        Ok(answered) => match other.replacing(conn, answered.status) {
+            Some(response) => Ok(response),
+            None => Ok(other.keep(conn, answer(upstream, exchange.deadline, (answered, held)))),
+        },
         Err(cause) => {
-            conn.core().figures.upstream_errors.add(1);
-            fall_back(conn, upstream, exchange.going.method, cause)
+            if !exchange.going.is_copy {
+                conn.core().figures.upstream_errors.add(1);
+            }
+            other.answer(conn, upstream, cause)
         }
     }
 }
@@ -196,27 +205,84 @@ fn answer(
     response
 }
 
-/// Answers in the place of an upstream that gave no answer, if it says how.
-fn fall_back(
-    conn: &Conn,
-    upstream: &Upstream,
-    method: &Method,
-    cause: Cause,
-) -> Result<Response<AnswerBody>, Cause> {
-    let Some(fallback) = upstream.fallback.as_ref().filter(|_| cause.calls_for_fallback()) else {
-        return Err(cause);
-    };
-    conn.core().figures.upstream_fallbacks.add(1);
-    let body = Some(&fallback.body).filter(|_| *method != Method::HEAD);
-    let mut response = Response::new(AnswerBody::own(body.cloned().unwrap_or_default()));
-    *response.status_mut() = fallback.status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, fallback.content_type.clone());
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(fallback.body.len()));
-    Ok(response)
+/// What may be answered in the place of an upstream that gives no answer.
+struct Other<'a> {
+    method: &'a Method,
+    is_copy: bool,
+    /// Its last good answers, and what is asked for.
+    last_good: Option<Box<(&'a LastGood, Wanted)>>,
+}
+
+impl<'a> Other<'a> {
+    fn of(balancer: &'a Balancer, going: &Going<'a>) -> Self {
+        let last_good = balancer.last_good.as_ref().filter(|_| !going.is_copy);
+        let last_good = last_good.and_then(|last_good| {
+            let kept = Some(going.host).filter(|_| balancer.upstream().preserve_host);
+            let host = going.host_sent.or(kept).map_or(&b""[..], HeaderValue::as_bytes);
+            let place = [host, going.path.as_bytes(), going.query.as_bytes()];
+            let application = going.added.application_header().map(HeaderValue::as_bytes);
+            let wanted = Wanted::new((going.method, &going.headers), place, application)?;
+            Some(Box::new((last_good, wanted)))
+        });
+        Self {
+            method: going.method,
+            is_copy: going.is_copy,
+            last_good,
+        }
+    }
+
+    /// Answers in the place of an upstream that gave no answer, if it says how.
+    fn answer(self, conn: &Conn, upstream: &Upstream, cause: Cause) -> Result<Response<AnswerBody>, Cause> {
+        if !cause.calls_for_fallback() || self.is_copy {
+            return Err(cause);
+        }
+        if let Some(response) = self.last(conn, cause.code().as_str()) {
+            return Ok(response);
+        }
+        let Some(fallback) = &upstream.fallback else {
+            return Err(cause);
+        };
+        conn.core().figures.upstream_fallbacks.add(1);
+        let body = Some(&fallback.body).filter(|_| *self.method != Method::HEAD);
+        let mut response = Response::new(AnswerBody::own(body.cloned().unwrap_or_default()));
+        *response.status_mut() = fallback.status;
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, fallback.content_type.clone());
+        response
+            .headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from(fallback.body.len()));
+        Ok(response)
+    }
+
+    /// The last good answer in the place of one with this status, if it is to be replaced.
+    fn replacing(&self, conn: &Conn, status: StatusCode) -> Option<Response<AnswerBody>> {
+        let (last_good, _) = &**self.last_good.as_ref()?;
+        last_good
+            .replaces(status)
+            .then(|| self.last(conn, status.as_str()))
+            .flatten()
+    }
+
+    fn last(&self, conn: &Conn, why: &str) -> Option<Response<AnswerBody>> {
+        let (last_good, wanted) = &**self.last_good.as_ref()?;
+        let core = conn.core();
+        let response = last_good.answer(wanted, core.deadlines.now_ms(), why)?;
+        core.figures.upstream_fallbacks.add(1);
+        core.figures.upstream_stale.add(1);
+        Some(response)
+    }
+
+    /// Keeps an answer for later, if answers are kept.
+    fn keep(self, conn: &Conn, response: Response<AnswerBody>) -> Response<AnswerBody> {
+        match self.last_good {
+            None => response,
+            Some(last_good) => {
+                let (last_good, wanted) = *last_good;
+                last_good.keep(wanted, response, conn.core().deadlines.now_ms())
+            }
+        }
+    }
 }
 
 impl<'a> Exchange<'a> {

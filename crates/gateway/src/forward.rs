@@ -1,7 +1,7 @@
 //! What changes in a message's head on its way through: RFC 9110 section 7.6.
 
 use domain::id::{self, ApplicationId, RequestId};
-use http::header::{CONNECTION, Entry, FORWARDED, HOST, TE, VIA};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, Entry, FORWARDED, HOST, TE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use policy::Consumer;
 
@@ -21,6 +21,8 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// Marks copies of calls; a structured field (RFC 9651), true.
+const MIRROR: HeaderName = HeaderName::from_static("gateline-mirror");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
 /// Fields that the gateway adds to a request.
@@ -73,11 +75,27 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
                 | "client-cert"
                 | "client-cert-chain"
                 | "gateline-degraded"
+                | "gateline-mirror"
         )
     };
     remove(headers, |name| is_hop_by_hop(name) || is_ours(name));
     if wants_trailers {
         headers.insert(TE, TRAILERS);
+    }
+}
+
+/// Takes out of a head by what its caller proves who it is.
+pub(crate) fn remove_credentials(headers: &mut HeaderMap) {
+    headers.remove(AUTHORIZATION);
+    headers.remove(COOKIE);
+}
+
+/// Says that a call is a copy, and whose.
+pub(crate) fn mark_copy(headers: &mut HeaderMap, consumer: Option<Consumer<'_>>) {
+    headers.insert(MIRROR, HeaderValue::from_static("?1"));
+    if let Some(consumer) = consumer {
+        headers.insert(APPLICATION, consumer.application.header.clone());
+        headers.insert(PLAN, consumer.subscription.header().clone());
     }
 }
 
@@ -166,6 +184,19 @@ impl<'a> Added<'a> {
             client_certificate: None,
             trace: None,
         }
+    }
+
+    /// The same without the client's certificate.
+    pub(crate) const fn without_certificate(mut self) -> Self {
+        self.client_certificate = None;
+        self
+    }
+
+    /// The same as a header's value.
+    pub(crate) fn application_header(&self) -> Option<&HeaderValue> {
+        self.consumer
+            .as_ref()
+            .map(|consumer| &consumer.application.header)
     }
 
     /// The application whose key the call carries.

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use domain::catalog::Stage;
+use domain::release::Importance;
 use http::header::{CONNECTION, ORIGIN};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, Version};
@@ -23,6 +24,7 @@ use crate::ease::{brakes, ease};
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
 use crate::grpc_web::Form;
+use crate::mirror::Maker;
 use crate::place;
 use crate::refusal::{Asked, Cause};
 use crate::split::Sided;
@@ -237,6 +239,7 @@ async fn serve<'a>(
         path: rewritten.as_deref().unwrap_or(&path[on.rest..]),
         query,
         version,
+        is_copy: false,
         is_websocket: *is_websocket && *method == Method::GET && websocket::is_asked(headers),
         host: &named.header,
         host_sent: on.rewriting.and_then(|rewriting| rewriting.host.as_ref()),
@@ -247,7 +250,24 @@ async fn serve<'a>(
         },
         headers: std::mem::take(headers),
     };
+    let watch = match &route.mirror {
+        None => None,
+        Some(mirror) => {
+            let maker = Maker {
+                named: &named,
+                request_id: &request_id,
+                consumer: judged.consumer,
+                address,
+            };
+            let share = compiled.share(mirror.upstream, Importance::Sheddable);
+            let to = (&installed.balancers[mirror.upstream], share);
+            mirror.begin(conn, to, (&going, maker), &mut body)
+        }
+    };
     let mut response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
+    if let Some(watch) = watch {
+        response = watch.observe(response);
+    }
     if let Some(form) = web
         && grpc_web::answer_head(response.headers_mut(), form)
     {

@@ -58,6 +58,7 @@ pub(crate) struct CoreFigures {
     pub(crate) upstream_retries: Cell,
     pub(crate) upstream_hedges: Cell,
     pub(crate) upstream_fallbacks: Cell,
+    pub(crate) upstream_stale: Cell,
     pub(crate) upstream_errors: Cell,
     pub(crate) expression_errors: Cell,
     pub(crate) limits_warned: Cell,
@@ -91,6 +92,7 @@ impl Default for CoreFigures {
             upstream_retries: Cell::default(),
             upstream_hedges: Cell::default(),
             upstream_fallbacks: Cell::default(),
+            upstream_stale: Cell::default(),
             upstream_errors: Cell::default(),
             expression_errors: Cell::default(),
             limits_warned: Cell::default(),
@@ -107,6 +109,7 @@ pub(crate) struct NodeFigures {
     pub(crate) revision: u64,
     pub(crate) snapshot_age_seconds: f64,
     pub(crate) rejected: bool,
+    pub(crate) warnings: u64,
     pub(crate) compiles: u64,
     pub(crate) compile_seconds: f64,
     pub(crate) records: events::ring::RingFigures,
@@ -116,7 +119,7 @@ pub(crate) struct NodeFigures {
 
 type Figure = (&'static str, &'static str, &'static str, fn(&CoreFigures) -> u64);
 
-const FIGURES: [Figure; 26] = [
+const FIGURES: [Figure; 27] = [
     (
         "requests_in_flight",
         "gauge",
@@ -233,6 +236,12 @@ const FIGURES: [Figure; 26] = [
         "counter",
         "Requests answered with the upstream's fallback.",
         |core| core.upstream_fallbacks.get(),
+    ),
+    (
+        "upstream_stale_total",
+        "counter",
+        "Those of them that were answered with the last good answer.",
+        |core| core.upstream_stale.get(),
     ),
     (
         "route_expression_errors_total",
@@ -352,6 +361,12 @@ fn write_node(text: &mut String, node: &NodeFigures) {
         "gauge",
         "1 if the newest snapshot was rejected.",
         node.rejected.into(),
+    );
+    one(
+        "target_files_broken",
+        "gauge",
+        "Files of targets that cannot be used; the targets read before go on.",
+        node.warnings,
     );
     one(
         "records_pending",

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::compile::Compiled;
 use crate::metrics::{self, CoreFigures, NodeFigures};
+use crate::mirror;
 use crate::split;
 use crate::targets;
 use crate::together::Together;
@@ -26,6 +27,8 @@ pub struct Status {
     pub revision: Option<u64>,
     /// The newest snapshot, if it could not be served.
     pub rejected: Option<Rejection>,
+    /// What is wrong beside the snapshot; what was right before goes on, so the node is ready.
+    pub warnings: Vec<String>,
     /// Whether the node is stopping.
     pub draining: bool,
 }
@@ -131,6 +134,12 @@ impl Node {
         serving.as_deref().map(targets::reports).unwrap_or_default()
     }
 
+    /// How the mirrors of what is served are.
+    pub(crate) fn mirrors(&self) -> Vec<mirror::Report> {
+        let serving = self.serving.load();
+        serving.as_deref().map(mirror::reports).unwrap_or_default()
+    }
+
     pub(crate) fn built_at(&self, moment: Timestamp) {
         self.built_at.store(moment.as_micros(), Ordering::Relaxed);
     }
@@ -170,6 +179,7 @@ impl Node {
                 0.0
             },
             rejected: status.rejected.is_some(),
+            warnings: status.warnings.len() as u64,
             compiles: self.compiles.load(Ordering::Relaxed),
             compile_seconds: Duration::from_micros(self.compile_us.load(Ordering::Relaxed)).as_secs_f64(),
             records,
@@ -183,6 +193,7 @@ impl Node {
         targets::write(&mut text, &self.targets());
         if let Some(serving) = &*self.serving.load() {
             split::write(&mut text, serving);
+            mirror::write(&mut text, serving);
         }
         text
     }

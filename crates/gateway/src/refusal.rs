@@ -143,7 +143,7 @@ impl Cause {
         }
     }
 
-    fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         match self {
             Self::Violation(violation) => violation.code(),
             Self::Target(_) => Code::MessageMalformed,

@@ -40,6 +40,8 @@ pub struct Settings {
     pub environment: Name,
     /// The name servers that targets with `resolve` are looked up at, as `10.0.0.2:53`; the system's if empty.
     pub name_servers: Vec<SocketAddr>,
+    /// Where files of targets are (`targets_file` of upstreams); without it, upstreams that name one are rejected.
+    pub targets_directory: Option<PathBuf>,
     /// Where the node is; targets with the same `zone` are preferred.
     pub zone: Option<Name>,
     /// Threads that serve, each with its own connections; 0 takes one per core of the machine.
@@ -330,6 +332,7 @@ impl Default for Settings {
             client_certificates: None,
             environment: "sandbox".parse().expect("a valid name"),
             name_servers: Vec::new(),
+            targets_directory: None,
             zone: None,
             cores: 0,
             observable: true,

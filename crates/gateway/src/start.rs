@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::apart;
 use crate::causes::chain;
-use crate::compile::{Compiled, Rejected, compile};
+use crate::compile::{Compiled, Rejected, compile_at};
 use crate::core::Core;
 use crate::handover::Inheritance;
 use crate::health::check;
@@ -143,6 +143,7 @@ pub fn start_after(
         compiled: watch::Sender::new(None),
         kit,
         data: data.to_owned(),
+        served: None,
         files,
         own_certificate: watch::Sender::new(own.map(Arc::new)),
         changes: changes.subscribe(),
@@ -302,6 +303,8 @@ struct Keeper {
     compiled: watch::Sender<Option<Arc<Compiled>>>,
     kit: Kit,
     data: PathBuf,
+    /// The snapshot that is served, for when a file beside it changes.
+    served: Option<Arc<Snapshot>>,
     files: Option<Files>,
     own_certificate: watch::Sender<Option<Arc<Shown>>>,
     /// Settings that have changed while the node runs.
@@ -333,7 +336,10 @@ impl Keeper {
                         let settings = changes.borrow_and_update().clone();
                         self.show_as_in(&settings);
                     }
-                    _ = looks.tick() => self.look(),
+                    _ = looks.tick() => {
+                        self.look();
+                        self.look_at_targets();
+                    }
                     () = drained(draining.clone()) => return,
                 }
             }
@@ -352,18 +358,27 @@ impl Keeper {
     }
 
     /// Compiles a snapshot and hands it to the cores, or notes why not.
-    fn take(&mut self, snapshot: &Snapshot) {
+    fn take(&mut self, snapshot: &Arc<Snapshot>) {
         let before = self.compiled.borrow().clone();
         let is_old = before
             .as_ref()
             .is_some_and(|before| before.revision >= snapshot.revision);
-        if snapshot.revision == 0 || is_old {
-            return;
+        if snapshot.revision > 0 && !is_old {
+            self.serve(snapshot, before.as_deref());
         }
+    }
+
+    /// Compiles a snapshot, if it can be, and serves it.
+    fn serve(&mut self, snapshot: &Arc<Snapshot>, before: Option<&Compiled>) {
         let began = Instant::now();
-        match self.compile(snapshot, before.as_deref()) {
+        match self.compile(snapshot, before) {
             Ok(compiled) => {
-                self.restore(before.as_deref(), &compiled);
+                self.served = Some(Arc::clone(snapshot));
+                let warnings = compiled.broken_files.clone();
+                for warning in &warnings {
+                    tracing::error!(%warning, "a file of targets cannot be used; those read before go on");
+                }
+                self.restore(before, &compiled);
                 self.node.built_at(snapshot.built_at);
                 let compiled = Arc::new(compiled);
                 self.node.serves(&compiled);
@@ -374,6 +389,7 @@ impl Keeper {
                 self.node.change(|status| {
                     status.revision = Some(snapshot.revision);
                     status.rejected = None;
+                    status.warnings = warnings;
                 });
             }
             Err(reason) => {
@@ -389,7 +405,8 @@ impl Keeper {
     }
 
     fn compile(&self, snapshot: &Snapshot, before: Option<&Compiled>) -> Result<Compiled, Rejected> {
-        let mut compiled = compile(snapshot, &self.settings.environment, before)?;
+        let directory = self.settings.targets_directory.as_deref();
+        let mut compiled = compile_at(snapshot, (&self.settings.environment, directory), before)?;
         let shelf = Shelf::compile(snapshot, &self.kit, before.map(|before| &before.shelf));
         compiled.shelf =
             shelf.map_err(|(certificate, source)| Rejected::Certificate { certificate, source })?;
@@ -424,6 +441,22 @@ impl Keeper {
                 let reason = chain(&error);
                 tracing::error!(%reason, "the files of the certificate have changed but cannot be used");
             }
+        }
+    }
+
+    /// Compiles what is served again if a file of targets has changed.
+    fn look_at_targets(&mut self) {
+        let before = self.compiled.borrow().clone();
+        let Some(before) = before.filter(|before| before.has_changed_files()) else {
+            return;
+        };
+        if let Some(served) = self
+            .served
+            .clone()
+            .filter(|served| served.revision == before.revision)
+        {
+            tracing::info!("a file of targets has changed");
+            self.serve(&served, Some(&before));
         }
     }
 

@@ -15,7 +15,7 @@ use rustls_pki_types::pem::PemObject;
 
 use crate::settings::Certificate;
 
-pub(crate) use files::{Files, LOOK};
+pub(crate) use files::{Files, LOOK, Stamp, stamp};
 pub(crate) use handshake::{greet, shake};
 pub(crate) use out::{Out, Outward};
 pub(crate) use shelf::Shelf;

@@ -1,7 +1,7 @@
 //! What becomes of a request that a route has taken: forwarded, sent elsewhere, or answered.
 
 use bytes::Bytes;
-use domain::release::Split;
+use domain::release::{Mirror, Split};
 use domain::routing::{FixedAnswer, Match, PathKind, Redirect, Rewrite, Scheme};
 use domain::snapshot;
 use domain::traffic::RouteSpec;
@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use crate::change::{Change, encode};
 use crate::fault::{Fault, Faults};
+use crate::mirror::Mirroring;
 use crate::path::normal_host;
 use crate::split::Splitting;
 use crate::table::Request;
@@ -41,6 +42,7 @@ pub struct Wanted<'a> {
     base_path: &'a str,
     has_upstream: bool,
     split: Option<&'a Split>,
+    mirror: Option<&'a Mirror>,
     redirect: Option<&'a Redirect>,
     answer: Option<&'a FixedAnswer>,
     rewrite: Option<&'a Rewrite>,
@@ -53,6 +55,7 @@ impl<'a> From<&'a RouteSpec> for Wanted<'a> {
             base_path: route.base_path.trim_end_matches('/'),
             has_upstream: route.upstream_id.is_some(),
             split: route.split.as_ref(),
+            mirror: route.mirror.as_ref(),
             redirect: route.redirect.as_ref(),
             answer: route.answer.as_ref(),
             rewrite: route.rewrite.as_ref(),
@@ -67,6 +70,7 @@ impl<'a> From<&'a snapshot::Route> for Wanted<'a> {
             base_path: route.base_path.trim_end_matches('/'),
             has_upstream: route.upstream.is_some(),
             split: route.split.as_ref(),
+            mirror: route.mirror.as_ref(),
             redirect: route.redirect.as_ref(),
             answer: route.answer.as_ref(),
             rewrite: route.rewrite.as_ref(),
@@ -152,7 +156,21 @@ impl Action {
         {
             faults.0.extend(found);
         }
-        if wanted.rewrite.is_some() && !wanted.has_upstream && wanted.split.is_none() {
+        let is_forwarded = wanted.has_upstream || wanted.split.is_some();
+        if let Some(mirror) = wanted.mirror {
+            if !is_forwarded {
+                faults.add(
+                    "/mirror",
+                    "mirror_unused",
+                    "Nothing is forwarded that could be copied.",
+                    "Leave it out.",
+                );
+            }
+            faults
+                .0
+                .extend(Mirroring::compile(mirror, "").err().unwrap_or_default());
+        }
+        if wanted.rewrite.is_some() && !is_forwarded {
             faults.add(
                 "/rewrite",
                 "rewrite_unused",

@@ -76,7 +76,7 @@ impl Conditions {
         let compiled = Self {
             path,
             when,
-            methods: methods(&matches.methods, &mut faults),
+            methods: methods("/match/methods", &matches.methods, &mut faults),
             headers: tests(&matches.headers, "/match/headers", header_name, &mut faults),
             query: tests(&matches.query, "/match/query", query_name, &mut faults),
             cookies: tests(&matches.cookies, "/match/cookies", cookie_name, &mut faults),
@@ -178,15 +178,15 @@ pub(crate) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterato
     })
 }
 
-fn methods(texts: &[String], faults: &mut Faults) -> Vec<Method> {
-    count("/match/methods", texts.len(), faults);
+pub(crate) fn methods(pointer: &str, texts: &[String], faults: &mut Faults) -> Vec<Method> {
+    count(pointer, texts.len(), faults);
     let mut methods = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         let is_known = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
         match Method::from_bytes(text.as_bytes()) {
             Ok(method) if is_known && method != Method::CONNECT => methods.push(method),
             _ => faults.add(
-                format!("/match/methods/{index}"),
+                format!("{pointer}/{index}"),
                 "method_invalid",
                 format!("`{}` is not a method that is served.", text.escape_debug()),
                 "Write it in capitals, as `GET`.",

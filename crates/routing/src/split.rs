@@ -27,13 +27,19 @@ const AGE_MAX: u32 = 400 * 86_400;
 pub struct Splitting {
     names: Box<[Box<str>]>,
     shares: Shares,
-    bucketing: Bucketing,
-    by: By,
+    units: Units,
     given: Option<Given>,
     forced_header: Option<HeaderName>,
     forced_cookie: Option<Box<str>>,
     /// The field of answers that names the variant.
     pub answer_header: Option<HeaderName>,
+}
+
+/// What callers are told apart by, and how they are hashed.
+#[derive(Debug)]
+pub(crate) struct Units {
+    bucketing: Bucketing,
+    by: By,
 }
 
 #[derive(Debug)]
@@ -88,7 +94,8 @@ impl Splitting {
 
     fn read(split: &Split, route: &str, faults: &mut Faults) -> Option<Self> {
         let shares = shares(&split.variants, faults);
-        let by = by(split, faults);
+        let key = split.key.as_ref().map_or(route, |key| key.as_str());
+        let units = Units::compile(split.by, split.by_name.as_deref(), "/split/by_name", key, faults);
         let given = split.give_cookie.as_ref().and_then(|cookie| {
             if split.by != SplitBy::Cookie {
                 faults.add(
@@ -130,14 +137,13 @@ impl Splitting {
                 .iter()
                 .map(|one| one.name.as_str().into())
                 .collect(),
-            bucketing: Bucketing::new(split.key.as_ref().map_or(route, |key| key.as_str())),
             given,
             forced_header: forced_header
                 .and_then(|name| named("/split/forced_by/header", name, header_name, faults)),
             forced_cookie: forced_cookie
                 .and_then(|name| named("/split/forced_by/cookie", name, cookie_name, faults)),
             answer_header,
-            by: by?,
+            units: units?,
             shares: shares?,
         })
     }
@@ -151,16 +157,16 @@ impl Splitting {
         if let Some(forced) = self.forced(unit.headers) {
             return plain(forced);
         }
-        if let Some(hash) = self.hash(unit) {
+        if let Some(hash) = self.units.hash(unit) {
             return plain(self.shares.place(hash));
         }
         match &self.given {
-            None => plain(self.shares.place(self.of_address(unit.address))),
+            None => plain(self.shares.place(self.units.of_address(unit.address))),
             Some(given) => {
                 let value = format!("{:032x}", random());
                 let cookie = format!("{}{value}{}", given.before, given.after);
                 Chosen {
-                    variant: self.shares.place(self.bucketing.of(value.as_bytes())),
+                    variant: self.shares.place(self.units.bucketing.of(value.as_bytes())),
                     cookie: HeaderValue::from_str(&cookie).ok(),
                 }
             }
@@ -169,12 +175,12 @@ impl Splitting {
 
     /// The variant that a head decides on by itself: it asks for one, or has what callers are told apart by.
     pub fn choose_by_head(&self, headers: &HeaderMap) -> Option<usize> {
-        let said = match &self.by {
+        let said = match &self.units.by {
             By::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
             By::Cookie(name) => cookies(headers, name).next(),
             _ => None,
         };
-        let said = said.map(|said| self.shares.place(self.bucketing.of(said)));
+        let said = said.map(|said| self.shares.place(self.units.bucketing.of(said)));
         self.forced(headers).or(said)
     }
 
@@ -188,6 +194,27 @@ impl Splitting {
             cookies(headers, name).find_map(named)
         };
         by_header.or_else(by_cookie)
+    }
+}
+
+impl Units {
+    /// Reads what callers are told apart by; `pointer` is the place of the name.
+    pub(crate) fn compile(
+        by: SplitBy,
+        name: Option<&str>,
+        pointer: &str,
+        key: &str,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        Some(Self {
+            by: self::by((by, name), pointer, faults)?,
+            bucketing: Bucketing::new(key),
+        })
+    }
+
+    /// Where a caller is; by its address if it lacks what callers are told apart by.
+    pub(crate) fn hash_or_address(&self, unit: &Unit<'_>) -> u32 {
+        self.hash(unit).unwrap_or_else(|| self.of_address(unit.address))
     }
 
     fn hash(&self, unit: &Unit<'_>) -> Option<u32> {
@@ -254,17 +281,16 @@ fn shares(variants: &[Variant], faults: &mut Faults) -> Option<Shares> {
     shares
 }
 
-fn by(split: &Split, faults: &mut Faults) -> Option<By> {
-    let name = split.by_name.as_deref();
-    match (split.by, name) {
-        (SplitBy::Header, Some(name)) => named("/split/by_name", name, header_name, faults).map(By::Header),
-        (SplitBy::Cookie, Some(name)) => named("/split/by_name", name, cookie_name, faults).map(By::Cookie),
+fn by(said: (SplitBy, Option<&str>), pointer: &str, faults: &mut Faults) -> Option<By> {
+    match said {
+        (SplitBy::Header, Some(name)) => named(pointer, name, header_name, faults).map(By::Header),
+        (SplitBy::Cookie, Some(name)) => named(pointer, name, cookie_name, faults).map(By::Cookie),
         (SplitBy::Application, None) => Some(By::Application),
         (SplitBy::Subscription, None) => Some(By::Subscription),
         (SplitBy::ClientAddress, None) => Some(By::ClientAddress),
         _ => {
             faults.add(
-                "/split/by_name",
+                pointer,
                 "combination_invalid",
                 "`header` and `cookie` need a name, nothing else has one.",
                 "Name the header field or the cookie, or remove the name.",

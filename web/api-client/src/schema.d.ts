@@ -2422,6 +2422,43 @@ export interface components {
             /** @description What it may do in the organization. */
             role: components["schemas"]["Role"];
         };
+        /** @description How answers of a mirror are compared with those that callers get. */
+        Compare: {
+            /**
+             * Format: int32
+             * @description How many of 10,000 copied calls are compared: 1 to 10,000.
+             * @default 10000
+             */
+            calls_per_10000: number;
+            /**
+             * @description Header fields that may differ, besides those that always do (`Date`, `Age`, `Via`, `Server`, …).
+             * @default []
+             */
+            ignore_headers: string[];
+            /**
+             * @description JSON Pointers (RFC 6901) to parts of bodies that may differ; `*` stands for any name or index.
+             * @default []
+             */
+            ignore_json_pointers: string[];
+            /**
+             * Format: int32
+             * @description The largest body that is compared, in bytes: up to 1 MiB. Of a larger one only the head is.
+             * @default 65536
+             */
+            body_bytes_max: number;
+            /**
+             * Format: int32
+             * @description Slower by more than this, in percent of the time of the caller's answer, is a difference; 0 for any time.
+             * @default 0
+             */
+            slower_percent: number;
+            /**
+             * Format: int32
+             * @description Slower by less than this, in milliseconds, is none: up to a minute.
+             * @default 10
+             */
+            slower_min_ms: number;
+        };
         /** @description How many calls an upstream may have at a time; further ones wait, then are refused (`upstream_overloaded`). */
         Concurrency: {
             /**
@@ -2651,13 +2688,17 @@ export interface components {
         /**
          * @description What is answered in the place of an upstream that gives no answer: it cannot be reached, answers garbage or not in
          *     time, has no healthy target, or must not be asked at the moment.
+         *
+         *     The last good answer comes first if there is one and it may be used, then the fixed one.
          */
         Fallback: {
+            /** @description The last answers that were good; none are kept if absent. */
+            last_good?: components["schemas"]["LastGood"];
             /**
              * Format: int32
-             * @description The status: 200 to 599.
+             * @description The status of the fixed answer: 200 to 599; none is given if absent.
              */
-            status: number;
+            status?: number;
             /** @description What the body is. */
             content_type?: string;
             /** @description The body, up to 64 KiB. */
@@ -3148,6 +3189,45 @@ export interface components {
          */
         KeyState: "active" | "revoked";
         /**
+         * @description Keeps good answers to `GET`, for when there is none: what RFC 5861 calls `stale-if-error`.
+         *
+         *     An answer is kept for the application that got it and for the `Authorization` and cookies that it was got with, unless
+         *     it is `public`; never if it sets a cookie or its `Cache-Control` says `no-store`, `no-cache` or `private`. `Vary` is
+         *     heeded. One with `must-revalidate`, `proxy-revalidate` or `s-maxage` is used only while it is fresh.
+         */
+        LastGood: {
+            /**
+             * Format: int32
+             * @description For how long an answer may be used after it was fresh, in seconds: up to 30 days. Its own `stale-if-error` holds
+             *     if that is less.
+             * @default 3600
+             */
+            max_stale_seconds: number;
+            /**
+             * @description Use it in the place of answers with 500, 502, 503 and 504 too.
+             * @default true
+             */
+            on_5xx: boolean;
+            /**
+             * Format: int32
+             * @description The largest body that is kept, in bytes: up to 1 MiB.
+             * @default 262144
+             */
+            body_bytes_max: number;
+            /**
+             * Format: int32
+             * @description What is kept per core, in bytes: 64 KiB to 1 GiB. What was not used for longest goes first.
+             * @default 16777216
+             */
+            bytes_max: number;
+            /**
+             * Format: int32
+             * @description Requests whose answers are kept per core: 1 to 100,000.
+             * @default 1000
+             */
+            entries_max: number;
+        };
+        /**
          * @description What can be done next: names of relations and actions with their paths; `self` is the resource.
          *
          *     An action is there only while it is allowed by the resource's state: a revoked key has no `rotate`.
@@ -3273,6 +3353,43 @@ export interface components {
             workspace_id?: components["schemas"]["WorkspaceId"];
             /** @description What they may do there. */
             role: components["schemas"]["Role"];
+        };
+        /**
+         * @description Sends copies of a route's calls to another upstream; callers neither wait for its answers nor see them.
+         *
+         *     Copies say `Gateline-Mirror: ?1`. Calls that become WebSockets are not copied.
+         */
+        Mirror: {
+            /** @description The service that gets the copies. */
+            upstream_id: components["schemas"]["UpstreamId"];
+            /**
+             * Format: int32
+             * @description How many of 10,000 calls are copied: 1 to 10,000.
+             */
+            calls_per_10000?: number;
+            /**
+             * @description Whose calls are copied, by the hash of splits: always those of the same callers. Any calls, by chance, if
+             *     absent.
+             */
+            by?: components["schemas"]["SplitBy"];
+            /** @description The header field or cookie that `by` means. */
+            by_name?: string;
+            /** @description The methods whose calls are copied, in capitals; those that change nothing (`GET`, `HEAD`, `OPTIONS`) if empty. */
+            methods?: string[];
+            /**
+             * Format: int32
+             * @description The largest body that is copied, in bytes: up to 1 MiB. A call whose body is larger is not.
+             */
+            body_bytes_max?: number;
+            /**
+             * Format: int32
+             * @description Copies of a core under way at a time: 1 to 10,000. A call that would be one more is not copied.
+             */
+            in_flight_max?: number;
+            /** @description Send `Authorization`, `Cookie` and the client's certificate on; API keys never are. */
+            send_credentials?: boolean;
+            /** @description Compares the answers; they are thrown away unread if absent. */
+            compare?: components["schemas"]["Compare"];
         };
         /**
          * @description What becomes of calls that are over a limit.
@@ -4293,6 +4410,8 @@ export interface components {
             answer?: components["schemas"]["FixedAnswer"];
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"];
+            /** @description Send copies of calls to another upstream besides. */
+            mirror?: components["schemas"]["Mirror"];
             /** @description How much its calls matter when an upstream has more to do than it may have. */
             importance: components["schemas"]["Importance"];
             /**
@@ -4359,6 +4478,8 @@ export interface components {
             answer?: components["schemas"]["FixedAnswer"] | null;
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"] | null;
+            /** @description Send copies of calls to another upstream besides. */
+            mirror?: components["schemas"]["Mirror"] | null;
             /** @description How much its calls matter when an upstream has more to do than it may have. */
             importance?: components["schemas"]["Importance"] | null;
             /**
@@ -4402,6 +4523,8 @@ export interface components {
             answer?: components["schemas"]["FixedAnswer"];
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"];
+            /** @description Send copies of calls to another upstream besides. */
+            mirror?: components["schemas"]["Mirror"];
             /** @description How much its calls matter when an upstream has more to do than it may have. */
             importance?: components["schemas"]["Importance"];
             /**
@@ -4834,8 +4957,13 @@ export interface components {
         Upstream: {
             /** @description Unique in the organization. */
             name: components["schemas"]["Name"];
-            /** @description Where it is: 1 to 64 addresses. */
+            /** @description Where it is: 1 to 64 addresses; none if they stand in a file. */
             targets: components["schemas"]["Target"][];
+            /**
+             * @description A file on the gateway nodes with a list of targets (YAML or JSON, the same fields), below their setting
+             *     `gateway.targets_directory`; it is read again when it changes.
+             */
+            targets_file?: string;
             /** @description How a call finds one of them. */
             balancing: components["schemas"]["Balancing"];
             /** @description What is spoken to it. */
@@ -4905,8 +5033,13 @@ export interface components {
         UpstreamPatch: {
             /** @description Unique in the organization. */
             name?: components["schemas"]["Name"];
-            /** @description Where it is: 1 to 64 addresses. */
+            /** @description Where it is: 1 to 64 addresses; none if they stand in a file. */
             targets?: components["schemas"]["Target"][];
+            /**
+             * @description A file on the gateway nodes with a list of targets (YAML or JSON, the same fields), below their setting
+             *     `gateway.targets_directory`; it is read again when it changes.
+             */
+            targets_file?: string | null;
             /** @description How a call finds one of them. */
             balancing?: components["schemas"]["Balancing"] | null;
             /** @description What is spoken to it. */
@@ -4955,8 +5088,13 @@ export interface components {
         UpstreamSpec: {
             /** @description Unique in the organization. */
             name: components["schemas"]["Name"];
-            /** @description Where it is: 1 to 64 addresses. */
+            /** @description Where it is: 1 to 64 addresses; none if they stand in a file. */
             targets: components["schemas"]["Target"][];
+            /**
+             * @description A file on the gateway nodes with a list of targets (YAML or JSON, the same fields), below their setting
+             *     `gateway.targets_directory`; it is read again when it changes.
+             */
+            targets_file?: string;
             /** @description How a call finds one of them. */
             balancing?: components["schemas"]["Balancing"];
             /** @description What is spoken to it. */

@@ -96,6 +96,7 @@ impl Shown for Route {
             redirect: None,
             answer: None,
             rewrite: None,
+            mirror: None,
             importance: Importance::default(),
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,

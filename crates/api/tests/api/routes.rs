@@ -196,6 +196,9 @@ const ACTIONS: &str = r#"
 /rewrite/path variable_unknown | { "rewrite": { "path": "/v2/{nothing}" } }
 /rewrite/regex/pattern regex_invalid | { "rewrite": { "regex": { "pattern": "(", "replacement": "" } } }
 /rewrite/host host_invalid | { "rewrite": { "host": "a b" } }
+/mirror/upstream_id reference_unknown | { "mirror": { "upstream_id": "ups_00000000000000000000000000" } }
+/mirror mirror_unused | { "upstream_id": null, "answer": { "status": 200 }, "mirror": { "upstream_id": "ups_00000000000000000000000000" } }
+/mirror/in_flight_max field_out_of_range | { "mirror": { "upstream_id": "ups_00000000000000000000000000", "in_flight_max": 0 } }
 "#;
 
 #[tokio::test]

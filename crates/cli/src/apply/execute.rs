@@ -167,7 +167,7 @@ fn body<'a>(
             (Kind::Route | Kind::StreamRoute, "upstream") => {
                 ("upstream_id", id(declared, Kind::Upstream, &value, state)?)
             }
-            (Kind::Route, "split") => ("split", upstreams(declared, value, state)?),
+            (Kind::Route, part @ ("split" | "mirror")) => (part, upstreams(declared, value, state)?),
             (Kind::Policy, "api") => ("api_id", id(declared, Kind::Api, &value, state)?),
             (Kind::Policy, "operation") => ("operation_id", operation(declared, &value, state)?),
             (Kind::Product, "plans") => {

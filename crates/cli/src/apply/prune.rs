@@ -110,7 +110,7 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
     match kind {
         Kind::Route => {
             refer(Kind::Api, shown.get("api"));
-            for part in ["upstream", "split"] {
+            for part in ["upstream", "split", "mirror"] {
                 shown
                     .get(part)
                     .into_iter()

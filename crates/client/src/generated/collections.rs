@@ -99,6 +99,7 @@ pub const COLLECTIONS: &[Collection] = &[
         filters: &["sort", "q", "filter[name]", "filter[workspace]"],
         fields: &[
             "name",
+            "targets_file",
             "protocol",
             "idle_connections_max",
             "preserve_host",

@@ -884,6 +884,29 @@ pub struct ClientSpec {
     pub role: Role,
 }
 
+/// How answers of a mirror are compared with those that callers get.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Compare {
+    /// How many of 10,000 copied calls are compared: 1 to 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_10000: Option<u64>,
+    /// Header fields that may differ, besides those that always do (`Date`, `Age`, `Via`, `Server`, …).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_headers: Option<Vec<String>>,
+    /// JSON Pointers (RFC 6901) to parts of bodies that may differ; `*` stands for any name or index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_json_pointers: Option<Vec<String>>,
+    /// The largest body that is compared, in bytes: up to 1 MiB. Of a larger one only the head is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<u64>,
+    /// Slower by more than this, in percent of the time of the caller's answer, is a difference; 0 for any time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slower_percent: Option<u64>,
+    /// Slower by less than this, in milliseconds, is none: up to a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slower_min_ms: Option<u64>,
+}
+
 /// How many calls an upstream may have at a time; further ones wait, then are refused (`upstream_overloaded`).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Concurrency {
@@ -1384,27 +1407,22 @@ pub struct Facts {
 
 /// What is answered in the place of an upstream that gives no answer: it cannot be reached, answers garbage or not in
 /// time, has no healthy target, or must not be asked at the moment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// The last good answer comes first if there is one and it may be used, then the fixed one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fallback {
-    /// The status: 200 to 599.
-    pub status: u64,
+    /// The last answers that were good; none are kept if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
+    /// The status of the fixed answer: 200 to 599; none is given if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u64>,
     /// What the body is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// The body, up to 64 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-}
-
-impl Fallback {
-    /// What is required, and nothing else.
-    pub fn new(status: u64) -> Self {
-        Self {
-            status,
-            content_type: None,
-            body: None,
-        }
-    }
 }
 
 /// How a value is compared.
@@ -2138,6 +2156,31 @@ impl From<&str> for KeyState {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Keeps good answers to `GET`, for when there is none: what RFC 5861 calls `stale-if-error`.
+///
+/// An answer is kept for the application that got it and for the `Authorization` and cookies that it was got with, unless
+/// it is `public`; never if it sets a cookie or its `Cache-Control` says `no-store`, `no-cache` or `private`. `Vary` is
+/// heeded. One with `must-revalidate`, `proxy-revalidate` or `s-maxage` is used only while it is fresh.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LastGood {
+    /// For how long an answer may be used after it was fresh, in seconds: up to 30 days. Its own `stale-if-error` holds
+    /// if that is less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_stale_seconds: Option<u64>,
+    /// Use it in the place of answers with 500, 502, 503 and 504 too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_5xx: Option<bool>,
+    /// The largest body that is kept, in bytes: up to 1 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<u64>,
+    /// What is kept per core, in bytes: 64 KiB to 1 GiB. What was not used for longest goes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_max: Option<u64>,
+    /// Requests whose answers are kept per core: 1 to 100,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entries_max: Option<u64>,
 }
 
 /// What can be done next: names of relations and actions with their paths; `self` is the resource.
@@ -3705,6 +3748,57 @@ pub struct MembershipSpec {
     pub workspace_id: Option<WorkspaceId>,
     /// What they may do there.
     pub role: Role,
+}
+
+/// Sends copies of a route's calls to another upstream; callers neither wait for its answers nor see them.
+///
+/// Copies say `Gateline-Mirror: ?1`. Calls that become WebSockets are not copied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mirror {
+    /// The service that gets the copies.
+    pub upstream_id: UpstreamId,
+    /// How many of 10,000 calls are copied: 1 to 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_10000: Option<u64>,
+    /// Whose calls are copied, by the hash of splits: always those of the same callers. Any calls, by chance, if
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<SplitBy>,
+    /// The header field or cookie that `by` means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_name: Option<String>,
+    /// The methods whose calls are copied, in capitals; those that change nothing (`GET`, `HEAD`, `OPTIONS`) if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub methods: Option<Vec<String>>,
+    /// The largest body that is copied, in bytes: up to 1 MiB. A call whose body is larger is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<u64>,
+    /// Copies of a core under way at a time: 1 to 10,000. A call that would be one more is not copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight_max: Option<u64>,
+    /// Send `Authorization`, `Cookie` and the client's certificate on; API keys never are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_credentials: Option<bool>,
+    /// Compares the answers; they are thrown away unread if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Compare>,
+}
+
+impl Mirror {
+    /// What is required, and nothing else.
+    pub fn new(upstream_id: impl Into<String>) -> Self {
+        Self {
+            upstream_id: upstream_id.into(),
+            calls_per_10000: None,
+            by: None,
+            by_name: None,
+            methods: None,
+            body_bytes_max: None,
+            in_flight_max: None,
+            send_credentials: None,
+            compare: None,
+        }
+    }
 }
 
 /// What becomes of calls that are over a limit.
@@ -5485,6 +5579,9 @@ pub struct Route {
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// Send copies of calls to another upstream besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
     /// How much its calls matter when an upstream has more to do than it may have.
     pub importance: Importance,
     /// The largest request body forwarded, in bytes.
@@ -5554,6 +5651,9 @@ pub struct RoutePatch {
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Option<Rewrite>>,
+    /// Send copies of calls to another upstream besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Option<Mirror>>,
     /// How much its calls matter when an upstream has more to do than it may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<Option<Importance>>,
@@ -5603,6 +5703,9 @@ pub struct RouteSpec {
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
+    /// Send copies of calls to another upstream besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
     /// How much its calls matter when an upstream has more to do than it may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<Importance>,
@@ -5636,6 +5739,7 @@ impl RouteSpec {
             redirect: None,
             answer: None,
             rewrite: None,
+            mirror: None,
             importance: None,
             body_bytes_max: None,
             enabled: None,
@@ -6544,8 +6648,12 @@ pub struct UpdateWorkspaceParams {
 pub struct Upstream {
     /// Unique in the organization.
     pub name: Name,
-    /// Where it is: 1 to 64 addresses.
+    /// Where it is: 1 to 64 addresses; none if they stand in a file.
     pub targets: Vec<Target>,
+    /// A file on the gateway nodes with a list of targets (YAML or JSON, the same fields), below their setting
+    /// `gateway.targets_directory`; it is read again when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets_file: Option<String>,
     /// How a call finds one of them.
     pub balancing: Balancing,
     /// What is spoken to it.
@@ -6620,9 +6728,13 @@ pub struct UpstreamPatch {
     /// Unique in the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
-    /// Where it is: 1 to 64 addresses.
+    /// Where it is: 1 to 64 addresses; none if they stand in a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub targets: Option<Vec<Target>>,
+    /// A file on the gateway nodes with a list of targets (YAML or JSON, the same fields), below their setting
+    /// `gateway.targets_directory`; it is read again when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets_file: Option<Option<String>>,
     /// How a call finds one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balancing: Option<Option<Balancing>>,
@@ -6718,8 +6830,12 @@ impl From<&str> for UpstreamProtocol {
 pub struct UpstreamSpec {
     /// Unique in the organization.
     pub name: Name,
-    /// Where it is: 1 to 64 addresses.
+    /// Where it is: 1 to 64 addresses; none if they stand in a file.
     pub targets: Vec<Target>,
+    /// A file on the gateway nodes with a list of targets (YAML or JSON, the same fields), below their setting
+    /// `gateway.targets_directory`; it is read again when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets_file: Option<String>,
     /// How a call finds one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balancing: Option<Balancing>,
@@ -6777,6 +6893,7 @@ impl UpstreamSpec {
         Self {
             name: name.into(),
             targets,
+            targets_file: None,
             balancing: None,
             protocol: None,
             tls: None,

@@ -185,6 +185,7 @@ impl Import<'_> {
             redirect: None,
             answer: None,
             rewrite: None,
+            mirror: None,
             importance: Importance::default(),
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,
             enabled: true,

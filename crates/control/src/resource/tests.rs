@@ -587,6 +587,19 @@ fn upstream_faults() -> Vec<(Value, Vec<&'static str>)> {
             vec!["/hedging/after_ms", "/fallback/body", "/fallback/content_type"],
         ),
         (
+            json!({ "fallback": { "body": "x", "last_good": { "bytes_max": 1, "entries_max": 0 } } }),
+            vec![
+                "/fallback/last_good/bytes_max",
+                "/fallback/last_good/entries_max",
+                "/fallback/status",
+            ],
+        ),
+        (json!({ "fallback": {} }), vec!["/fallback/status"]),
+        (
+            json!({ "targets_file": "../shop.yaml" }),
+            vec!["/targets_file", "/targets"],
+        ),
+        (
             json!({ "concurrency": { "waiting_max": 1, "wait_ms": 3_600_001, "adaptive_min": 9, "adaptive_max": 8 } }),
             vec![
                 "/concurrency/wait_ms",

@@ -1,6 +1,7 @@
 //! Upstreams and their targets.
 
 use std::net::IpAddr;
+use std::path::{Component, Path};
 
 use domain::Timestamp;
 use domain::id::{UpstreamId, WorkspaceId};
@@ -19,6 +20,8 @@ mod rules;
 
 /// The most targets of an upstream.
 const TARGETS_MAX: usize = 64;
+/// The most characters of the path of a file.
+const FILE_MAX: usize = 500;
 /// The most characters of a target's URL.
 const URL_MAX: usize = 2000;
 /// The greatest weight of a target.
@@ -62,7 +65,10 @@ impl Resource for Upstream {
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
         let mut faults = Faults::default();
-        targets(&mut faults, &mut self.spec.targets);
+        match &self.spec.targets_file {
+            None => targets(&mut faults, &mut self.spec.targets),
+            Some(file) => listed(&mut faults, file, &self.spec.targets),
+        }
         rules::check(&mut faults, &self.spec);
         faults.finish()?;
         match before {
@@ -96,6 +102,29 @@ async fn users(tx: &mut Tx, upstream: &Upstream) -> Result<Vec<String>, Error> {
         .iter()
         .map(|stream| format!("stream route `{}`", stream.spec.name));
     Ok(routes.chain(streams).collect())
+}
+
+/// Wants a file below the nodes' directory, and no other targets beside it.
+fn listed(faults: &mut Faults, file: &str, targets: &[Target]) {
+    let is_below = Path::new(file)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if file.is_empty() || file.len() > FILE_MAX || !is_below || file.chars().any(char::is_control) {
+        faults.add(
+            "/targets_file",
+            "field_invalid",
+            "It is no path below a directory.",
+            "Write where the file is below the nodes' `gateway.targets_directory`, as `shop.yaml`.",
+        );
+    }
+    if !targets.is_empty() {
+        faults.add(
+            "/targets",
+            "combination_invalid",
+            "The targets stand in a file.",
+            "Leave them out, or leave `targets_file` out.",
+        );
+    }
 }
 
 fn targets(faults: &mut Faults, targets: &mut [Target]) {

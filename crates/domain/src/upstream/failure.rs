@@ -84,12 +84,18 @@ pub struct Hedging {
 
 /// What is answered in the place of an upstream that gives no answer: it cannot be reached, answers garbage or not in
 /// time, has no healthy target, or must not be asked at the moment.
+///
+/// The last good answer comes first if there is one and it may be used, then the fixed one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fallback {
-    /// The status: 200 to 599.
+    /// The last answers that were good; none are kept if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<LastGood>,
+    /// The status of the fixed answer: 200 to 599; none is given if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 200, maximum = 599)]
-    pub status: u16,
+    pub status: Option<u16>,
     /// What the body is.
     #[serde(default = "json")]
     #[schema(max_length = 200)]
@@ -98,6 +104,43 @@ pub struct Fallback {
     #[serde(default)]
     #[schema(max_length = 65_536)]
     pub body: String,
+}
+
+/// Keeps good answers to `GET`, for when there is none: what RFC 5861 calls `stale-if-error`.
+///
+/// An answer is kept for the application that got it and for the `Authorization` and cookies that it was got with, unless
+/// it is `public`; never if it sets a cookie or its `Cache-Control` says `no-store`, `no-cache` or `private`. `Vary` is
+/// heeded. One with `must-revalidate`, `proxy-revalidate` or `s-maxage` is used only while it is fresh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LastGood {
+    /// For how long an answer may be used after it was fresh, in seconds: up to 30 days. Its own `stale-if-error` holds
+    /// if that is less.
+    #[schema(maximum = 2_592_000)]
+    pub max_stale_seconds: u32,
+    /// Use it in the place of answers with 500, 502, 503 and 504 too.
+    pub on_5xx: bool,
+    /// The largest body that is kept, in bytes: up to 1 MiB.
+    #[schema(maximum = 1_048_576)]
+    pub body_bytes_max: u32,
+    /// What is kept per core, in bytes: 64 KiB to 1 GiB. What was not used for longest goes first.
+    #[schema(minimum = 65_536, maximum = 1_073_741_824)]
+    pub bytes_max: u32,
+    /// Requests whose answers are kept per core: 1 to 100,000.
+    #[schema(minimum = 1, maximum = 100_000)]
+    pub entries_max: u32,
+}
+
+impl Default for LastGood {
+    fn default() -> Self {
+        Self {
+            max_stale_seconds: 3_600,
+            on_5xx: true,
+            body_bytes_max: 262_144,
+            bytes_max: 16_777_216,
+            entries_max: 1_000,
+        }
+    }
 }
 
 fn json() -> String {

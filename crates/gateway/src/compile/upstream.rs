@@ -1,6 +1,7 @@
 //! Compiles an upstream: its targets, and how they are chosen and asked.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use domain::Name;
 use domain::id::UpstreamId;
 use domain::snapshot;
 use domain::traffic::{
-    Algorithm, Connections, HealthCheck, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn, Timeouts,
+    Algorithm, Connections, HealthCheck, LastGood, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn, Timeouts,
     UpstreamSpec,
 };
 use http::{HeaderValue, StatusCode};
@@ -19,6 +20,7 @@ use super::{Compiled, Rejected};
 use crate::balance::Rules;
 use crate::group::{Found, Group, Source};
 use crate::guard::{Breaker, Bulkhead};
+use crate::listed::Watched;
 use crate::target::{self, Target};
 use crate::tls::Out;
 
@@ -29,6 +31,8 @@ pub(crate) struct Upstream {
     spec: UpstreamSpec,
     /// Whether it is for streams and not for calls.
     pub(crate) is_stream: bool,
+    /// The targets in its file, if they stand in one.
+    listed: Option<Vec<domain::traffic::Target>>,
     pub(crate) rules: Rules,
     /// The targets as they are configured.
     pub(crate) sources: Vec<Source>,
@@ -54,6 +58,8 @@ pub(crate) struct Upstream {
     /// When a second target is asked.
     pub(crate) hedge_after: Option<Duration>,
     pub(crate) fallback: Option<Fallback>,
+    /// Which answers are kept for when there is none.
+    pub(crate) last_good: Option<LastGood>,
     pub(crate) preserve_host: bool,
     /// How targets are told whom connections come from.
     pub(crate) proxy_protocol: Option<ProxyVersion>,
@@ -68,15 +74,19 @@ pub(crate) struct Fallback {
 }
 
 impl Fallback {
-    fn parse(fallback: &domain::traffic::Fallback) -> Result<Self, target::Invalid> {
+    /// None if no fixed answer is given.
+    fn parse(fallback: &domain::traffic::Fallback) -> Result<Option<Self>, target::Invalid> {
         let invalid = |field, error: String| target::Invalid::field(field, error);
-        Ok(Self {
-            status: StatusCode::from_u16(fallback.status)
+        let Some(status) = fallback.status else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            status: StatusCode::from_u16(status)
                 .map_err(|error| invalid("fallback/status", error.to_string()))?,
             content_type: HeaderValue::from_str(&fallback.content_type)
                 .map_err(|error| invalid("fallback/content_type", error.to_string()))?,
             body: Bytes::from(fallback.body.clone()),
-        })
+        }))
     }
 }
 
@@ -157,22 +167,49 @@ impl Upstream {
 pub(super) fn compile(
     upstream: &snapshot::Upstream,
     previous: Option<&Compiled>,
+    (directory, compiled): (Option<&Path>, &mut Compiled),
 ) -> Result<Arc<Upstream>, Rejected> {
+    let invalid = |source| Rejected::Target {
+        upstream: upstream.id,
+        source,
+    };
     let before = previous.and_then(|previous| previous.upstream(upstream.id));
-    if let Some(before) = before.filter(|before| before.spec == upstream.spec) {
-        return Ok(Arc::clone(before));
+    let same = before.filter(|before| before.spec == upstream.spec);
+    let Some(file) = &upstream.spec.targets_file else {
+        if let Some(same) = same {
+            return Ok(Arc::clone(same));
+        }
+        let made = new(upstream, None, before.map(|before| &**before));
+        return made.map(Arc::new).map_err(invalid);
+    };
+    let watched = Watched::of(directory, file).map_err(invalid)?;
+    let listed = watched.read();
+    compiled.files.push(watched);
+    let made = listed.and_then(
+        |listed| match same.filter(|same| same.listed.as_ref() == Some(&listed)) {
+            Some(same) => Ok(Arc::clone(same)),
+            None => new(upstream, Some(listed), before.map(|before| &**before)).map(Arc::new),
+        },
+    );
+    match (made, same) {
+        (Ok(made), _) => Ok(made),
+        (Err(source), Some(same)) => {
+            let name = same.name();
+            compiled.broken_files.push(format!("upstream `{name}`: {source}"));
+            Ok(Arc::clone(same))
+        }
+        (Err(source), None) => Err(invalid(source)),
     }
-    new(upstream, before.map(|before| &**before))
-        .map(Arc::new)
-        .map_err(|source| Rejected::Target {
-            upstream: upstream.id,
-            source,
-        })
 }
 
-fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstream, target::Invalid> {
+fn new(
+    upstream: &snapshot::Upstream,
+    listed: Option<Vec<domain::traffic::Target>>,
+    before: Option<&Upstream>,
+) -> Result<Upstream, target::Invalid> {
     let spec = &upstream.spec;
-    if spec.targets.is_empty() {
+    let targets = listed.as_ref().unwrap_or(&spec.targets);
+    if targets.is_empty() {
         return Err(target::Invalid::None);
     }
     let is_stream = spec.is_stream();
@@ -188,7 +225,7 @@ fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstr
     }
     let rules = Rules::parse(&spec.balancing)?;
     let tls = Out::parse(&spec.tls)?;
-    let sources = spec.targets.iter().map(|target| {
+    let sources = targets.iter().map(|target| {
         let parsed = Target::parse(&target.url, spec.protocol, tls.as_ref())?;
         if parsed.is_stream != is_stream {
             return Err(target::Invalid::field(
@@ -240,9 +277,14 @@ fn new(upstream: &snapshot::Upstream, before: Option<&Upstream>) -> Result<Upstr
         retries: Again::new(&spec.retries),
         hedge_after: (spec.hedging.as_ref())
             .map(|hedging| Duration::from_millis(u64::from(hedging.after_ms))),
-        fallback: spec.fallback.as_ref().map(Fallback::parse).transpose()?,
+        fallback: match &spec.fallback {
+            Some(fallback) => Fallback::parse(fallback)?,
+            None => None,
+        },
+        last_good: spec.fallback.as_ref().and_then(|fallback| fallback.last_good),
         preserve_host: spec.preserve_host,
         proxy_protocol: spec.proxy_protocol,
         spec: spec.clone(),
+        listed,
     })
 }

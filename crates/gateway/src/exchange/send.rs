@@ -36,7 +36,8 @@ impl Exchange<'_> {
             added: &self.going.added,
         };
         line.begin(&head, body);
-        let (conn, takes_interim) = (self.conn, self.going.version == Version::HTTP_11);
+        let takes_interim = self.going.version == Version::HTTP_11 && !self.going.is_copy;
+        let conn = self.conn;
         let mut interim = |status, headers: &mut HeaderMap| {
             if takes_interim {
                 forward::remove_hop_by_hop(headers);

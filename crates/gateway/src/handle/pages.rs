@@ -50,13 +50,20 @@ pub(super) fn own_page(conn: &Conn, path: &str) -> Option<Response<AnswerBody>> 
                 StatusCode::SERVICE_UNAVAILABLE
             };
             let word = if missing.is_empty() { "ready" } else { "not_ready" };
-            let text = serde_json::json!({ "status": word, "missing": missing }).to_string();
+            let warnings = node.status().warnings;
+            let text =
+                serde_json::json!({ "status": word, "missing": missing, "warnings": warnings }).to_string();
             (status, "application/json", text)
         }
         "/health/upstreams" => (
             StatusCode::OK,
             "application/json",
             serde_json::json!({ "data": node.targets() }).to_string(),
+        ),
+        "/health/mirrors" => (
+            StatusCode::OK,
+            "application/json",
+            serde_json::json!({ "data": node.mirrors() }).to_string(),
         ),
         "/metrics" => (
             StatusCode::OK,

@@ -20,7 +20,8 @@ pub(crate) struct Files {
     seen: Vec<Stamp>,
 }
 
-type Stamp = Option<(SystemTime, u64, u64)>;
+/// How a file looks from outside; none if it is not there.
+pub(crate) type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl Files {
     /// Those that the settings name; without any, a development certificate in the data directory.
@@ -67,7 +68,8 @@ impl Files {
     }
 }
 
-fn stamp(path: &Path) -> Stamp {
+/// Looks at a file.
+pub(crate) fn stamp(path: &Path) -> Stamp {
     let metadata = fs::metadata(path).ok()?;
     // Secrets are often swapped by a link: then the file is another one with the same time.
     Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))

@@ -292,6 +292,7 @@ fn route() -> Route {
         redirect: None,
         answer: None,
         rewrite: None,
+        mirror: None,
         importance: Importance::default(),
         body_bytes_max: 1 << 20,
         operations: operations.collect(),

@@ -487,7 +487,8 @@ fn an_answer_is_there_when_the_upstream_gives_none() {
     for url in [format!("http://{gone}"), broken.url()] {
         let bench = bench(&[url], |spec| {
             spec.fallback = Some(Fallback {
-                status: 200,
+                last_good: None,
+                status: Some(200),
                 content_type: "text/plain".to_owned(),
                 body: "come back later".to_owned(),
             });
@@ -506,7 +507,8 @@ fn an_answer_is_there_when_the_upstream_gives_none() {
     let failing = Upstream::start(|_, stream| reply(stream, "500 Broken", "", "its own"));
     let bench = bench(&failing.urls(), |spec| {
         spec.fallback = Some(Fallback {
-            status: 503,
+            last_good: None,
+            status: Some(503),
             content_type: "text/plain".to_owned(),
             body: String::new(),
         });

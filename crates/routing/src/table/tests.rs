@@ -30,6 +30,7 @@ fn route(number: u128, host: Option<&str>, base_path: &str, matches: &Value, pri
         redirect: None,
         answer: None,
         rewrite: None,
+        mirror: None,
         importance: Importance::default(),
         body_bytes_max: 100,
         operations: Vec::new(),

@@ -9,6 +9,7 @@ type Target = Schemas["Target"];
 
 /** What the API's document says better than a form written by hand. */
 const REST = [
+  "targets_file",
   "balancing",
   "health_check",
   "outlier_detection",
@@ -80,7 +81,7 @@ function Form(props: Props & { document: Json }) {
         label="Targets"
         pointer="/targets"
         mono
-        help="One address per line; after it, if you like, its weight, priority, zone and how its name is looked up: http://127.0.0.1:9000/base 3 priority=1 zone=east resolve=dns. For stream routes: tcp://127.0.0.1:5432"
+        help="One address per line, or none if they stand in a file; after it, if you like, its weight, priority, zone and how its name is looked up: http://127.0.0.1:9000/base 3 priority=1 zone=east resolve=dns. For stream routes: tcp://127.0.0.1:5432"
         value={values.targets}
         set={(targets) => set({ targets })}
       />

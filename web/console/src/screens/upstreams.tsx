@@ -25,7 +25,7 @@ export default function Upstreams() {
           title: "Targets",
           cell: (upstream) => (
             <code>
-              {upstream.targets[0]?.url}
+              {upstream.targets[0]?.url ?? upstream.targets_file}
               {upstream.targets.length > 1 && ` and ${upstream.targets.length - 1} more`}
             </code>
           ),

@@ -300,8 +300,29 @@ fn retries(faults: &mut Faults, retries: &Retries) {
 }
 
 fn fallback(faults: &mut Faults, fallback: &Fallback) {
-    faults.range("/fallback/status", fallback.status, 200, 599);
-    if matches!(fallback.status, 204 | 205 | 304) && !fallback.body.is_empty() {
+    if let Some(last_good) = &fallback.last_good {
+        let at = |field: &str| format!("/fallback/last_good/{field}");
+        faults.range(
+            &at("max_stale_seconds"),
+            last_good.max_stale_seconds,
+            0,
+            2_592_000,
+        );
+        faults.range(&at("body_bytes_max"), last_good.body_bytes_max, 0, 1 << 20);
+        faults.range(&at("bytes_max"), last_good.bytes_max, 1 << 16, 1 << 30);
+        faults.range(&at("entries_max"), last_good.entries_max, 1, 100_000);
+    }
+    match fallback.status {
+        Some(status) => faults.range("/fallback/status", status, 200, 599),
+        None if fallback.last_good.is_some() && fallback.body.is_empty() => {}
+        None => faults.add(
+            "/fallback/status",
+            "combination_invalid",
+            "Without a status there is no fixed answer.",
+            "Set it, or keep the last good answers (`last_good`) and leave the body out.",
+        ),
+    }
+    if matches!(fallback.status, Some(204 | 205 | 304)) && !fallback.body.is_empty() {
         faults.add(
             "/fallback/body",
             "combination_invalid",

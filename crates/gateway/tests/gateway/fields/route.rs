@@ -30,6 +30,20 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     ("/split/forced_by/cookie", "gateway: releasing"),
     ("/split/answer_header", "gateway: releasing"),
     ("/importance", "gateway: resilience"),
+    ("/mirror/upstream_id", "gateway: mirroring"),
+    ("/mirror/calls_per_10000", "gateway: mirroring"),
+    ("/mirror/by", "gateway: mirroring"),
+    ("/mirror/by_name", "gateway: mirroring"),
+    ("/mirror/methods", "gateway: mirroring"),
+    ("/mirror/body_bytes_max", "gateway: mirroring"),
+    ("/mirror/in_flight_max", "gateway: mirroring"),
+    ("/mirror/send_credentials", "gateway: mirroring"),
+    ("/mirror/compare/calls_per_10000", "gateway: mirroring"),
+    ("/mirror/compare/ignore_headers", "gateway: mirror/compare"),
+    ("/mirror/compare/ignore_json_pointers", "gateway: mirroring"),
+    ("/mirror/compare/body_bytes_max", "gateway: mirroring"),
+    ("/mirror/compare/slower_percent", "gateway: mirroring"),
+    ("/mirror/compare/slower_min_ms", "gateway: mirror/compare"),
 ];
 
 fn pets(world: &World) -> String {

@@ -13,7 +13,10 @@ use crate::bench::Client;
 use crate::certificates::{self, Secure, protocol};
 
 /// What the program does with them is shown where programs are started.
-pub(super) const ELSEWHERE: &[(&str, &str)] = &[("/handover", "e2e: upgrade; gateway: listeners")];
+pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+    ("/handover", "e2e: upgrade; gateway: listeners"),
+    ("/targets_directory", "gateway: listed"),
+];
 
 fn pets(world: &World) -> String {
     world.get("/shop/pets")

@@ -13,7 +13,15 @@ use super::{Case, case, merge};
 use crate::bench::eventually;
 
 /// Who may remove it is the control plane's business.
-pub(super) const ELSEWHERE: &[(&str, &str)] = &[("/managed_by", "e2e: declared")];
+pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+    ("/managed_by", "e2e: declared"),
+    ("/targets_file", "gateway: listed"),
+    ("/fallback/last_good/max_stale_seconds", "gateway: last_good"),
+    ("/fallback/last_good/on_5xx", "gateway: last_good"),
+    ("/fallback/last_good/body_bytes_max", "gateway: last_good"),
+    ("/fallback/last_good/bytes_max", "gateway: last_good"),
+    ("/fallback/last_good/entries_max", "gateway: last_good"),
+];
 
 const HOUR: u32 = 3_600_000;
 

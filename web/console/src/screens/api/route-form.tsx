@@ -33,7 +33,7 @@ const PARTS = {
 } as const;
 
 /** The parts whose form comes from the API's own document. */
-const RELEASE = ["split", "importance"] as const;
+const RELEASE = ["split", "mirror", "importance"] as const;
 
 type Part = keyof typeof PARTS;
 const NAMES = Object.keys(PARTS) as Part[];

@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,17 +105,24 @@ def wait_for_port(port: int) -> None:
 
 
 @contextmanager
-def edge(upstream: str, protocol: str, operations: list[tuple[str, str]], directory: Path) -> Iterator[Edge]:
-    """Runs gateline-edge with an open route of these operations at `/`."""
+def edge(
+    upstream: str,
+    protocol: str,
+    operations: list[tuple[str, str]],
+    directory: Path,
+    settings: str = "",
+    adjust: Callable[[dict], None] = lambda _: None,
+) -> Iterator[Edge]:
+    """Runs gateline-edge with an open route of these operations at `/`; `settings` are TOML."""
     cargo = os.environ.get("CARGO", "cargo")
     command([cargo, "build", "--quiet", "-p", "gateline-edge"], cwd=ROOT)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     snapshot = directory / "snapshot.json"
     command([cargo, "run", "--quiet", "-p", "xtask", "--", "bench-snapshot", str(snapshot), upstream, "--open"], cwd=ROOT)
-    change(snapshot, protocol, operations, f"http://{upstream}")
+    change(snapshot, protocol, operations, f"http://{upstream}", adjust)
     ports = Edge(free_port(), free_port(), free_port())
     configuration = directory / "gateline.toml"
-    configuration.write_text(CONFIGURATION.format(host=HOST, **ports.__dict__))
+    configuration.write_text(CONFIGURATION.format(host=HOST, **ports.__dict__) + settings)
     words = [str(target / "debug" / "gateline-edge"), "--config", str(configuration)]
     words += ["--data-dir", str(directory / "data"), "--snapshot", str(snapshot)]
     with program(words, directory / "edge.log"):
@@ -124,7 +131,9 @@ def edge(upstream: str, protocol: str, operations: list[tuple[str, str]], direct
         yield ports
 
 
-def change(snapshot: Path, protocol: str, operations: list[tuple[str, str]], url: str) -> None:
+def change(
+    snapshot: Path, protocol: str, operations: list[tuple[str, str]], url: str, adjust: Callable[[dict], None]
+) -> None:
     """Makes the snapshot of the benchmark that of a suite."""
     content = json.loads(snapshot.read_text())
     spec = content["upstreams"][0]["spec"]
@@ -134,6 +143,7 @@ def change(snapshot: Path, protocol: str, operations: list[tuple[str, str]], url
     route["base_path"] = ""
     model = route["operations"][0]
     route["operations"] = [{**model, "method": method, "path": path} for method, path in operations]
+    adjust(content)
     snapshot.write_text(json.dumps(content))
 
 

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use control::Error;
 use domain::id::NodeId;
-use domain::node::NodeStatus;
+use domain::node::{NodeAnswer, NodeStatus};
 use domain::snapshot::{Packed, Snapshot};
 use domain::{Code, Name};
 use events::sink::{Sink as _, SinkError};
@@ -31,7 +31,9 @@ const LONG_POLL: Duration = Duration::from_secs(25);
 /// The most bytes of a request with events.
 const EVENTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The most bytes of a request that tells a node's state.
-const STATUS_BYTES_MAX: usize = 64 * 1024;
+const STATUS_BYTES_MAX: usize = 1024 * 1024;
+/// The most bytes of what a node remembers of some calls.
+const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 const REVISION: HeaderName = HeaderName::from_static("gateline-revision");
 const MAC: HeaderName = HeaderName::from_static("gateline-mac");
 
@@ -41,6 +43,8 @@ pub(crate) fn router() -> Router<App> {
         .route("/internal/v1/snapshots", get(snapshots))
         .route("/internal/v1/nodes/{node_id}/events", post(events))
         .route("/internal/v1/nodes/{node_id}/status", post(status))
+        .route("/internal/v1/nodes/{node_id}/questions", get(questions))
+        .route("/internal/v1/nodes/{node_id}/answers", post(answers))
 }
 
 /// Lets in who knows the cluster token; compared in constant time.
@@ -166,6 +170,43 @@ async fn note(app: &App, node: &str, request: Request) -> Result<Response, Error
         .map_err(|error| Error::refused(Code::RequestInvalid, format!("The body is not JSON: {error}.")))?;
     let status: NodeStatus = control::resource::parse(value)?;
     app.control.note_node(node, status).await?;
+    Ok(answer::nothing())
+}
+
+async fn questions(State(app): State<App>, Path(node): Path<String>, request: Request) -> Response {
+    let (context, path) = place(&request);
+    let answered = ask(&app, &node, request.headers()).await;
+    explained(&app, (&context, &path), answered)
+}
+
+/// What a node is asked, once there is something.
+async fn ask(app: &App, node: &str, headers: &HeaderMap) -> Result<Response, Error> {
+    check(app, headers)?;
+    let node: NodeId = node.parse().map_err(|_| Error::not_found("node"))?;
+    let asked = tokio::select! {
+        asked = app.control.questions(node) => asked?,
+        () = app.settings.stopped() => Vec::new(),
+    };
+    if asked.is_empty() {
+        return Ok(answer::nothing());
+    }
+    answer::json(StatusCode::OK, &asked)
+}
+
+async fn answers(State(app): State<App>, Path(node): Path<String>, request: Request) -> Response {
+    let (context, path) = place(&request);
+    let answered = hear(&app, &node, request).await;
+    explained(&app, (&context, &path), answered)
+}
+
+/// Keeps what a node answers.
+async fn hear(app: &App, node: &str, request: Request) -> Result<Response, Error> {
+    check(app, request.headers())?;
+    let node: NodeId = node.parse().map_err(|_| Error::not_found("node"))?;
+    let body = limited(request.into_body(), ANSWER_BYTES_MAX).await?;
+    let NodeAnswer { question, calls } = serde_json::from_slice(&body)
+        .map_err(|error| Error::refused(Code::RequestInvalid, format!("The body is no answer: {error}.")))?;
+    app.control.answer(node, &question, &calls).await?;
     Ok(answer::nothing())
 }
 

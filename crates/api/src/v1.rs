@@ -9,6 +9,7 @@ mod certificates;
 mod clients;
 mod contracts;
 mod environments;
+mod explain;
 mod gateways;
 mod imports;
 mod invitations;
@@ -47,6 +48,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         policies::endpoints(),
         certificates::endpoints(),
         stream_routes::endpoints(),
+        explain::endpoints(),
         gateways::endpoints(),
         products::endpoints(),
         plans::endpoints(),

@@ -10,6 +10,7 @@ mod confirm;
 mod credentials;
 mod error;
 pub mod exit;
+mod explain;
 mod import;
 mod keys;
 mod login;
@@ -94,6 +95,10 @@ pub enum Command {
     /// Find out where requests go.
     #[command(subcommand)]
     Routes(routes::Command),
+    /// Show every decision about a recent request.
+    Explain(explain::Arguments),
+    /// Make a token by which requests ask to be explained in full.
+    DebugToken(explain::TokenArguments),
     /// Show counted calls.
     Usage(usage::Arguments),
     /// Check the audit chain.
@@ -132,6 +137,8 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Delete(arguments) => resources::delete(&connection, &arguments, output).await,
         Command::Keys(command) => keys::run(&connection, &command, output).await,
         Command::Routes(command) => routes::run(&connection, &command, output).await,
+        Command::Explain(arguments) => explain::run(&connection, &arguments, output).await,
+        Command::DebugToken(arguments) => explain::token(&connection, &arguments, output).await,
         Command::Usage(arguments) => usage::run(&connection, &arguments, output).await,
         Command::Audit(command) => audit::run(&connection, &command, output).await,
         Command::Login(_) | Command::Logout => Ok(Exit::Done),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::resource::invitation;
-use crate::{Control, Error, auth, idempotency};
+use crate::{Control, Error, auth, idempotency, question};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -39,6 +39,7 @@ pub async fn tidy(control: &Control) -> Result<(), Error> {
     store::failure::forget_before(&mut tx, now.before(auth::FAILURE_MEMORY)).await?;
     store::link::forget_invitations_before(&mut tx, now.before(invitation::KEPT)).await?;
     tx.forget_key_uses().await?;
+    tx.forget_questions_before(now.before(question::KEPT)).await?;
     store::link::forget_resets(&mut tx, now).await?;
     control.tidy_works(&mut tx).await?;
     Ok(tx.commit().await?)

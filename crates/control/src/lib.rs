@@ -24,6 +24,8 @@ mod import;
 pub mod jobs;
 mod key;
 mod place;
+mod question;
+mod recent;
 pub mod resource;
 pub mod secret;
 mod snapshot;
@@ -77,6 +79,7 @@ struct Inner {
     works: work::Watchers,
     counters: counter::Counters,
     snapshots: snapshot::Watched,
+    questions: question::Questions,
     /// Told after every change that gateways have to hear of; the snapshot builder listens.
     changes: tokio::sync::watch::Sender<u64>,
 }
@@ -161,6 +164,7 @@ impl Control {
                 works: work::Watchers::default(),
                 counters: counter::Counters::default(),
                 snapshots: snapshot::Watched::default(),
+                questions: question::Questions::default(),
                 secrets,
                 settings,
                 changes,

@@ -1,10 +1,12 @@
 //! Usage: counting what nodes report, and telling it to both sides.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use domain::Timestamp;
-use domain::id::{KeyId, NodeId};
-use domain::node::{Node, NodeStatus};
+use domain::id::{KeyId, NodeId, UpstreamId};
+use domain::node::{Node, NodeStatus, NodeView, UpstreamHealthReport};
+use domain::traffic::Upstream;
 use domain::usage::UsageRow;
 use events::sink::SinkError;
 use events::usage::HourlyUsage;
@@ -14,12 +16,16 @@ use store::usage::{Filter, Key, Sums};
 
 pub use store::usage::Group;
 
+use crate::resource::own;
 use crate::{Caller, Control, Error};
 
 /// The most rows of one answer.
 pub const ROWS_MAX: u32 = 10_000;
 /// The most characters of a node's reason that are kept.
 const REASON_MAX: usize = 2000;
+
+/// What a node said that was not heard of for so long may be over.
+const NODE_GONE: Duration = Duration::from_secs(120);
 
 /// Which usage is asked for.
 #[derive(Debug, Clone, Default)]
@@ -101,9 +107,41 @@ impl Control {
             seen_at: self.now(),
         };
         let mut tx = self.store().begin().await?;
-        tx.note_node(&node).await?;
+        tx.note_node(&node, status.health.as_ref()).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Tells how the nodes see the targets of an upstream of the caller's organization.
+    ///
+    /// # Errors
+    /// `not_found` if it is not there, or another organization's.
+    pub async fn upstream_health(
+        &self,
+        caller: &Caller,
+        id: UpstreamId,
+    ) -> Result<UpstreamHealthReport, Error> {
+        let upstream = own::by_id::<Upstream>(&mut self.store(), caller, id).await?;
+        let upstream = upstream.ok_or_else(|| Error::not_found("upstream"))?;
+        self.authorize(&mut self.store(), caller, "read_upstream_health", &upstream)
+            .await?;
+        let since = self.now().before(NODE_GONE);
+        let nodes = store::node::health(&mut self.store()).await?;
+        let views = nodes.into_iter().filter_map(|(node, health)| {
+            let seen = health.upstreams.into_iter().find(|seen| seen.upstream_id == id)?;
+            Some(NodeView {
+                node_id: node.id,
+                environment: node.environment,
+                seen_at: node.seen_at,
+                is_current: node.seen_at >= since,
+                circuit: seen.circuit,
+                targets: seen.targets,
+            })
+        });
+        Ok(UpstreamHealthReport {
+            upstream_id: id,
+            nodes: views.collect(),
+        })
     }
 
     /// Lists the gateway nodes, the one heard of last first.

@@ -185,6 +185,8 @@ ids! {
     WorkId = "op";
     /// A gateway node.
     NodeId = "node";
+    /// A token by which a request asks to be explained.
+    DebugTokenId = "dbg";
     /// One call, event or request.
     RequestId = "req";
 }

@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 pub use crate::upstream::{
     Algorithm, Balancing, CircuitBreaker, ClientCertificateFiles, Concurrency, Connections, Fallback, HashOn,
-    HealthCheck, HealthCheckKind, Hedging, LastGood, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn, Target,
-    Timeouts, Upstream, UpstreamDanger, UpstreamProtocol, UpstreamSpec, UpstreamTls,
+    HealthCheck, HealthCheckKind, Hedging, LastGood, OutlierDetection, ProxyVersion, Resolve, Retries,
+    RetryOn, Target, Timeouts, Upstream, UpstreamDanger, UpstreamProtocol, UpstreamSpec, UpstreamTls,
 };
 
 /// The editable part of a [`Route`].

@@ -216,9 +216,9 @@ impl Source {
                 tokio::spawn(feed::report(
                     Arc::clone(&control),
                     log.node(),
-                    environment.clone(),
-                    gateway.statuses(),
+                    gateway.teller(environment.clone()),
                 ));
+                tokio::spawn(feed::answer(Arc::clone(&control), log.node(), gateway.memory()));
                 let sink = Arc::new(HttpSink::new(Arc::clone(&control)));
                 tokio::spawn(logs.empty_beside(Arc::clone(&sink)));
                 (

@@ -9,9 +9,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use domain::Name;
+use domain::recent::Candidate;
 use domain::traffic::Algorithm;
 
 use crate::compile::Upstream;
+use crate::course::Label;
 use crate::group::Member;
 use crate::guard::{Budget, Held, Limit};
 use crate::health::Health;
@@ -67,6 +69,7 @@ pub(crate) struct Choice {
     pub(crate) target: Arc<Target>,
     pub(crate) pool: Rc<Pool>,
     pub(crate) health: Arc<Health>,
+    pub(crate) label: Rc<Label>,
     weight: u32,
     level: u16,
     is_near: bool,
@@ -165,6 +168,37 @@ impl Balancer {
         self.seen.borrow().choices.len()
     }
 
+    /// How its targets are chosen.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        if self.only.is_some() {
+            return "only";
+        }
+        match self.upstream.rules.algorithm {
+            Algorithm::P2cEwma => "p2c_ewma",
+            Algorithm::RoundRobin => "round_robin",
+            Algorithm::LeastRequests => "least_requests",
+            Algorithm::ConsistentHash => "consistent_hash",
+            Algorithm::Random => "random",
+        }
+    }
+
+    /// Its targets as this core sees them now.
+    pub(crate) fn candidates(&self) -> Vec<Candidate> {
+        let seen = self.seen.borrow();
+        let choices = seen.choices.iter().chain(&self.only);
+        let now_ms = self.pools.now_ms();
+        let candidates = choices.map(|choice| Candidate {
+            target: choice.label.url.clone(),
+            zone: choice.label.zone.clone(),
+            priority: u8::try_from(choice.level >> 8).unwrap_or(u8::MAX),
+            weight: choice.weight,
+            healthy: choice.health.is_healthy(now_ms),
+            is_down: choice.pool.is_down(),
+            in_flight: choice.pool.load.in_flight(),
+        });
+        candidates.collect()
+    }
+
     fn look(&self, seen: &mut Seen, generation: u64, now_ms: u64) {
         if seen.generation != Some(generation) {
             let members = self.upstream.group.members();
@@ -206,6 +240,10 @@ impl Balancer {
             target: Arc::clone(&member.target),
             pool: self.pools.of(&self.upstream, endpoint),
             health: Arc::clone(&member.health),
+            label: Rc::new(Label {
+                url: member.target.url(),
+                zone: member.zone.clone(),
+            }),
             weight: member.weight,
             level: u16::from(member.priority) << 8 | u16::from(member.rank),
             is_near: self.zone.is_some() && self.zone == member.zone,

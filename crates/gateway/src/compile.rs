@@ -17,7 +17,9 @@ use routing::{
     Answer as FixedAnswer, Mirroring, Miss, Operations, Redirection, Request, Rewriting, Splitting, Table,
 };
 
+use crate::course::{Kinds, Step};
 use crate::listed::Watched;
+use crate::metrics::Series;
 use crate::mirror::{self, Comparing, Mirror};
 use crate::split::{self, Side, Split};
 use crate::streams::{self, Streams};
@@ -193,6 +195,8 @@ pub(crate) struct Route {
     pub(crate) operations: Operations<Operation>,
     /// For requests that match no operation.
     pub(crate) chain: Arc<Chain>,
+    /// Its place among those with figures of their own.
+    pub(crate) series: Series,
 }
 
 /// What becomes of the requests of a route.
@@ -223,6 +227,9 @@ pub(crate) struct Operation {
 #[derive(Debug)]
 pub(crate) struct Chain {
     pub(crate) policies: Vec<Arc<dyn Policy>>,
+    /// What they are called, in the same order.
+    pub(crate) steps: Vec<Step>,
+    pub(crate) kinds: Kinds,
     /// Those from here on know the caller; the plan's limits come before them.
     pub(crate) decide_from: usize,
     pub(crate) body_bytes_max: u64,
@@ -354,14 +361,19 @@ impl Compiled {
         self.upstream_places.get(&id).map(|place| &self.upstreams[*place])
     }
 
+    /// The route with that id.
+    pub(crate) fn route(&self, id: RouteId) -> Option<&Route> {
+        self.routes.iter().find(|route| route.place.route == id)
+    }
+
     /// Finds the operation of a request.
     ///
-    /// `failed` is called for expressions of routes that cannot be computed for it.
-    pub(crate) fn find(&self, request: &Request<'_>, failed: impl Fn()) -> Matched<'_> {
+    /// `missed` is called for routes that it does not fit, with the condition that does not hold.
+    pub(crate) fn find(&self, request: &Request<'_>, mut missed: impl FnMut(usize, Miss)) -> Matched<'_> {
         let found = self.table.walk(request, &mut |candidate| {
             let checked = candidate.check(request);
-            if checked == Err(Miss::WhenFailed) {
-                failed();
+            if let Err(miss) = checked {
+                missed(candidate.route, miss);
             }
             checked.is_ok()
         });
@@ -444,6 +456,7 @@ impl Compiled {
             mirror,
             operations,
             chain,
+            series: Series::default(),
         })
     }
 
@@ -640,11 +653,23 @@ fn chain(
 ) -> Chain {
     let ordered = policy::chain(policies, operation);
     let has_key_auth = ordered.iter().any(|(policy, _)| policy.kind == KEY_AUTH);
-    let mut chosen: Vec<Arc<dyn Policy>> = ordered.iter().map(|(_, policy)| Arc::clone(policy)).collect();
+    let step = |policy: &snapshot::Policy| Step {
+        kind: policy::kind(&policy.kind).map_or("", |kind| kind.name),
+        policy: policy.id,
+    };
+    let chosen = ordered
+        .iter()
+        .map(|(policy, made)| (step(policy), Arc::clone(made)));
+    let mut chosen: Vec<(Step, Arc<dyn Policy>)> = chosen.collect();
     if !has_key_auth {
-        chosen.push(Arc::clone(&DEFAULT_KEY_AUTH));
-        chosen.sort_by_key(|policy| policy.phase());
+        let step = Step {
+            kind: KEY_AUTH,
+            policy: None,
+        };
+        chosen.push((step, Arc::clone(&DEFAULT_KEY_AUTH)));
+        chosen.sort_by_key(|(_, policy)| policy.phase());
     }
+    let (steps, chosen): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
     let decide_from = chosen.partition_point(|policy| policy.phase() < Phase::Decide);
     let body_bytes_max = chosen
         .iter()
@@ -653,6 +678,8 @@ fn chain(
     let translates_grpc_web = chosen.iter().any(|policy| policy.translates_grpc_web());
     Chain {
         policies: chosen,
+        kinds: Kinds::of(&steps, decide_from),
+        steps,
         decide_from,
         body_bytes_max,
         translates_grpc_web,

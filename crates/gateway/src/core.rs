@@ -19,9 +19,11 @@ use crate::metrics::CoreFigures;
 use crate::node::Node;
 use crate::patience::Offers;
 use crate::pool::{Pools, Shared};
+use crate::recent::Recent;
 use crate::settings::Settings;
 use crate::spare::Spare;
 use crate::tls::{Outward, Shown};
+use crate::traces::Tracer;
 
 /// How often idle upstream connections are looked through: every five seconds.
 const TICKS_PER_SWEEP: u32 = 100;
@@ -42,6 +44,10 @@ pub(crate) struct Core {
     pub(crate) index: usize,
     pub(crate) spare: Spare,
     pub(crate) offers: Offers,
+    /// Its last calls.
+    pub(crate) recent: Recent,
+    /// Takes spans, if traces are sent.
+    pub(crate) tracer: Option<Tracer>,
     /// For texts that are copied into header values.
     pub(crate) scratch: RefCell<String>,
     pools: Rc<Pools>,
@@ -65,7 +71,12 @@ pub(crate) struct Installed {
 }
 
 impl Core {
-    pub(crate) fn new(index: usize, settings: Arc<Settings>, node: Arc<Node>, tls: Outward) -> Rc<Self> {
+    pub(crate) fn new(
+        index: usize,
+        (settings, node): (Arc<Settings>, Arc<Node>),
+        tls: Outward,
+        tracer: Option<Tracer>,
+    ) -> Rc<Self> {
         let figures = Arc::clone(&node.cores[index]);
         let recorder = node.recorders[index].clone();
         let deadlines = Deadlines::new();
@@ -78,6 +89,8 @@ impl Core {
         });
         let clock = Clock::new(node.began);
         Rc::new(Self {
+            recent: Recent::new(settings.recent_calls),
+            tracer,
             settings,
             node,
             figures,

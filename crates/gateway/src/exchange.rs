@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use domain::recent::{TryOutcome, TryReason};
 use domain::traffic::{RetryOn, Timeouts};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
@@ -19,11 +20,15 @@ use crate::forward::{self, Added};
 use crate::guard::Held;
 use crate::last_good::{LastGood, Wanted};
 use crate::pool::{ConnectError, Lease};
+use crate::recent::Notes;
 use crate::refusal::Cause;
 use crate::replay::Replay;
 
 mod hedge;
+mod noted;
 mod send;
+
+use self::noted::Noting;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -76,6 +81,7 @@ struct Exchange<'a> {
     replay: Option<Replay>,
     /// Where it has been sent, for another exchange like it.
     asked: Option<Asked>,
+    noting: Noting<'a>,
 }
 
 /// An answer whose body is still to come.
@@ -109,11 +115,12 @@ pub(crate) async fn exchange(
     balancer: &Balancer,
     going: Going<'_>,
     body: RequestBody,
-    upload: Option<Rc<Upload>>,
+    (upload, notes): (Option<Rc<Upload>>, &Notes),
 ) -> Result<Response<AnswerBody>, Cause> {
     let upstream = &**balancer.upstream();
+    let noting = Noting::begin(notes, balancer);
     let now_ms = conn.core().deadlines.now_ms();
-    let other = Other::of(balancer, &going);
+    let other = Other::of(balancer, &going, notes);
     let passed = match &upstream.breaker {
         None => None,
         Some(breaker) => match breaker.pass(now_ms) {
@@ -122,6 +129,7 @@ pub(crate) async fn exchange(
         },
     };
     let held = if upstream.is_bounded {
+        notes.borrow_mut().decided();
         // Large and rare: each call would carry room for it.
         match Box::pin(balancer.enter(going.share)).await {
             Ok(held) => Some(held),
@@ -139,6 +147,7 @@ pub(crate) async fn exchange(
         attempts: 0,
         replay: None,
         asked: None,
+        noting,
         due_ms: (total_ms > 0).then(|| now_ms + u64::from(total_ms)),
         deadline: conn.core().deadlines.deadline(),
         conn,
@@ -208,13 +217,14 @@ fn answer(
 /// What may be answered in the place of an upstream that gives no answer.
 struct Other<'a> {
     method: &'a Method,
+    notes: &'a Notes,
     is_copy: bool,
     /// Its last good answers, and what is asked for.
     last_good: Option<Box<(&'a LastGood, Wanted)>>,
 }
 
 impl<'a> Other<'a> {
-    fn of(balancer: &'a Balancer, going: &Going<'a>) -> Self {
+    fn of(balancer: &'a Balancer, going: &Going<'a>, notes: &'a Notes) -> Self {
         let last_good = balancer.last_good.as_ref().filter(|_| !going.is_copy);
         let last_good = last_good.and_then(|last_good| {
             let kept = Some(going.host).filter(|_| balancer.upstream().preserve_host);
@@ -226,6 +236,7 @@ impl<'a> Other<'a> {
         });
         Self {
             method: going.method,
+            notes,
             is_copy: going.is_copy,
             last_good,
         }
@@ -243,6 +254,7 @@ impl<'a> Other<'a> {
             return Err(cause);
         };
         conn.core().figures.upstream_fallbacks.add(1);
+        self.notes.borrow_mut().is_fallback = true;
         let body = Some(&fallback.body).filter(|_| *self.method != Method::HEAD);
         let mut response = Response::new(AnswerBody::own(body.cloned().unwrap_or_default()));
         *response.status_mut() = fallback.status;
@@ -270,6 +282,7 @@ impl<'a> Other<'a> {
         let response = last_good.answer(wanted, core.deadlines.now_ms(), why)?;
         core.figures.upstream_fallbacks.add(1);
         core.figures.upstream_stale.add(1);
+        self.notes.borrow_mut().is_fallback = true;
         Some(response)
     }
 
@@ -301,6 +314,7 @@ impl<'a> Exchange<'a> {
             attempts: 0,
             replay: None,
             asked: None,
+            noting: self.noting.hedge(),
             ..*self
         }
     }
@@ -317,7 +331,7 @@ impl Exchange<'_> {
         }
         let mut is_fresh = false;
         loop {
-            let (lease, choice) = self.lease(is_fresh).await?;
+            let (lease, choice, began) = self.lease(is_fresh).await?;
             let is_stale = lease.is_reused && !is_fresh;
             self.attempts += 1;
             if let Some(asked) = &self.asked {
@@ -326,7 +340,6 @@ impl Exchange<'_> {
             // An answer's fields take the place of the request's.
             let copy = (retries.has_statuses && self.attempts < retries.attempts_max)
                 .then(|| self.going.headers.clone());
-            let began = self.upstream.measures.then(Instant::now);
             let target = &choice.target;
             let sent = if lease.is_http2() {
                 // Large and rare enough not to be part of every call's future.
@@ -334,7 +347,8 @@ impl Exchange<'_> {
             } else {
                 self.send_http1(lease, target, body).await
             };
-            self.observe(&choice, began, &sent);
+            let took = began.zip(self.ended(&sent));
+            self.observe(&choice, took, &sent);
             let failed = match sent {
                 Ok(answered) => {
                     let Some(again) = copy.and_then(|copy| self.after_status(&answered, copy)) else {
@@ -356,6 +370,7 @@ impl Exchange<'_> {
                 body = failed.unsent.unwrap_or_else(RequestBody::empty);
                 // Other idle connections are likely to be dead as well.
                 is_fresh = true;
+                self.noting.reason = TryReason::StaleConnection;
                 continue;
             }
             let Some(again) = self.after_failure(failed.kind, failed.unsent) else {
@@ -369,7 +384,7 @@ impl Exchange<'_> {
     }
 
     /// Notes what a target's answer says of it.
-    fn observe(&self, choice: &Choice, began: Option<Instant>, sent: &Result<Answered, Failed>) {
+    fn observe(&self, choice: &Choice, took: Option<(Instant, Instant)>, sent: &Result<Answered, Failed>) {
         let is_failure = match sent {
             Ok(answered) => answered.status.is_server_error(),
             Err(failed) if failed.cause.is_of_upstream() => true,
@@ -377,8 +392,8 @@ impl Exchange<'_> {
             Err(_) => return,
         };
         let now_ms = self.now_ms();
-        if let Some(began) = began {
-            let latency_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if let Some((began, ended)) = took.filter(|_| self.upstream.measures) {
+            let latency_us = u64::try_from((ended - began).as_micros()).unwrap_or(u64::MAX);
             if is_failure {
                 choice.pool.load.failed(now_ms);
             } else {
@@ -478,8 +493,8 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Finds a connection, an idle one if there is one.
-    async fn lease(&mut self, is_fresh: bool) -> Result<(Lease, Rc<Choice>), Cause> {
+    /// Finds a connection, an idle one if there is one; and since when there is, if somebody wants to know.
+    async fn lease(&mut self, is_fresh: bool) -> Result<(Lease, Rc<Choice>, Option<Instant>), Cause> {
         let mut connects = 0;
         let failed = loop {
             let Some(choice) = self.balancer.next(self.key, &self.tried) else {
@@ -487,19 +502,31 @@ impl Exchange<'_> {
             };
             let pool = self.conn.pool(&choice.pool);
             if !is_fresh && let Some(lease) = pool.take() {
-                return Ok((lease, choice));
+                let since = self.begin_try(&choice, true);
+                return Ok((lease, choice, since));
             }
+            self.begin_try(&choice, false);
             self.arm(millis(self.timeouts().connect_ms));
             // Large and rare: each call would carry room for it.
             let connected = self.deadline.bound(Box::pin(pool.connect(is_fresh))).await;
             self.deadline.disarm();
             let failed = match connected {
-                Some(Ok(lease)) => return Ok((lease, choice)),
-                Some(Err(ConnectError::Full)) => return Err(Cause::UpstreamOverloaded),
-                None if choice.pool.is_full() => return Err(Cause::UpstreamOverloaded),
+                Some(Ok(lease)) => return Ok((lease, choice, self.connected())),
+                Some(Err(ConnectError::Full)) => {
+                    self.unconnected(TryOutcome::Full);
+                    return Err(Cause::UpstreamOverloaded);
+                }
+                None if choice.pool.is_full() => {
+                    self.unconnected(TryOutcome::Full);
+                    return Err(Cause::UpstreamOverloaded);
+                }
                 Some(Err(error)) => Some(error),
                 None => None,
             };
+            self.unconnected(match failed {
+                Some(_) => TryOutcome::Unreachable,
+                None => TryOutcome::ConnectTimeout,
+            });
             choice.pool.set_down();
             choice.pool.load.failed(self.now_ms());
             self.note(&choice, true);

@@ -1,7 +1,7 @@
 //! A node whose control plane is another process: brings snapshots from it, and records and status to it.
 //!
-//! Three calls of the internal protocol, all with the cluster's token as bearer: a long poll for the next
-//! snapshot, batches of events, and which snapshot is served. With the control plane away, a node serves what it
+//! Calls of the internal protocol, all with the cluster's token as bearer: a long poll for the next snapshot, batches
+//! of events, which snapshot is served and how targets are, and a long poll for questions about recent calls. With the control plane away, a node serves what it
 //! has, the copy on disk after a restart, and its log keeps what is to be counted.
 
 mod client;
@@ -12,24 +12,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::id::NodeId;
+use domain::node::{NodeAnswer, NodeQuestion};
 use domain::snapshot::Packed;
 use domain::{Name, Snapshot};
 use events::sink::SinkError;
 use events::{Batch, Sink};
 use http::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::watch;
 
 use crate::apart;
 use crate::causes::chain;
 use crate::disk;
-use crate::node::Status;
+use crate::node::{Status, Teller};
+use crate::recent::Memory;
 
 pub use client::{Control, Error};
 
 /// How long the control plane may hold a poll back, and some more.
 const POLL_MAX: Duration = Duration::from_secs(40);
+/// How long an answer may take.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How long any other call may take.
 const CALL_MAX: Duration = Duration::from_secs(30);
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
@@ -145,46 +148,66 @@ async fn poll(
     }
 }
 
-/// Tells the control plane which snapshot is served or was rejected, at every change; ends with the node.
-pub async fn report(
-    control: Arc<Control>,
-    node: NodeId,
-    environment: Name,
-    mut statuses: watch::Receiver<Status>,
-) {
+/// Tells the control plane which snapshot is served or was rejected and how targets are, at every change; ends with the
+/// node.
+pub async fn report(control: Arc<Control>, node: NodeId, mut teller: Teller) {
     let path = format!("/internal/v1/nodes/{node}/status");
     let mut backoff = Backoff::new();
-    let mut told = None;
-    loop {
-        let status = statuses.borrow_and_update().clone();
-        let (revision, state, reason) = match &status.rejected {
-            Some(rejection) => (Some(rejection.revision), "rejected", rejection.reason.clone()),
-            None => (status.revision, "applied", String::new()),
-        };
-        if let Some(revision) = revision.filter(|revision| told != Some((*revision, state))) {
-            let body =
-                json!({ "environment": environment, "revision": revision, "state": state, "reason": reason });
-            match control
-                .call(Method::POST, &path, body.to_string().into(), CALL_MAX)
-                .await
-            {
-                Ok(answer) if answer.status.is_success() => {
-                    backoff = Backoff::new();
-                    told = Some((revision, state));
-                }
-                Ok(answer) => {
-                    tracing::warn!(status = %answer.status, "the control plane did not take our status");
-                }
-                Err(error) => tracing::debug!(error = %chain(&error), "the control plane is away"),
-            }
-            if told != Some((revision, state)) {
-                tokio::time::sleep(backoff.next()).await;
+    while let Some(status) = teller.next().await {
+        let body = serde_json::to_vec(&status).expect("plain data");
+        match control.call(Method::POST, &path, body.into(), CALL_MAX).await {
+            Ok(answer) if answer.status.is_success() => {
+                backoff = Backoff::new();
+                teller.told(status);
                 continue;
             }
+            Ok(answer) => {
+                tracing::warn!(status = %answer.status, "the control plane did not take our status");
+            }
+            Err(error) => tracing::debug!(error = %chain(&error), "the control plane is away"),
         }
-        if statuses.changed().await.is_err() {
-            return;
+        tokio::time::sleep(backoff.next()).await;
+    }
+}
+
+/// Answers what the control plane asks about recent calls; ends only with its task.
+pub async fn answer(control: Arc<Control>, node: NodeId, memory: Memory) {
+    let questions = format!("/internal/v1/nodes/{node}/questions");
+    let answers = format!("/internal/v1/nodes/{node}/answers");
+    let mut backoff = Backoff::new();
+    loop {
+        match ask(&control, &questions).await {
+            Ok(asked) => {
+                backoff = Backoff::new();
+                for NodeQuestion { id, request_id } in asked {
+                    let answer = NodeAnswer {
+                        question: id,
+                        calls: memory.calls(&request_id).await,
+                    };
+                    let body = serde_json::to_vec(&answer).expect("plain data");
+                    // Whoever asks waits for a few seconds only, so nothing is said twice.
+                    if let Err(error) = control
+                        .call(Method::POST, &answers, body.into(), ANSWER_MAX)
+                        .await
+                    {
+                        tracing::debug!(error = %chain(&error), "an answer did not reach the control plane");
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "no questions from the control plane");
+                tokio::time::sleep(backoff.next()).await;
+            }
         }
+    }
+}
+
+async fn ask(control: &Control, path: &str) -> Result<Vec<NodeQuestion>, Error> {
+    let answer = control.call(Method::GET, path, Bytes::new(), POLL_MAX).await?;
+    match answer.status {
+        StatusCode::NO_CONTENT => Ok(Vec::new()),
+        StatusCode::OK => serde_json::from_slice(&answer.body).map_err(Error::Question),
+        status => Err(Error::Status { status }),
     }
 }
 

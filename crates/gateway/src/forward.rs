@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::named::Named;
 use crate::proxies::Says;
 use crate::spare::Spare;
+use crate::traces::context::{Parent, TRACEPARENT, TRACESTATE};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -19,10 +20,10 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Marks copies of calls; a structured field (RFC 9651), true.
 const MIRROR: HeaderName = HeaderName::from_static("gateline-mirror");
+/// Carries a debug token; it is for us, so nobody behind sees it.
+pub(crate) const DEBUG: HeaderName = HeaderName::from_static("gateline-debug");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
 /// Fields that the gateway adds to a request.
@@ -76,6 +77,7 @@ pub(crate) fn clean_request(headers: &mut HeaderMap) {
                 | "client-cert-chain"
                 | "gateline-degraded"
                 | "gateline-mirror"
+                | "gateline-debug"
         )
     };
     remove(headers, |name| is_hop_by_hop(name) || is_ours(name));
@@ -120,8 +122,10 @@ pub(crate) struct Added<'a> {
     /// Whether a trusted proxy said for which address, host and scheme it speaks.
     said: Said,
     client_certificate: Option<&'a HeaderValue>,
-    /// Ours, if the client has none that is valid.
+    /// Ours, if the client has none that is valid, or if the call is traced.
     trace: Option<HeaderValue>,
+    /// Whether what the client says besides of its trace goes on.
+    keeps_state: bool,
 }
 
 /// What a trusted proxy said of the client; nothing of it if the other end is not trusted.
@@ -163,6 +167,7 @@ impl<'a> Added<'a> {
             said: Said::of(conn, headers),
             client_certificate: conn.client_certificate().and_then(|shown| shown.header.as_ref()),
             trace: trace(headers, conn.core()),
+            keeps_state: false,
         }
     }
 
@@ -183,6 +188,7 @@ impl<'a> Added<'a> {
             said: Said::default(),
             client_certificate: None,
             trace: None,
+            keeps_state: false,
         }
     }
 
@@ -197,6 +203,13 @@ impl<'a> Added<'a> {
         self.consumer
             .as_ref()
             .map(|consumer| &consumer.application.header)
+    }
+
+    /// Says that the upstream's spans belong into one of ours; the trace may be the client's or a new one.
+    pub(crate) fn trace_as(&mut self, parent: HeaderValue) {
+        // There is one of ours already if the client's was none; then its state belongs to no trace.
+        self.keeps_state |= self.trace.is_none();
+        self.trace = Some(parent);
     }
 
     /// The application whose key the call carries.
@@ -258,7 +271,8 @@ impl<'a> Added<'a> {
             "x-forwarded-proto" if self.said.proto => Kept::AsItIs,
             "x-forwarded-for" | "forwarded" | "x-forwarded-host" | "x-forwarded-proto" | "x-request-id"
             | "x-api-key" => Kept::Not,
-            "traceparent" | "tracestate" if self.trace.is_some() => Kept::Not,
+            "traceparent" if self.trace.is_some() => Kept::Not,
+            "tracestate" if self.trace.is_some() && !self.keeps_state => Kept::Not,
             _ => Kept::AsItIs,
         }
     }
@@ -266,7 +280,7 @@ impl<'a> Added<'a> {
     /// Makes a client's head the one that the upstream gets, but for its host.
     pub(crate) fn apply(&self, headers: &mut HeaderMap) {
         headers.remove(API_KEY);
-        if self.trace.is_some() {
+        if self.trace.is_some() && !self.keeps_state {
             headers.remove(TRACESTATE);
         }
         headers.reserve(FIELDS_ADDED);
@@ -329,11 +343,9 @@ fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
     }
 }
 
-/// A new trace context, unless the client's is valid: then it is left alone, since we add no span of our own.
-///
-/// Source: W3C Trace Context, level 1.
+/// A new trace context, unless the client's is valid: then it is left alone as long as we add no span of our own.
 fn trace(headers: &HeaderMap, core: &Core) -> Option<HeaderValue> {
-    if headers.get(TRACEPARENT).is_some_and(is_traceparent) {
+    if headers.contains_key(TRACEPARENT) && Parent::read(headers).is_some() {
         return None;
     }
     let ids = &core.ids;
@@ -360,20 +372,6 @@ const HEX: [[u8; 2]; 256] = {
     }
     table
 };
-
-fn is_traceparent(value: &HeaderValue) -> bool {
-    let text = value.as_bytes();
-    let hex = |part: &[u8]| {
-        part.iter()
-            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte))
-    };
-    let zero = |part: &[u8]| part.iter().all(|byte| *byte == b'0');
-    text.len() == 55
-        && [2, 35, 52].iter().all(|place| text[*place] == b'-')
-        && &text[..2] == b"00"
-        && [&text[3..35], &text[36..52], &text[53..]].into_iter().all(hex)
-        && ![&text[3..35], &text[36..52]].into_iter().any(zero)
-}
 
 /// Makes an upstream's head the one that the client gets.
 pub(crate) fn answer_head(headers: &mut HeaderMap, version: Version) {

@@ -12,6 +12,7 @@ use memchr::memchr;
 use policy::effects::Later;
 use policy::{Answer, Moment};
 
+use self::debug::{begin_span, debugged, tell_timing};
 use self::judge::{Said, judge};
 use self::pages::{before_routing, own_page};
 use self::way::{On, Way, asked, way};
@@ -26,12 +27,14 @@ use crate::forward::{self, Added};
 use crate::grpc_web::Form;
 use crate::mirror::Maker;
 use crate::place;
+use crate::recent;
 use crate::refusal::{Asked, Cause};
 use crate::split::Sided;
 use crate::ticket::Ticket;
 use crate::websocket;
 use crate::{grpc, grpc_web};
 
+mod debug;
 mod judge;
 mod pages;
 mod way;
@@ -110,6 +113,12 @@ pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<Answe
         later: Vec::new(),
         sided: None,
     };
+    let course = ticket.course();
+    course.id_hash = recent::hash(context.request_id.as_bytes());
+    course.full = debugged(core, request, moment);
+    if let Some(tracer) = &core.tracer {
+        begin_span(tracer, (&conn, request), course);
+    }
     let method = request.method.clone();
     let grpc = match method {
         Method::POST => grpc::content_type(&request.headers).cloned(),
@@ -147,6 +156,7 @@ pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<Answe
         later.answered(response.status());
     }
     finish(&mut response, &context, conn.is_leaving());
+    tell_timing(&mut response, ticket.course());
     let tail = Tail {
         request_id: context.request_id,
         limits: context.limits,
@@ -250,6 +260,9 @@ async fn serve<'a>(
         },
         headers: std::mem::take(headers),
     };
+    if let Some(span) = &mut ticket.course().span {
+        span.forwarded = going.path.to_owned();
+    }
     let watch = match &route.mirror {
         None => None,
         Some(mirror) => {
@@ -264,7 +277,8 @@ async fn serve<'a>(
             mirror.begin(conn, to, (&going, maker), &mut body)
         }
     };
-    let mut response = exchange(conn, balancer, going, body, ticket.upload.clone()).await?;
+    let noted = (ticket.upload.clone(), ticket.notes());
+    let mut response = exchange(conn, balancer, going, body, noted).await?;
     if let Some(watch) = watch {
         response = watch.observe(response);
     }

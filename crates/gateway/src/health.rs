@@ -18,6 +18,8 @@ pub(crate) mod check;
 pub(crate) struct Health {
     /// When it joined the others or recovered; 0 if it was there from the beginning.
     since_ms: AtomicU64,
+    /// When checks last showed something else, or it was last left out; 0 if never.
+    changed_ms: AtomicU64,
     checked: AtomicU8,
     ejected_until_ms: AtomicU64,
     /// Ejections in a row, without a time of peace between.
@@ -65,6 +67,11 @@ impl Health {
         self.since_ms.load(Relaxed).max(self.ejected_until_ms())
     }
 
+    /// When checks last showed something else, or it was last left out; 0 if never.
+    pub(crate) fn changed_ms(&self) -> u64 {
+        self.changed_ms.load(Relaxed)
+    }
+
     pub(crate) fn ejected_until_ms(&self) -> u64 {
         self.ejected_until_ms.load(Relaxed)
     }
@@ -80,6 +87,9 @@ impl Health {
     /// Notes what checks have shown; whether that is news.
     pub(crate) fn set_checked(&self, checked: Checked, now_ms: u64) -> bool {
         let before = self.checked.swap(checked as u8, Relaxed);
+        if before != checked as u8 {
+            self.changed_ms.store(now_ms, Relaxed);
+        }
         if before == Checked::Unhealthy as u8 && checked == Checked::Healthy {
             self.since_ms.store(now_ms, Relaxed);
         }
@@ -141,6 +151,7 @@ impl Health {
             .ejected_until_ms
             .compare_exchange(before, now_ms + length, Relaxed, Relaxed);
         if ejected.is_ok() {
+            self.changed_ms.store(now_ms, Relaxed);
             self.ejections.store(times.saturating_add(1), Relaxed);
             self.figures.ejections.fetch_add(1, Relaxed);
             self.consecutive.store(0, Relaxed);

@@ -1,7 +1,10 @@
 //! Figures of a node, in the text format of Prometheus.
 //!
-//! Each core counts in cells of its own, written by that core only; reading adds them up. Label sets are
-//! bounded: status classes and error codes, never routes or callers.
+//! Each core counts in cells of its own, written by that core only; reading adds them up. Label sets are bounded:
+//! status classes, error codes, a fixed number of routes ([`routes`]) and targets; never callers.
+
+mod histogram;
+mod routes;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,6 +13,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use domain::Code;
 
 use crate::together::StoreFigures;
+use crate::traces;
+
+use self::histogram::Histogram;
+use self::routes::RouteFigures;
+
+pub(crate) use self::routes::{NO_ROUTE, Places, Series};
+
+/// Classes of answers, by the first digit of their status.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// A figure that one core writes and others read.
 #[derive(Debug, Default)]
@@ -38,6 +50,9 @@ pub(crate) struct CoreFigures {
     pub(crate) answers: [Cell; 6],
     /// The gateway's own answers, by the place of their code in [`Code::ALL`].
     pub(crate) refusals: Box<[Cell]>,
+    /// By a route's place; those without one come last.
+    pub(crate) routes: Box<[RouteFigures]>,
+    pub(crate) latency: Histogram,
     pub(crate) in_flight: Cell,
     pub(crate) bytes_in: Cell,
     pub(crate) bytes_out: Cell,
@@ -67,11 +82,14 @@ pub(crate) struct CoreFigures {
     pub(crate) limits_degraded: Cell,
 }
 
-impl Default for CoreFigures {
-    fn default() -> Self {
+impl CoreFigures {
+    /// With figures of so many routes.
+    pub(crate) fn new(routes: usize) -> Self {
         Self {
             answers: Default::default(),
             refusals: Code::ALL.iter().map(|_| Cell::default()).collect(),
+            routes: (0..routes).map(|_| RouteFigures::default()).collect(),
+            latency: Histogram::default(),
             in_flight: Cell::default(),
             bytes_in: Cell::default(),
             bytes_out: Cell::default(),
@@ -291,7 +309,7 @@ pub(crate) fn write(cores: &[Arc<CoreFigures>], node: &NodeFigures) -> String {
         "counter",
         "Requests by the class of their answer; `none` if it was cut off.",
     );
-    for (class, name) in ["none", "1xx", "2xx", "3xx", "4xx", "5xx"].iter().enumerate() {
+    for (class, name) in CLASSES.iter().enumerate() {
         let value = sum(&|core| core.answers[class].get());
         let _ = writeln!(text, "gateline_requests_total{{class=\"{name}\"}} {value}");
     }
@@ -315,6 +333,7 @@ pub(crate) fn write(cores: &[Arc<CoreFigures>], node: &NodeFigures) -> String {
         head(&mut text, name, kind, help);
         let _ = writeln!(text, "gateline_{name} {}", sum(&figure));
     }
+    histogram::write(&mut text, cores);
     write_node(&mut text, node);
     let age = node.snapshot_age_seconds;
     head(
@@ -481,6 +500,38 @@ fn write_log(log: &events::log::LogFigures, mut one: impl FnMut(&str, &str, &str
         "Failed writes of the log.",
         log.failures,
     );
+}
+
+/// Writes what became of spans.
+pub(crate) fn write_traces(text: &mut String, traces: &traces::Figures) {
+    for (name, help, value) in [
+        (
+            "spans_exported_total",
+            "Spans that the receiver of traces has taken.",
+            &traces.exported,
+        ),
+        (
+            "spans_dropped_total",
+            "Requests whose spans were lost for want of room in the queue.",
+            &traces.dropped,
+        ),
+        (
+            "spans_failed_total",
+            "Spans that the receiver of traces did not take.",
+            &traces.failed,
+        ),
+    ] {
+        head(text, name, "counter", help);
+        let _ = writeln!(text, "gateline_{name} {}", value.load(Ordering::Relaxed));
+    }
+}
+
+/// A label's value with what would end it escaped.
+pub(crate) fn escape(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {

@@ -1,11 +1,12 @@
 //! What the cores of a node share: its state, for health, figures and whoever started it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
-use domain::Timestamp;
+use domain::node::{NodeHealth, NodeState, NodeStatus};
+use domain::{Name, Timestamp};
 use events::ring::RingFigures;
 use events::{Log, Recorder};
 use policy::Standing;
@@ -14,11 +15,13 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::compile::Compiled;
-use crate::metrics::{self, CoreFigures, NodeFigures};
+use crate::metrics::{self, CoreFigures, NodeFigures, Places};
 use crate::mirror;
+use crate::recent::Asker;
 use crate::split;
 use crate::targets;
 use crate::together::Together;
+use crate::traces;
 
 /// How a node is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -59,6 +62,75 @@ impl Status {
     }
 }
 
+/// How often it is looked whether the health of targets has changed.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Says what a node has to tell the control plane of itself, whenever there is news.
+#[derive(Debug)]
+pub struct Teller {
+    node: Weak<Node>,
+    environment: Name,
+    statuses: watch::Receiver<Status>,
+    /// What was told last, without the times, which are not exact.
+    told: Option<NodeStatus>,
+}
+
+impl Teller {
+    pub(crate) fn new(node: &Arc<Node>, environment: Name) -> Self {
+        Self {
+            node: Arc::downgrade(node),
+            environment,
+            statuses: node.statuses(),
+            told: None,
+        }
+    }
+
+    /// What there is to tell, once there is something; `None` once the node has ended.
+    pub async fn next(&mut self) -> Option<NodeStatus> {
+        loop {
+            let status = self.statuses.borrow_and_update().clone();
+            let news = self.news(&status, self.node.upgrade()?.health());
+            if news.is_some() {
+                return news;
+            }
+            tokio::select! {
+                changed = self.statuses.changed() => changed.ok()?,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// Notes that something was told: it is no news any more.
+    pub fn told(&mut self, status: NodeStatus) {
+        self.told = Some(timeless(status));
+    }
+
+    /// Nothing before the node has heard of a snapshot.
+    fn news(&self, status: &Status, health: NodeHealth) -> Option<NodeStatus> {
+        let (revision, state, reason) = match (&status.rejected, status.revision) {
+            (Some(rejection), _) => (rejection.revision, NodeState::Rejected, rejection.reason.clone()),
+            (None, Some(revision)) => (revision, NodeState::Applied, String::new()),
+            (None, None) => return None,
+        };
+        let news = NodeStatus {
+            environment: self.environment.clone(),
+            revision: i64::try_from(revision).unwrap_or(i64::MAX),
+            state,
+            reason,
+            health: Some(health),
+        };
+        (self.told.as_ref() != Some(&timeless(news.clone()))).then_some(news)
+    }
+}
+
+fn timeless(mut status: NodeStatus) -> NodeStatus {
+    let upstreams = status.health.iter_mut().flat_map(|health| &mut health.upstreams);
+    for target in upstreams.flat_map(|upstream| &mut upstream.targets) {
+        target.since = None;
+    }
+    status
+}
+
 /// The node as its cores see it.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -69,6 +141,12 @@ pub(crate) struct Node {
     pub(crate) gate: Option<Gate>,
     /// What is known of the store over which limits are counted together.
     pub(crate) together: Option<Arc<Together>>,
+    /// Asks the cores about their last calls.
+    pub(crate) asker: Asker,
+    /// Which routes have figures of their own.
+    pub(crate) places: Places,
+    /// What became of spans.
+    pub(crate) traces: Arc<traces::Figures>,
     status: watch::Sender<Status>,
     serving: ArcSwapOption<Compiled>,
     /// When the served snapshot was built, in microseconds since 1970.
@@ -87,15 +165,31 @@ pub(crate) struct NodeLimits {
     pub(crate) together: Option<Arc<Together>>,
 }
 
+/// How a node is observed.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) asker: Asker,
+    pub(crate) places: Places,
+}
+
 impl Node {
-    pub(crate) fn new(recorders: Vec<Recorder>, log: Option<Arc<Log>>, limits: NodeLimits) -> Self {
+    pub(crate) fn new(
+        recorders: Vec<Recorder>,
+        log: Option<Arc<Log>>,
+        limits: NodeLimits,
+        Observed { asker, places }: Observed,
+    ) -> Self {
+        let figures = || Arc::new(CoreFigures::new(places.count()));
         Self {
             began: Instant::now(),
-            cores: recorders.iter().map(|_| Arc::default()).collect(),
+            cores: recorders.iter().map(|_| figures()).collect(),
             recorders,
             log,
             gate: limits.gate,
             together: limits.together,
+            asker,
+            places,
+            traces: Arc::default(),
             status: watch::Sender::default(),
             serving: ArcSwapOption::empty(),
             built_at: AtomicI64::new(0),
@@ -138,6 +232,15 @@ impl Node {
     pub(crate) fn mirrors(&self) -> Vec<mirror::Report> {
         let serving = self.serving.load();
         serving.as_deref().map(mirror::reports).unwrap_or_default()
+    }
+
+    /// The same for the control plane.
+    fn health(&self) -> NodeHealth {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Timestamp::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
+        let serving = self.serving.load();
+        let health = serving.as_deref().map(|serving| targets::health(serving, now));
+        health.unwrap_or_default()
     }
 
     pub(crate) fn built_at(&self, moment: Timestamp) {
@@ -190,6 +293,9 @@ impl Node {
                 .map(|together| together.figures(self.began)),
         };
         let mut text = metrics::write(&self.cores, &figures);
+        self.places
+            .write(&mut text, &self.cores, self.serving.load().as_deref());
+        metrics::write_traces(&mut text, &self.traces);
         targets::write(&mut text, &self.targets());
         if let Some(serving) = &*self.serving.load() {
             split::write(&mut text, serving);

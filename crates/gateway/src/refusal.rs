@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::Code;
+use domain::recent::TryOutcome;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -118,6 +119,16 @@ impl Cause {
             self,
             Self::Unreachable { .. } | Self::Invalid { .. } | Self::Timeout { .. }
         )
+    }
+
+    /// How a try that ended so is told.
+    pub(crate) const fn outcome(&self) -> TryOutcome {
+        match self {
+            Self::Timeout { .. } => TryOutcome::Timeout,
+            Self::Unreachable { .. } => TryOutcome::Unreachable,
+            Self::Invalid { .. } => TryOutcome::Broken,
+            _ => TryOutcome::RequestBroken,
+        }
     }
 
     /// Makes the answer; the one function of this edge that decides on statuses.

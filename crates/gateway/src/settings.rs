@@ -14,6 +14,7 @@ use crate::framing::HeadLimits;
 use crate::proxies::{Network, Says};
 use crate::tls::Sealing;
 use crate::together::LimitsStore;
+use crate::traces::Traces;
 
 /// The settings of a node; in a file, the table `[gateway]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -55,6 +56,15 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// The field by which they say it; the other one is not believed from anybody.
     pub trusted_header: Says,
+    /// How many of its last calls each core remembers, for `GET /api/v1/explain`: up to 100,000; about half a
+    /// kilobyte each. None if 0.
+    #[schemars(range(max = 100_000))]
+    pub recent_calls: usize,
+    /// How many routes have figures of their own in `/metrics`, those that are called first: up to 10,000.
+    #[schemars(range(max = 10_000))]
+    pub route_series: usize,
+    /// Where OpenTelemetry traces are sent; nowhere if absent.
+    pub traces: Option<Traces>,
     /// What is refused because it is too much.
     pub limits: Limits,
     /// Where nodes count limits together; each by itself if absent.
@@ -339,6 +349,9 @@ impl Default for Settings {
             upstream_roots: None,
             trusted_proxies: Vec::new(),
             trusted_header: Says::default(),
+            recent_calls: 1000,
+            route_series: 100,
+            traces: None,
             limits: Limits::default(),
             limits_store: None,
             sealing: Sealing::default(),

@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use domain::id::SubscriptionId;
-use domain::{Snapshot, Timestamp};
+use domain::{Name, Snapshot, Timestamp};
 use events::log::QuotaCount;
 use events::{Log, Recorder};
 use policy::gate::Gate;
 use serde::Serialize;
 use tokio::runtime::Builder;
-use tokio::sync::watch;
-use tokio::task::LocalSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{LocalSet, spawn_local};
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
@@ -27,11 +28,17 @@ use crate::core::Core;
 use crate::handover::Inheritance;
 use crate::health::check;
 use crate::listen::{Changed, Door, Doors, Sockets};
-use crate::node::{Node, NodeLimits, Rejection, Status};
+use crate::metrics::Places;
+use crate::node::{Node, NodeLimits, Observed, Rejection, Status, Teller};
+use crate::recent::{self, Memory, Question};
 use crate::serve::{Signals, drained, run};
 use crate::settings::{Listener, Protocols, Settings};
 use crate::tls::{self, Files, Kit, LOOK, Outward, Shelf, Shown};
 use crate::together::{self, Identity, Together};
+use crate::traces::{self, Tracer};
+
+/// The most routes with figures of their own.
+const ROUTE_SERIES_MAX: usize = 10_000;
 
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +58,9 @@ pub enum Error {
     /// The store of limits cannot be used.
     #[error(transparent)]
     LimitsStore(#[from] together::Error),
+    /// Traces cannot be sent as they are set.
+    #[error(transparent)]
+    Traces(#[from] traces::Error),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -132,7 +142,12 @@ pub fn start_after(
         gate: Gate::new(&settings.limits.gate()),
         together: together.clone(),
     };
-    let node = Arc::new(Node::new(recorders, records.log, limits));
+    let (asker, questions) = recent::questions(cores);
+    let observed = Observed {
+        asker,
+        places: Places::new(settings.route_series.min(ROUTE_SERIES_MAX)),
+    };
+    let node = Arc::new(Node::new(recorders, records.log, limits, observed));
     let settings = Arc::new(settings);
     let changes = watch::Sender::new(Arc::clone(&settings));
     let (draining, drained) = watch::channel(false);
@@ -166,14 +181,18 @@ pub fn start_after(
         outward.clone(),
         settings.name_servers.clone(),
     );
+    let (tracer, sending) = trace(&node, &settings)?.unzip();
     let mut threads = vec![keeper.spawn(snapshots, drained)?, checks.map_err(Error::Thread)?];
+    threads.extend(sending);
     threads.extend(sharing);
-    for index in 0..cores {
+    for (index, questions) in questions.into_iter().enumerate() {
         let seed = Seed {
             index,
+            questions,
             settings: Arc::clone(&settings),
             node: Arc::clone(&node),
             outward: outward.clone(),
+            tracer: tracer.clone(),
         };
         threads.push(seed.spawn(signals.clone())?);
     }
@@ -224,6 +243,15 @@ fn share(
     seed.spawn().map(Some)
 }
 
+/// Sends traces, if the settings say where.
+fn trace(node: &Node, settings: &Settings) -> Result<Option<(Tracer, JoinHandle<()>)>, Error> {
+    let Some(traces) = &settings.traces else {
+        return Ok(None);
+    };
+    let started = traces::export::spawn(traces, &node.traces, &identity(node).node)?;
+    Ok(Some(started))
+}
+
 /// The node's own certificate and its files; none where no TLS is served.
 fn own_certificate(
     settings: &Settings,
@@ -266,9 +294,11 @@ fn identity(node: &Node) -> Identity {
 /// What a core is made of, before it is on its thread.
 struct Seed {
     index: usize,
+    questions: mpsc::Receiver<Question>,
     settings: Arc<Settings>,
     node: Arc<Node>,
     outward: Outward,
+    tracer: Option<Tracer>,
 }
 
 impl Seed {
@@ -281,11 +311,9 @@ impl Seed {
                 Err(error) => return tracing::error!(%error, "a core cannot start"),
             };
             LocalSet::new().block_on(&runtime, async {
-                run(
-                    Core::new(self.index, self.settings, self.node, self.outward),
-                    signals,
-                )
-                .await;
+                let core = Core::new(self.index, (self.settings, self.node), self.outward, self.tracer);
+                spawn_local(recent::answer(Rc::clone(&core), self.questions));
+                run(core, signals).await;
             });
         };
         thread::Builder::new()
@@ -525,6 +553,16 @@ impl Gateway {
     /// How it is, and every change of that.
     pub fn statuses(&self) -> watch::Receiver<Status> {
         self.node.statuses()
+    }
+
+    /// What it has to tell the control plane of itself.
+    pub fn teller(&self, environment: Name) -> Teller {
+        Teller::new(&self.node, environment)
+    }
+
+    /// What it remembers of its last calls.
+    pub fn memory(&self) -> Memory {
+        Memory(self.node.asker.clone())
     }
 
     /// Its figures in the text format of Prometheus.

@@ -2,17 +2,25 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
+use domain::Timestamp;
 use domain::id::UpstreamId;
+use domain::node::{CircuitState, NodeHealth, TargetHealth, TargetState, UpstreamHealth};
 use serde::Serialize;
 
 use crate::compile::Compiled;
 use crate::deadline::steady_ms;
+use crate::group::Member;
 use crate::guard::{Bulkhead, State};
 use crate::health::Checked;
+use crate::metrics::escape;
 
 /// The most targets with series of their own; the sums are of all.
 const SERIES_MAX: usize = 1_000;
+
+/// The most targets that the control plane is told of.
+const TOLD_MAX: usize = 1_000;
 
 /// An upstream and its targets.
 #[derive(Debug, Serialize)]
@@ -89,6 +97,75 @@ pub(crate) fn reports(compiled: &Compiled) -> Vec<Report> {
     reports.collect()
 }
 
+/// How the targets of all upstreams are, for the control plane; `now` is the calendar's time.
+pub(crate) fn health(compiled: &Compiled, now: Timestamp) -> NodeHealth {
+    let now_ms = steady_ms();
+    let at = |ms: u64| now.before(Duration::from_millis(now_ms.saturating_sub(ms)));
+    let mut upstreams: Vec<_> = compiled
+        .upstreams
+        .iter()
+        .map(|upstream| UpstreamHealth {
+            upstream_id: upstream.id,
+            circuit: upstream.breaker.as_ref().map(|breaker| match breaker.state() {
+                State::Closed => CircuitState::Closed,
+                State::Open { .. } => CircuitState::Open,
+                State::HalfOpen { .. } => CircuitState::HalfOpen,
+            }),
+            targets: upstream
+                .group
+                .members()
+                .iter()
+                .map(|member| told(member, now_ms, at))
+                .collect(),
+        })
+        .collect();
+    let is_well = |upstream: &UpstreamHealth| {
+        let targets = upstream.targets.iter();
+        upstream.circuit != Some(CircuitState::Open)
+            && targets.clone().all(|target| target.state == TargetState::Healthy)
+    };
+    // Of too many, those with something wrong are told.
+    upstreams.sort_by_key(is_well);
+    let mut room = TOLD_MAX;
+    let mut left_out = 0;
+    upstreams.retain(|upstream| {
+        let count = upstream.targets.len();
+        let fits = count <= room;
+        if fits {
+            room -= count;
+        } else {
+            left_out += count;
+        }
+        fits
+    });
+    NodeHealth {
+        upstreams,
+        left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
+    }
+}
+
+fn told(member: &Member, now_ms: u64, at: impl Fn(u64) -> Timestamp) -> TargetHealth {
+    let health = &member.health;
+    let (state, reason, since_ms) = if health.checked() == Checked::Unhealthy {
+        (
+            TargetState::Unhealthy,
+            "Its health checks fail.",
+            health.changed_ms(),
+        )
+    } else if health.ejected_until_ms() > now_ms {
+        let reason = "Its calls failed too often; it is left out for a while.";
+        (TargetState::Ejected, reason, health.changed_ms())
+    } else {
+        (TargetState::Healthy, "", health.since_ms())
+    };
+    TargetHealth {
+        target: member.target.url(),
+        state,
+        reason: reason.to_owned(),
+        since: (since_ms > 0).then(|| at(since_ms)),
+    }
+}
+
 /// Writes figures: sums of all, and series of the first [`SERIES_MAX`] targets and upstreams.
 pub(crate) fn write(text: &mut String, reports: &[Report]) {
     let targets = || reports.iter().flat_map(|report| &report.targets);
@@ -162,7 +239,7 @@ fn write_series(text: &mut String, reports: &[Report]) {
             .iter()
             .flat_map(|report| report.targets.iter().map(move |target| (report, target)));
         for (Report { upstream, .. }, target) in named.take(SERIES_MAX) {
-            let (url, value) = (&target.url, figure(target));
+            let (url, value) = (escape(&target.url), figure(target));
             let _ = writeln!(
                 text,
                 "gateline_{name}{{upstream=\"{upstream}\",target=\"{url}\"}} {value}"

@@ -8,12 +8,16 @@ use domain::Code;
 use domain::limit::Mode;
 use events::{Call, Callee, Caller, Method, Reservation};
 use policy::effects::Holds;
-use policy::{Consumer, Moment, Place};
+use policy::{Consumer, Moment};
 
 use crate::body::Upload;
 use crate::brake::Brake;
+use crate::compile::Route;
 use crate::conn::Open;
+use crate::course::Course;
+use crate::recent::Notes;
 use crate::split::Side;
+use crate::traces::span::Finished;
 
 /// The status of a call whose client went away before there was an answer.
 const CLIENT_GONE: u16 = 499;
@@ -23,8 +27,9 @@ const CLIENT_GONE: u16 = 499;
 pub(crate) struct Ticket {
     open: Open,
     reservation: Option<Reservation>,
-    began: Instant,
     call: Call,
+    /// What happens on the way; none once it is kept.
+    notes: Option<Box<Notes>>,
     /// The request's body, if it has one.
     pub(crate) upload: Option<Rc<Upload>>,
     /// The variant that it got.
@@ -40,6 +45,7 @@ impl Ticket {
         let core = open.conn().core();
         let moment = core.clock.at(began);
         core.figures.in_flight.add(1);
+        let notes = core.recent.begin(began);
         let call = Call {
             request: core.ids.request(moment.calendar),
             started_at: moment.calendar,
@@ -61,8 +67,8 @@ impl Ticket {
             Box::new(Self {
                 open,
                 reservation: None,
-                began,
                 call,
+                notes: Some(notes),
                 upload: None,
                 side: None,
                 holds: Holds::default(),
@@ -76,13 +82,37 @@ impl Ticket {
         self.call.request
     }
 
+    /// Where it is noted what happens on the way.
+    pub(crate) fn notes(&self) -> &Notes {
+        self.notes.as_ref().expect("kept only when dropped")
+    }
+
+    /// The same, for whoever has the ticket to itself.
+    pub(crate) fn course(&mut self) -> &mut Course {
+        let notes = self.notes.as_mut();
+        notes
+            .map(|notes| notes.get_mut())
+            .expect("kept only when dropped")
+    }
+
     /// Takes a place for the record; without one, the call is not written down.
     pub(crate) fn reserve(&mut self) -> Result<(), events::Overloaded> {
         self.reservation = Some(self.open.conn().core().recorder.reserve()?);
         Ok(())
     }
 
-    pub(crate) const fn matched(&mut self, place: &Place, operation: Option<domain::id::OperationId>) {
+    /// Notes what was called, in the snapshot of this revision.
+    pub(crate) fn matched(
+        &mut self,
+        revision: u64,
+        route: &Route,
+        operation: Option<domain::id::OperationId>,
+    ) {
+        let place = &route.place;
+        let series = route
+            .series
+            .place(place.route, &self.open.conn().core().node.places);
+        self.course().routed(revision, place, series);
         self.call.callee = Some(Callee {
             organization: place.organization,
             api: place.api,
@@ -142,17 +172,24 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let core = self.open.conn().core();
-        let latency = self.began.elapsed();
+        let Some(mut notes) = self.notes.take() else {
+            return;
+        };
+        let latency = notes.get_mut().began().elapsed();
         self.call.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.call.bytes_in = self.upload.as_ref().map_or(0, |upload| upload.bytes.get());
         let figures = &core.figures;
-        let class = usize::from(self.call.status / 100);
-        figures.answers[if self.call.status == CLIENT_GONE {
-            0
-        } else {
-            class.min(5)
-        }]
-        .add(1);
+        let class = match self.call.status {
+            CLIENT_GONE => 0,
+            status => usize::from(status / 100).min(5),
+        };
+        figures.answers[class].add(1);
+        figures.latency.note(self.call.latency_us);
+        let course = notes.get_mut();
+        if let Some(route) = figures.routes.get(course.series as usize) {
+            route.answers[class].add(1);
+            route.latency_us.add(self.call.latency_us);
+        }
         if let Some(code) = self.call.refusal {
             figures.refusals[code as usize].add(1);
         }
@@ -166,5 +203,13 @@ impl Drop for Ticket {
         if let Some(reservation) = self.reservation.take() {
             reservation.record(self.call);
         }
+        let course = notes.get_mut();
+        if let Some(begun) = course.span.take()
+            && let Some(tracer) = &core.tracer
+        {
+            tracer.take(Finished::new(begun, course, self.call));
+        }
+        course.call = Some(self.call);
+        core.recent.keep(notes);
     }
 }

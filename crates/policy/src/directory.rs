@@ -331,12 +331,22 @@ impl Terms {
     fn new(plan: &snapshot::Plan) -> Self {
         let rate = plan.rate_limit.map(|limit| {
             let meter = Meter::new(limit);
-            let told = Told::new(plan.name.as_str(), meter.requests(), meter.window_seconds());
+            let told = Told::new(
+                "plan_rate",
+                plan.name.as_str(),
+                meter.requests(),
+                meter.window_seconds(),
+            );
             (meter, told)
         });
         let quota = plan.quota.map(|quota| {
             let name = format!("{}-{}", plan.name, period(quota.period));
-            let told = Told::new(&name, quota.requests, quota::window_seconds(quota.period));
+            let told = Told::new(
+                "plan_quota",
+                &name,
+                quota.requests,
+                quota::window_seconds(quota.period),
+            );
             (Bound::new(quota), told)
         });
         let both = match (&rate, &quota) {
@@ -345,7 +355,10 @@ impl Terms {
         };
         let concurrent = plan.concurrent_calls_max.map(|most| {
             let name = format!("{}-concurrent", plan.name);
-            (most.max(1), Told::concurrent(&name, most.max(1)))
+            (
+                most.max(1),
+                Told::concurrent("plan_concurrency", &name, most.max(1)),
+            )
         });
         Self {
             header: header(plan.name.as_str()),

@@ -37,7 +37,7 @@ pub use chain::chain;
 pub use directory::Directory;
 pub use effects::Effects;
 pub use kind::{Fault, Kind, kind, kinds};
-pub use told::Limits;
+pub use told::{Counted, Limits};
 pub use verdict::{Refusal, Reply, Verdict};
 
 /// What a compiled policy remembers between calls; handed on when a new snapshot replaces the old one.

@@ -14,24 +14,33 @@ pub struct Told {
     /// `"name";r=`.
     start: Box<str>,
     name_end: usize,
+    /// What is counted together.
+    counts: &'static str,
+    quota: u64,
+    window_seconds: u64,
 }
 
 impl Told {
     /// Writes it for a limit of `quota` calls in a window; the name needs no escape within quotes.
-    pub fn new(name: &str, quota: u64, window_seconds: u64) -> Self {
+    ///
+    /// `counts` says what is counted together, in a word that is the same for all such limits.
+    pub fn new(counts: &'static str, name: &str, quota: u64, window_seconds: u64) -> Self {
         let policy = format!("\"{name}\";q={quota};w={window_seconds}");
         Self {
             policy: value(&policy),
             start: format!("\"{name}\";r=").into(),
             name_end: name.len() + 1,
+            counts,
+            quota,
+            window_seconds,
         }
     }
 
     /// Writes it for a bound on calls that are open at a time.
-    pub fn concurrent(name: &str, most: u32) -> Self {
+    pub fn concurrent(counts: &'static str, name: &str, most: u32) -> Self {
         Self {
             policy: value(&format!("\"{name}\";q={most};qu=\"concurrent-requests\"")),
-            ..Self::new(name, 0, 0)
+            ..Self::new(counts, name, u64::from(most), 0)
         }
     }
 
@@ -55,6 +64,23 @@ struct Entry<'a> {
     reset_seconds: Option<u64>,
     /// Set if the call was over the limit and passed.
     over: Option<Mode>,
+}
+
+/// What a limit that counted a call found, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// What is counted together: `plan_rate`, `plan_quota`, `plan_concurrency`, or whose calls.
+    pub counts: &'static str,
+    /// How many calls.
+    pub quota: u64,
+    /// In what time; 0 for a bound on open calls.
+    pub window_seconds: u64,
+    /// Calls that may still come now.
+    pub remaining: u64,
+    /// Absent where no time mends it.
+    pub reset_seconds: Option<u64>,
+    /// Set if the call was over the limit and passed.
+    pub over: Option<Mode>,
 }
 
 /// The limits that counted a call; at most [`Limits::MAX`], further ones are enforced but not told.
@@ -101,6 +127,20 @@ impl<'a> Limits<'a> {
         if is(&self.entries[0], first) && is(&self.entries[1], second) && self.entries[2].is_none() {
             self.pair = Some(pair);
         }
+    }
+
+    /// What the limits found, in their order.
+    pub fn counted(&self) -> impl Iterator<Item = Counted> {
+        self.entries.iter().map_while(|entry| {
+            entry.map(|entry| Counted {
+                counts: entry.told.counts,
+                quota: entry.told.quota,
+                window_seconds: entry.told.window_seconds,
+                remaining: entry.remaining,
+                reset_seconds: entry.reset_seconds,
+                over: entry.over,
+            })
+        })
     }
 
     /// Whether no limit counted the call.

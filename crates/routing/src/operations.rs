@@ -26,6 +26,11 @@ impl<T> Operations<T> {
         self.tree.insert(template, (method, value));
     }
 
+    /// Every value.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.tree.values().into_iter().map(|(_, value)| value)
+    }
+
     /// Finds the one that a path below the route's base path means.
     pub fn find(&self, method: &Method, path: &str) -> Option<&T> {
         self.tree.find(path, |operations| {

@@ -68,6 +68,13 @@ impl<T> Tree<T> {
         node.values.push(value);
     }
 
+    /// Every value.
+    pub(crate) fn values(&self) -> Vec<&T> {
+        let mut found = Vec::new();
+        self.root.collect(&mut found);
+        found
+    }
+
     /// Offers the values of all templates that fit `path`, the most specific first, until `take` takes one.
     pub(crate) fn find<'a, R>(&'a self, path: &str, mut take: impl FnMut(&'a [T]) -> Option<R>) -> Option<R> {
         let path = Path {
@@ -79,6 +86,15 @@ impl<T> Tree<T> {
 }
 
 impl<T> Node<T> {
+    fn collect<'a>(&'a self, found: &mut Vec<&'a T>) {
+        found.extend(&self.values);
+        let texts = self.texts.iter().map(|(_, node)| node);
+        let mixed = self.mixed.iter().map(|(_, node)| node);
+        for node in texts.chain(mixed).chain(self.parameter.as_deref()) {
+            node.collect(found);
+        }
+    }
+
     fn child(&mut self, segment: &str) -> &mut Self {
         let pieces = pieces(segment);
         match pieces.as_slice() {

@@ -17,6 +17,7 @@ pub mod link;
 pub mod migrate;
 pub mod node;
 pub mod offer;
+pub mod question;
 pub mod session;
 pub mod snapshot;
 pub mod stream;

@@ -38,6 +38,7 @@ const STEPS: &[Step] = steps! {
     5 "0005_route_places";
     6 "0006_certificates";
     7 "0007_stream_routes";
+    8 "0008_node_reports";
 };
 
 /// The newest version that this program knows.

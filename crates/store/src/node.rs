@@ -1,7 +1,8 @@
 //! What gateway nodes say of themselves.
 
+use domain::Timestamp;
 use domain::id::NodeId;
-use domain::node::{Node, NodeState};
+use domain::node::{Node, NodeHealth, NodeState};
 
 use crate::entity::Read;
 use crate::{Arg, Error, Row, Tx};
@@ -10,6 +11,21 @@ use crate::{Arg, Error, Row, Tx};
 pub async fn all(read: &mut impl Read) -> Result<Vec<Node>, Error> {
     let sql = "SELECT id, environment, revision, state, reason, seen_at FROM nodes ORDER BY seen_at DESC, id";
     read.rows(sql, &[]).await?.iter().map(node).collect()
+}
+
+/// Reads how nodes see the targets of upstreams, the one heard of last first.
+pub async fn health(read: &mut impl Read) -> Result<Vec<(Node, NodeHealth)>, Error> {
+    let sql = "SELECT id, environment, revision, state, reason, seen_at, health FROM nodes
+               WHERE health IS NOT NULL ORDER BY seen_at DESC, id";
+    let rows = read.rows(sql, &[]).await?;
+    let health = |row: &Row| {
+        let body = serde_json::from_value(row.json("health")?).map_err(|source| Error::Corrupt {
+            what: "health",
+            source: source.into(),
+        })?;
+        Ok((node(row)?, body))
+    };
+    rows.iter().map(health).collect()
 }
 
 fn node(row: &Row) -> Result<Node, Error> {
@@ -27,8 +43,18 @@ fn node(row: &Row) -> Result<Node, Error> {
 }
 
 impl Tx {
+    /// Notes that a node was heard of.
+    pub async fn saw_node(&mut self, id: NodeId, now: Timestamp) -> Result<(), Error> {
+        let sql = "UPDATE nodes SET seen_at = $2 WHERE id = $1 AND seen_at < $2";
+        self.execute(sql, &[Arg::text(id), Arg::time(now)])
+            .await
+            .map(drop)
+    }
+
     /// Keeps what a node says, in place of what it said before.
-    pub async fn note_node(&mut self, node: &Node) -> Result<(), Error> {
+    ///
+    /// `health` is as before if absent.
+    pub async fn note_node(&mut self, node: &Node, health: Option<&NodeHealth>) -> Result<(), Error> {
         let sql = "INSERT INTO nodes (id, environment, revision, state, reason, seen_at)
                    VALUES ($1, $2, $3, $4, $5, $6)
                    ON CONFLICT (id) DO UPDATE SET environment = excluded.environment,
@@ -46,6 +72,14 @@ impl Tx {
             Arg::text(&node.reason),
             Arg::time(node.seen_at),
         ];
+        self.execute(sql, &args).await?;
+        let Some(health) = health else { return Ok(()) };
+        let body = serde_json::to_value(health).map_err(|source| Error::Corrupt {
+            what: "health",
+            source: source.into(),
+        })?;
+        let sql = "UPDATE nodes SET health = $2 WHERE id = $1";
+        let args = [Arg::text(node.id), Arg::Json(body)];
         self.execute(sql, &args).await.map(drop)
     }
 }

@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use http::Method;
 use serde_json::Value;
 
 use crate::harness::eventually;
@@ -97,6 +98,187 @@ async fn a_node_serves_and_restarts_with_the_control_plane_away() {
     .await;
     node.signal("TERM");
     assert_eq!(node.wait(Duration::from_secs(20)), Some(0), "{}", node.said());
+    gateline.stop();
+}
+
+#[tokio::test]
+async fn a_call_of_a_node_in_another_process_is_explained() {
+    let home = Home::new().with(&["--no-demo"]);
+    let (service, http) = (Service::start().await, Http::new());
+    let gateline = home.up().await;
+    let contract = contract(home.path());
+    let contract = contract.to_str().unwrap();
+    gateline.json(&[
+        "import",
+        contract,
+        "--upstream",
+        &service.url,
+        "--name",
+        "shop",
+        "--publish",
+    ]);
+    let key = gateline.json(&["keys", "create", "--api", "shop"])["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let port = free_port();
+    let folder = home.path().join("edge-log");
+    std::fs::create_dir_all(&folder).unwrap();
+    let _node = Running::start(&mut edge(&gateline, &home, port), &folder);
+    let token = gateline.json(&["debug-token"]);
+    let token = token["token"].as_str().unwrap();
+    for gateway in [gateline.gateway(), format!("http://127.0.0.1:{port}")] {
+        let url = format!("{gateway}/shop/stations");
+        answers(&http, &url, &key, Duration::from_secs(20)).await;
+        for (debug, noted) in [("", "summary"), (token, "full")] {
+            let answer = http
+                .send(
+                    Method::GET,
+                    &url,
+                    &[("x-api-key", &key), ("gateline-debug", debug)],
+                    "",
+                )
+                .await
+                .unwrap();
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.headers.contains_key("server-timing"), !debug.is_empty());
+            let id = answer.headers["x-request-id"].to_str().unwrap();
+            let told = gateline.json(&["explain", id]);
+            assert_eq!(told["calls"].as_array().unwrap().len(), 1, "{told}");
+            let call = &told["calls"][0];
+            assert_eq!(call["noted"], noted, "{told}");
+            assert_eq!(call["upstream"]["tries"][0]["status"], 200, "{told}");
+            assert_eq!(
+                call["upstream"]["tries"][0]["target"],
+                service.url.trim_end_matches('/'),
+                "{told}"
+            );
+            assert!(
+                call["routing"]["why"].as_str().unwrap().contains("/shop"),
+                "{told}"
+            );
+        }
+    }
+    let unknown = gateline.run(&["explain", "never-seen"]);
+    assert!(
+        unknown.stderr.contains("2 of 2 nodes answered"),
+        "{}",
+        unknown.stderr
+    );
+    gateline.stop();
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
+    let home = Home::new().with(&["--no-demo"]);
+    let (service, http) = (Service::start().await, Http::new());
+    let gateline = home.up().await;
+    let contract = contract(home.path());
+    let contract = contract.to_str().unwrap();
+    gateline.json(&[
+        "import",
+        contract,
+        "--upstream",
+        &service.url,
+        "--name",
+        "shop",
+        "--publish",
+    ]);
+    let key = gateline.json(&["keys", "create", "--api", "shop"])["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let port = free_port();
+    let folder = home.path().join("edge-log");
+    std::fs::create_dir_all(&folder).unwrap();
+    let _node = Running::start(&mut edge(&gateline, &home, port), &folder);
+    let edge_url = format!("http://127.0.0.1:{port}");
+    answers(
+        &http,
+        &format!("{edge_url}/shop/stations"),
+        &key,
+        Duration::from_secs(20),
+    )
+    .await;
+
+    let (control, token) = (gateline.control(), format!("Bearer {}", gateline.token()));
+    let headers = [
+        ("authorization", &*token),
+        ("content-type", "application/json"),
+        ("if-match", "*"),
+    ];
+    let upstream = gateline.json(&["get", "upstreams"])["data"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let health = format!("{control}/api/v1/upstreams/{upstream}/health");
+    eventually(
+        "the health of the target on both nodes",
+        Duration::from_secs(20),
+        async || {
+            let report = http.send(Method::GET, &health, &headers, "").await?.json();
+            let nodes = report["nodes"].as_array()?.clone();
+            let are_well = nodes.iter().all(|node| node["targets"][0]["state"] == "healthy");
+            (nodes.len() == 2 && are_well).then_some(())
+        },
+    )
+    .await;
+
+    // Files that no node has: whoever saves it cannot know that.
+    let url = format!("{control}/api/v1/upstreams/{upstream}");
+    let change =
+        r#"{"tls":{"client_certificate":{"chain_file":"/nowhere/chain.pem","key_file":"/nowhere/key.pem"}}}"#;
+    let changed = http.send(Method::PATCH, &url, &headers, change).await.unwrap();
+    assert_eq!(changed.status, 200, "{}", changed.json());
+    let nodes = async || {
+        let page = http
+            .send(Method::GET, &format!("{control}/api/v1/gateways"), &headers, "")
+            .await?;
+        page.json()["data"].as_array().cloned()
+    };
+    eventually("both nodes' refusals", Duration::from_secs(20), async || {
+        let nodes = nodes().await?;
+        let refused = |node: &&Value| {
+            node["state"] == "rejected"
+                && node["reason"]
+                    .as_str()
+                    .is_some_and(|why| why.contains("/nowhere/"))
+        };
+        (nodes.iter().filter(refused).count() == 2).then_some(())
+    })
+    .await;
+    for gateway in [gateline.gateway(), edge_url] {
+        let answer = http.get(&format!("{gateway}/shop/stations"), &key).await.unwrap();
+        assert_eq!(answer.status, 200);
+        let ready = http.get(&format!("{gateway}/health/ready"), "").await.unwrap();
+        assert_eq!(ready.status, 503);
+        assert!(
+            ready.json()["missing"][0]
+                .as_str()
+                .unwrap()
+                .contains("was rejected"),
+            "{}",
+            ready.json()
+        );
+    }
+    // What is mended is served.
+    let mended = http
+        .send(Method::PATCH, &url, &headers, r#"{"tls":null}"#)
+        .await
+        .unwrap();
+    assert_eq!(mended.status, 200, "{}", mended.json());
+    eventually(
+        "both nodes' change of mind",
+        Duration::from_secs(20),
+        async || {
+            nodes()
+                .await?
+                .iter()
+                .all(|node| node["state"] == "applied")
+                .then_some(())
+        },
+    )
+    .await;
     gateline.stop();
 }
 

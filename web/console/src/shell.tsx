@@ -20,6 +20,7 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
       ["/applications", "Applications"],
       ["/keys", "Keys"],
       ["/usage", "Usage"],
+      ["/explain", "Explain"],
     ],
   ],
   [
@@ -27,6 +28,7 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
     [
       ["/members", "Members"],
       ["/environments", "Environments"],
+      ["/nodes", "Nodes"],
       ["/audit", "Audit"],
     ],
   ],

@@ -1,21 +1,42 @@
 //! Upstreams: the services behind.
 
 use control::Error;
-use domain::id::WorkspaceId;
+use domain::id::{UpstreamId, WorkspaceId};
+use domain::node::UpstreamHealthReport;
 use domain::traffic::{Target, Upstream, UpstreamSpec};
 use domain::{Code, Name};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::workspace;
+use crate::answer;
 use crate::call::Call;
 use crate::crud::{self, Filter, Nothing, Shown};
 use crate::endpoint::Endpoint;
 use crate::links::Links;
 use crate::parameter::{Parameter, text};
 
-/// `list_upstreams`, `create_upstream`, `read_upstream`, `update_upstream`, `delete_upstream`.
+/// `list_upstreams`, `create_upstream`, `read_upstream`, `update_upstream`, `delete_upstream`, `read_upstream_health`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    crud::all::<Upstream>()
+    let mut all = crud::all::<Upstream>();
+    all.push(health());
+    all
+}
+
+fn health() -> Endpoint {
+    Endpoint::get("/api/v1/upstreams/{id}/health", "read_upstream_health")
+        .tag("traffic")
+        .says(
+            "Read how an upstream's targets are",
+            "What each gateway node says of them: whether calls go to a target, since when, and why not. Nodes tell changes \
+             within seconds.",
+        )
+        .takes_id::<UpstreamId>("The upstream.")
+        .answers::<UpstreamHealthReport>(200, "How its targets are.")
+        .to(|call| async move {
+            let report = call.control().upstream_health(&call.caller, call.id()?).await?;
+            answer::json(StatusCode::OK, &report)
+        })
 }
 
 impl Shown for Upstream {

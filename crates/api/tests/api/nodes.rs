@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use domain::snapshot::Packed;
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::app::TestApp;
+use crate::app::{Someone, TestApp};
 
 const NODE: &str = "node_01jd9zk5v8e7rbxq3m6t4n2w0c";
 
@@ -52,6 +52,10 @@ async fn only_the_cluster_token_opens() {
         assert_eq!(someone.post(&path, json!({})).await.code(), "token_invalid");
         let path = format!("/internal/v1/nodes/{NODE}/events");
         assert_eq!(someone.post(&path, json!({})).await.code(), "token_invalid");
+        let path = format!("/internal/v1/nodes/{NODE}/answers");
+        assert_eq!(someone.post(&path, json!({})).await.code(), "token_invalid");
+        let path = format!("/internal/v1/nodes/{NODE}/questions");
+        assert_eq!(someone.get(&path).await.code(), "token_invalid");
     }
 }
 
@@ -69,6 +73,133 @@ async fn nodes_tell_what_they_run_on() {
         node.post(&path, json!({ "revision": "x" })).await.code(),
         "request_invalid"
     );
+}
+
+/// What a node remembers of a call: of whose API, of whose application.
+fn remembered(provider: &str, consumer: &str) -> Value {
+    json!({
+        "provider": provider,
+        "call": {
+            "request_id": "abc", "id": "req_01jd9zk5v8e7rbxq3m6t4n2w0c", "environment": "sandbox", "noted": "summary",
+            "started_at": "2026-11-21T12:00:00Z", "method": "GET", "status": 200,
+            "routing": { "tried": [], "missed": 0 },
+            "caller": {
+                "organization_id": consumer, "application_id": "app_01jd9zk5v8e7rbxq3m6t4n2w0c",
+                "key_id": "key_01jd9zk5v8e7rbxq3m6t4n2w0c",
+            },
+            "steps": [], "limits": [], "cost": 1, "delay_us": 0, "bytes_in": 0, "bytes_out": 2,
+            "upstream": {
+                "upstream_id": "ups_01jd9zk5v8e7rbxq3m6t4n2w0c", "algorithm": "only", "candidates": [],
+                "tries": [], "is_fallback": false,
+            },
+            "timing": { "ended_us": 9 },
+        },
+    })
+}
+
+#[tokio::test]
+async fn nodes_are_asked_about_a_call_and_only_those_it_concerns_are_told() {
+    let app = TestApp::new().await;
+    let (owner, stranger) = (app.owner().await, app.stranger().await);
+    let organization = async |someone: &Someone<'_>| {
+        let page = someone.get("/api/v1/organizations").await.json(200);
+        page["data"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let (provider, consumer) = (organization(&owner).await, organization(&stranger).await);
+    let node = app.bearer(app.control.secrets().cluster_token());
+    let status = json!({ "environment": "sandbox", "revision": 7, "state": "applied" });
+    let path = format!("/internal/v1/nodes/{NODE}");
+    assert_eq!(node.post(&format!("{path}/status"), status).await.status, 204);
+    let answer = async |calls: Value| {
+        let asked = node.get(&format!("{path}/questions")).await.json(200);
+        assert_eq!(asked[0]["request_id"], "abc");
+        let body = json!({ "question": asked[0]["id"], "calls": calls });
+        assert_eq!(node.post(&format!("{path}/answers"), body).await.status, 204);
+    };
+    let ask = async |someone: &Someone<'_>, calls: Value| {
+        tokio::join!(someone.get("/api/v1/explain?request_id=abc"), answer(calls)).0
+    };
+    let told = ask(&owner, json!([remembered(&provider, &consumer)]))
+        .await
+        .json(200);
+    assert_eq!(
+        (&told["nodes_asked"], &told["nodes_answered"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(told["calls"][0]["node_id"], NODE);
+    assert!(told["calls"][0]["upstream"].is_object());
+    let told = ask(&stranger, json!([remembered(&provider, &consumer)]))
+        .await
+        .json(200);
+    assert_eq!(told["calls"][0]["noted"], "consumer");
+    assert!(told["calls"][0].get("upstream").is_none() && told["calls"][0].get("node_id").is_none());
+    for calls in [json!([]), json!([remembered(&consumer, &consumer)])] {
+        assert_eq!(ask(&owner, calls).await.code(), "not_found");
+    }
+    assert_eq!(owner.get("/api/v1/explain").await.code(), "parameter_invalid");
+    let twice = owner.get("/api/v1/explain?request_id=a&what=b").await;
+    assert_eq!(twice.code(), "parameter_unknown");
+}
+
+#[tokio::test]
+async fn a_debug_token_is_made_for_own_routes_only() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    owner.import("shop").await;
+    let routes = owner.get("/api/v1/routes").await.json(200);
+    let route = routes["data"][0]["id"].clone();
+    let made = owner
+        .post("/api/v1/debug-tokens", json!({ "route_id": route }))
+        .await
+        .json(201);
+    assert!(made["token"].as_str().unwrap().starts_with("gld_"));
+    assert_eq!(made["header"], "Gateline-Debug");
+    let refused = app
+        .stranger()
+        .await
+        .post("/api/v1/debug-tokens", json!({ "route_id": route }))
+        .await;
+    assert_eq!(refused.json(400)["errors"][0]["pointer"], "/route_id");
+    let chain = owner
+        .get("/api/v1/audit?filter[action]=create_debug_token")
+        .await
+        .json(200);
+    assert_eq!(chain["data"][0]["resource"], made["id"]);
+    assert!(!chain.to_string().contains("gld_"));
+}
+
+#[tokio::test]
+async fn the_health_of_targets_is_told_to_their_organization() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    owner.import("shop").await;
+    let upstreams = owner.get("/api/v1/upstreams").await.json(200);
+    let upstream = upstreams["data"][0]["id"].as_str().unwrap();
+    let path = format!("/api/v1/upstreams/{upstream}/health");
+    assert_eq!(owner.get(&path).await.json(200)["nodes"], json!([]));
+    let node = app.bearer(app.control.secrets().cluster_token());
+    let target = json!({
+        "target": "http://10.0.0.7:9000", "state": "ejected", "reason": "Its calls failed.",
+        "since": "2026-11-21T12:00:00Z",
+    });
+    let status = json!({
+        "environment": "sandbox", "revision": 7, "state": "applied",
+        "health": { "upstreams": [{ "upstream_id": upstream, "circuit": "open", "targets": [target] }], "left_out": 0 },
+    });
+    let told = format!("/internal/v1/nodes/{NODE}/status");
+    assert_eq!(node.post(&told, status).await.status, 204);
+    let report = owner.get(&path).await.json(200);
+    assert_eq!(report["nodes"][0]["node_id"], NODE);
+    assert_eq!(report["nodes"][0]["is_current"], true);
+    assert_eq!(
+        (&report["nodes"][0]["circuit"], &report["nodes"][0]["targets"][0]),
+        (&json!("open"), &target)
+    );
+    // What is not told again stays.
+    let status = json!({ "environment": "sandbox", "revision": 8, "state": "applied" });
+    assert_eq!(node.post(&told, status).await.status, 204);
+    assert_eq!(owner.get(&path).await.json(200)["nodes"][0]["targets"][0], target);
+    assert_eq!(app.stranger().await.get(&path).await.code(), "not_found");
 }
 
 #[tokio::test]

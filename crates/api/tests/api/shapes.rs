@@ -88,6 +88,8 @@ fn refusal_is_expected(operation: &Operation, code: &str) -> bool {
         // The application is subscribed already; the example's plan is another's.
         "create_subscription" | "import_api" => code == "conflict" || code == "name_taken",
         "rotate_key" | "update_key" => code == "conflict",
+        // No node remembers anything here.
+        "explain_request" => code == "parameter_invalid",
         // The examples' tokens are none.
         "read_invitation_link" | "accept_invitation" | "reset_password" => code == "link_invalid",
         id if id.starts_with("delete_") => code == "in_use",

@@ -33,6 +33,7 @@ async fn nothing_of_another_tenant_is_there() {
             "create_application",
             "create_certificate",
             "create_client",
+            "create_debug_token",
             "create_environment",
             "create_invitation",
             "create_organization",

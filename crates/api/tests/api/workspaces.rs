@@ -54,7 +54,7 @@ const READS: [&str; 13] = [
     "read_version",
 ];
 /// Publishers of one workspace may not: plans belong to the whole organization.
-const OF_ALL: [&str; 3] = ["create_plan", "delete_plan", "update_plan"];
+const OF_ALL: [&str; 4] = ["create_debug_token", "create_plan", "delete_plan", "update_plan"];
 
 /// The organization `default` with the workspaces `team` and `other`, an organization beside it, and a publisher of
 /// `team`.

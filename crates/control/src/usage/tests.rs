@@ -288,6 +288,7 @@ on_both! {
             revision: 7,
             state,
             reason: reason.to_owned(),
+            health: None,
         };
         world.control.note_node(node, status(NodeState::Applied, "")).await.unwrap();
         let why = format!("bad\0{}", "x".repeat(3000));

@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::node::{NodeState, NodeStatus};
 use domain::snapshot::Packed;
 use domain::{Name, Snapshot};
 use events::pump::PumpSettings;
 use events::sink::ShipSettings;
 use events::{Log, Pump, Sink, WhenFull};
 use gateway::feed::{self, HttpSink};
-use gateway::{Gateway, Inheritance, Records, Sealing, Status};
+use gateway::{Gateway, Inheritance, Records, Sealing};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -24,6 +23,9 @@ use crate::settings::{self, Settings};
 const DRAIN: Duration = Duration::from_secs(15);
 /// How long what is in the log may take to reach its sink then; what does not stays in the log.
 const LAST_SHIPPING: Duration = Duration::from_secs(10);
+
+/// How long to wait before another try when the database is away.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The running node.
 pub(super) struct Node {
@@ -128,17 +130,35 @@ impl Node {
             }
         });
         let (control, node) = (plane.control(), self.log.node());
-        let (environment, mut statuses) = (self.environment.clone(), self.gateway.statuses());
+        let mut teller = self.gateway.teller(self.environment.clone());
+        self.spawn(async move {
+            while let Some(status) = teller.next().await {
+                match control.note_node(node, status.clone()).await {
+                    Ok(()) => teller.told(status),
+                    Err(error) => {
+                        tracing::debug!(%error, "the node's state is not noted");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                }
+            }
+        });
+        let (control, node) = (plane.control(), self.log.node());
+        let memory = self.gateway.memory();
         self.spawn(async move {
             loop {
-                let status = statuses.borrow_and_update().clone();
-                if let Some(status) = told(&status, &environment)
-                    && let Err(error) = control.note_node(node, status).await
-                {
-                    tracing::debug!(%error, "the node's state is not noted");
-                }
-                if statuses.changed().await.is_err() {
-                    return;
+                match control.questions(node).await {
+                    Ok(asked) => {
+                        for question in asked {
+                            let calls = memory.calls(&question.request_id).await;
+                            if let Err(error) = control.answer(node, &question.id, &calls).await {
+                                tracing::debug!(%error, "an answer about a call was not kept");
+                            }
+                        }
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "no questions about calls");
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
             }
         });
@@ -172,12 +192,15 @@ impl Node {
             self.snapshots.clone(),
         );
         self.spawn(follow);
-        let statuses = self.gateway.statuses();
         self.spawn(feed::report(
             Arc::clone(&control),
             self.log.node(),
-            self.environment.clone(),
-            statuses,
+            self.gateway.teller(self.environment.clone()),
+        ));
+        self.spawn(feed::answer(
+            Arc::clone(&control),
+            self.log.node(),
+            self.gateway.memory(),
         ));
         self.ship(HttpSink::new(control));
         Ok(())
@@ -268,22 +291,6 @@ fn named(error: gateway::Error, settings: &gateway::Settings) -> Error {
         }
         other => other.into(),
     }
-}
-
-/// What the control plane is told of a node; nothing before it has heard of a snapshot.
-fn told(status: &Status, environment: &Name) -> Option<NodeStatus> {
-    let (revision, state, reason) = match (&status.rejected, status.revision) {
-        (Some(rejection), _) => (rejection.revision, NodeState::Rejected, rejection.reason.clone()),
-        (None, Some(revision)) => (revision, NodeState::Applied, String::new()),
-        (None, None) => return None,
-    };
-    let revision = i64::try_from(revision).unwrap_or(i64::MAX);
-    Some(NodeStatus {
-        environment: environment.clone(),
-        revision,
-        state,
-        reason,
-    })
 }
 
 /// Keeps a copy on disk, by which a node can start while its control plane is away.

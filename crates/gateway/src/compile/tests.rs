@@ -82,7 +82,7 @@ fn find(compiled: &Compiled, host: &str, method: &Method, path: &str) -> String 
         query: "",
         headers: &headers,
     };
-    match compiled.find(&request, || ()) {
+    match compiled.find(&request, |_, _| ()) {
         Matched::Operation {
             route,
             operation,

@@ -11,8 +11,8 @@ use domain::Name;
 use domain::id::UpstreamId;
 use domain::snapshot;
 use domain::traffic::{
-    Algorithm, Connections, HealthCheck, LastGood, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn, Timeouts,
-    UpstreamSpec,
+    Algorithm, Connections, HealthCheck, LastGood, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn,
+    Timeouts, UpstreamSpec,
 };
 use http::{HeaderValue, StatusCode};
 

@@ -10,9 +10,15 @@ use super::Context;
 use super::way::On;
 use crate::compile::{Chain, Compiled};
 use crate::core::Core;
+use crate::course::Ended;
 use crate::ease::Eased;
 use crate::refusal::Cause;
 use crate::ticket::Ticket;
+use crate::watch::Before;
+
+/// Places of what is asked besides a chain's policies.
+const PLAN_RATE: usize = usize::MAX;
+const PLAN_QUOTA: usize = usize::MAX - 1;
 
 /// What a request says to the policies.
 pub(super) struct Said<'h> {
@@ -60,6 +66,9 @@ pub(super) fn judge<'a>(
         effects: Effects::default(),
     };
     let decided = decide(&on.operation.chain, &mut call, ticket);
+    let course = ticket.course();
+    course.counted(&call.limits);
+    course.delay_us = u32::try_from(call.effects.delay_ns / 1000).unwrap_or(u32::MAX);
     context.limits = call.limits.fields(&mut core.scratch.borrow_mut());
     context.over = call.limits.over();
     let (consumer, units, effects) = (call.consumer, call.units(), call.effects);
@@ -82,28 +91,68 @@ pub(super) fn judge<'a>(
 ///
 /// The quota comes last, so that calls that are refused for another reason do not use it up.
 fn decide<'a>(chain: &'a Chain, call: &mut Call<'a, '_>, ticket: &mut Ticket) -> Result<(), Cause> {
+    ticket.course().judged_by(chain);
     let (first, then) = chain.policies.split_at(chain.decide_from);
-    for policy in first {
-        proceed(policy.request(call))?;
+    for (place, policy) in first.iter().enumerate() {
+        let verdict = ask(call, ticket, (chain, place), |call| policy.request(call));
+        proceed(verdict, ticket, place)?;
     }
     let consumer = call.consumer;
     if let Some(consumer) = &consumer {
         ticket.called_by(consumer);
-        proceed(consumer.subscription.admit_rate(call))?;
+        let verdict = ask(call, ticket, (chain, PLAN_RATE), |call| {
+            consumer.subscription.admit_rate(call)
+        });
+        proceed(verdict, ticket, PLAN_RATE)?;
     }
-    for policy in then {
-        proceed(policy.request(call))?;
+    for (place, policy) in (chain.decide_from..).zip(then) {
+        let verdict = ask(call, ticket, (chain, place), |call| policy.request(call));
+        proceed(verdict, ticket, place)?;
     }
-    match consumer {
-        Some(consumer) => proceed(consumer.subscription.admit_quota(call)),
-        None => Ok(()),
-    }
+    let Some(consumer) = consumer else { return Ok(()) };
+    let verdict = ask(call, ticket, (chain, PLAN_QUOTA), |call| {
+        consumer.subscription.admit_quota(call)
+    });
+    proceed(verdict, ticket, PLAN_QUOTA)
 }
 
-fn proceed(verdict: Verdict) -> Result<(), Cause> {
-    match verdict {
-        Verdict::Continue => Ok(()),
-        Verdict::Refuse(refusal) => Err(Cause::Policy(refusal)),
-        Verdict::Answer(reply) => Err(Cause::Reply(reply)),
+/// Asks one of those who decide; what a call with a debug token is told is noted.
+fn ask<'a, 'h>(
+    call: &mut Call<'a, 'h>,
+    ticket: &mut Ticket,
+    (chain, place): (&Chain, usize),
+    decide: impl FnOnce(&mut Call<'a, 'h>) -> Verdict,
+) -> Verdict {
+    if ticket.course().full.is_none() {
+        return decide(call);
     }
+    let before = Before::of(call);
+    let verdict = decide(call);
+    let step = match place {
+        PLAN_RATE => before.step(("plan_rate", None), call, &verdict),
+        PLAN_QUOTA => before.step(("plan_quota", None), call, &verdict),
+        place => before.step(
+            (chain.steps[place].kind, chain.steps[place].policy),
+            call,
+            &verdict,
+        ),
+    };
+    if let Some(full) = &mut ticket.course().full {
+        full.steps.push(step);
+    }
+    verdict
+}
+
+fn proceed(verdict: Verdict, ticket: &mut Ticket, place: usize) -> Result<(), Cause> {
+    let cause = match verdict {
+        Verdict::Continue => return Ok(()),
+        Verdict::Refuse(refusal) => Cause::Policy(refusal),
+        Verdict::Answer(reply) => Cause::Reply(reply),
+    };
+    ticket.course().ended = match place {
+        PLAN_RATE => Ended::PlanRate,
+        PLAN_QUOTA => Ended::PlanQuota,
+        place => Ended::Policy(u8::try_from(place).unwrap_or(u8::MAX)),
+    };
+    Err(cause)
 }

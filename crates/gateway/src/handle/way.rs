@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response};
 use policy::{Consumer, Moment};
-use routing::{Rewriting, Unit};
+use routing::{Miss, Rewriting, Unit};
 
 use super::Context;
 use super::pages::own_page;
@@ -100,7 +100,12 @@ pub(super) fn way<'a>(
     (context, ticket): (&mut Context<'a>, &mut Ticket),
     asked: &routing::Request<'_>,
 ) -> Result<Way<'a>, Cause> {
-    let matched = compiled.find(asked, || conn.core().figures.expression_errors.add(1));
+    let matched = compiled.find(asked, |route, miss| {
+        if miss == Miss::WhenFailed {
+            conn.core().figures.expression_errors.add(1);
+        }
+        ticket.course().missed(route, miss);
+    });
     if matches!(matched, Matched::NoRoute)
         && let Some(page) = own_page(conn, asked.path)
     {
@@ -122,7 +127,11 @@ pub(super) fn way<'a>(
             };
             context.route = Some(route);
             context.chain = Some(&operation.chain);
-            ticket.matched(&route.place, Some(operation.id));
+            ticket.matched(compiled.revision, route, Some(operation.id));
+            if let Some(span) = &mut ticket.course().span {
+                span.route = Some(format!("{}{}", &asked.path[..rest], operation.template));
+                span.client = Some(address);
+            }
             Ok(Way::On(On {
                 route,
                 operation,
@@ -133,7 +142,7 @@ pub(super) fn way<'a>(
         }
         Matched::Answered { route, rest } => {
             let route = &compiled.routes[route];
-            ticket.matched(&route.place, None);
+            ticket.matched(compiled.revision, route, None);
             let _ = ticket.reserve();
             let response = answered(conn, &route.action, (asked, rest))?;
             Ok(Way::Answered(Box::new(response)))
@@ -146,14 +155,14 @@ pub(super) fn way<'a>(
         }
         Matched::NoOperation { route } => {
             let route = &compiled.routes[route];
-            miss(context, ticket, route);
+            miss(context, ticket, (compiled.revision, route));
             Err(Cause::NoOperation {
                 api: route.place.api_name.to_string(),
             })
         }
         Matched::OtherMethods { route, rest, allow } => {
             let route = &compiled.routes[route];
-            miss(context, ticket, route);
+            miss(context, ticket, (compiled.revision, route));
             if *asked.method == Method::OPTIONS {
                 preflight(context, asked.headers, &allow, |wanted| {
                     let operation = route.operations.find(wanted, &asked.path[rest..]);
@@ -192,10 +201,10 @@ fn answered(
 }
 
 /// Notes a request that reached an API but none of its operations.
-fn miss<'a>(context: &mut Context<'a>, ticket: &mut Ticket, route: &'a Route) {
+fn miss<'a>(context: &mut Context<'a>, ticket: &mut Ticket, (revision, route): (u64, &'a Route)) {
     context.route = Some(route);
     context.chain = Some(&route.chain);
-    ticket.matched(&route.place, None);
+    ticket.matched(revision, route, None);
     // A record of it is worth having, but nothing that has to be kept.
     let _ = ticket.reserve();
 }

@@ -7,6 +7,7 @@ use ::aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::certificate::{ClientAuthMode, Facts};
+use domain::debug::DebugKey;
 use http::HeaderValue;
 use pki::SealKey;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -20,18 +21,24 @@ use crate::settings::Protocols;
 /// What an ACME server asks for instead of HTTP: RFC 8737 section 6.2.
 pub(crate) const ACME_TLS: &[u8] = b"acme-tls/1";
 
-/// Opens sealed private keys; empty until the node knows the cluster's token.
+/// Opens sealed private keys and reads debug tokens; empty until the node knows the cluster's token.
 #[derive(Clone, Default)]
-pub struct Sealing(Arc<OnceLock<SealKey>>);
+pub struct Sealing(Arc<OnceLock<(SealKey, DebugKey)>>);
 
 impl Sealing {
     /// Tells the cluster's token; the first one told stays.
     pub fn trust(&self, cluster_token: &str) {
-        self.0.get_or_init(|| SealKey::of(cluster_token));
+        self.0
+            .get_or_init(|| (SealKey::of(cluster_token), DebugKey::of(cluster_token)));
     }
 
     pub(super) fn key(&self) -> Option<&SealKey> {
-        self.0.get()
+        self.0.get().map(|(seal, _)| seal)
+    }
+
+    /// What reads debug tokens.
+    pub(crate) fn debug(&self) -> Option<&DebugKey> {
+        self.0.get().map(|(_, debug)| debug)
     }
 }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use domain::Snapshot;
 use domain::id::NodeId;
+use domain::node::{NodeState, NodeStatus};
 use domain::snapshot::Packed;
 use events::{Batch, Sink};
 use gateway::feed::{Control, HttpSink, follow, load, report};
 use tokio::sync::watch;
 
-use crate::bench::{Upstream, eventually, snapshot};
+use crate::bench::{Bench, Upstream, eventually, snapshot};
 
 const TOKEN: &str = "cluster-token";
 
@@ -106,17 +107,22 @@ async fn status_and_events_reach_the_plane() {
     let plane = Plane::default();
     let upstream = plane.start();
     let node = NodeId::new(uuid::Uuid::from_u128(5));
-    let (statuses, receiver) = watch::channel(gateway::Status::default());
-    tokio::spawn(report(control(&upstream.url()), node, sandbox(), receiver));
-    statuses.send_modify(|status| status.revision = Some(9));
+    let bench = Bench::with(&["http://127.0.0.1:1".to_owned()], |_, snapshot| {
+        snapshot.revision = 9;
+    });
+    let teller = bench.gateway.as_ref().unwrap().teller(sandbox());
+    tokio::spawn(report(control(&upstream.url()), node, teller));
     tokio::task::block_in_place(|| eventually(|| !plane.noted.lock().unwrap().is_empty()));
     let (path, body) = plane.noted.lock().unwrap().pop().unwrap();
     assert_eq!(path, format!("/base/internal/v1/nodes/{node}/status"));
-    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let status: NodeStatus = serde_json::from_slice(&body).unwrap();
     assert_eq!(
-        body,
-        serde_json::json!({ "environment": "sandbox", "revision": 9, "state": "applied", "reason": "" })
+        (&*status.environment.to_string(), status.revision),
+        ("sandbox", 9)
     );
+    assert_eq!((status.state, &*status.reason), (NodeState::Applied, ""));
+    let health = status.health.unwrap();
+    assert_eq!(health.upstreams[0].targets[0].target, "http://127.0.0.1:1");
     let sink = HttpSink::new(control(&upstream.url()));
     let batches = [Batch::of(7, &[])];
     assert_eq!(sink.commit(node, &batches).await.unwrap(), 7);

@@ -85,7 +85,7 @@ impl Builtin for ConcurrencyLimit {
             soft_calls: soft.units(u64::from(config.calls_max)),
             soft,
             counted,
-            told: NAMES.map(|name| Told::concurrent(&format!("{name}-concurrent"), config.calls_max)),
+            told: NAMES.map(|name| Told::concurrent(name, &format!("{name}-concurrent"), config.calls_max)),
             open,
         })
     }

@@ -111,7 +111,7 @@ impl Builtin for RateLimit {
         // Calls that the key's check refuses end in a certain way, too.
         let is_first = !only.is_empty() && config.per != Per::Application;
         Ok(Self {
-            told: NAMES.map(|name| Told::new(name, requests, window)),
+            told: NAMES.map(|name| Told::new(name, name, requests, window)),
             limiter,
             counted,
             only,

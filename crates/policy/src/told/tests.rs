@@ -10,7 +10,7 @@ fn told(limits: &Limits<'_>) -> Option<[String; 2]> {
 #[test]
 fn as_many_as_fit_are_told_in_order() {
     let all: Vec<_> = (0..Limits::MAX as u64 + 1)
-        .map(|number| Told::new(&format!("l{number}"), 100 + number, 60))
+        .map(|number| Told::new("plan_rate", &format!("l{number}"), 100 + number, 60))
         .collect();
     let mut limits = Limits::default();
     assert!(limits.is_empty());
@@ -37,9 +37,9 @@ fn as_many_as_fit_are_told_in_order() {
 #[test]
 fn what_was_written_before_is_taken_for_its_two_limits_only() {
     let (rate, quota, other) = (
-        Told::new("free", 3, 60),
-        Told::new("free-month", 9, 2_678_400),
-        Told::new("x", 1, 1),
+        Told::new("plan_rate", "free", 3, 60),
+        Told::new("plan_rate", "free-month", 9, 2_678_400),
+        Told::new("plan_rate", "x", 1, 1),
     );
     let pair = rate.and(&quota);
     let push = |all: &[&'static str]| {
@@ -68,7 +68,10 @@ fn what_was_written_before_is_taken_for_its_two_limits_only() {
 
 #[test]
 fn a_limit_without_a_time_tells_none_and_who_was_over_is_told() {
-    let (open, rate) = (Told::concurrent("free-concurrent", 5), Told::new("free", 3, 60));
+    let (open, rate) = (
+        Told::concurrent("plan_concurrency", "free-concurrent", 5),
+        Told::new("plan_rate", "free", 3, 60),
+    );
     let mut limits = Limits::default();
     limits.push(&open, 4, None);
     assert_eq!(limits.over(), None);

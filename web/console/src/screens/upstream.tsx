@@ -2,6 +2,7 @@ import { client, done, ifMatch, read } from "@gateline/api-client";
 import { ConfirmButton, Copyable, Detail, Loaded, Time, useGo, useParam } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { UpstreamForm } from "./upstream-form";
+import { UpstreamHealth } from "./upstream-health";
 
 /** One upstream and its form. */
 export default function UpstreamScreen() {
@@ -34,6 +35,7 @@ export default function UpstreamScreen() {
             ["Changed", <Time key="changed" at={upstream.updated_at} />],
           ]}
         >
+          <UpstreamHealth id={upstream.id} />
           <UpstreamForm
             key={upstream.revision}
             upstream={upstream}

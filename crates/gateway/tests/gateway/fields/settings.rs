@@ -16,6 +16,20 @@ use crate::certificates::{self, Secure, protocol};
 pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     ("/handover", "e2e: upgrade; gateway: listeners"),
     ("/targets_directory", "gateway: listed"),
+    ("/recent_calls", "gateway: explaining"),
+    ("/route_series", "gateway: observing"),
+    ("/traces/endpoint", "gateway: observing"),
+    ("/traces/headers_file", "suites: telemetry"),
+    ("/traces/certificate", "gateway: observing"),
+    ("/traces/timeout_ms", "gateway: observing"),
+    ("/traces/sampler", "gateway: traces/tests"),
+    ("/traces/sampler_ratio", "gateway: traces/tests"),
+    ("/traces/query", "gateway: observing"),
+    ("/traces/service_name", "gateway: observing"),
+    ("/traces/resource_attributes", "gateway: observing"),
+    ("/traces/max_queue_size", "gateway: observing"),
+    ("/traces/max_export_batch_size", "gateway: observing"),
+    ("/traces/schedule_delay_ms", "gateway: observing"),
 ];
 
 fn pets(world: &World) -> String {

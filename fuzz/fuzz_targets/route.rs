@@ -108,7 +108,7 @@ fuzz_target!(|bytes: &[u8]| {
     let again = Table::compile(&routes, Some(&table)).expect("it was compiled before");
     let headers = HeaderMap::new();
     for host in ["", "a.test", "b.a.test", "c.b.a.test", "other.example"] {
-        let request = Request { method: &Method::GET, host, authority: b"", path, query, headers: &headers };
+        let request = Request { method: &Method::GET, host, authority: b"", path, query, headers: &headers, certificate: None };
         let found = table.find(&request).map(|found| found.route);
         assert_eq!(found, by_looking(&routes, &request), "{host} {path}");
         assert_eq!(again.find(&request).map(|found| found.route), found, "what was compiled before");

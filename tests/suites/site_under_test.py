@@ -24,6 +24,9 @@ listen = "{host}:{plain}"
 listen_tls = "{host}:{tls}"
 cores = 1
 
+[gateway.http3]
+enabled = true
+
 [[gateway.listeners]]
 address = "{host}:{plain2}"
 protocols = "http2"

@@ -17,7 +17,11 @@ test.beforeAll(async () => {
   const database = await call("/upstreams", { name: `visited-${Date.now()}`, targets: [{ url: "tcp://127.0.0.1:5432" }] });
   const stream = await call("/stream-routes", { name: database["name"], environment: "sandbox", hosts: [`${database["name"]}.example.com`], upstream_id: database["id"] });
   const policy = await call("/policies", { api_id: made.api, kind: "headers", config: { request: { set: { "X-Team": "blue" }, remove: ["Cookie"] } } });
+  // Nobody answers at that address, so it is one that could not be ordered.
+  const acme = { directory_url: "https://127.0.0.1:9/directory", terms_agreed: true };
+  const certificate = await call("/certificates", { name: `visited-${Date.now()}`, environment: "sandbox", hosts: [`v${Date.now()}.example.com`], acme });
   ids = {
+    certificates: certificate["id"] ?? "",
     $policy: policy["id"] ?? "",
     $route: routes.data[0]?.id ?? "",
     apis: made.api,

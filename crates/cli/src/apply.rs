@@ -2,12 +2,13 @@
 //!
 //! A file holds one resource or a list of them, each `kind:` and `spec:`. The spec is the body of the API's
 //! create call, with names where the API has ids (`api: shop`, `plans: [free]`); an API may name its `contract`
-//! file. What is declared is made or changed, what is not declared is left alone: fields as well as resources,
+//! file, a certificate those of its chain and its private key. What is declared is made or changed, what is not declared is left alone: fields as well as resources,
 //! unless `--prune` is given.
 //!
 //! The way: `files` (folder to declarations) → `state` (what the server has, in the same words) → `change`
 //! (what differs) and `prune` (what the folder made and no longer declares) → `execute` (calls that make it so).
 
+mod certificate;
 mod change;
 mod execute;
 mod files;

@@ -1,5 +1,8 @@
 //! `gateline routes`: where a request would go, and how calls are split.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use clap::{Args, Subcommand};
 use client::Collection;
 use client::types::{ExplainSpec, Explanation, HeaderLine};
@@ -40,6 +43,9 @@ pub struct ExplainArguments {
     /// A header field of it, as `Name: value`; can be repeated.
     #[arg(long, short = 'H', value_name = "LINE", value_parser = header)]
     header: Vec<HeaderLine>,
+    /// A file with the certificate (PEM) that the client shows.
+    #[arg(long, value_name = "FILE")]
+    client_certificate: Option<PathBuf>,
     /// The environment; `sandbox` if absent.
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
@@ -60,7 +66,9 @@ async fn explain(
     arguments: &ExplainArguments,
     output: &Output,
 ) -> Result<Exit, Error> {
+    let certificate = arguments.client_certificate.as_deref();
     let spec = ExplainSpec {
+        client_certificate: certificate.map(read).transpose()?,
         environment: arguments.environment.clone(),
         method: Some(arguments.method.to_uppercase()),
         url: arguments.url.clone(),
@@ -129,6 +137,13 @@ fn weight(text: &str) -> Result<(String, u32), String> {
     let (name, weight) = text.split_once('=').ok_or("a weight is NAME=WEIGHT")?;
     let weight = weight.parse().map_err(|_| format!("`{weight}` is no weight"))?;
     Ok((name.to_owned(), weight))
+}
+
+fn read(path: &Path) -> Result<String, Error> {
+    fs::read_to_string(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn header(line: &str) -> Result<HeaderLine, String> {

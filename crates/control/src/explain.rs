@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use domain::catalog::Stage;
+use domain::certificate::Facts;
 use domain::code::Code;
 use domain::explain::{ExplainSpec, ExplainedOperation, ExplainedPolicy, Explanation, Outcome, TriedRoute};
 use domain::id::{OperationId, OrganizationId};
@@ -36,10 +37,12 @@ impl Control {
         let mut tx = self.store().begin_read().await?;
         let is_known = own::has_environment(&mut tx, caller, &environment).await?;
         faults.reference("/environment", "environment", is_known.then_some(()));
+        let certificate = spec.client_certificate.as_deref();
+        let certificate = certificate.and_then(|pem| shown(pem, &mut faults));
         faults.finish()?;
         drop(tx);
         let routes = self.build_routes(&environment).await?;
-        let explained = routing::explain::explain(&routes, spec).map_err(refusal)?;
+        let explained = routing::explain::explain(&routes, spec, certificate.as_ref()).map_err(refusal)?;
         let mut explanation = Explanation {
             environment,
             outcome: Outcome::RouteNotFound,
@@ -122,7 +125,7 @@ impl Control {
                     .operations
                     .iter()
                     .find(|known| known.id == operation)
-                    .map(shown);
+                    .map(named);
                 to.policies = policies(route, operation)?;
                 to.upstream_host = host;
                 let chosen = chosen(route, spec);
@@ -174,6 +177,20 @@ fn chosen<'a>(route: &'a Route, spec: &ExplainSpec) -> Option<&'a Variant> {
     split.variants.get(splitting.choose_by_head(&headers)?)
 }
 
+/// What a certificate says that is given as text.
+fn shown(pem: &str, faults: &mut Faults) -> Option<Facts> {
+    let found = pki::chain(pem).ok().and_then(|chain| pki::facts(&chain[0]));
+    if found.is_none() {
+        faults.add(
+            "/client_certificate",
+            "certificate_invalid",
+            "There is no certificate in PEM.",
+            "Give the text that begins with `-----BEGIN CERTIFICATE-----`.",
+        );
+    }
+    found
+}
+
 fn refusal(error: routing::explain::Error) -> Error {
     match error {
         routing::explain::Error::Request(found) => {
@@ -215,7 +232,7 @@ fn tried(routes: &[Route], explained: &Explained, organization: OrganizationId) 
     explained.tried.iter().map(shown).collect()
 }
 
-fn shown(operation: &snapshot::Operation) -> ExplainedOperation {
+fn named(operation: &snapshot::Operation) -> ExplainedOperation {
     ExplainedOperation {
         id: operation.id,
         method: operation.method.clone(),

@@ -26,6 +26,7 @@ mod key;
 mod place;
 mod question;
 mod recent;
+mod remark;
 pub mod resource;
 pub mod secret;
 mod snapshot;

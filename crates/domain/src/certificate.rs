@@ -1,5 +1,7 @@
 //! Certificates that the gateway shows, and what clients have to show.
 
+pub mod dn;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -9,13 +11,17 @@ use crate::{Name, Timestamp};
 /// What a certificate (X.509) says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Facts {
-    /// Whom it is for (RFC 4514), as `CN=api.example.com`.
+    /// Whom it is for (RFC 4514), as `CN=api.example.com,O=Example`.
     pub subject: String,
+    /// The common name of the subject, the most exact one if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_name: Option<String>,
     /// Who has signed it.
     pub issuer: String,
     /// Its number, in hexadecimal with colons.
     pub serial: String,
-    /// The alternative names with their kinds: `dns:api.example.com`, `ip:10.0.0.1`, `uri:…`, `email:…`.
+    /// The alternative names with their kinds: `dns:api.example.com` (in lower case), `ip:10.0.0.1`, `uri:…`,
+    /// `email:…`.
     pub names: Vec<String>,
     /// SHA-256 of the certificate, in hexadecimal.
     pub fingerprint_sha256: String,
@@ -123,6 +129,9 @@ pub struct CertificateSpec {
     /// What clients of these hosts have to show; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 /// How a certificate is.

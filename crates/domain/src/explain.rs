@@ -24,6 +24,10 @@ pub struct ExplainSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 100)]
     pub headers: Vec<HeaderLine>,
+    /// The certificate (PEM) that the client shows, as if the host's authorities had signed it; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 65536)]
+    pub client_certificate: Option<String>,
 }
 
 fn get() -> String {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::certificate::dn;
+
 /// Conditions on a request; it fits when all of them hold.
 ///
 /// What is compared is what the client sent, before policies change anything.
@@ -31,6 +33,10 @@ pub struct Match {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 16)]
     pub cookies: Vec<FieldMatch>,
+    /// The certificate that the client has shown in TLS; whether it has to show one is said by the host's certificate
+    /// (`client_auth`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<CertificateMatch>,
     /// An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
     /// `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
     /// fails does not fit.
@@ -64,7 +70,47 @@ pub enum PathKind {
     Regex,
 }
 
-/// A condition on a header field, a query parameter or a cookie.
+/// A condition on the certificate of a client, which was checked against the host's authorities before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateMatch {
+    /// Whether there is one.
+    #[serde(default)]
+    pub kind: CertificateKind,
+    /// What it says of itself. The names are `subject` and `issuer` (RFC 4514, as `CN=a,O=b`), `common_name`, the
+    /// alternative names `dns` (in lower case), `email`, `uri` and `ip`, and in hexadecimal `serial`,
+    /// `fingerprint_sha256` (of the certificate) and `public_key_sha256`. Of several alternative names, one has to fit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub fields: Vec<FieldMatch>,
+}
+
+/// Whether a client has shown a certificate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateKind {
+    /// It has.
+    #[default]
+    Present,
+    /// It has not.
+    Absent,
+}
+
+/// What a certificate says of itself, as conditions name it.
+pub const CERTIFICATE_FIELDS: [&str; 10] = [
+    "subject",
+    "common_name",
+    "issuer",
+    "dns",
+    "email",
+    "uri",
+    "ip",
+    "serial",
+    "fingerprint_sha256",
+    "public_key_sha256",
+];
+
+/// A condition on a header field, a query parameter, a cookie or what a certificate says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldMatch {
@@ -117,6 +163,10 @@ impl Match {
             + self.headers.len()
             + self.query.len()
             + self.cookies.len()
+            + self
+                .client_certificate
+                .as_ref()
+                .map_or(0, |it| 1 + it.fields.len())
             + usize::from(self.when.is_some())
     }
 
@@ -135,7 +185,13 @@ impl Match {
         for field in &mut normal.headers {
             field.name.make_ascii_lowercase();
         }
-        for fields in [&mut normal.headers, &mut normal.query, &mut normal.cookies] {
+        let certificate = normal.client_certificate.as_mut().map(|it| &mut it.fields);
+        for field in certificate.into_iter().flatten() {
+            field.value = field.value.as_ref().map(|value| certificate_value(field, value));
+        }
+        let certificate = normal.client_certificate.as_mut().map(|it| &mut it.fields);
+        let lists = [&mut normal.headers, &mut normal.query, &mut normal.cookies];
+        for fields in lists.into_iter().chain(certificate) {
             for field in fields.iter_mut() {
                 if field.kind == FieldKind::Absent {
                     field.kind = FieldKind::Present;
@@ -146,6 +202,19 @@ impl Match {
             fields.dedup();
         }
         normal
+    }
+}
+
+/// The value of a condition on a certificate as [`Facts`](crate::certificate::Facts) write it; as it is if it is none.
+pub fn certificate_value(field: &FieldMatch, value: &str) -> String {
+    let is_part = matches!(field.kind, FieldKind::Exact | FieldKind::Prefix);
+    match field.name.as_str() {
+        "subject" | "issuer" if field.kind == FieldKind::Exact => {
+            dn::canonical(value).unwrap_or_else(|| value.to_owned())
+        }
+        "fingerprint_sha256" | "public_key_sha256" if is_part => value.replace(':', "").to_ascii_lowercase(),
+        "dns" | "serial" if is_part => value.to_ascii_lowercase(),
+        _ => value.to_owned(),
     }
 }
 

@@ -15,6 +15,9 @@ use crate::deadline::Deadline;
 use crate::grpc_web::{Decoder, Encoder, Form, NotBase64};
 use crate::h1::Fault;
 use crate::h1::server::Wire;
+#[cfg(feature = "http3")]
+use crate::h3::Coming;
+use crate::interim::Interims;
 use crate::mirror::Tap;
 use crate::pool::{Lease, Line};
 use crate::replay::Reading;
@@ -62,15 +65,28 @@ pub(crate) enum Arriving {
     None,
     Http1(Rc<Wire>),
     Http2(Incoming),
+    #[cfg(feature = "http3")]
+    Http3(Coming),
 }
 
 impl Arriving {
+    /// Where interim answers wait for a client whose connection does not take them.
+    pub(crate) fn interims(&self) -> Option<Rc<Interims>> {
+        match self {
+            #[cfg(feature = "http3")]
+            Self::Http3(body) => Some(body.interims()),
+            _ => None,
+        }
+    }
+
     /// Whether there is nothing more to come.
     pub(crate) fn is_end(&self) -> bool {
         match self {
             Self::None => true,
             Self::Http1(wire) => wire.is_body_done(),
             Self::Http2(body) => body.is_end_stream(),
+            #[cfg(feature = "http3")]
+            Self::Http3(body) => body.is_end(),
         }
     }
 
@@ -80,6 +96,8 @@ impl Arriving {
             Self::None => SizeHint::with_exact(0),
             Self::Http1(wire) => wire.body_hint(),
             Self::Http2(body) => body.size_hint(),
+            #[cfg(feature = "http3")]
+            Self::Http3(body) => body.size_hint(),
         }
     }
 
@@ -88,6 +106,8 @@ impl Arriving {
             Self::None => return Poll::Ready(None),
             Self::Http1(wire) => ready!(wire.poll_frame(context)).map(Result::ok),
             Self::Http2(body) => ready!(Pin::new(body).poll_frame(context)).map(Result::ok),
+            #[cfg(feature = "http3")]
+            Self::Http3(body) => ready!(body.poll_frame(context)).map(Result::ok),
         };
         Poll::Ready(frame.map(|frame| frame.ok_or(Broken::Gone)))
     }

@@ -113,6 +113,11 @@ impl Conn {
         self.leaving.is_left()
     }
 
+    /// Where the same is served over HTTP/3, as `Alt-Svc` says it (RFC 7838); nothing if nowhere.
+    pub(crate) fn alt_svc(&self) -> Option<&HeaderValue> {
+        self.leaving.alt_svc.as_ref()
+    }
+
     /// Waits until the listener is left and what the client may have sent before it knew has had time to arrive.
     pub(crate) async fn last_chance(&self) {
         self.leaving.left().await;

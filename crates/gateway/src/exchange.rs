@@ -18,6 +18,7 @@ use crate::conn::Conn;
 use crate::deadline::Deadline;
 use crate::forward::{self, Added};
 use crate::guard::Held;
+use crate::interim::Interims;
 use crate::last_good::{LastGood, Wanted};
 use crate::pool::{ConnectError, Lease};
 use crate::recent::Notes;
@@ -56,6 +57,8 @@ pub(crate) struct Going<'a> {
     pub(crate) headers: HeaderMap,
     /// What we say.
     pub(crate) added: Added<'a>,
+    /// Where interim answers go, unless it is to the connection.
+    pub(crate) interims: Option<Rc<Interims>>,
 }
 
 /// Targets that an exchange was sent to.

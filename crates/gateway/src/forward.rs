@@ -390,6 +390,7 @@ pub(crate) fn set_host(headers: &mut HeaderMap, host: Option<HeaderValue>) {
 const fn via(version: Version) -> HeaderValue {
     match version {
         Version::HTTP_2 => HeaderValue::from_static("2 gateline"),
+        Version::HTTP_3 => HeaderValue::from_static("3 gateline"),
         Version::HTTP_10 => HeaderValue::from_static("1.0 gateline"),
         _ => HeaderValue::from_static("1.1 gateline"),
     }

@@ -12,6 +12,8 @@ use hyper::body::Frame;
 use crate::framing::HeadLimits;
 use crate::grpc_web::{Decoder, Encoder, Form};
 use crate::h1::foreign;
+#[cfg(feature = "http3")]
+use crate::h3;
 use crate::place;
 use crate::proxies::{self, Network, Says};
 use crate::proxy_protocol;
@@ -149,6 +151,32 @@ pub fn proxy(bytes: &[u8]) {
         let canonical = |address: SocketAddr| (address.ip().to_canonical(), address.port());
         assert_eq!(canonical(again.source), canonical(ends.source));
         assert_eq!(canonical(again.destination), canonical(ends.destination));
+    }
+}
+
+/// Reads what a client sends over HTTP/3: frames of a stream, heads in them, and what QPACK says; whole and in pieces.
+///
+/// Panics if the pieces say something else, or if a head passes with what no head may have.
+#[cfg(feature = "http3")]
+pub fn http3(bytes: &[u8]) {
+    let Some((size, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let pieces = bytes.chunks(usize::from(*size).max(1));
+    let found = h3::foreign::read(LIMITS, pieces);
+    assert_eq!(found, h3::foreign::read(LIMITS, [bytes].into_iter()));
+    for (name, value) in found.iter().flat_map(|head| &head.1) {
+        assert!(
+            !matches!(name.as_str(), "connection" | "transfer-encoding" | "upgrade"),
+            "{name}"
+        );
+        assert!(
+            !value
+                .as_bytes()
+                .iter()
+                .any(|byte| matches!(byte, 0 | b'\r' | b'\n')),
+            "{name}"
+        );
     }
 }
 

@@ -39,6 +39,7 @@ mod judge;
 mod pages;
 mod way;
 
+const ALT_SVC: HeaderName = HeaderName::from_static("alt-svc");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const OVER_LIMIT: HeaderName = HeaderName::from_static("gateline-over-limit");
@@ -155,7 +156,7 @@ pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<Answe
     for later in &context.later {
         later.answered(response.status());
     }
-    finish(&mut response, &context, conn.is_leaving());
+    finish(&mut response, &context, &conn);
     tell_timing(&mut response, ticket.course());
     let tail = Tail {
         request_id: context.request_id,
@@ -198,7 +199,7 @@ async fn serve<'a>(
         return Ok(answer);
     }
     let address = conn.client(headers);
-    let asked = asked(method, &named, (path, query), headers);
+    let asked = asked((conn, method), &named, (path, query), headers);
     let from = (address, moment);
     let on = match way((conn, from), compiled, (context, ticket), &asked)? {
         Way::On(on) => on,
@@ -233,6 +234,7 @@ async fn serve<'a>(
 
     // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
     let body = std::mem::replace(body, Arriving::None);
+    let interims = body.interims();
     let mut body = request_body(conn, body, operation, (ticket, up))?;
     ticket.counted(judged.units);
     let web = translate(&operation.chain, headers, &mut body);
@@ -259,6 +261,7 @@ async fn serve<'a>(
             100
         },
         headers: std::mem::take(headers),
+        interims,
     };
     if let Some(span) = &mut ticket.course().span {
         span.forwarded = going.path.to_owned();
@@ -322,7 +325,7 @@ fn request_body(
 }
 
 /// Adds what every answer carries.
-fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_draining: bool) {
+fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, conn: &Conn) {
     let status = response.status();
     let headers = response.headers_mut();
     if let Some(route) = context.route {
@@ -346,7 +349,10 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, is_drainin
     if let Some(over) = &context.over {
         response.headers_mut().insert(OVER_LIMIT, over.clone());
     }
-    if is_draining {
+    if let Some(elsewhere) = conn.alt_svc() {
+        response.headers_mut().insert(ALT_SVC, elsewhere.clone());
+    }
+    if conn.is_leaving() {
         // hyper leaves it out of HTTP/2, where GOAWAY says the same.
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

@@ -5,11 +5,13 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use http::HeaderValue;
+use socket2::{Domain, Type};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
 use crate::causes::chain;
-use crate::settings::{Listener, Protocols, ProxyProtocol};
+use crate::settings::{AltSvc, Listener, Protocols, ProxyProtocol, Settings};
 use crate::start::Error;
 
 const BACKLOG: i32 = 4096;
@@ -21,14 +23,17 @@ pub(crate) struct Way {
     pub(crate) protocols: Protocols,
     /// Who says whom connections come from.
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
+    /// What is told about HTTP/3 at the same address.
+    pub(crate) alt_svc: Option<AltSvc>,
 }
 
 impl Way {
-    fn of(listener: &Listener) -> Self {
+    fn of(listener: &Listener, settings: &Settings) -> Self {
         Self {
             tls: listener.tls,
             protocols: listener.protocols,
             proxy_protocol: listener.proxy_protocol.clone(),
+            alt_svc: settings.alt_svc(listener),
         }
     }
 }
@@ -84,9 +89,18 @@ impl Entrance {
 pub(crate) struct Leaving {
     is_left: Cell<bool>,
     told: Notify,
+    /// Where the same is served over HTTP/3.
+    pub(crate) alt_svc: Option<HeaderValue>,
 }
 
 impl Leaving {
+    pub(crate) fn new(alt_svc: Option<HeaderValue>) -> Self {
+        Self {
+            alt_svc,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn is_left(&self) -> bool {
         self.is_left.get()
     }
@@ -125,6 +139,10 @@ pub struct Changed {
     pub opened: Vec<SocketAddr>,
     /// Addresses that are not listened on any more.
     pub closed: Vec<SocketAddr>,
+    /// Addresses at which HTTP/3 is listened for from now on.
+    pub opened_http3: Vec<SocketAddr>,
+    /// Addresses at which it is not any more.
+    pub closed_http3: Vec<SocketAddr>,
     /// What could not be opened.
     pub failed: Vec<Error>,
 }
@@ -137,6 +155,12 @@ impl Changed {
         }
         for address in &self.closed {
             tracing::info!(%address, "not listening any more");
+        }
+        for address in &self.opened_http3 {
+            tracing::info!(%address, "listening for HTTP/3");
+        }
+        for address in &self.closed_http3 {
+            tracing::info!(%address, "not listening for HTTP/3 any more");
         }
         for error in &self.failed {
             let reason = chain(error);
@@ -173,11 +197,14 @@ impl Doors {
     }
 
     /// Opens and closes what it takes to listen as wanted; what is as before is not touched.
-    pub(crate) fn change(&mut self, wanted: &[Listener]) -> Changed {
+    pub(crate) fn change(&mut self, wanted: &[Listener], settings: &Settings) -> Changed {
         let mut before = std::mem::take(&mut self.open);
         let mut changed = Changed::default();
-        for listener in wanted {
-            let way = Way::of(listener);
+        for listener in wanted
+            .iter()
+            .filter(|listener| listener.protocols != Protocols::Http3)
+        {
+            let way = Way::of(listener, settings);
             let place = before.iter().position(|(asked, _)| *asked == listener.address);
             let door = match place.map(|place| before.remove(place)) {
                 Some((_, door)) if door.way == way => Ok(door),
@@ -196,6 +223,36 @@ impl Doors {
         changed.closed.extend(before.iter().map(|(_, door)| door.address));
         self.told.send_replace(self.open().cloned().collect());
         changed
+    }
+
+    /// Says nothing about HTTP/3 at doors where there is none after all.
+    #[cfg(feature = "http3")]
+    pub(crate) fn quiet(&mut self, has_http3: impl Fn(SocketAddr) -> bool) {
+        let mut is_changed = false;
+        for place in 0..self.open.len() {
+            let (asked, door) = self.open[place].clone();
+            if door.way.alt_svc.is_some() && !has_http3(door.address) {
+                let way = Way {
+                    alt_svc: None,
+                    ..door.way.clone()
+                };
+                self.open[place] = (asked, self.door(door.address, way, Arc::clone(&door.sockets)));
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            self.told.send_replace(self.open().cloned().collect());
+        }
+    }
+
+    /// Where a listener is whose address may have had port 0.
+    #[cfg(feature = "http3")]
+    pub(crate) fn opened_at(&self, listener: &Listener) -> Option<SocketAddr> {
+        let is_it = |(asked, door): &&(SocketAddr, Arc<Door>)| {
+            *asked == listener.address
+                && (door.way.tls, door.way.protocols) == (listener.tls, listener.protocols)
+        };
+        self.open.iter().find(is_it).map(|(_, door)| door.address)
     }
 
     fn door(&mut self, address: SocketAddr, way: Way, sockets: Arc<Vec<TcpListener>>) -> Arc<Door> {
@@ -244,9 +301,19 @@ fn check_free(address: SocketAddr) -> io::Result<()> {
 }
 
 fn socket(address: SocketAddr) -> io::Result<socket2::Socket> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = open(address, Type::STREAM)?;
     socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+/// Opens a socket for datagrams.
+#[cfg(feature = "http3")]
+pub(crate) fn datagram_socket(address: SocketAddr) -> io::Result<socket2::Socket> {
+    open(address, Type::DGRAM)
+}
+
+fn open(address: SocketAddr, kind: Type) -> io::Result<socket2::Socket> {
+    let socket = socket2::Socket::new(Domain::for_address(address), kind, None)?;
     socket.set_nonblocking(true)?;
     if matches!(address.ip(), IpAddr::V6(_)) {
         socket.set_only_v6(false)?;

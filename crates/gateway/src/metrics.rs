@@ -67,6 +67,9 @@ pub(crate) struct CoreFigures {
     pub(crate) streams_failed: Cell,
     pub(crate) stream_bytes_in: Cell,
     pub(crate) stream_bytes_out: Cell,
+    pub(crate) http3_connections: Cell,
+    pub(crate) http3_requests: Cell,
+    pub(crate) http3_retries: Cell,
     pub(crate) upstream_open: Cell,
     pub(crate) upstream_idle: Cell,
     pub(crate) upstream_connects: Cell,
@@ -104,6 +107,9 @@ impl CoreFigures {
             streams_failed: Cell::default(),
             stream_bytes_in: Cell::default(),
             stream_bytes_out: Cell::default(),
+            http3_connections: Cell::default(),
+            http3_requests: Cell::default(),
+            http3_retries: Cell::default(),
             upstream_open: Cell::default(),
             upstream_idle: Cell::default(),
             upstream_connects: Cell::default(),
@@ -137,7 +143,7 @@ pub(crate) struct NodeFigures {
 
 type Figure = (&'static str, &'static str, &'static str, fn(&CoreFigures) -> u64);
 
-const FIGURES: [Figure; 27] = [
+const FIGURES: [Figure; 30] = [
     (
         "requests_in_flight",
         "gauge",
@@ -218,6 +224,24 @@ const FIGURES: [Figure; 27] = [
         "counter",
         "Bytes passed on to clients, unread.",
         |core| core.stream_bytes_out.get(),
+    ),
+    (
+        "http3_connections_total",
+        "counter",
+        "Client connections over HTTP/3 whose handshake has ended.",
+        |core| core.http3_connections.get(),
+    ),
+    (
+        "http3_requests_total",
+        "counter",
+        "Requests over HTTP/3.",
+        |core| core.http3_requests.get(),
+    ),
+    (
+        "http3_retries_total",
+        "counter",
+        "Clients of HTTP/3 that had to show that they are where they say, because many came at once.",
+        |core| core.http3_retries.get(),
     ),
     (
         "upstream_connections",

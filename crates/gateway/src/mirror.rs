@@ -296,6 +296,7 @@ impl Shadow {
             version: self.version,
             is_websocket: false,
             is_copy: true,
+            interims: None,
             host: &self.named.header,
             host_sent: self.host_sent.as_ref(),
             share: self.share,

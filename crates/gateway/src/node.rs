@@ -222,6 +222,12 @@ impl Node {
         self.serving.store(Some(Arc::clone(compiled)));
     }
 
+    /// What is served.
+    #[cfg(feature = "http3")]
+    pub(crate) fn serving(&self) -> Option<Arc<Compiled>> {
+        self.serving.load_full()
+    }
+
     /// How the targets of what is served are.
     pub(crate) fn targets(&self) -> Vec<targets::Report> {
         let serving = self.serving.load();

@@ -32,6 +32,8 @@ use crate::compile::Compiled;
 use crate::conn::{Conn, Open};
 use crate::core::Core;
 use crate::h1::server::{self, End, Wire};
+#[cfg(feature = "http3")]
+use crate::h3::{Choosing, Port, Seat};
 use crate::handle::{self, handle};
 use crate::listen::{Door, Entrance, Leaving};
 use crate::local::LocalExecutor;
@@ -60,6 +62,12 @@ pub(crate) struct Signals {
     pub(crate) own_certificate: watch::Receiver<Option<Arc<Shown>>>,
     /// What is to be listened on.
     pub(crate) doors: watch::Receiver<Vec<Arc<Door>>>,
+    /// Where HTTP/3 is to be listened for.
+    #[cfg(feature = "http3")]
+    pub(crate) ports: watch::Receiver<Vec<Arc<Port>>>,
+    /// Which certificates are shown there.
+    #[cfg(feature = "http3")]
+    pub(crate) choosing: Choosing,
     pub(crate) draining: watch::Receiver<bool>,
 }
 
@@ -71,7 +79,8 @@ struct Entered {
 
 impl Entered {
     fn new(core: &Rc<Core>, door: &Door, connections: &Rc<()>) -> Self {
-        let leaving = Rc::new(Leaving::default());
+        let alt_svc = door.way.alt_svc.map(|said| said.value(door.address.port()));
+        let leaving = Rc::new(Leaving::new(alt_svc));
         // One for this core: nothing that every connection counts may be shared with others.
         let entrance = Rc::new(Entrance::of(door));
         let mut tasks = Vec::new();
@@ -89,6 +98,101 @@ impl Entered {
         }
         Self { leaving, tasks }
     }
+
+    /// Takes a seat at a port of HTTP/3.
+    #[cfg(feature = "http3")]
+    fn at(core: &Rc<Core>, port: &Arc<Port>, choosing: &Choosing, connections: &Rc<()>) -> Self {
+        let leaving = Rc::new(Leaving::default());
+        let mut tasks = Vec::new();
+        for socket in port.sockets_of(core.index, core.node.cores.len()) {
+            match socket.try_clone() {
+                Ok(socket) => tasks.push(spawn_local(
+                    Seat {
+                        core: Rc::clone(core),
+                        socket,
+                        port: Arc::clone(port),
+                        choosing: choosing.clone(),
+                        leaving: Rc::clone(&leaving),
+                        connections: Rc::clone(connections),
+                    }
+                    .serve(),
+                )),
+                Err(error) => tracing::error!(%error, address = %port.address, "listening for HTTP/3"),
+            }
+        }
+        Self { leaving, tasks }
+    }
+}
+
+/// Which doors and ports a core is at.
+#[derive(Default)]
+struct Rounds {
+    doors: HashMap<u64, Entered>,
+    #[cfg(feature = "http3")]
+    ports: HashMap<u64, Entered>,
+    closing: Vec<JoinHandle<()>>,
+}
+
+impl Rounds {
+    /// Goes where it is to be listened now, and leaves the others.
+    fn follow(&mut self, core: &Rc<Core>, signals: &mut Signals, connections: &Rc<()>) {
+        let doors = signals.doors.borrow_and_update().clone();
+        // New ones first: one that only changes its way has the same sockets.
+        for door in &doors {
+            let entered = self.doors.entry(door.id);
+            entered.or_insert_with(|| Entered::new(core, door, connections));
+        }
+        let stays = |id| doors.iter().any(|door| door.id == id);
+        leave(&mut self.doors, stays, &mut self.closing);
+        #[cfg(feature = "http3")]
+        {
+            let ports = signals.ports.borrow_and_update().clone();
+            for port in &ports {
+                let entered = self.ports.entry(port.id);
+                entered.or_insert_with(|| Entered::at(core, port, &signals.choosing, connections));
+            }
+            let stays = |id| ports.iter().any(|port| port.id == id);
+            leave(&mut self.ports, stays, &mut self.closing);
+        }
+        core.deadlines.wake_all();
+    }
+
+    /// Leaves all of them.
+    fn end(&mut self, core: &Core) -> Vec<JoinHandle<()>> {
+        leave(&mut self.doors, |_| false, &mut self.closing);
+        #[cfg(feature = "http3")]
+        leave(&mut self.ports, |_| false, &mut self.closing);
+        core.deadlines.wake_all();
+        std::mem::take(&mut self.closing)
+    }
+}
+
+/// Leaves what does not stay; who waits there is served first.
+fn leave(
+    entered: &mut HashMap<u64, Entered>,
+    stays: impl Fn(u64) -> bool,
+    closing: &mut Vec<JoinHandle<()>>,
+) {
+    entered.retain(|id, door| {
+        let stays = stays(*id);
+        if !stays {
+            door.leaving.leave();
+            closing.append(&mut door.tasks);
+        }
+        stays
+    });
+}
+
+/// Waits until it is to be listened somewhere else; false if that will never be.
+async fn moved(signals: &mut Signals) -> bool {
+    #[cfg(feature = "http3")]
+    let ports = signals.ports.changed();
+    #[cfg(not(feature = "http3"))]
+    let ports = std::future::pending::<Result<(), watch::error::RecvError>>();
+    tokio::select! {
+        changed = signals.doors.changed() => changed.is_ok(),
+        changed = ports => changed.is_ok(),
+    }
 }
 
 /// Serves until the node drains and the last connection has ended.
@@ -99,41 +203,21 @@ pub(crate) async fn run(core: Rc<Core>, mut signals: Signals) {
         core.install(compiled);
     }
     core.show(signals.own_certificate.borrow_and_update().clone());
-    spawn_local(follow(Rc::clone(&core), signals.compiled));
-    spawn_local(show(Rc::clone(&core), signals.own_certificate));
+    spawn_local(follow(Rc::clone(&core), signals.compiled.clone()));
+    spawn_local(show(Rc::clone(&core), signals.own_certificate.clone()));
     let connections = Rc::new(());
-    let mut entered: HashMap<u64, Entered> = HashMap::new();
-    let mut closing = Vec::new();
+    let mut rounds = Rounds::default();
     loop {
-        let doors = signals.doors.borrow_and_update().clone();
-        // New ones first: one that only changes its way has the same sockets.
-        for door in &doors {
-            entered
-                .entry(door.id)
-                .or_insert_with(|| Entered::new(&core, door, &connections));
-        }
-        entered.retain(|id, door| {
-            let stays = doors.iter().any(|door| door.id == *id);
-            if !stays {
-                door.leaving.leave();
-                closing.append(&mut door.tasks);
-            }
-            stays
-        });
-        core.deadlines.wake_all();
+        rounds.follow(&core, &mut signals, &connections);
+        let draining = signals.draining.clone();
         tokio::select! {
-            changed = signals.doors.changed() => if changed.is_ok() { continue },
-            () = drained(signals.draining.clone()) => {}
+            is_moved = moved(&mut signals) => if is_moved { continue },
+            () = drained(draining) => {}
         }
         // Nobody changes doors any more, or the node drains.
         break;
     }
-    for (_, mut door) in entered {
-        door.leaving.leave();
-        closing.append(&mut door.tasks);
-    }
-    core.deadlines.wake_all();
-    for task in closing {
+    for task in rounds.end(&core) {
         let _ = task.await;
     }
     // Each connection holds one.
@@ -207,13 +291,13 @@ async fn accept(
 }
 
 /// A connection as the core counts it.
-struct Guest {
+pub(crate) struct Guest {
     core: Rc<Core>,
     _connections: Rc<()>,
 }
 
 impl Guest {
-    fn new(core: &Rc<Core>, connections: &Rc<()>) -> Self {
+    pub(crate) fn new(core: &Rc<Core>, connections: &Rc<()>) -> Self {
         core.figures.connections.add(1);
         core.figures.connections_open.add(1);
         Self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::Name;
 use domain::certificate::ClientAuthMode;
+use http::HeaderValue;
 use policy::gate::{GateRate, GateSpec};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub proxy_protocol: Option<ProxyProtocol>,
     /// Further places to listen, beside `listen` and `listen_tls`.
     pub listeners: Vec<Listener>,
+    /// HTTP/3, over UDP.
+    pub http3: Http3,
     /// A socket (a path) at which the node hands its listeners to the next process, and takes them from the one
     /// before; without it, an upgrade refuses connections for a moment.
     pub handover: Option<PathBuf>,
@@ -86,6 +89,51 @@ pub struct ClientCertificates {
     /// Tell upstreams the certificate as `Client-Cert` (RFC 9440).
     #[serde(default)]
     pub forward: bool,
+}
+
+/// How HTTP/3 is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http3 {
+    /// Serve it over UDP wherever HTTP is served over TLS (`protocols = "http"`), at the same address.
+    pub enabled: bool,
+    /// How long clients of the other protocols may remember that it is served here (`Alt-Svc`); 0 tells them nothing.
+    pub alt_svc_max_age_s: u32,
+    /// The port that they are told, where it is another one outside; that of the listener if absent.
+    pub alt_svc_port: Option<u16>,
+    /// From so many handshakes under way on, per core, clients have to show first that they are where they say, which
+    /// takes them a round trip more: who only pretends to be somewhere gets no more than that. 0 asks all of them.
+    pub handshakes_free: u32,
+}
+
+impl Default for Http3 {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            alt_svc_max_age_s: 86_400,
+            alt_svc_port: None,
+            handshakes_free: 64,
+        }
+    }
+}
+
+/// What clients are told about HTTP/3: RFC 7838.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AltSvc {
+    max_age_s: u32,
+    port: Option<u16>,
+}
+
+impl AltSvc {
+    /// The field's value at a listener with this port.
+    pub(crate) fn value(self, port: u16) -> HeaderValue {
+        let Self {
+            max_age_s,
+            port: told,
+        } = self;
+        let text = format!("h3=\":{}\"; ma={max_age_s}", told.unwrap_or(port));
+        HeaderValue::from_str(&text).expect("visible ASCII")
+    }
 }
 
 /// A place to listen.
@@ -194,9 +242,29 @@ impl Settings {
             .collect()
     }
 
+    /// Whether HTTP/3 is served at a listener's address.
+    pub(crate) fn has_http3(&self, listener: &Listener) -> bool {
+        let is_beside = self.http3.enabled
+            && listener.tls
+            && listener.protocols == Protocols::Http
+            // Datagrams have no PROXY header: who sends them would be believed without one.
+            && listener.proxy_protocol.is_none();
+        is_beside || listener.protocols == Protocols::Http3
+    }
+
+    /// What clients are told at a listener that has HTTP/3 beside it.
+    pub(crate) fn alt_svc(&self, listener: &Listener) -> Option<AltSvc> {
+        let said = AltSvc {
+            max_age_s: self.http3.alt_svc_max_age_s,
+            port: self.http3.alt_svc_port,
+        };
+        (self.has_http3(listener) && said.max_age_s > 0).then_some(said)
+    }
+
     /// The names of settings in which another differs and that take effect only at a start.
     pub fn fixed_changes(&self, other: &Self) -> Vec<String> {
-        const LIVE: [&str; 6] = [
+        const LIVE: [&str; 7] = [
+            "http3",
             "listen",
             "listen_tls",
             "proxy_protocol",
@@ -223,7 +291,7 @@ impl Settings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocols {
-    /// HTTP/1.1 and HTTP/2, as the client likes.
+    /// HTTP/1.1 and HTTP/2, as the client likes; over TLS also HTTP/3, if that is enabled.
     #[default]
     Http,
     /// HTTP/1.1 only.
@@ -232,6 +300,8 @@ pub enum Protocols {
     Http2,
     /// Nothing: connections pass unread, as stream routes say; with TLS by the host that the client names.
     Tcp,
+    /// HTTP/3 only: over UDP, always with TLS.
+    Http3,
 }
 
 /// The certificate a node shows.
@@ -337,6 +407,7 @@ impl Default for Settings {
             listen_tls: None,
             proxy_protocol: None,
             listeners: Vec::new(),
+            http3: Http3::default(),
             handover: None,
             certificate: None,
             client_certificates: None,

@@ -25,10 +25,12 @@ use crate::apart;
 use crate::causes::chain;
 use crate::compile::{Compiled, Rejected, compile_at};
 use crate::core::Core;
+#[cfg(feature = "http3")]
+use crate::h3::{Choosing, Ports};
 use crate::handover::Inheritance;
 use crate::health::check;
 use crate::listen::{Changed, Door, Doors, Sockets};
-use crate::metrics::Places;
+use crate::metrics;
 use crate::node::{Node, NodeLimits, Observed, Rejection, Status, Teller};
 use crate::recent::{self, Memory, Question};
 use crate::serve::{Signals, drained, run};
@@ -61,6 +63,15 @@ pub enum Error {
     /// Traces cannot be sent as they are set.
     #[error(transparent)]
     Traces(#[from] traces::Error),
+    /// HTTP/3 is wanted of a program that does not have it.
+    #[error("HTTP/3 is not part of this program: it was built without the feature `http3`")]
+    NoHttp3,
+    /// Datagrams have no PROXY header.
+    #[error("a listener of HTTP/3 cannot have `proxy_protocol`: {address}")]
+    ProxiedHttp3 {
+        /// The listener's address.
+        address: SocketAddr,
+    },
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -96,7 +107,7 @@ pub struct Addresses {
 pub struct Gateway {
     addresses: Addresses,
     /// Changed by whoever changes settings, never by a core.
-    doors: Mutex<Doors>,
+    places: Arc<Mutex<Places>>,
     changes: watch::Sender<Arc<Settings>>,
     node: Arc<Node>,
     draining: watch::Sender<bool>,
@@ -134,8 +145,16 @@ pub fn start_after(
     let kit = Kit::new(settings.sealing.clone());
     let (files, own) = own_certificate(&settings, data, &kit)?;
     let is_taking_over = inheritance.is_some();
-    let doors = open_doors(cores, std::mem::take(&mut inheritance.sockets), &settings)?;
-    let addresses = Addresses::of(&doors, &settings);
+    let places = Places::open(
+        (cores, is_taking_over),
+        std::mem::take(&mut inheritance.sockets),
+        &settings,
+    )?;
+    let addresses = Addresses::of(&places.doors, &settings);
+    let doors = places.doors.subscribe();
+    #[cfg(feature = "http3")]
+    let ports = places.ports.subscribe();
+    let places = Arc::new(Mutex::new(places));
     let recorders = (0..cores).map(|_| (records.recorder)()).collect();
     let together = settings.limits_store.as_ref().map(|_| Together::new());
     let limits = NodeLimits {
@@ -145,13 +164,14 @@ pub fn start_after(
     let (asker, questions) = recent::questions(cores);
     let observed = Observed {
         asker,
-        places: Places::new(settings.route_series.min(ROUTE_SERIES_MAX)),
+        places: metrics::Places::new(settings.route_series.min(ROUTE_SERIES_MAX)),
     };
     let node = Arc::new(Node::new(recorders, records.log, limits, observed));
     let settings = Arc::new(settings);
     let changes = watch::Sender::new(Arc::clone(&settings));
     let (draining, drained) = watch::channel(false);
     let mut keeper = Keeper {
+        places: Arc::clone(&places),
         settings: Arc::clone(&settings),
         node: Arc::clone(&node),
         counts: by_subscription(records.counts),
@@ -166,7 +186,11 @@ pub fn start_after(
     let signals = Signals {
         compiled: keeper.compiled.subscribe(),
         own_certificate: keeper.own_certificate.subscribe(),
-        doors: doors.subscribe(),
+        doors,
+        #[cfg(feature = "http3")]
+        ports,
+        #[cfg(feature = "http3")]
+        choosing: Choosing::new(Arc::clone(&node), keeper.own_certificate.subscribe()),
         draining: drained.clone(),
     };
     let mut snapshots = snapshots;
@@ -198,7 +222,7 @@ pub fn start_after(
     }
     Ok(Gateway {
         addresses,
-        doors: Mutex::new(doors),
+        places,
         changes,
         node,
         draining,
@@ -211,14 +235,104 @@ fn by_subscription(counts: Vec<QuotaCount>) -> HashMap<SubscriptionId, QuotaCoun
     pairs.collect()
 }
 
-/// Listens wherever the settings say.
-fn open_doors(cores: usize, sockets: Sockets, settings: &Settings) -> Result<Doors, Error> {
-    let mut doors = Doors::new(cores, sockets);
-    if let Some(error) = doors.change(&settings.all_listeners()).failed.into_iter().next() {
-        return Err(error);
+/// Everywhere a node listens.
+#[derive(Debug)]
+struct Places {
+    doors: Doors,
+    #[cfg(feature = "http3")]
+    ports: Ports,
+    /// Whether there is a process before, which has its connections of HTTP/3 until they have ended.
+    is_taking_over: bool,
+    /// Settings that are followed as soon as that is possible.
+    waiting: Option<Settings>,
+}
+
+impl Places {
+    /// Listens wherever the settings say.
+    fn open(
+        (cores, is_taking_over): (usize, bool),
+        sockets: Sockets,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
+        let mut places = Self {
+            is_taking_over,
+            waiting: None,
+            doors: Doors::new(cores, sockets),
+            #[cfg(feature = "http3")]
+            ports: Ports::new(cores),
+        };
+        if let Some(error) = places.change(settings).failed.into_iter().next() {
+            return Err(error);
+        }
+        places.doors.forget_inherited();
+        Ok(places)
     }
-    doors.forget_inherited();
-    Ok(doors)
+
+    /// Opens and closes what it takes to listen as the settings say.
+    fn change(&mut self, settings: &Settings) -> Changed {
+        let listeners = settings.all_listeners();
+        let mut changed = self.doors.change(&listeners, settings);
+        self.waiting = None;
+        self.change_http3(settings, &listeners, &mut changed);
+        changed
+    }
+
+    /// Tries again what had to wait.
+    fn retry(&mut self) {
+        if let Some(settings) = self.waiting.take() {
+            self.change(&settings).log();
+        }
+    }
+
+    #[cfg(feature = "http3")]
+    fn change_http3(&mut self, settings: &Settings, listeners: &[Listener], changed: &mut Changed) {
+        let proxied = |listener: &&Listener| {
+            listener.protocols == Protocols::Http3 && listener.proxy_protocol.is_some()
+        };
+        let wanted: Vec<_> = listeners
+            .iter()
+            .filter(|listener| settings.has_http3(listener) && !proxied(listener))
+            .map(|listener| {
+                let beside = self.doors.opened_at(listener);
+                (listener.address, beside.unwrap_or(listener.address))
+            })
+            .collect();
+        let refused = listeners.iter().filter(proxied);
+        changed.failed.extend(refused.map(|listener| Error::ProxiedHttp3 {
+            address: listener.address,
+        }));
+        let others = changed.failed.len();
+        self.ports.change(&wanted, changed);
+        // An address whose connections end, here or in the process before, is free soon.
+        for failed in changed.failed.split_off(others) {
+            match &failed {
+                Error::Listen { address, source }
+                    if source.kind() == io::ErrorKind::AddrInUse
+                        && (self.is_taking_over || self.ports.is_ending(*address)) =>
+                {
+                    self.waiting = Some(settings.clone());
+                }
+                _ => changed.failed.push(failed),
+            }
+        }
+        let open: Vec<_> = self.ports.addresses().collect();
+        self.doors.quiet(|address| open.contains(&address));
+    }
+
+    #[cfg(not(feature = "http3"))]
+    fn change_http3(&mut self, settings: &Settings, listeners: &[Listener], changed: &mut Changed) {
+        if listeners.iter().any(|listener| settings.has_http3(listener)) {
+            changed.failed.push(Error::NoHttp3);
+        }
+    }
+
+    /// Listens nowhere any more.
+    fn close(&mut self) {
+        self.waiting = None;
+        self.doors.change(&[], &Settings::default());
+        #[cfg(feature = "http3")]
+        self.ports.change(&[], &mut Changed::default());
+    }
 }
 
 /// Counts limits together with other nodes, if the settings say so.
@@ -258,7 +372,9 @@ fn own_certificate(
     data: &Path,
     kit: &Kit,
 ) -> Result<(Option<Files>, Option<Shown>), tls::Error> {
-    let ends_tls = |listener: &Listener| listener.tls && listener.protocols != Protocols::Tcp;
+    let ends_tls = |listener: &Listener| {
+        (listener.tls && listener.protocols != Protocols::Tcp) || settings.has_http3(listener)
+    };
     if !settings.all_listeners().iter().any(ends_tls) {
         return Ok((None, None));
     }
@@ -325,6 +441,7 @@ impl Seed {
 
 /// Compiles snapshots as they come, off the way of requests.
 struct Keeper {
+    places: Arc<Mutex<Places>>,
     settings: Arc<Settings>,
     node: Arc<Node>,
     counts: HashMap<SubscriptionId, QuotaCount>,
@@ -365,6 +482,7 @@ impl Keeper {
                         self.show_as_in(&settings);
                     }
                     _ = looks.tick() => {
+                        self.places.lock().expect("nothing panics while holding it").retry();
                         self.look();
                         self.look_at_targets();
                     }
@@ -524,16 +642,22 @@ impl Gateway {
     pub fn change(&self, settings: &Settings) -> Changed {
         // The certificate first: a new listener may be the first with TLS.
         self.changes.send_replace(Arc::new(settings.clone()));
-        self.with_doors(|doors| doors.change(&settings.all_listeners()))
+        self.with_places(|places| places.change(settings))
     }
 
     /// Every address that is listened on now.
     pub fn listening(&self) -> Vec<SocketAddr> {
-        self.with_doors(|doors| doors.open().map(|door| door.address).collect())
+        self.with_places(|places| places.doors.open().map(|door| door.address).collect())
+    }
+
+    /// Every address that HTTP/3 is listened for at now.
+    #[cfg(feature = "http3")]
+    pub fn listening_http3(&self) -> Vec<SocketAddr> {
+        self.with_places(|places| places.ports.addresses().collect())
     }
 
     pub(crate) fn doors(&self) -> Vec<Arc<Door>> {
-        self.with_doors(|doors| doors.open().cloned().collect())
+        self.with_places(|places| places.doors.open().cloned().collect())
     }
 
     /// Leaves who waits at the sockets to the next process; to be drained then.
@@ -541,8 +665,8 @@ impl Gateway {
         self.node.hand_over();
     }
 
-    fn with_doors<T>(&self, use_: impl FnOnce(&mut Doors) -> T) -> T {
-        use_(&mut self.doors.lock().expect("nothing panics while holding it"))
+    fn with_places<T>(&self, use_: impl FnOnce(&mut Places) -> T) -> T {
+        use_(&mut self.places.lock().expect("nothing panics while holding it"))
     }
 
     /// How it is.
@@ -578,7 +702,7 @@ impl Gateway {
         self.node.change(|status| status.draining = true);
         self.draining.send_replace(true);
         // Each core still accepts who waits at its sockets; then they are closed.
-        self.with_doors(|doors| doors.change(&[]));
+        self.with_places(Places::close);
         let until = Instant::now() + limit;
         loop {
             if self.threads.iter().all(JoinHandle::is_finished) {

@@ -5,6 +5,8 @@
 //! [`facts`] for what a certificate says, and [`SealKey`] for how keys reach nodes.
 
 mod seal;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,14 +14,17 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use domain::Timestamp;
 use domain::certificate::Facts;
+use domain::certificate::dn::{self, Attribute, Value};
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::asn1_rs::{BmpString, ToDer as _, UniversalString};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
 pub use seal::SealKey;
 
@@ -135,8 +140,9 @@ pub fn facts(der: &[u8]) -> Option<Facts> {
     let moment = |seconds: i64| Timestamp::from_micros(seconds.saturating_mul(1_000_000));
     let validity = certificate.validity();
     Some(Facts {
-        subject: certificate.subject().to_string(),
-        issuer: certificate.issuer().to_string(),
+        subject: dn::write(&parts(certificate.subject())),
+        common_name: common_name(certificate.subject()),
+        issuer: dn::write(&parts(certificate.issuer())),
         serial: certificate.raw_serial_as_string(),
         names: names(&certificate),
         fingerprint_sha256: sha256(der),
@@ -169,6 +175,36 @@ fn parsed(der: &[u8]) -> Option<X509Certificate<'_>> {
     }
 }
 
+/// The parts of a name, in the order of the certificate.
+fn parts(name: &X509Name<'_>) -> Vec<Vec<Attribute>> {
+    let attribute = |found: &AttributeTypeAndValue<'_>| Attribute {
+        kind: found.attr_type().to_id_string(),
+        value: match text(found) {
+            Some(text) => Value::Text(text),
+            None => Value::Encoded(found.attr_value().to_der_vec().unwrap_or_default()),
+        },
+    };
+    name.iter_rdn()
+        .map(|part| part.iter().map(attribute).collect())
+        .collect()
+}
+
+/// The common name of a name; of several the last one, which is the most exact.
+fn common_name(name: &X509Name<'_>) -> Option<String> {
+    name.iter_common_name().last().and_then(text)
+}
+
+/// The value of an attribute as text, however it is encoded; `None` if it is none.
+fn text(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
+    if let Ok(text) = attribute.as_str() {
+        return Some(text.to_owned());
+    }
+    let value = attribute.attr_value();
+    let wide = BmpString::try_from(value).map(|text| text.string());
+    wide.or_else(|_| UniversalString::try_from(value).map(|text| text.string()))
+        .ok()
+}
+
 /// The alternative names, each with its kind, so that no kind can pass for another.
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else {
@@ -177,7 +213,7 @@ fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let named = extension.value.general_names.iter();
     named
         .filter_map(|name| match name {
-            GeneralName::DNSName(name) => Some(format!("dns:{name}")),
+            GeneralName::DNSName(name) => Some(format!("dns:{}", name.to_ascii_lowercase())),
             GeneralName::URI(uri) => Some(format!("uri:{uri}")),
             GeneralName::RFC822Name(address) => Some(format!("email:{address}")),
             GeneralName::IPAddress(bytes) => address(bytes).map(|address| format!("ip:{address}")),

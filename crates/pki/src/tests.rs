@@ -1,22 +1,9 @@
+use crate::testing::{Authority, Pair, Subject};
 use crate::{Error, SealKey, authorities, chain, covers, facts, read};
-
-struct Made {
-    chain: String,
-    key: String,
-}
-
-fn made(names: &[&str]) -> Made {
-    let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
-    Made {
-        chain: made.cert.pem(),
-        key: made.signing_key.serialize_pem(),
-    }
-}
 
 #[test]
 fn a_pair_is_read_and_says_what_it_is_for() {
-    let one = made(&["api.example.com", "*.shop.example", "10.0.0.1"]);
+    let one = Pair::of(&["api.example.com", "*.shop.example", "10.0.0.1"]);
     let pair = read(&one.chain, &one.key).unwrap();
     let facts = facts(&pair.cert[0]).unwrap();
     assert_eq!(
@@ -29,8 +16,32 @@ fn a_pair_is_read_and_says_what_it_is_for() {
 }
 
 #[test]
+fn names_of_people_cannot_pass_for_others() {
+    let authority = Authority::new("clients, by example");
+    let pair = authority.sign(&Subject {
+        common_name: "billing",
+        organization: "Acme, CN=admin",
+        names: &["Billing.Acme.example"],
+        uris: &["spiffe://acme.example/billing"],
+        emails: &["billing@acme.example"],
+    });
+    let facts = facts(&pair.der()).unwrap();
+    assert_eq!(facts.subject, r"CN=billing,O=Acme\, CN=admin");
+    assert_eq!(facts.common_name.as_deref(), Some("billing"));
+    assert_eq!(facts.issuer, r"CN=clients\, by example");
+    assert_eq!(
+        facts.names,
+        [
+            "dns:billing.acme.example",
+            "uri:spiffe://acme.example/billing",
+            "email:billing@acme.example"
+        ]
+    );
+}
+
+#[test]
 fn what_cannot_be_used_is_refused() {
-    let (one, other) = (made(&["a.example"]), made(&["b.example"]));
+    let (one, other) = (Pair::of(&["a.example"]), Pair::of(&["b.example"]));
     assert!(matches!(read(&one.chain, &other.key), Err(Error::Pair(_))));
     assert!(matches!(read("", &one.key), Err(Error::NoCertificate)));
     assert!(matches!(read(&one.chain, &one.chain), Err(Error::NoKey)));

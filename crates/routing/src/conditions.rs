@@ -7,6 +7,7 @@ use expression::{Error, Expression, Facts, Failed};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, Method};
 
+use crate::certificate::Shown;
 use crate::fault::{Fault, Faults, sentence};
 use crate::path::PathTest;
 use crate::table::Request;
@@ -25,6 +26,7 @@ pub struct Conditions {
     headers: Vec<Test<HeaderName>>,
     query: Vec<Test<Box<str>>>,
     cookies: Vec<Test<Box<str>>>,
+    certificate: Option<Shown>,
     when: Option<Expression>,
 }
 
@@ -41,6 +43,10 @@ pub enum Miss {
     Query(usize),
     /// A cookie.
     Cookie(usize),
+    /// Whether the client has shown a certificate.
+    Certificate,
+    /// What its certificate says, by its place in the list.
+    CertificateField(usize),
     /// The expression.
     When,
     /// The expression, which could not be computed for the request.
@@ -55,6 +61,8 @@ impl fmt::Display for Miss {
             Self::Header(index) => write!(f, "/match/headers/{index}"),
             Self::Query(index) => write!(f, "/match/query/{index}"),
             Self::Cookie(index) => write!(f, "/match/cookies/{index}"),
+            Self::Certificate => f.write_str("/match/client_certificate"),
+            Self::CertificateField(index) => write!(f, "/match/client_certificate/fields/{index}"),
             Self::When | Self::WhenFailed => f.write_str("/match/when"),
         }
     }
@@ -80,6 +88,10 @@ impl Conditions {
             headers: tests(&matches.headers, "/match/headers", header_name, &mut faults),
             query: tests(&matches.query, "/match/query", query_name, &mut faults),
             cookies: tests(&matches.cookies, "/match/cookies", cookie_name, &mut faults),
+            certificate: matches
+                .client_certificate
+                .as_ref()
+                .map(|certificate| Shown::compile(certificate, &mut faults)),
         };
         faults.or(compiled)
     }
@@ -110,6 +122,9 @@ impl Conditions {
             if !test.holds(cookies(request.headers, &test.name)) {
                 return Err(Miss::Cookie(index));
             }
+        }
+        if let Some(certificate) = &self.certificate {
+            certificate.check(request.certificate)?;
         }
         match self.when.as_ref().map(|when| when.holds(&facts(request))) {
             None | Some(Ok(true)) => Ok(()),
@@ -196,7 +211,7 @@ pub(crate) fn methods(pointer: &str, texts: &[String], faults: &mut Faults) -> V
     methods
 }
 
-fn tests<N>(
+pub(crate) fn tests<N>(
     fields: &[FieldMatch],
     pointer: &str,
     name: fn(&str) -> Result<N, &'static str>,

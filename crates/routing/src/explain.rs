@@ -1,5 +1,6 @@
 //! Says where a request would go, by asking the same table as the gateway.
 
+use domain::certificate::Facts;
 use domain::explain::ExplainSpec;
 use domain::id::OperationId;
 use domain::snapshot::Route;
@@ -64,10 +65,19 @@ pub enum Error {
 }
 
 /// Explains where a request would go.
-pub fn explain(routes: &[Route], asked: &ExplainSpec) -> Result<Explained, Error> {
+///
+/// `certificate` is what the client's certificate says, which `asked` has as text.
+pub fn explain(
+    routes: &[Route],
+    asked: &ExplainSpec,
+    certificate: Option<&Facts>,
+) -> Result<Explained, Error> {
     let parsed = parse(asked).map_err(Error::Request)?;
     let table = Table::compile(routes, None).map_err(|error| Error::Routes(error.to_string()))?;
-    let request = parsed.request();
+    let request = Request {
+        certificate,
+        ..parsed.request()
+    };
     let mut tried = Vec::new();
     let found = table.walk(&request, &mut |candidate| {
         let checked = candidate.check(&request);
@@ -145,6 +155,7 @@ impl Parsed {
             path: self.uri.path(),
             query: self.uri.query().unwrap_or_default(),
             headers: &self.headers,
+            certificate: None,
         }
     }
 }

@@ -17,6 +17,7 @@
 //! Start with [`Table`].
 
 mod action;
+mod certificate;
 mod change;
 mod conditions;
 pub mod explain;

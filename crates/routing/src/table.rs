@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use domain::certificate::Facts;
 use domain::id::RouteId;
 use domain::routing::Match;
 use domain::snapshot::Route;
@@ -34,6 +35,8 @@ pub struct Request<'a> {
     pub query: &'a str,
     /// The header fields as they were sent.
     pub headers: &'a HeaderMap,
+    /// What the certificate says that the client has shown, if it has.
+    pub certificate: Option<&'a Facts>,
 }
 
 /// Why routes cannot be served together.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use pki::testing::Pair;
 use serde_json::Value;
 
 use crate::harness::eventually;
@@ -188,5 +189,67 @@ async fn what_a_folder_no_longer_declares_goes_and_what_people_made_stays() {
     let stayed = gateline.json(&["diff", by_hand.to_str().unwrap()]);
     assert_eq!(stayed["changes"].as_array().unwrap().len(), 0, "{stayed}");
     assert_eq!(gateline.run(&["diff", "--prune", text]).code, Some(0));
+    gateline.stop();
+}
+
+#[tokio::test]
+async fn certificates_are_declared_with_files_and_their_keys_never_shown() {
+    let home = Home::new().with(&["--no-demo"]);
+    let gateline = home.up().await;
+    let folder = home.path().join("declared");
+    fs::create_dir_all(&folder).unwrap();
+    let (first, second) = (Pair::of(&["shop.example"]), Pair::of(&["shop.example"]));
+    first.write(&folder.join("shop.pem"), &folder.join("shop.key"));
+    let declared = "
+- { kind: folder, spec: { name: edge } }
+- kind: certificate
+  spec:
+    name: shop
+    environment: sandbox
+    hosts: [shop.example]
+    pem: { chain_file: shop.pem, private_key_file: shop.key }
+    client_auth: { mode: optional, authorities_file: shop.pem }
+";
+    fs::write(folder.join("certificates.yaml"), declared).unwrap();
+    let text = folder.to_str().unwrap();
+    let secrets: Vec<_> = [&first, &second]
+        .map(|pair| pair.key.lines().nth(1).unwrap())
+        .to_vec();
+    let said = |arguments: &[&str], code: i32| {
+        let done = gateline.run(arguments);
+        assert_eq!(
+            done.code,
+            Some(code),
+            "{arguments:?}: {}{}",
+            done.stdout,
+            done.stderr
+        );
+        let all = done.stdout + &done.stderr;
+        assert!(secrets.iter().all(|secret| !all.contains(secret)), "{all}");
+        all
+    };
+    assert!(said(&["diff", text], 1).contains("+ certificate shop"));
+    said(&["apply", text], 0);
+    assert!(said(&["apply", text], 0).contains("0 changed"));
+    let shown = gateline.json(&["get", "certificates", "shop"]);
+    assert_eq!(shown["state"], "valid", "{shown}");
+    assert_eq!(shown["managed_by"], "edge");
+    let sha = shown["facts"]["fingerprint_sha256"].clone();
+    second.write(&folder.join("shop.pem"), &folder.join("shop.key"));
+    assert!(said(&["diff", text], 1).contains("pem: another certificate"));
+    said(&["apply", text, "--output", "json"], 0);
+    assert_ne!(
+        gateline.json(&["get", "certificates", "shop"])["facts"]["fingerprint_sha256"],
+        sha
+    );
+    assert!(said(&["diff", text], 0).contains("0 to change"));
+    fs::write(
+        folder.join("certificates.yaml"),
+        "{ kind: folder, spec: { name: edge } }",
+    )
+    .unwrap();
+    assert!(said(&["apply", "--prune", "--yes", text], 0).contains("- certificate shop"));
+    let left = gateline.json(&["get", "certificates"]);
+    assert_eq!(left["data"].as_array().map(Vec::len), Some(0), "{left}");
     gateline.stop();
 }

@@ -2,7 +2,8 @@
 //!
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
 //! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), what nodes count together
-//! ([`together`]), what happens when something is away ([`away`]) or full ([`full`]), when clients are slow ([`slow`])
+//! ([`together`]), calls over HTTP/3 ([`http3`]), what happens when something is away ([`away`]) or full ([`full`]), when
+//! clients are slow ([`slow`])
 //! and networks fail ([`faults`]), what passes unread ([`streams`]), how a node is passed its sockets ([`activated`]),
 //! and how it is upgraded ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first;
 //! `GATELINE_PROGRAMS` names another folder.
@@ -24,6 +25,8 @@ mod declared;
 mod faults;
 #[cfg(test)]
 mod full;
+#[cfg(test)]
+mod http3;
 #[cfg(test)]
 mod refused;
 #[cfg(test)]

@@ -2260,6 +2260,8 @@ export interface components {
             acme?: components["schemas"]["Acme"];
             /** @description What clients of these hosts have to show; nothing if absent. */
             client_auth?: components["schemas"]["ClientAuth"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
             id: components["schemas"]["CertificateId"];
             /** @description The tenant it belongs to. */
@@ -2285,6 +2287,22 @@ export interface components {
         };
         /** @example crt_01jd9zk5v8e7rbxq3m6t4n2w0c */
         CertificateId: string;
+        /**
+         * @description Whether a client has shown a certificate.
+         * @enum {string}
+         */
+        CertificateKind: "present" | "absent";
+        /** @description A condition on the certificate of a client, which was checked against the host's authorities before. */
+        CertificateMatch: {
+            /** @description Whether there is one. */
+            kind?: components["schemas"]["CertificateKind"];
+            /**
+             * @description What it says of itself. The names are `subject` and `issuer` (RFC 4514, as `CN=a,O=b`), `common_name`, the
+             *     alternative names `dns` (in lower case), `email`, `uri` and `ip`, and in hexadecimal `serial`,
+             *     `fingerprint_sha256` (of the certificate) and `public_key_sha256`. Of several alternative names, one has to fit.
+             */
+            fields?: components["schemas"]["FieldMatch"][];
+        };
         /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
         CertificatePatch: {
             /** @description Unique in the organization. */
@@ -2299,6 +2317,8 @@ export interface components {
             acme?: components["schemas"]["Acme"] | null;
             /** @description What clients of these hosts have to show; nothing if absent. */
             client_auth?: components["schemas"]["ClientAuth"] | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
         };
         /** @description The editable part of a [`Certificate`]. */
         CertificateSpec: {
@@ -2314,6 +2334,8 @@ export interface components {
             acme?: components["schemas"]["Acme"];
             /** @description What clients of these hosts have to show; nothing if absent. */
             client_auth?: components["schemas"]["ClientAuth"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /**
          * @description How a certificate is.
@@ -2617,6 +2639,8 @@ export interface components {
             url: string;
             /** @description Its header fields, cookies among them. */
             headers?: components["schemas"]["HeaderLine"][];
+            /** @description The certificate (PEM) that the client shows, as if the host's authorities had signed it; none if absent. */
+            client_certificate?: string;
         };
         /** @description An operation. */
         ExplainedOperation: {
@@ -2668,13 +2692,18 @@ export interface components {
         };
         /** @description What a certificate (X.509) says of itself. */
         Facts: {
-            /** @description Whom it is for (RFC 4514), as `CN=api.example.com`. */
+            /** @description Whom it is for (RFC 4514), as `CN=api.example.com,O=Example`. */
             subject: string;
+            /** @description The common name of the subject, the most exact one if there are several. */
+            common_name?: string;
             /** @description Who has signed it. */
             issuer: string;
             /** @description Its number, in hexadecimal with colons. */
             serial: string;
-            /** @description The alternative names with their kinds: `dns:api.example.com`, `ip:10.0.0.1`, `uri:…`, `email:…`. */
+            /**
+             * @description The alternative names with their kinds: `dns:api.example.com` (in lower case), `ip:10.0.0.1`, `uri:…`,
+             *     `email:…`.
+             */
             names: string[];
             /** @description SHA-256 of the certificate, in hexadecimal. */
             fingerprint_sha256: string;
@@ -2709,7 +2738,7 @@ export interface components {
          * @enum {string}
          */
         FieldKind: "exact" | "prefix" | "regex" | "present" | "absent";
-        /** @description A condition on a header field, a query parameter or a cookie. */
+        /** @description A condition on a header field, a query parameter, a cookie or what a certificate says. */
         FieldMatch: {
             /** @description Its name. */
             name: string;
@@ -3302,6 +3331,11 @@ export interface components {
             query?: components["schemas"]["FieldMatch"][];
             /** @description Cookies. */
             cookies?: components["schemas"]["FieldMatch"][];
+            /**
+             * @description The certificate that the client has shown in TLS; whether it has to show one is said by the host's certificate
+             *     (`client_auth`).
+             */
+            client_certificate?: components["schemas"]["CertificateMatch"];
             /**
              * @description An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
              *     `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
@@ -4443,6 +4477,8 @@ export interface components {
              * @description Where the version is reachable from outside.
              */
             url: string;
+            /** @description What is worth knowing of it, though it is valid. */
+            findings: components["schemas"]["Finding"][];
             links?: components["schemas"]["Links"];
         };
         /** @example rte_01jd9zk5v8e7rbxq3m6t4n2w0c */

@@ -12,6 +12,7 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
       ["/plans", "Plans"],
       ["/upstreams", "Upstreams"],
       ["/streams", "Streams"],
+      ["/certificates", "Certificates"],
     ],
   ],
   [
@@ -42,6 +43,7 @@ const screens: Hit[] = [
   { kind: "Action", title: "Create an application", to: "/applications/new" },
   { kind: "Action", title: "Add an upstream", to: "/upstreams/new" },
   { kind: "Action", title: "Add a stream route", to: "/streams/new" },
+  { kind: "Action", title: "Add a certificate", to: "/certificates/new" },
 ];
 
 const hits = (kind: string, path: string, rows: { id: string; title: string; name: string }[] = []): Hit[] =>

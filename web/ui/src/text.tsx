@@ -26,14 +26,18 @@ const states: Record<string, Tone> = {
   active: "ok",
   public: "ok",
   enabled: "ok",
+  valid: "ok",
   beta: "accent",
   alpha: "accent",
+  pending: "accent",
   deprecated: "warn",
   suspended: "warn",
   expired: "warn",
+  expiring: "warn",
   revoked: "bad",
   retired: "bad",
   cancelled: "bad",
+  failed: "bad",
 };
 
 /** A state's word in the colour that it has everywhere. */

@@ -49,6 +49,7 @@ impl Shown for Certificate {
                 authorities: None,
             }),
             client_auth: None,
+            managed_by: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use control::Error;
 use domain::explain::{ExplainSpec, Explanation, HeaderLine};
+use domain::finding::Finding;
 use domain::id::{ApiId, UpstreamId, VersionId};
 use domain::release::Importance;
 use domain::routing::{FieldKind, FieldMatch, Match};
@@ -36,6 +37,7 @@ fn explain() -> Endpoint {
             name: "x-preview".to_owned(),
             value: "1".to_owned(),
         }],
+        client_certificate: None,
     };
     Endpoint::post("/api/v1/routes/explain", "explain_route")
         .tag("traffic")
@@ -61,6 +63,9 @@ pub(crate) struct RouteExtra {
     /// Where the version is reachable from outside.
     #[schema(format = "uri")]
     url: String,
+    /// What is worth knowing of it, though it is valid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding>,
 }
 
 impl Shown for Route {
@@ -156,9 +161,13 @@ impl Shown for Route {
     }
 
     async fn extra(call: &Call, them: &[Self]) -> Result<Vec<RouteExtra>, Error> {
-        let url = |route: &Self| RouteExtra {
-            url: call.control().route_url(route),
-        };
-        Ok(them.iter().map(url).collect())
+        let mut extras = Vec::with_capacity(them.len());
+        for route in them {
+            extras.push(RouteExtra {
+                url: call.control().route_url(route),
+                findings: call.control().remarks(route).await?,
+            });
+        }
+        Ok(extras)
     }
 }

@@ -1,5 +1,6 @@
 //! Routes: what may be saved, told with its place.
 
+use pki::testing::{Authority, Pair, Subject};
 use serde_json::{Value, json};
 
 use crate::app::{Someone, TestApp};
@@ -308,6 +309,69 @@ async fn explaining_tells_what_the_gateway_would_do() {
     assert_eq!(
         explain(json!({ "url": "/nothing" })).await["outcome"],
         "route_not_found"
+    );
+}
+
+#[tokio::test]
+async fn routes_ask_for_client_certificates_and_say_if_nobody_shows_one() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    let imported = owner.import("shop").await;
+    let make = async |change: Value| {
+        owner
+            .post("/api/v1/routes", spec(&owner, &imported, change).await)
+            .await
+    };
+    let billing =
+        json!({ "client_certificate": { "fields": [{ "name": "common_name", "value": "billing" }] } });
+    let strict = make(json!({ "host": "strict.example.com", "match": billing }))
+        .await
+        .json(201);
+    assert_eq!(strict["findings"][0]["code"], "client_certificate_never_asked");
+    assert_eq!(strict["findings"][0]["pointer"], "/match/client_certificate");
+    let any = make(json!({ "match": { "client_certificate": { "kind": "absent" } } }))
+        .await
+        .json(201);
+    assert_eq!(any.get("findings"), None, "nobody has to show anything for that");
+    let refused = make(json!({ "match": { "client_certificate": { "fields": [{ "name": "hostname" }] } } }));
+    let refused = refused.await.problem();
+    assert!(
+        refused.contains("\"/match/client_certificate/fields/0/name\" \"name_invalid\""),
+        "{refused}"
+    );
+
+    let authority = Authority::new("clients");
+    let pair = Pair::of(&["*.example.com"]);
+    let certificate = json!({
+        "name": "wild", "environment": "sandbox", "hosts": ["*.example.com"],
+        "pem": { "chain": pair.chain, "private_key": pair.key },
+        "client_auth": { "mode": "optional", "authorities": authority.root },
+    });
+    owner.post("/api/v1/certificates", certificate).await.json(201);
+    let path = format!("/api/v1/routes/{}", strict["id"].as_str().unwrap());
+    assert_eq!(owner.get(&path).await.json(200).get("findings"), None);
+
+    let client = |common_name| {
+        let subject = Subject {
+            common_name,
+            ..Subject::default()
+        };
+        authority.sign(&subject).chain
+    };
+    let explain = async |shown: Option<String>| {
+        let body = json!({ "url": "https://strict.example.com/shop/pets", "client_certificate": shown });
+        owner.post("/api/v1/routes/explain", body).await
+    };
+    let found = explain(Some(client("billing"))).await.json(200);
+    assert_eq!(found["route_id"], strict["id"]);
+    let other = explain(Some(client("search"))).await.json(200);
+    assert_eq!(other["tried"][0]["missed"], "/match/client_certificate/fields/0");
+    let none = explain(None).await.json(200);
+    assert_eq!(none["tried"][0]["missed"], "/match/client_certificate");
+    let wrong = explain(Some("no PEM".to_owned())).await.problem();
+    assert!(
+        wrong.contains("\"/client_certificate\" \"certificate_invalid\""),
+        "{wrong}"
     );
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use client::types::Stage;
 use serde_json::{Map, Value, json};
 
-use super::files::{Declared, Folder};
+use super::files::{Declared, Folder, Kind};
 use super::state::{Found, State};
 use crate::Error;
 
@@ -147,7 +147,11 @@ impl fmt::Display for Change<'_> {
         write!(f, "{sign} {} {}", self.kind(), self.name())?;
         if let Action::Change(changed) = &self.action {
             for (name, before, after) in changed {
-                write!(f, "\n    {name}: {before} → {after}")?;
+                if self.declared.kind == Kind::Certificate && name == "pem" && !after.is_null() {
+                    write!(f, "\n    pem: another certificate")?;
+                } else {
+                    write!(f, "\n    {name}: {before} → {after}")?;
+                }
             }
         }
         if let Some(contract) = self

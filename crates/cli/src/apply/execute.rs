@@ -186,6 +186,7 @@ fn body<'a>(
                 let one = |entry: &Value| version(declared, entry.as_object().unwrap_or(&empty), state);
                 ("version_ids", versions.iter().map(one).collect::<Result<_, _>>()?)
             }
+            (Kind::Certificate, "pem") => ("pem", with_key(declared, value)),
             (_, name) => (name, value),
         };
         body.insert(field.to_owned(), value);
@@ -193,12 +194,20 @@ fn body<'a>(
     // What people read is the name unless they say otherwise.
     let titled = !matches!(
         declared.kind,
-        Kind::Upstream | Kind::Route | Kind::Policy | Kind::StreamRoute
+        Kind::Certificate | Kind::Upstream | Kind::Route | Kind::Policy | Kind::StreamRoute
     );
     if titled && state.find(declared.kind, &declared.identity()).is_none() && !body.contains_key("title") {
         body.insert("title".to_owned(), declared.identity().into());
     }
     Ok(body)
+}
+
+/// A certificate with its private key, which goes to the server whenever the certificate does.
+fn with_key(declared: &Declared, mut pem: Value) -> Value {
+    if let (Some(key), Value::Object(fields)) = (&declared.private_key, &mut pem) {
+        fields.insert("private_key".to_owned(), key.text().into());
+    }
+    pem
 }
 
 fn list<'a>(declared: &Declared, field: &str, value: &'a Value) -> Result<&'a Vec<Value>, Error> {

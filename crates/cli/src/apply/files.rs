@@ -9,11 +9,13 @@ use contracts::Limits;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::certificate::{self, PrivateKey};
 use crate::Error;
 
 /// What can be declared, in the order in which it is made: nothing refers to what comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
+    Certificate,
     Upstream,
     Api,
     Plan,
@@ -25,7 +27,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
+        Self::Certificate,
         Self::Upstream,
         Self::Api,
         Self::Plan,
@@ -39,6 +42,7 @@ impl Kind {
     /// The word in files.
     pub(super) const fn word(self) -> &'static str {
         match self {
+            Self::Certificate => "certificate",
             Self::Upstream => "upstream",
             Self::Api => "api",
             Self::Plan => "plan",
@@ -53,6 +57,7 @@ impl Kind {
     /// The API's list of them.
     pub(super) fn collection(self) -> &'static Collection {
         let name = match self {
+            Self::Certificate => "certificates",
             Self::Upstream => "upstreams",
             Self::Api => "apis",
             Self::Plan => "plans",
@@ -85,6 +90,8 @@ pub(super) struct Declared {
     /// The spec in the words of files; without what is said of the contract.
     pub(super) spec: Map<String, Value>,
     pub(super) contract: Option<Contract>,
+    /// The private key of a certificate.
+    pub(super) private_key: Option<PrivateKey>,
 }
 
 /// A contract that belongs to an API.
@@ -145,6 +152,14 @@ fn plain(value: &Value) -> Option<Value> {
             Some(Value::Array(entries)).filter(|entries| *entries != Value::Array(Vec::new()))
         }
         Value::Object(fields) => {
+            // A certificate is wanted unless it is said otherwise.
+            if let Some(Value::Object(certificate)) = fields.get("client_certificate")
+                && !certificate.contains_key("kind")
+            {
+                let mut fields = fields.clone();
+                fields["client_certificate"]["kind"] = "present".into();
+                return plain(&Value::Object(fields));
+            }
             // How a field is compared unless it is said; how a path is compared has no such default.
             let is_field = fields.contains_key("name");
             let said = |name: &str, value: &Value| !(is_field && name == "kind" && value == "exact");
@@ -290,7 +305,12 @@ fn read_resource(file: &Path, resource: Value) -> Result<Declared, Error> {
     } else {
         None
     };
+    let private_key = match kind {
+        Kind::Certificate => certificate::resolve(file, &mut spec)?,
+        _ => None,
+    };
     let declared = Declared {
+        private_key,
         file: file.to_owned(),
         kind,
         spec,
@@ -347,7 +367,7 @@ fn contract(file: &Path, spec: &mut Map<String, Value>) -> Result<Option<Contrac
     }))
 }
 
-fn wrong(file: &Path, reason: String) -> Error {
+pub(super) fn wrong(file: &Path, reason: String) -> Error {
     Error::Declared {
         path: file.to_owned(),
         line: None,

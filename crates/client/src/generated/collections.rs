@@ -189,6 +189,7 @@ pub const COLLECTIONS: &[Collection] = &[
         fields: &[
             "name",
             "environment",
+            "managed_by",
             "id",
             "organization_id",
             "workspace_id",

@@ -612,6 +612,9 @@ pub struct Certificate {
     /// What clients of these hosts have to show; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
     /// Its id.
     pub id: CertificateId,
     /// The tenant it belongs to.
@@ -640,6 +643,53 @@ pub struct Certificate {
 /// `CertificateId`.
 pub type CertificateId = String;
 
+/// Whether a client has shown a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CertificateKind {
+    /// `present`.
+    #[serde(rename = "present")]
+    Present,
+    /// `absent`.
+    #[serde(rename = "absent")]
+    Absent,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for CertificateKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Present => "present",
+            Self::Absent => "absent",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for CertificateKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "present" => Self::Present,
+            "absent" => Self::Absent,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// A condition on the certificate of a client, which was checked against the host's authorities before.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CertificateMatch {
+    /// Whether there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<CertificateKind>,
+    /// What it says of itself. The names are `subject` and `issuer` (RFC 4514, as `CN=a,O=b`), `common_name`, the
+    /// alternative names `dns` (in lower case), `email`, `uri` and `ip`, and in hexadecimal `serial`,
+    /// `fingerprint_sha256` (of the certificate) and `public_key_sha256`. Of several alternative names, one has to fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<FieldMatch>>,
+}
+
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CertificatePatch {
@@ -661,6 +711,9 @@ pub struct CertificatePatch {
     /// What clients of these hosts have to show; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<Option<ClientAuth>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
 }
 
 /// The editable part of a `Certificate`.
@@ -681,6 +734,9 @@ pub struct CertificateSpec {
     /// What clients of these hosts have to show; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
 }
 
 impl CertificateSpec {
@@ -693,6 +749,7 @@ impl CertificateSpec {
             pem: None,
             acme: None,
             client_auth: None,
+            managed_by: None,
         }
     }
 }
@@ -1310,6 +1367,9 @@ pub struct ExplainSpec {
     /// Its header fields, cookies among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<Vec<HeaderLine>>,
+    /// The certificate (PEM) that the client shows, as if the host's authorities had signed it; none if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
 }
 
 impl ExplainSpec {
@@ -1320,6 +1380,7 @@ impl ExplainSpec {
             method: None,
             url: url.into(),
             headers: None,
+            client_certificate: None,
         }
     }
 }
@@ -1387,13 +1448,17 @@ pub struct Explanation {
 /// What a certificate (X.509) says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Whom it is for (RFC 4514), as `CN=api.example.com`.
+    /// Whom it is for (RFC 4514), as `CN=api.example.com,O=Example`.
     pub subject: String,
+    /// The common name of the subject, the most exact one if there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_name: Option<String>,
     /// Who has signed it.
     pub issuer: String,
     /// Its number, in hexadecimal with colons.
     pub serial: String,
-    /// The alternative names with their kinds: `dns:api.example.com`, `ip:10.0.0.1`, `uri:…`, `email:…`.
+    /// The alternative names with their kinds: `dns:api.example.com` (in lower case), `ip:10.0.0.1`, `uri:…`,
+    /// `email:…`.
     pub names: Vec<String>,
     /// SHA-256 of the certificate, in hexadecimal.
     pub fingerprint_sha256: String,
@@ -1474,7 +1539,7 @@ impl From<&str> for FieldKind {
     }
 }
 
-/// A condition on a header field, a query parameter or a cookie.
+/// A condition on a header field, a query parameter, a cookie or what a certificate says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldMatch {
     /// Its name.
@@ -3687,6 +3752,10 @@ pub struct Match {
     /// Cookies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookies: Option<Vec<FieldMatch>>,
+    /// The certificate that the client has shown in TLS; whether it has to show one is said by the host's certificate
+    /// (`client_auth`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<CertificateMatch>,
     /// An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
     /// `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
     /// fails does not fit.
@@ -5605,6 +5674,8 @@ pub struct Route {
     pub revision: i64,
     /// Where the version is reachable from outside.
     pub url: String,
+    /// What is worth knowing of it, though it is valid.
+    pub findings: Vec<Finding>,
     /// `links`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Links>,

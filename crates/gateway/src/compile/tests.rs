@@ -81,6 +81,7 @@ fn find(compiled: &Compiled, host: &str, method: &Method, path: &str) -> String 
         path,
         query: "",
         headers: &headers,
+        certificate: None,
     };
     match compiled.find(&request, |_, _| ()) {
         Matched::Operation {

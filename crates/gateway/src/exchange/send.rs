@@ -36,12 +36,16 @@ impl Exchange<'_> {
             added: &self.going.added,
         };
         line.begin(&head, body);
+        let interims = self.going.interims.clone();
         let takes_interim = self.going.version == Version::HTTP_11 && !self.going.is_copy;
         let conn = self.conn;
         let mut interim = |status, headers: &mut HeaderMap| {
             if takes_interim {
                 forward::remove_hop_by_hop(headers);
                 said::say_interim(&mut conn.interim.borrow_mut(), status, headers);
+            } else if let Some(interims) = &interims {
+                forward::remove_hop_by_hop(headers);
+                interims.say(status, std::mem::take(headers));
             }
         };
         let accept = self

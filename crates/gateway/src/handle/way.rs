@@ -22,7 +22,7 @@ use crate::ticket::Ticket;
 
 /// What of a request decides where it goes.
 pub(super) fn asked<'a>(
-    method: &'a Method,
+    (conn, method): (&'a Conn, &'a Method),
     named: &'a Named,
     (path, query): (&'a str, &'a str),
     headers: &'a HeaderMap,
@@ -34,6 +34,7 @@ pub(super) fn asked<'a>(
         path,
         query: query.strip_prefix('?').unwrap_or_default(),
         headers,
+        certificate: conn.client_certificate().map(|shown| &shown.facts),
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) struct Asks {
 /// A client's certificate, checked against the authorities that were asked for.
 #[derive(Debug)]
 pub(crate) struct ClientCertificate {
-    #[expect(dead_code, reason = "for what routes ask of clients")]
+    /// For what routes ask of clients.
     pub(crate) facts: Facts,
     /// As `Client-Cert` says it (RFC 9440 section 2.1), if upstreams are told.
     pub(crate) header: Option<HeaderValue>,
@@ -76,7 +76,7 @@ pub(crate) struct ClientCertificate {
 
 impl ClientCertificate {
     /// Reads a checked certificate; `None` if it cannot be told what it says.
-    pub(super) fn read(der: &[u8], asks: &Asks) -> Option<Self> {
+    pub(crate) fn read(der: &[u8], asks: &Asks) -> Option<Self> {
         let facts = pki::facts(der)?;
         let header = asks.forward.then(|| {
             let text = format!(":{}:", STANDARD.encode(der));
@@ -87,21 +87,35 @@ impl ClientCertificate {
 }
 
 /// A certificate ready to be shown.
-#[derive(Debug)]
 pub(crate) struct Shown {
     configs: [Arc<ServerConfig>; 3],
+    #[cfg(feature = "http3")]
+    quic: Arc<quinn::crypto::rustls::QuicServerConfig>,
     pub(crate) asks: Option<Arc<Asks>>,
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shown")
+            .field("asks", &self.asks)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Shown {
     pub(crate) fn config(&self, protocols: Protocols) -> &Arc<ServerConfig> {
         let place = match protocols {
-            // Where nothing is spoken, nobody asks.
-            Protocols::Http | Protocols::Tcp => 0,
+            // Where nothing is spoken over TCP, nobody asks.
+            Protocols::Http | Protocols::Http3 | Protocols::Tcp => 0,
             Protocols::Http1 => 1,
             Protocols::Http2 => 2,
         };
         &self.configs[place]
+    }
+
+    #[cfg(feature = "http3")]
+    pub(crate) const fn quic(&self) -> &Arc<quinn::crypto::rustls::QuicServerConfig> {
+        &self.quic
     }
 }
 
@@ -153,6 +167,8 @@ impl Kit {
         };
         Ok(Shown {
             configs: [with(&[b"h2", b"http/1.1"]), with(&[b"http/1.1"]), with(&[b"h2"])],
+            #[cfg(feature = "http3")]
+            quic: crate::h3::quic(with(&[b"h3"])),
             asks: asks.map(|(asks, _)| asks),
         })
     }

@@ -6,133 +6,50 @@ use std::path::Path;
 use std::sync::Arc;
 
 use domain::certificate::{ClientAuth, ClientAuthMode};
-use domain::id::CertificateId;
+use domain::id::{CertificateId, RouteId};
 use domain::snapshot;
 use gateway::settings::{Certificate, ClientCertificates};
 use pki::SealKey;
-use rcgen::{BasicConstraints, CertificateParams, CustomExtension, IsCa, Issuer, KeyPair};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use pki::testing::{self, Authority, Pair, Subject};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use serde_json::json;
 
 use crate::bench::{Bench, Upstream, eventually, id};
 
-const TOKEN: &str = "glc_the-token-of-this-cluster";
+pub(crate) const TOKEN: &str = "glc_the-token-of-this-cluster";
 
-/// A certificate with its key, in PEM.
-#[derive(Clone)]
-pub(crate) struct Pair {
-    pub(crate) chain: String,
-    pub(crate) key: String,
+/// Writes a certificate to the files that settings name.
+fn write(pair: &Pair, directory: &Path) -> Certificate {
+    let certificate = Certificate {
+        chain: directory.join("chain.pem"),
+        key: directory.join("key.pem"),
+    };
+    pair.write(&certificate.chain, &certificate.key);
+    certificate
 }
 
-impl Pair {
-    pub(crate) fn of(host: &str) -> Self {
-        let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
-        Self {
-            chain: made.cert.pem(),
-            key: made.signing_key.serialize_pem(),
-        }
-    }
-
-    /// What an ACME server looks for.
-    fn proof(host: &str) -> Self {
-        let mut params = CertificateParams::new([host.to_owned()]).unwrap();
-        params.custom_extensions = vec![CustomExtension::new_acme_identifier(&[7; 32])];
-        let key = KeyPair::generate().unwrap();
-        Self {
-            chain: params.self_signed(&key).unwrap().pem(),
-            key: key.serialize_pem(),
-        }
-    }
-
-    fn write(&self, directory: &Path) -> Certificate {
-        let certificate = Certificate {
-            chain: directory.join("chain.pem"),
-            key: directory.join("key.pem"),
-        };
-        std::fs::write(&certificate.chain, &self.chain).unwrap();
-        std::fs::write(&certificate.key, &self.key).unwrap();
-        certificate
-    }
-
-    pub(crate) fn der(&self) -> CertificateDer<'static> {
-        CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap()
-    }
-
-    /// As it stands in a snapshot.
-    fn entry(&self, number: u128, hosts: &[&str]) -> snapshot::Certificate {
-        let id = CertificateId::new(id(number));
-        snapshot::Certificate {
-            id,
-            revision: 1,
-            hosts: hosts.iter().map(ToString::to_string).collect(),
-            chain: self.chain.clone(),
-            sealed_key: SealKey::of(TOKEN).seal(&id.to_string(), &self.key).unwrap(),
-            client_auth: None,
-        }
+/// A certificate as it stands in a snapshot.
+pub(crate) fn entry(pair: &Pair, number: u128, hosts: &[&str]) -> snapshot::Certificate {
+    let id = CertificateId::new(id(number));
+    snapshot::Certificate {
+        id,
+        revision: 1,
+        hosts: hosts.iter().map(ToString::to_string).collect(),
+        chain: pair.chain.clone(),
+        sealed_key: SealKey::of(TOKEN).seal(&id.to_string(), &pair.key).unwrap(),
+        client_auth: None,
     }
 }
 
 /// An authority and a certificate that it has signed for a client.
 pub(crate) fn authority() -> (String, Pair) {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let key = KeyPair::generate().unwrap();
-    let root = params.self_signed(&key).unwrap().pem();
-    let issuer = Issuer::new(params, key);
-    let key = KeyPair::generate().unwrap();
-    let client = CertificateParams::new(["client.example".to_owned()]).unwrap();
-    let client = client.signed_by(&key, &issuer).unwrap();
-    let pair = Pair {
-        chain: client.pem(),
-        key: key.serialize_pem(),
-    };
-    (root, pair)
-}
-
-/// Trusts everybody: the tests look at what was shown.
-#[derive(Debug)]
-struct Anybody;
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![
-            SignatureScheme::ECDSA_NISTP256_SHA256,
-            SignatureScheme::ED25519,
-            SignatureScheme::RSA_PSS_SHA256,
-        ]
-    }
+    let authority = Authority::new("clients");
+    let client = authority.sign(&Subject {
+        names: &["client.example"],
+        ..Subject::default()
+    });
+    (authority.root, client)
 }
 
 /// A client over TLS.
@@ -140,21 +57,7 @@ pub(crate) struct Secure(pub(crate) StreamOwned<ClientConnection, TcpStream>);
 
 impl Secure {
     fn config(shown: Option<&Pair>) -> Arc<ClientConfig> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anybody));
-        let mut config = match shown {
-            None => builder.with_no_client_auth(),
-            Some(pair) => {
-                let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
-                builder.with_client_auth_cert(vec![pair.der()], key).unwrap()
-            }
-        };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Arc::new(config)
+        Arc::new(testing::client(shown, &["http/1.1"]))
     }
 
     pub(crate) fn open(address: SocketAddr, host: &str, shown: Option<&Pair>) -> Self {
@@ -199,12 +102,28 @@ impl Secure {
 
 /// The protocol that is agreed on with a client that speaks these; none if the handshake fails.
 pub(crate) fn protocol(address: SocketAddr, spoken: &[&str]) -> Option<String> {
-    let mut config = (*Secure::config(None)).clone();
-    config.alpn_protocols = spoken.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let config = testing::client(None, spoken);
     let mut client = Secure::open_with(address, "own.example", Arc::new(config));
     client.0.conn.complete_io(&mut client.0.sock).ok()?;
     let chosen = client.0.conn.alpn_protocol()?;
     Some(String::from_utf8_lossy(chosen).into_owned())
+}
+
+/// A field of the answer that a host gives over TLS.
+pub(crate) fn field(bench: &Bench, address: SocketAddr, host: &str, name: &str) -> Option<String> {
+    let mut client = Secure::open(address, host, None);
+    let key = &bench.key;
+    let text =
+        format!("GET /shop/pets HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {key}\r\nConnection: close\r\n\r\n");
+    client.0.write_all(text.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // Without a closing alert that is an error; what was read is there.
+    let _ = client.0.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let mut lines = answer.lines().filter_map(|line| line.split_once(": "));
+    lines
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value.to_owned())
 }
 
 /// What a host is shown.
@@ -222,7 +141,7 @@ fn bench(
     let directory = tempfile::tempdir().unwrap();
     let bench = Bench::with(&upstream.urls(), |settings, _| {
         settings.listen_tls = Some("127.0.0.1:0".parse().unwrap());
-        settings.certificate = Some(own.write(directory.path()));
+        settings.certificate = Some(write(own, directory.path()));
         settings.client_certificates = client.map(|(root, mode)| {
             let authorities = directory.path().join("clients.pem");
             std::fs::write(&authorities, root).unwrap();
@@ -245,16 +164,19 @@ fn tls(bench: &Bench) -> SocketAddr {
 fn hosts_are_shown_their_certificates_and_changes_take_effect_at_once() {
     let upstream = Upstream::simple();
     let (own, exact, wild, newer) = (
-        Pair::of("own.example"),
-        Pair::of("api.example"),
-        Pair::of("*.example"),
-        Pair::of("api.example"),
+        Pair::of(&["own.example"]),
+        Pair::of(&["api.example"]),
+        Pair::of(&["*.example"]),
+        Pair::of(&["api.example"]),
     );
     let (bench, _directory) = bench(&upstream, &own, None);
     let address = tls(&bench);
     assert_eq!(shown(address, "api.example"), own.der());
     bench.change(|snapshot| {
-        snapshot.certificates = vec![exact.entry(70, &["api.example"]), wild.entry(71, &["*.example"])];
+        snapshot.certificates = vec![
+            entry(&exact, 70, &["api.example"]),
+            entry(&wild, 71, &["*.example"]),
+        ];
     });
     let mut open = Secure::open(address, "api.example", None);
     assert_eq!(open.get(&bench, "api.example", "").unwrap(), "HTTP/1.1 200 OK");
@@ -267,9 +189,9 @@ fn hosts_are_shown_their_certificates_and_changes_take_effect_at_once() {
         assert_eq!(shown(address, host), pair.der(), "{host}");
     }
     bench.change(|snapshot| {
-        let mut entry = newer.entry(70, &["api.example"]);
-        entry.revision = 2;
-        snapshot.certificates = vec![entry];
+        let mut changed = entry(&newer, 70, &["api.example"]);
+        changed.revision = 2;
+        snapshot.certificates = vec![changed];
     });
     assert_eq!(shown(address, "api.example"), newer.der());
     assert_eq!(shown(address, "b.example"), own.der());
@@ -285,18 +207,18 @@ fn hosts_are_shown_their_certificates_and_changes_take_effect_at_once() {
 fn a_snapshot_with_a_certificate_that_cannot_be_shown_is_rejected() {
     let upstream = Upstream::simple();
     let (own, one, other) = (
-        Pair::of("own.example"),
-        Pair::of("a.example"),
-        Pair::of("b.example"),
+        Pair::of(&["own.example"]),
+        Pair::of(&["a.example"]),
+        Pair::of(&["b.example"]),
     );
     let (bench, _directory) = bench(&upstream, &own, None);
-    let mut strange = one.entry(70, &["a.example"]);
+    let mut strange = entry(&one, 70, &["a.example"]);
     strange.sealed_key = SealKey::of("another")
         .seal(&strange.id.to_string(), &one.key)
         .unwrap();
-    let mut unpaired = one.entry(70, &["a.example"]);
+    let mut unpaired = entry(&one, 70, &["a.example"]);
     unpaired.chain = other.chain.clone();
-    let twice = vec![one.entry(70, &["a.example"]), one.entry(71, &["a.example"])];
+    let twice = vec![entry(&one, 70, &["a.example"]), entry(&one, 71, &["a.example"])];
     for (certificates, reason) in [
         (vec![strange], "another cluster token"),
         (vec![unpaired], "does not belong to the first certificate"),
@@ -318,14 +240,14 @@ fn a_snapshot_with_a_certificate_that_cannot_be_shown_is_rejected() {
 #[test]
 fn the_nodes_own_files_are_read_again_when_they_change() {
     let upstream = Upstream::simple();
-    let (first, second) = (Pair::of("own.example"), Pair::of("own.example"));
+    let (first, second) = (Pair::of(&["own.example"]), Pair::of(&["own.example"]));
     let (bench, directory) = bench(&upstream, &first, None);
     let address = tls(&bench);
     let mut open = Secure::open(address, "own.example", None);
     assert_eq!(open.get(&bench, "own.example", "").unwrap(), "HTTP/1.1 200 OK");
     assert_eq!(open.shown(), first.der());
     std::fs::write(directory.path().join("key.pem"), "not a key").unwrap();
-    second.write(directory.path());
+    write(&second, directory.path());
     eventually(|| shown(address, "own.example") == second.der());
     assert_eq!(
         open.get(&bench, "own.example", "").unwrap(),
@@ -338,7 +260,7 @@ fn the_nodes_own_files_are_read_again_when_they_change() {
 fn clients_without_the_certificate_that_is_required_get_nothing() {
     let upstream = Upstream::simple();
     let ((root, good), (_, stranger)) = (authority(), authority());
-    let own = Pair::of("own.example");
+    let own = Pair::of(&["own.example"]);
     let (bench, _directory) = bench(&upstream, &own, Some((&root, ClientAuthMode::Required)));
     let address = tls(&bench);
     for bad in [None, Some(&stranger)] {
@@ -376,17 +298,17 @@ fn nobody_but_the_gateway_says_what_a_client_has_shown() {
 fn a_connection_is_good_only_for_hosts_that_ask_for_the_same() {
     let upstream = Upstream::simple();
     let (root, good) = authority();
-    let (own, strict) = (Pair::of("own.example"), Pair::of("strict.example"));
+    let (own, strict) = (Pair::of(&["own.example"]), Pair::of(&["strict.example"]));
     let (bench, _directory) = bench(&upstream, &own, None);
     let address = tls(&bench);
     bench.change(|snapshot| {
-        let mut entry = strict.entry(70, &["strict.example"]);
-        entry.client_auth = Some(ClientAuth {
+        let mut changed = entry(&strict, 70, &["strict.example"]);
+        changed.client_auth = Some(ClientAuth {
             mode: ClientAuthMode::Required,
             authorities: root.clone(),
             forward: false,
         });
-        snapshot.certificates = vec![entry];
+        snapshot.certificates = vec![changed];
     });
     let mut anonymous = Secure::open(address, "own.example", None);
     assert_eq!(
@@ -417,11 +339,11 @@ fn a_connection_is_good_only_for_hosts_that_ask_for_the_same() {
 fn a_session_does_not_go_on_where_another_certificate_is_asked_for() {
     let upstream = Upstream::simple();
     let (root, _) = authority();
-    let own = Pair::of("own.example");
-    let host = Pair::of("api.example");
+    let own = Pair::of(&["own.example"]);
+    let host = Pair::of(&["api.example"]);
     let (bench, _directory) = bench(&upstream, &own, None);
     let address = tls(&bench);
-    bench.change(|snapshot| snapshot.certificates = vec![host.entry(70, &["api.example"])]);
+    bench.change(|snapshot| snapshot.certificates = vec![entry(&host, 70, &["api.example"])]);
     let config = Secure::config(None);
     for kind in [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed] {
         let mut client = Secure::open_with(address, "api.example", Arc::clone(&config));
@@ -429,14 +351,14 @@ fn a_session_does_not_go_on_where_another_certificate_is_asked_for() {
         assert_eq!(client.0.conn.handshake_kind(), Some(kind));
     }
     bench.change(|snapshot| {
-        let mut entry = host.entry(70, &["api.example"]);
-        entry.revision = 2;
-        entry.client_auth = Some(ClientAuth {
+        let mut changed = entry(&host, 70, &["api.example"]);
+        changed.revision = 2;
+        changed.client_auth = Some(ClientAuth {
             mode: ClientAuthMode::Required,
             authorities: root.clone(),
             forward: false,
         });
-        snapshot.certificates = vec![entry];
+        snapshot.certificates = vec![changed];
     });
     let mut client = Secure::open_with(address, "api.example", config);
     assert!(client.get(&bench, "api.example", "").is_err());
@@ -445,7 +367,7 @@ fn a_session_does_not_go_on_where_another_certificate_is_asked_for() {
 #[test]
 fn acme_servers_find_what_they_look_for() {
     let upstream = Upstream::simple();
-    let (own, check) = (Pair::of("own.example"), Pair::proof("api.example"));
+    let (own, check) = (Pair::of(&["own.example"]), Pair::proof("api.example"));
     let (bench, _directory) = bench(&upstream, &own, None);
     let address = tls(&bench);
     bench.change(|snapshot| {
@@ -471,8 +393,7 @@ fn acme_servers_find_what_they_look_for() {
     let answer = ask("api.example");
     assert_eq!((answer.status, answer.text()), (200, "abc.def"));
     assert_eq!(ask("other.example").status, 404);
-    let mut config = (*Secure::config(None)).clone();
-    config.alpn_protocols = vec![b"acme-tls/1".to_vec()];
+    let config = testing::client(None, &["acme-tls/1"]);
     let mut client = Secure::open_with(address, "api.example", Arc::new(config));
     client.0.conn.complete_io(&mut client.0.sock).unwrap();
     assert_eq!(client.shown(), check.der());
@@ -482,6 +403,72 @@ fn acme_servers_find_what_they_look_for() {
         own.der(),
         "HTTP is not served with it"
     );
+}
+
+#[test]
+fn routes_ask_for_certificates_of_clients() {
+    let upstream = Upstream::simple();
+    let (own, host) = (Pair::of(&["own.example"]), Pair::of(&["api.example"]));
+    let authority = Authority::new("clients");
+    let sign = |common_name, uris| {
+        authority.sign(&Subject {
+            common_name,
+            organization: "Acme",
+            uris,
+            ..Subject::default()
+        })
+    };
+    let (billing, search) = (
+        sign("billing", &["spiffe://acme.example/shop/billing"][..]),
+        sign("search", &[]),
+    );
+    let routes = [
+        json!({ "client_certificate": { "fields": [
+            { "name": "uri", "kind": "prefix", "value": "spiffe://acme.example/shop/" },
+            { "name": "subject", "value": "cn=billing, o=Acme" },
+        ] } }),
+        json!({ "client_certificate": {} }),
+        json!({ "client_certificate": { "fields": [{ "name": "common_name", "value": "robot" }] } }),
+        json!({ "client_certificate": { "kind": "absent" } }),
+    ];
+    let (bench, _directory) = bench(&upstream, &own, None);
+    let address = tls(&bench);
+    bench.change(|snapshot| {
+        let mut changed = entry(&host, 70, &["api.example"]);
+        changed.client_auth = Some(ClientAuth {
+            mode: ClientAuthMode::Optional,
+            authorities: authority.root.clone(),
+            forward: false,
+        });
+        snapshot.certificates = vec![changed];
+        let plain = snapshot.routes[0].clone();
+        for (number, matches) in (0u16..).zip(&routes) {
+            snapshot.routes.push(snapshot::Route {
+                id: RouteId::new(id(900 + u128::from(number))),
+                matches: serde_json::from_value(matches.clone()).unwrap(),
+                upstream: None,
+                answer: serde_json::from_value(json!({ "status": 210 + number })).unwrap(),
+                operations: Vec::new(),
+                policies: Vec::new(),
+                ..plain.clone()
+            });
+        }
+    });
+    let robot = sign("robot", &[]);
+    for (shown, status) in [
+        (Some(&billing), "210"),
+        (Some(&search), "211"),
+        (Some(&robot), "212"),
+        (None, "213"),
+    ] {
+        let mut client = Secure::open(address, "api.example", shown);
+        for _ in 0..2 {
+            let line = client.get(&bench, "api.example", "").unwrap();
+            assert_eq!(line.split(' ').nth(1), Some(status), "{shown:?}");
+        }
+    }
+    let plain = bench.get("/shop/pets");
+    assert_eq!(plain.status, 213, "without TLS there is none");
 }
 
 fn base64_of(bytes: &[u8]) -> String {

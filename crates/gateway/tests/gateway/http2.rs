@@ -74,7 +74,7 @@ async fn clients_may_speak_it_with_prior_knowledge() {
 }
 
 /// An upstream that speaks only HTTP/2 and answers with what it got, and a trailer.
-async fn upstream() -> String {
+pub(crate) async fn upstream() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

@@ -16,6 +16,8 @@ mod framing;
 mod haproxy;
 mod health;
 mod http2;
+#[cfg(feature = "http3")]
+mod http3;
 mod last_good;
 mod limiting;
 mod limits;

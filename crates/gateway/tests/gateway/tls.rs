@@ -3,15 +3,12 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use pki::testing::{Pair, provider};
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::bench::{Bench, Upstream};
-
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
-    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
-}
 
 /// A client that trusts one certificate.
 fn client(certificate: CertificateDer<'static>, protocols: &[&str]) -> ClientConfig {
@@ -66,14 +63,13 @@ fn clients_are_served_with_a_development_certificate() {
 
 /// A service behind TLS, with a certificate of its own in `roots.pem`.
 fn service(directory: &std::path::Path) -> String {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    std::fs::write(directory.join("roots.pem"), made.cert.pem()).unwrap();
-    let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
+    let pair = Pair::of(&["localhost"]);
+    std::fs::write(directory.join("roots.pem"), &pair.chain).unwrap();
     let config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![pair.der()], pair.key_der())
         .unwrap();
     let config = Arc::new(config);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use domain::traffic::{ClientCertificateFiles, UpstreamProtocol, UpstreamSpec};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject as _;
+use pki::testing::{self, Pair};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
@@ -24,15 +23,10 @@ pub(crate) struct Service {
     shown: Arc<Mutex<Vec<Shown>>>,
 }
 
-fn made(name: &str) -> rcgen::CertifiedKey<rcgen::KeyPair> {
-    rcgen::generate_simple_self_signed([name.to_owned()]).unwrap()
-}
-
 impl Service {
     pub(crate) fn start(clients: Option<&RootCertStore>, protocols: &[&str]) -> Self {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let made = made("service.test");
-        let key = PrivateKeyDer::from_pem_slice(made.signing_key.serialize_pem().as_bytes()).unwrap();
+        let provider = testing::provider();
+        let pair = Pair::of(&["service.test"]);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .unwrap();
@@ -45,7 +39,7 @@ impl Service {
             }
         };
         let mut config = builder
-            .with_single_cert(vec![made.cert.der().clone()], key)
+            .with_single_cert(vec![pair.der()], pair.key_der())
             .unwrap();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let (config, shown) = (Arc::new(config), Arc::default());
@@ -53,7 +47,7 @@ impl Service {
         let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let service = Self {
             url,
-            pem: made.cert.pem(),
+            pem: pair.chain,
             shown: Arc::clone(&shown),
         };
         thread::spawn(move || {
@@ -102,7 +96,7 @@ fn roots_and_names_are_the_upstreams_own() {
     assert_eq!(service.last(), expected);
     let other_name = service.bench(|spec| spec.tls.server_name = None);
     assert_eq!(other_name.get("/shop/pets").problem(), "502 upstream_unreachable");
-    let other_roots = service.bench(|spec| spec.tls.roots = Some(made("service.test").cert.pem()));
+    let other_roots = service.bench(|spec| spec.tls.roots = Some(Pair::of(&["service.test"]).chain));
     assert_eq!(
         other_roots.get("/shop/pets").problem(),
         "502 upstream_unreachable"
@@ -126,10 +120,9 @@ fn the_protocol_may_be_left_to_the_handshake() {
     assert_eq!(new.last().1, Some(b"h2".to_vec()));
 }
 
-fn write(directory: &Path, certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) -> ClientCertificateFiles {
+fn write(directory: &Path, pair: &Pair) -> ClientCertificateFiles {
     let (chain, key) = (directory.join("client.pem"), directory.join("client.key"));
-    std::fs::write(&key, certificate.signing_key.serialize_pem()).unwrap();
-    std::fs::write(&chain, certificate.cert.pem()).unwrap();
+    pair.write(&chain, &key);
     ClientCertificateFiles {
         chain_file: chain.to_str().unwrap().to_owned(),
         key_file: key.to_str().unwrap().to_owned(),
@@ -139,9 +132,9 @@ fn write(directory: &Path, certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) ->
 #[test]
 fn a_client_certificate_is_shown_and_follows_its_files() {
     let directory = tempfile::tempdir().unwrap();
-    let (wrong, right) = (made("wrong"), made("right"));
+    let (wrong, right) = (Pair::of(&["wrong"]), Pair::of(&["right"]));
     let mut roots = RootCertStore::empty();
-    roots.add(right.cert.der().clone()).unwrap();
+    roots.add(right.der()).unwrap();
     let service = Service::start(Some(&roots), &["http/1.1"]);
     let files = write(directory.path(), &wrong);
     let bench = service.bench(|spec| spec.tls.client_certificate = Some(files));

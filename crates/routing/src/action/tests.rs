@@ -33,6 +33,7 @@ fn location(redirect: &Value, scheme: &str, authority: &str, path: &str, query: 
         path,
         query,
         headers: &headers,
+        certificate: None,
     };
     let location = redirection.location(&request, 5, scheme).unwrap();
     format!("{} {}", redirection.status.as_u16(), location.to_str().unwrap())

@@ -27,6 +27,7 @@ fn check(conditions: &Value, method: &str, target: &str, fields: &[(&str, &str)]
         path,
         query,
         headers: &headers,
+        certificate: None,
     };
     match compiled.check(&request) {
         Ok(()) => "fits".to_owned(),

@@ -58,6 +58,7 @@ fn tried(table: &Table, routes: &[Route], host: &str, path: &str, fields: &[&str
         path,
         query: "",
         headers: &headers,
+        certificate: None,
     };
     let mut tried = Vec::new();
     let found = table.walk(&request, &mut |candidate| {
@@ -247,7 +248,7 @@ proptest! {
             for name in &fields {
                 headers.insert(*name, HeaderValue::from_static("1"));
             }
-            let request = Request { method: &Method::GET, host, authority: b"", path: &path, query: "", headers: &headers };
+            let request = Request { method: &Method::GET, host, authority: b"", path: &path, query: "", headers: &headers, certificate: None };
             let found = table.find(&request).map(|found| found.route);
             prop_assert_eq!(found, by_looking(&routes, host, &path, &fields), "{} {} {:?}", host, path, fields);
         }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use pki::testing::Pair;
 use serde_json::json;
 
 use super::eventually;
@@ -53,14 +54,14 @@ impl Pebble {
     pub(crate) async fn start(home: &Path, ports: (u16, u16), seconds: u32) -> Self {
         let home = home.join("pebble");
         std::fs::create_dir_all(&home).unwrap();
-        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let pair = Pair::of(&["127.0.0.1"]);
         let file = |name: &str, text: &str| {
             let path = home.join(name);
             std::fs::write(&path, text).unwrap();
             path
         };
-        let chain = file("cert.pem", &made.cert.pem());
-        let key = file("key.pem", &made.signing_key.serialize_pem());
+        let chain = file("cert.pem", &pair.chain);
+        let key = file("key.pem", &pair.key);
         let (listen, manage) = (free_port(), free_port());
         let config = json!({ "pebble": {
             "listenAddress": format!("127.0.0.1:{listen}"),
@@ -83,7 +84,7 @@ impl Pebble {
         Self {
             _running: running,
             directory: format!("https://127.0.0.1:{listen}/dir"),
-            authorities: made.cert.pem(),
+            authorities: pair.chain,
         }
     }
 }

@@ -1,28 +1,12 @@
 use domain::certificate::{Certificate, CertificateState};
 use pki::SealKey;
+use pki::testing::Pair;
 use serde_json::{Value, json};
 use store::{certificate, on_both};
 
 use super::Material;
 use crate::Error;
 use crate::fixture::{World, detail, from, refusal};
-
-struct Pair {
-    chain: String,
-    key: String,
-}
-
-fn pair(hosts: &[&str], years: std::ops::Range<i32>) -> Pair {
-    let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
-    let mut params = rcgen::CertificateParams::new(hosts).unwrap();
-    params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
-    params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
-    let key = rcgen::KeyPair::generate().unwrap();
-    Pair {
-        chain: params.self_signed(&key).unwrap().pem(),
-        key: key.serialize_pem(),
-    }
-}
 
 fn spec(hosts: impl Into<Value>, pem: impl Into<Value>) -> Value {
     let (hosts, pem): (Value, Value) = (hosts.into(), pem.into());
@@ -37,7 +21,7 @@ async fn make(world: &World, spec: Value) -> Result<Certificate, Error> {
 on_both! {
     async fn a_certificate_is_checked_kept_apart_and_delivered_sealed(url: String) {
         let world = World::new(&url).await;
-        let one = pair(&["api.example.com", "*.example.com"], 2020..2030);
+        let one = Pair::lasting(&["api.example.com", "*.example.com"], 2020..2030);
         let pem = json!({ "chain": one.chain, "private_key": one.key });
         let made = make(&world, spec(json!(["API.example.com", "*.example.com"]), pem)).await.unwrap();
         assert_eq!(made.spec.hosts, ["api.example.com", "*.example.com"]);
@@ -69,7 +53,7 @@ on_both! {
 
     async fn the_key_stays_until_there_is_another_one(url: String) {
         let world = World::new(&url).await;
-        let (one, other) = (pair(&["a.example"], 2020..2030), pair(&["a.example"], 2021..2031));
+        let (one, other) = (Pair::lasting(&["a.example"], 2020..2030), Pair::lasting(&["a.example"], 2021..2031));
         let pem = json!({ "chain": one.chain, "private_key": one.key });
         let made = make(&world, spec(json!(["a.example"]), pem)).await.unwrap();
         let update = async |patch: Value| {
@@ -91,8 +75,8 @@ on_both! {
 
     async fn what_cannot_be_shown_is_refused_with_its_place(url: String) {
         let world = World::new(&url).await;
-        let (one, other) = (pair(&["a.example"], 2020..2030), pair(&["a.example"], 2020..2030));
-        let (past, future) = (pair(&["a.example"], 2020..2021), pair(&["a.example"], 2029..2030));
+        let (one, other) = (Pair::lasting(&["a.example"], 2020..2030), Pair::lasting(&["a.example"], 2020..2030));
+        let (past, future) = (Pair::lasting(&["a.example"], 2020..2021), Pair::lasting(&["a.example"], 2029..2030));
         let good = json!({ "chain": one.chain, "private_key": one.key });
         let whole = |pair: &Pair| json!({ "chain": pair.chain, "private_key": pair.key });
         let client = json!({ "authorities": "none" });
@@ -156,7 +140,7 @@ on_both! {
 
     async fn a_host_has_one_certificate_whoever_it_belongs_to(url: String) {
         let world = World::new(&url).await;
-        let one = pair(&["a.example"], 2020..2030);
+        let one = Pair::lasting(&["a.example"], 2020..2030);
         let pem = json!({ "chain": one.chain, "private_key": one.key });
         make(&world, spec(json!(["a.example"]), pem.clone())).await.unwrap();
         let mut again = spec(json!(["a.example"]), pem.clone());

@@ -9,6 +9,26 @@ use super::{Case, case};
 /// What needs several services and many callers to be seen is shown by tests of its own.
 pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     (
+        "/match/client_certificate/kind",
+        "gateway: certificates; routing: certificate",
+    ),
+    (
+        "/match/client_certificate/fields/*/name",
+        "gateway: certificates; routing: certificate",
+    ),
+    (
+        "/match/client_certificate/fields/*/kind",
+        "gateway: certificates; routing: certificate",
+    ),
+    (
+        "/match/client_certificate/fields/*/value",
+        "gateway: certificates; routing: certificate",
+    ),
+    (
+        "/match/client_certificate/fields/*/not",
+        "gateway: certificates; routing: certificate",
+    ),
+    (
         "/environment",
         "control: the snapshot has the routes of its environment",
     ),

@@ -30,6 +30,22 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     ("/traces/max_queue_size", "gateway: observing"),
     ("/traces/max_export_batch_size", "gateway: observing"),
     ("/traces/schedule_delay_ms", "gateway: observing"),
+    (
+        "/http3/enabled",
+        "gateway: http3, listeners_come_and_go_while_a_node_runs",
+    ),
+    (
+        "/http3/alt_svc_max_age_s",
+        "gateway: http3, clients_of_the_other_protocols_are_told",
+    ),
+    (
+        "/http3/alt_svc_port",
+        "gateway: http3, clients_of_the_other_protocols_are_told",
+    ),
+    (
+        "/http3/handshakes_free",
+        "gateway: http3, many_at_once_have_to_show_where_they_are",
+    ),
 ];
 
 fn pets(world: &World) -> String {

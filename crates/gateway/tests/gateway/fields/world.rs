@@ -18,11 +18,12 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use pki::testing::Pair;
 use serde_json::{Value, json};
 
 use super::merge;
 use crate::bench::{Answer, Bench, Received, Upstream, id, reply};
-use crate::certificates::{Pair, authority};
+use crate::certificates::authority;
 use crate::names::Names;
 use crate::tls_out::Service;
 
@@ -151,7 +152,10 @@ impl World {
             for (name, value) in [
                 ("$tls", tls.url.clone()),
                 ("$roots", tls.pem.replace('\n', "\\n")),
-                ("$other_roots", Pair::of("other.test").chain.replace('\n', "\\n")),
+                (
+                    "$other_roots",
+                    Pair::of(&["other.test"]).chain.replace('\n', "\\n"),
+                ),
                 ("$nobody", format!("http://{}", free())),
                 ("$no_redis", format!("redis://{}", free())),
                 ("$grpc", format!("http://{}", http2())),
@@ -378,7 +382,7 @@ fn http2() -> SocketAddr {
 fn write_files(directory: &std::path::Path, tls: &Service) -> Pair {
     let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
     let ((root, client), (other_root, _)) = (authority(), authority());
-    let (own, other) = (Pair::of("own.test"), Pair::of("other.test"));
+    let (own, other) = (Pair::of(&["own.test"]), Pair::of(&["other.test"]));
     for (name, pair) in [("own", &own), ("other", &other), ("client", &client)] {
         write(&format!("{name}.pem"), &pair.chain);
         write(&format!("{name}.key"), &pair.key);

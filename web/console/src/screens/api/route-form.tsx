@@ -26,7 +26,7 @@ type Change = Omit<Schemas["RoutePatch"], "managed_by"> & Pick<Spec, "version_id
 
 /** The parts of a route that are written as JSON, with their fields: a merge patch has to name those that go. */
 const PARTS = {
-  match: ["path", "methods", "headers", "query", "cookies", "when"],
+  match: ["path", "methods", "headers", "query", "cookies", "client_certificate", "when"],
   redirect: ["status", "scheme", "host", "port", "path", "prefix", "keep_query"],
   answer: ["status", "headers", "content_type", "body"],
   rewrite: ["prefix", "path", "regex", "host"],

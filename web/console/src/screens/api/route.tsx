@@ -1,5 +1,5 @@
 import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client";
-import { ConfirmButton, Copyable, Detail, Loaded, State, Time, useGo, useParam } from "@gateline/ui";
+import { Badge, ConfirmButton, Copyable, Detail, Loaded, Said, State, Time, useGo, useParam } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { RouteForm } from "./route-form";
 
@@ -48,6 +48,11 @@ function RouteOf({ api, route }: { api: Schemas["Api"]; route: Schemas["Route"] 
         ["Changed", <Time key="changed" at={route.updated_at} />],
       ]}
     >
+      {route.findings?.map((finding) => (
+        <p key={finding.pointer + finding.code} className="mb-6 rounded-md border border-line-strong bg-sunken px-3 py-2">
+          <Badge tone="warn">{finding.severity}</Badge> <Said text={`${finding.detail} ${finding.suggestion}`} />
+        </p>
+      ))}
       <RouteForm
         api={api}
         route={route}

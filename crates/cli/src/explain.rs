@@ -1,9 +1,7 @@
 //! `gateline explain` and `gateline debug-token`: what became of a recent request.
 
 use clap::Args;
-use client::types::{
-    CallExplanation, CallTry, DebugTokenSpec, ExplainRequestParams, ExplainedCall, StepVerdict,
-};
+use client::types::{CallExplanation, CallTry, DebugTokenSpec, ExplainRequestParams, ExplainedCall};
 
 use crate::output::Output;
 use crate::session::Connection;

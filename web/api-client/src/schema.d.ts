@@ -474,6 +474,26 @@ export interface paths {
         patch: operations["update_upstream"];
         trace?: never;
     };
+    "/api/v1/upstreams/{id}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how an upstream's targets are
+         * @description What each gateway node says of them: whether calls go to a target, since when, and why not. Nodes tell changes within seconds.
+         */
+        get: operations["read_upstream_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/routes": {
         parameters: {
             query?: never;
@@ -728,6 +748,46 @@ export interface paths {
          *     A stream route passes connections on without reading them: TLS by the host that the client names, or whatever comes to a port. Policies, keys and usage are for routes: nobody reads what passes here. Its upstream has targets at `tcp://`.
          */
         patch: operations["update_stream_route"];
+        trace?: never;
+    };
+    "/api/v1/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Explain a recent request
+         * @description Every decision about it: the route and those tried before, the policies in their order with their verdicts, the limits, who called, each try at the upstream with its reason, and when what happened. Gateway nodes remember their last calls (setting `gateway.recent_calls`) and are asked when you ask. The organization whose API was called is told everything, the one whose application called what concerns it. With a debug token in the request, more is noted.
+         */
+        get: operations["explain_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/debug-tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a debug token
+         * @description Sent in the header `Gateline-Debug`, it makes the gateway note everything about the request: what each policy found and changed, every route that was tried, how the targets were. The answer then has `Server-Timing`, and `explain_request` tells the rest. It is good for your own APIs in one environment, and perhaps one route, and is not passed on. Nodes check it by themselves, so it cannot be taken back; it is good for an hour at most.
+         */
+        post: operations["create_debug_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/gateways": {
@@ -2139,6 +2199,199 @@ export interface components {
          * @enum {string}
          */
         BrokenHow: "changed" | "missing" | "moved" | "cut_off";
+        /** @description Who called. */
+        CallCaller: {
+            /** @description The consumer's organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The program. */
+            application_id: components["schemas"]["ApplicationId"];
+            /** @description The key's id; never the key. */
+            key_id: components["schemas"]["KeyId"];
+            /** @description What the call fell under; absent if the application is not subscribed. */
+            subscription_id?: components["schemas"]["SubscriptionId"];
+            /** @description Its plan at the time of the call. */
+            plan_id?: components["schemas"]["PlanId"];
+        };
+        /** @description What is known of the calls with a request id. */
+        CallExplanation: {
+            /** @description The id that was asked about. */
+            request_id: string;
+            /** @description The calls, the newest first: a client may have given several the same id. */
+            calls: components["schemas"]["ExplainedCall"][];
+            /**
+             * Format: int32
+             * @description How many nodes were asked.
+             */
+            nodes_asked: number;
+            /**
+             * Format: int32
+             * @description How many of them have answered.
+             */
+            nodes_answered: number;
+        };
+        /** @description A limit that counted a call. */
+        CallLimit: {
+            /**
+             * @description What is counted together: `plan_rate`, `plan_quota`, `plan_concurrency`, or whose calls: `application`,
+             *     `address`, `route`, `header`, `query`, `path`.
+             */
+            name: string;
+            /**
+             * Format: int64
+             * @description How many calls.
+             */
+            limit: number;
+            /**
+             * Format: int64
+             * @description In what time; absent for a bound on open calls.
+             */
+            window_seconds?: number;
+            /**
+             * Format: int64
+             * @description How many could still come.
+             */
+            remaining: number;
+            /**
+             * Format: int64
+             * @description When all of it would be there again.
+             */
+            reset_seconds?: number;
+            /** @description Set if the call was over it and passed. */
+            over?: components["schemas"]["Mode"];
+        };
+        /** @description Which route a call took, and why. */
+        CallRouting: {
+            /** @description Routes that were tried before and did not fit, as far as they were noted. */
+            tried: components["schemas"]["TriedRoute"][];
+            /**
+             * Format: int32
+             * @description How many were tried before.
+             */
+            missed: number;
+            /** @description The route that took it; absent if none did. */
+            route_id?: components["schemas"]["RouteId"];
+            /** @description Why it did, in words. */
+            why?: string;
+            /** @description The API. */
+            api_id?: components["schemas"]["ApiId"];
+            /** @description The API's name. */
+            api_name?: components["schemas"]["Name"];
+            /** @description The API's version. */
+            version_id?: components["schemas"]["VersionId"];
+            /** @description The operation; absent if the version has none for the request. */
+            operation?: components["schemas"]["ExplainedOperation"];
+        };
+        /** @description Something that decided about a call: a policy, or the plan's limits. */
+        CallStep: {
+            /** @description The kind of the policy; `plan_rate` and `plan_quota` for the plan's limits. */
+            kind: string;
+            /** @description The policy; absent for the plan's limits, for one that every route has, and if the configuration has changed. */
+            policy_id?: components["schemas"]["PolicyId"];
+            /** @description What it said. */
+            verdict: components["schemas"]["StepVerdict"];
+            /** @description What it found and did; with a debug token only. */
+            details: string[];
+            /**
+             * Format: int64
+             * @description How long it took in nanoseconds; with a debug token only.
+             */
+            took_ns?: number;
+        };
+        /** @description When what happened to a call. */
+        CallTiming: {
+            /**
+             * Format: int32
+             * @description All policies had decided.
+             */
+            decided_us?: number;
+            /**
+             * Format: int32
+             * @description There was a connection, and the request was sent.
+             */
+            sent_us?: number;
+            /**
+             * Format: int32
+             * @description The answer began.
+             */
+            first_byte_us?: number;
+            /**
+             * Format: int64
+             * @description The answer had ended.
+             */
+            ended_us: number;
+        };
+        /** @description One time that a call was sent. */
+        CallTry: {
+            /** @description The target's address. */
+            target: string;
+            /** @description Its zone. */
+            zone?: components["schemas"]["Name"];
+            /** @description Why it was sent. */
+            reason: components["schemas"]["TryReason"];
+            /** @description Whether the connection was open already. */
+            is_reused: boolean;
+            /** @description How it ended. */
+            outcome: components["schemas"]["TryOutcome"];
+            /**
+             * Format: int32
+             * @description The status of the answer.
+             */
+            status?: number;
+            /**
+             * Format: int32
+             * @description When a connection was looked for.
+             */
+            began_us: number;
+            /**
+             * Format: int32
+             * @description When there was one.
+             */
+            sent_us?: number;
+            /**
+             * Format: int32
+             * @description When the answer began, or the try had failed.
+             */
+            ended_us?: number;
+        };
+        /** @description Where a call went. */
+        CallUpstream: {
+            /** @description The service behind. */
+            upstream_id: components["schemas"]["UpstreamId"];
+            /** @description How its targets are chosen; `only` if there is nothing to choose. */
+            algorithm: string;
+            /** @description Each time it was sent. */
+            tries: components["schemas"]["CallTry"][];
+            /** @description How the targets were when the first one was chosen; with a debug token only. */
+            candidates: components["schemas"]["Candidate"][];
+            /** @description Whether the answer is the upstream's fallback. */
+            is_fallback: boolean;
+        };
+        /** @description A target that could be chosen. */
+        Candidate: {
+            /** @description Its address. */
+            target: string;
+            /** @description Its zone. */
+            zone?: components["schemas"]["Name"];
+            /**
+             * Format: int32
+             * @description Its priority.
+             */
+            priority: number;
+            /**
+             * Format: int32
+             * @description Its weight.
+             */
+            weight: number;
+            /** @description Whether calls may go to it. */
+            healthy: boolean;
+            /** @description Whether it could not be reached a moment ago. */
+            is_down: boolean;
+            /**
+             * Format: int32
+             * @description Calls that it had under way from this core.
+             */
+            in_flight: number;
+        };
         /** @description An API in a product. */
         CatalogueApi: {
             /** @description Its id. */
@@ -2386,6 +2639,11 @@ export interface components {
              */
             probes: number;
         };
+        /**
+         * @description Whether calls of an upstream are let through.
+         * @enum {string}
+         */
+        CircuitState: "closed" | "open" | "half_open";
         /** @description A machine that signs in with OAuth2 client credentials (RFC 6749 §4.4); the secret is shown once. */
         Client: {
             /** @description What it is for. */
@@ -2578,6 +2836,35 @@ export interface components {
         };
         /** @example ctr_01jd9zk5v8e7rbxq3m6t4n2w0c */
         ContractId: string;
+        /** @description A debug token; it is shown once and stored nowhere. */
+        DebugToken: {
+            /** @description Its id, as in the audit chain. */
+            id: components["schemas"]["DebugTokenId"];
+            /** @description The value of the header field. */
+            token: string;
+            /** @description The header field that carries it. */
+            header: string;
+            /** @description The environment it is good in. */
+            environment: components["schemas"]["Name"];
+            /** @description The only route it is good for. */
+            route_id?: components["schemas"]["RouteId"];
+            /** @description When it stops to be good. */
+            expires_at: components["schemas"]["Timestamp"];
+        };
+        /** @example dbg_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        DebugTokenId: string;
+        /** @description What a debug token is for. */
+        DebugTokenSpec: {
+            /** @description The environment's name; `sandbox` if absent. */
+            environment?: components["schemas"]["Name"];
+            /** @description The only route it is good for; all of the organization's if absent. */
+            route_id?: components["schemas"]["RouteId"];
+            /**
+             * Format: int32
+             * @description How long it is good.
+             */
+            lifetime_seconds?: number;
+        };
         /** @description Sandbox, staging, production…: keys and routes differ per environment. */
         Environment: {
             /** @description Unique in the organization; stands in every key (`gl_sandbox_…`). A gateway node serves one name. */
@@ -2641,6 +2928,69 @@ export interface components {
             headers?: components["schemas"]["HeaderLine"][];
             /** @description The certificate (PEM) that the client shows, as if the host's authorities had signed it; none if absent. */
             client_certificate?: string;
+        };
+        /** @description A call and every decision about it. */
+        ExplainedCall: {
+            /** @description The request's id as its client was told it. */
+            request_id: string;
+            /** @description The node's own id of the call. */
+            id: components["schemas"]["RequestId"];
+            /** @description The node that took it. */
+            node_id?: components["schemas"]["NodeId"];
+            /** @description The environment it was called in. */
+            environment: components["schemas"]["Name"];
+            /** @description How much was noted. */
+            noted: components["schemas"]["Noted"];
+            /** @description When the head of the request was there. */
+            started_at: components["schemas"]["Timestamp"];
+            /** @description The method. */
+            method: string;
+            /** @description The path as it was sent, without the query. */
+            path?: string;
+            /**
+             * Format: int32
+             * @description The status of the answer; 499 if the client went away before there was one.
+             */
+            status: number;
+            /** @description The code of the gateway's own answer. */
+            code?: string;
+            /**
+             * Format: int64
+             * @description The revision of the snapshot it was served by.
+             */
+            snapshot_revision?: number;
+            /** @description Which route it took. */
+            routing: components["schemas"]["CallRouting"];
+            /** @description Who called; absent without a valid key. */
+            caller?: components["schemas"]["CallCaller"];
+            /** @description What decided, in its order. */
+            steps: components["schemas"]["CallStep"][];
+            /** @description The limits that counted it. */
+            limits: components["schemas"]["CallLimit"][];
+            /**
+             * Format: int32
+             * @description How many calls it counts for.
+             */
+            cost: number;
+            /**
+             * Format: int32
+             * @description How long a limit held it back.
+             */
+            delay_us: number;
+            /** @description Where it went. */
+            upstream?: components["schemas"]["CallUpstream"];
+            /**
+             * Format: int64
+             * @description Bytes of the request's body.
+             */
+            bytes_in: number;
+            /**
+             * Format: int64
+             * @description Bytes of the answer's body.
+             */
+            bytes_out: number;
+            /** @description When what happened. */
+            timing: components["schemas"]["CallTiming"];
         };
         /** @description An operation. */
         ExplainedOperation: {
@@ -3457,6 +3807,26 @@ export interface components {
          * @enum {string}
          */
         NodeState: "applied" | "rejected";
+        /** @description How one node sees the targets of an upstream. */
+        NodeView: {
+            /** @description The node. */
+            node_id: components["schemas"]["NodeId"];
+            /** @description The environment that it serves. */
+            environment: components["schemas"]["Name"];
+            /** @description When it was heard of last. */
+            seen_at: components["schemas"]["Timestamp"];
+            /** @description Whether it was heard of within the last two minutes; what others said may be long over. */
+            is_current: boolean;
+            /** @description The upstream's circuit breaker there; absent if it has none. */
+            circuit?: components["schemas"]["CircuitState"];
+            /** @description Its targets. */
+            targets: components["schemas"]["TargetHealth"][];
+        };
+        /**
+         * @description How much was noted of a call.
+         * @enum {string}
+         */
+        Noted: "summary" | "full" | "consumer";
         /** @description One method and path of a version. */
         Operation: {
             /** @description Its id; the same for the same method and path when a contract is replaced. */
@@ -4310,6 +4680,8 @@ export interface components {
             /** @description Whether the query goes with it. */
             keep_query?: boolean;
         };
+        /** @example req_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        RequestId: string;
         /**
          * @description How the name in a target's URL is looked up.
          * @enum {string}
@@ -4641,6 +5013,11 @@ export interface components {
          * @enum {string}
          */
         Stage: "draft" | "alpha" | "beta" | "stable" | "deprecated" | "retired";
+        /**
+         * @description What a step said to a call.
+         * @enum {string}
+         */
+        StepVerdict: "passed" | "refused" | "answered" | "not_run";
         /** @description How connections that are not read find a service. */
         StreamRoute: {
             /** @description Unique in the organization. */
@@ -4853,6 +5230,22 @@ export interface components {
             /** @description Where it is; nodes whose setting `zone` says the same prefer it. */
             zone?: components["schemas"]["Name"];
         };
+        /** @description How a node sees one target. */
+        TargetHealth: {
+            /** @description Its address. */
+            target: string;
+            /** @description How it is. */
+            state: components["schemas"]["TargetState"];
+            /** @description Why, in words; empty if nothing is wrong with it. */
+            reason?: string;
+            /** @description Since when; absent if since the node began to serve it. */
+            since?: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description How a target is.
+         * @enum {string}
+         */
+        TargetState: "healthy" | "unhealthy" | "ejected";
         /** @description How many calls a call of each tier counts for under a plan: 0 to 1,000,000; 0 is free. */
         TierCosts: {
             /**
@@ -4989,6 +5382,16 @@ export interface components {
             /** @description JSON Pointer in the route to the condition that does not hold. */
             missed?: string;
         };
+        /**
+         * @description How a try ended.
+         * @enum {string}
+         */
+        TryOutcome: "abandoned" | "answered" | "unreachable" | "connect_timeout" | "full" | "timeout" | "broken" | "request_broken";
+        /**
+         * @description Why a call was sent to a target.
+         * @enum {string}
+         */
+        TryReason: "first" | "unreachable" | "stale_connection" | "retry" | "hedge";
         /** @description The service behind. */
         Upstream: {
             /** @description Unique in the organization. */
@@ -5062,6 +5465,13 @@ export interface components {
              * @default false
              */
             accept_any_certificate: boolean;
+        };
+        /** @description How the nodes see the targets of an upstream. */
+        UpstreamHealthReport: {
+            /** @description The upstream. */
+            upstream_id: components["schemas"]["UpstreamId"];
+            /** @description What each node says of it, the one heard of last first; none serves it, or has said anything yet, if empty. */
+            nodes: components["schemas"]["NodeView"][];
         };
         /** @example ups_01jd9zk5v8e7rbxq3m6t4n2w0c */
         UpstreamId: string;
@@ -7411,6 +7821,48 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    read_upstream_health: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The upstream. */
+                id: components["schemas"]["UpstreamId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How its targets are. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UpstreamHealthReport"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
     list_routes: {
         parameters: {
             query?: {
@@ -8803,6 +9255,105 @@ export interface operations {
             422: components["responses"]["Problem"];
             /** @description `precondition_required`: `If-Match` is required */
             428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    explain_request: {
+        parameters: {
+            query?: {
+                /** @description The id that the client was told in `X-Request-ID`; without one there is nothing to explain. */
+                request_id?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is remembered. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CallExplanation"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_debug_token: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "environment": "sandbox",
+                 *       "lifetime_seconds": 600
+                 *     }
+                 */
+                "application/json": components["schemas"]["DebugTokenSpec"];
+            };
+        };
+        responses: {
+            /** @description The token; it is not shown again. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DebugToken"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */

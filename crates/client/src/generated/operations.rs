@@ -383,6 +383,14 @@ impl Client {
         self.send_nothing(call).await
     }
 
+    /// Read how an upstream's targets are
+    ///
+    /// `GET /api/v1/upstreams/{id}/health`
+    pub async fn read_upstream_health(&self, id: &str) -> Result<types::UpstreamHealthReport, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/upstreams/{}/health", segment(id)));
+        self.send_json(call).await
+    }
+
     /// List routes
     ///
     /// `GET /api/v1/routes`
@@ -679,6 +687,25 @@ impl Client {
         let call = Call::new(Method::DELETE, format!("/api/v1/stream-routes/{}", segment(id)))
             .header("If-Match", params.if_match.as_ref());
         self.send_nothing(call).await
+    }
+
+    /// Explain a recent request
+    ///
+    /// `GET /api/v1/explain`
+    pub async fn explain_request(
+        &self,
+        params: &types::ExplainRequestParams,
+    ) -> Result<types::CallExplanation, Error> {
+        let call = Call::new(Method::GET, "/api/v1/explain").query("request_id", params.request_id.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Make a debug token
+    ///
+    /// `POST /api/v1/debug-tokens`
+    pub async fn create_debug_token(&self, body: &types::DebugTokenSpec) -> Result<types::DebugToken, Error> {
+        let call = Call::new(Method::POST, "/api/v1/debug-tokens").json(body)?;
+        self.send_json(call).await
     }
 
     /// List gateway nodes

@@ -473,11 +473,184 @@ impl From<&str> for BrokenHow {
     }
 }
 
+/// Who called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallCaller {
+    /// The consumer's organization.
+    pub organization_id: OrganizationId,
+    /// The program.
+    pub application_id: ApplicationId,
+    /// The key's id; never the key.
+    pub key_id: KeyId,
+    /// What the call fell under; absent if the application is not subscribed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<SubscriptionId>,
+    /// Its plan at the time of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_id: Option<PlanId>,
+}
+
+/// What is known of the calls with a request id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallExplanation {
+    /// The id that was asked about.
+    pub request_id: String,
+    /// The calls, the newest first: a client may have given several the same id.
+    pub calls: Vec<ExplainedCall>,
+    /// How many nodes were asked.
+    pub nodes_asked: u64,
+    /// How many of them have answered.
+    pub nodes_answered: u64,
+}
+
+/// A limit that counted a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallLimit {
+    /// What is counted together: `plan_rate`, `plan_quota`, `plan_concurrency`, or whose calls: `application`,
+    /// `address`, `route`, `header`, `query`, `path`.
+    pub name: String,
+    /// How many calls.
+    pub limit: u64,
+    /// In what time; absent for a bound on open calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_seconds: Option<u64>,
+    /// How many could still come.
+    pub remaining: u64,
+    /// When all of it would be there again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_seconds: Option<u64>,
+    /// Set if the call was over it and passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Mode>,
+}
+
+/// Which route a call took, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRouting {
+    /// Routes that were tried before and did not fit, as far as they were noted.
+    pub tried: Vec<TriedRoute>,
+    /// How many were tried before.
+    pub missed: u64,
+    /// The route that took it; absent if none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_id: Option<RouteId>,
+    /// Why it did, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The API.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_id: Option<ApiId>,
+    /// The API's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_name: Option<Name>,
+    /// The API's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<VersionId>,
+    /// The operation; absent if the version has none for the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<ExplainedOperation>,
+}
+
+/// Something that decided about a call: a policy, or the plan's limits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallStep {
+    /// The kind of the policy; `plan_rate` and `plan_quota` for the plan's limits.
+    pub kind: String,
+    /// The policy; absent for the plan's limits, for one that every route has, and if the configuration has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_id: Option<PolicyId>,
+    /// What it said.
+    pub verdict: StepVerdict,
+    /// What it found and did; with a debug token only.
+    pub details: Vec<String>,
+    /// How long it took in nanoseconds; with a debug token only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ns: Option<u64>,
+}
+
+/// When what happened to a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallTiming {
+    /// All policies had decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_us: Option<u64>,
+    /// There was a connection, and the request was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_us: Option<u64>,
+    /// The answer began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_us: Option<u64>,
+    /// The answer had ended.
+    pub ended_us: u64,
+}
+
+/// One time that a call was sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallTry {
+    /// The target's address.
+    pub target: String,
+    /// Its zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
+    /// Why it was sent.
+    pub reason: TryReason,
+    /// Whether the connection was open already.
+    pub is_reused: bool,
+    /// How it ended.
+    pub outcome: TryOutcome,
+    /// The status of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u64>,
+    /// When a connection was looked for.
+    pub began_us: u64,
+    /// When there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_us: Option<u64>,
+    /// When the answer began, or the try had failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_us: Option<u64>,
+}
+
+/// Where a call went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallUpstream {
+    /// The service behind.
+    pub upstream_id: UpstreamId,
+    /// How its targets are chosen; `only` if there is nothing to choose.
+    pub algorithm: String,
+    /// Each time it was sent.
+    pub tries: Vec<CallTry>,
+    /// How the targets were when the first one was chosen; with a debug token only.
+    pub candidates: Vec<Candidate>,
+    /// Whether the answer is the upstream's fallback.
+    pub is_fallback: bool,
+}
+
 /// Optional parameters of [`cancel_operation`](crate::Client::cancel_operation).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CancelOperationParams {
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
+}
+
+/// A target that could be chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its address.
+    pub target: String,
+    /// Its zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
+    /// Its priority.
+    pub priority: u64,
+    /// Its weight.
+    pub weight: u64,
+    /// Whether calls may go to it.
+    pub healthy: bool,
+    /// Whether it could not be reached a moment ago.
+    pub is_down: bool,
+    /// Calls that it had under way from this core.
+    pub in_flight: u64,
 }
 
 /// An API in a product.
@@ -829,6 +1002,45 @@ pub struct CircuitBreaker {
     pub probes: Option<u64>,
 }
 
+/// Whether calls of an upstream are let through.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CircuitState {
+    /// `closed`.
+    #[serde(rename = "closed")]
+    Closed,
+    /// `open`.
+    #[serde(rename = "open")]
+    Open,
+    /// `half_open`.
+    #[serde(rename = "half_open")]
+    HalfOpen,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for CircuitState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for CircuitState {
+    fn from(text: &str) -> Self {
+        match text {
+            "closed" => Self::Closed,
+            "open" => Self::Open,
+            "half_open" => Self::HalfOpen,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// A machine that signs in with OAuth2 client credentials (RFC 6749 §4.4); the secret is shown once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Client {
@@ -1176,6 +1388,41 @@ pub struct CreateWorkspaceParams {
     pub idempotency_key: Option<String>,
 }
 
+/// A debug token; it is shown once and stored nowhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DebugToken {
+    /// Its id, as in the audit chain.
+    pub id: DebugTokenId,
+    /// The value of the header field.
+    pub token: String,
+    /// The header field that carries it.
+    pub header: String,
+    /// The environment it is good in.
+    pub environment: Name,
+    /// The only route it is good for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_id: Option<RouteId>,
+    /// When it stops to be good.
+    pub expires_at: Timestamp,
+}
+
+/// `DebugTokenId`.
+pub type DebugTokenId = String;
+
+/// What a debug token is for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DebugTokenSpec {
+    /// The environment's name; `sandbox` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Name>,
+    /// The only route it is good for; all of the organization's if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_id: Option<RouteId>,
+    /// How long it is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_seconds: Option<u64>,
+}
+
 /// Optional parameters of [`delete_api`](crate::Client::delete_api).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteApiParams {
@@ -1353,6 +1600,13 @@ pub struct ErrorCode {
     pub suggestion: String,
 }
 
+/// Optional parameters of [`explain_request`](crate::Client::explain_request).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExplainRequestParams {
+    /// The id that the client was told in `X-Request-ID`; without one there is nothing to explain.
+    pub request_id: Option<String>,
+}
+
 /// A request that is asked about; nothing is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExplainSpec {
@@ -1383,6 +1637,59 @@ impl ExplainSpec {
             client_certificate: None,
         }
     }
+}
+
+/// A call and every decision about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExplainedCall {
+    /// The request's id as its client was told it.
+    pub request_id: String,
+    /// The node's own id of the call.
+    pub id: RequestId,
+    /// The node that took it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_id: Option<NodeId>,
+    /// The environment it was called in.
+    pub environment: Name,
+    /// How much was noted.
+    pub noted: Noted,
+    /// When the head of the request was there.
+    pub started_at: Timestamp,
+    /// The method.
+    pub method: String,
+    /// The path as it was sent, without the query.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The status of the answer; 499 if the client went away before there was one.
+    pub status: u64,
+    /// The code of the gateway's own answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The revision of the snapshot it was served by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_revision: Option<u64>,
+    /// Which route it took.
+    pub routing: CallRouting,
+    /// Who called; absent without a valid key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<CallCaller>,
+    /// What decided, in its order.
+    pub steps: Vec<CallStep>,
+    /// The limits that counted it.
+    pub limits: Vec<CallLimit>,
+    /// How many calls it counts for.
+    pub cost: u64,
+    /// How long a limit held it back.
+    pub delay_us: u64,
+    /// Where it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<CallUpstream>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// When what happened.
+    pub timing: CallTiming,
 }
 
 /// An operation.
@@ -3971,6 +4278,63 @@ impl From<&str> for NodeState {
     }
 }
 
+/// How one node sees the targets of an upstream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// The node.
+    pub node_id: NodeId,
+    /// The environment that it serves.
+    pub environment: Name,
+    /// When it was heard of last.
+    pub seen_at: Timestamp,
+    /// Whether it was heard of within the last two minutes; what others said may be long over.
+    pub is_current: bool,
+    /// The upstream's circuit breaker there; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<CircuitState>,
+    /// Its targets.
+    pub targets: Vec<TargetHealth>,
+}
+
+/// How much was noted of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Noted {
+    /// `summary`.
+    #[serde(rename = "summary")]
+    Summary,
+    /// `full`.
+    #[serde(rename = "full")]
+    Full,
+    /// `consumer`.
+    #[serde(rename = "consumer")]
+    Consumer,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Noted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Summary => "summary",
+            Self::Full => "full",
+            Self::Consumer => "consumer",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Noted {
+    fn from(text: &str) -> Self {
+        match text {
+            "summary" => Self::Summary,
+            "full" => Self::Full,
+            "consumer" => Self::Consumer,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// One method and path of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
@@ -5401,6 +5765,9 @@ pub struct ReplaceContractParams {
     pub if_match: Option<String>,
 }
 
+/// `RequestId`.
+pub type RequestId = String;
+
 /// How the name in a target's URL is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Resolve {
@@ -6113,6 +6480,50 @@ impl From<&str> for Stage {
     }
 }
 
+/// What a step said to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum StepVerdict {
+    /// `passed`.
+    #[serde(rename = "passed")]
+    Passed,
+    /// `refused`.
+    #[serde(rename = "refused")]
+    Refused,
+    /// `answered`.
+    #[serde(rename = "answered")]
+    Answered,
+    /// `not_run`.
+    #[serde(rename = "not_run")]
+    NotRun,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for StepVerdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Passed => "passed",
+            Self::Refused => "refused",
+            Self::Answered => "answered",
+            Self::NotRun => "not_run",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for StepVerdict {
+    fn from(text: &str) -> Self {
+        match text {
+            "passed" => Self::Passed,
+            "refused" => Self::Refused,
+            "answered" => Self::Answered,
+            "not_run" => Self::NotRun,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// How connections that are not read find a service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamRoute {
@@ -6410,6 +6821,60 @@ impl Target {
     }
 }
 
+/// How a node sees one target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetHealth {
+    /// Its address.
+    pub target: String,
+    /// How it is.
+    pub state: TargetState,
+    /// Why, in words; empty if nothing is wrong with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when; absent if since the node began to serve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+/// How a target is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TargetState {
+    /// `healthy`.
+    #[serde(rename = "healthy")]
+    Healthy,
+    /// `unhealthy`.
+    #[serde(rename = "unhealthy")]
+    Unhealthy,
+    /// `ejected`.
+    #[serde(rename = "ejected")]
+    Ejected,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for TargetState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Ejected => "ejected",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for TargetState {
+    fn from(text: &str) -> Self {
+        match text {
+            "healthy" => Self::Healthy,
+            "unhealthy" => Self::Unhealthy,
+            "ejected" => Self::Ejected,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// How many calls a call of each tier counts for under a plan: 0 to 1,000,000; 0 is free.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TierCosts {
@@ -6541,6 +7006,119 @@ pub struct TriedRoute {
     /// JSON Pointer in the route to the condition that does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<String>,
+}
+
+/// How a try ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TryOutcome {
+    /// `abandoned`.
+    #[serde(rename = "abandoned")]
+    Abandoned,
+    /// `answered`.
+    #[serde(rename = "answered")]
+    Answered,
+    /// `unreachable`.
+    #[serde(rename = "unreachable")]
+    Unreachable,
+    /// `connect_timeout`.
+    #[serde(rename = "connect_timeout")]
+    ConnectTimeout,
+    /// `full`.
+    #[serde(rename = "full")]
+    Full,
+    /// `timeout`.
+    #[serde(rename = "timeout")]
+    Timeout,
+    /// `broken`.
+    #[serde(rename = "broken")]
+    Broken,
+    /// `request_broken`.
+    #[serde(rename = "request_broken")]
+    RequestBroken,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for TryOutcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Abandoned => "abandoned",
+            Self::Answered => "answered",
+            Self::Unreachable => "unreachable",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Full => "full",
+            Self::Timeout => "timeout",
+            Self::Broken => "broken",
+            Self::RequestBroken => "request_broken",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for TryOutcome {
+    fn from(text: &str) -> Self {
+        match text {
+            "abandoned" => Self::Abandoned,
+            "answered" => Self::Answered,
+            "unreachable" => Self::Unreachable,
+            "connect_timeout" => Self::ConnectTimeout,
+            "full" => Self::Full,
+            "timeout" => Self::Timeout,
+            "broken" => Self::Broken,
+            "request_broken" => Self::RequestBroken,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Why a call was sent to a target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TryReason {
+    /// `first`.
+    #[serde(rename = "first")]
+    First,
+    /// `unreachable`.
+    #[serde(rename = "unreachable")]
+    Unreachable,
+    /// `stale_connection`.
+    #[serde(rename = "stale_connection")]
+    StaleConnection,
+    /// `retry`.
+    #[serde(rename = "retry")]
+    Retry,
+    /// `hedge`.
+    #[serde(rename = "hedge")]
+    Hedge,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for TryReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::First => "first",
+            Self::Unreachable => "unreachable",
+            Self::StaleConnection => "stale_connection",
+            Self::Retry => "retry",
+            Self::Hedge => "hedge",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for TryReason {
+    fn from(text: &str) -> Self {
+        match text {
+            "first" => Self::First,
+            "unreachable" => Self::Unreachable,
+            "stale_connection" => Self::StaleConnection,
+            "retry" => Self::Retry,
+            "hedge" => Self::Hedge,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// Optional parameters of [`update_api`](crate::Client::update_api).
@@ -6788,6 +7366,15 @@ pub struct UpstreamDanger {
     /// Take any certificate: whoever is on the way can read and change every call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept_any_certificate: Option<bool>,
+}
+
+/// How the nodes see the targets of an upstream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamHealthReport {
+    /// The upstream.
+    pub upstream_id: UpstreamId,
+    /// What each node says of it, the one heard of last first; none serves it, or has said anything yet, if empty.
+    pub nodes: Vec<NodeView>,
 }
 
 /// `UpstreamId`.

@@ -9,7 +9,7 @@ test("a certificate that cannot be one is refused at its field, an order is made
   await page.goto("/console/certificates");
   await page.getByRole("link", { name: "Add a certificate" }).first().click();
   await page.getByLabel("Name", { exact: true }).fill(name);
-  await page.getByLabel("Hosts").fill(`${name}.example.com`);
+  await page.getByRole("textbox", { name: "Hosts" }).fill(`${name}.example.com`);
   await page.getByLabel("Certificates", { exact: true }).fill("no certificate");
   await page.getByRole("button", { name: "Add certificate" }).click();
   await expect(page.getByLabel("Certificates", { exact: true })).toHaveAttribute("aria-invalid", "true");
@@ -25,7 +25,7 @@ test("a certificate that cannot be one is refused at its field, an order is made
 
   await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
   await expect(page.getByRole("heading", { name: "Order" })).toBeVisible();
-  await expect(page.getByLabel("Hosts")).toHaveValue(`${name}.example.com`);
+  await expect(page.getByRole("textbox", { name: "Hosts" })).toHaveValue(`${name}.example.com`);
   await page.getByRole("button", { name: "Delete" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
   await expect(page.getByRole("heading", { name: "Certificates", level: 1 })).toBeVisible();

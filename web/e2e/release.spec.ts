@@ -24,7 +24,7 @@ test.describe("a route", () => {
     await page.getByLabel("Upstream", { exact: true }).selectOption("");
     const release = page.getByRole("region", { name: "Release" });
     const split = { split: { variants: [{ name: "blue", upstream_id: blue, weight: 0 }, { name: "green", upstream_id: green["id"], weight: 0 }] } };
-    await release.getByRole("button", { name: "JSON" }).click();
+    await release.getByRole("button", { name: "JSON", exact: true }).click();
     await release.getByLabel("Release as JSON").fill(JSON.stringify(split));
     await page.getByRole("button", { name: "Save changes" }).click();
     await expect(release.getByText("No variant has a weight")).toBeVisible();
@@ -62,11 +62,11 @@ test.describe("an upstream", () => {
     const traffic = page.getByRole("region", { name: "Traffic and failure" });
     await traffic.getByLabel("Targets file").fill("../shop.yaml");
     await traffic.getByLabel("Max stale (seconds)").fill("600");
-    await page.getByRole("button", { name: /^(Add|Create)/ }).click();
+    await page.getByRole("button", { name: "Add upstream" }).click();
     await expect(traffic.getByText("It is no path below a directory.")).toBeVisible();
     await accessible(page);
     await traffic.getByLabel("Targets file").fill("shop.yaml");
-    await page.getByRole("button", { name: /^(Add|Create)/ }).click();
+    await page.getByRole("button", { name: "Add upstream" }).click();
     await expect(page.getByRole("heading", { name, level: 1 })).toBeVisible();
     const { data } = await call<{ data: { targets: unknown[]; targets_file: string; fallback: { last_good: { max_stale_seconds: number } } }[] }>(
       `/upstreams?filter[name]=${name}`,

@@ -141,29 +141,31 @@ impl Control {
                     let question = if query.is_empty() { "" } else { "?" };
                     format!("{}{path}{question}{query}", target.url.trim_end_matches('/'))
                 });
-                to.detail = match (&to.upstream_url, chosen, &route.split) {
-                    (Some(url), Some(variant), _) => {
-                        let name = variant.name;
-                        format!(
-                            "It gets the variant `{name}` and is forwarded to `{url}`, if the policies let it pass."
-                        )
-                    }
-                    (_, None, Some(split)) => {
-                        let shares = split.variants.iter();
-                        let shares = shares.map(|one| format!("`{}` ({})", one.name, one.weight));
-                        let shares: Vec<_> = shares.collect();
-                        let shares = shares.join(", ");
-                        format!(
-                            "Who calls decides which variant it gets: {shares}. It is forwarded, if the policies let it pass."
-                        )
-                    }
-                    (Some(url), ..) => format!("It is forwarded to `{url}`, if the policies let it pass."),
-                    (None, ..) => "It is forwarded, if the policies let it pass.".to_owned(),
-                };
+                to.detail = forwarded(route, chosen, to.upstream_url.as_deref());
             }
             End::NoRoute => unreachable!("a route took it"),
         }
         Ok(())
+    }
+}
+
+/// What becomes of a request that is forwarded, in words.
+fn forwarded(route: &Route, chosen: Option<&Variant>, url: Option<&str>) -> String {
+    let to = url.map_or_else(String::new, |url| format!(" to `{url}`"));
+    match (chosen, &route.split) {
+        (Some(variant), _) => {
+            let name = variant.name;
+            format!("It gets the variant `{name}` and is forwarded{to}, if the policies let it pass.")
+        }
+        (None, Some(split)) => {
+            let shares = split.variants.iter();
+            let shares = shares.map(|one| format!("`{}` ({})", one.name, one.weight));
+            let shares = shares.collect::<Vec<_>>().join(", ");
+            format!(
+                "It is forwarded, if the policies let it pass; who calls decides to which variant: {shares}."
+            )
+        }
+        (None, None) => format!("It is forwarded{to}, if the policies let it pass."),
     }
 }
 

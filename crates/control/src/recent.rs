@@ -119,7 +119,7 @@ impl Control {
                 match &route {
                     Some(route) => {
                         self.authorize(&mut tx, caller, "create_debug_token", route)
-                            .await?
+                            .await?;
                     }
                     None => self
                         .access()

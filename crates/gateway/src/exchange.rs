@@ -295,7 +295,7 @@ impl<'a> Other<'a> {
             None => response,
             Some(last_good) => {
                 let (last_good, wanted) = *last_good;
-                last_good.keep(wanted, response, conn.core().deadlines.now_ms())
+                last_good.keep(&wanted, response, conn.core().deadlines.now_ms())
             }
         }
     }

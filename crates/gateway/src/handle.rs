@@ -166,6 +166,7 @@ pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<Answe
     (response, tail)
 }
 
+#[expect(clippy::too_many_lines, reason = "the steps of a request, in their order")]
 async fn serve<'a>(
     conn: &Rc<Conn>,
     installed: Option<&'a Installed>,
@@ -266,20 +267,17 @@ async fn serve<'a>(
     if let Some(span) = &mut ticket.course().span {
         span.forwarded = going.path.to_owned();
     }
-    let watch = match &route.mirror {
-        None => None,
-        Some(mirror) => {
-            let maker = Maker {
-                named: &named,
-                request_id: &request_id,
-                consumer: judged.consumer,
-                address,
-            };
-            let share = compiled.share(mirror.upstream, Importance::Sheddable);
-            let to = (&installed.balancers[mirror.upstream], share);
-            mirror.begin(conn, to, (&going, maker), &mut body)
-        }
-    };
+    let watch = route.mirror.as_ref().and_then(|mirror| {
+        let maker = Maker {
+            named: &named,
+            request_id: &request_id,
+            consumer: judged.consumer,
+            address,
+        };
+        let share = compiled.share(mirror.upstream, Importance::Sheddable);
+        let to = (&installed.balancers[mirror.upstream], share);
+        mirror.begin(conn, to, (&going, maker), &mut body)
+    });
     let noted = (ticket.upload.clone(), ticket.notes());
     let mut response = exchange(conn, balancer, going, body, noted).await?;
     if let Some(watch) = watch {

@@ -126,12 +126,12 @@ impl LastGood {
     /// Keeps an answer while it is passed on, if it may be kept.
     pub(crate) fn keep(
         &self,
-        wanted: Wanted,
+        wanted: &Wanted,
         response: Response<AnswerBody>,
         now_ms: u64,
     ) -> Response<AnswerBody> {
         let (head, body) = response.into_parts();
-        let kept = self.0.borrow().may_keep(&wanted, &head, now_ms);
+        let kept = self.0.borrow().may_keep(wanted, &head, now_ms);
         let Some((key, kept)) = kept else {
             return Response::from_parts(head, body);
         };
@@ -139,7 +139,7 @@ impl LastGood {
         let store = Rc::clone(&self.0);
         let tap = Tap::new(body_bytes_max, move |body| {
             if let Some(body) = body {
-                store.borrow_mut().insert(key, Kept { body, ..kept });
+                store.borrow_mut().insert(&key, Kept { body, ..kept });
             }
         });
         Response::from_parts(head, body.tapped(tap))
@@ -218,14 +218,14 @@ impl Store {
         ))
     }
 
-    fn insert(&mut self, key: Box<[u8]>, mut kept: Kept) {
+    fn insert(&mut self, key: &[u8], mut kept: Kept) {
         let fields: usize = kept
             .headers
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len())
             .sum();
         kept.bytes = kept.body.len() + fields + key.len() + ENTRY_BYTES;
-        let known = self.entries.entry(key.clone()).or_insert_with(Vec::new);
+        let known = self.entries.entry(key.into()).or_insert_with(Vec::new);
         let is_same = |other: &Kept| {
             other.varies.len() == kept.varies.len()
                 && other.varies.iter().all(|one| kept.varies.contains(one))
@@ -237,7 +237,7 @@ impl Store {
         }
         self.bytes += kept.bytes;
         known.push(kept);
-        self.entries.to_back(&key);
+        self.entries.to_back(key);
         self.shrink();
     }
 

@@ -38,6 +38,10 @@ pub(crate) struct Recent {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "they go from hand to hand, and a pointer is less to copy"
+)]
 struct Kept {
     calls: Vec<Box<Notes>>,
     /// Where the next one goes once there are as many as may be.

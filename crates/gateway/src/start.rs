@@ -127,8 +127,11 @@ pub fn start(
     start_after(&mut Inheritance::default(), settings, data, records, snapshots)
 }
 
-/// Starts a node with sockets that are there already; if a process before has handed them over, tell it ([`Inheritance::serving`]) when requests can
-/// be answered as it has answered them.
+/// Starts a node with sockets that are there already.
+///
+/// If a process before has handed them over, tell it ([`Inheritance::serving`]) when requests can be answered as it has
+/// answered them.
+#[expect(clippy::too_many_lines, reason = "what a node is made of, in its order")]
 pub fn start_after(
     inheritance: &mut Inheritance,
     settings: Settings,
@@ -242,6 +245,10 @@ struct Places {
     #[cfg(feature = "http3")]
     ports: Ports,
     /// Whether there is a process before, which has its connections of HTTP/3 until they have ended.
+    #[cfg_attr(
+        not(feature = "http3"),
+        expect(dead_code, reason = "other listeners take over their sockets")
+    )]
     is_taking_over: bool,
     /// Settings that are followed as soon as that is possible.
     waiting: Option<Settings>,

@@ -198,7 +198,8 @@ impl Tracer {
             clippy::cast_precision_loss,
             reason = "a share of all numbers need not be exact"
         )]
-        let below = (settings.sampler_ratio < 1.0).then(|| (settings.sampler_ratio * u64::MAX as f64) as u64);
+        let below =
+            (settings.sampler_ratio < 1.0).then_some((settings.sampler_ratio * u64::MAX as f64) as u64);
         Self {
             follows_parent: settings.sampler == Sampler::ParentbasedTraceidratio,
             below,

@@ -27,7 +27,7 @@ pub struct Pair {
 impl Pair {
     /// One that signs itself, for these DNS names and addresses.
     pub fn of(names: &[&str]) -> Self {
-        Self::made(params(names))
+        Self::made(&params(names))
     }
 
     /// One that holds from the first day of a year to the first day of another.
@@ -35,17 +35,17 @@ impl Pair {
         let mut params = params(names);
         params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
         params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
-        Self::made(params)
+        Self::made(&params)
     }
 
     /// What an ACME server looks for (RFC 8737).
     pub fn proof(host: &str) -> Self {
         let mut params = params(&[host]);
         params.custom_extensions = vec![CustomExtension::new_acme_identifier(&[7; 32])];
-        Self::made(params)
+        Self::made(&params)
     }
 
-    fn made(params: CertificateParams) -> Self {
+    fn made(params: &CertificateParams) -> Self {
         let key = KeyPair::generate().expect("the system has randomness");
         Self {
             chain: params.self_signed(&key).expect("the parameters are valid").pem(),

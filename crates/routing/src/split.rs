@@ -346,24 +346,7 @@ fn given(name: &str, cookie: &GivenCookie, faults: &mut Faults) -> Option<Given>
             "Begin it with a slash; `/` is for all paths.",
         );
     }
-    let is_for_host = name.starts_with("__Host-");
-    let needs_secure = is_for_host || name.starts_with("__Secure-") || cookie.same_site == SameSite::None;
-    if needs_secure && !cookie.secure {
-        faults.add(
-            at("secure"),
-            "combination_invalid",
-            "Browsers take such a cookie only if it is `secure`.",
-            "Set it, or choose another `same_site` or name.",
-        );
-    }
-    if is_for_host && (cookie.domain.is_some() || cookie.path != "/") {
-        faults.add(
-            at("path"),
-            "combination_invalid",
-            "Browsers take a cookie `__Host-…` only with the path `/` and without a domain.",
-            "Change them, or choose another name.",
-        );
-    }
+    prefixed(name, cookie, faults);
     let mut after = format!("; Path={}; Max-Age={}", cookie.path, cookie.max_age_seconds);
     if let Some(domain) = &cookie.domain {
         match normal_host(domain) {
@@ -393,6 +376,29 @@ fn given(name: &str, cookie: &GivenCookie, faults: &mut Faults) -> Option<Given>
         before: format!("{name}=").into(),
         after: after.into(),
     })
+}
+
+/// What browsers want of a cookie with such a name.
+fn prefixed(name: &str, cookie: &GivenCookie, faults: &mut Faults) {
+    let at = |field: &str| format!("/split/give_cookie/{field}");
+    let is_for_host = name.starts_with("__Host-");
+    let needs_secure = is_for_host || name.starts_with("__Secure-") || cookie.same_site == SameSite::None;
+    if needs_secure && !cookie.secure {
+        faults.add(
+            at("secure"),
+            "combination_invalid",
+            "Browsers take such a cookie only if it is `secure`.",
+            "Set it, or choose another `same_site` or name.",
+        );
+    }
+    if is_for_host && (cookie.domain.is_some() || cookie.path != "/") {
+        faults.add(
+            at("path"),
+            "combination_invalid",
+            "Browsers take a cookie `__Host-…` only with the path `/` and without a domain.",
+            "Change them, or choose another name.",
+        );
+    }
 }
 
 #[cfg(test)]

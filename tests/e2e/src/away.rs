@@ -169,6 +169,7 @@ async fn a_call_of_a_node_in_another_process_is_explained() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story from its beginning to its end")]
 async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
     let home = Home::new().with(&["--no-demo"]);
     let (service, http) = (Service::start().await, Http::new());

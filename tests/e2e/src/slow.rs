@@ -249,8 +249,11 @@ fn headers(stream: u32, flags: u8, more: &[(&[u8], &[u8])]) -> Vec<u8> {
     frame(1, flags, stream, &block)
 }
 
+/// What is sent the so-manieth time.
+type Flood = fn(u32) -> Vec<u8>;
+
 /// What may be sent without end over HTTP/2.
-fn floods() -> [(&'static str, fn(u32) -> Vec<u8>); 5] {
+fn floods() -> [(&'static str, Flood); 5] {
     [
         // CVE-2023-44487.
         ("rapid reset", |number| {

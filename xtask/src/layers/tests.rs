@@ -39,7 +39,7 @@ fn a_forbidden_edge_is_named_with_its_reason() {
     assert_eq!(
         judge(&metadata),
         [
-            "gateway may not depend on store (gateway: the data plane never touches a database)",
+            "gateway may not depend on store (gateway: the data plane never touches a database; files of targets are read by the reader of contracts)",
             "gateway may not use sqlx, only store may (SQL lives in one place)",
             "domain is pure and may not use tokio",
             "novel: a new crate needs a row in xtask/src/layers.rs and ARCHITECTURE.md",

@@ -64,7 +64,7 @@ pub(crate) struct RouteExtra {
     #[schema(format = "uri")]
     url: String,
     /// What is worth knowing of it, though it is valid.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     findings: Vec<Finding>,
 }
 

@@ -192,7 +192,8 @@ on_both! {
         assert_eq!((told.nodes_asked, told.nodes_answered), (2, 2));
         let times: Vec<_> = told.calls.iter().map(|call| call.started_at.as_micros()).collect();
         assert_eq!(times, [2, 1]);
-        (here.abort(), there.abort());
+        here.abort();
+        there.abort();
     }
 
     async fn nothing_is_left_of_a_question(url: String) {

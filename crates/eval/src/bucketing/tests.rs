@@ -90,7 +90,7 @@ proptest! {
             prop_assert_eq!(total, 0);
             return Ok(());
         };
-        let number = u64::from(hash) * total >> 32;
+        let number = (u64::from(hash) * total) >> 32;
         let mut sum = 0;
         let place = weights.iter().position(|weight| {
             sum += u64::from(*weight);

@@ -202,31 +202,15 @@ pub(super) fn compile(
     }
 }
 
-fn new(
-    upstream: &snapshot::Upstream,
-    listed: Option<Vec<domain::traffic::Target>>,
+/// The targets as they are configured; names keep what they stood for.
+fn sources(
+    (spec, targets): (&UpstreamSpec, &[domain::traffic::Target]),
+    tls: Option<&Arc<Out>>,
     before: Option<&Upstream>,
-) -> Result<Upstream, target::Invalid> {
-    let spec = &upstream.spec;
-    let targets = listed.as_ref().unwrap_or(&spec.targets);
-    if targets.is_empty() {
-        return Err(target::Invalid::None);
-    }
+) -> Result<Vec<Source>, target::Invalid> {
     let is_stream = spec.is_stream();
-    if let Some(pointer) = is_stream
-        .then(|| spec.unfit_for_streams())
-        .unwrap_or_default()
-        .first()
-    {
-        return Err(target::Invalid::field(
-            pointer.trim_start_matches('/'),
-            "it means nothing where bytes pass unread",
-        ));
-    }
-    let rules = Rules::parse(&spec.balancing)?;
-    let tls = Out::parse(&spec.tls)?;
     let sources = targets.iter().map(|target| {
-        let parsed = Target::parse(&target.url, spec.protocol, tls.as_ref())?;
+        let parsed = Target::parse(&target.url, spec.protocol, tls)?;
         if parsed.is_stream != is_stream {
             return Err(target::Invalid::field(
                 "targets",
@@ -246,7 +230,34 @@ fn new(
             zone: target.zone.clone(),
         })
     });
-    let sources = sources.collect::<Result<Vec<_>, target::Invalid>>()?;
+    sources.collect()
+}
+
+fn new(
+    upstream: &snapshot::Upstream,
+    listed: Option<Vec<domain::traffic::Target>>,
+    before: Option<&Upstream>,
+) -> Result<Upstream, target::Invalid> {
+    let spec = &upstream.spec;
+    let targets = listed.as_ref().unwrap_or(&spec.targets);
+    if targets.is_empty() {
+        return Err(target::Invalid::None);
+    }
+    let is_stream = spec.is_stream();
+    let unfit = if is_stream {
+        spec.unfit_for_streams()
+    } else {
+        Vec::new()
+    };
+    if let Some(pointer) = unfit.first() {
+        return Err(target::Invalid::field(
+            pointer.trim_start_matches('/'),
+            "it means nothing where bytes pass unread",
+        ));
+    }
+    let rules = Rules::parse(&spec.balancing)?;
+    let tls = Out::parse(&spec.tls)?;
+    let sources = sources((spec, targets), tls.as_ref(), before)?;
     let group = Group::of(&sources, before.map(|before| &before.group));
     let is_found = sources.iter().any(|source| source.resolve != Resolve::System);
     let concurrency = &spec.concurrency;

@@ -261,7 +261,8 @@ mod tests {
     #[test]
     fn what_they_may_not_ends_the_connection() {
         const NONE: (u64, &[u8]) = (SETTINGS, b"");
-        let cases: &[(&[(u64, &[u8])], Code)] = &[
+        type Frames<'a> = &'a [(u64, &'a [u8])];
+        let cases: &[(Frames<'_>, Code)] = &[
             (&[(GOAWAY, b"\0")], Code::MissingSettings),
             (&[NONE, NONE], Code::FrameUnexpected),
             (&[NONE, (DATA, b"")], Code::FrameUnexpected),

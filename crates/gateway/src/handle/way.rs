@@ -101,12 +101,7 @@ pub(super) fn way<'a>(
     (context, ticket): (&mut Context<'a>, &mut Ticket),
     asked: &routing::Request<'_>,
 ) -> Result<Way<'a>, Cause> {
-    let matched = compiled.find(asked, |route, miss| {
-        if miss == Miss::WhenFailed {
-            conn.core().figures.expression_errors.add(1);
-        }
-        ticket.course().missed(route, miss);
-    });
+    let matched = find(conn, compiled, ticket, asked);
     if matches!(matched, Matched::NoRoute)
         && let Some(page) = own_page(conn, asked.path)
     {
@@ -173,6 +168,21 @@ pub(super) fn way<'a>(
             Err(Cause::OtherMethods { allow })
         }
     }
+}
+
+/// Finds the route and the operation, and notes the routes that do not fit.
+fn find<'a>(
+    conn: &Conn,
+    compiled: &'a Compiled,
+    ticket: &mut Ticket,
+    asked: &routing::Request<'_>,
+) -> Matched<'a> {
+    compiled.find(asked, |route, miss| {
+        if miss == Miss::WhenFailed {
+            conn.core().figures.expression_errors.add(1);
+        }
+        ticket.course().missed(route, miss);
+    })
 }
 
 /// The answer of a route that does not forward.

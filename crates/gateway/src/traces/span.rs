@@ -157,7 +157,7 @@ impl Finished {
         if call.status != 499 {
             attributes.number("http.response.status_code", i64::from(call.status));
         }
-        let refusal = call.refusal.map(|code| code.as_str());
+        let refusal = call.refusal.map(domain::Code::as_str);
         attributes.text("gateline.request.id", &call.request.to_string());
         attributes.text("gateline.refusal", refusal.unwrap_or_default());
         if let Some(callee) = call.callee {

@@ -407,7 +407,7 @@ fn the_node_tells_how_it_is() {
     assert_eq!(bench.get("/health/live").status, 200);
     assert_eq!(
         bench.get("/health/ready").text(),
-        r#"{"status":"ready","missing":[]}"#
+        r#"{"status":"ready","missing":[],"warnings":[]}"#
     );
     bench.get("/shop/pets");
     let text = bench.get("/metrics");
@@ -443,6 +443,6 @@ fn a_route_of_all_paths_leaves_the_node_its_own() {
     assert_eq!(upstream.last().line, "GET /base/pets HTTP/1.1");
     assert_eq!(
         bench.get("/health/ready").text(),
-        r#"{"status":"ready","missing":[]}"#
+        r#"{"status":"ready","missing":[],"warnings":[]}"#
     );
 }

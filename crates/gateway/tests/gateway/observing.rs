@@ -222,7 +222,7 @@ fn the_control_plane_is_told_how_targets_are_and_what_was_rejected() {
     failing.store(0, Ordering::SeqCst);
 }
 
-fn traces(endpoint: String) -> Traces {
+fn traces(endpoint: &str) -> Traces {
     let text = json!({ "endpoint": endpoint, "schedule_delay_ms": 20, "timeout_ms": 1000 });
     serde_json::from_value(text).unwrap()
 }
@@ -233,7 +233,7 @@ fn spans_are_sent_and_what_does_not_fit_is_dropped_and_counted() {
     let upstream = Upstream::simple();
     let url = format!("http://{}/v1/traces", receiver.address);
     let bench = Bench::with(&upstream.urls(), |settings, _| {
-        settings.traces = Some(traces(url))
+        settings.traces = Some(traces(&url));
     });
     assert_eq!(bench.get("/shop/pets").status, 200);
     eventually(|| bench.figure("spans_exported_total") == 2);
@@ -245,7 +245,7 @@ fn spans_are_sent_and_what_does_not_fit_is_dropped_and_counted() {
 
     // Nobody takes spans: calls go on, and the queue stays as long as it may be.
     let bench = Bench::with(&upstream.urls(), |settings, _| {
-        let mut traces = traces("http://127.0.0.1:1".to_owned());
+        let mut traces = traces("http://127.0.0.1:1");
         traces.max_queue_size = 3;
         traces.max_export_batch_size = 1;
         settings.traces = Some(traces);
@@ -263,7 +263,7 @@ fn spans_that_are_left_are_sent_when_the_node_ends() {
     let upstream = Upstream::simple();
     let url = format!("http://{}", receiver.address);
     let mut bench = Bench::with(&upstream.urls(), |settings, _| {
-        let mut traces = traces(url);
+        let mut traces = traces(&url);
         traces.schedule_delay_ms = 60_000;
         settings.traces = Some(traces);
     });
@@ -282,7 +282,7 @@ fn sent(change: impl FnOnce(&mut Traces)) -> String {
     let upstream = Upstream::simple();
     let url = format!("http://{}", receiver.address);
     let bench = Bench::with(&upstream.urls(), |settings, _| {
-        let mut traces = traces(url);
+        let mut traces = traces(&url);
         change(&mut traces);
         settings.traces = Some(traces);
     });
@@ -314,7 +314,7 @@ fn a_receiver_that_says_nothing_is_asked_again_after_the_timeout() {
     let upstream = Upstream::simple();
     let url = format!("http://{}", receiver.address);
     let bench = Bench::with(&upstream.urls(), |settings, _| {
-        let mut traces = traces(url);
+        let mut traces = traces(&url);
         traces.timeout_ms = 100;
         settings.traces = Some(traces);
     });
@@ -345,7 +345,7 @@ fn traces_that_cannot_be_sent_as_they_are_set_are_refused() {
     ];
     for (change, expected) in table {
         let started = Bench::try_with(&["http://127.0.0.1:1".to_owned()], |settings, _| {
-            let mut traces = traces("http://127.0.0.1:1".to_owned());
+            let mut traces = traces("http://127.0.0.1:1");
             change(&mut traces);
             settings.traces = Some(traces);
         });

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, Upstream, eventually};
 
 /// A place in the snapshot, what stands there, and what the reason has to say.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn table() -> Vec<(&'static str, Value, &'static str)> {
     let nobody = "00000000000000000000000009";
     vec![

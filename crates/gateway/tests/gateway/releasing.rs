@@ -242,8 +242,9 @@ fn policies_may_say_who_calls() {
 
 #[test]
 fn a_split_that_cannot_be_is_rejected() {
+    type Case = (fn(&mut Split), &'static str);
     let release = Release::new(&json!({}));
-    let table: [(fn(&mut Split), &str); 3] = [
+    let table: [Case; 3] = [
         (
             |split| split.variants[1].upstream_id = upstream(99),
             "which is not in the snapshot",

@@ -17,6 +17,9 @@ use crate::bench::{Bench, PATIENCE, Upstream, eventually, id};
 use crate::certificates::Secure;
 use crate::listeners::free;
 
+/// What is done to a snapshot.
+type Change = fn(&mut Snapshot);
+
 /// A service that says who it is and gives back what it gets, until the other side has ended.
 struct Echo {
     address: SocketAddr,
@@ -198,7 +201,7 @@ fn what_breaks_on_one_side_is_cut_on_the_other() {
 fn silence_ends_a_stream() {
     let (echo, address) = (Echo::start(b""), free());
     let bench = passing(address, &[echo.url()], |_, snapshot| {
-        snapshot.streams[0].idle_ms = 50
+        snapshot.streams[0].idle_ms = 50;
     });
     let mut client = connect(address);
     assert_eq!(rest(&mut client), (Vec::new(), false));
@@ -460,12 +463,12 @@ fn the_first_message_passes_byte_for_byte() {
 fn what_cannot_be_served_is_rejected_and_nothing_changes() {
     let (echo, address) = (Echo::start(b"here"), free());
     let bench = passing(address, &[echo.url()], |_, _| {});
-    let table: [(&str, fn(&mut Snapshot)); 4] = [
+    let table: [(&str, Change); 4] = [
         ("which is not in the snapshot", |snapshot| {
             snapshot.streams[0].upstream = UpstreamId::new(id(999));
         }),
         ("are not at `tcp://`", |snapshot| {
-            snapshot.streams[0].upstream = snapshot.upstreams[0].id
+            snapshot.streams[0].upstream = snapshot.upstreams[0].id;
         }),
         ("whose targets are at `tcp://`", |snapshot| {
             snapshot.routes[0].upstream = Some(snapshot.upstreams[1].id);

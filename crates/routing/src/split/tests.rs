@@ -148,6 +148,7 @@ fn a_cookie_is_given_once() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_cannot_be_is_told_with_its_place() {
     let upstream = "ups_00000000000000000000000001";
     let variant =

@@ -64,11 +64,11 @@ function Nothing() {
         Every answer of the gateway has its request’s id in <code>X-Request-ID</code>, and so has every problem in <code>request_id</code>. Paste it above, or ask
         from a terminal:
       </p>
-      <Command text="gateline explain req_…" />
+      <Command label="Command that explains" text="gateline explain req_…" />
       <p>
         A request that carries a debug token is explained in full: what each policy found and changed, every route that was tried, and how the targets were.
       </p>
-      <Command text={'curl -H "$(gateline debug-token)" -i http://…'} />
+      <Command label="Call with a debug token" text={'curl -H "$(gateline debug-token)" -i http://…'} />
     </Empty>
   );
 }

@@ -84,6 +84,7 @@ fn told(world: &World) -> String {
     )
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 pub(super) fn cases() -> Vec<Case> {
     let none = || json!({});
     let matching = |condition: Value| json!({ "route": { "match": condition } });
@@ -205,6 +206,7 @@ fn other_version() -> String {
 }
 
 /// What becomes of calls.
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn actions() -> Vec<Case> {
     let redirect = |fields: Value| {
         let mut route = json!({ "route": { "upstream": null, "redirect": { "host": "other.test" } } });

@@ -1,5 +1,8 @@
 //! The fields of an upstream.
 
+#![expect(clippy::too_many_lines, reason = "tables of cases")]
+#![expect(clippy::needless_pass_by_value, reason = "what `json!` makes is given away")]
+
 use std::io::{Read as _, Write as _};
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -82,8 +85,7 @@ fn upstream(fields: Value) -> Value {
 
 /// Several targets, besides other fields.
 fn to(targets: &[&str], fields: Value) -> Value {
-    let targets: Vec<_> = targets.iter().map(|url| json!({ "url": url })).collect();
-    let mut spec = json!({ "targets": targets });
+    let mut spec = json!({ "targets": targets.iter().map(|url| json!({ "url": url })).collect::<Vec<_>>() });
     merge(&mut spec, &fields);
     upstream(spec)
 }

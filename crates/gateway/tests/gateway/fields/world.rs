@@ -134,6 +134,7 @@ fn echo(stream: &mut TcpStream) -> bool {
 
 impl World {
     /// Starts everything; none if the gateway does not start.
+    #[expect(clippy::too_many_lines, reason = "what a world is made of")]
     pub(super) fn new(config: &Value) -> Option<Self> {
         let well = || Arc::new(AtomicBool::new(true));
         let is_well = well();

@@ -199,7 +199,7 @@ async fn clients_of_the_other_protocols_are_told() {
         "not without TLS"
     );
     let elsewhere = World::with(&upstream.urls(), |settings| {
-        settings.http3.alt_svc_port = Some(443)
+        settings.http3.alt_svc_port = Some(443);
     });
     let told = crate::certificates::field(&elsewhere.bench, elsewhere.address, HOST, "alt-svc");
     assert_eq!(told.as_deref(), Some("h3=\":443\"; ma=86400"));
@@ -454,7 +454,7 @@ async fn many_at_once_have_to_show_where_they_are_and_too_many_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_without_requests_end() {
     let world = World::with(&Upstream::simple().urls(), |settings| {
-        settings.limits.keep_alive_ms = 200
+        settings.limits.keep_alive_ms = 200;
     });
     let mut client = world.client().await;
     let answer = client

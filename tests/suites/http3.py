@@ -35,12 +35,24 @@ def client_class() -> type:
     from aioquic.h3.events import DataReceived, HeadersReceived
     from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamReset
 
+    class Reading(H3Connection):
+        """aioquic 1.7.2 wants as many bytes after the head of an answer to HEAD as that says; RFC 9114 section 4.1.2
+        wants none."""
+
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments)
+            self.without_content: set[int] = set()
+
+        def _check_content_length(self, stream: object) -> None:
+            if stream.stream_id not in self.without_content:
+                super()._check_content_length(stream)
+
     class Client(QuicConnectionProtocol):
         """Asks, and waits for whole answers."""
 
         def __init__(self, *arguments: object, **named: object) -> None:
             super().__init__(*arguments, **named)
-            self.http = H3Connection(self._quic)
+            self.http = Reading(self._quic)
             self.heads: dict[int, list[tuple[bytes, bytes]]] = {}
             self.bodies: dict[int, bytes] = {}
             self.waiting: dict[int, asyncio.Future] = {}
@@ -74,6 +86,8 @@ def client_class() -> type:
                 (b":path", b"/x"),
                 *(more or []),
             ]
+            if method == "HEAD":
+                self.http.without_content.add(stream)
             self.waiting[stream] = asyncio.get_running_loop().create_future()
             waiting = self.waiting[stream]
             self.http.send_headers(stream, head, end_stream=not body)
@@ -121,7 +135,8 @@ async def cases(port: int) -> tuple[int, list[str]]:
             crumbs = [(b"cookie", b"a=1"), (b"cookie", b"b=2"), (b"x-long", b"y" * 20_000), (b"x-same", b"1")]
             for _ in range(3):
                 assert (await it.ask("GET", more=crumbs))[0] == 200
-            status, _ = await it.ask("GET", more=[(b"x-long", b"y" * 70_000)])
+            long = [(f"x-long-{number}".encode(), b"y" * 20_000) for number in range(4)]
+            status, _ = await it.ask("GET", more=long)
             assert status == 431, status
 
     async def keys() -> None:

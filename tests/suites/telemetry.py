@@ -266,7 +266,7 @@ class Checks:
         names = [family.name for family in families]
         self.that("families are told once", len(names), len(set(names)))
         self.that("every family has its help", all(family.documentation for family in families))
-        known = {"counter", "gauge", "histogram"}
+        known = {"counter", "gauge", "histogram", "summary"}
         self.that("every family has its type", {family.type for family in families} - known, set())
         samples = [(sample.name, tuple(sorted(sample.labels.items()))) for family in families for sample in family.samples]
         self.that("samples are told once", len(samples), len(set(samples)))

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::bench::{Bench, PATIENCE};
 use crate::certificates::TOKEN;
+use crate::listeners::free;
 
 pub(super) const HOST: &str = "own.example";
 
@@ -51,7 +52,7 @@ impl World {
         own.write(&certificate.chain, &certificate.key);
         let bench = Bench::with(urls, |settings, snapshot| {
             snapshot.upstreams[0].spec.protocol = protocol;
-            settings.listen_tls = Some("127.0.0.1:0".parse().unwrap());
+            settings.listen_tls = Some(free());
             settings.http3.enabled = true;
             settings.certificate = Some(certificate);
             settings.sealing.trust(TOKEN);

@@ -239,6 +239,11 @@ impl Course {
         self.is_timed = true;
     }
 
+    /// Gives the call's span up.
+    pub(crate) fn untraced(&mut self) {
+        self.span = None;
+    }
+
     /// Notes a route that the request does not fit.
     pub(crate) fn missed(&mut self, route: usize, miss: Miss) {
         let route = u32::try_from(route).unwrap_or(u32::MAX);

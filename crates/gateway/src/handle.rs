@@ -193,7 +193,7 @@ async fn serve<'a>(
 
     // 2. Which operation that is; where there is no route, the node speaks for itself.
     let Some(installed) = installed else {
-        return own_page(conn, path).ok_or(Cause::NotReady);
+        return own_page(conn, path, ticket.course()).ok_or(Cause::NotReady);
     };
     let compiled = &installed.compiled;
     if let Some(answer) = before_routing(conn, &compiled.shelf, &named.name, path)? {

@@ -169,7 +169,7 @@ const FIGURES: [Figure; 30] = [
         |core| core.latency_us.get(),
     ),
     (
-        "client_connections",
+        "client_connections_open",
         "gauge",
         "Open client connections.",
         |core| core.connections_open.get(),
@@ -244,7 +244,7 @@ const FIGURES: [Figure; 30] = [
         |core| core.http3_retries.get(),
     ),
     (
-        "upstream_connections",
+        "upstream_connections_open",
         "gauge",
         "Open upstream connections.",
         |core| core.upstream_open.get(),

@@ -63,7 +63,7 @@ fn first(stream: &mut TcpStream) -> String {
 fn gives_back(node: &Node, descriptors: usize) {
     // The one that asks counts, too.
     waited("the end of all connections", || {
-        (node.figure("client_connections") <= 1).then_some(())
+        (node.figure("client_connections_open") <= 1).then_some(())
     });
     waited("all descriptors", || {
         (node.descriptors() <= descriptors + KEPT_MAX).then_some(())
@@ -113,7 +113,7 @@ fn bodies_that_do_not_come() {
     }
     drop(slow);
     waited("the service's connections", || {
-        (node.figure("upstream_connections") <= node.figure("upstream_connections_idle")).then_some(())
+        (node.figure("upstream_connections_open") <= node.figure("upstream_connections_idle")).then_some(())
     });
     gives_back(&node, descriptors);
 }
@@ -187,7 +187,7 @@ fn ten_thousand_connections_that_wait() {
         idle.push(stream);
     }
     waited("all connections", || {
-        (node.figure("client_connections") > IDLE_CONNECTIONS as u64).then_some(())
+        (node.figure("client_connections_open") > IDLE_CONNECTIONS as u64).then_some(())
     });
     let each = (node.memory_kib().saturating_sub(memory)) * 1024 / IDLE_CONNECTIONS as u64;
     assert!(each <= IDLE_BYTES_MAX, "{each} bytes for a connection that waits");

@@ -5,6 +5,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::AnswerBody;
 use crate::conn::Conn;
+use crate::course::Course;
 use crate::refusal::Cause;
 use crate::tls::Shelf;
 
@@ -30,8 +31,8 @@ pub(super) fn before_routing(
     Ok(Some(response))
 }
 
-/// Health and figures, where no route answers.
-pub(super) fn own_page(conn: &Conn, path: &str) -> Option<Response<AnswerBody>> {
+/// Health and figures, where no route answers; not traced, since most of all traces would be of probes.
+pub(super) fn own_page(conn: &Conn, path: &str, course: &mut Course) -> Option<Response<AnswerBody>> {
     let node = &conn.core().node;
     if !conn.core().settings.observable {
         return None;
@@ -72,6 +73,7 @@ pub(super) fn own_page(conn: &Conn, path: &str) -> Option<Response<AnswerBody>> 
         ),
         _ => return None,
     };
+    course.untraced();
     let mut response = Response::new(AnswerBody::own(text.into()));
     *response.status_mut() = status;
     response

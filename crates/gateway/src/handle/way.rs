@@ -103,7 +103,7 @@ pub(super) fn way<'a>(
 ) -> Result<Way<'a>, Cause> {
     let matched = find(conn, compiled, ticket, asked);
     if matches!(matched, Matched::NoRoute)
-        && let Some(page) = own_page(conn, asked.path)
+        && let Some(page) = own_page(conn, asked.path, ticket.course())
     {
         return Ok(Way::Answered(Box::new(page)));
     }

@@ -28,7 +28,9 @@ fn a_client_that_leaves_before_the_answer_frees_the_upstream() {
     assert!(is_gone.recv_timeout(crate::bench::PATIENCE).unwrap());
     let record = bench.record();
     assert_eq!((record.status, record.refusal, record.counted), (499, None, true));
-    eventually(|| bench.figure("upstream_connections") == 0 && bench.figure("client_connections") == 0);
+    eventually(|| {
+        bench.figure("upstream_connections_open") == 0 && bench.figure("client_connections_open") == 0
+    });
     assert_eq!(bench.figure("requests_in_flight"), 0);
 }
 
@@ -54,7 +56,7 @@ fn a_client_that_leaves_within_the_answer_frees_the_upstream() {
     eventually(|| upstream.open() == 0);
     assert_eq!(bench.record().status, 200);
     eventually(|| {
-        bench.figure("upstream_connections") == 0 && bench.figure("upstream_connections_idle") == 0
+        bench.figure("upstream_connections_open") == 0 && bench.figure("upstream_connections_idle") == 0
     });
 }
 

@@ -53,7 +53,7 @@ fn garbage_is_told_apart_from_silence() {
             "502 upstream_invalid",
             "{text:?}"
         );
-        eventually(|| bench.figure("upstream_connections") == 0);
+        eventually(|| bench.figure("upstream_connections_open") == 0);
     }
 }
 
@@ -67,7 +67,7 @@ fn a_cut_answer_is_not_passed_off_as_whole() {
         let bench = Bench::new(&upstream.urls());
         let answer = bench.get("/shop/pets");
         assert_eq!((answer.status, answer.is_whole), (200, false), "{head}");
-        eventually(|| bench.figure("upstream_connections") == 0);
+        eventually(|| bench.figure("upstream_connections_open") == 0);
         assert_eq!(bench.figure("upstream_errors_total"), 1);
     }
 }

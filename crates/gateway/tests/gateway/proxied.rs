@@ -310,7 +310,7 @@ fn upstreams_are_told_and_no_connection_is_shared() {
     one.close();
     eventually(|| told.connections() == lines);
     assert_eq!(ask(&bench, &mut other), line(&other));
-    eventually(|| bench.figure("upstream_connections") == 1);
+    eventually(|| bench.figure("upstream_connections_open") == 1);
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn connections_that_wait_for_their_client_make_room_for_others() {
         assert_eq!(ask(&bench, &mut one), line(&one));
         assert_eq!(ask(&bench, &mut other), line(&other));
     }
-    assert!(bench.figure("upstream_connections") <= 2);
+    assert!(bench.figure("upstream_connections_open") <= 2);
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn bytes_pass_both_ways_and_either_side_may_end_first() {
     assert_eq!(bench.figure("streams_total"), 1);
     assert_eq!(bench.figure("stream_received_bytes_total"), 12);
     assert_eq!(bench.figure("stream_sent_bytes_total"), 21);
-    assert_eq!(bench.figure("upstream_connections"), 0);
+    assert_eq!(bench.figure("upstream_connections_open"), 0);
     assert_eq!(bench.figure("requests_in_flight"), 0);
 }
 

@@ -16,7 +16,7 @@ fn an_upstream_that_does_not_answer_in_time() {
         snapshot.upstreams[0].spec.timeouts.answer_ms = 100;
     });
     assert_eq!(bench.get("/shop/pets").problem(), "504 upstream_timeout");
-    eventually(|| upstream.open() == 0 && bench.figure("upstream_connections") == 0);
+    eventually(|| upstream.open() == 0 && bench.figure("upstream_connections_open") == 0);
 }
 
 #[test]
@@ -116,6 +116,6 @@ fn a_client_that_does_not_take_its_answer() {
         .as_bytes(),
     );
     eventually(|| upstream.open() == 1);
-    eventually(|| upstream.open() == 0 && bench.figure("client_connections") == 0);
+    eventually(|| upstream.open() == 0 && bench.figure("client_connections_open") == 0);
     drop(client);
 }

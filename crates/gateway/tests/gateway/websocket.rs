@@ -60,7 +60,9 @@ fn a_websocket_passes_bytes_both_ways_and_is_recorded_at_its_end() {
         (record.status, record.bytes_in, record.bytes_out),
         (101, 13, 5 + 13 + 3)
     );
-    eventually(|| bench.figure("upstream_connections") == 0 && bench.figure("client_connections") == 0);
+    eventually(|| {
+        bench.figure("upstream_connections_open") == 0 && bench.figure("client_connections_open") == 0
+    });
 }
 
 #[test]

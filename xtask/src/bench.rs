@@ -8,18 +8,21 @@
 mod scale;
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 
 use domain::catalog::Stage;
 use domain::consumer::{KeyState, SubscriptionState};
 use domain::id::{
-    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RouteId, SubscriptionId, UpstreamId,
-    VersionId,
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, ProductId, RouteId, SubscriptionId,
+    UpstreamId, VersionId,
 };
 use domain::offer::RateLimit;
 use domain::release::Importance;
-use domain::snapshot::{Application, FORMAT, Key, Operation, Plan, Policy, Route, Subscription, Upstream};
+use domain::snapshot::{
+    Application, FORMAT, Key, Operation, Plan, Policy, Product, Route, Subscription, Upstream,
+};
 use domain::traffic::{Target, UpstreamSpec};
 use domain::{Name, Snapshot, key};
 use serde_json::json;
@@ -94,7 +97,7 @@ pub(crate) fn run(words: &[&str]) -> Option<ExitCode> {
         _ => snapshot(upstream, options.is_open),
     };
     let text = serde_json::to_string(&snapshot).expect("a snapshot is plain data");
-    let packed = options.packed.map(|file| (file, scale::packed(&text)));
+    let packed = options.packed.map(|file| (file, scale::packed(&snapshot)));
     let is_written = write(path, text.as_bytes()) && packed.is_none_or(|(file, bytes)| write(file, &bytes));
     if !is_written {
         return Some(ExitCode::FAILURE);
@@ -125,13 +128,12 @@ fn snapshot(upstream: &str, is_open: bool) -> (Snapshot, String) {
             ..route(0, 0)
         }],
         plans: vec![plan(0)],
+        products: vec![product(0, 0..1)],
         ..empty()
     };
     for number in 0..KEYS {
-        let subscription = subscription(number, 0, &[0]);
-        snapshot
-            .applications
-            .push(application(number, vec![subscription]));
+        snapshot.applications.push(application(number));
+        snapshot.subscriptions.push(subscription(number, number, 0, 0));
         snapshot.keys.push(key(number, number));
     }
     (snapshot, key_text(KEY_USED))
@@ -215,29 +217,35 @@ fn operation(number: u32, method: &str, path: &str) -> Operation {
     }
 }
 
-fn application(number: u32, subscriptions: Vec<Subscription>) -> Application {
+fn application(number: u32) -> Application {
     Application {
         id: ApplicationId::new(uuid(4, number)),
         organization: OrganizationId::new(uuid(6, 1)),
-        subscriptions,
     }
 }
 
-/// A subscription to the versions of some routes.
-fn subscription(number: u32, plan: u32, routes: &[u32]) -> Subscription {
-    let versions = routes.iter().map(|route| VersionId::new(uuid(8, *route)));
+/// A product with the versions of some routes.
+fn product(number: u32, routes: Range<u32>) -> Product {
+    Product {
+        id: ProductId::new(uuid(11, number)),
+        versions: routes.map(|route| VersionId::new(uuid(8, route))).collect(),
+    }
+}
+
+fn subscription(number: u32, application: u32, product: u32, plan: u32) -> Subscription {
     Subscription {
         id: SubscriptionId::new(uuid(10, number)),
+        application: ApplicationId::new(uuid(4, application)),
+        product: ProductId::new(uuid(11, product)),
         plan: PlanId::new(uuid(2, plan)),
         state: SubscriptionState::Active,
-        versions: versions.collect(),
     }
 }
 
 fn key(number: u32, application: u32) -> Key {
     Key {
         id: KeyId::new(uuid(3, number)),
-        hash: hexadecimal(&key::hash(key_text(number).as_bytes())),
+        hash: key::hash(key_text(number).as_bytes()),
         application: ApplicationId::new(uuid(4, application)),
         state: KeyState::Active,
         expires_at: None,
@@ -245,7 +253,7 @@ fn key(number: u32, application: u32) -> Key {
 }
 
 fn key_text(number: u32) -> String {
-    let mut random = key::hash(format!("benchmark {number}").as_bytes());
+    let mut random = key::hash(format!("benchmark {number}").as_bytes()).0;
     for byte in &mut random {
         *byte %= 248;
     }
@@ -257,13 +265,9 @@ fn uuid(kind: u8, number: u32) -> uuid::Uuid {
     uuid::Uuid::from_u128((7 << 76) | (2 << 62) | (u128::from(kind) << 32) | u128::from(number))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{KEYS, Options, hexadecimal, key, snapshot};
+    use super::{KEYS, Options, key, snapshot};
 
     #[test]
     fn the_key_that_is_told_is_in_the_snapshot() {
@@ -271,7 +275,7 @@ mod tests {
         assert_eq!(snapshot.keys.len(), KEYS as usize);
         let parts = key::parse(&text).unwrap();
         let found = snapshot.keys.iter().find(|known| known.id == parts.id).unwrap();
-        assert_eq!(found.hash, hexadecimal(&key::hash(text.as_bytes())));
+        assert_eq!(found.hash, key::hash(text.as_bytes()));
         assert_eq!(snapshot.routes[0].policies.len(), 1);
     }
 

@@ -16,7 +16,6 @@ use domain::offer::{Plan, Product, Visibility};
 use store::entity::{self, Condition};
 use store::{Arg, Tx};
 
-use crate::audit::hex;
 use crate::resource::fault::Faults;
 use crate::resource::{New, Resource as _, own};
 use crate::{Caller, Control, Error};
@@ -242,7 +241,7 @@ impl Control {
     async fn write_key(&self, tx: &mut Tx, caller: &Caller, made: Key) -> Result<IssuedKey, Error> {
         let text = key::write(&made.spec.environment, made.id, secret()?)
             .expect("`secret` gives bytes below 248 only");
-        let hash = hex(&key::hash(text.as_bytes()));
+        let hash = key::hash(text.as_bytes());
         tx.insert(&made, &[("hash", Arg::text(hash))]).await?;
         self.note(tx, caller, "create_key", None, Some(&made)).await?;
         self.mark(tx).await?;

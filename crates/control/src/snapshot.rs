@@ -4,7 +4,7 @@
 //! something ([`Control::changes`]) and, because another process may have, when the revision in the database is
 //! another than the built one; the former is a hint, the latter the truth.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use domain::{Name, Timestamp};
 use pki::SealKey;
 use serde_json::json;
 use store::Tx;
-use store::snapshot::{Place, Subscribed};
+use store::snapshot::Place;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -56,8 +56,9 @@ impl Control {
         let since = now.before(ENDED_KEPT);
         let keys = store::snapshot::keys(&mut tx, environment, since).await?;
         let served = places.iter().map(|place| place.version.id).collect();
-        let applications = applications(&mut tx, environment, since, &served).await?;
-        let plans = plans(&mut tx, &applications).await?;
+        let applications = store::snapshot::applications(&mut tx, environment, since).await?;
+        let (products, subscriptions) = subscriptions(&mut tx, environment, since, &served).await?;
+        let plans = plans(&mut tx, &subscriptions).await?;
         Ok(Snapshot {
             format: FORMAT,
             revision,
@@ -67,7 +68,9 @@ impl Control {
             upstreams: upstreams.into_iter().map(upstream).collect(),
             routes,
             plans,
+            products,
             applications,
+            subscriptions,
             keys,
             certificates: self.certificates(&mut tx, environment).await?,
             streams: streams.into_iter().map(stream).collect(),
@@ -285,50 +288,30 @@ fn route(place: &Place, operations: Vec<snapshot::Operation>, policies: &[Policy
     }
 }
 
-/// The applications with keys, each with what it may call of the versions that are served.
-async fn applications(
+/// What applications with keys may call of the versions that are served, and the products with these.
+async fn subscriptions(
     tx: &mut Tx,
     environment: &Name,
     since: Timestamp,
     served: &HashSet<VersionId>,
-) -> Result<Vec<snapshot::Application>, Error> {
-    let mut versions: HashMap<ProductId, Vec<VersionId>> = HashMap::new();
+) -> Result<(Vec<snapshot::Product>, Vec<snapshot::Subscription>), Error> {
+    let mut versions: BTreeMap<ProductId, Vec<VersionId>> = BTreeMap::new();
     for (product, version) in store::snapshot::product_versions(tx).await? {
         if served.contains(&version) {
             versions.entry(product).or_default().push(version);
         }
     }
-    let mut applications = store::snapshot::applications(tx, environment, since).await?;
-    let places: HashMap<_, _> = applications
-        .iter()
-        .enumerate()
-        .map(|(place, application)| (application.id, place))
-        .collect();
-    for subscribed in store::snapshot::subscriptions(tx, environment, since).await? {
-        let Subscribed {
-            id,
-            application,
-            product,
-            plan,
-            state,
-        } = subscribed;
-        if let (Some(place), Some(versions)) = (places.get(&application), versions.get(&product)) {
-            let subscription = snapshot::Subscription {
-                id,
-                plan,
-                state,
-                versions: versions.clone(),
-            };
-            applications[*place].subscriptions.push(subscription);
-        }
-    }
-    Ok(applications)
+    let mut subscriptions = store::snapshot::subscriptions(tx, environment, since).await?;
+    subscriptions.retain(|subscription| versions.contains_key(&subscription.product));
+    let used: HashSet<_> = subscriptions.iter().map(|it| it.product).collect();
+    let products = versions.into_iter().filter(|(id, _)| used.contains(id));
+    let products = products.map(|(id, versions)| snapshot::Product { id, versions });
+    Ok((products.collect(), subscriptions))
 }
 
-async fn plans(tx: &mut Tx, applications: &[snapshot::Application]) -> Result<Vec<snapshot::Plan>, Error> {
-    let named: HashSet<_> = applications
+async fn plans(tx: &mut Tx, subscriptions: &[snapshot::Subscription]) -> Result<Vec<snapshot::Plan>, Error> {
+    let named: HashSet<_> = subscriptions
         .iter()
-        .flat_map(|application| &application.subscriptions)
         .map(|subscription| subscription.plan)
         .collect();
     let plans = store::snapshot::plans(tx).await?;

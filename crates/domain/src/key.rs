@@ -4,10 +4,16 @@
 //! `checksum` 6 characters of base 62: the CRC-32 (ISO-HDLC) of everything before it. A secret scanner can so
 //! tell a key from a look-alike without asking us. Only [`hash`] of the whole text is stored.
 
-use crate::Name;
-use crate::id::{self, KeyId};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use crate::Name;
+use crate::compact::{self, Compact};
+use crate::id::{self, KeyId};
 
 /// What every key begins with.
 pub const PREFIX: &str = "gl_";
@@ -64,8 +70,56 @@ pub fn parse(text: &str) -> Option<Parts<'_>> {
 ///
 /// Keys carry 190 random bits, so a slow hash would only slow the gateway. Looking the hash up takes the same
 /// time for a key that exists and one that does not.
-pub fn hash(text: &[u8]) -> [u8; 32] {
-    Sha256::digest(text).into()
+pub fn hash(text: &[u8]) -> Hash {
+    Hash(Sha256::digest(text).into())
+}
+
+/// What [`hash`] makes of a key; written as 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hash(
+    /// The SHA-256.
+    pub [u8; 32],
+);
+
+/// The text is not 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key's hash is 64 hexadecimal digits")]
+pub struct HashError;
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        compact::write_hex(&self.0, f)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = HashError;
+
+    fn from_str(text: &str) -> Result<Self, HashError> {
+        compact::read_hex(text).map(Self).ok_or(HashError)
+    }
+}
+
+impl Compact for Hash {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        compact::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        compact::deserialize(deserializer)
+    }
 }
 
 /// The beginning of a key, enough to recognise it in a list.
@@ -88,11 +142,23 @@ fn checksum(text: &[u8]) -> [u8; CHECKSUM_LEN] {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEN_MAX, parse, write};
+    use super::{Hash, LEN_MAX, parse, write};
     use crate::Name;
     use crate::id::KeyId;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
     use uuid::Uuid;
+
+    #[test]
+    fn hashes_are_64_hexadecimal_digits() {
+        let text = "0a".repeat(32);
+        let hash: Hash = text.parse().unwrap();
+        assert_eq!((hash, hash.to_string()), (Hash([10; 32]), text));
+        for wrong in ["", "07", &"0g".repeat(32), &"07".repeat(33), &"é".repeat(32)] {
+            assert!(wrong.parse::<Hash>().is_err(), "{wrong}");
+        }
+        let bytes = postcard::to_allocvec(&hash).unwrap();
+        assert_eq!((bytes.len(), postcard::from_bytes(&bytes)), (33, Ok(hash)));
+    }
 
     fn sample() -> (Name, KeyId, String) {
         let environment: Name = "sandbox".parse().unwrap();

@@ -12,6 +12,7 @@ pub mod catalog;
 pub mod catalogue;
 pub mod certificate;
 pub mod code;
+mod compact;
 pub mod consumer;
 pub mod debug;
 pub mod explain;

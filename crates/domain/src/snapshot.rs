@@ -13,14 +13,14 @@ use crate::catalog::Stage;
 use crate::certificate::ClientAuth;
 use crate::consumer::{KeyState, SubscriptionState};
 use crate::id::{
-    ApiId, ApplicationId, CertificateId, KeyId, OperationId, OrganizationId, PlanId, PolicyId, RouteId,
-    StreamRouteId, SubscriptionId, UpstreamId, VersionId,
+    ApiId, ApplicationId, CertificateId, KeyId, OperationId, OrganizationId, PlanId, PolicyId, ProductId,
+    RouteId, StreamRouteId, SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
 use crate::release::{Importance, Mirror, Split};
 use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
 use crate::traffic::UpstreamSpec;
-use crate::{Name, Timestamp};
+use crate::{Name, Timestamp, key};
 use serde::{Deserialize, Serialize};
 
 /// The form of [`Snapshot`] that this build writes; a node refuses others.
@@ -46,8 +46,14 @@ pub struct Snapshot {
     pub routes: Vec<Route>,
     /// The plans that subscriptions name.
     pub plans: Vec<Plan>,
-    /// The applications with their subscriptions.
+    /// The products that somebody has subscribed to.
+    #[serde(default)]
+    pub products: Vec<Product>,
+    /// The applications that have keys.
     pub applications: Vec<Application>,
+    /// What they may call.
+    #[serde(default)]
+    pub subscriptions: Vec<Subscription>,
     /// The keys of the environment, revoked ones of the last 30 days included.
     pub keys: Vec<Key>,
     /// What is shown to clients of some hosts.
@@ -269,22 +275,32 @@ pub struct Application {
     pub id: ApplicationId,
     /// The consumer's organization.
     pub organization: OrganizationId,
-    /// What it may call.
-    pub subscriptions: Vec<Subscription>,
 }
 
-/// An application's use of some versions under a plan.
+/// Versions that are subscribed to together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// The versions in it that are served.
+    pub versions: Vec<VersionId>,
+}
+
+/// An application's use of a product under a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subscription {
     /// Its id.
     pub id: SubscriptionId,
+    /// Who uses it.
+    pub application: ApplicationId,
+    /// What is used.
+    pub product: ProductId,
     /// The plan.
     pub plan: PlanId,
     /// Whether calls pass.
     pub state: SubscriptionState,
-    /// The versions in the product.
-    pub versions: Vec<VersionId>,
 }
 
 /// One key.
@@ -293,18 +309,39 @@ pub struct Subscription {
 pub struct Key {
     /// Its id.
     pub id: KeyId,
-    /// [`key::hash`](crate::key::hash) of the whole key, in hexadecimal.
-    pub hash: String,
+    /// [`key::hash`](crate::key::hash) of the whole key.
+    pub hash: key::Hash,
     /// The program that uses it.
     pub application: ApplicationId,
     /// Whether it is valid.
     pub state: KeyState,
     /// When it stops to be valid.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub expires_at: Option<Timestamp>,
 }
 
 impl Snapshot {
+    /// Everything but keys, applications and subscriptions.
+    fn without_callers(&self) -> Self {
+        Self {
+            format: self.format,
+            revision: self.revision,
+            environment: self.environment.clone(),
+            built_at: self.built_at,
+            control_url: self.control_url.clone(),
+            upstreams: self.upstreams.clone(),
+            routes: self.routes.clone(),
+            plans: self.plans.clone(),
+            products: self.products.clone(),
+            applications: Vec::new(),
+            subscriptions: Vec::new(),
+            keys: Vec::new(),
+            certificates: self.certificates.clone(),
+            streams: self.streams.clone(),
+            challenges: self.challenges.clone(),
+        }
+    }
+
     /// A snapshot without anything in it, for a node that has not heard from the control plane.
     pub fn empty(environment: Name) -> Self {
         Self {
@@ -316,7 +353,9 @@ impl Snapshot {
             upstreams: Vec::new(),
             routes: Vec::new(),
             plans: Vec::new(),
+            products: Vec::new(),
             applications: Vec::new(),
+            subscriptions: Vec::new(),
             keys: Vec::new(),
             certificates: Vec::new(),
             streams: Vec::new(),

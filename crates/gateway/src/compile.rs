@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use domain::catalog::Stage;
 use domain::id::{OperationId, PolicyId, RouteId, StreamRouteId, UpstreamId};
@@ -303,6 +305,26 @@ pub(crate) fn compile_at(
             wanted: environment.clone(),
         });
     }
+    // The two know nothing of each other, and a node that starts waits for both.
+    let (compiled, directory) = thread::scope(|scope| {
+        let directory =
+            scope.spawn(|| Directory::compile(snapshot, previous.map(|previous| &previous.directory)));
+        (
+            compile_routes(snapshot, (environment, targets_directory), previous),
+            directory.join(),
+        )
+    });
+    let mut compiled = compiled?;
+    compiled.directory = directory.unwrap_or_else(|panic| resume_unwind(panic))?;
+    Ok(compiled)
+}
+
+/// Compiles all but callers.
+fn compile_routes(
+    snapshot: &Snapshot,
+    (environment, targets_directory): (&Name, Option<&Path>),
+    previous: Option<&Compiled>,
+) -> Result<Compiled, Rejected> {
     let mut compiled = Compiled {
         revision: snapshot.revision,
         built_at: snapshot.built_at,
@@ -312,7 +334,7 @@ pub(crate) fn compile_at(
         upstreams: Vec::with_capacity(snapshot.upstreams.len()),
         streams: Streams::default(),
         upstream_places: HashMap::with_capacity(snapshot.upstreams.len()),
-        directory: Directory::compile(snapshot, previous.map(|previous| &previous.directory))?,
+        directory: Directory::default(),
         states: HashMap::new(),
         variants: HashMap::new(),
         mirrors: HashMap::new(),
@@ -343,6 +365,11 @@ pub(crate) fn compile_at(
 }
 
 impl Compiled {
+    /// Whether targets stand in files.
+    pub(crate) const fn has_files(&self) -> bool {
+        !self.files.is_empty()
+    }
+
     /// Whether a file of targets looks different than when it was read.
     pub(crate) fn has_changed_files(&self) -> bool {
         self.files.iter().any(Watched::has_changed)

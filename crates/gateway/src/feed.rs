@@ -66,18 +66,25 @@ pub async fn let_go(snapshots: watch::Sender<Arc<Snapshot>>, mut statuses: watch
                 .map(|rejected| rejected.revision)
                 .max(status.revision)
         };
+        let mut left = None;
         snapshots.send_if_modified(|held| {
             if Some(held.revision) == done {
-                let hollow = Snapshot::empty(held.environment.clone());
-                *held = Arc::new(Snapshot {
+                let hollow = Snapshot {
                     revision: held.revision,
-                    ..hollow
-                });
+                    ..Snapshot::empty(held.environment.clone())
+                };
+                left = Some(std::mem::replace(held, Arc::new(hollow)));
             }
             // Nothing new for those who follow.
             false
         });
-        apart::settle();
+        let gone = tokio::task::spawn_blocking(|| {
+            apart::run(|| drop(left));
+            apart::settle();
+        });
+        if let Err(error) = gone.await {
+            tracing::error!(%error, "a snapshot was not let go");
+        }
         if statuses.changed().await.is_err() {
             return;
         }

@@ -455,7 +455,7 @@ struct Keeper {
     compiled: watch::Sender<Option<Arc<Compiled>>>,
     kit: Kit,
     data: PathBuf,
-    /// The snapshot that is served, for when a file beside it changes.
+    /// The snapshot that is served, if it names files: it is compiled again when one changes.
     served: Option<Arc<Snapshot>>,
     files: Option<Files>,
     own_certificate: watch::Sender<Option<Arc<Shown>>>,
@@ -526,7 +526,7 @@ impl Keeper {
         let began = Instant::now();
         match self.compile(snapshot, before) {
             Ok(compiled) => {
-                self.served = Some(Arc::clone(snapshot));
+                self.served = compiled.has_files().then(|| Arc::clone(snapshot));
                 let warnings = compiled.broken_files.clone();
                 for warning in &warnings {
                     tracing::error!(%warning, "a file of targets cannot be used; those read before go on");

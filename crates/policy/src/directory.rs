@@ -3,15 +3,17 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use domain::consumer::{KeyState, SubscriptionState};
-use domain::id::{ApplicationId, KeyId, OrganizationId, PlanId, SubscriptionId, VersionId};
+use domain::id::{ApplicationId, KeyId, OrganizationId, PlanId, ProductId, SubscriptionId, VersionId};
 use domain::limit::{Period, TierCosts, WhenStoreIsAway};
 use domain::snapshot::{self, Snapshot};
-use domain::{Code, Timestamp};
+use domain::{Code, Timestamp, key};
 use http::HeaderValue;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use uuid::Uuid;
 
 use crate::call::{Call, Moment};
@@ -27,12 +29,6 @@ use crate::verdict::{Refusal, Verdict};
 /// Why keys and subscriptions of a snapshot cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// A key's hash is not 64 hexadecimal digits.
-    #[error("key {key}: its hash is not 64 hexadecimal digits")]
-    Hash {
-        /// The key.
-        key: KeyId,
-    },
     /// A key names an application that is not there.
     #[error("key {key} names {application}, which is not in the snapshot")]
     NoApplication {
@@ -40,6 +36,22 @@ pub enum Error {
         key: KeyId,
         /// What it names.
         application: ApplicationId,
+    },
+    /// A subscription names an application that is not there.
+    #[error("subscription {subscription} names {application}, which is not in the snapshot")]
+    NoSubscriber {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// What it names.
+        application: ApplicationId,
+    },
+    /// A subscription names a product that is not there.
+    #[error("subscription {subscription} names {product}, which is not in the snapshot")]
+    NoProduct {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// What it names.
+        product: ProductId,
     },
     /// A subscription names a plan that is not there.
     #[error("subscription {subscription} names {plan}, which is not in the snapshot")]
@@ -56,8 +68,13 @@ pub enum Error {
 pub struct Directory {
     keys: HashSet<Key, BuildHasherDefault<Uniform>>,
     applications: Vec<Application>,
+    /// Those of an application beside each other, active ones first.
     subscriptions: Vec<Subscription>,
-    by_id: HashMap<SubscriptionId, u32>,
+    /// The product of each subscription, by its place in the snapshot.
+    products: Vec<u32>,
+    /// The products that a version is in.
+    products_with: FxHashMap<VersionId, Vec<u32>>,
+    by_id: FxHashMap<SubscriptionId, u32>,
     /// A bit for each subscription that has counted something since the others were told.
     untold: Box<[AtomicU64]>,
 }
@@ -66,7 +83,7 @@ pub struct Directory {
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Key {
-    hash: [u8; 32],
+    hash: key::Hash,
     /// Its id.
     pub id: KeyId,
     /// When it stops to be valid, in microseconds since 1970; [`NEVER`] if it does not.
@@ -100,8 +117,8 @@ impl Hash for Key {
     }
 }
 
-impl Borrow<[u8; 32]> for Key {
-    fn borrow(&self) -> &[u8; 32] {
+impl Borrow<key::Hash> for Key {
+    fn borrow(&self) -> &key::Hash {
         &self.hash
     }
 }
@@ -115,8 +132,7 @@ pub struct Application {
     pub organization: OrganizationId,
     /// Its id as a header's value.
     pub header: HeaderValue,
-    /// By version.
-    subscriptions: Box<[(VersionId, u32)]>,
+    subscriptions: Range<u32>,
 }
 
 /// An application's use of some versions under a plan, with its counters; a line of the processor's cache.
@@ -162,62 +178,33 @@ pub(crate) struct Counters {
 impl Directory {
     /// Compiles a snapshot's consumers; counters of subscriptions that `previous` knows go on.
     pub fn compile(snapshot: &Snapshot, previous: Option<&Self>) -> Result<Self, Error> {
-        let plans: HashMap<PlanId, Arc<Terms>> = snapshot
-            .plans
-            .iter()
-            .map(|plan| (plan.id, Arc::new(Terms::new(plan))))
-            .collect();
-        let mut directory = Self::default();
-        let mut applications = HashMap::with_capacity(snapshot.applications.len());
+        let mut applications = by_id(snapshot.applications.len());
+        let mut directory = Self {
+            keys: HashSet::with_capacity_and_hasher(snapshot.keys.len(), BuildHasherDefault::default()),
+            ..Self::default()
+        };
+        directory.applications.reserve_exact(snapshot.applications.len());
         for application in &snapshot.applications {
             applications.insert(application.id, place(directory.applications.len()));
-            let mut subscriptions = Vec::new();
-            for subscription in &application.subscriptions {
-                let plan = plans.get(&subscription.plan).ok_or(Error::NoPlan {
-                    subscription: subscription.id,
-                    plan: subscription.plan,
-                })?;
-                let index = place(directory.subscriptions.len());
-                subscriptions.extend(subscription.versions.iter().map(|version| (*version, index)));
-                let counters = previous
-                    .and_then(|previous| previous.counters(subscription.id))
-                    .unwrap_or_default();
-                directory.by_id.insert(subscription.id, index);
-                directory.subscriptions.push(Subscription {
-                    id: subscription.id,
-                    plan: subscription.plan,
-                    state: subscription.state,
-                    index,
-                    terms: Arc::clone(plan),
-                    counters,
-                });
-            }
-            // Where several subscriptions hold a version, an active one counts.
-            let all = &directory.subscriptions;
-            subscriptions.sort_by_key(|(version, index)| {
-                (*version, all[*index as usize].state != SubscriptionState::Active)
-            });
-            subscriptions.dedup_by_key(|(version, _)| *version);
             directory.applications.push(Application {
                 id: application.id,
                 organization: application.organization,
                 header: header(&application.id.to_string()),
-                subscriptions: subscriptions.into(),
+                subscriptions: 0..0,
             });
         }
+        directory.subscribe(snapshot, &applications, previous)?;
         // Whatever the directory before has not told is told by this one.
         let words = directory.subscriptions.len().div_ceil(64);
         let bits = if previous.is_some() { u64::MAX } else { 0 };
         directory.untold = (0..words).map(|_| AtomicU64::new(bits)).collect();
-        directory.keys.reserve(snapshot.keys.len());
         for key in &snapshot.keys {
-            let hash = read_hash(&key.hash).ok_or(Error::Hash { key: key.id })?;
             let application = *applications.get(&key.application).ok_or(Error::NoApplication {
                 key: key.id,
                 application: key.application,
             })?;
             directory.keys.replace(Key {
-                hash,
+                hash: key.hash,
                 id: key.id,
                 expires_micros: key.expires_at.map_or(NEVER, Timestamp::as_micros),
                 application,
@@ -227,19 +214,83 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Adds the subscriptions, those of an application beside each other.
+    fn subscribe(
+        &mut self,
+        snapshot: &Snapshot,
+        applications: &FxHashMap<ApplicationId, u32>,
+        previous: Option<&Self>,
+    ) -> Result<(), Error> {
+        let plans = snapshot.plans.iter();
+        let plans: HashMap<PlanId, Arc<Terms>> =
+            plans.map(|plan| (plan.id, Arc::new(Terms::new(plan)))).collect();
+        let mut products = by_id(snapshot.products.len());
+        for (index, product) in (0..).zip(&snapshot.products) {
+            products.insert(product.id, index);
+            for version in &product.versions {
+                self.products_with.entry(*version).or_default().push(index);
+            }
+        }
+        let mut ordered = Vec::with_capacity(snapshot.subscriptions.len());
+        for subscription in &snapshot.subscriptions {
+            let application = applications.get(&subscription.application);
+            let application = *application.ok_or(Error::NoSubscriber {
+                subscription: subscription.id,
+                application: subscription.application,
+            })?;
+            // Where several subscriptions hold a version, an active one counts.
+            let is_suspended = subscription.state != SubscriptionState::Active;
+            ordered.push((application, is_suspended, subscription));
+        }
+        ordered.sort_by_key(|(application, is_suspended, _)| (*application, *is_suspended));
+        self.subscriptions.reserve_exact(ordered.len());
+        self.products.reserve_exact(ordered.len());
+        self.by_id.reserve(ordered.len());
+        for (application, _, subscription) in ordered {
+            let index = place(self.subscriptions.len());
+            let product = products.get(&subscription.product);
+            self.products.push(*product.ok_or(Error::NoProduct {
+                subscription: subscription.id,
+                product: subscription.product,
+            })?);
+            let plan = plans.get(&subscription.plan).ok_or(Error::NoPlan {
+                subscription: subscription.id,
+                plan: subscription.plan,
+            })?;
+            let counters = previous.and_then(|previous| previous.counters(subscription.id));
+            self.by_id.insert(subscription.id, index);
+            self.subscriptions.push(Subscription {
+                id: subscription.id,
+                plan: subscription.plan,
+                state: subscription.state,
+                index,
+                terms: Arc::clone(plan),
+                counters: counters.unwrap_or_default(),
+            });
+            let own = &mut self.applications[application as usize].subscriptions;
+            if own.end == 0 {
+                own.start = index;
+            }
+            own.end = index + 1;
+        }
+        Ok(())
+    }
+
     /// The key with that SHA-256, and its application.
-    pub fn key(&self, hash: &[u8; 32]) -> Option<(&Key, &Application)> {
+    pub fn key(&self, hash: &key::Hash) -> Option<(&Key, &Application)> {
         let key = self.keys.get(hash)?;
         Some((key, &self.applications[key.application as usize]))
     }
 
     /// The application's right to call a version.
     pub fn subscription(&self, application: &Application, version: VersionId) -> Option<&Subscription> {
-        let found = application
-            .subscriptions
-            .binary_search_by_key(&version, |(version, _)| *version)
-            .ok()?;
-        Some(&self.subscriptions[application.subscriptions[found].1 as usize])
+        let (products, own) = (
+            self.products_with.get(&version)?,
+            application.subscriptions.clone(),
+        );
+        own.into_iter()
+            .find(|index| products.contains(&self.products[*index as usize]))
+            .map(|index| &self.subscriptions[index as usize])
     }
 
     /// Goes on with calls that a subscription made in a period before a restart.
@@ -513,26 +564,17 @@ pub(crate) fn counts_for(units: u32) -> String {
     }
 }
 
+/// A map for so many ids.
+fn by_id<Id>(count: usize) -> FxHashMap<Id, u32> {
+    HashMap::with_capacity_and_hasher(count, FxBuildHasher)
+}
+
 fn place(index: usize) -> u32 {
     u32::try_from(index).expect("a snapshot does not hold that many")
 }
 
 fn header(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("ids and names are visible ASCII")
-}
-
-fn read_hash(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    let mut hash = [0; 32];
-    if digits.len() != 64 {
-        return None;
-    }
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-        let high = char::from(pair[0]).to_digit(16)?;
-        let low = char::from(pair[1]).to_digit(16)?;
-        *byte = u8::try_from(high << 4 | low).ok()?;
-    }
-    Some(hash)
 }
 
 /// Takes the first bytes of a SHA-256 as they are: they are as even as any hash of them would be.

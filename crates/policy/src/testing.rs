@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use domain::key::Hash;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::ask::{Ask, Standing};
@@ -85,7 +86,7 @@ impl Scene {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let start = at("2026-11-21T12:00:00Z").calendar.as_micros();
-        let (_, application) = directory.key(&[7; 32]).unwrap();
+        let (_, application) = directory.key(&Hash([7; 32])).unwrap();
         let subscription = directory.subscription(application, place.version).unwrap();
         let consumer = Consumer {
             key: domain::id::KeyId::new(id(1)),

@@ -2,7 +2,7 @@
 
 use domain::catalog::Version;
 use domain::consumer::{KeyState, SubscriptionState};
-use domain::id::{ApplicationId, PlanId, ProductId, SubscriptionId, VersionId};
+use domain::id::{ProductId, VersionId};
 use domain::offer::Plan;
 use domain::traffic::{Policy, Route, Upstream};
 use domain::{Name, Timestamp, snapshot};
@@ -20,21 +20,6 @@ pub struct Place {
     pub version: Version,
     /// The API's name.
     pub api_name: Name,
-}
-
-/// A subscription that is not cancelled.
-#[derive(Debug, Clone, Copy)]
-pub struct Subscribed {
-    /// Its id.
-    pub id: SubscriptionId,
-    /// The consumer's program.
-    pub application: ApplicationId,
-    /// What it uses.
-    pub product: ProductId,
-    /// Under which plan.
-    pub plan: PlanId,
-    /// Whether calls pass.
-    pub state: SubscriptionState,
 }
 
 /// Reads the number that rises with every change that gateways have to hear of.
@@ -119,7 +104,7 @@ pub async fn keys(
         .map(|row| {
             Ok(snapshot::Key {
                 id: row.parse("id")?,
-                hash: row.text("hash")?,
+                hash: row.parse("hash")?,
                 application: row.parse("application_id")?,
                 state: match row.text("state")?.as_str() {
                     "active" => KeyState::Active,
@@ -149,7 +134,6 @@ pub async fn applications(
             Ok(snapshot::Application {
                 id: row.parse("id")?,
                 organization: row.parse("organization_id")?,
-                subscriptions: Vec::new(),
             })
         })
         .collect()
@@ -160,7 +144,7 @@ pub async fn subscriptions(
     read: &mut impl Read,
     environment: &Name,
     since: Timestamp,
-) -> Result<Vec<Subscribed>, Error> {
+) -> Result<Vec<snapshot::Subscription>, Error> {
     let sql = format!(
         "SELECT id, application_id, product_id, plan_id, state FROM subscriptions
          WHERE state <> 'cancelled' AND application_id IN (SELECT application_id FROM keys WHERE {KEYS})
@@ -171,7 +155,7 @@ pub async fn subscriptions(
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(Subscribed {
+            Ok(snapshot::Subscription {
                 id: row.parse("id")?,
                 application: row.parse("application_id")?,
                 product: row.parse("product_id")?,

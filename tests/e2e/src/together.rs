@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::id::{
-    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RouteId, SubscriptionId, UpstreamId,
-    VersionId,
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, ProductId, RouteId, SubscriptionId,
+    UpstreamId, VersionId,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -57,10 +57,7 @@ fn snapshot(plan: &Value, operations: &[(&str, Value)]) -> (Value, String) {
     let environment: domain::Name = "sandbox".parse().unwrap();
     let key_id = id(KeyId::new, 1);
     let key = domain::key::write(&environment, key_id, [9; 32]).unwrap();
-    let hash: String = domain::key::hash(key.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = domain::key::hash(key.as_bytes());
     let mut all = json!({ "id": id(PlanId::new, 3), "name": "free" });
     all.as_object_mut()
         .unwrap()
@@ -82,12 +79,11 @@ fn snapshot(plan: &Value, operations: &[(&str, Value)]) -> (Value, String) {
             "upstream": id(UpstreamId::new, 5), "body_bytes_max": 1000, "operations": paths, "policies": policies,
         }],
         "plans": [all],
-        "applications": [{
-            "id": id(ApplicationId::new, 4), "organization": id(OrganizationId::new, 9),
-            "subscriptions": [{
-                "id": id(SubscriptionId::new, 10), "plan": id(PlanId::new, 3), "state": "active",
-                "versions": [id(VersionId::new, 2)],
-            }],
+        "products": [{ "id": id(ProductId::new, 11), "versions": [id(VersionId::new, 2)] }],
+        "applications": [{ "id": id(ApplicationId::new, 4), "organization": id(OrganizationId::new, 9) }],
+        "subscriptions": [{
+            "id": id(SubscriptionId::new, 10), "application": id(ApplicationId::new, 4),
+            "product": id(ProductId::new, 11), "plan": id(PlanId::new, 3), "state": "active",
         }],
         "keys": [{ "id": key_id, "hash": hash, "application": id(ApplicationId::new, 4), "state": "active" }],
     });

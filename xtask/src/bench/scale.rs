@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 
 use domain::Snapshot;
 use domain::routing::{FieldKind, FieldMatch};
-use domain::snapshot::{Application, Operation, Policy, Route};
+use domain::snapshot::{FORMAT, Operation, Packed, Policy, Route};
 use serde_json::json;
 
-use super::{application, empty, key, key_text, operation, plan, route, subscription, upstream};
+use super::{application, empty, key, key_text, operation, plan, product, route, subscription, upstream};
 
 /// Routes that share a host.
 const TEAM: u32 = 10;
@@ -105,14 +105,29 @@ impl Spot {
 impl Scale {
     pub(super) fn snapshot(self, address: &str) -> Snapshot {
         let applications = self.keys.div_ceil(KEYS_EACH);
-        let mut subscriptions = 0;
+        let subscribed = (0..applications).flat_map(|application| {
+            let products = self.products_of(application).into_iter();
+            products.map(move |product| (application, product))
+        });
         Snapshot {
             // One: connections to many would make the system's share the larger one.
             upstreams: vec![upstream(0, format!("http://{address}/teams"))],
             routes: (0..self.routes).map(scaled_route).collect(),
             plans: (0..PLANS.min(applications)).map(plan).collect(),
-            applications: (0..applications)
-                .map(|number| self.application(number, &mut subscriptions))
+            products: (0..self.routes.div_ceil(PRODUCT))
+                .map(|number| {
+                    product(
+                        number,
+                        number * PRODUCT..((number + 1) * PRODUCT).min(self.routes),
+                    )
+                })
+                .collect(),
+            applications: (0..applications).map(application).collect(),
+            subscriptions: (1..)
+                .zip(subscribed)
+                .map(|(number, (application, product))| {
+                    subscription(number, application, product, application % PLANS)
+                })
                 .collect(),
             keys: (0..self.keys)
                 .map(|number| key(number, number / KEYS_EACH))
@@ -166,17 +181,11 @@ impl Scale {
         routes.step_by(self.keys as usize)
     }
 
-    fn application(self, number: u32, subscriptions: &mut u32) -> Application {
-        let keys = number * KEYS_EACH..((number + 1) * KEYS_EACH).min(self.keys);
+    /// The products that an application has subscribed to.
+    fn products_of(self, application: u32) -> BTreeSet<u32> {
+        let keys = application * KEYS_EACH..((application + 1) * KEYS_EACH).min(self.keys);
         let called = keys.flat_map(|key| self.called_by(key));
-        let products: BTreeSet<u32> = called.map(|route| route / PRODUCT).collect();
-        let subscribed = products.into_iter().map(|product| {
-            let routes: Vec<_> = (product * PRODUCT..((product + 1) * PRODUCT).min(self.routes)).collect();
-            *subscriptions += 1;
-            subscription(*subscriptions, number % PLANS, &routes)
-        });
-        let subscribed = subscribed.collect();
-        application(number, subscribed)
+        called.map(|route| route / PRODUCT).collect()
     }
 }
 
@@ -217,15 +226,17 @@ fn is_coprime(one: u64, other: u64) -> bool {
     one == 1
 }
 
-/// What stands behind the revision, as zstd of JSON.
+/// What stands behind the revision, packed.
 ///
 /// A frame with another beginning before it is the same snapshot with another revision, for who packs many of them.
-pub(super) fn packed(json: &str) -> Vec<u8> {
-    let begins = format!("{{\"format\":{},\"revision\":1", domain::snapshot::FORMAT);
-    let rest = json
-        .strip_prefix(&begins)
+pub(super) fn packed(snapshot: &Snapshot) -> Vec<u8> {
+    let packed = Packed::new(snapshot, b"").expect("a snapshot is plain data");
+    let all = zstd::decode_all(&packed.bytes[..]).expect("it was just compressed");
+    let begins = format!("{{\"format\":{FORMAT},\"revision\":1");
+    let rest = all
+        .strip_prefix(begins.as_bytes())
         .expect("format and revision stand first");
-    zstd::bulk::compress(rest.as_bytes(), 3).expect("memory is there")
+    zstd::bulk::compress(rest, 3).expect("memory is there")
 }
 
 #[cfg(test)]
@@ -270,15 +281,13 @@ mod tests {
         let snapshot = scale.snapshot("127.0.0.1:1");
         for (number, key) in (0_u32..).zip(&snapshot.keys) {
             let route = &snapshot.routes[(number % 200) as usize];
-            let application = snapshot
-                .applications
-                .iter()
-                .find(|known| known.id == key.application)
-                .unwrap();
-            let may = application
-                .subscriptions
-                .iter()
-                .any(|subscription| subscription.versions.contains(&route.version));
+            let products = snapshot.products.iter();
+            let product = products
+                .clone()
+                .find(|product| product.versions.contains(&route.version));
+            let may = snapshot.subscriptions.iter().any(|subscription| {
+                subscription.application == key.application && subscription.product == product.unwrap().id
+            });
             assert!(may, "key {number}");
         }
     }

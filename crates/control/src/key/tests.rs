@@ -7,7 +7,6 @@ use serde_json::json;
 use store::entity::{Condition, Window};
 use store::{Arg, on_both};
 
-use crate::audit::hex;
 use crate::fixture::{World, detail, from, refusal};
 use crate::resource::ListQuery;
 
@@ -33,7 +32,7 @@ on_both! {
         let parts = key::parse(&issued.key).unwrap();
         assert_eq!((parts.environment, parts.id), ("sandbox", issued.info.id));
         assert!(issued.key.starts_with(issued.info.hint.trim_end_matches('…')));
-        assert_eq!(stored_hash(&world, issued.info.id).await, hex(&key::hash(issued.key.as_bytes())));
+        assert_eq!(stored_hash(&world, issued.info.id).await, key::hash(issued.key.as_bytes()).to_string());
 
         let secret = issued.key.rsplit('_').next().unwrap();
         let hash = stored_hash(&world, issued.info.id).await;

@@ -60,3 +60,20 @@ proptest! {
         prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
     }
 }
+
+#[test]
+fn ids_are_bytes_where_nobody_reads() {
+    let id = KeyId::new(Uuid::from_u128(7));
+    let text = serde_json::to_string(&id).unwrap();
+    assert_eq!(text, "\"key_00000000000000000000000007\"");
+    assert_eq!(serde_json::from_str::<KeyId>(&text).unwrap(), id);
+    // Escapes are no reason for another answer.
+    let escaped = text.replace('k', "\\u006b");
+    assert_eq!(serde_json::from_str::<KeyId>(&escaped).unwrap(), id);
+    let bytes = postcard::to_allocvec(&id).unwrap();
+    assert_eq!(bytes.len(), 17);
+    assert_eq!(postcard::from_bytes::<KeyId>(&bytes).unwrap(), id);
+    assert!(postcard::from_bytes::<KeyId>(&bytes[..16]).is_err());
+    assert!(postcard::from_bytes::<KeyId>(b"\x02ab").is_err());
+    assert!(serde_json::from_str::<KeyId>("7").is_err());
+}

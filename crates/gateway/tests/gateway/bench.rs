@@ -12,13 +12,13 @@ use domain::Snapshot;
 use domain::catalog::Stage;
 use domain::consumer::{KeyState, SubscriptionState};
 use domain::id::{
-    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RouteId, SubscriptionId, UpstreamId,
-    VersionId,
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, ProductId, RouteId, SubscriptionId,
+    UpstreamId, VersionId,
 };
 use domain::release::Importance;
 use domain::routing::Match;
 use domain::snapshot::{
-    Application, Key, Operation, Plan, Policy, Route, Subscription, Upstream as UpstreamEntry,
+    Application, Key, Operation, Plan, Policy, Product, Route, Subscription, Upstream as UpstreamEntry,
 };
 use domain::traffic::{Target, UpstreamSpec};
 use events::Event;
@@ -210,10 +210,7 @@ pub(crate) fn snapshot(urls: &[String]) -> (Snapshot, String) {
     let environment: domain::Name = "sandbox".parse().unwrap();
     let key_id = KeyId::new(id(1));
     let key = domain::key::write(&environment, key_id, [9; 32]).unwrap();
-    let hash = domain::key::hash(key.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = domain::key::hash(key.as_bytes());
     let (plan, application) = (PlanId::new(id(3)), ApplicationId::new(id(4)));
     let route = route();
     let snapshot = Snapshot {
@@ -237,12 +234,17 @@ pub(crate) fn snapshot(urls: &[String]) -> (Snapshot, String) {
         applications: vec![Application {
             id: application,
             organization: OrganizationId::new(id(9)),
-            subscriptions: vec![Subscription {
-                id: SubscriptionId::new(id(10)),
-                plan,
-                state: SubscriptionState::Active,
-                versions: vec![route.version],
-            }],
+        }],
+        products: vec![Product {
+            id: ProductId::new(id(11)),
+            versions: vec![route.version],
+        }],
+        subscriptions: vec![Subscription {
+            id: SubscriptionId::new(id(10)),
+            application,
+            product: ProductId::new(id(11)),
+            plan,
+            state: SubscriptionState::Active,
         }],
         keys: vec![Key {
             id: key_id,

@@ -148,7 +148,7 @@ fn whoever_proves_something_else_gets_nothing_of_it() {
 fn consumers_are_apart() {
     use domain::consumer::KeyState;
     use domain::id::{ApplicationId, KeyId, SubscriptionId};
-    use domain::snapshot::Key;
+    use domain::snapshot::{Key, Subscription};
 
     use crate::bench::id;
 
@@ -159,13 +159,15 @@ fn consumers_are_apart() {
         kept.bench.change(|snapshot| {
             let mut application = snapshot.applications[0].clone();
             application.id = ApplicationId::new(id(92));
-            application.subscriptions[0].id = SubscriptionId::new(id(93));
+            let subscription = Subscription {
+                id: SubscriptionId::new(id(93)),
+                application: application.id,
+                ..snapshot.subscriptions[0].clone()
+            };
+            snapshot.subscriptions.push(subscription);
             snapshot.keys.push(Key {
                 id: KeyId::new(id(91)),
-                hash: domain::key::hash(other.as_bytes())
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect(),
+                hash: domain::key::hash(other.as_bytes()),
                 application: application.id,
                 state: KeyState::Active,
                 expires_at: None,

@@ -35,6 +35,7 @@ fn grow(snapshot: &mut Snapshot) -> Vec<String> {
         snapshot.routes.push(route);
     }
     let (plan, organization) = (snapshot.plans[0].id, snapshot.applications[0].organization);
+    let product = snapshot.products[0].id;
     let mut keys = Vec::new();
     for number in 0..CONSUMERS {
         let key_id = KeyId::new(id(3_000_000 + number));
@@ -43,7 +44,7 @@ fn grow(snapshot: &mut Snapshot) -> Vec<String> {
         let hash = domain::key::hash(key.as_bytes());
         snapshot.keys.push(Key {
             id: key_id,
-            hash: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+            hash,
             application,
             state: KeyState::Active,
             expires_at: None,
@@ -51,12 +52,13 @@ fn grow(snapshot: &mut Snapshot) -> Vec<String> {
         snapshot.applications.push(Application {
             id: application,
             organization,
-            subscriptions: vec![Subscription {
-                id: SubscriptionId::new(id(5_000_000 + number)),
-                plan,
-                state: SubscriptionState::Active,
-                versions: vec![route.version],
-            }],
+        });
+        snapshot.subscriptions.push(Subscription {
+            id: SubscriptionId::new(id(5_000_000 + number)),
+            application,
+            product,
+            plan,
+            state: SubscriptionState::Active,
         });
         if number % 1000 == 0 {
             keys.push(key);

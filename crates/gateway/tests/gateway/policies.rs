@@ -30,10 +30,10 @@ fn keys_are_refused_for_their_own_reasons() {
     bench.change(|snapshot| {
         snapshot.keys[0].state = KeyState::Active;
         snapshot.keys[0].expires_at = None;
-        snapshot.applications[0].subscriptions[0].state = SubscriptionState::Suspended;
+        snapshot.subscriptions[0].state = SubscriptionState::Suspended;
     });
     assert_eq!(call(&key), "403 subscription_suspended");
-    bench.change(|snapshot| snapshot.applications[0].subscriptions.clear());
+    bench.change(|snapshot| snapshot.subscriptions.clear());
     assert_eq!(call(&key), "403 not_subscribed");
     assert!(upstream.received().is_empty());
 }

@@ -94,8 +94,18 @@ fn table() -> Vec<(&'static str, Value, &'static str)> {
             "fallback/status",
         ),
         (
-            "/applications/0/subscriptions/0/plan",
+            "/subscriptions/0/plan",
             json!(format!("pln_{nobody}")),
+            "which is not in the snapshot",
+        ),
+        (
+            "/subscriptions/0/product",
+            json!(format!("prd_{nobody}")),
+            "which is not in the snapshot",
+        ),
+        (
+            "/subscriptions/0/application",
+            json!(format!("app_{nobody}")),
             "which is not in the snapshot",
         ),
         (
@@ -103,7 +113,6 @@ fn table() -> Vec<(&'static str, Value, &'static str)> {
             json!(format!("app_{nobody}")),
             "which is not in the snapshot",
         ),
-        ("/keys/0/hash", json!("zz"), "64 hexadecimal digits"),
         (
             "/certificates",
             json!([{ "id": format!("crt_{nobody}"), "revision": 1, "hosts": ["a.test"], "chain": "no PEM",

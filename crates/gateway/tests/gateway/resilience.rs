@@ -459,7 +459,7 @@ fn a_second_target_is_asked_when_the_first_takes_long() {
         (1, 1)
     );
     // The loser's connection is closed, so that its service may stop.
-    eventually(|| bench.figure("upstream_connections") - bench.figure("upstream_connections_idle") == 0);
+    eventually(|| bench.figure("upstream_connections_open") - bench.figure("upstream_connections_idle") == 0);
     drop(release);
     let (slow, release) = held();
     let other = Upstream::simple();

@@ -1,7 +1,8 @@
 use domain::consumer::{KeyState, SubscriptionState};
-use domain::id::{ApplicationId, KeyId, OrganizationId, PlanId, SubscriptionId, VersionId};
+use domain::id::{ApplicationId, KeyId, OrganizationId, PlanId, ProductId, SubscriptionId, VersionId};
+use domain::key::Hash;
 use domain::offer::{Period, Quota};
-use domain::snapshot::{Application, Key, Plan, Snapshot, Subscription};
+use domain::snapshot::{Application, Key, Plan, Product, Snapshot, Subscription};
 use uuid::Uuid;
 
 use super::{Directory, Error};
@@ -35,16 +36,21 @@ pub(crate) fn snapshot() -> Snapshot {
         applications: vec![Application {
             id: application,
             organization: OrganizationId::new(id(9)),
-            subscriptions: vec![Subscription {
-                id: SubscriptionId::new(id(10)),
-                plan,
-                state: SubscriptionState::Active,
-                versions: vec![VersionId::new(id(2))],
-            }],
+        }],
+        products: vec![Product {
+            id: ProductId::new(id(11)),
+            versions: vec![VersionId::new(id(2))],
+        }],
+        subscriptions: vec![Subscription {
+            id: SubscriptionId::new(id(10)),
+            application,
+            product: ProductId::new(id(11)),
+            plan,
+            state: SubscriptionState::Active,
         }],
         keys: vec![Key {
             id: KeyId::new(id(1)),
-            hash: "07".repeat(32),
+            hash: "07".repeat(32).parse().unwrap(),
             application,
             state: KeyState::Active,
             expires_at: None,
@@ -62,30 +68,35 @@ fn what_is_named_has_to_be_there() {
         Err(Error::NoPlan { .. })
     ));
     let mut no_application = snapshot();
+    no_application.subscriptions.clear();
     no_application.applications.clear();
     assert!(matches!(
         Directory::compile(&no_application, None),
         Err(Error::NoApplication { .. })
     ));
-    for hash in ["", "07", &"0g".repeat(32), &"07".repeat(33)] {
-        let mut no_hash = snapshot();
-        no_hash.keys[0].hash = hash.to_owned();
-        assert!(
-            matches!(Directory::compile(&no_hash, None), Err(Error::Hash { .. })),
-            "{hash}"
-        );
-    }
+    let mut no_subscriber = snapshot();
+    no_subscriber.applications.clear();
+    assert!(matches!(
+        Directory::compile(&no_subscriber, None),
+        Err(Error::NoSubscriber { .. })
+    ));
+    let mut no_product = snapshot();
+    no_product.products.clear();
+    assert!(matches!(
+        Directory::compile(&no_product, None),
+        Err(Error::NoProduct { .. })
+    ));
 }
 
 #[test]
 fn an_active_subscription_counts_before_a_suspended_one() {
     let mut snapshot = snapshot();
-    let mut other = snapshot.applications[0].subscriptions[0].clone();
+    let mut other = snapshot.subscriptions[0].clone();
     other.id = SubscriptionId::new(id(11));
     other.state = SubscriptionState::Suspended;
-    snapshot.applications[0].subscriptions.insert(0, other);
+    snapshot.subscriptions.insert(0, other);
     let directory = Directory::compile(&snapshot, None).unwrap();
-    let (_, application) = directory.key(&[7; 32]).unwrap();
+    let (_, application) = directory.key(&Hash([7; 32])).unwrap();
     let found = directory
         .subscription(application, VersionId::new(id(2)))
         .unwrap();
@@ -95,7 +106,59 @@ fn an_active_subscription_counts_before_a_suspended_one() {
             .subscription(application, VersionId::new(id(5)))
             .is_none()
     );
-    assert!(directory.key(&[8; 32]).is_none());
+    assert!(directory.key(&Hash([8; 32])).is_none());
+}
+
+#[test]
+fn each_application_has_its_own_subscriptions() {
+    let mut snapshot = snapshot();
+    let versions = [20, 21, 22].map(|number| VersionId::new(id(number)));
+    snapshot.products = (0..3)
+        .map(|number| Product {
+            id: ProductId::new(id(30 + number)),
+            // The second version is in two products.
+            versions: versions[usize::from(number == 2)..=number as usize % 2].to_vec(),
+        })
+        .collect();
+    snapshot.products[2].versions = vec![versions[1], versions[2]];
+    let template = snapshot.subscriptions.remove(0);
+    let first = snapshot.applications[0].clone();
+    snapshot.applications = vec![
+        first.clone(),
+        Application {
+            id: ApplicationId::new(id(5)),
+            ..first.clone()
+        },
+    ];
+    snapshot.keys.push(Key {
+        id: KeyId::new(id(40)),
+        hash: Hash([8; 32]),
+        application: ApplicationId::new(id(5)),
+        ..snapshot.keys[0].clone()
+    });
+    // Of both, and not in the order of applications.
+    for (number, application, product) in [(50, 5, 30), (51, 4, 31), (52, 5, 32), (53, 4, 30)] {
+        snapshot.subscriptions.push(Subscription {
+            id: SubscriptionId::new(id(number)),
+            application: ApplicationId::new(id(application)),
+            product: ProductId::new(id(product)),
+            ..template.clone()
+        });
+    }
+    let directory = Directory::compile(&snapshot, None).unwrap();
+    for (key, version, expected) in [
+        (7, 0, 51),
+        (7, 1, 51),
+        (8, 0, 50),
+        (8, 1, 52),
+        (8, 2, 52),
+        (7, 2, 0),
+    ] {
+        let (_, application) = directory.key(&Hash([key; 32])).unwrap();
+        let found = directory.subscription(application, versions[version]);
+        let expected = (expected > 0).then(|| SubscriptionId::new(id(expected)));
+        assert_eq!(found.map(|found| found.id), expected, "{key} {version}");
+    }
 }
 
 #[test]

@@ -192,9 +192,12 @@ const FIGURES: [Figure; 30] = [
         "Client connections closed because they had to begin with a PROXY header and did not, or may not come directly.",
         |core| core.proxy_headers_refused.get(),
     ),
-    ("streams", "gauge", "Open connections that pass unread.", |core| {
-        core.streams_open.get()
-    }),
+    (
+        "streams_open",
+        "gauge",
+        "Open connections that pass unread.",
+        |core| core.streams_open.get(),
+    ),
     (
         "streams_total",
         "counter",
@@ -563,4 +566,22 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) {
         text,
         "# HELP gateline_{name} {help}\n# TYPE gateline_{name} {kind}"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::FIGURES;
+
+    #[test]
+    fn every_figure_is_a_family_of_its_own() {
+        let mut families = HashSet::new();
+        for (name, kind, ..) in FIGURES {
+            // OpenMetrics names a counter without its ending.
+            let family = name.strip_suffix("_total").unwrap_or(name);
+            assert_eq!(kind == "counter", family != name, "{name}");
+            assert!(families.insert(family), "{name}");
+        }
+    }
 }

@@ -142,14 +142,14 @@ fn bytes_pass_both_ways_and_either_side_may_end_first() {
     expect(&mut client, b"hello ");
     client.write_all(b"\0\xff any bytes").unwrap();
     expect(&mut client, b"\0\xff any bytes");
-    assert_eq!(bench.figure("streams"), 1);
+    assert_eq!(bench.figure("streams_open"), 1);
     client.shutdown(Shutdown::Write).unwrap();
     assert_eq!(
         rest(&mut client),
         (b"bye".to_vec(), false),
         "the other direction has its own end"
     );
-    eventually(|| bench.figure("streams") == 0);
+    eventually(|| bench.figure("streams_open") == 0);
     assert_eq!(bench.figure("streams_total"), 1);
     assert_eq!(bench.figure("stream_received_bytes_total"), 12);
     assert_eq!(bench.figure("stream_sent_bytes_total"), 21);
@@ -194,7 +194,7 @@ fn what_breaks_on_one_side_is_cut_on_the_other() {
         .unwrap();
     drop(served);
     assert_eq!(rest(&mut client), (Vec::new(), true));
-    eventually(|| bench.figure("streams") == 0);
+    eventually(|| bench.figure("streams_open") == 0);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn silence_ends_a_stream() {
     });
     let mut client = connect(address);
     assert_eq!(rest(&mut client), (Vec::new(), false));
-    eventually(|| echo.open() == 0 && bench.figure("streams") == 0);
+    eventually(|| echo.open() == 0 && bench.figure("streams_open") == 0);
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn checks_and_bounds_hold() {
     assert_eq!(rest(&mut connect(address)).0, b"", "one too many");
     assert_eq!(bench.figure("streams_refused_total"), 1);
     drop(one);
-    eventually(|| bench.figure("streams") == 1);
+    eventually(|| bench.figure("streams_open") == 1);
     expect(&mut connect(address), b"here");
 }
 

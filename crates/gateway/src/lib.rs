@@ -20,6 +20,7 @@ mod brake;
 mod causes;
 mod compile;
 mod conn;
+mod cookies;
 mod core;
 mod course;
 mod deadline;

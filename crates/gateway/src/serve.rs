@@ -30,6 +30,7 @@ use crate::body::{AnswerBody, Arriving};
 use crate::causes::chain;
 use crate::compile::Compiled;
 use crate::conn::{Conn, Open};
+use crate::cookies;
 use crate::core::Core;
 use crate::h1::server::{self, End, Wire};
 #[cfg(feature = "http3")]
@@ -485,7 +486,8 @@ fn service(
             body: Arriving::Http2(body),
             is_websocket: upgrade.is_some(),
         };
-        if upgrade.is_some() {
+        cookies::join(&mut request.headers);
+        if is_websocket {
             // What the same request is in HTTP/1.1: RFC 8441 section 5.
             request.method = Method::GET;
             request.body = Arriving::None;

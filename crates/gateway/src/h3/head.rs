@@ -6,11 +6,12 @@
 use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, COOKIE, EXPECT};
+use http::header::{CONTENT_LENGTH, EXPECT};
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use super::qpack::{self, Name, STATIC, Unreadable};
+use crate::cookies;
 use crate::framing::{HeadLimits, is_token, length};
 
 /// The head of a request.
@@ -83,7 +84,7 @@ pub(super) fn request(section: &Bytes, limits: HeadLimits, mut headers: HeaderMa
     });
     read??;
     let length = content_length(&headers)?;
-    join_cookies(&mut headers);
+    cookies::join(&mut headers);
     let expects = headers
         .get(EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
@@ -147,21 +148,6 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Refused> {
         (Some(value), None) => length(value.as_bytes()).map(Some).ok_or(Refused::Malformed),
         (Some(_), Some(_)) => Err(Refused::Malformed),
     }
-}
-
-/// Makes one field of what HTTP/3 may split: RFC 9114 section 4.2.1.
-fn join_cookies(headers: &mut HeaderMap) {
-    let mut parts = headers.get_all(COOKIE).iter();
-    let (Some(first), Some(second)) = (parts.next(), parts.next()) else {
-        return;
-    };
-    let mut joined = BytesMut::from(first.as_bytes());
-    for part in [second].into_iter().chain(parts) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(part.as_bytes());
-    }
-    let joined = HeaderValue::from_maybe_shared(joined.freeze()).expect("made of values");
-    headers.insert(COOKIE, joined);
 }
 
 impl Pseudo {

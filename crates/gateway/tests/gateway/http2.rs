@@ -117,6 +117,29 @@ impl futures_util::Stream for Frames {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn cookies_that_were_split_are_one_field_again() {
+    let upstream = Upstream::simple();
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        // Whoever looks for the second one finds it.
+        let cookie = serde_json::json!({ "cookies": [{ "name": "b", "value": "2" }] });
+        snapshot.routes[0].matches = serde_json::from_value(cookie).unwrap();
+    });
+    let mut sender = connect(&bench).await;
+    for (parts, status) in [(&["a=1", "b=2; c=3", "d=4"][..], 200), (&["a=1", "c=2"], 404)] {
+        let mut split = request(&bench, "GET", "/shop/pets", "");
+        for part in parts {
+            split.headers_mut().append("cookie", part.parse().unwrap());
+        }
+        assert_eq!(
+            sender.send_request(split).await.unwrap().status(),
+            status,
+            "{parts:?}"
+        );
+    }
+    assert_eq!(upstream.last().fields.get("cookie"), Some("a=1; b=2; c=3; d=4"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn upstreams_may_speak_it_and_trailers_pass() {
     let url = upstream().await;
     let authority = url.trim_start_matches("http://").to_owned();

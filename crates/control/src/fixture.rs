@@ -20,7 +20,7 @@ use crate::access::{Principal, Roles};
 use crate::resource::{Resource, parse};
 use crate::{Caller, Control, Error};
 
-/// A control plane with the tenants `acme` and `globex`.
+/// A control plane with the tenants `acme`, with which the installation began, and `globex`, which signed up.
 pub(crate) struct World {
     pub(crate) control: Control,
     /// The owner of `acme`.
@@ -53,8 +53,8 @@ impl World {
         let store = Store::open(url).await.unwrap();
         let control = Control::new(store, clock).unwrap();
         Self {
-            acme: tenant(&control, "acme").await,
-            globex: tenant(&control, "globex").await,
+            acme: tenant(&control, "acme", &Caller::system(None)).await,
+            globex: tenant(&control, "globex", &Caller::anonymous(None)).await,
             control,
             now,
         }
@@ -159,14 +159,13 @@ pub(crate) fn member(organization: OrganizationId, role: Role) -> Caller {
     }
 }
 
-async fn tenant(control: &Control, name: &str) -> Caller {
+async fn tenant(control: &Control, name: &str, founder: &Caller) -> Caller {
     let spec = OrganizationSpec {
         name: name.parse().unwrap(),
         title: name.to_uppercase(),
     };
     let mut tx = control.store().begin().await.unwrap();
-    let system = Caller::system(None);
-    let organization = control.found_organization(&mut tx, &system, spec, None).await;
+    let organization = control.found_organization(&mut tx, founder, spec, None).await;
     let organization = organization.unwrap();
     tx.commit().await.unwrap();
     member(organization.id, Role::Owner)

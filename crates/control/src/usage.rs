@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::id::{KeyId, NodeId, UpstreamId};
-use domain::node::{Node, NodeStatus, NodeView, UpstreamHealthReport};
+use domain::identity::Role;
+use domain::node::{Node, NodeState, NodeStatus, NodeView, UpstreamHealthReport};
 use domain::traffic::Upstream;
 use domain::usage::UsageRow;
 use events::sink::SinkError;
@@ -23,6 +24,8 @@ use crate::{Caller, Control, Error};
 pub const ROWS_MAX: u32 = 10_000;
 /// The most characters of a node's reason that are kept.
 const REASON_MAX: usize = 2000;
+/// What is said instead of a reason that may name what is another tenant's.
+const REJECTED: &str = "It cannot use the newest configuration and keeps the one before. Administrators of this installation are told why.";
 
 /// What a node said that was not heard of for so long may be over.
 const NODE_GONE: Duration = Duration::from_secs(120);
@@ -145,12 +148,38 @@ impl Control {
     }
 
     /// Lists the gateway nodes, the one heard of last first.
+    ///
+    /// Why a snapshot was rejected may name what is another tenant's, so only administrators of the installation are
+    /// told.
     pub async fn nodes(&self, caller: &Caller) -> Result<Vec<Node>, Error> {
         let organization = caller.organization()?;
         self.inner
             .access
             .check(caller, "list_nodes", organization, None)?;
-        Ok(store::node::all(&mut self.store()).await?)
+        let mut nodes = store::node::all(&mut self.store()).await?;
+        let is_rejected = |node: &Node| node.state == NodeState::Rejected;
+        if nodes.iter().any(is_rejected) && !self.is_of_installation(caller).await? {
+            for node in nodes.iter_mut().filter(|node| is_rejected(node)) {
+                REJECTED.clone_into(&mut node.reason);
+            }
+        }
+        Ok(nodes)
+    }
+
+    /// Whether somebody administers the organization that the installation began with.
+    async fn is_of_installation(&self, caller: &Caller) -> Result<bool, Error> {
+        if caller.roles.organization < Some(Role::Admin) {
+            return Ok(false);
+        }
+        // Others were founded by a person, and entries do not change.
+        let founded = store::audit::Filter {
+            actor: Some(Caller::system(None).actor()),
+            action: Some("create_organization".to_owned()),
+            limit: 1,
+            ..store::audit::Filter::default()
+        };
+        let entries = store::audit::list(self.store(), caller.organization()?, &founded).await?;
+        Ok(!entries.is_empty())
     }
 }
 

@@ -154,7 +154,8 @@ pub struct Node {
     pub revision: i64,
     /// What it made of it.
     pub state: NodeState,
-    /// Why it was rejected; empty otherwise.
+    /// Why it was rejected, for administrators of the organization that the installation began with: it may name what
+    /// is another tenant's. For others a sentence that names nothing; empty if it was not rejected.
     pub reason: String,
     /// When it was heard of last.
     pub seen_at: Timestamp,

@@ -6,7 +6,7 @@ use domain::catalog::Stage;
 use domain::certificate::Facts;
 use domain::code::Code;
 use domain::explain::{ExplainSpec, ExplainedOperation, ExplainedPolicy, Explanation, Outcome, TriedRoute};
-use domain::id::{OperationId, OrganizationId};
+use domain::id::{OperationId, OrganizationId, UpstreamId};
 use domain::release::Variant;
 use domain::snapshot::{self, Route};
 use domain::traffic::Upstream;
@@ -126,14 +126,11 @@ impl Control {
                     .iter()
                     .find(|known| known.id == operation)
                     .map(named);
-                to.policies = policies(route, operation)?;
+                to.policies = policies(route, Some(operation))?;
                 to.upstream_host = host;
                 let chosen = chosen(route, spec);
                 to.upstream_id = route.upstream.or(chosen.map(|variant| variant.upstream_id));
-                let upstream = match to.upstream_id {
-                    Some(id) => entity::find_id::<Upstream>(&mut self.store(), id).await?,
-                    None => None,
-                };
+                let upstream = self.upstream(to.upstream_id).await?;
                 let target = upstream
                     .as_ref()
                     .and_then(|upstream| upstream.spec.targets.first());
@@ -168,6 +165,15 @@ fn forwarded(route: &Route, chosen: Option<&Variant>, url: Option<&str>) -> Stri
         (None, None) => format!("It is forwarded{to}, if the policies let it pass."),
     }
 }
+impl Control {
+    async fn upstream(&self, id: Option<UpstreamId>) -> Result<Option<Upstream>, Error> {
+        Ok(match id {
+            Some(id) => entity::find_id::<Upstream>(&mut self.store(), id).await?,
+            None => None,
+        })
+    }
+}
+
 
 /// The variant of a split that the head of a request decides on.
 fn chosen<'a>(route: &'a Route, spec: &ExplainSpec) -> Option<&'a Variant> {
@@ -197,9 +203,7 @@ fn refusal(error: routing::explain::Error) -> Error {
     match error {
         routing::explain::Error::Request(found) => {
             let mut faults = Faults::default();
-            for fault in found {
-                faults.add(&fault.pointer, fault.code, fault.detail, fault.suggestion);
-            }
+            faults.found(found);
             match faults.finish() {
                 Err(error) => error,
                 Ok(()) => Error::refused(Code::RequestInvalid, "This is not a request."),
@@ -243,7 +247,7 @@ fn named(operation: &snapshot::Operation) -> ExplainedOperation {
 }
 
 /// The policies that run, by the code that puts them in order in gateways.
-fn policies(route: &Route, operation: OperationId) -> Result<Vec<ExplainedPolicy>, Error> {
+fn policies(route: &Route, operation: Option<OperationId>) -> Result<Vec<ExplainedPolicy>, Error> {
     let mut compiled: Vec<(&snapshot::Policy, Arc<dyn policy::Policy>)> = Vec::new();
     for policy in &route.policies {
         let kind = policy::kind(&policy.kind).map(|kind| kind.compile(&policy.config, None));
@@ -253,7 +257,7 @@ fn policies(route: &Route, operation: OperationId) -> Result<Vec<ExplainedPolicy
         };
         compiled.push((policy, made));
     }
-    let ordered = policy::chain(&compiled, Some(operation));
+    let ordered = policy::chain(&compiled, operation);
     let shown = ordered.iter().map(|(policy, _)| ExplainedPolicy {
         id: policy.id,
         kind: policy.kind.clone(),

@@ -79,7 +79,15 @@ pub enum Rejected {
         #[source]
         source: streams::Invalid,
     },
-    /// Something about an upstream cannot be done.
+    /// An upstream says what none may say.
+    #[error("upstream {upstream} is not valid: {}", list(.faults))]
+    Upstream {
+        /// The upstream.
+        upstream: UpstreamId,
+        /// What is wrong.
+        faults: Vec<routing::Fault>,
+    },
+    /// Something about an upstream cannot be done on this node.
     #[error("upstream {upstream}")]
     Target {
         /// The upstream.
@@ -92,7 +100,7 @@ pub enum Rejected {
     #[error(transparent)]
     Routes(#[from] routing::Invalid),
     /// What a route does is not valid.
-    #[error("route {route} cannot do what it says: {}", .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("route {route} cannot do what it says: {}", list(.faults))]
     Action {
         /// The route.
         route: RouteId,
@@ -146,7 +154,7 @@ pub enum Rejected {
     },
 }
 
-fn list(faults: &[Fault]) -> String {
+pub(crate) fn list(faults: &[impl fmt::Display]) -> String {
     faults
         .iter()
         .map(ToString::to_string)

@@ -4,19 +4,18 @@
 //! every second by who compiles; one that cannot be used leaves the targets that were read before.
 
 use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use contracts::Limits;
 use domain::traffic::Target;
 
+use crate::compile::list;
 use crate::target::Invalid;
 use crate::tls::{Stamp, stamp};
 
 const FIELD: &str = "targets_file";
 /// The largest file.
 const BYTES_MAX: u64 = 1 << 20;
-/// The most targets in it.
-const TARGETS_MAX: usize = 1_000;
 
 /// A file that targets were read from, and how it looked before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,12 +31,6 @@ impl Watched {
         let directory = directory.ok_or_else(|| {
             invalid("this node has no directory for such files (`gateway.targets_directory`)")
         })?;
-        let is_below = Path::new(file)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        if file.is_empty() || !is_below {
-            return Err(invalid("it is not below the node's directory"));
-        }
         let path = directory.join(file);
         Ok(Self {
             // Looked at first: what changes while it is read is read again.
@@ -66,20 +59,13 @@ impl Watched {
             let told = first.map(|finding| format!("line {}: {}", finding.line, finding.detail));
             invalid(told.unwrap_or_else(|| refusal.to_string()))
         })?;
-        let targets: Vec<Target> =
+        let mut targets: Vec<Target> =
             serde_json::from_value(data).map_err(|error| invalid(error.to_string()))?;
-        if !(1..=TARGETS_MAX).contains(&targets.len()) {
-            let found = targets.len();
-            return Err(invalid(format!(
-                "it has {found} targets; 1 to {TARGETS_MAX} are allowed"
-            )));
-        }
-        let is_bounded = |target: &Target| (1..=1_000).contains(&target.weight) && target.priority <= 9;
-        match targets.iter().position(|target| !is_bounded(target)) {
-            None => Ok(targets),
-            Some(index) => Err(invalid(format!(
-                "the weight or priority of target {index} is out of range"
-            ))),
+        let faults = routing::rules::listed(&mut targets);
+        if faults.is_empty() {
+            Ok(targets)
+        } else {
+            Err(invalid(list(&faults)))
         }
     }
 }
@@ -87,7 +73,6 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
     use super::Watched;
 
@@ -101,12 +86,13 @@ mod tests {
                 Ok(1),
             ),
             ("", Err("")),
-            ("[]", Err("0 targets")),
+            ("[]", Err("0 entries")),
+            ("- { url: 'tcp://a:1' }", Err("/0/url: ")),
             (
                 "- url: http://a:1\n  colour: red\n",
                 Err("unknown field `colour`"),
             ),
-            ("- { url: 'http://a:1', weight: 0 }", Err("target 0")),
+            ("- { url: 'http://a:1', weight: 0 }", Err("/0/weight: ")),
             ("- url: [\n", Err("line ")),
             ("url: http://a:1", Err("expected a sequence")),
         ];
@@ -122,12 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_below_the_directory() {
-        let directory = Path::new("/etc/gateline/targets");
-        for file in ["", "/etc/passwd", "../x", "a/../../x", "./x"] {
-            assert!(Watched::of(Some(directory), file).is_err(), "{file}");
-        }
-        assert!(Watched::of(Some(directory), "team/shop.yaml").is_ok());
+    fn a_node_without_a_directory_has_no_files() {
         assert!(Watched::of(None, "shop.yaml").is_err());
     }
 }

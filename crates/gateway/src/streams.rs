@@ -8,6 +8,8 @@ use std::time::Duration;
 use domain::id::{StreamRouteId, UpstreamId};
 use domain::snapshot::{self, Snapshot};
 
+use crate::compile::list;
+
 /// Why a stream route cannot be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
@@ -17,12 +19,9 @@ pub enum Invalid {
     /// Its upstream is a service of HTTP.
     #[error("the targets of {0} are not at `tcp://`")]
     Http(UpstreamId),
-    /// It has neither a port nor a host.
-    #[error("it has neither a port nor a host")]
-    Everything,
-    /// A host is not one.
-    #[error("`{0}` is no host")]
-    Host(String),
+    /// It says what none may say.
+    #[error("{}", list(.0))]
+    Rules(Vec<routing::Fault>),
     /// Another one takes the same.
     #[error("{other} takes the same connections")]
     Twice {
@@ -125,13 +124,21 @@ impl Streams {
         if snapshot.streams.is_empty() {
             return Ok(streams);
         }
-        check_once(&snapshot.streams)?;
+        let mut routes = snapshot.streams.clone();
+        for route in &mut routes {
+            let bounds = (route.idle_ms, route.connections_max);
+            let faults = routing::rules::stream(route.port, &mut route.hosts, bounds);
+            if !faults.is_empty() {
+                return Err((route.id, Invalid::Rules(faults)));
+            }
+        }
+        check_once(&routes)?;
         for host in http_hosts(snapshot) {
             let (hosts, name) = streams.any.place(host);
             hosts.insert(name, Takes::Http);
         }
         // Those of any port first: a port's own are put over them.
-        let (own, any): (Vec<_>, Vec<_>) = snapshot.streams.iter().partition(|route| route.port.is_some());
+        let (own, any): (Vec<_>, Vec<_>) = routes.iter().partition(|route| route.port.is_some());
         for route in any.into_iter().chain(own) {
             let failed = |why| (route.id, why);
             let (place, is_stream) =
@@ -150,29 +157,23 @@ impl Streams {
                 open: open.unwrap_or_default(),
             });
             streams.counts.insert(route.id, Arc::clone(&stream.open));
-            streams.add(route, &stream).map_err(failed)?;
+            streams.add(route.port, &route.hosts, &stream);
         }
         Ok(streams)
     }
 
-    fn add(&mut self, route: &snapshot::StreamRoute, stream: &Arc<Stream>) -> Result<(), Invalid> {
-        let hosts = match route.port {
+    fn add(&mut self, port: Option<u16>, hosts: &[String], stream: &Arc<Stream>) {
+        let taken = match port {
             Some(port) => self.ports.entry(port).or_insert_with(|| self.any.clone()),
-            None if route.hosts.is_empty() => return Err(Invalid::Everything),
             None => &mut self.any,
         };
-        if route.hosts.is_empty() {
-            hosts.rest = Some(Arc::clone(stream));
+        if hosts.is_empty() {
+            taken.rest = Some(Arc::clone(stream));
         }
-        for host in &route.hosts {
-            routing::normal_host(host)
-                .ok()
-                .filter(|normal| normal == host)
-                .ok_or_else(|| Invalid::Host(host.clone()))?;
-            let (places, name) = hosts.place(host);
+        for host in hosts {
+            let (places, name) = taken.place(host);
             places.insert(name, Takes::Stream(Arc::clone(stream)));
         }
-        Ok(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {

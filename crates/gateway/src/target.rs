@@ -12,9 +12,6 @@ use crate::tls::Out;
 /// Why a URL cannot be an upstream's address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// There is no address at all.
-    #[error("has no target")]
-    None,
     /// It is not `http://` or `https://` with a host and perhaps a port and a path, nor `tcp://` with host and port.
     #[error(
         "`{url}` is not a URL of a service: `http://` or `https://`, host, perhaps port and path; or `tcp://`, host, port"

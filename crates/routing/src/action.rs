@@ -13,6 +13,7 @@ use crate::change::{Change, encode};
 use crate::fault::{Fault, Faults};
 use crate::mirror::Mirroring;
 use crate::path::normal_host;
+use crate::rules::{IDLE_MS_MAX, IDLE_MS_MIN};
 use crate::split::Splitting;
 use crate::table::Request;
 
@@ -44,6 +45,7 @@ pub struct Wanted<'a> {
     split: Option<&'a Split>,
     mirror: Option<&'a Mirror>,
     redirect: Option<&'a Redirect>,
+    body_bytes_max: u64,
     answer: Option<&'a FixedAnswer>,
     rewrite: Option<&'a Rewrite>,
 }
@@ -58,6 +60,7 @@ impl<'a> From<&'a RouteSpec> for Wanted<'a> {
             mirror: route.mirror.as_ref(),
             redirect: route.redirect.as_ref(),
             answer: route.answer.as_ref(),
+            body_bytes_max: route.body_bytes_max,
             rewrite: route.rewrite.as_ref(),
         }
     }
@@ -74,6 +77,7 @@ impl<'a> From<&'a snapshot::Route> for Wanted<'a> {
             redirect: route.redirect.as_ref(),
             answer: route.answer.as_ref(),
             rewrite: route.rewrite.as_ref(),
+            body_bytes_max: route.body_bytes_max,
         }
     }
 }
@@ -137,6 +141,7 @@ impl Action {
         let mut said = said.iter().filter(|(_, is_said)| *is_said);
         if said.next().is_none() {
             faults.add(
+        faults.range("/body_bytes_max", wanted.body_bytes_max, 0, FORWARDED_BYTES_MAX);
                 "/upstream_id",
                 "action_missing",
                 "Nothing is said of what becomes of calls.",

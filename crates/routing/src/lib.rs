@@ -1,7 +1,7 @@
 //! Which route and operation a request meets.
 //!
 //! Here belongs what decides where a request goes: the table of hosts and base paths, the conditions of routes, the
-//! tree of an API's path templates. The gateway asks it for every request; the control plane asks the same code to
+//! tree of an API's path templates, and the rules that what leads to a service has to keep ([`rules`]). The gateway asks it for every request; the control plane asks the same code to
 //! check a route before it is saved and to explain where a request would go. No I/O, no clock, no random source.
 //!
 //! # The order in which routes are tried
@@ -25,6 +25,7 @@ mod fault;
 mod mirror;
 mod operations;
 mod path;
+pub mod rules;
 mod split;
 mod table;
 mod text;
@@ -33,7 +34,7 @@ mod value;
 
 pub use action::{Action, Answer, Redirection, Rewriting, Wanted};
 pub use conditions::{Conditions, Miss};
-pub use fault::Fault;
+pub use fault::{Fault, Faults};
 pub use mirror::Mirroring;
 pub use operations::Operations;
 pub use path::{check_path, is_below, normal_base_path, normal_host};

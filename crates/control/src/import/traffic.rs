@@ -6,6 +6,7 @@ use domain::id::UpstreamId;
 use domain::release::Importance;
 use domain::routing::Match;
 use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec, Target, Upstream, UpstreamSpec};
+use routing::rules;
 use store::Arg;
 use store::entity::{self, Condition};
 
@@ -13,7 +14,7 @@ use super::segment;
 use super::step::{Import, refuse};
 use crate::Error;
 use crate::key::ENVIRONMENT_DEFAULT;
-use crate::resource::{own, route, upstream};
+use crate::resource::{own, route};
 
 impl Import<'_> {
     /// The service behind: the one asked for, the one that is there, or, when it is published, the document's first
@@ -43,7 +44,7 @@ impl Import<'_> {
             (Some(url), current) => (url, current),
             (None, None) => {
                 let mut servers = self.contract.servers.iter();
-                match servers.find_map(|server| upstream::target_url(server).ok()) {
+                match servers.find_map(|server| rules::target_url(server).ok()) {
                     Some(url) => (url, None),
                     None if self.spec.publish => {
                         return refuse(
@@ -81,7 +82,7 @@ impl Import<'_> {
         let Some(url) = &self.spec.upstream_url else {
             return Ok(None);
         };
-        match upstream::target_url(url) {
+        match rules::target_url(url) {
             Ok(url) => Ok(Some(url)),
             Err(detail) => refuse(
                 "/upstream_url",
@@ -185,6 +186,7 @@ impl Import<'_> {
             redirect: None,
             answer: None,
             rewrite: None,
+            connect: None,
             mirror: None,
             importance: Importance::default(),
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,

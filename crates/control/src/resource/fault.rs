@@ -36,20 +36,12 @@ impl Faults {
 
     /// Wants a text of one line, which may be empty.
     pub(crate) fn line(&mut self, pointer: &str, text: &str, max: usize) {
-        self.length(pointer, text, max);
-        if text.chars().any(char::is_control) {
-            self.add(
-                pointer,
-                "field_invalid",
-                "It contains a line break or another control character.",
-                "Write it in one line.",
-            );
-        }
+        self.every(|faults| faults.line(pointer, text, max));
     }
 
     /// Wants a text that is not too long; line breaks are welcome.
     pub(crate) fn description(&mut self, pointer: &str, text: &str) {
-        self.length(pointer, text, DESCRIPTION_MAX);
+        self.every(|faults| faults.length(pointer, text, DESCRIPTION_MAX));
         // PostgreSQL keeps no NUL in a text, SQLite does.
         if text.contains('\0') {
             self.add(
@@ -61,38 +53,27 @@ impl Faults {
         }
     }
 
-    fn length(&mut self, pointer: &str, text: &str, max: usize) {
-        let found = text.chars().count();
-        if found > max {
-            let detail = format!("It has {found} characters; at most {max} are allowed.");
-            self.add(pointer, "field_too_long", detail, "Shorten it.");
-        }
-    }
-
     /// Wants a number between two bounds, both included.
     pub(crate) fn range<T: Copy + PartialOrd + Display>(&mut self, pointer: &str, value: T, min: T, max: T) {
-        if value < min || value > max {
-            let detail = format!("{value} is not between {min} and {max}.");
-            self.add(
-                pointer,
-                "field_out_of_range",
-                detail,
-                "Choose a number in that range.",
-            );
+        self.every(|faults| faults.range(pointer, value, min, max));
+    }
+
+    /// Wants a list of at least `min` and at most `max` entries.
+    pub(crate) fn count(&mut self, pointer: &str, found: usize, min: usize, max: usize) {
+        self.every(|faults| faults.count(pointer, found, min, max));
+    }
+
+    /// Says what the rules find that nodes check by as well.
+    pub(crate) fn found(&mut self, faults: Vec<routing::Fault>) {
+        for fault in faults {
+            self.add(&fault.pointer, fault.code, fault.detail, fault.suggestion);
         }
     }
 
-    /// Wants a list of at most `max` entries.
-    pub(crate) fn count(&mut self, pointer: &str, found: usize, min: usize, max: usize) {
-        if found < min || found > max {
-            let detail = format!("It has {found} entries; {min} to {max} are allowed.");
-            self.add(
-                pointer,
-                "field_out_of_range",
-                detail,
-                "Change the number of entries.",
-            );
-        }
+    fn every(&mut self, find: impl FnOnce(&mut routing::Faults)) {
+        let mut faults = routing::Faults::default();
+        find(&mut faults);
+        self.found(faults.0);
     }
 
     /// Wants a reference to something that is there and that the caller may see.

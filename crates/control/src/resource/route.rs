@@ -7,7 +7,7 @@ use domain::catalog::{Api, Operation, Version};
 use domain::code::Code;
 use domain::id::{ApiId, OrganizationId, RouteId, UpstreamId, VersionId, WorkspaceId};
 use domain::traffic::{Route, RouteSpec, Upstream};
-use routing::{Action, Conditions, Rewriting, normal_base_path, normal_host};
+use routing::{Action, Conditions, Rewriting, rules};
 use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 use uuid::Uuid;
@@ -18,8 +18,6 @@ use crate::{Caller, Error};
 
 /// The most routes of a host and base path.
 const ROUTES_MAX: usize = 1000;
-/// The largest body that a route may let pass: 10 GiB.
-const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
 
 impl Resource for Route {
     type Spec = RouteSpec;
@@ -89,6 +87,7 @@ impl Resource for Route {
             let upstream = own::by_id::<Upstream>(tx, caller, id).await?;
             if let Some(upstream) = faults.reference(&pointer, "upstream", upstream)
                 && upstream.spec.is_stream()
+                && spec.connect.is_none()
             {
                 faults.add(
                     &pointer,
@@ -103,31 +102,14 @@ impl Resource for Route {
         }
         let environment = own::has_environment(tx, caller, &spec.environment).await?;
         faults.reference("/environment", "environment", environment.then_some(()));
-        if let Some(host) = &mut spec.host {
-            match normal_host(host) {
-                Ok(normal) => *host = normal,
-                Err(detail) => faults.add(
-                    "/host",
-                    "host_invalid",
-                    detail,
-                    "Write a DNS name without port, as `api.example.com` or `*.example.com`.",
-                ),
-            }
+        match rules::place(spec.host.as_deref(), &spec.base_path) {
+            Ok((host, base_path)) => (spec.host, spec.base_path) = (host, base_path),
+            Err(found) => faults.found(found),
         }
-        match normal_base_path(&spec.base_path, spec.host.is_none()) {
-            Ok(normal) => spec.base_path = normal,
-            Err(detail) => faults.add(
-                "/base_path",
-                "path_invalid",
-                detail,
-                "Write it as `/shop`, or `/` for none.",
-            ),
-        }
-        faults.range("/body_bytes_max", spec.body_bytes_max, 0, BODY_BYTES_MAX);
         if let Err(found) = Conditions::compile(&spec.matches, &spec.base_path) {
-            add(&mut faults, found);
+            faults.found(found);
         }
-        let action = Action::compile(&*spec).map_err(|found| add(&mut faults, found));
+        let action = Action::compile(&*spec).map_err(|found| faults.found(found));
         if let Some(version) = &version {
             let operations = store::contract::operations(tx, version.id).await?;
             if let Ok(Action::Forward(rewriting)) = &action {
@@ -138,12 +120,6 @@ impl Resource for Route {
         }
         faults.finish()?;
         free(tx, caller, self).await
-    }
-}
-
-fn add(faults: &mut Faults, found: Vec<routing::Fault>) {
-    for fault in found {
-        faults.add(&fault.pointer, fault.code, fault.detail, fault.suggestion);
     }
 }
 
@@ -225,6 +201,8 @@ async fn free(tx: &mut Tx, caller: &Caller, route: &Route) -> Result<(), Error> 
             format!("In `{environment}`, a route of another organization answers at `{place}` already.");
         return Err(Error::refused(Code::RouteTaken, detail));
     }
+    // Those of tunnels and those of calls take nothing from each other.
+    others.retain(|other| other.spec.connect.is_some() == route.spec.connect.is_some());
     if others.len() >= ROUTES_MAX {
         let detail = format!("In `{environment}`, {ROUTES_MAX} routes answer at `{place}` already.");
         return Err(Error::refused(Code::RouteTaken, detail));

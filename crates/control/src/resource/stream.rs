@@ -6,7 +6,7 @@ use domain::code::Code;
 use domain::id::{StreamRouteId, WorkspaceId};
 use domain::stream::{StreamRoute, StreamRouteSpec};
 use domain::traffic::{Route, Upstream};
-use routing::normal_host;
+use routing::rules;
 use store::entity::{self, Condition, Read};
 use store::stream::{self, Holder};
 use store::{Arg, Tx};
@@ -14,15 +14,6 @@ use store::{Arg, Tx};
 use super::fault::Faults;
 use super::{New, Resource, api, own};
 use crate::{Caller, Error};
-
-/// The most hosts of a stream route.
-const HOSTS_MAX: usize = 100;
-/// The shortest silence after which a stream may be closed: a second.
-const IDLE_MS_MIN: u32 = 1_000;
-/// The longest: a day.
-const IDLE_MS_MAX: u32 = 86_400_000;
-/// The most connections that a bound may let a node have.
-const CONNECTIONS_MAX: u32 = 1_000_000;
 
 impl Resource for StreamRoute {
     type Spec = StreamRouteSpec;
@@ -95,19 +86,8 @@ impl Resource for StreamRoute {
                 "Name an upstream whose targets are at `tcp://`, or use a route.",
             );
         }
-        hosts(&mut faults, &mut spec.hosts);
-        match spec.port {
-            Some(port) => faults.range("/port", port, 1, u16::MAX),
-            None if spec.hosts.is_empty() => faults.add(
-                "/port",
-                "field_missing",
-                "Without hosts, it would take whatever comes to every port.",
-                "Name the port, or the hosts that clients name in TLS.",
-            ),
-            None => {}
-        }
-        faults.range("/idle_ms", spec.idle_ms, IDLE_MS_MIN, IDLE_MS_MAX);
-        faults.range("/connections_max", spec.connections_max, 0, CONNECTIONS_MAX);
+        let bounds = (spec.idle_ms, spec.connections_max);
+        faults.found(rules::stream(spec.port, &mut spec.hosts, bounds));
         faults.finish()?;
         if before.is_none() {
             api::workspace(tx, caller, self.workspace_id).await?;
@@ -117,30 +97,6 @@ impl Resource for StreamRoute {
 
     async fn written(&self, tx: &mut Tx) -> Result<(), Error> {
         Ok(stream::write_hosts(tx, self).await?)
-    }
-}
-
-fn hosts(faults: &mut Faults, hosts: &mut [String]) {
-    faults.count("/hosts", hosts.len(), 0, HOSTS_MAX);
-    for index in 0..hosts.len().min(HOSTS_MAX) {
-        let pointer = format!("/hosts/{index}");
-        match normal_host(&hosts[index]) {
-            Ok(normal) => hosts[index] = normal,
-            Err(detail) => faults.add(
-                &pointer,
-                "host_invalid",
-                detail,
-                "Write a DNS name without port, as `db.example.com` or `*.example.com`.",
-            ),
-        }
-        if hosts[..index].contains(&hosts[index]) {
-            faults.add(
-                &pointer,
-                "field_twice",
-                "The host stands there twice.",
-                "Remove one.",
-            );
-        }
     }
 }
 

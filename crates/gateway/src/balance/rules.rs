@@ -8,7 +8,6 @@ use http::header::COOKIE;
 use http::{HeaderMap, HeaderName};
 
 use super::hash;
-use crate::target::Invalid;
 
 /// [`Balancing`], with nothing left to parse.
 #[derive(Debug, Clone)]
@@ -32,34 +31,25 @@ pub(crate) enum Key {
 }
 
 impl Rules {
-    pub(crate) fn parse(balancing: &Balancing) -> Result<Self, Invalid> {
-        let is_hashing = balancing.algorithm == Algorithm::ConsistentHash;
-        let key = match (balancing.hash_on, balancing.hash_name.as_deref()) {
-            (None, None) => None,
-            (Some(HashOn::Header), Some(name)) => Some(Key::Header(
-                HeaderName::from_bytes(name.as_bytes())
-                    .map_err(|_| Invalid::field("balancing/hash_name", "it is no name of a header field"))?,
-            )),
-            (Some(HashOn::Cookie), Some(name)) => Some(Key::Cookie(name.into())),
-            (Some(HashOn::ClientAddress), None) => Some(Key::ClientAddress),
-            (Some(HashOn::Application), None) => Some(Key::Application),
-            _ => {
-                let detail = "`header` and `cookie` need a name, nothing else has one";
-                return Err(Invalid::field("balancing/hash_name", detail));
+    /// Compiles what keeps the rules: a key is there where it is needed, and its name is a token.
+    pub(crate) fn new(balancing: &Balancing) -> Self {
+        let name = || balancing.hash_name.as_deref().expect("the rules want a name");
+        let key = balancing.hash_on.map(|on| match on {
+            HashOn::Header => {
+                Key::Header(HeaderName::from_bytes(name().as_bytes()).expect("the rules want a token"))
             }
-        };
-        if key.is_some() != is_hashing {
-            let detail = "`consistent_hash` needs a key, no other algorithm has one";
-            return Err(Invalid::field("balancing/hash_on", detail));
-        }
-        Ok(Self {
+            HashOn::Cookie => Key::Cookie(name().into()),
+            HashOn::ClientAddress => Key::ClientAddress,
+            HashOn::Application => Key::Application,
+        });
+        Self {
             algorithm: balancing.algorithm,
             key,
             hash_load_max_percent: balancing.hash_load_max_percent,
             slow_start_ms: balancing.slow_start_ms,
             zone_healthy_min_percent: balancing.zone_healthy_min_percent,
             panic_percent: balancing.panic_percent,
-        })
+        }
     }
 
     /// The key of a call, if the algorithm has one and the call carries it.

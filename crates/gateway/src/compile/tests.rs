@@ -40,6 +40,7 @@ fn route(number: u128, host: Option<&str>, base_path: &str) -> Route {
         redirect: None,
         answer: None,
         rewrite: None,
+        connect: None,
         mirror: None,
         importance: Importance::default(),
         body_bytes_max: 100,
@@ -96,6 +97,7 @@ fn find(compiled: &Compiled, host: &str, method: &Method, path: &str) -> String 
                 &path[rest..]
             )
         }
+        Matched::Tunnel { route } => format!("{} tunnel", number(route)),
         Matched::OtherMethods { route, allow, .. } => format!("{} {allow}", number(route)),
         Matched::NoOperation { route } => format!("{} none", number(route)),
         Matched::Answered { route, .. } => format!("{} answers", number(route)),
@@ -159,8 +161,8 @@ fn what_cannot_be_served_is_rejected() {
         twice.ends_with("have the same host, base path and conditions"),
         "{twice}"
     );
-    assert!(text(vec![route(10, None, "/health")]).contains("base path `/health`"));
-    assert!(text(vec![route(10, None, "shop")]).contains("base path `shop`"));
+    assert!(text(vec![route(10, None, "/health")]).contains("/base_path: `/health` is"));
+    assert!(text(vec![route(10, None, "shop")]).contains("/base_path: It does not begin"));
     let mut unknown = route(10, None, "/shop");
     unknown.policies.push(Policy {
         id: None,
@@ -188,7 +190,7 @@ fn what_cannot_be_served_is_rejected() {
     no_target.upstreams[0].spec.targets.clear();
     assert!(matches!(
         compile(&no_target, &environment, None),
-        Err(Rejected::Target { .. })
+        Err(Rejected::Upstream { .. })
     ));
     let other = compile(&snapshot(Vec::new()), &"production".parse().unwrap(), None);
     assert!(matches!(other, Err(Rejected::Environment { .. })));

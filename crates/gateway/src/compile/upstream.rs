@@ -1,6 +1,5 @@
 //! Compiles an upstream: its targets, and how they are chosen and asked.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,18 +74,12 @@ pub(crate) struct Fallback {
 
 impl Fallback {
     /// None if no fixed answer is given.
-    fn parse(fallback: &domain::traffic::Fallback) -> Result<Option<Self>, target::Invalid> {
-        let invalid = |field, error: String| target::Invalid::field(field, error);
-        let Some(status) = fallback.status else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            status: StatusCode::from_u16(status)
-                .map_err(|error| invalid("fallback/status", error.to_string()))?,
-            content_type: HeaderValue::from_str(&fallback.content_type)
-                .map_err(|error| invalid("fallback/content_type", error.to_string()))?,
+    fn new(fallback: &domain::traffic::Fallback) -> Option<Self> {
+        Some(Self {
+            status: StatusCode::from_u16(fallback.status?).expect("the rules bound it"),
+            content_type: HeaderValue::from_str(&fallback.content_type).expect("the rules want it in ASCII"),
             body: Bytes::from(fallback.body.clone()),
-        }))
+        })
     }
 }
 
@@ -179,16 +172,21 @@ pub(super) fn compile(
         if let Some(same) = same {
             return Ok(Arc::clone(same));
         }
-        let made = new(upstream, None, before.map(|before| &**before));
+        let targets = checked(upstream)?;
+        let made = new(upstream, (targets, None), before.map(|before| &**before));
         return made.map(Arc::new).map_err(invalid);
     };
+    checked(upstream)?;
     let watched = Watched::of(directory, file).map_err(invalid)?;
     let listed = watched.read();
     compiled.files.push(watched);
     let made = listed.and_then(
         |listed| match same.filter(|same| same.listed.as_ref() == Some(&listed)) {
             Some(same) => Ok(Arc::clone(same)),
-            None => new(upstream, Some(listed), before.map(|before| &**before)).map(Arc::new),
+            None => {
+                let targets = (listed.clone(), Some(listed));
+                new(upstream, targets, before.map(|before| &**before)).map(Arc::new)
+            }
         },
     );
     match (made, same) {
@@ -202,30 +200,30 @@ pub(super) fn compile(
     }
 }
 
+/// The targets of an upstream in their normal form, if all of it keeps the rules.
+fn checked(upstream: &snapshot::Upstream) -> Result<Vec<domain::traffic::Target>, Rejected> {
+    let mut spec = upstream.spec.clone();
+    let faults = routing::rules::upstream(&mut spec);
+    if !faults.is_empty() {
+        let upstream = upstream.id;
+        return Err(Rejected::Upstream { upstream, faults });
+    }
+    Ok(spec.targets)
+}
+
 /// The targets as they are configured; names keep what they stood for.
 fn sources(
     (spec, targets): (&UpstreamSpec, &[domain::traffic::Target]),
     tls: Option<&Arc<Out>>,
     before: Option<&Upstream>,
 ) -> Result<Vec<Source>, target::Invalid> {
-    let is_stream = spec.is_stream();
     let sources = targets.iter().map(|target| {
         let parsed = Target::parse(&target.url, spec.protocol, tls)?;
-        if parsed.is_stream != is_stream {
-            return Err(target::Invalid::field(
-                "targets",
-                "some are at `tcp://`, others are not",
-            ));
-        }
-        let is_address = parsed.endpoint.host.parse::<IpAddr>().is_ok();
-        if is_address && target.resolve != Resolve::System {
-            return Err(target::Invalid::field("targets", "an address is not looked up"));
-        }
         Ok(Source {
             found: ArcSwapOption::new(before.and_then(|before| before.found(&parsed, target.resolve))),
             target: Arc::new(parsed),
             resolve: target.resolve,
-            weight: target.weight.clamp(1, 1000),
+            weight: target.weight,
             priority: target.priority,
             zone: target.zone.clone(),
         })
@@ -235,29 +233,13 @@ fn sources(
 
 fn new(
     upstream: &snapshot::Upstream,
-    listed: Option<Vec<domain::traffic::Target>>,
+    (targets, listed): (Vec<domain::traffic::Target>, Option<Vec<domain::traffic::Target>>),
     before: Option<&Upstream>,
 ) -> Result<Upstream, target::Invalid> {
     let spec = &upstream.spec;
-    let targets = listed.as_ref().unwrap_or(&spec.targets);
-    if targets.is_empty() {
-        return Err(target::Invalid::None);
-    }
-    let is_stream = spec.is_stream();
-    let unfit = if is_stream {
-        spec.unfit_for_streams()
-    } else {
-        Vec::new()
-    };
-    if let Some(pointer) = unfit.first() {
-        return Err(target::Invalid::field(
-            pointer.trim_start_matches('/'),
-            "it means nothing where bytes pass unread",
-        ));
-    }
-    let rules = Rules::parse(&spec.balancing)?;
+    let rules = Rules::new(&spec.balancing);
     let tls = Out::parse(&spec.tls)?;
-    let sources = sources((spec, targets), tls.as_ref(), before)?;
+    let sources = sources((spec, &targets), tls.as_ref(), before)?;
     let group = Group::of(&sources, before.map(|before| &before.group));
     let is_found = sources.iter().any(|source| source.resolve != Resolve::System);
     let concurrency = &spec.concurrency;
@@ -266,7 +248,7 @@ fn new(
     let bulkhead = Bulkhead::new(concurrency);
     Ok(Upstream {
         id: upstream.id,
-        is_stream,
+        is_stream: spec.is_stream(),
         is_fixed: sources.len() == 1
             && !is_found
             && spec.health_check.is_none()
@@ -288,10 +270,7 @@ fn new(
         retries: Again::new(&spec.retries),
         hedge_after: (spec.hedging.as_ref())
             .map(|hedging| Duration::from_millis(u64::from(hedging.after_ms))),
-        fallback: match &spec.fallback {
-            Some(fallback) => Fallback::parse(fallback)?,
-            None => None,
-        },
+        fallback: spec.fallback.as_ref().and_then(Fallback::new),
         last_good: spec.fallback.as_ref().and_then(|fallback| fallback.last_good),
         preserve_host: spec.preserve_host,
         proxy_protocol: spec.proxy_protocol,

@@ -80,21 +80,12 @@ fn what_cannot_be_served_is_refused() {
     let table = [
         (vec![with(3)], Invalid::NoUpstream(upstream(3))),
         (vec![with(2)], Invalid::Http(upstream(2))),
-        (vec![route(1, None, &[])], Invalid::Everything),
-        (
-            vec![route(1, None, &["A.example"])],
-            Invalid::Host("A.example".to_owned()),
-        ),
-        (
-            vec![route(1, None, &["a.*.example"])],
-            Invalid::Host("a.*.example".to_owned()),
-        ),
         (
             vec![route(1, Some(1), &[]), route(2, Some(1), &[])],
             Invalid::Twice { other: id(1) },
         ),
         (
-            vec![route(1, None, &["a.b"]), route(2, None, &["a.b"])],
+            vec![route(1, None, &["a.b"]), route(2, None, &["A.b"])],
             Invalid::Twice { other: id(1) },
         ),
         (
@@ -104,6 +95,24 @@ fn what_cannot_be_served_is_refused() {
     ];
     for (routes, why) in table {
         assert_eq!(compile(routes, &[], None).err(), Some(why));
+    }
+    let bound = |idle_ms, connections_max| StreamRoute {
+        idle_ms,
+        connections_max,
+        ..route(1, Some(1), &[])
+    };
+    for (route, pointer) in [
+        (route(1, None, &[]), "/port"),
+        (route(1, Some(0), &[]), "/port"),
+        (route(1, None, &["a.*.example"]), "/hosts/0"),
+        (route(1, None, &["a.b", "A.b"]), "/hosts/1"),
+        (bound(999, 0), "/idle_ms"),
+        (bound(1_000, 1_000_001), "/connections_max"),
+    ] {
+        match compile(vec![route], &[], None) {
+            Err(Invalid::Rules(faults)) => assert_eq!(faults[0].pointer, pointer),
+            other => panic!("{pointer}: {other:?}"),
+        }
     }
     assert!(compile(Vec::new(), &["a.b"], None).unwrap().is_empty());
 }

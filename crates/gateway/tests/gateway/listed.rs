@@ -74,8 +74,8 @@ fn a_file_that_is_not_there_or_elsewhere_is_rejected() {
     write(directory.path(), "- url: http://127.0.0.1:1\n");
     for (file, said) in [
         ("nothing.yaml", "No such file"),
-        ("../shop.yaml", "not below"),
-        ("/etc/passwd", "not below"),
+        ("../shop.yaml", "no path below"),
+        ("/etc/passwd", "no path below"),
     ] {
         let bench = bench(directory.path(), file);
         let (status, page) = ready(&bench);

@@ -29,9 +29,23 @@ fn table() -> Vec<(&'static str, Value, &'static str)> {
             json!({ "regex": { "pattern": "(", "replacement": "" } }),
             "/rewrite/regex/pattern",
         ),
-        ("/routes/0/base_path", json!("shop"), "base path `shop`"),
-        ("/routes/0/base_path", json!("/metrics"), "base path `/metrics`"),
-        ("/routes/0/host", json!("a.*.test"), "host `a.*.test`"),
+        (
+            "/routes/0/base_path",
+            json!("shop"),
+            "/base_path: It does not begin",
+        ),
+        (
+            "/routes/0/base_path",
+            json!("/metrics"),
+            "/base_path: `/metrics` is",
+        ),
+        ("/routes/0/base_path", json!("/a//b"), "/base_path: Two slashes"),
+        ("/routes/0/host", json!("a.*.test"), "/host: `*` stands"),
+        (
+            "/routes/0/body_bytes_max",
+            json!(10_737_418_241_u64),
+            "/body_bytes_max: 10737418241",
+        ),
         ("/routes/0/match", json!({ "when": "method" }), "/match/when"),
         (
             "/routes/0/match",
@@ -65,17 +79,91 @@ fn table() -> Vec<(&'static str, Value, &'static str)> {
             json!({ "kind": "call_cost", "config": { "units": 1, "tier": "cheap" } }),
             "exactly one",
         ),
-        ("/upstreams/0/spec/targets", json!([]), "no target"),
-        ("/upstreams/0/spec/targets/0/url", json!("ftp://a"), "`ftp://a`"),
+        (
+            "/upstreams/0/spec/targets",
+            json!([]),
+            "/targets: It has 0 entries",
+        ),
+        (
+            "/upstreams/0/spec/targets/0/url",
+            json!("ftp://a"),
+            "/targets/0/url: `ftp`",
+        ),
+        (
+            "/upstreams/0/spec/targets/0/url",
+            json!("http://a:0"),
+            "/targets/0/url: Port 0",
+        ),
+        (
+            "/upstreams/0/spec/targets/0/weight",
+            json!(0),
+            "/targets/0/weight: 0 is not",
+        ),
+        (
+            "/upstreams/0/spec/targets/0/priority",
+            json!(10),
+            "/targets/0/priority: 10",
+        ),
         (
             "/upstreams/0/spec/targets/0/resolve",
             json!("dns"),
-            "an address is not looked up",
+            "/targets/0/resolve: Its host is an address",
         ),
         (
             "/upstreams/0/spec/balancing",
             json!({ "algorithm": "consistent_hash" }),
-            "hash_on",
+            "/balancing/hash_on: ",
+        ),
+        (
+            "/upstreams/0/spec/balancing",
+            json!({ "algorithm": "consistent_hash", "hash_on": "header", "hash_name": "a b" }),
+            "/balancing/hash_name: ",
+        ),
+        (
+            "/upstreams/0/spec/health_check",
+            json!({ "interval_ms": 0, "path": "up" }),
+            "/health_check/path: It is no path.; /health_check/interval_ms: 0 is not between 100 and 3600000.",
+        ),
+        (
+            "/upstreams/0/spec/outlier_detection",
+            json!({ "window_ms": 1 }),
+            "/outlier_detection/window_ms: 1",
+        ),
+        (
+            "/upstreams/0/spec/circuit_breaker",
+            json!({ "probes": 0 }),
+            "/circuit_breaker/probes: 0",
+        ),
+        (
+            "/upstreams/0/spec/timeouts",
+            json!({ "connect_ms": 0 }),
+            "/timeouts/connect_ms: 0",
+        ),
+        (
+            "/upstreams/0/spec/retries",
+            json!({ "attempts_max": 0 }),
+            "/retries/attempts_max: 0",
+        ),
+        (
+            "/upstreams/0/spec/hedging",
+            json!({ "after_ms": 0 }),
+            "/hedging/after_ms: 0",
+        ),
+        (
+            "/upstreams/0/spec/concurrency",
+            json!({ "waiting_max": 1 }),
+            "/concurrency/waiting_max: ",
+        ),
+        (
+            "/upstreams/0/spec/connections",
+            json!({ "streams_max": 0 }),
+            "/connections/streams_max: 0",
+        ),
+        ("/upstreams/0/spec/targets_file", json!("../x"), "/targets_file: "),
+        (
+            "/streams",
+            json!([{ "id": format!("str_{nobody}"), "port": 5432, "upstream": format!("ups_{nobody}"), "idle_ms": 0 }]),
+            "/idle_ms: 0 is not between 1000",
         ),
         ("/upstreams/0/spec/tls", json!({ "roots": "no PEM" }), "roots"),
         (
@@ -91,7 +179,7 @@ fn table() -> Vec<(&'static str, Value, &'static str)> {
         (
             "/upstreams/0/spec/fallback",
             json!({ "status": 42 }),
-            "fallback/status",
+            "/fallback/status: 42",
         ),
         (
             "/subscriptions/0/plan",

@@ -7,7 +7,7 @@ use crate::balance::Rules;
 fn rules(change: impl FnOnce(&mut Balancing)) -> Rules {
     let mut balancing = Balancing::default();
     change(&mut balancing);
-    Rules::parse(&balancing).unwrap()
+    Rules::new(&balancing)
 }
 
 /// A target of weight 1, for short: priority, whether it is near, whether it is healthy.

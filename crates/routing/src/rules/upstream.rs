@@ -1,14 +1,21 @@
-//! What is wrong with the parts of an upstream.
+//! Upstreams.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use domain::traffic::{
     Algorithm, Balancing, CircuitBreaker, Concurrency, Connections, Fallback, HashOn, HealthCheck,
-    HealthCheckKind, OutlierDetection, Retries, Timeouts, UpstreamSpec, UpstreamTls,
+    HealthCheckKind, OutlierDetection, Retries, Target, Timeouts, UpstreamSpec, UpstreamTls,
 };
+use domain::upstream::STREAM_SCHEME;
 
-use super::super::fault::Faults;
+use super::target;
+use crate::fault::{Fault, Faults};
 
+/// The most targets of an upstream, and the most that stand in a file.
+const TARGETS_MAX: usize = 64;
+const LISTED_MAX: usize = 1_000;
+/// The most characters of the path of a file.
+const FILE_MAX: usize = 500;
 /// The longest wait for a connection: ten minutes.
 const CONNECT_MS_MAX: u32 = 600_000;
 /// The longest wait for an answer, or between two pieces of a body: an hour.
@@ -22,8 +29,37 @@ const STATUSES_MAX: usize = 50;
 /// The largest text of certificates: 64 KiB.
 const ROOTS_BYTES_MAX: usize = 65_536;
 
-/// Looks at everything but the targets.
-pub(super) fn check(faults: &mut Faults, spec: &UpstreamSpec) {
+/// Everything that is wrong with an upstream; URLs of targets get their normal form.
+///
+/// Whether `tls.roots` are certificates is for those to say who read them.
+pub fn upstream(spec: &mut UpstreamSpec) -> Vec<Fault> {
+    let mut faults = Faults::default();
+    match &spec.targets_file {
+        None => target::check(&mut faults, "/targets", (&mut spec.targets, TARGETS_MAX)),
+        Some(file) => self::file(&mut faults, file, &spec.targets),
+    }
+    parts(&mut faults, spec);
+    faults.0
+}
+
+/// Everything that is wrong with the targets in a file; pointers are into the list.
+pub fn listed(targets: &mut [Target]) -> Vec<Fault> {
+    let mut faults = Faults::default();
+    target::check(&mut faults, "", (targets, LISTED_MAX));
+    for (index, target) in targets.iter().enumerate() {
+        if target.url.starts_with(STREAM_SCHEME) {
+            faults.add(
+                format!("/{index}/url"),
+                "url_invalid",
+                "Only targets of routes stand in files.",
+                "Write it as `http://127.0.0.1:9000/base`, or give the upstream the target itself.",
+            );
+        }
+    }
+    faults.0
+}
+
+fn parts(faults: &mut Faults, spec: &UpstreamSpec) {
     balancing(faults, &spec.balancing);
     tls(faults, &spec.tls);
     timeouts(faults, &spec.timeouts);
@@ -56,6 +92,29 @@ pub(super) fn check(faults: &mut Faults, spec: &UpstreamSpec) {
                 "Leave it out.",
             );
         }
+    }
+}
+
+/// Wants a file below the nodes' directory, and no other targets beside it.
+fn file(faults: &mut Faults, file: &str, targets: &[Target]) {
+    let is_below = Path::new(file)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if file.is_empty() || file.len() > FILE_MAX || !is_below || file.chars().any(char::is_control) {
+        faults.add(
+            "/targets_file",
+            "field_invalid",
+            "It is no path below a directory.",
+            "Write where the file is below the nodes' `gateway.targets_directory`, as `shop.yaml`.",
+        );
+    }
+    if !targets.is_empty() {
+        faults.add(
+            "/targets",
+            "combination_invalid",
+            "The targets stand in a file.",
+            "Leave them out, or leave `targets_file` out.",
+        );
     }
 }
 
@@ -132,27 +191,13 @@ fn tls(faults: &mut Faults, tls: &UpstreamTls) {
         }
     }
     if let Some(roots) = &tls.roots {
-        let wrong = if roots.len() > ROOTS_BYTES_MAX {
-            Some(format!("It has more than {ROOTS_BYTES_MAX} bytes."))
-        } else {
-            pki::authorities(roots)
-                .err()
-                .map(|error| format!("It cannot be used: {error}."))
-        };
-        if let Some(wrong) = wrong {
-            faults.add(
-                "/tls/roots",
-                "certificate_invalid",
-                wrong,
-                "Paste the certificates of the authorities in PEM.",
-            );
-        }
+        faults.range("/tls/roots", roots.len(), 0, ROOTS_BYTES_MAX);
     }
     if let Some(files) = &tls.client_certificate {
         for (pointer, path) in [("chain_file", &files.chain_file), ("key_file", &files.key_file)] {
             if path.len() > 1000 || !Path::new(path).is_absolute() || path.chars().any(char::is_control) {
                 faults.add(
-                    &format!("/tls/client_certificate/{pointer}"),
+                    format!("/tls/client_certificate/{pointer}"),
                     "field_invalid",
                     "It is no absolute path.",
                     "Write where the file is on the gateway nodes, beginning with a slash.",
@@ -253,7 +298,7 @@ fn outlier_detection(faults: &mut Faults, detection: &OutlierDetection) {
     faults.range(&at("ejected_max_percent"), detection.ejected_max_percent, 0, 100);
     if detection.ejection_max_ms < detection.ejection_ms {
         faults.add(
-            &at("ejection_max_ms"),
+            at("ejection_max_ms"),
             "combination_invalid",
             "It is shorter than `ejection_ms`.",
             "Choose a longer time.",
@@ -261,7 +306,7 @@ fn outlier_detection(faults: &mut Faults, detection: &OutlierDetection) {
     }
     if detection.consecutive_failures == 0 && detection.failure_percent == 0 {
         faults.add(
-            &at("consecutive_failures"),
+            at("consecutive_failures"),
             "combination_invalid",
             "Nothing would ever leave a target out.",
             "Set this or `failure_percent`, or remove the outlier detection.",
@@ -279,7 +324,7 @@ fn circuit_breaker(faults: &mut Faults, breaker: &CircuitBreaker) {
     faults.range(&at("probes"), breaker.probes, 1, 100);
     if breaker.consecutive_failures == 0 && breaker.failure_percent == 0 {
         faults.add(
-            &at("failure_percent"),
+            at("failure_percent"),
             "combination_invalid",
             "Nothing would ever open the circuit.",
             "Set this or `consecutive_failures`, or remove the circuit breaker.",

@@ -201,6 +201,7 @@ fn route(number: u32, upstream: u32) -> Route {
         redirect: None,
         answer: None,
         rewrite: None,
+        connect: None,
         mirror: None,
         importance: Importance::default(),
         body_bytes_max: 1 << 20,

@@ -99,6 +99,11 @@ impl Control {
                 to.status = Some(status);
                 to.detail = format!("The route answers {status}; no policy runs.");
             }
+            End::OtherPorts => {
+                to.outcome = Outcome::ConnectRefused;
+                to.status = Some(Code::ConnectRefused.status());
+                to.detail = "The route takes it, but opens tunnels to other ports.".to_owned();
+            }
             End::NoOperation => {
                 to.outcome = Outcome::OperationNotFound;
                 to.status = Some(Code::OperationNotFound.status());
@@ -109,10 +114,24 @@ impl Control {
                 to.status = Some(Code::MethodNotAllowed.status());
                 to.detail = format!("The path has {allow}. A CORS preflight is answered by a policy `cors`.");
             }
-            End::Forward { .. } if route.stage == Stage::Retired => {
+            End::Forward { .. } | End::Tunnel if route.stage == Stage::Retired => {
                 to.outcome = Outcome::Retired;
                 to.status = Some(Code::ApiRetired.status());
                 to.detail = format!("This version of `{api}` is not served any more.");
+            }
+            End::Tunnel => {
+                to.outcome = Outcome::Tunnel;
+                to.policies = policies(route, None)?;
+                to.upstream_id = route.upstream;
+                let upstream = self.upstream(to.upstream_id).await?;
+                let target = upstream
+                    .as_ref()
+                    .and_then(|upstream| upstream.spec.targets.first());
+                to.upstream_url = target.map(|target| target.url.clone());
+                to.detail = match &to.upstream_url {
+                    Some(url) => format!("It is joined with `{url}`, if the policies let it pass."),
+                    None => "It is joined with the service behind, if the policies let it pass.".to_owned(),
+                };
             }
             End::Forward {
                 operation,
@@ -146,6 +165,15 @@ impl Control {
     }
 }
 
+impl Control {
+    async fn upstream(&self, id: Option<UpstreamId>) -> Result<Option<Upstream>, Error> {
+        Ok(match id {
+            Some(id) => entity::find_id::<Upstream>(&mut self.store(), id).await?,
+            None => None,
+        })
+    }
+}
+
 /// What becomes of a request that is forwarded, in words.
 fn forwarded(route: &Route, chosen: Option<&Variant>, url: Option<&str>) -> String {
     let to = url.map_or_else(String::new, |url| format!(" to `{url}`"));
@@ -165,15 +193,6 @@ fn forwarded(route: &Route, chosen: Option<&Variant>, url: Option<&str>) -> Stri
         (None, None) => format!("It is forwarded{to}, if the policies let it pass."),
     }
 }
-impl Control {
-    async fn upstream(&self, id: Option<UpstreamId>) -> Result<Option<Upstream>, Error> {
-        Ok(match id {
-            Some(id) => entity::find_id::<Upstream>(&mut self.store(), id).await?,
-            None => None,
-        })
-    }
-}
-
 
 /// The variant of a split that the head of a request decides on.
 fn chosen<'a>(route: &'a Route, spec: &ExplainSpec) -> Option<&'a Variant> {

@@ -280,6 +280,7 @@ fn route(place: &Place, operations: Vec<snapshot::Operation>, policies: &[Policy
         redirect: route.spec.redirect.clone(),
         answer: route.spec.answer.clone(),
         rewrite: route.spec.rewrite.clone(),
+        connect: route.spec.connect.clone(),
         mirror: route.spec.mirror.clone(),
         importance: route.spec.importance,
         body_bytes_max: route.spec.body_bytes_max,

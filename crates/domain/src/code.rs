@@ -154,7 +154,7 @@ codes! {
     MisdirectedRequest = "misdirected_request", 421, "The connection was opened for another host",
         "The host asks clients for certificates: open a TLS connection of its own for it, with the host's name and your certificate.";
     ConnectRefused = "connect_refused", 405, "CONNECT is not served here",
-        "Call the API by its URL.";
+        "Call the API by its URL. Tunnels are opened by routes with `connect`, for the host and the ports that they name.";
     RequestTimeout = "request_timeout", 408, "The request did not arrive in time",
         "Send it without pauses.";
     UpstreamUnreachable = "upstream_unreachable", 502, "The service behind could not be reached",

@@ -91,6 +91,10 @@ pub struct Explanation {
 pub enum Outcome {
     /// It is forwarded, if the policies let it pass.
     Forwarded,
+    /// It opens a tunnel, if the policies let it pass.
+    Tunnel,
+    /// The route opens tunnels to other ports: 405.
+    ConnectRefused,
     /// The client is sent elsewhere.
     Redirected,
     /// The route answers.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::certificate::dn;
+use crate::stream::IDLE_MS_DEFAULT;
 
 /// Conditions on a request; it fits when all of them hold.
 ///
@@ -293,6 +294,38 @@ pub struct FixedAnswer {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schema(max_length = 65_536)]
     pub body: String,
+}
+
+/// Takes the requests to open a tunnel (`CONNECT`: RFC 9110 section 9.3.6), and no others.
+///
+/// The client is joined with a target of the route's upstream, whatever it names: with TLS if that is at `https://`. It
+/// names the route's host, and bytes pass unread both ways once it was answered 200.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connect {
+    /// The ports that clients may name beside the host; any if empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub ports: Vec<u16>,
+    /// How long nothing may come either way, in milliseconds: 1000 to a day.
+    #[schema(minimum = 1000, maximum = 86_400_000)]
+    pub idle_ms: u32,
+}
+
+impl Connect {
+    /// Whether clients may name this port.
+    pub fn takes(&self, port: u16) -> bool {
+        self.ports.is_empty() || self.ports.contains(&port)
+    }
+}
+
+impl Default for Connect {
+    fn default() -> Self {
+        Self {
+            ports: Vec::new(),
+            idle_ms: IDLE_MS_DEFAULT,
+        }
+    }
 }
 
 /// What is changed of a request before it is forwarded; at most one of `prefix`, `path` and `regex`.

@@ -18,7 +18,7 @@ use crate::id::{
 };
 use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
 use crate::release::{Importance, Mirror, Split};
-use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
+use crate::routing::{Connect, FixedAnswer, Match, Redirect, Rewrite};
 use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp, key};
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,9 @@ pub struct Route {
     /// Answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<FixedAnswer>,
+    /// Joins clients that ask for a tunnel with the service behind, and takes nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Connect>,
     /// Changes path and host before forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,

@@ -2,7 +2,7 @@
 
 use crate::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
 use crate::release::{Importance, Mirror, Split};
-use crate::routing::{FixedAnswer, Match, Redirect, Rewrite};
+use crate::routing::{Connect, FixedAnswer, Match, Redirect, Rewrite};
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,6 +48,9 @@ pub struct RouteSpec {
     /// Answer instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<FixedAnswer>,
+    /// Take the requests to open a tunnel (`CONNECT`) instead of calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Connect>,
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,

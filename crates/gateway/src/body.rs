@@ -1,6 +1,7 @@
 //! The bodies that pass through, either way.
 
 use std::cell::Cell;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -20,10 +21,11 @@ use crate::h3::Coming;
 use crate::interim::Interims;
 use crate::mirror::Tap;
 use crate::pool::{Lease, Line};
+use crate::reach::Reached;
 use crate::replay::Reading;
 use crate::spare::Spare;
 use crate::ticket::Ticket;
-use crate::tunnel::{Counted, tunnel};
+use crate::tunnel::{Counted, cut, tunnel};
 
 /// Why a request's body was not forwarded to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -332,6 +334,16 @@ enum Source {
         pause: Duration,
     },
     Own(Option<Bytes>),
+    /// What passes both ways is no body.
+    Joined(Box<Joined>),
+}
+
+/// A target that a client is joined with.
+#[derive(Debug)]
+struct Joined {
+    reached: Reached,
+    deadline: Deadline,
+    pause: Duration,
 }
 
 /// Where an upstream's answer comes from.
@@ -411,6 +423,27 @@ impl AnswerBody {
         }
     }
 
+    /// What passes between a client and a target from now on.
+    pub(crate) fn joined(reached: Reached, deadline: Deadline, pause: Duration) -> Self {
+        let joined = Joined {
+            reached,
+            deadline,
+            pause,
+        };
+        Self {
+            source: Source::Joined(Box::new(joined)),
+            ticket: None,
+            encoder: None,
+            brake: None,
+            tap: None,
+        }
+    }
+
+    /// Whether the client is to be joined with a target, to whom what follows is passed.
+    pub(crate) const fn is_joined(&self) -> bool {
+        matches!(self.source, Source::Joined(_))
+    }
+
     /// A body of our own; none if empty.
     pub(crate) fn own(bytes: Bytes) -> Self {
         Self {
@@ -426,7 +459,7 @@ impl AnswerBody {
     pub(crate) fn into_own(mut self) -> Bytes {
         match &mut self.source {
             Source::Own(bytes) => bytes.take().unwrap_or_default(),
-            Source::Upstream { .. } => Bytes::new(),
+            Source::Upstream { .. } | Source::Joined(_) => Bytes::new(),
         }
     }
 
@@ -498,21 +531,18 @@ impl Counted for Passed<'_> {
 }
 
 impl AnswerBody {
-    /// Passes bytes between a client and the upstream whose answer was that the protocol is switched.
+    /// Passes bytes between a client and the upstream whose answer was that the protocol is switched, or the target that
+    /// it is joined with.
     ///
     /// The call is recorded at the end of that.
-    pub(crate) async fn tunnel(mut self, spare: &Spare, client: impl AsyncRead + AsyncWrite + Unpin) {
-        let Source::Upstream {
-            from: Some(inflow),
-            deadline,
-            pause,
-        } = &mut self.source
-        else {
-            return;
-        };
-        let Line::Http1(counted) = inflow.lease.line() else {
-            return;
-        };
+    ///
+    /// # Errors
+    /// A client and a target that were joined did not come to their end: what was sent last may be missing.
+    pub(crate) async fn tunnel(
+        mut self,
+        spare: &Spare,
+        client: impl AsyncRead + AsyncWrite + Unpin,
+    ) -> io::Result<()> {
         let upload = Rc::new(Upload::default());
         let mut passed = Passed {
             ticket: self.ticket.as_deref_mut(),
@@ -521,14 +551,32 @@ impl AnswerBody {
         if let Some(ticket) = &mut passed.ticket {
             ticket.upload = Some(upload);
         }
-        // However it ends, it has ended: neither side is told more than that.
-        let _ = tunnel(
-            spare,
-            (client, &mut counted.line),
-            (deadline, *pause),
-            &mut passed,
-        )
-        .await;
+        match &mut self.source {
+            Source::Upstream {
+                from: Some(inflow),
+                deadline,
+                pause,
+            } => {
+                let Line::Http1(counted) = inflow.lease.line() else {
+                    return Ok(());
+                };
+                let both = (client, &mut counted.line);
+                // However it ends, it has ended: neither side is told more than that.
+                let _ = tunnel(spare, both, (deadline, *pause), &mut passed).await;
+                Ok(())
+            }
+            Source::Joined(joined) => {
+                let Joined {
+                    reached,
+                    deadline,
+                    pause,
+                } = &mut **joined;
+                let both = (client, &mut reached.socket);
+                let ended = tunnel(spare, both, (deadline, *pause), &mut passed).await;
+                ended.inspect_err(|error| cut(error, reached.socket.tcp()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -537,12 +585,14 @@ impl Source {
         match self {
             Self::Upstream { from, .. } => from.as_ref().is_none_or(Inflow::is_end),
             Self::Own(bytes) => bytes.is_none(),
+            Self::Joined(_) => true,
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match self {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Joined(_) => Poll::Ready(None),
             Self::Upstream {
                 from,
                 deadline,
@@ -603,6 +653,7 @@ impl Body for AnswerBody {
         match &self.source {
             Source::Upstream { from, .. } => from.as_ref().map_or_else(SizeHint::default, Inflow::size_hint),
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Source::Joined(_) => SizeHint::with_exact(0),
         }
     }
 }

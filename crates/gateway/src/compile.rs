@@ -10,6 +10,7 @@ use std::thread;
 use domain::catalog::Stage;
 use domain::id::{OperationId, PolicyId, RouteId, StreamRouteId, UpstreamId};
 use domain::release::Importance;
+use domain::routing::Connect;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -214,6 +215,8 @@ pub(crate) struct Route {
 pub(crate) enum Action {
     /// They go to an upstream, changed if so.
     Forward(To, Option<Box<Rewriting>>),
+    /// They open tunnels to the upstream in this place.
+    Tunnel(usize, Box<Connect>),
     Redirect(Box<Redirection>),
     Answer(Box<FixedAnswer>),
 }
@@ -277,6 +280,10 @@ pub(crate) enum Matched<'a> {
         allow: String,
     },
     NoOperation {
+        route: usize,
+    },
+    /// The route opens tunnels.
+    Tunnel {
         route: usize,
     },
     /// The route does not forward, whatever its contract says.
@@ -416,8 +423,10 @@ impl Compiled {
             return Matched::NoRoute;
         };
         let (route, rest) = (found.route, found.base);
-        if !matches!(self.routes[route].action, Action::Forward(..)) {
-            return Matched::Answered { route, rest };
+        match self.routes[route].action {
+            Action::Forward(..) => {}
+            Action::Tunnel(..) => return Matched::Tunnel { route },
+            _ => return Matched::Answered { route, rest },
         }
         let (operations, path) = (&self.routes[route].operations, &request.path[rest..]);
         if let Some(operation) = operations.find(request.method, path) {
@@ -503,6 +512,10 @@ impl Compiled {
         Ok(match routing::Action::compile(route).map_err(invalid)? {
             routing::Action::Redirect(redirection) => Action::Redirect(redirection),
             routing::Action::Answer(answer) => Action::Answer(answer),
+            routing::Action::Tunnel(connect) => {
+                let upstream = route.upstream.expect("what opens tunnels has an upstream");
+                Action::Tunnel(self.place(route, upstream, route.importance)?, connect)
+            }
             routing::Action::Forward(rewriting) => {
                 let to = match (&route.split, route.upstream) {
                     (Some(split), _) => To::Split(Box::new(self.split(route, split, previous)?)),
@@ -589,7 +602,7 @@ impl Compiled {
             route: route.id,
             upstream,
         })?;
-        if self.upstreams[place].is_stream {
+        if self.upstreams[place].is_stream && route.connect.is_none() {
             return Err(Rejected::NoHttp {
                 route: route.id,
                 upstream,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::core::Core;
 use crate::deadline::Deadline;
@@ -216,14 +216,14 @@ impl Conn {
     }
 
     /// The host that a request names.
-    pub(crate) fn named(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Rc<Named>, Cause> {
+    pub(crate) fn named(&self, uri: &Uri, headers: &HeaderMap) -> Result<Rc<Named>, Cause> {
         if let Some(known) = &*self.named.borrow()
-            && known.fits(method, uri, headers)
+            && known.fits(uri, headers)
         {
             return Ok(Rc::clone(known));
         }
         let address = (self.address, &self.address_header);
-        let named = Rc::new(Named::read((method, uri, headers), address, self.scheme())?);
+        let named = Rc::new(Named::read((uri, headers), address, self.scheme())?);
         *self.named.borrow_mut() = Some(Rc::clone(&named));
         Ok(named)
     }

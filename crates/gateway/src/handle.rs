@@ -12,13 +12,14 @@ use memchr::memchr;
 use policy::effects::Later;
 use policy::{Answer, Moment};
 
+use self::connect::connect;
 use self::debug::{begin_span, debugged, tell_timing};
 use self::judge::{Said, judge};
 use self::pages::{before_routing, own_page};
 use self::way::{On, Way, asked, way};
 use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
 use crate::brake::Brake;
-use crate::compile::{Chain, Operation, Route};
+use crate::compile::{Chain, Route};
 use crate::conn::{Conn, Open};
 use crate::core::Installed;
 use crate::ease::{brakes, ease};
@@ -34,6 +35,7 @@ use crate::ticket::Ticket;
 use crate::websocket;
 use crate::{grpc, grpc_web};
 
+mod connect;
 mod debug;
 mod judge;
 mod pages;
@@ -184,11 +186,15 @@ async fn serve<'a>(
         is_websocket,
     } = request;
     let (method, version) = (&*method, *version);
+    if *method == Method::CONNECT {
+        // Large and rare: each call would carry room for it.
+        return Box::pin(connect(conn, installed, context, (ticket, moment), request)).await;
+    }
 
     // 1. Where it goes: one host, a path that means the same to everybody.
     let whole = uri.path_and_query().map_or("", PathAndQuery::as_str);
     let (path, query) = whole.split_at(memchr(b'?', whole.as_bytes()).unwrap_or(whole.len()));
-    let named = conn.named(method, uri, headers)?;
+    let named = conn.named(uri, headers)?;
     place::check_path(path)?;
 
     // 2. Which operation that is; where there is no route, the node speaks for itself.
@@ -202,11 +208,12 @@ async fn serve<'a>(
     let address = conn.client(headers);
     let asked = asked((conn, method), &named, (path, query), headers);
     let from = (address, moment);
-    let on = match way((conn, from), compiled, (context, ticket), &asked)? {
-        Way::On(on) => on,
+    let (on, to) = match way((conn, from), compiled, (context, ticket), &asked)? {
+        Way::On(on, to) => (on, to),
         Way::Answered(response) => return Ok(*response),
+        Way::Tunnel(..) => unreachable!("only `CONNECT` leads there"),
     };
-    let On { route, operation, .. } = on;
+    let On { route, chain, .. } = on;
 
     // 3. Whether its record will find a place, and whether the version is still served.
     ticket.reserve().map_err(|events::Overloaded| Cause::Overloaded)?;
@@ -236,13 +243,13 @@ async fn serve<'a>(
     // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
     let body = std::mem::replace(body, Arriving::None);
     let interims = body.interims();
-    let mut body = request_body(conn, body, operation, (ticket, up))?;
+    let mut body = request_body(conn, body, chain, (ticket, up))?;
     ticket.counted(judged.units);
-    let web = translate(&operation.chain, headers, &mut body);
+    let web = translate(chain, headers, &mut body);
 
     // 6. To the upstream and back.
     let who = (&*headers, address, judged.consumer);
-    let upstream = on.upstream(core, who, (context, ticket));
+    let upstream = On::upstream(to, core, who, (context, ticket));
     let balancer = &installed.balancers[upstream];
     let request_id = context.request_id.clone();
     let rewritten = on.path(path)?;
@@ -305,13 +312,13 @@ fn translate(chain: &Chain, headers: &mut HeaderMap, body: &mut RequestBody) -> 
 fn request_body(
     conn: &Rc<Conn>,
     body: Arriving,
-    operation: &Operation,
+    chain: &Chain,
     (ticket, brake): (&mut Ticket, Option<Box<Brake>>),
 ) -> Result<RequestBody, Cause> {
     if body.is_end() {
         return Ok(RequestBody::empty());
     }
-    let bytes_max = operation.chain.body_bytes_max;
+    let bytes_max = chain.body_bytes_max;
     if body.size_hint().lower() > bytes_max {
         return Err(Cause::TooLarge { bytes_max });
     }

@@ -57,6 +57,7 @@ mod place;
 mod pool;
 mod proxies;
 mod proxy_protocol;
+mod reach;
 mod recent;
 mod refusal;
 mod remote;

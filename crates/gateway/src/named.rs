@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::place;
 use crate::refusal::Cause;
@@ -29,11 +29,11 @@ pub(crate) struct Named {
 impl Named {
     /// Reads the host that a request names, on a connection from `address`.
     pub(crate) fn read(
-        (method, uri, headers): (&Method, &Uri, &HeaderMap),
+        (uri, headers): (&Uri, &HeaderMap),
         address: (IpAddr, &HeaderValue),
         scheme: &str,
     ) -> Result<Self, Cause> {
-        let host = place::host(method, uri, headers)?;
+        let host = place::host(uri, headers)?;
         let said = host.header.as_bytes();
         let mut lines = Lines(Vec::with_capacity(LINES_BYTES + 2 * said.len()));
         lines.add("x-forwarded-for", &[address.1.as_bytes()]);
@@ -70,14 +70,14 @@ impl Named {
     }
 
     /// Whether a request names the same host in the same way.
-    pub(crate) fn fits(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    pub(crate) fn fits(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut fields = headers.get_all(HOST).iter();
         let said = match (uri.authority(), fields.next()) {
             (None, Some(field)) => field.as_bytes(),
             (Some(authority), None) => authority.as_str().as_bytes(),
             _ => return false,
         };
-        said == self.header.as_bytes() && fields.next().is_none() && *method != Method::CONNECT
+        said == self.header.as_bytes() && fields.next().is_none()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Uri};
 
 use crate::framing::bytes;
 use crate::refusal::Cause;
@@ -20,16 +21,13 @@ pub(crate) struct Host<'a> {
 /// Finds the host: that of an absolute target or of HTTP/2's `:authority`, or of the field.
 ///
 /// Where both are there they have to be the same: a cache or a log in front may have looked at the other one.
-pub(crate) fn host<'a>(method: &Method, uri: &'a Uri, headers: &'a HeaderMap) -> Result<Host<'a>, Cause> {
-    if *method == Method::CONNECT {
-        return Err(Cause::Connect);
-    }
+pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Result<Host<'a>, Cause> {
     let mut fields = headers.get_all(HOST).iter();
     let (field, more) = (fields.next(), fields.next());
     if more.is_some() {
         return Err(Cause::Target("The request has several `Host` fields."));
     }
-    let authority = uri.authority().map(http::uri::Authority::as_str);
+    let authority = uri.authority().map(Authority::as_str);
     let field_text = match field {
         Some(field) => Some(
             field
@@ -60,6 +58,20 @@ pub(crate) fn host<'a>(method: &Method, uri: &'a Uri, headers: &'a HeaderMap) ->
 /// What may stand in a host with its port: RFC 3986 section 3.2.
 const HOST_BYTES: [bool; 256] =
     bytes(b"-._~%!$&'()*+,;=:[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+/// The port that a request for a tunnel names: RFC 9110 section 9.3.6.
+pub(crate) fn tunnel_port(uri: &Uri, headers: &HeaderMap) -> Result<u16, Cause> {
+    if uri.path_and_query().is_some() {
+        return Err(Cause::Target("A tunnel is asked for with a host and a port."));
+    }
+    if headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) {
+        // What is no body to one reader is a request to another.
+        return Err(Cause::Target("A request for a tunnel has no body."));
+    }
+    let port = uri.authority().and_then(Authority::port_u16);
+    port.filter(|port| *port > 0)
+        .ok_or(Cause::Target("A tunnel is asked for with a host and a port."))
+}
 
 /// Whether everybody reads the path the same way ([`routing::check_path`]).
 pub(crate) fn check_path(path: &str) -> Result<(), Cause> {

@@ -10,13 +10,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::UpstreamId;
 use domain::traffic::{Connections, ProxyVersion};
 use hyper::client::conn::http2;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use rustls::ClientConfig;
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio_rustls::TlsConnector;
@@ -38,6 +39,7 @@ use crate::tls::Outward;
 
 mod open;
 
+use self::open::open_any;
 pub(crate) use self::open::{open, open_tcp};
 
 /// How long an endpoint that could not be reached is passed over while there are others.
@@ -74,7 +76,7 @@ pub(crate) enum ConnectError {
 pub(crate) struct Shared {
     pub(crate) ids: Ids,
     pub(crate) deadlines: Rc<Deadlines>,
-    pub(crate) figures: std::sync::Arc<CoreFigures>,
+    pub(crate) figures: Arc<CoreFigures>,
     pub(crate) tls: Outward,
     /// The pools of single connections of clients.
     pub(crate) personal: RefCell<Vec<Weak<Pool>>>,
@@ -129,7 +131,7 @@ impl Rules {
 }
 
 /// Connections of a pool that are open or being opened.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Slots {
     taken: Cell<u32>,
     waiting: Cell<u32>,
@@ -138,6 +140,7 @@ struct Slots {
 }
 
 /// A connection's place among those that may be open.
+#[derive(Debug)]
 struct Slot(Rc<Slots>);
 
 impl Drop for Slot {
@@ -411,8 +414,9 @@ impl Pool {
         Ok(None)
     }
 
-    /// Opens a connection for bytes that pass as they come; waits if there are as many as may be.
-    pub(crate) async fn open_stream(self: &Rc<Self>, ends: Ends) -> Result<(TcpStream, Taken), ConnectError> {
+    /// Opens a connection for bytes that pass as they come, with TLS if the target wants that; waits if there are as
+    /// many as may be.
+    pub(crate) async fn open_stream(self: &Rc<Self>, ends: Ends) -> Result<(Socket, Taken), ConnectError> {
         let _busy = self.load.busy();
         if self.is_full() {
             self.wait(true).await?;
@@ -421,7 +425,13 @@ impl Pool {
         let slot = Slot(Rc::clone(&self.slots));
         let version = self.rules().proxy_protocol;
         let preface = version.map(|version| proxy_protocol::write(version, Some(&ends)));
-        let stream = open_tcp(&self.endpoint, preface.as_deref()).await?;
+        // What is spoken inside is not known, so none is offered.
+        let tls = self.tls.as_ref().map(|connector| {
+            let mut config = ClientConfig::clone(connector.config());
+            config.alpn_protocols.clear();
+            TlsConnector::from(Arc::new(config))
+        });
+        let stream = open_any(&self.endpoint, tls.as_ref(), preface.as_deref()).await?;
         self.shared.figures.upstream_connects.add(1);
         self.load.begun();
         let taken = Taken {
@@ -494,6 +504,7 @@ impl Pool {
 }
 
 /// A place among a target's connections and in its load, for a stream.
+#[derive(Debug)]
 pub(crate) struct Taken {
     pool: Rc<Pool>,
     _open: OpenConnection,
@@ -581,8 +592,9 @@ impl Drop for Pool {
 }
 
 /// Counts a connection as open while it exists.
+#[derive(Debug)]
 struct OpenConnection {
-    figures: std::sync::Arc<CoreFigures>,
+    figures: Arc<CoreFigures>,
     _slot: Slot,
 }
 
@@ -590,7 +602,7 @@ impl OpenConnection {
     fn new(shared: &Shared, slot: Slot) -> Self {
         shared.figures.upstream_open.add(1);
         Self {
-            figures: std::sync::Arc::clone(&shared.figures),
+            figures: Arc::clone(&shared.figures),
             _slot: slot,
         }
     }

@@ -296,10 +296,10 @@ fn steps(course: &Course, call: &events::Call, route: Option<&Route>) -> Vec<Cal
     let operation = call.callee.and_then(|callee| callee.operation);
     let known = route
         .and_then(|route| {
-            let operation = route
-                .operations
-                .values()
-                .find(|known| Some(known.id) == operation)?;
+            let Some(operation) = operation else {
+                return Some(&route.chain.steps);
+            };
+            let operation = route.operations.values().find(|known| known.id == operation)?;
             Some(&operation.chain.steps)
         })
         .filter(|known| known.iter().map(|step| step.kind).eq(kinds.iter().copied()));

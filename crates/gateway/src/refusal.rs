@@ -24,7 +24,10 @@ pub(crate) enum Cause {
     Violation(Violation),
     /// The request's target is not one that can be forwarded safely; the connection is closed.
     Target(&'static str),
-    Connect,
+    /// Here is no tunnel for it; the connection is closed.
+    Connect {
+        detail: &'static str,
+    },
     NotReady,
     Overloaded,
     NoRoute {
@@ -158,7 +161,7 @@ impl Cause {
         match self {
             Self::Violation(violation) => violation.code(),
             Self::Target(_) => Code::MessageMalformed,
-            Self::Connect => Code::ConnectRefused,
+            Self::Connect { .. } => Code::ConnectRefused,
             Self::NotReady => Code::NotReady,
             Self::Overloaded => Code::Overloaded,
             Self::NoRoute { .. } => Code::RouteNotFound,
@@ -183,8 +186,10 @@ impl Cause {
     fn detail(self) -> Cow<'static, str> {
         match self {
             Self::Violation(violation) => violation.to_string().into(),
-            Self::Target(detail) | Self::Invalid { detail } | Self::Timeout { detail } => detail.into(),
-            Self::Connect => "This gateway opens no tunnels.".into(),
+            Self::Target(detail)
+            | Self::Connect { detail }
+            | Self::Invalid { detail }
+            | Self::Timeout { detail } => detail.into(),
             Self::NotReady => "This node has not got its configuration yet.".into(),
             Self::Overloaded => "Usage records cannot be written as fast as requests come.".into(),
             Self::NoRoute { host } => format!("No route fits this path on `{host}`.").into(),
@@ -212,7 +217,7 @@ impl Cause {
             // What follows on the connection cannot be trusted, or will not be read.
             Self::Violation(_)
             | Self::Target(_)
-            | Self::Connect
+            | Self::Connect { .. }
             | Self::TooLarge { .. }
             | Self::ClientPaused => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));

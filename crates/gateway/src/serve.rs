@@ -476,7 +476,8 @@ fn service(
     service_fn(move |mut request: http::Request<Incoming>| {
         // Counted here already: hyper looks for the end of the connection before it polls the future.
         let open = Open::new(&conn);
-        let upgrade = is_websocket(&request).then(|| hyper::upgrade::on(&mut request));
+        let is_websocket = is_websocket(&request);
+        let upgrade = (*request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
         let (head, body) = request.into_parts();
         let mut request = handle::Request {
             method: head.method,
@@ -484,7 +485,7 @@ fn service(
             version: head.version,
             headers: head.headers,
             body: Arriving::Http2(body),
-            is_websocket: upgrade.is_some(),
+            is_websocket,
         };
         cookies::join(&mut request.headers);
         if is_websocket {
@@ -501,7 +502,7 @@ fn service(
                 response.headers_mut().insert(name, value.clone());
             });
             if let Some(upgrade) = upgrade
-                && response.status() == StatusCode::SWITCHING_PROTOCOLS
+                && (response.status() == StatusCode::SWITCHING_PROTOCOLS || response.body().is_joined())
             {
                 switch_stream(Rc::clone(&conn), &mut response, upgrade);
             }
@@ -524,7 +525,8 @@ fn switch_stream(conn: Rc<Conn>, response: &mut hyper::Response<AnswerBody>, upg
     let body = std::mem::replace(response.body_mut(), AnswerBody::own(Bytes::new()));
     spawn_local(async move {
         if let Ok(stream) = upgrade.await {
-            body.tunnel(&conn.core().spare, TokioIo::new(stream)).await;
+            // An error drops the stream, which resets it.
+            let _ = body.tunnel(&conn.core().spare, TokioIo::new(stream)).await;
         }
     });
 }

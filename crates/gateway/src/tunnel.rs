@@ -7,7 +7,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::net::TcpStream;
 
 use crate::deadline::Deadline;
 use crate::spare::{BUFFER_BYTES, Spare};
@@ -52,6 +54,14 @@ where
             .map(|()| Err(io::ErrorKind::TimedOut.into()))
     })
     .await
+}
+
+/// Lets a side see that it was no end: what was sent last may be missing.
+pub(crate) fn cut(error: &io::Error, side: &TcpStream) {
+    if error.kind() != io::ErrorKind::TimedOut {
+        // Without it, the end of the connection is all there is to see.
+        let _ = SockRef::from(side).set_linger(Some(Duration::ZERO));
+    }
 }
 
 /// One direction.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::release::{Mirror, Split};
-use domain::routing::{FixedAnswer, Match, PathKind, Redirect, Rewrite, Scheme};
+use domain::routing::{Connect, FixedAnswer, Match, PathKind, Redirect, Rewrite, Scheme};
 use domain::snapshot;
 use domain::traffic::RouteSpec;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -17,6 +17,10 @@ use crate::rules::{IDLE_MS_MAX, IDLE_MS_MIN};
 use crate::split::Splitting;
 use crate::table::Request;
 
+/// The largest body that a route may let pass: 10 GiB.
+const FORWARDED_BYTES_MAX: u64 = 10 * 1024 * 1024 * 1024;
+/// The most ports that clients of tunnels may name.
+const PORTS_MAX: usize = 16;
 /// The largest body of an answer.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The most header fields of an answer, and the most characters of a value.
@@ -41,11 +45,12 @@ pub(crate) const OWN_FIELDS: [&str; 10] = [
 pub struct Wanted<'a> {
     matches: &'a Match,
     base_path: &'a str,
+    body_bytes_max: u64,
     has_upstream: bool,
     split: Option<&'a Split>,
+    connect: Option<&'a Connect>,
     mirror: Option<&'a Mirror>,
     redirect: Option<&'a Redirect>,
-    body_bytes_max: u64,
     answer: Option<&'a FixedAnswer>,
     rewrite: Option<&'a Rewrite>,
 }
@@ -55,12 +60,13 @@ impl<'a> From<&'a RouteSpec> for Wanted<'a> {
         Self {
             matches: &route.matches,
             base_path: route.base_path.trim_end_matches('/'),
+            body_bytes_max: route.body_bytes_max,
             has_upstream: route.upstream_id.is_some(),
             split: route.split.as_ref(),
+            connect: route.connect.as_ref(),
             mirror: route.mirror.as_ref(),
             redirect: route.redirect.as_ref(),
             answer: route.answer.as_ref(),
-            body_bytes_max: route.body_bytes_max,
             rewrite: route.rewrite.as_ref(),
         }
     }
@@ -71,13 +77,14 @@ impl<'a> From<&'a snapshot::Route> for Wanted<'a> {
         Self {
             matches: &route.matches,
             base_path: route.base_path.trim_end_matches('/'),
+            body_bytes_max: route.body_bytes_max,
             has_upstream: route.upstream.is_some(),
             split: route.split.as_ref(),
+            connect: route.connect.as_ref(),
             mirror: route.mirror.as_ref(),
             redirect: route.redirect.as_ref(),
             answer: route.answer.as_ref(),
             rewrite: route.rewrite.as_ref(),
-            body_bytes_max: route.body_bytes_max,
         }
     }
 }
@@ -87,6 +94,8 @@ impl<'a> From<&'a snapshot::Route> for Wanted<'a> {
 pub enum Action {
     /// It goes to the upstream, or to one of several, changed if so.
     Forward(Option<Box<Rewriting>>),
+    /// It opens a tunnel to the upstream.
+    Tunnel(Box<Connect>),
     /// The client is sent elsewhere.
     Redirect(Box<Redirection>),
     /// It is answered.
@@ -132,6 +141,7 @@ impl Action {
     pub fn compile<'a>(wanted: impl Into<Wanted<'a>>) -> Result<Self, Vec<Fault>> {
         let wanted = wanted.into();
         let mut faults = Faults::default();
+        faults.range("/body_bytes_max", wanted.body_bytes_max, 0, FORWARDED_BYTES_MAX);
         let said = [
             ("/upstream_id", wanted.has_upstream),
             ("/split", wanted.split.is_some()),
@@ -141,7 +151,6 @@ impl Action {
         let mut said = said.iter().filter(|(_, is_said)| *is_said);
         if said.next().is_none() {
             faults.add(
-        faults.range("/body_bytes_max", wanted.body_bytes_max, 0, FORWARDED_BYTES_MAX);
                 "/upstream_id",
                 "action_missing",
                 "Nothing is said of what becomes of calls.",
@@ -160,6 +169,9 @@ impl Action {
             && let Err(found) = Splitting::compile(split, "")
         {
             faults.0.extend(found);
+        }
+        if let Some(connect) = wanted.connect {
+            tunnel(connect, wanted, &mut faults);
         }
         let is_forwarded = wanted.has_upstream || wanted.split.is_some();
         if let Some(mirror) = wanted.mirror {
@@ -187,6 +199,8 @@ impl Action {
             Self::redirect(redirect, wanted, &mut faults)
         } else if let Some(answer) = wanted.answer {
             Self::answer(answer, &mut faults)
+        } else if let Some(connect) = wanted.connect {
+            Self::Tunnel(Box::new(connect.clone()))
         } else {
             Self::Forward(
                 wanted
@@ -392,6 +406,35 @@ fn template(matches: &Match) -> Option<&str> {
     let path = matches.path.as_ref();
     path.filter(|path| path.kind == PathKind::Template)
         .map(|path| path.value.as_str())
+}
+
+/// Wants a route of tunnels to say nothing that only calls have.
+fn tunnel(connect: &Connect, wanted: Wanted<'_>, faults: &mut Faults) {
+    let matches = wanted.matches;
+    let said = [
+        ("/base_path", !wanted.base_path.is_empty()),
+        ("/match/path", matches.path.is_some()),
+        ("/match/methods", !matches.methods.is_empty()),
+        ("/match/query", !matches.query.is_empty()),
+        ("/split", wanted.split.is_some()),
+        ("/redirect", wanted.redirect.is_some()),
+        ("/answer", wanted.answer.is_some()),
+        ("/rewrite", wanted.rewrite.is_some()),
+        ("/mirror", wanted.mirror.is_some()),
+    ];
+    for (pointer, _) in said.into_iter().filter(|(_, is_said)| *is_said) {
+        faults.add(
+            pointer,
+            "combination_invalid",
+            "A request for a tunnel has a host and a port only, and bytes pass unread.",
+            "Leave it out, or make another route for calls; the base path of a tunnel is `/`.",
+        );
+    }
+    faults.count("/connect/ports", connect.ports.len(), 0, PORTS_MAX);
+    for (index, port) in connect.ports.iter().enumerate().take(PORTS_MAX) {
+        faults.range(&format!("/connect/ports/{index}"), *port, 1, u16::MAX);
+    }
+    faults.range("/connect/idle_ms", connect.idle_ms, IDLE_MS_MIN, IDLE_MS_MAX);
 }
 
 fn rewriting(rewrite: &Rewrite, wanted: Wanted<'_>, faults: &mut Faults) -> Rewriting {

@@ -4,6 +4,7 @@ use domain::certificate::Facts;
 use domain::explain::ExplainSpec;
 use domain::id::OperationId;
 use domain::snapshot::Route;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use crate::action::Action;
@@ -42,6 +43,10 @@ pub enum End {
         /// The `Host` for the upstream, if the route says one.
         host: Option<String>,
     },
+    /// It opens a tunnel.
+    Tunnel,
+    /// The client names a port to which the route opens none.
+    OtherPorts,
     /// The client is sent elsewhere.
     Redirect {
         /// The status.
@@ -106,6 +111,10 @@ fn end(route: &Route, request: &Request<'_>, (base, scheme): (usize, &str)) -> R
             });
         }
         Action::Answer(answer) => return Ok(End::Answer(answer.status.as_u16())),
+        Action::Tunnel(connect) => {
+            let is_taken = parsed_port(request).is_some_and(|port| connect.takes(port));
+            return Ok(if is_taken { End::Tunnel } else { End::OtherPorts });
+        }
         Action::Forward(rewriting) => rewriting,
     };
     let mut operations = Operations::default();
@@ -134,6 +143,11 @@ fn end(route: &Route, request: &Request<'_>, (base, scheme): (usize, &str)) -> R
     })
 }
 
+/// The port that a request names.
+fn parsed_port(request: &Request<'_>) -> Option<u16> {
+    Authority::try_from(request.authority).ok()?.port_u16()
+}
+
 /// A request as it would arrive.
 struct Parsed {
     method: Method,
@@ -145,6 +159,7 @@ struct Parsed {
 
 impl Parsed {
     fn request(&self) -> Request<'_> {
+        let is_tunnel = self.method == Method::CONNECT;
         Request {
             method: &self.method,
             host: &self.host,
@@ -152,8 +167,9 @@ impl Parsed {
                 .uri
                 .authority()
                 .map_or(b"", |authority| authority.as_str().as_bytes()),
-            path: self.uri.path(),
-            query: self.uri.query().unwrap_or_default(),
+            // What asks for a tunnel has neither.
+            path: if is_tunnel { "" } else { self.uri.path() },
+            query: self.uri.query().filter(|_| !is_tunnel).unwrap_or_default(),
             headers: &self.headers,
             certificate: None,
         }
@@ -185,7 +201,13 @@ fn parse(asked: &ExplainSpec) -> Result<Parsed, Vec<Fault>> {
             return Err(faults.0);
         }
     };
-    if let Err(detail) = check_path(uri.path()) {
+    let wrong = if method == Method::CONNECT {
+        let has_port = uri.port_u16().is_some_and(|port| port > 0);
+        (!has_port).then_some("A tunnel is asked for with a host and a port.")
+    } else {
+        check_path(uri.path()).err()
+    };
+    if let Some(detail) = wrong {
         let suggestion = "The gateway refuses it with 400 `message_malformed`.";
         faults.add("/url", "url_invalid", detail, suggestion);
     }

@@ -14,7 +14,7 @@ use memchr::memchr;
 use crate::RESERVED;
 use crate::conditions::{Conditions, Miss};
 use crate::fault::Fault;
-use crate::path::normal_host;
+use crate::rules;
 use crate::text::{Mark, Text};
 
 /// From this number on, what follows in a path is looked up by hash instead of one by one.
@@ -42,25 +42,9 @@ pub struct Request<'a> {
 /// Why routes cannot be served together.
 #[derive(Debug, thiserror::Error)]
 pub enum Invalid {
-    /// A base path is not one, or begins with a segment that belongs to the node.
-    #[error("route {route} has base path `{base_path}`, which cannot be served")]
-    BasePath {
-        /// The route.
-        route: RouteId,
-        /// Its base path.
-        base_path: String,
-    },
-    /// A host is not one.
-    #[error("route {route} has host `{host}`, which cannot be served")]
-    Host {
-        /// The route.
-        route: RouteId,
-        /// Its host.
-        host: String,
-    },
-    /// The conditions are not valid.
-    #[error("route {route} has conditions that are not valid: {}", list(.faults))]
-    Conditions {
+    /// Its place or its conditions are not valid.
+    #[error("route {route} is not valid: {}", list(.faults))]
+    Route {
         /// The route.
         route: RouteId,
         /// What is wrong.
@@ -87,12 +71,20 @@ fn list(faults: &[Fault]) -> String {
 /// The routes of a snapshot by host and base path.
 #[derive(Debug, Default)]
 pub struct Table {
-    hosts: HashMap<Box<str>, Node>,
-    /// By what follows `*.`.
-    wildcards: HashMap<Box<str>, Node>,
-    any_host: Node,
+    calls: Hosts,
+    /// Those that take `CONNECT`, and nothing else.
+    tunnels: Hosts,
     /// What was compiled, for the table that follows this one.
     compiled: HashMap<RouteId, Known>,
+}
+
+/// Routes by host.
+#[derive(Debug, Default)]
+struct Hosts {
+    exact: HashMap<Box<str>, Node>,
+    /// By what follows `*.`.
+    wildcards: HashMap<Box<str>, Node>,
+    any: Node,
 }
 
 /// Conditions with what they were compiled from.
@@ -153,7 +145,7 @@ impl Table {
                 conditions,
             });
         }
-        for node in table.roots_mut() {
+        for node in table.calls.roots_mut().chain(table.tunnels.roots_mut()) {
             node.sort(routes)?;
         }
         Ok(table)
@@ -172,24 +164,29 @@ impl Table {
         take: &mut impl FnMut(Candidate<'a>) -> bool,
     ) -> Option<Candidate<'a>> {
         let path = request.path;
-        if let Some(found) = self
-            .hosts
+        let hosts = if *request.method == Method::CONNECT {
+            &self.tunnels
+        } else {
+            &self.calls
+        };
+        if let Some(found) = hosts
+            .exact
             .get(request.host)
             .and_then(|node| node.walk(path, 0, take))
         {
             return Some(found);
         }
-        if !self.wildcards.is_empty() {
+        if !hosts.wildcards.is_empty() {
             let mut rest = request.host;
             while let Some((_, suffix)) = rest.split_once('.') {
-                let node = self.wildcards.get(suffix);
+                let node = hosts.wildcards.get(suffix);
                 if let Some(found) = node.and_then(|node| node.walk(path, 0, take)) {
                     return Some(found);
                 }
                 rest = suffix;
             }
         }
-        self.any_host.walk(path, 0, &mut |candidate| {
+        hosts.any.walk(path, 0, &mut |candidate| {
             // A route of all paths leaves the node's own to it.
             (candidate.base > 0 || !is_ours(path)) && take(candidate)
         })
@@ -209,7 +206,7 @@ impl Table {
         let known = match known {
             Some(known) => known.clone(),
             None => {
-                let invalid = |faults| Invalid::Conditions {
+                let invalid = |faults| Invalid::Route {
                     route: route.id,
                     faults,
                 };
@@ -228,38 +225,38 @@ impl Table {
 
     /// The place of a route.
     fn node(&mut self, route: &Route) -> Result<&mut Node, Invalid> {
-        let base_path = route.base_path.trim_end_matches('/');
-        let is_path = base_path.is_empty() || base_path.starts_with('/');
-        if !is_path || (route.host.is_none() && is_ours(base_path)) {
-            return Err(Invalid::BasePath {
-                route: route.id,
-                base_path: route.base_path.clone(),
-            });
-        }
-        let mut node = match &route.host {
-            None => &mut self.any_host,
-            Some(host) => {
-                let host = normal_host(host).map_err(|_| Invalid::Host {
-                    route: route.id,
-                    host: host.clone(),
-                })?;
-                match host.strip_prefix("*.") {
-                    Some(suffix) => self.wildcards.entry(suffix.into()).or_default(),
-                    None => self.hosts.entry(host.into()).or_default(),
-                }
-            }
+        // The builder of snapshots writes no base path as nothing.
+        let base_path = Some(&*route.base_path).filter(|base_path| !base_path.is_empty());
+        let place = rules::place(route.host.as_deref(), base_path.unwrap_or("/"));
+        let (host, base_path) = place.map_err(|faults| Invalid::Route {
+            route: route.id,
+            faults,
+        })?;
+        let hosts = if route.connect.is_some() {
+            &mut self.tunnels
+        } else {
+            &mut self.calls
         };
-        for segment in base_path.split('/').skip(1) {
+        let mut node = match host.as_deref() {
+            None => &mut hosts.any,
+            Some(host) => match host.strip_prefix("*.") {
+                Some(suffix) => hosts.wildcards.entry(suffix.into()).or_default(),
+                None => hosts.exact.entry(host.into()).or_default(),
+            },
+        };
+        for segment in base_path.trim_end_matches('/').split('/').skip(1) {
             node = node.children.enter(segment);
         }
         Ok(node)
     }
+}
 
+impl Hosts {
     fn roots_mut(&mut self) -> impl Iterator<Item = &mut Node> {
-        self.hosts
+        self.exact
             .values_mut()
             .chain(self.wildcards.values_mut())
-            .chain([&mut self.any_host])
+            .chain([&mut self.any])
     }
 }
 

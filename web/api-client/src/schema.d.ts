@@ -2778,6 +2778,25 @@ export interface components {
              */
             adaptive_max: number;
         };
+        /**
+         * @description Takes the requests to open a tunnel (`CONNECT`: RFC 9110 section 9.3.6), and no others.
+         *
+         *     The client is joined with a target of the route's upstream, whatever it names: with TLS if that is at `https://`. It
+         *     names the route's host, and bytes pass unread both ways once it was answered 200.
+         */
+        Connect: {
+            /**
+             * @description The ports that clients may name beside the host; any if empty.
+             * @default []
+             */
+            ports: number[];
+            /**
+             * Format: int32
+             * @description How long nothing may come either way, in milliseconds: 1000 to a day.
+             * @default 3600000
+             */
+            idle_ms: number;
+        };
         /** @description Bounds of the connections of one core to one target. */
         Connections: {
             /**
@@ -3795,7 +3814,10 @@ export interface components {
             revision: number;
             /** @description What it made of it. */
             state: components["schemas"]["NodeState"];
-            /** @description Why it was rejected; empty otherwise. */
+            /**
+             * @description Why it was rejected, for administrators of the organization that the installation began with: it may name what
+             *     is another tenant's. For others a sentence that names nothing; empty if it was not rejected.
+             */
             reason: string;
             /** @description When it was heard of last. */
             seen_at: components["schemas"]["Timestamp"];
@@ -3897,7 +3919,7 @@ export interface components {
          * @description What becomes of a request.
          * @enum {string}
          */
-        Outcome: "forwarded" | "redirected" | "answered" | "retired" | "operation_not_found" | "method_not_allowed" | "route_not_found" | "other_organization";
+        Outcome: "forwarded" | "tunnel" | "connect_refused" | "redirected" | "answered" | "retired" | "operation_not_found" | "method_not_allowed" | "route_not_found" | "other_organization";
         /**
          * @description Leaves a target out for a while after its calls have failed: no answer, a broken one, or a 5xx.
          *
@@ -4814,6 +4836,8 @@ export interface components {
             redirect?: components["schemas"]["Redirect"];
             /** @description Answer instead of forwarding. */
             answer?: components["schemas"]["FixedAnswer"];
+            /** @description Take the requests to open a tunnel (`CONNECT`) instead of calls. */
+            connect?: components["schemas"]["Connect"];
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"];
             /** @description Send copies of calls to another upstream besides. */
@@ -4884,6 +4908,8 @@ export interface components {
             redirect?: components["schemas"]["Redirect"] | null;
             /** @description Answer instead of forwarding. */
             answer?: components["schemas"]["FixedAnswer"] | null;
+            /** @description Take the requests to open a tunnel (`CONNECT`) instead of calls. */
+            connect?: components["schemas"]["Connect"] | null;
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"] | null;
             /** @description Send copies of calls to another upstream besides. */
@@ -4929,6 +4955,8 @@ export interface components {
             redirect?: components["schemas"]["Redirect"];
             /** @description Answer instead of forwarding. */
             answer?: components["schemas"]["FixedAnswer"];
+            /** @description Take the requests to open a tunnel (`CONNECT`) instead of calls. */
+            connect?: components["schemas"]["Connect"];
             /** @description Change path and host before forwarding; without it the base path is removed. */
             rewrite?: components["schemas"]["Rewrite"];
             /** @description Send copies of calls to another upstream besides. */

@@ -101,6 +101,7 @@ impl Shown for Route {
             redirect: None,
             answer: None,
             rewrite: None,
+            connect: None,
             mirror: None,
             importance: Importance::default(),
             body_bytes_max: BODY_BYTES_MAX_DEFAULT,

@@ -542,3 +542,52 @@ async fn a_route_splits_its_calls_between_upstreams_of_its_organization() {
     assert_eq!(any.patch(&path, one).await.json(200)["upstream_id"], *blue);
     assert_eq!(any.delete(&upstream).await.code(), "ok");
 }
+
+#[tokio::test]
+async fn a_route_opens_tunnels_beside_one_for_calls() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    let imported = owner.import("shop").await;
+    let stream = json!({ "name": "ledger", "targets": [{ "url": "tcp://ledger.internal:5432" }] });
+    let ledger = owner.post("/api/v1/upstreams", stream).await.json(201)["id"].clone();
+    let place = json!({ "host": "a.example", "base_path": "/" });
+    let calls = spec(&owner, &imported, place.clone()).await;
+    owner.post("/api/v1/routes", calls.clone()).await.json(201);
+    // Calls cannot go there, bytes can.
+    let mut route = calls;
+    route["upstream_id"] = ledger.clone();
+    let refused = owner.post("/api/v1/routes", route.clone()).await.problem();
+    assert!(
+        refused.contains("\"/upstream_id\" \"combination_invalid\""),
+        "{refused}"
+    );
+    route["connect"] = json!({ "ports": [5432] });
+    let made = owner.post("/api/v1/routes", route.clone()).await.json(201);
+    assert_eq!(made["connect"], json!({ "ports": [5432], "idle_ms": 3_600_000 }));
+    let twice = owner.post("/api/v1/routes", route.clone()).await;
+    assert_eq!(twice.code(), "route_taken");
+    route["mirror"] = json!({ "upstream_id": ledger });
+    let refused = owner.post("/api/v1/routes", route).await.problem();
+    assert!(
+        refused.contains("\"/mirror\" \"combination_invalid\""),
+        "{refused}"
+    );
+
+    for (method, url, expected) in [
+        ("CONNECT", "a.example:5432", "tunnel"),
+        ("CONNECT", "a.example:22", "connect_refused"),
+        ("CONNECT", "b.example:5432", "route_not_found"),
+        ("GET", "https://a.example/pets", "forwarded"),
+    ] {
+        let asked = json!({ "method": method, "url": url });
+        let explained = owner.post("/api/v1/routes/explain", asked).await.json(200);
+        assert_eq!(explained["outcome"], expected, "{explained}");
+        if expected == "tunnel" {
+            assert_eq!(explained["upstream_url"], "tcp://ledger.internal:5432");
+            assert_eq!(explained["policies"][0]["kind"], "key_auth");
+        }
+    }
+    let asked = json!({ "method": "CONNECT", "url": "a.example" });
+    let refused = owner.post("/api/v1/routes/explain", asked).await.problem();
+    assert!(refused.contains("\"/url\" \"url_invalid\""), "{refused}");
+}

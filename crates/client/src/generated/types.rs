@@ -1200,6 +1200,20 @@ pub struct Concurrency {
     pub adaptive_max: Option<u64>,
 }
 
+/// Takes the requests to open a tunnel (`CONNECT`: RFC 9110 section 9.3.6), and no others.
+///
+/// The client is joined with a target of the route's upstream, whatever it names: with TLS if that is at `https://`. It
+/// names the route's host, and bytes pass unread both ways once it was answered 200.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Connect {
+    /// The ports that clients may name beside the host; any if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ports: Option<Vec<u64>>,
+    /// How long nothing may come either way, in milliseconds: 1000 to a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
+}
+
 /// Bounds of the connections of one core to one target.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Connections {
@@ -4235,7 +4249,8 @@ pub struct Node {
     pub revision: i64,
     /// What it made of it.
     pub state: NodeState,
-    /// Why it was rejected; empty otherwise.
+    /// Why it was rejected, for administrators of the organization that the installation began with: it may name what
+    /// is another tenant's. For others a sentence that names nothing; empty if it was not rejected.
     pub reason: String,
     /// When it was heard of last.
     pub seen_at: Timestamp,
@@ -4421,6 +4436,12 @@ pub enum Outcome {
     /// `forwarded`.
     #[serde(rename = "forwarded")]
     Forwarded,
+    /// `tunnel`.
+    #[serde(rename = "tunnel")]
+    Tunnel,
+    /// `connect_refused`.
+    #[serde(rename = "connect_refused")]
+    ConnectRefused,
     /// `redirected`.
     #[serde(rename = "redirected")]
     Redirected,
@@ -4451,6 +4472,8 @@ impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Forwarded => "forwarded",
+            Self::Tunnel => "tunnel",
+            Self::ConnectRefused => "connect_refused",
             Self::Redirected => "redirected",
             Self::Answered => "answered",
             Self::Retired => "retired",
@@ -4467,6 +4490,8 @@ impl From<&str> for Outcome {
     fn from(text: &str) -> Self {
         match text {
             "forwarded" => Self::Forwarded,
+            "tunnel" => Self::Tunnel,
+            "connect_refused" => Self::ConnectRefused,
             "redirected" => Self::Redirected,
             "answered" => Self::Answered,
             "retired" => Self::Retired,
@@ -6012,6 +6037,9 @@ pub struct Route {
     /// Answer instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<FixedAnswer>,
+    /// Take the requests to open a tunnel (`CONNECT`) instead of calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Connect>,
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
@@ -6086,6 +6114,9 @@ pub struct RoutePatch {
     /// Answer instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Option<FixedAnswer>>,
+    /// Take the requests to open a tunnel (`CONNECT`) instead of calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Option<Connect>>,
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Option<Rewrite>>,
@@ -6138,6 +6169,9 @@ pub struct RouteSpec {
     /// Answer instead of forwarding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<FixedAnswer>,
+    /// Take the requests to open a tunnel (`CONNECT`) instead of calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect: Option<Connect>,
     /// Change path and host before forwarding; without it the base path is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<Rewrite>,
@@ -6176,6 +6210,7 @@ impl RouteSpec {
             split: None,
             redirect: None,
             answer: None,
+            connect: None,
             rewrite: None,
             mirror: None,
             importance: None,

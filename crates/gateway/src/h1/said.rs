@@ -50,10 +50,16 @@ pub(super) fn begin(
     core.spare.keep_headers(std::mem::take(&mut head.headers));
 }
 
-/// Writes the head that says that a WebSocket is spoken from now on.
-pub(super) fn write_switch(out: &mut BytesMut, headers: &HeaderMap, tail: &Tail) -> Coding {
-    write_status(out, StatusCode::SWITCHING_PROTOCOLS);
-    out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+/// Writes the head that says that a WebSocket is spoken from now on, or that a tunnel is open.
+pub(super) fn write_switch(
+    out: &mut BytesMut,
+    (status, headers): (StatusCode, &HeaderMap),
+    tail: &Tail,
+) -> Coding {
+    write_status(out, status);
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+    }
     for (name, value) in headers {
         let name = name.as_str();
         let is_ours = matches!(name, "connection" | "content-length" | "transfer-encoding");

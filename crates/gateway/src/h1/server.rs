@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::{Response, StatusCode, Uri, Version};
+use http::{Method, Response, StatusCode, Uri, Version};
 use hyper::body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -81,7 +81,7 @@ pub(crate) async fn serve(wire: &Rc<Wire>) -> End {
         request.body = Arriving::None;
         let headers = std::mem::take(&mut request.headers);
         wire.conn.core().spare.keep_headers(headers);
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS || response.body().is_joined() {
             return switch(wire, response, &tail).await;
         }
         asked.is_persistent &= wire.skip_abandoned();
@@ -145,19 +145,21 @@ async fn answer(wire: &Rc<Wire>, request: &mut Request) -> Option<(Response<Answ
     .await
 }
 
-/// Says that the protocol is switched, and passes bytes both ways from there.
+/// Says that the protocol is switched, or that the client is joined with a target, and passes bytes both ways from there.
 async fn switch(wire: &Rc<Wire>, response: Response<AnswerBody>, tail: &Tail) -> End {
     let (head, body) = response.into_parts();
     let mut outgoing = Outgoing::<AnswerBody>::default();
-    outgoing.begin(None, |out| write_switch(out, &head.headers, tail));
+    outgoing.begin(None, |out| write_switch(out, (head.status, &head.headers), tail));
     if poll_fn(|context| match outgoing.poll(&mut wire.ends(), context) {
         Ok(Progress::Done) => Poll::Ready(true),
         Ok(_) => Poll::Pending,
         Err(_) => Poll::Ready(false),
     })
     .await
+        && let Err(error) = body.tunnel(&wire.conn.core().spare, wire.ends()).await
+        && error.kind() != io::ErrorKind::TimedOut
     {
-        body.tunnel(&wire.conn.core().spare, wire.ends()).await;
+        return End::Cut;
     }
     End::Quiet
 }
@@ -249,7 +251,8 @@ impl Wire {
         let asked = Asked {
             method: head.method.clone(),
             is_old: head.version == Version::HTTP_10,
-            is_persistent: head.is_persistent,
+            // What follows a tunnel that was refused may have been meant for it.
+            is_persistent: head.is_persistent && head.method != Method::CONNECT,
             is_until_close: false,
             takes_trailers: head.takes_trailers,
         };

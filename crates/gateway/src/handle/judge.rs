@@ -54,7 +54,7 @@ pub(super) fn judge<'a>(
         host: said.host,
         path: said.path,
         query: said.query,
-        template: &on.operation.template,
+        template: on.template,
         address,
         moment,
         standing: core.node.standing(),
@@ -65,7 +65,7 @@ pub(super) fn judge<'a>(
         cost: Cost::default(),
         effects: Effects::default(),
     };
-    let decided = decide(&on.operation.chain, &mut call, ticket);
+    let decided = decide(on.chain, &mut call, ticket);
     let course = ticket.course();
     course.counted(&call.limits);
     course.delay_us = u32::try_from(call.effects.delay_ns / 1000).unwrap_or(u32::MAX);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use domain::routing::Connect;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response};
 use policy::{Consumer, Moment};
@@ -12,7 +13,7 @@ use routing::{Miss, Rewriting, Unit};
 use super::Context;
 use super::pages::own_page;
 use crate::body::AnswerBody;
-use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route, To};
+use crate::compile::{Action, Chain, Compiled, Matched, Route, To};
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::named::Named;
@@ -41,7 +42,9 @@ pub(super) fn asked<'a>(
 /// Where a request goes on.
 pub(super) enum Way<'a> {
     /// To an upstream.
-    On(On<'a>),
+    On(On<'a>, &'a To),
+    /// To the upstream in this place, as bytes.
+    Tunnel(On<'a>, usize, &'a Connect),
     /// Nowhere: this is the answer.
     Answered(Box<Response<AnswerBody>>),
 }
@@ -49,8 +52,10 @@ pub(super) enum Way<'a> {
 /// The way to an upstream.
 pub(super) struct On<'a> {
     pub(super) route: &'a Route,
-    pub(super) operation: &'a Operation,
-    to: &'a To,
+    /// The policies that run.
+    pub(super) chain: &'a Chain,
+    /// The template of the operation's path; empty if there is no operation.
+    pub(super) template: &'a str,
     pub(super) rewriting: Option<&'a Rewriting>,
     /// Where the path goes on after the base path.
     pub(super) rest: usize,
@@ -59,12 +64,12 @@ pub(super) struct On<'a> {
 impl On<'_> {
     /// The place of the upstream, once it is known who calls.
     pub(super) fn upstream(
-        &self,
+        to: &To,
         core: &Core,
         (headers, address, consumer): (&HeaderMap, IpAddr, Option<Consumer<'_>>),
         (context, ticket): (&mut Context<'_>, &mut Ticket),
     ) -> usize {
-        match self.to {
+        match to {
             To::One(upstream) => *upstream,
             To::Split(split) => {
                 let unit = Unit {
@@ -86,8 +91,7 @@ impl On<'_> {
         let Some(rewriting) = self.rewriting else {
             return Ok(None);
         };
-        let template = &*self.operation.template;
-        let rewritten = rewriting.path(path, self.rest, template);
+        let rewritten = rewriting.path(path, self.rest, self.template);
         // Parts that mean nothing each may make a dot segment together.
         rewritten.as_deref().map_or(Ok(()), place::check_path)?;
         Ok(rewritten)
@@ -128,13 +132,34 @@ pub(super) fn way<'a>(
                 span.route = Some(format!("{}{}", &asked.path[..rest], operation.template));
                 span.client = Some(address);
             }
-            Ok(Way::On(On {
+            let on = On {
                 route,
-                operation,
-                to,
+                chain: &operation.chain,
+                template: &operation.template,
                 rewriting: rewriting.as_deref(),
                 rest,
-            }))
+            };
+            Ok(Way::On(on, to))
+        }
+        Matched::Tunnel { route } => {
+            let route = &compiled.routes[route];
+            let Action::Tunnel(upstream, connect) = &route.action else {
+                unreachable!("it opens tunnels");
+            };
+            context.route = Some(route);
+            context.chain = Some(&route.chain);
+            ticket.matched(compiled.revision, route, None);
+            if let Some(span) = &mut ticket.course().span {
+                span.client = Some(address);
+            }
+            let on = On {
+                route,
+                chain: &route.chain,
+                template: "",
+                rewriting: None,
+                rest: 0,
+            };
+            Ok(Way::Tunnel(on, *upstream, connect))
         }
         Matched::Answered { route, rest } => {
             let route = &compiled.routes[route];
@@ -202,7 +227,7 @@ fn answered(
             (redirection.status, headers.into_iter().collect(), Bytes::new())
         }
         Action::Answer(answer) => (answer.status, answer.headers.clone(), answer.body.clone()),
-        Action::Forward(..) => unreachable!("forwarded"),
+        Action::Forward(..) | Action::Tunnel(..) => unreachable!("forwarded"),
     };
     let is_head = *asked.method == Method::HEAD;
     let mut response = Response::new(AnswerBody::own(if is_head { Bytes::new() } else { body }));

@@ -1,7 +1,7 @@
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue};
 
-use super::{check_path, host};
+use super::{check_path, host, tunnel_port};
 
 #[test]
 fn hosts_are_read_without_port_and_in_lower_case() {
@@ -21,32 +21,49 @@ fn hosts_are_read_without_port_and_in_lower_case() {
             .into_iter()
             .collect();
         let uri = target.parse().unwrap();
-        assert_eq!(
-            host(&Method::GET, &uri, &headers).unwrap().name,
-            expected,
-            "{target} {field:?}"
-        );
+        assert_eq!(host(&uri, &headers).unwrap().name, expected, "{target} {field:?}");
     }
 }
 
 #[test]
 fn hosts_that_differ_or_are_none_are_refused() {
     let table = [
-        (Method::GET, "http://a.example/", vec!["b.example"]),
-        (Method::GET, "http://a.example:80/", vec!["a.example"]),
-        (Method::GET, "/", vec!["a", "a"]),
-        (Method::GET, "/", vec!["a b"]),
-        (Method::GET, "/", vec!["a/b"]),
-        (Method::GET, "/", vec!["user@a"]),
-        (Method::CONNECT, "a.example:443", vec!["a.example:443"]),
+        ("http://a.example/", vec!["b.example"]),
+        ("http://a.example:80/", vec!["a.example"]),
+        ("/", vec!["a", "a"]),
+        ("/", vec!["a b"]),
+        ("/", vec!["a/b"]),
+        ("/", vec!["user@a"]),
     ];
-    for (method, target, fields) in table {
+    for (target, fields) in table {
         let mut all = HeaderMap::new();
         for field in &fields {
             all.append(HOST, HeaderValue::from_static(field));
         }
         let uri = target.parse().unwrap();
-        assert!(host(&method, &uri, &all).is_err(), "{target} {all:?}");
+        assert!(host(&uri, &all).is_err(), "{target} {all:?}");
+    }
+}
+
+#[test]
+fn tunnels_name_a_host_and_a_port_and_have_no_body() {
+    for (target, field, port) in [
+        ("a.example:443", None, Some(443)),
+        ("[::1]:1", None, Some(1)),
+        ("a.example", None, None),
+        ("a.example:0", None, None),
+        ("/", None, None),
+        ("http://a.example:443/", None, None),
+        ("a.example:443", Some(("content-length", "0")), None),
+        ("a.example:443", Some(("transfer-encoding", "chunked")), None),
+    ] {
+        let mut headers = HeaderMap::new();
+        headers.extend(field.map(|(name, value)| {
+            let name = http::HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        }));
+        let found = tunnel_port(&target.parse().unwrap(), &headers).ok();
+        assert_eq!(found, port, "{target} {field:?}");
     }
 }
 

@@ -14,6 +14,24 @@ pub(crate) async fn open(
     tls: Option<&TlsConnector>,
     preface: Option<&[u8]>,
 ) -> Result<Socket, ConnectError> {
+    let socket = open_any(endpoint, tls, preface).await?;
+    if let Socket::Tls(stream) = &socket
+        && endpoint.is_http2()
+        && stream.get_ref().1.alpn_protocol() != Some(b"h2")
+    {
+        return Err(ConnectError::NoHttp2 {
+            host: endpoint.host.clone(),
+        });
+    }
+    Ok(socket)
+}
+
+/// The same, whatever is spoken inside.
+pub(super) async fn open_any(
+    endpoint: &Endpoint,
+    tls: Option<&TlsConnector>,
+    preface: Option<&[u8]>,
+) -> Result<Socket, ConnectError> {
     let stream = open_tcp(endpoint, preface).await?;
     let Some(connector) = tls.filter(|_| endpoint.is_tls) else {
         return Ok(Socket::Plain(stream));
@@ -29,9 +47,6 @@ pub(crate) async fn open(
             .map_err(|_| tls(std::io::Error::from(std::io::ErrorKind::InvalidInput)))?,
     };
     let stream = connector.connect(name, stream).await.map_err(tls)?;
-    if endpoint.is_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
-        return Err(ConnectError::NoHttp2 { host: host.clone() });
-    }
     Ok(Socket::Tls(Box::new(stream)))
 }
 

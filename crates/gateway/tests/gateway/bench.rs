@@ -294,6 +294,7 @@ fn route() -> Route {
         redirect: None,
         answer: None,
         rewrite: None,
+        connect: None,
         mirror: None,
         importance: Importance::default(),
         body_bytes_max: 1 << 20,
@@ -507,16 +508,22 @@ impl Client {
         })
     }
 
+    /// Reads the head of an answer; what follows is left.
+    pub(crate) fn head(&mut self) -> Answer {
+        let (line, fields) = read_head(&mut self.stream, &mut self.bytes).expect("an answer");
+        Answer {
+            status: line.split(' ').nth(1).unwrap().parse().unwrap(),
+            fields,
+            body: Vec::new(),
+            is_whole: true,
+        }
+    }
+
     pub(crate) fn answer_to(&mut self, method: &str) -> Answer {
         if method == "HEAD" {
-            let (line, fields) = read_head(&mut self.stream, &mut self.bytes).expect("an answer");
-            let status = line.split(' ').nth(1).unwrap().parse().unwrap();
-            return Answer {
-                status,
-                fields,
-                body: self.rest(),
-                is_whole: true,
-            };
+            let mut answer = self.head();
+            answer.body = self.rest();
+            return answer;
         }
         self.try_answer().expect("an answer")
     }

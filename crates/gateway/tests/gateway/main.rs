@@ -7,6 +7,7 @@ mod bench;
 mod cancelling;
 mod certificates;
 mod changing;
+mod connecting;
 mod ending;
 mod explaining;
 mod faults;

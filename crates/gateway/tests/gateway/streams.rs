@@ -21,13 +21,13 @@ use crate::listeners::free;
 type Change = fn(&mut Snapshot);
 
 /// A service that says who it is and gives back what it gets, until the other side has ended.
-struct Echo {
-    address: SocketAddr,
+pub(crate) struct Echo {
+    pub(crate) address: SocketAddr,
     open: Arc<AtomicUsize>,
 }
 
 impl Echo {
-    fn start(name: &'static [u8]) -> Self {
+    pub(crate) fn start(name: &'static [u8]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let echo = Self {
             address: listener.local_addr().unwrap(),
@@ -61,11 +61,11 @@ impl Echo {
         }
     }
 
-    fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("tcp://{}", self.address)
     }
 }
@@ -201,7 +201,7 @@ fn what_breaks_on_one_side_is_cut_on_the_other() {
 fn silence_ends_a_stream() {
     let (echo, address) = (Echo::start(b""), free());
     let bench = passing(address, &[echo.url()], |_, snapshot| {
-        snapshot.streams[0].idle_ms = 50;
+        snapshot.streams[0].idle_ms = 1_000;
     });
     let mut client = connect(address);
     assert_eq!(rest(&mut client), (Vec::new(), false));
@@ -473,7 +473,7 @@ fn what_cannot_be_served_is_rejected_and_nothing_changes() {
         ("whose targets are at `tcp://`", |snapshot| {
             snapshot.routes[0].upstream = Some(snapshot.upstreams[1].id);
         }),
-        ("it means nothing where bytes pass unread", |snapshot| {
+        ("/preserve_host: It means nothing", |snapshot| {
             snapshot.upstreams[1].spec.preserve_host = true;
         }),
     ];

@@ -72,7 +72,7 @@ impl Service {
         service
     }
 
-    fn bench(&self, change: impl FnOnce(&mut UpstreamSpec)) -> Bench {
+    pub(crate) fn bench(&self, change: impl FnOnce(&mut UpstreamSpec)) -> Bench {
         Bench::with(std::slice::from_ref(&self.url), |settings, snapshot| {
             settings.cores = 1;
             let tls = &mut snapshot.upstreams[0].spec.tls;

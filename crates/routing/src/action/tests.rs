@@ -126,6 +126,19 @@ const FAULTS: &str = r#"
 /answer/content_type field_invalid | { "answer": { "status": 200, "content_type": "a\nb", "body": "x" } }
 /answer/headers/Content-Length name_invalid | { "answer": { "status": 200, "headers": { "Content-Length": "1" } } }
 /answer/headers/a~1b field_invalid | { "answer": { "status": 200, "headers": { "a/b": "1" } } }
+/body_bytes_max field_out_of_range | { "answer": { "status": 200 }, "body_bytes_max": 10737418241 }
+/upstream_id action_missing | { "base_path": "", "connect": {} }
+/base_path combination_invalid | { "upstream": "ups_00000000000000000000000001", "connect": {} }
+/match/path combination_invalid | { "base_path": "", "upstream": "ups_00000000000000000000000001", "connect": {}, "match": { "path": { "kind": "exact", "value": "/" } } }
+/match/methods combination_invalid | { "base_path": "", "upstream": "ups_00000000000000000000000001", "connect": {}, "match": { "methods": ["GET"] } }
+/match/query combination_invalid | { "base_path": "", "upstream": "ups_00000000000000000000000001", "connect": {}, "match": { "query": [{ "name": "a", "kind": "present" }] } }
+/redirect combination_invalid | { "base_path": "", "connect": {}, "redirect": { "path": "/x" } }
+/answer combination_invalid | { "base_path": "", "connect": {}, "answer": { "status": 200 } }
+/rewrite combination_invalid | { "base_path": "", "upstream": "ups_00000000000000000000000001", "connect": {}, "rewrite": { "prefix": "/x" } }
+/mirror combination_invalid | { "base_path": "", "upstream": "ups_00000000000000000000000001", "connect": {}, "mirror": { "upstream_id": "ups_00000000000000000000000001" } }
+/connect/ports/1 field_out_of_range | { "base_path": "", "upstream": "ups_00000000000000000000000001", "connect": { "ports": [1, 0] } }
+/connect/ports field_out_of_range | { "base_path": "", "upstream": "ups_00000000000000000000000001", "connect": { "ports": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17] } }
+/connect/idle_ms field_out_of_range | { "base_path": "", "upstream": "ups_00000000000000000000000001", "connect": { "idle_ms": 999 } }
 /answer/headers/a field_invalid | { "answer": { "status": 200, "headers": { "a": "x\r\ny" } } }
 "#;
 

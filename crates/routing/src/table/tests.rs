@@ -30,12 +30,55 @@ fn route(number: u128, host: Option<&str>, base_path: &str, matches: &Value, pri
         redirect: None,
         answer: None,
         rewrite: None,
+        connect: None,
         mirror: None,
         importance: Importance::default(),
         body_bytes_max: 100,
         operations: Vec::new(),
         policies: Vec::new(),
     }
+}
+
+#[test]
+fn tunnels_and_calls_take_nothing_from_each_other() {
+    let none = json!({});
+    let mut routes = [
+        route(1, Some("a.test"), "/", &none, 0),
+        route(2, Some("a.test"), "", &none, 0),
+        route(3, Some("*.b.test"), "/", &none, 0),
+    ];
+    for route in &mut routes[1..] {
+        route.connect = Some(domain::routing::Connect::default());
+    }
+    let table = Table::compile(&routes, None).unwrap();
+    let find = |method, host, path| {
+        let request = Request {
+            method,
+            host,
+            authority: b"",
+            path,
+            query: "",
+            headers: &HeaderMap::new(),
+            certificate: None,
+        };
+        table.find(&request).map(|found| found.route)
+    };
+    let (call, tunnel) = (&Method::POST, &Method::CONNECT);
+    assert_eq!(
+        [
+            find(call, "a.test", "/x"),
+            find(call, "x.b.test", "/"),
+            find(tunnel, "a.test", ""),
+            find(tunnel, "x.b.test", ""),
+            find(tunnel, "c.test", ""),
+        ],
+        [Some(0), None, Some(1), Some(2), None]
+    );
+    routes[2].host = routes[1].host.clone();
+    assert!(matches!(
+        Table::compile(&routes, None),
+        Err(Invalid::Twice { .. })
+    ));
 }
 
 fn header(name: &str) -> Value {
@@ -159,10 +202,10 @@ fn what_cannot_stand_together_is_refused() {
     ];
     assert!(matches!(refused(&same), Invalid::Twice { .. }));
     let host = [route(10, Some("a*.example"), "/shop", &none, 0)];
-    assert!(matches!(refused(&host), Invalid::Host { .. }));
+    assert!(matches!(refused(&host), Invalid::Route { .. }));
     for base_path in ["/health", "/metrics/x", "shop"] {
         let base_path = [route(10, None, base_path, &none, 0)];
-        assert!(matches!(refused(&base_path), Invalid::BasePath { .. }));
+        assert!(matches!(refused(&base_path), Invalid::Route { .. }));
     }
     let conditions = [route(10, None, "/shop", &json!({ "methods": ["get"] }), 0)];
     assert!(refused(&conditions).to_string().contains("/match/methods/0"));

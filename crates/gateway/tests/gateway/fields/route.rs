@@ -1,9 +1,12 @@
 //! The fields of a route.
 
+use std::io::Read as _;
+
 use serde_json::{Value, json};
 
 use super::world::World;
 use super::{Case, case};
+use crate::bench::Client;
 
 /// A node serves the routes of its environment that are switched on; who may remove one is the control plane's.
 /// What needs several services and many callers to be seen is shown by tests of its own.
@@ -68,6 +71,29 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
 
 fn pets(world: &World) -> String {
     world.get("/shop/pets")
+}
+
+fn open(world: &World) -> (Client, u16) {
+    let mut client = Client::connect(world.address());
+    let key = world.key();
+    let text = format!("CONNECT g:443 HTTP/1.1\r\nHost: g:443\r\nX-API-Key: {key}\r\n\r\n");
+    client.send(text.as_bytes());
+    let status = client.head().status;
+    (client, status)
+}
+
+/// Whether a tunnel is opened to the usual port.
+fn tunnel(world: &World) -> String {
+    open(world).1.to_string()
+}
+
+/// Whether a tunnel ends in which nothing comes.
+fn silence(world: &World) -> String {
+    let (client, status) = open(world);
+    let wait = std::time::Duration::from_secs(3);
+    client.stream.set_read_timeout(Some(wait)).unwrap();
+    let ended = (&client.stream).read(&mut [0]);
+    format!("{status} {:?}", ended.ok())
 }
 
 fn pet(world: &World) -> String {
@@ -213,10 +239,23 @@ fn actions() -> Vec<Case> {
         super::merge(&mut route["route"]["redirect"], &fields);
         route
     };
+    let tunnels = |fields: Value| json!({ "route": { "base_path": "", "connect": fields } });
     let answer = || json!({ "route": { "upstream": null, "answer": { "status": 200, "body": "hi" } } });
     let rewrite = |fields: Value| json!({ "route": { "rewrite": fields } });
     let regex = json!({ "regex": { "pattern": "^/pets", "replacement": "/dogs" } });
     vec![
+        case(
+            "/connect/ports",
+            tunnels(json!({})),
+            json!({ "connect": { "ports": [8443] } }),
+            tunnel,
+        ),
+        case(
+            "/connect/idle_ms",
+            tunnels(json!({})),
+            json!({ "connect": { "idle_ms": 1_000 } }),
+            silence,
+        ),
         case(
             "/redirect/status",
             redirect(json!({})),

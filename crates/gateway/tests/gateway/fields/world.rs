@@ -264,6 +264,10 @@ impl World {
         page["data"][0].clone()
     }
 
+    pub(super) fn key(&self) -> &str {
+        &self.bench.key
+    }
+
     pub(super) fn address(&self) -> SocketAddr {
         self.bench.address()
     }

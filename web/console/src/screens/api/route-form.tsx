@@ -30,6 +30,7 @@ const PARTS = {
   redirect: ["status", "scheme", "host", "port", "path", "prefix", "keep_query"],
   answer: ["status", "headers", "content_type", "body"],
   rewrite: ["prefix", "path", "regex", "host"],
+  connect: ["ports", "idle_ms"],
 } as const;
 
 /** The parts whose form comes from the API's own document. */
@@ -236,7 +237,7 @@ function Fields(props: RouteFormProps & Choices) {
         pointer="/match"
         mono
         rows={8}
-        help={'match, redirect, answer, rewrite: { "match": { "headers": [{ "name": "x-preview", "kind": "present" }] }, "rewrite": { "prefix": "/v2" } }'}
+        help={'match, redirect, answer, rewrite, connect: { "match": { "headers": [{ "name": "x-preview", "kind": "present" }] }, "rewrite": { "prefix": "/v2" } }'}
         value={values.parts}
         set={(parts) => set({ parts })}
       />

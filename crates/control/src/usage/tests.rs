@@ -302,7 +302,7 @@ on_both! {
 
     async fn why_a_node_rejects_is_told_to_those_who_run_it(url: String) {
         let world = World::new(&url).await;
-        let told = |caller: Caller| async { world.control.nodes(&caller).await.unwrap().remove(0).reason };
+        let told = async |caller: &Caller| world.control.nodes(caller).await.unwrap().remove(0).reason;
         let viewer = Caller {
             roles: Roles { organization: Some(Role::Publisher), workspaces: Vec::new() },
             ..world.acme.clone()
@@ -315,16 +315,17 @@ on_both! {
             health: None,
         };
         let reason = "routes rte_1 and rte_2 have the same host `secret.acme.example`";
-        world.control.note_node(node(), status(NodeState::Rejected, reason)).await.unwrap();
+        let node = node();
+        world.control.note_node(node, status(NodeState::Rejected, reason)).await.unwrap();
         // The installation began with `acme`; the owner of another tenant knows no more than its own people.
-        assert_eq!(told(world.acme.clone()).await, reason);
+        assert_eq!(told(&world.acme).await, reason);
         for other in [world.globex.clone(), viewer.clone()] {
-            let told = told(other).await;
+            let told = told(&other).await;
             assert!(told.starts_with("It cannot use the newest configuration") && !told.contains("acme"), "{told}");
         }
-        world.control.note_node(node(), status(NodeState::Applied, "")).await.unwrap();
+        world.control.note_node(node, status(NodeState::Applied, "")).await.unwrap();
         for caller in [world.globex.clone(), viewer] {
-            assert_eq!(told(caller).await, "");
+            assert_eq!(told(&caller).await, "");
         }
     }
 }

@@ -9,7 +9,7 @@ export default function Nodes() {
     <ListPage<Node>
       title="Nodes"
       label="Gateway nodes"
-      text="Which configuration each gateway node runs on. One that cannot enforce the newest keeps the one before and says why."
+      text="Which configuration each gateway node runs on. One that cannot enforce the newest keeps the one before; administrators of the installation are told why."
       load={({ cursor }) => read("/api/v1/gateways", { params: { query: { cursor } } })}
       columns={[
         { title: "Node", wide: true, cell: (node) => <Copyable text={node.id} /> },

@@ -119,20 +119,7 @@ impl Control {
                 to.status = Some(Code::ApiRetired.status());
                 to.detail = format!("This version of `{api}` is not served any more.");
             }
-            End::Tunnel => {
-                to.outcome = Outcome::Tunnel;
-                to.policies = policies(route, None)?;
-                to.upstream_id = route.upstream;
-                let upstream = self.upstream(to.upstream_id).await?;
-                let target = upstream
-                    .as_ref()
-                    .and_then(|upstream| upstream.spec.targets.first());
-                to.upstream_url = target.map(|target| target.url.clone());
-                to.detail = match &to.upstream_url {
-                    Some(url) => format!("It is joined with `{url}`, if the policies let it pass."),
-                    None => "It is joined with the service behind, if the policies let it pass.".to_owned(),
-                };
-            }
+            End::Tunnel => self.tunnel(route, to).await?,
             End::Forward {
                 operation,
                 path,
@@ -149,13 +136,10 @@ impl Control {
                 to.upstream_host = host;
                 let chosen = chosen(route, spec);
                 to.upstream_id = route.upstream.or(chosen.map(|variant| variant.upstream_id));
-                let upstream = self.upstream(to.upstream_id).await?;
-                let target = upstream
-                    .as_ref()
-                    .and_then(|upstream| upstream.spec.targets.first());
+                let target = self.first_target(to.upstream_id).await?;
                 to.upstream_url = target.map(|target| {
                     let question = if query.is_empty() { "" } else { "?" };
-                    format!("{}{path}{question}{query}", target.url.trim_end_matches('/'))
+                    format!("{}{path}{question}{query}", target.trim_end_matches('/'))
                 });
                 to.detail = forwarded(route, chosen, to.upstream_url.as_deref());
             }
@@ -166,11 +150,25 @@ impl Control {
 }
 
 impl Control {
-    async fn upstream(&self, id: Option<UpstreamId>) -> Result<Option<Upstream>, Error> {
-        Ok(match id {
-            Some(id) => entity::find_id::<Upstream>(&mut self.store(), id).await?,
-            None => None,
-        })
+    async fn tunnel(&self, route: &Route, to: &mut Explanation) -> Result<(), Error> {
+        to.outcome = Outcome::Tunnel;
+        to.policies = policies(route, None)?;
+        to.upstream_id = route.upstream;
+        to.upstream_url = self.first_target(route.upstream).await?;
+        let target = to
+            .upstream_url
+            .as_ref()
+            .map_or_else(|| "the service behind".to_owned(), |url| format!("`{url}`"));
+        to.detail = format!("It is joined with {target}, if the policies let it pass.");
+        Ok(())
+    }
+
+    /// The URL of an upstream's first target.
+    async fn first_target(&self, upstream: Option<UpstreamId>) -> Result<Option<String>, Error> {
+        let Some(id) = upstream else { return Ok(None) };
+        let upstream = entity::find_id::<Upstream>(&mut self.store(), id).await?;
+        let targets = upstream.map(|upstream| upstream.spec.targets);
+        Ok(targets.and_then(|targets| targets.into_iter().next().map(|target| target.url)))
     }
 }
 

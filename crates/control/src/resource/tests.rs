@@ -476,9 +476,9 @@ fn upstream_faults() -> Vec<(Value, Vec<&'static str>)> {
                 "client_certificate": { "chain_file": "a.pem", "key_file": "/a\n" } } }),
             vec![
                 "/tls/server_name",
-                "/tls/roots",
                 "/tls/client_certificate/chain_file",
                 "/tls/client_certificate/key_file",
+                "/tls/roots",
             ],
         ),
         (

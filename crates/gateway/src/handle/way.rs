@@ -13,7 +13,7 @@ use routing::{Miss, Rewriting, Unit};
 use super::Context;
 use super::pages::own_page;
 use crate::body::AnswerBody;
-use crate::compile::{Action, Chain, Compiled, Matched, Route, To};
+use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route, To};
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::named::Named;
@@ -122,9 +122,6 @@ pub(super) fn way<'a>(
             rest,
         } => {
             let route = &compiled.routes[route];
-            let Action::Forward(to, rewriting) = &route.action else {
-                unreachable!("only what is forwarded has operations");
-            };
             context.route = Some(route);
             context.chain = Some(&operation.chain);
             ticket.matched(compiled.revision, route, Some(operation.id));
@@ -132,34 +129,17 @@ pub(super) fn way<'a>(
                 span.route = Some(format!("{}{}", &asked.path[..rest], operation.template));
                 span.client = Some(address);
             }
-            let on = On {
-                route,
-                chain: &operation.chain,
-                template: &operation.template,
-                rewriting: rewriting.as_deref(),
-                rest,
-            };
-            Ok(Way::On(on, to))
+            Ok(on(route, operation, rest))
         }
         Matched::Tunnel { route } => {
             let route = &compiled.routes[route];
-            let Action::Tunnel(upstream, connect) = &route.action else {
-                unreachable!("it opens tunnels");
-            };
             context.route = Some(route);
             context.chain = Some(&route.chain);
             ticket.matched(compiled.revision, route, None);
             if let Some(span) = &mut ticket.course().span {
                 span.client = Some(address);
             }
-            let on = On {
-                route,
-                chain: &route.chain,
-                template: "",
-                rewriting: None,
-                rest: 0,
-            };
-            Ok(Way::Tunnel(on, *upstream, connect))
+            Ok(tunnel(route))
         }
         Matched::Answered { route, rest } => {
             let route = &compiled.routes[route];
@@ -168,12 +148,7 @@ pub(super) fn way<'a>(
             let response = answered(conn, &route.action, (asked, rest))?;
             Ok(Way::Answered(Box::new(response)))
         }
-        Matched::NoRoute => {
-            let _ = ticket.reserve();
-            Err(Cause::NoRoute {
-                host: asked.host.to_owned(),
-            })
-        }
+        Matched::NoRoute => Err(nowhere(ticket, asked)),
         Matched::NoOperation { route } => {
             let route = &compiled.routes[route];
             miss(context, ticket, (compiled.revision, route));
@@ -192,6 +167,44 @@ pub(super) fn way<'a>(
             }
             Err(Cause::OtherMethods { allow })
         }
+    }
+}
+
+/// The way of a request that is for an operation; `rest` is where its path goes on.
+fn on<'a>(route: &'a Route, operation: &'a Operation, rest: usize) -> Way<'a> {
+    let Action::Forward(to, rewriting) = &route.action else {
+        unreachable!("only what is forwarded has operations");
+    };
+    let on = On {
+        route,
+        chain: &operation.chain,
+        template: &operation.template,
+        rewriting: rewriting.as_deref(),
+        rest,
+    };
+    Way::On(on, to)
+}
+
+/// The way of a request that a route of tunnels has taken.
+fn tunnel(route: &Route) -> Way<'_> {
+    let Action::Tunnel(upstream, connect) = &route.action else {
+        unreachable!("it opens tunnels");
+    };
+    let on = On {
+        route,
+        chain: &route.chain,
+        template: "",
+        rewriting: None,
+        rest: 0,
+    };
+    Way::Tunnel(on, *upstream, connect)
+}
+
+/// Notes that a request reached no route.
+fn nowhere(ticket: &mut Ticket, asked: &routing::Request<'_>) -> Cause {
+    let _ = ticket.reserve();
+    Cause::NoRoute {
+        host: asked.host.to_owned(),
     }
 }
 

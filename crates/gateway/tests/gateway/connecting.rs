@@ -136,7 +136,9 @@ fn a_client_is_joined_with_the_upstream_and_counted() {
         (200, 13, 5 + 13 + 3)
     );
     assert!(record.callee.is_some() && record.caller.is_some());
-    eventually(|| bench.figure("upstream_connections") == 0 && bench.figure("client_connections") == 0);
+    eventually(|| {
+        bench.figure("upstream_connections_open") == 0 && bench.figure("client_connections_open") == 0
+    });
 }
 
 #[test]

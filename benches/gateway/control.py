@@ -94,11 +94,13 @@ def _handler(control: Control) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
+            if "after" not in query:
+                # Nobody asks the node anything here.
+                return self.answer(503, b"")
             found = control.next_after(int(query["after"][0]))
             if found is None:
-                self.answer(204, b"")
-            else:
-                self.answer(200, found[1], {"gateline-mac": mac(found[1]).hex()})
+                return self.answer(204, b"")
+            return self.answer(200, found[1], {"gateline-mac": mac(found[1]).hex()})
 
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers["content-length"]))

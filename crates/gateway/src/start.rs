@@ -182,6 +182,7 @@ pub fn start_after(
         kit,
         data: data.to_owned(),
         served: None,
+        left: Vec::new(),
         files,
         own_certificate: watch::Sender::new(own.map(Arc::new)),
         changes: changes.subscribe(),
@@ -457,6 +458,8 @@ struct Keeper {
     data: PathBuf,
     /// The snapshot that is served, if it names files: it is compiled again when one changes.
     served: Option<Arc<Snapshot>>,
+    /// Those before, until no core has them: to free one takes as long as many calls, and cores are not to do it.
+    left: Vec<Arc<Compiled>>,
     files: Option<Files>,
     own_certificate: watch::Sender<Option<Arc<Shown>>>,
     /// Settings that have changed while the node runs.
@@ -483,6 +486,7 @@ impl Keeper {
                         }
                         let snapshot = snapshots.borrow_and_update().clone();
                         self.take(&snapshot);
+                        self.let_go();
                     }
                     Ok(()) = changes.changed() => {
                         let settings = changes.borrow_and_update().clone();
@@ -492,6 +496,7 @@ impl Keeper {
                         self.places.lock().expect("nothing panics while holding it").retry();
                         self.look();
                         self.look_at_targets();
+                        self.let_go();
                     }
                     () = drained(draining.clone()) => return,
                 }
@@ -521,6 +526,11 @@ impl Keeper {
         }
     }
 
+    /// Frees what no core has any more.
+    fn let_go(&mut self) {
+        self.left.retain(|compiled| Arc::strong_count(compiled) > 1);
+    }
+
     /// Compiles a snapshot, if it can be, and serves it.
     fn serve(&mut self, snapshot: &Arc<Snapshot>, before: Option<&Compiled>) {
         let began = Instant::now();
@@ -535,7 +545,7 @@ impl Keeper {
                 self.node.built_at(snapshot.built_at);
                 let compiled = Arc::new(compiled);
                 self.node.serves(&compiled);
-                self.compiled.send_replace(Some(compiled));
+                self.left.extend(self.compiled.send_replace(Some(compiled)));
                 let took = began.elapsed();
                 self.node.compiled_in(took);
                 tracing::debug!(revision = snapshot.revision, ?took, "serving a new snapshot");

@@ -57,6 +57,8 @@ test: build test-tools
 check: tools web/node_modules/.installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	# What the targets of fuzzing need of the gateway is not compiled otherwise.
+	$(CARGO) clippy -p gateway --lib -- -D warnings --cfg fuzzing
 	$(CARGO) xtask layers
 	$(CARGO) xtask tidy
 	$(CARGO) xtask gen --check

@@ -113,7 +113,11 @@ pub fn downgrade(bytes: &[u8]) {
 fn check(mut asked: Asked<'_>) {
     let address: IpAddr = Ipv4Addr::LOCALHOST.into();
     let written = HeaderValue::from_static("127.0.0.1");
-    let said = (&asked.method, &asked.uri, &asked.headers);
+    // What asks for a tunnel is not forwarded.
+    if asked.method == Method::CONNECT {
+        return;
+    }
+    let said = (&asked.uri, &asked.headers);
     let Ok(named) = Named::read(said, (address, &written), "http") else {
         return;
     };

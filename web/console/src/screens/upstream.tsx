@@ -1,5 +1,5 @@
 import { client, done, ifMatch, read } from "@gateline/api-client";
-import { ConfirmButton, Copyable, Detail, Loaded, Time, useGo, useParam } from "@gateline/ui";
+import { ConfirmButton, Copyable, Detail, Loaded, Section, Time, useGo, useParam } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { UpstreamForm } from "./upstream-form";
 import { UpstreamHealth } from "./upstream-health";
@@ -36,16 +36,18 @@ export default function UpstreamScreen() {
           ]}
         >
           <UpstreamHealth id={upstream.id} />
-          <UpstreamForm
-            key={upstream.revision}
-            upstream={upstream}
-            submit="Save changes"
-            cancel="/upstreams"
-            send={async (body) =>
-              done(await client.PATCH("/api/v1/upstreams/{id}", { params: { path: { id }, header: ifMatch(upstream) }, body }))
-            }
-            after={() => void queries.invalidateQueries({ queryKey: ["/api/v1/upstreams/{id}"] })}
-          />
+          <Section title="Settings">
+            <UpstreamForm
+              key={upstream.revision}
+              upstream={upstream}
+              submit="Save changes"
+              cancel="/upstreams"
+              send={async (body) =>
+                done(await client.PATCH("/api/v1/upstreams/{id}", { params: { path: { id }, header: ifMatch(upstream) }, body }))
+              }
+              after={() => void queries.invalidateQueries({ queryKey: ["/api/v1/upstreams/{id}"] })}
+            />
+          </Section>
         </Detail>
       )}
     </Loaded>

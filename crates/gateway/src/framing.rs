@@ -167,6 +167,13 @@ pub(crate) const fn is_token(byte: u8) -> bool {
     TOKEN[byte as usize]
 }
 
+/// Whether all of it is visible ASCII, as targets of requests are: RFC 3986.
+pub(crate) fn is_visible(text: &[u8]) -> bool {
+    // Without early exit, so that the compiler can look at many bytes at a time.
+    text.iter()
+        .fold(true, |all, byte| all & (0x21..0x7f).contains(byte))
+}
+
 /// A set of bytes that is asked with one look.
 pub(crate) const fn bytes(members: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];

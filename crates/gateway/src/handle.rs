@@ -193,6 +193,7 @@ async fn serve<'a>(
 
     // 1. Where it goes: one host, a path that means the same to everybody.
     let whole = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    place::check_target(whole, version)?;
     let (path, query) = whole.split_at(memchr(b'?', whole.as_bytes()).unwrap_or(whole.len()));
     let named = conn.named(uri, headers)?;
     place::check_path(path)?;

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri, Version};
 
-use crate::framing::bytes;
+use crate::framing::{bytes, is_visible};
 use crate::refusal::Cause;
 
 /// The host a request names.
@@ -71,6 +71,17 @@ pub(crate) fn tunnel_port(uri: &Uri, headers: &HeaderMap) -> Result<u16, Cause> 
     let port = uri.authority().and_then(Authority::port_u16);
     port.filter(|port| *port > 0)
         .ok_or(Cause::Target("A tunnel is asked for with a host and a port."))
+}
+
+/// Whether a target has only what HTTP/1 can say; the libraries that read others let UTF-8 pass.
+pub(crate) fn check_target(whole: &str, version: Version) -> Result<(), Cause> {
+    if version <= Version::HTTP_11 || is_visible(whole.as_bytes()) {
+        Ok(())
+    } else {
+        Err(Cause::Target(
+            "The target has characters that have to be written as `%XX`.",
+        ))
+    }
 }
 
 /// Whether everybody reads the path the same way ([`routing::check_path`]).

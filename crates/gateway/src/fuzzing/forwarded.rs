@@ -124,7 +124,10 @@ fn check(mut asked: Asked<'_>) {
     let whole = asked.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let (path, query) = whole.split_at(whole.find('?').unwrap_or(whole.len()));
     // Routes are below a slash.
-    if !path.starts_with('/') || place::check_path(path).is_err() {
+    if !path.starts_with('/')
+        || place::check_target(whole, asked.version).is_err()
+        || place::check_path(path).is_err()
+    {
         return;
     }
     forward::clean_request(&mut asked.headers);

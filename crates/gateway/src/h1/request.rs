@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, Uri, Version};
 use memchr::memchr;
 
 use super::coming::{Coming, Sender};
-use crate::framing::{HeadLimits, Violation, is_token, length};
+use crate::framing::{HeadLimits, Violation, is_token, is_visible, length};
 
 /// Fields that the gateway adds before the head is needed no more.
 const FIELDS_ADDED: usize = 4;
@@ -180,9 +180,7 @@ impl Facts {
         if method.is_empty() || !method.iter().all(|byte| is_token(*byte)) {
             return Err(Violation::RequestLine);
         }
-        // Without early exit, so that the compiler can look at many bytes at a time.
-        let is_visible = |byte: &u8| (0x21..0x7f).contains(byte);
-        if target.is_empty() || !target.iter().fold(true, |all, byte| all & is_visible(byte)) {
+        if target.is_empty() || !is_visible(target) {
             return Err(Violation::RequestLine);
         }
         self.is_old = match version {

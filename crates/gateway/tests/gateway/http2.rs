@@ -444,3 +444,18 @@ async fn a_stream_may_become_a_websocket() {
     let record = bench.record();
     assert_eq!((record.status, record.bytes_in, record.bytes_out), (101, 8, 13));
 }
+
+#[tokio::test]
+async fn targets_that_http1_cannot_say_are_refused() {
+    let upstream = Upstream::simple();
+    let bench = Bench::new(&upstream.urls());
+    let mut sender = connect(&bench).await;
+    for path in ["/shop/pets\u{29e}", "/shop/pets?name=\u{e9}"] {
+        let answer = sender
+            .send_request(request(&bench, "GET", path, ""))
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 400, "{path}");
+    }
+    assert!(upstream.received().is_empty());
+}

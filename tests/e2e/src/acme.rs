@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
-use crate::harness::pebble::{Pebble, free_port};
+use crate::harness::pebble::Pebble;
+use crate::harness::program::free_port;
 use crate::harness::tls::shown;
 
 /// Longer than an order takes on a busy machine.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
-use crate::harness::program::{Running, ours};
-use crate::harness::service::{Service, contract};
+use crate::harness::program::{Running, free_port, ours};
+use crate::harness::service::Service;
 
 /// A `gateline-edge` for the control plane of a running Gateline.
 fn edge(gateline: &Gateline, home: &Home, port: u16) -> Command {
@@ -30,12 +30,11 @@ fn edge(gateline: &Gateline, home: &Home, port: u16) -> Command {
     command
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// Starts one.
+fn beside(gateline: &Gateline, home: &Home, port: u16) -> Running {
+    let folder = home.path().join("edge-log");
+    std::fs::create_dir_all(&folder).unwrap();
+    Running::start(&mut edge(gateline, home, port), &folder)
 }
 
 async fn answers(http: &Http, url: &str, key: &str, within: Duration) {
@@ -50,20 +49,8 @@ async fn a_node_serves_and_restarts_with_the_control_plane_away() {
     let home = Home::new().with(&["--no-demo"]);
     let (service, http) = (Service::start().await, Http::new());
     let gateline = home.up().await;
-    let contract = contract(home.path());
-    gateline.json(&[
-        "import",
-        contract.to_str().unwrap(),
-        "--upstream",
-        &service.url,
-        "--name",
-        "shop",
-        "--publish",
-    ]);
-    let key = gateline.json(&["keys", "create", "--api", "shop"])["key"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    gateline.import_shop(&service);
+    let key = gateline.shop_key();
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}/shop/stations");
     let folder = home.path().join("edge-log");
@@ -106,25 +93,10 @@ async fn a_call_of_a_node_in_another_process_is_explained() {
     let home = Home::new().with(&["--no-demo"]);
     let (service, http) = (Service::start().await, Http::new());
     let gateline = home.up().await;
-    let contract = contract(home.path());
-    let contract = contract.to_str().unwrap();
-    gateline.json(&[
-        "import",
-        contract,
-        "--upstream",
-        &service.url,
-        "--name",
-        "shop",
-        "--publish",
-    ]);
-    let key = gateline.json(&["keys", "create", "--api", "shop"])["key"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    gateline.import_shop(&service);
+    let key = gateline.shop_key();
     let port = free_port();
-    let folder = home.path().join("edge-log");
-    std::fs::create_dir_all(&folder).unwrap();
-    let _node = Running::start(&mut edge(&gateline, &home, port), &folder);
+    let _node = beside(&gateline, &home, port);
     let token = gateline.json(&["debug-token"]);
     let token = token["token"].as_str().unwrap();
     for gateway in [gateline.gateway(), format!("http://127.0.0.1:{port}")] {
@@ -174,25 +146,10 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
     let home = Home::new().with(&["--no-demo"]);
     let (service, http) = (Service::start().await, Http::new());
     let gateline = home.up().await;
-    let contract = contract(home.path());
-    let contract = contract.to_str().unwrap();
-    gateline.json(&[
-        "import",
-        contract,
-        "--upstream",
-        &service.url,
-        "--name",
-        "shop",
-        "--publish",
-    ]);
-    let key = gateline.json(&["keys", "create", "--api", "shop"])["key"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    gateline.import_shop(&service);
+    let key = gateline.shop_key();
     let port = free_port();
-    let folder = home.path().join("edge-log");
-    std::fs::create_dir_all(&folder).unwrap();
-    let _node = Running::start(&mut edge(&gateline, &home, port), &folder);
+    let _node = beside(&gateline, &home, port);
     let edge_url = format!("http://127.0.0.1:{port}");
     answers(
         &http,

@@ -15,7 +15,7 @@ use store::Store;
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
-use crate::harness::service::{Service, contract};
+use crate::harness::service::Service;
 
 /// Where the programs die, and how often the point is passed before.
 const POINTS: [(&str, &[u64]); 8] = [
@@ -81,16 +81,7 @@ async fn counted(store: &Store) -> i64 {
 }
 
 async fn prepare(gateline: &Gateline, home: &Home, service: &Service) -> String {
-    let contract = contract(home.path());
-    gateline.json(&[
-        "import",
-        contract.to_str().unwrap(),
-        "--upstream",
-        &service.url,
-        "--name",
-        "shop",
-        "--publish",
-    ]);
+    gateline.import_shop(service);
     let plan = home.path().join("plan.yaml");
     // Without limits, so that every answer under load is a 200.
     let offered = "- { kind: plan, spec: { name: open, title: Open } }

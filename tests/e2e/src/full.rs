@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::harness::eventually;
 use crate::harness::gateline::Home;
 use crate::harness::http::Http;
-use crate::harness::service::{Service, contract};
+use crate::harness::service::Service;
 
 /// A line that starts `command` with a small file system of its own at `folder`.
 ///
@@ -50,20 +50,8 @@ async fn a_full_disk_refuses_changes_and_serves_traffic() {
     let gateline = home
         .start(&mut with_small_disk(&home.command(), &home.data()))
         .await;
-    let contract = contract(home.path());
-    gateline.json(&[
-        "import",
-        contract.to_str().unwrap(),
-        "--upstream",
-        &service.url,
-        "--name",
-        "shop",
-        "--publish",
-    ]);
-    let key = gateline.json(&["keys", "create", "--api", "shop"])["key"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    gateline.import_shop(&service);
+    let key = gateline.shop_key();
     let url = format!("{}/shop/stations", gateline.gateway());
     eventually("the key", Duration::from_secs(2), async || {
         http.get(&url, &key).await.filter(|answer| answer.status == 200)

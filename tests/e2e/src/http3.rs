@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use h3::client::SendRequest;
-use h3_quinn::quinn::crypto::rustls::QuicClientConfig;
-use h3_quinn::quinn::{ClientConfig, Endpoint};
 use h3_quinn::{Connection, OpenStreams};
 use http::Request;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Endpoint};
 
 use crate::harness::eventually;
 use crate::harness::gateline::Home;
-use crate::harness::pebble::free_port;
-use crate::harness::program::{Running, ours};
-use crate::harness::service::{Service, contract};
+use crate::harness::program::{Running, free_port, ours};
+use crate::harness::service::Service;
 
 /// Longer than a start or an end takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,13 +56,8 @@ async fn calls_over_http3_are_answered_and_counted() {
     let home = Home::new().with(&["--no-demo"]);
     let service = Service::start().await;
     let gateline = home.up().await;
-    let contract = contract(home.path());
-    let arguments = ["import", contract.to_str().unwrap(), "--upstream", &service.url];
-    gateline.json(&[&arguments[..], &["--name", "shop", "--publish"]].concat());
-    let key = gateline.json(&["keys", "create", "--api", "shop"])["key"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    gateline.import_shop(&service);
+    let key = gateline.shop_key();
     let [plain, tls] = [free_port(), free_port()].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
     let text = format!(
         "[gateway]\nlisten = \"{plain}\"\nlisten_tls = \"{tls}\"\ncores = 2\n[gateway.http3]\nenabled = true\n"

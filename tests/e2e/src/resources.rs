@@ -3,16 +3,14 @@
 use std::fs;
 
 use crate::harness::gateline::Home;
-use crate::harness::service::{Service, contract};
+use crate::harness::service::Service;
 
 #[tokio::test]
 async fn resources_are_listed_shown_and_deleted() {
     let home = Home::new().with(&["--no-demo"]);
     let service = Service::start().await;
     let gateline = home.up().await;
-    let contract = contract(home.path());
-    let import = ["import", contract.to_str().unwrap(), "--upstream", &service.url];
-    let imported = gateline.json(&[&import[..], &["--name", "shop", "--publish"]].concat());
+    let imported = gateline.import_shop(&service);
     let plan = home.path().join("plan.yaml");
     fs::write(&plan, "kind: plan\nspec: { name: gold, title: Gold }\n").unwrap();
     gateline.json(&["apply", plan.to_str().unwrap()]);

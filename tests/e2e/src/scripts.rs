@@ -9,7 +9,7 @@ use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
 use crate::harness::program::ours;
-use crate::harness::service::{Service, contract};
+use crate::harness::service::Service;
 
 /// How soon a call shows up in the usage.
 const COUNTED: Duration = Duration::from_secs(2);
@@ -31,7 +31,6 @@ async fn the_line_on_postgresql() {
 
 async fn the_line(home: &Home) {
     let service = Service::start().await;
-    let contract = contract(home.path());
     let gateline = home.up().await;
     for pointer in ["/admin/email", "/admin/password", "/admin/token"] {
         assert!(
@@ -42,16 +41,7 @@ async fn the_line(home: &Home) {
     }
     assert!(gateline.ready.get("demo").is_none());
 
-    let contract = contract.to_str().unwrap();
-    let imported = gateline.json(&[
-        "import",
-        contract,
-        "--upstream",
-        &service.url,
-        "--name",
-        "shop",
-        "--publish",
-    ]);
+    let imported = gateline.import_shop(&service);
     assert!(
         imported["api"].as_str().unwrap().starts_with("api_"),
         "{imported}"
@@ -160,16 +150,7 @@ async fn keys_are_rotated_and_revoked() {
     let home = Home::new().with(&["--no-demo"]);
     let (service, http) = (Service::start().await, Http::new());
     let gateline = home.up().await;
-    let contract = contract(home.path());
-    gateline.json(&[
-        "import",
-        contract.to_str().unwrap(),
-        "--upstream",
-        &service.url,
-        "--name",
-        "shop",
-        "--publish",
-    ]);
+    gateline.import_shop(&service);
     let first = gateline.json(&["keys", "create", "--api", "shop"]);
     let (id, key) = (first["id"].as_str().unwrap(), first["key"].as_str().unwrap());
     let url = format!("{}/shop/stations", gateline.gateway());

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketType};
 
 use crate::harness::node::{Node, PATIENCE, field, message, waited};
-use crate::harness::pebble::free_port;
+use crate::harness::program::free_port;
 
 /// What a client that only waits may hold, in bytes of resident memory: half of them have had an answer before.
 const IDLE_BYTES_MAX: u64 = 16 * 1024;

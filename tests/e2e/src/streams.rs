@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::harness::eventually;
 use crate::harness::gateline::Home;
-use crate::harness::pebble::free_port;
+use crate::harness::program::free_port;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -14,9 +14,8 @@ use http::Method;
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
-use crate::harness::pebble::free_port;
-use crate::harness::program::{Running, ours};
-use crate::harness::service::{Service, contract};
+use crate::harness::program::{Running, free_port, ours};
+use crate::harness::service::Service;
 
 /// Longer than a start or an end takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -136,13 +135,8 @@ async fn the_next_process_takes_over_and_nobody_notices() {
     let home = Home::new().with(&["--no-demo"]);
     let service = Service::start().await;
     let gateline = home.up().await;
-    let contract = contract(home.path());
-    let arguments = ["import", contract.to_str().unwrap(), "--upstream", &service.url];
-    gateline.json(&[&arguments[..], &["--name", "shop", "--publish"]].concat());
-    let key = gateline.json(&["keys", "create", "--api", "shop"])["key"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    gateline.import_shop(&service);
+    let key = gateline.shop_key();
     unlimited(&gateline).await;
     let (listen, further) = (address(), address());
     let file = home.path().join("edge.toml");

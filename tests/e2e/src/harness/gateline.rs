@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use super::eventually;
 use super::program::{Running, ours};
+use super::service::{Service, contract};
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(60);
@@ -199,6 +200,26 @@ impl Gateline {
         let ended = self.run(&[arguments, &["--output", "json"]].concat());
         assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
         serde_json::from_str(&ended.stdout).unwrap()
+    }
+
+    /// Publishes a service's API as `shop`, and says what the import said.
+    pub(crate) fn import_shop(&self, service: &Service) -> Value {
+        let contract = contract(&self.folder);
+        self.json(&[
+            "import",
+            contract.to_str().unwrap(),
+            "--upstream",
+            &service.url,
+            "--name",
+            "shop",
+            "--publish",
+        ])
+    }
+
+    /// A new key for it.
+    pub(crate) fn shop_key(&self) -> String {
+        let issued = self.json(&["keys", "create", "--api", "shop"]);
+        issued["key"].as_str().unwrap().to_owned()
     }
 
     /// Counted calls of an API.

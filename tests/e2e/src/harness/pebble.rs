@@ -11,7 +11,7 @@ use pki::testing::Pair;
 use serde_json::json;
 
 use super::eventually;
-use super::program::{Running, folder};
+use super::program::{Running, folder, free_port};
 
 const PACKAGE: &str = "github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1";
 
@@ -87,12 +87,6 @@ impl Pebble {
             authorities: pair.chain,
         }
     }
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Answers 127.0.0.1 to every question for an address, and nothing to all others (RFC 1035 section 4).

@@ -1,8 +1,10 @@
 //! Finds, starts and stops programs.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// As much of a log as helps in a message.
@@ -120,5 +122,18 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A port where nobody listens, of those that the system gives to nobody who does not ask for it: other tests open
+/// connections meanwhile.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = 30_300 + u16::try_from(std::process::id() % 12).unwrap() * 200;
+    loop {
+        let port = begin + NEXT.fetch_add(1, Ordering::Relaxed) % 200;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }

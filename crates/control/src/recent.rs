@@ -301,6 +301,7 @@ fn for_consumer(call: ExplainedCall) -> ExplainedCall {
             missed: 0,
             route_id: None,
             why: None,
+            variant: None,
             ..call.routing
         },
         steps: Vec::new(),

@@ -12,6 +12,7 @@ use crate::id::{
     SubscriptionId, UpstreamId, VersionId,
 };
 use crate::limit::Mode;
+use crate::release::{SplitBy, VariantName};
 use crate::{Name, Timestamp};
 
 /// The longest request id that is asked about, in bytes.
@@ -97,6 +98,9 @@ pub struct CallRouting {
     /// Why it did, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The side of the route's split that it got; absent if the route has none, or if the call ended before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<CallVariant>,
     /// The API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_id: Option<ApiId>,
@@ -109,6 +113,65 @@ pub struct CallRouting {
     /// The operation; absent if the version has none for the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<ExplainedOperation>,
+}
+
+/// Why a call got a variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VariantReason {
+    /// A header field of the call asked for it.
+    ForcedByHeader,
+    /// A cookie of the call asked for it.
+    ForcedByCookie,
+    /// It follows from what callers are told apart by: they stay on their side.
+    Kept,
+    /// The same, of the cookie that the client was given because it had none.
+    CookieGiven,
+    /// The call lacked what callers are told apart by; it follows from the client's address instead.
+    UnitMissing,
+}
+
+impl VariantReason {
+    /// The word for it, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ForcedByHeader => "forced_by_header",
+            Self::ForcedByCookie => "forced_by_cookie",
+            Self::Kept => "kept",
+            Self::CookieGiven => "cookie_given",
+            Self::UnitMissing => "unit_missing",
+        }
+    }
+}
+
+/// The side of a split that a call got, as the split was then.
+///
+/// A split has as many buckets as its weights add up to, and callers fall on one of them by their hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallVariant {
+    /// What it is called.
+    pub name: VariantName,
+    /// Why it is this one.
+    pub reason: VariantReason,
+    /// The same in words.
+    pub why: String,
+    /// What callers are told apart by; absent if the call asked for the variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<SplitBy>,
+    /// The header field or cookie that asked for the variant, or that callers are told apart by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_name: Option<String>,
+    /// The bucket that the caller falls on, counted from 0; absent if the call asked for the variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u32>,
+    /// How many buckets there are.
+    pub buckets: u32,
+    /// The variant's first bucket.
+    pub buckets_from: u32,
+    /// The one behind its last.
+    pub buckets_until: u32,
+    /// What asked for no variant that there is, and the shares of all; with a debug token only.
+    pub details: Vec<String>,
 }
 
 /// Who called.

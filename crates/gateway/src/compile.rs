@@ -540,14 +540,17 @@ impl Compiled {
             route: route.id,
             faults,
         })?;
+        let splitting = Arc::new(splitting);
         let mut sides = Vec::with_capacity(split.variants.len());
-        for variant in &split.variants {
+        for (place, variant) in split.variants.iter().enumerate() {
             let upstream = self.place(route, variant.upstream_id, route.importance)?;
             let key = (route.id, variant.name);
             let figures = previous.and_then(|previous| previous.variants.get(&key));
             let figures = figures.cloned().unwrap_or_default();
             self.variants.insert(key, Arc::clone(&figures));
-            sides.push(Arc::new(Side::new(route.id, variant.name, upstream, figures)));
+            let (place, split) = ((route.id, place), Arc::clone(&splitting));
+            let side = Side::new(place, variant.name, split, upstream, figures);
+            sides.push(Arc::new(side));
         }
         Ok(Split {
             splitting,

@@ -16,6 +16,7 @@ use routing::Miss;
 
 use crate::compile::Chain;
 use crate::metrics::NO_ROUTE;
+use crate::split::Took;
 use crate::traces::span::Begun;
 
 /// Routes without success that are noted of a call; of further ones, only how many.
@@ -44,6 +45,8 @@ pub(crate) struct Course {
     pub(crate) route: Option<RouteId>,
     /// The route's place among those with figures of their own.
     pub(crate) series: u32,
+    /// The variant that it got.
+    pub(crate) took: Option<Took>,
     missed: u32,
     misses: [(u32, Miss); MISSES_MAX],
     pub(crate) kinds: Kinds,
@@ -69,6 +72,8 @@ pub(crate) struct Full {
     pub(crate) path: String,
     pub(crate) misses: Vec<(u32, Miss)>,
     pub(crate) steps: Vec<recent::CallStep>,
+    /// Of the split.
+    pub(crate) shares: Vec<String>,
     pub(crate) candidates: Vec<Candidate>,
 }
 
@@ -184,6 +189,7 @@ impl Course {
             revision: 0,
             route: None,
             series: NO_ROUTE,
+            took: None,
             missed: 0,
             misses: [(0, Miss::Path); MISSES_MAX],
             kinds: Kinds::default(),
@@ -211,6 +217,7 @@ impl Course {
         self.revision = 0;
         self.route = None;
         self.series = NO_ROUTE;
+        self.took = None;
         self.span = None;
         self.missed = 0;
         self.ended = Ended::NotAsked;

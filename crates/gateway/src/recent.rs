@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use domain::explain::{ExplainedOperation, TriedRoute};
 use domain::id::RequestId;
 use domain::recent::{
-    CallCaller, CallLimit, CallRouting, CallStep, CallUpstream, ExplainedCall, Noted, Remembered, StepVerdict,
+    CallCaller, CallLimit, CallRouting, CallStep, CallUpstream, CallVariant, ExplainedCall, Noted,
+    Remembered, StepVerdict,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -269,6 +270,13 @@ fn routing(course: &Course, call: &events::Call, compiled: Option<&Compiled>) ->
         missed,
         route_id: course.route,
         why: None,
+        variant: course.took.as_ref().map(|took| CallVariant {
+            details: course
+                .full
+                .as_ref()
+                .map_or_else(Vec::new, |full| full.shares.clone()),
+            ..took.told()
+        }),
         api_id: call.callee.map(|callee| callee.api),
         api_name: route.map(|route| route.place.api_name.clone()),
         version_id: call.callee.map(|callee| callee.version),

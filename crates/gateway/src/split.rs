@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use domain::id::RouteId;
+use domain::recent::CallVariant;
 use domain::release::VariantName;
 use http::{HeaderName, HeaderValue};
-use routing::{Splitting, Unit};
+use routing::{Splitting, Unit, Why};
 
 use crate::compile::Compiled;
 use crate::core::Ids;
@@ -19,16 +20,19 @@ const SERIES_MAX: usize = 1_000;
 /// A split with its sides.
 #[derive(Debug)]
 pub(crate) struct Split {
-    pub(crate) splitting: Splitting,
+    pub(crate) splitting: Arc<Splitting>,
     /// In the order of the split.
     pub(crate) sides: Box<[Arc<Side>]>,
 }
 
-/// One variant of a route; the same one as long as route, name and upstream stay.
+/// One variant of a route.
 #[derive(Debug)]
 pub(crate) struct Side {
     pub(crate) route: RouteId,
     pub(crate) name: VariantName,
+    /// The split that it is of, and its place there.
+    splitting: Arc<Splitting>,
+    place: usize,
     /// Its name as a header's value.
     header: HeaderValue,
     /// Outlive snapshots.
@@ -48,7 +52,21 @@ pub(crate) struct Figures {
 /// Figures by route and variant.
 pub(crate) type Known = HashMap<(RouteId, VariantName), Arc<Figures>>;
 
-/// The side that a call got, and what its answer says of it.
+/// The side that a call got, kept as long as the call is remembered.
+#[derive(Debug)]
+pub(crate) struct Took {
+    pub(crate) side: Arc<Side>,
+    pub(crate) why: Why,
+}
+
+impl Took {
+    /// Tells why it was this side.
+    pub(crate) fn told(&self) -> CallVariant {
+        self.side.splitting.tell(self.side.place, self.why)
+    }
+}
+
+/// What the answer to a call says of the side that it got.
 #[derive(Debug)]
 pub(crate) struct Sided {
     cookie: Option<HeaderValue>,
@@ -56,10 +74,19 @@ pub(crate) struct Sided {
 }
 
 impl Side {
-    pub(crate) fn new(route: RouteId, name: VariantName, upstream: usize, figures: Arc<Figures>) -> Self {
+    /// The variant in this place of a route's split.
+    pub(crate) fn new(
+        (route, place): (RouteId, usize),
+        name: VariantName,
+        splitting: Arc<Splitting>,
+        upstream: usize,
+        figures: Arc<Figures>,
+    ) -> Self {
         Self {
             route,
             name,
+            splitting,
+            place,
             header: HeaderValue::from_str(name.as_str()).expect("names are ASCII"),
             figures,
             upstream,
@@ -79,7 +106,7 @@ impl Side {
 
 impl Split {
     /// The side of a call, and what its answer says of that.
-    pub(crate) fn choose(&self, unit: &Unit<'_>, ids: &Ids) -> (&Arc<Side>, Option<Box<Sided>>) {
+    pub(crate) fn choose(&self, unit: &Unit<'_>, ids: &Ids) -> (Took, Option<Box<Sided>>) {
         let random = || u128::from(ids.random()) << 64 | u128::from(ids.random());
         let chosen = self.splitting.choose(unit, random);
         let side = &self.sides[chosen.variant];
@@ -91,7 +118,11 @@ impl Split {
                 header: name.map(|name| (name.clone(), side.header.clone())),
             })
         });
-        (side, sided)
+        let took = Took {
+            side: Arc::clone(side),
+            why: chosen.why,
+        };
+        (took, sided)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Follows a call from its head to its end, and records it then.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 use domain::Code;
@@ -16,7 +15,7 @@ use crate::compile::Route;
 use crate::conn::Open;
 use crate::course::Course;
 use crate::recent::Notes;
-use crate::split::Side;
+use crate::split::Took;
 use crate::traces::span::Finished;
 
 /// The status of a call whose client went away before there was an answer.
@@ -32,8 +31,6 @@ pub(crate) struct Ticket {
     notes: Option<Box<Notes>>,
     /// The request's body, if it has one.
     pub(crate) upload: Option<Rc<Upload>>,
-    /// The variant that it got.
-    side: Option<Arc<Side>>,
     /// Keeps the call counted as open until it is recorded.
     pub(crate) holds: Holds,
     /// The answer's brake, until there is an answer.
@@ -70,7 +67,6 @@ impl Ticket {
                 call,
                 notes: Some(notes),
                 upload: None,
-                side: None,
                 holds: Holds::default(),
                 down: None,
             }),
@@ -146,12 +142,12 @@ impl Ticket {
     }
 
     /// The call got one of the variants of its route.
-    pub(crate) fn sided(&mut self, side: &Arc<Side>) {
+    pub(crate) fn sided(&mut self, took: Took) {
         self.call.variant = Some(events::Variant {
-            route: side.route,
-            name: side.name,
+            route: took.side.route,
+            name: took.side.name,
         });
-        self.side = Some(Arc::clone(side));
+        self.course().took = Some(took);
     }
 
     pub(crate) const fn answered(&mut self, status: http::StatusCode, refusal: Option<Code>) {
@@ -190,6 +186,9 @@ impl Drop for Ticket {
             route.answers[class].add(1);
             route.latency_us.add(self.call.latency_us);
         }
+        if let Some(took) = &course.took {
+            took.side.note(self.call.status, self.call.latency_us);
+        }
         if let Some(code) = self.call.refusal {
             figures.refusals[code as usize].add(1);
         }
@@ -197,9 +196,6 @@ impl Drop for Ticket {
         figures.bytes_in.add(self.call.bytes_in);
         figures.bytes_out.add(self.call.bytes_out);
         figures.latency_us.add(self.call.latency_us);
-        if let Some(side) = &self.side {
-            side.note(self.call.status, self.call.latency_us);
-        }
         if let Some(reservation) = self.reservation.take() {
             reservation.record(self.call);
         }

@@ -38,7 +38,7 @@ pub use fault::{Fault, Faults};
 pub use mirror::Mirroring;
 pub use operations::Operations;
 pub use path::{check_path, is_below, normal_base_path, normal_host};
-pub use split::{Chosen, Splitting, Unit};
+pub use split::{Chosen, Splitting, Unit, Why};
 pub use table::{Candidate, Invalid, Request, Table};
 
 /// First path segments that belong to the node where no host is named.

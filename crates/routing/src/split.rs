@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use domain::id::SubscriptionId;
-use domain::release::{GivenCookie, SameSite, Split, SplitBy, Variant};
+use domain::release::{GivenCookie, SameSite, Split, SplitBy, Variant, VariantName};
 use eval::bucketing::{Bucketing, Shares};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -12,6 +12,10 @@ use crate::action::OWN_FIELDS;
 use crate::conditions::{cookie_name, cookies, header_name};
 use crate::fault::{Fault, Faults};
 use crate::path::normal_host;
+
+mod why;
+
+pub use why::Why;
 
 /// How many variants there are.
 const VARIANTS_MIN: usize = 2;
@@ -25,7 +29,8 @@ const AGE_MAX: u32 = 400 * 86_400;
 /// A split, compiled.
 #[derive(Debug)]
 pub struct Splitting {
-    names: Box<[Box<str>]>,
+    names: Box<[VariantName]>,
+    weights: Box<[u32]>,
     shares: Shares,
     units: Units,
     given: Option<Given>,
@@ -76,6 +81,8 @@ pub struct Unit<'a> {
 pub struct Chosen {
     /// Its place in the split.
     pub variant: usize,
+    /// Why it is this one.
+    pub why: Why,
     /// `Set-Cookie` of the answer, for a client that has no cookie yet.
     pub cookie: Option<HeaderValue>,
 }
@@ -132,11 +139,8 @@ impl Splitting {
             );
         }
         Some(Self {
-            names: split
-                .variants
-                .iter()
-                .map(|one| one.name.as_str().into())
-                .collect(),
+            names: split.variants.iter().map(|one| one.name).collect(),
+            weights: split.variants.iter().map(|one| one.weight).collect(),
             given,
             forced_header: forced_header
                 .and_then(|name| named("/split/forced_by/header", name, header_name, faults)),
@@ -150,25 +154,28 @@ impl Splitting {
 
     /// Chooses the variant of a call; `random` is asked for the value of a cookie that is given.
     pub fn choose(&self, unit: &Unit<'_>, random: impl FnOnce() -> u128) -> Chosen {
-        let plain = |variant| Chosen {
-            variant,
-            cookie: None,
-        };
-        if let Some(forced) = self.forced(unit.headers) {
-            return plain(forced);
+        if let Some((variant, why)) = self.forced(unit.headers) {
+            return Chosen {
+                variant,
+                why,
+                cookie: None,
+            };
         }
+        let by_hash = |hash, why: fn(u32) -> Why, cookie| Chosen {
+            variant: self.shares.place(hash),
+            why: why(hash),
+            cookie,
+        };
         if let Some(hash) = self.units.hash(unit) {
-            return plain(self.shares.place(hash));
+            return by_hash(hash, Why::Unit, None);
         }
         match &self.given {
-            None => plain(self.shares.place(self.units.of_address(unit.address))),
+            None => by_hash(self.units.of_address(unit.address), Why::Address, None),
             Some(given) => {
                 let value = format!("{:032x}", random());
                 let cookie = format!("{}{value}{}", given.before, given.after);
-                Chosen {
-                    variant: self.shares.place(self.units.bucketing.of(value.as_bytes())),
-                    cookie: HeaderValue::from_str(&cookie).ok(),
-                }
+                let hash = self.units.bucketing.of(value.as_bytes());
+                by_hash(hash, Why::Given, HeaderValue::from_str(&cookie).ok())
             }
         }
     }
@@ -181,19 +188,25 @@ impl Splitting {
             _ => None,
         };
         let said = said.map(|said| self.shares.place(self.units.bucketing.of(said)));
-        self.forced(headers).or(said)
+        self.forced(headers).map(|(variant, _)| variant).or(said)
     }
 
-    /// The variant that a call asks for.
-    fn forced(&self, headers: &HeaderMap) -> Option<usize> {
-        let named = |wanted: &[u8]| self.names.iter().position(|name| name.as_bytes() == wanted);
+    /// The variant that a call asks for, and by what.
+    fn forced(&self, headers: &HeaderMap) -> Option<(usize, Why)> {
+        let named = |wanted: &[u8]| {
+            let mut names = self.names.iter();
+            names.position(|name| name.as_str().as_bytes() == wanted)
+        };
         let by_header = self.forced_header.as_ref();
         let by_header = by_header.and_then(|name| named(headers.get(name)?.as_bytes()));
         let by_cookie = || {
             let name = self.forced_cookie.as_deref()?;
-            cookies(headers, name).find_map(named)
+            let variant = cookies(headers, name).find_map(named)?;
+            Some((variant, Why::ForcedByCookie))
         };
-        by_header.or_else(by_cookie)
+        by_header
+            .map(|variant| (variant, Why::ForcedByHeader))
+            .or_else(by_cookie)
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn debugged(core: &Core, request: &Request, moment: Moment) -> Option
         path: request.uri.path().to_owned(),
         misses: Vec::new(),
         steps: Vec::new(),
+        shares: Vec::new(),
         candidates: Vec::new(),
     }))
 }

@@ -78,10 +78,14 @@ impl On<'_> {
                     application: consumer.map(|consumer| &consumer.application.header),
                     subscription: consumer.map(|consumer| consumer.subscription.id),
                 };
-                let (side, sided) = split.choose(&unit, &core.ids);
+                let (took, sided) = split.choose(&unit, &core.ids);
                 context.sided = sided;
-                ticket.sided(side);
-                side.upstream
+                if let Some(full) = &mut ticket.course().full {
+                    full.shares = split.splitting.details(headers);
+                }
+                let upstream = took.side.upstream;
+                ticket.sided(took);
+                upstream
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use domain::recent::{TryOutcome, TryReason};
+use domain::recent::{TryOutcome, TryReason, VariantReason};
 use http::{HeaderMap, Method, Version, header};
 
 use super::context::Context;
@@ -75,6 +75,8 @@ fn cut(text: &str) -> String {
 pub(crate) struct Finished {
     begun: Box<Begun>,
     call: events::Call,
+    /// Why it got its variant.
+    why: Option<VariantReason>,
     tries: Vec<Tried>,
 }
 
@@ -106,6 +108,7 @@ impl Finished {
         });
         Self {
             tries: tries.collect(),
+            why: course.took.as_ref().map(|took| took.why.reason()),
             begun,
             call,
         }
@@ -157,20 +160,12 @@ impl Finished {
         if call.status != 499 {
             attributes.number("http.response.status_code", i64::from(call.status));
         }
-        let refusal = call.refusal.map(domain::Code::as_str);
-        attributes.text("gateline.request.id", &call.request.to_string());
-        attributes.text("gateline.refusal", refusal.unwrap_or_default());
-        if let Some(callee) = call.callee {
-            attributes.text("gateline.api.id", &callee.api.to_string());
-            attributes.text("gateline.version.id", &callee.version.to_string());
-        }
-        if let Some(caller) = call.caller {
-            attributes.text("gateline.application.id", &caller.application.to_string());
-        }
+        self.own(&mut attributes);
         // Faults of clients are no errors of a server.
         let is_error = call.status >= 500;
         if is_error {
             let status = call.status.to_string();
+            let refusal = call.refusal.map(domain::Code::as_str);
             attributes.text("error.type", refusal.unwrap_or(&status));
         }
         let name = match &begun.route {
@@ -183,6 +178,26 @@ impl Finished {
             (self.at(0), self.at(call.latency_us)),
         )
         .with(attributes, is_error, &begun.context.state)
+    }
+
+    /// What no convention has a name for.
+    fn own(&self, attributes: &mut Attributes) {
+        let call = &self.call;
+        attributes.text("gateline.request.id", &call.request.to_string());
+        let refusal = call.refusal.map(domain::Code::as_str);
+        attributes.text("gateline.refusal", refusal.unwrap_or_default());
+        if let Some(callee) = call.callee {
+            attributes.text("gateline.api.id", &callee.api.to_string());
+            attributes.text("gateline.version.id", &callee.version.to_string());
+        }
+        if let Some(caller) = call.caller {
+            attributes.text("gateline.application.id", &caller.application.to_string());
+        }
+        if let Some(variant) = call.variant {
+            attributes.text("gateline.variant.name", variant.name.as_str());
+        }
+        let why = self.why.map(VariantReason::as_str);
+        attributes.text("gateline.variant.reason", why.unwrap_or_default());
     }
 
     fn client(&self, place: u32, one: &Tried) -> Span {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::bench::{Answer, Bench, Upstream, id, policy, reply};
 
-const TOKEN: &str = "a cluster token for tests";
+pub(crate) const TOKEN: &str = "a cluster token for tests";
 
 fn remembered(bench: &Bench, request_id: &str) -> Vec<Remembered> {
     let memory = bench.gateway.as_ref().unwrap().memory();
@@ -26,7 +26,7 @@ fn remembered(bench: &Bench, request_id: &str) -> Vec<Remembered> {
 }
 
 /// The one call that was answered so.
-fn explained(bench: &Bench, answer: &Answer) -> Remembered {
+pub(crate) fn explained(bench: &Bench, answer: &Answer) -> Remembered {
     let request_id = answer.field("x-request-id").unwrap();
     let mut calls = remembered(bench, request_id);
     assert_eq!(calls.len(), 1, "{request_id}");
@@ -43,7 +43,7 @@ fn now() -> u64 {
 }
 
 /// A debug token of the organization whose API the bench has.
-fn token(change: impl FnOnce(&mut Claims)) -> String {
+pub(crate) fn token(change: impl FnOnce(&mut Claims)) -> String {
     let mut claims = Claims {
         id: DebugTokenId::new(id(1)),
         organization: OrganizationId::new(id(7)),

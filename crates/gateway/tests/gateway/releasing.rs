@@ -1,12 +1,15 @@
 //! Split routes: who gets which variant, and what is told of it.
 
 use domain::id::UpstreamId;
-use domain::release::Split;
+use domain::recent::VariantReason;
+use domain::release::{Split, SplitBy};
 use domain::snapshot::Upstream as UpstreamEntry;
 use domain::traffic::{Target, UpstreamSpec};
+use gateway::Traces;
 use serde_json::{Value, json};
 
-use crate::bench::{Answer, Bench, Upstream, id, policy, reply};
+use crate::bench::{Answer, Bench, Upstream, eventually, id, policy, reply};
+use crate::explaining::{TOKEN, explained, token};
 
 /// Two services that say their names, and a gateway whose route leads to both.
 struct Release {
@@ -44,10 +47,16 @@ fn split(change: &Value) -> Split {
 
 impl Release {
     fn new(change: &Value) -> Self {
+        Self::traced(change, None)
+    }
+
+    fn traced(change: &Value, traces: Option<Traces>) -> Self {
         let sides = NAMES.map(|name| {
             Upstream::start(move |_, stream| reply(stream, "200 OK", "Set-Cookie: own=1\r\n", name))
         });
-        let bench = Bench::with(&[], |_, snapshot| {
+        let bench = Bench::with(&[], |settings, snapshot| {
+            settings.sealing.trust(TOKEN);
+            settings.traces = traces;
             let entries = sides.iter().zip(50..).map(|(side, number)| UpstreamEntry {
                 id: upstream(number),
                 spec: UpstreamSpec::new(
@@ -230,6 +239,102 @@ fn each_variant_is_counted_and_recorded() {
 }
 
 #[test]
+fn why_a_call_got_its_variant_is_remembered() {
+    let forced = json!({ "weights": [90, 10], "forced_by": { "header": "X-Try", "cookie": "try" } });
+    let release = Release::new(&forced);
+    let variant = |answer: &Answer| explained(&release.bench, answer).call.routing.variant.unwrap();
+    let table = [
+        (
+            "X-Try: green\r\n",
+            VariantReason::ForcedByHeader,
+            None,
+            Some("X-Try"),
+        ),
+        (
+            "Cookie: try=green\r\n",
+            VariantReason::ForcedByCookie,
+            None,
+            Some("try"),
+        ),
+        (
+            "X-User: ada\r\n",
+            VariantReason::Kept,
+            Some(SplitBy::Header),
+            Some("x-user"),
+        ),
+        (
+            "X-Try: red\r\n",
+            VariantReason::UnitMissing,
+            Some(SplitBy::Header),
+            Some("x-user"),
+        ),
+    ];
+    for (head, reason, by, name) in table {
+        let answer = release.get(head);
+        let told = variant(&answer);
+        assert_eq!(
+            (told.name.as_str(), told.reason, told.by),
+            (answer.text(), reason, by),
+            "{head}"
+        );
+        let is_named = told.by_name.as_deref().map(str::to_lowercase) == name.map(str::to_lowercase);
+        assert!(is_named && told.details.is_empty(), "{told:?}");
+        let range = if answer.text() == "blue" {
+            (0, 90)
+        } else {
+            (90, 100)
+        };
+        assert_eq!(
+            (told.buckets_from, told.buckets_until, told.buckets),
+            (range.0, range.1, 100)
+        );
+        assert!(
+            told.bucket
+                .is_none_or(|bucket| (range.0..range.1).contains(&bucket)),
+            "{told:?}"
+        );
+    }
+    // With a debug token, what had no effect is told as well.
+    let head = format!("X-Try: red\r\nGateline-Debug: {}\r\n", token(|_| {}));
+    let told = variant(&release.get(&head));
+    let expected = [
+        "the header `x-try` names no variant",
+        "`blue` has 90 of 100 buckets",
+        "`green` has 10 of 100 buckets",
+    ];
+    assert_eq!(told.details, expected);
+    // It is told as the split was then, whatever has become of it.
+    let answer = release.get("X-Try: green\r\n");
+    release.weigh([100, 0]);
+    let told = variant(&answer);
+    assert_eq!((told.buckets_from, told.by_name.as_deref()), (90, Some("x-try")));
+    // A call that was refused before has none.
+    let refused = release.bench.get("/shop/nothing");
+    let routing = explained(&release.bench, &refused).call.routing;
+    assert!(routing.route_id.is_some() && routing.variant.is_none());
+}
+
+#[test]
+fn spans_name_the_variant_and_why() {
+    let receiver = Upstream::start(|_, stream| reply(stream, "200 OK", "", ""));
+    let traces = json!({ "endpoint": receiver.url(), "schedule_delay_ms": 20, "timeout_ms": 1000 });
+    let split = json!({ "forced_by": { "header": "x-try" } });
+    let release = Release::traced(&split, serde_json::from_value(traces).ok());
+    assert_eq!(release.get("X-Try: green\r\n").text(), "green");
+    eventually(|| !receiver.received().is_empty());
+    let sent = receiver.last().body;
+    let sent = String::from_utf8_lossy(&sent);
+    for text in [
+        "gateline.variant.name",
+        "green",
+        "gateline.variant.reason",
+        "forced_by_header",
+    ] {
+        assert!(sent.contains(text), "{text}");
+    }
+}
+
+#[test]
 fn policies_may_say_who_calls() {
     let release = Release::new(&json!({}));
     release.bench.change(|snapshot| {
@@ -259,7 +364,7 @@ fn a_split_that_cannot_be_is_rejected() {
         });
         let gateway = release.bench.gateway.as_ref().unwrap();
         let wanted = release.bench.snapshots.borrow().revision;
-        crate::bench::eventually(|| {
+        eventually(|| {
             let rejected = gateway.status().rejected;
             rejected.is_some_and(|rejected| rejected.revision == wanted && rejected.reason.contains(expected))
         });

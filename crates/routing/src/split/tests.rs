@@ -1,4 +1,5 @@
-use domain::release::Split;
+use domain::recent::{CallVariant, VariantReason};
+use domain::release::{Split, SplitBy};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
@@ -241,5 +242,162 @@ fn what_cannot_be_is_told_with_its_place() {
             "{change}: {:?}",
             found.collect::<Vec<_>>()
         );
+    }
+}
+
+/// What is told of a call with these header fields, from 10.0.0.1.
+fn told(splitting: &Splitting, lines: &[(&str, &str)], application: Option<&HeaderValue>) -> CallVariant {
+    let headers = headers(lines);
+    let unit = Unit {
+        headers: &headers,
+        address: "10.0.0.1".parse().unwrap(),
+        application,
+        subscription: None,
+    };
+    let chosen = splitting.choose(&unit, || 255);
+    let told = splitting.tell(chosen.variant, chosen.why);
+    assert_eq!(told.name.as_str(), ["blue", "green"][chosen.variant]);
+    told
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "cases are data")]
+fn why_it_is_this_variant_is_told() {
+    use SplitBy::{Application, ClientAddress, Cookie, Header};
+    use VariantReason::{CookieGiven, ForcedByCookie, ForcedByHeader, Kept, UnitMissing};
+
+    let forced = json!({ "header": "x-variant", "cookie": "side" });
+    let by_header = compile(&json!({ "by": "header", "by_name": "x-user", "forced_by": forced }));
+    let by_cookie = compile(&json!({ "by": "cookie", "by_name": "u" }));
+    let given = compile(&json!({ "by": "cookie", "by_name": "u", "give_cookie": {} }));
+    let by_application = compile(&json!({}));
+    let by_address = compile(&json!({ "by": "client_address" }));
+    type Case<'a> = (
+        &'a Splitting,
+        &'a [(&'a str, &'a str)],
+        (VariantReason, Option<SplitBy>, Option<&'a str>),
+        &'a str,
+    );
+    let table: [Case<'_>; 8] = [
+        (
+            &by_header,
+            &[("x-variant", "green")],
+            (ForcedByHeader, None, Some("x-variant")),
+            "The header `x-variant` asked for it.",
+        ),
+        (
+            &by_header,
+            &[("cookie", "side=blue")],
+            (ForcedByCookie, None, Some("side")),
+            "The cookie `side` asked for it.",
+        ),
+        (
+            &by_header,
+            &[("x-user", "ada")],
+            (Kept, Some(Header), Some("x-user")),
+            "Callers are told apart by the header `x-user`. It falls on bucket ",
+        ),
+        (
+            &by_header,
+            &[],
+            (UnitMissing, Some(Header), Some("x-user")),
+            "The call lacked the header `x-user`, so its client's address stands in. It falls on bucket ",
+        ),
+        (
+            &by_cookie,
+            &[("cookie", "u=ada")],
+            (Kept, Some(Cookie), Some("u")),
+            "Callers are told apart by the cookie `u`. It falls on bucket ",
+        ),
+        (
+            &given,
+            &[],
+            (CookieGiven, Some(Cookie), Some("u")),
+            "The call lacked the cookie `u`, so it was given one. It falls on bucket ",
+        ),
+        (
+            &by_application,
+            &[],
+            (UnitMissing, Some(Application), None),
+            "The call lacked the application, so its client's address stands in. It falls on bucket ",
+        ),
+        (
+            &by_address,
+            &[],
+            (Kept, Some(ClientAddress), None),
+            "Callers are told apart by the client's address. It falls on bucket ",
+        ),
+    ];
+    for (splitting, lines, (reason, by, by_name), why) in table {
+        let told = told(splitting, lines, None);
+        assert_eq!(
+            (told.reason, told.by, told.by_name.as_deref()),
+            (reason, by, by_name),
+            "{lines:?}"
+        );
+        assert!(told.why.starts_with(why), "{lines:?}: {}", told.why);
+        assert_eq!(told.bucket.is_some(), by.is_some(), "{lines:?}");
+        assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+    }
+    let application = HeaderValue::from_static("app_1");
+    let told = told(&by_application, &[], Some(&application));
+    assert_eq!((told.reason, told.by), (Kept, Some(Application)));
+}
+
+#[test]
+fn the_bucket_is_one_of_the_variant_s() {
+    let weights = json!({ "by": "header", "by_name": "x-user", "variants": [
+        { "name": "blue", "upstream_id": "ups_00000000000000000000000001", "weight": 7 },
+        { "name": "green", "upstream_id": "ups_00000000000000000000000001", "weight": 3 },
+    ] });
+    let splitting = compile(&weights);
+    let mut seen = std::collections::BTreeSet::new();
+    for user in 0..200 {
+        let told = told(&splitting, &[("x-user", &format!("u{user}"))], None);
+        let bucket = told.bucket.unwrap();
+        assert!(
+            (told.buckets_from..told.buckets_until).contains(&bucket),
+            "{told:?}"
+        );
+        let range = if told.name.as_str() == "blue" {
+            (0, 7)
+        } else {
+            (7, 10)
+        };
+        assert_eq!(
+            (told.buckets_from, told.buckets_until, told.buckets),
+            (range.0, range.1, 10)
+        );
+        let (last, bucket) = (range.1 - 1, format!("bucket {bucket} of 10; "));
+        assert!(told.why.contains(&bucket), "{}", told.why);
+        assert!(
+            told.why
+                .ends_with(&format!("those from {} to {last} are the variant's.", range.0)),
+            "{}",
+            told.why
+        );
+        seen.insert(told.bucket);
+    }
+    assert_eq!(seen.len(), 10);
+}
+
+#[test]
+fn what_names_no_variant_is_told_to_who_debugs() {
+    let splitting =
+        compile(&json!({ "by": "client_address", "forced_by": { "header": "x-variant", "cookie": "side" } }));
+    let shares = ["`blue` has 50 of 100 buckets", "`green` has 50 of 100 buckets"];
+    let header = "the header `x-variant` names no variant";
+    let cookie = "the cookie `side` names no variant";
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let table: [Case<'_>; 5] = [
+        (&[], &[]),
+        (&[("x-variant", "green"), ("cookie", "side=blue")], &[]),
+        (&[("x-variant", "Green")], &[header]),
+        (&[("cookie", "side=red")], &[cookie]),
+        (&[("x-variant", ""), ("cookie", "side=")], &[header, cookie]),
+    ];
+    for (lines, expected) in table {
+        let details = splitting.details(&headers(lines));
+        assert_eq!(details, [expected, &shares].concat(), "{lines:?}");
     }
 }

@@ -115,11 +115,13 @@ pub enum Method {
     Delete = 6,
     /// OPTIONS.
     Options = 7,
+    /// CONNECT; what was built before it had a number reads it as another method.
+    Connect = 8,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Other,
         Self::Get,
         Self::Head,
@@ -128,6 +130,7 @@ impl Method {
         Self::Patch,
         Self::Delete,
         Self::Options,
+        Self::Connect,
     ];
 
     /// The method of a name as in the request line.
@@ -140,6 +143,7 @@ impl Method {
             "PATCH" => Self::Patch,
             "DELETE" => Self::Delete,
             "OPTIONS" => Self::Options,
+            "CONNECT" => Self::Connect,
             _ => Self::Other,
         }
     }
@@ -155,6 +159,7 @@ impl Method {
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
             Self::Options => "OPTIONS",
+            Self::Connect => "CONNECT",
         }
     }
 

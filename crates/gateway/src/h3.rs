@@ -5,7 +5,8 @@
 //! and the rules about them are ours. Source: RFC 9114; RFC 9204 without its dynamic table.
 //!
 //! The way of a connection: `ports.rs` (sockets) → `endpoint.rs` (a core's socket) → `choose.rs` (TLS) → `server.rs` →
-//! `coming.rs` (a request), `exchange.rs` (its answer) → `handle.rs`, the same as for every protocol.
+//! `coming.rs` (a request), `exchange.rs` (its answer; `joined.rs` where that is a tunnel) → `handle.rs`, the same as for
+//! every protocol.
 
 mod choose;
 mod coming;
@@ -17,6 +18,7 @@ pub(crate) mod foreign;
 mod frame;
 mod head;
 mod huffman;
+mod joined;
 mod ports;
 mod qpack;
 mod server;

@@ -215,12 +215,13 @@ impl Cause {
         let mut headers = HeaderMap::new();
         match self {
             // What follows on the connection cannot be trusted, or will not be read.
-            Self::Violation(_)
-            | Self::Target(_)
-            | Self::Connect { .. }
-            | Self::TooLarge { .. }
-            | Self::ClientPaused => {
+            Self::Violation(_) | Self::Target(_) | Self::TooLarge { .. } | Self::ClientPaused => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::Connect { .. } => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                // What was asked for is a host and a port, which has no other methods: RFC 9110 section 15.5.6.
+                headers.insert(ALLOW, HeaderValue::from_static(""));
             }
             Self::CircuitOpen { after } => {
                 let seconds = after.as_millis().div_ceil(1000).max(1);

@@ -58,6 +58,8 @@ pub(super) struct Stream {
 enum Phase {
     Head,
     Body,
+    /// What comes is for the other end of a tunnel.
+    Joined,
     Trailed,
     Done,
 }
@@ -192,7 +194,7 @@ impl Stream {
                 }
                 return Ok((length == 0).then(|| Item::Section(Bytes::new())));
             }
-            (frame::DATA, Phase::Body) => {}
+            (frame::DATA, Phase::Body | Phase::Joined) => {}
             (
                 frame::DATA
                 | frame::HEADERS
@@ -293,6 +295,30 @@ impl Coming {
     /// Where interim answers wait for the client.
     pub(crate) fn interims(&self) -> Rc<Interims> {
         Rc::clone(&self.0.interims)
+    }
+
+    /// From now on only data comes, for the other end of a tunnel: RFC 9114 section 4.4.
+    pub(super) fn join(&self) {
+        let mut stream = self.0.stream.borrow_mut();
+        if stream.phase == Phase::Body {
+            stream.phase = Phase::Joined;
+        }
+    }
+
+    /// The next data for the other end of a tunnel, none at its end.
+    ///
+    /// # Errors
+    /// The client has broken off, or says something else.
+    pub(super) fn poll_data(&self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Gone>> {
+        let frame = match ready!(self.poll_frame(context)).transpose()? {
+            None => return Poll::Ready(Ok(None)),
+            Some(frame) => frame,
+        };
+        Poll::Ready(frame.into_data().map(Some).map_err(|_| {
+            // It came before the tunnel was open.
+            self.0.fault.set(Some(Fault::Connection(Code::FrameUnexpected)));
+            Gone
+        }))
     }
 
     /// What the client did wrong behind its head.

@@ -1,6 +1,7 @@
 //! A request over HTTP/3 and its answer.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, DATE};
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::Body as _;
 use quinn::{RecvStream, SendStream};
@@ -15,6 +17,7 @@ use quinn::{RecvStream, SendStream};
 use super::coming::{Coming, Stream};
 use super::frame::{self, Code, Fault, write_start};
 use super::head::{self, Head};
+use super::joined::Client;
 use super::server::{Held, Link};
 use crate::body::{AnswerBody, Arriving};
 use crate::conn::Open;
@@ -70,7 +73,13 @@ pub(super) async fn serve(held: Held, send: SendStream, recv: RecvStream) {
     let is_head = head.method == Method::HEAD;
     let answered = answer(&mut going, head, &coming, &interims).await;
     let written = match answered {
-        Ok((response, tail)) if coming.fault().is_none() => going.write(response, &tail, is_head).await,
+        Ok((response, tail)) if coming.fault().is_none() => {
+            if response.body().is_joined() {
+                going.join(response, &tail, &coming).await
+            } else {
+                going.write(response, &tail, is_head).await
+            }
+        }
         Ok(_) => Ok(()),
         Err(NotTaken) => Err(NotTaken),
     };
@@ -176,14 +185,7 @@ impl Going {
         is_head: bool,
     ) -> Result<(), NotTaken> {
         let (mut head, body) = response.into_parts();
-        let core = Rc::clone(self.link.conn.core());
-        tail.each(|name, value| {
-            head.headers.insert(name, value.clone());
-        });
-        if !head.headers.contains_key(DATE) {
-            let date = HeaderValue::from_bytes(&core.clock.date()).expect("visible ASCII");
-            head.headers.insert(DATE, date);
-        }
+        self.complete(&mut head.headers, tail);
         let has_none = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         if !has_none
             && !head.headers.contains_key(CONTENT_LENGTH)
@@ -191,15 +193,56 @@ impl Going {
         {
             head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        let section = head::write(head.status, head.headers.iter());
-        core.spare.keep_headers(std::mem::take(&mut head.headers));
-        self.send_section(section).await?;
+        self.send_head(head).await?;
         if has_none {
             // A body that is not wanted is dropped, and the call recorded.
             drop(body);
             return self.finish().await;
         }
         self.send_body(body).await
+    }
+
+    /// Says that the client is joined with a target, and passes bytes both ways from there: RFC 9114 section 4.4.
+    async fn join(
+        &mut self,
+        response: Response<AnswerBody>,
+        tail: &Tail,
+        coming: &Coming,
+    ) -> Result<(), NotTaken> {
+        let (mut head, body) = response.into_parts();
+        self.complete(&mut head.headers, tail);
+        self.send_head(head).await?;
+        coming.join();
+        let conn = Rc::clone(&self.link.conn);
+        let client = Client::new(&mut self.send, coming);
+        match body.tunnel(&conn.core().spare, client).await {
+            Ok(()) => self.finish().await,
+            Err(error) => {
+                self.reset(match error.kind() {
+                    io::ErrorKind::TimedOut => Code::RequestCancelled,
+                    _ => Code::ConnectError,
+                });
+                Err(NotTaken)
+            }
+        }
+    }
+
+    /// Adds what the head of every answer has.
+    fn complete(&self, headers: &mut HeaderMap, tail: &Tail) {
+        tail.each(|name, value| {
+            headers.insert(name, value.clone());
+        });
+        if !headers.contains_key(DATE) {
+            let date = self.link.conn.core().clock.date();
+            let date = HeaderValue::from_bytes(&date).expect("visible ASCII");
+            headers.insert(DATE, date);
+        }
+    }
+
+    async fn send_head(&mut self, head: Parts) -> Result<(), NotTaken> {
+        let section = head::write(head.status, head.headers.iter());
+        self.link.conn.core().spare.keep_headers(head.headers);
+        self.send_section(section).await
     }
 
     async fn send_body(&mut self, mut body: AnswerBody) -> Result<(), NotTaken> {
@@ -255,7 +298,8 @@ impl Going {
     /// Ends the answer, and waits until the client has it: the connection may not be closed before.
     async fn finish(&mut self) -> Result<(), NotTaken> {
         self.is_over = true;
-        self.send.finish().map_err(|_| NotTaken)?;
+        // Fails if that was said, as of one direction of a tunnel.
+        let _ = self.send.finish();
         let core = self.link.conn.core();
         let longest = Duration::from_secs(WAITING_BYTES / SLOWEST_BYTES_PER_S);
         let deadline = core.deadlines.deadline();

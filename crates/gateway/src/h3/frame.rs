@@ -21,6 +21,7 @@ pub(super) enum Code {
     RequestCancelled = 0x10c,
     RequestIncomplete = 0x10d,
     MessageError = 0x10e,
+    ConnectError = 0x10f,
     DecompressionFailed = 0x200,
     EncoderStreamError = 0x201,
     DecoderStreamError = 0x202,

@@ -1,4 +1,5 @@
-//! The way of a request that asks for a tunnel (`CONNECT`): RFC 9110 section 9.3.6, RFC 9113 section 8.5.
+//! The way of a request that asks for a tunnel (`CONNECT`): RFC 9110 section 9.3.6, RFC 9113 section 8.5, RFC 9114
+//! section 4.4.
 //!
 //! A route that opens tunnels joins its clients with a target of its upstream. What they name decides which route that
 //! is, never where the tunnel leads.
@@ -7,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use domain::catalog::Stage;
-use http::{Response, StatusCode, Version};
+use http::{Response, StatusCode};
 use policy::Moment;
 
 use super::judge::{Said, judge};
@@ -37,11 +38,9 @@ pub(super) async fn connect<'a>(
     let Request {
         method, uri, headers, ..
     } = request;
-    if request.version == Version::HTTP_3 || uri.scheme().is_some() {
+    if uri.scheme().is_some() {
         // What `:protocol` names is not spoken here.
-        return Err(refused(
-            "Tunnels are opened by plain `CONNECT` over HTTP/1.1 and HTTP/2.",
-        ));
+        return Err(refused("Tunnels are opened by plain `CONNECT`."));
     }
 
     // 1. Where it goes: a host and a port, and no body.

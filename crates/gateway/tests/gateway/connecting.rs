@@ -8,13 +8,15 @@ use domain::id::RouteId;
 use domain::routing::Connect;
 use domain::snapshot::Snapshot;
 use domain::traffic::{ProxyVersion, Target, UpstreamSpec};
-use http::Request;
+use events::Method;
+use http::{HeaderValue, Request};
 use http_body_util::Empty;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::bench::{Bench, Client, PATIENCE, eventually, id, policy};
+use crate::explaining::explained;
 use crate::listeners::free;
 use crate::streams::Echo;
 use crate::tls_out::Service;
@@ -32,17 +34,22 @@ fn allow(snapshot: &mut Snapshot, connect: Connect) {
 /// A gateway that opens tunnels to a service.
 fn bench(echo: &Echo, change: impl FnOnce(&mut Snapshot)) -> Bench {
     Bench::with(&["http://127.0.0.1:9".to_owned()], |_, snapshot| {
-        // Of the calls that the first route takes there are none.
-        snapshot.routes[0].redirect = Some(serde_json::from_value(json!({ "path": "/away" })).unwrap());
-        snapshot.routes[0].upstream = None;
-        let targets = vec![Target::new(echo.url())];
-        snapshot.upstreams[0].spec = UpstreamSpec::new("ledger".parse().unwrap(), targets);
-        let upstream = snapshot.upstreams[0].id;
-        allow(snapshot, Connect::default());
-        let tunnel = &mut snapshot.routes[1];
-        (tunnel.redirect, tunnel.upstream) = (None, Some(upstream));
+        open(snapshot, echo);
         change(snapshot);
     })
+}
+
+/// Makes the second route one that opens tunnels to a service.
+pub(crate) fn open(snapshot: &mut Snapshot, echo: &Echo) {
+    // Of the calls that the first route takes there are none.
+    snapshot.routes[0].redirect = Some(serde_json::from_value(json!({ "path": "/away" })).unwrap());
+    snapshot.routes[0].upstream = None;
+    let targets = vec![Target::new(echo.url())];
+    snapshot.upstreams[0].spec = UpstreamSpec::new("ledger".parse().unwrap(), targets);
+    let upstream = snapshot.upstreams[0].id;
+    allow(snapshot, Connect::default());
+    let tunnel = &mut snapshot.routes[1];
+    (tunnel.redirect, tunnel.upstream) = (None, Some(upstream));
 }
 
 fn head(bench: &Bench, target: &str, more: &str) -> String {
@@ -62,7 +69,10 @@ fn tunnels_are_refused_unless_a_route_opens_them() {
     let echo = Echo::start(b"");
     let closed = Bench::new(&["http://127.0.0.1:9".to_owned()]);
     let mut client = asking(&closed, "tunnel.test:443", "");
-    assert_eq!(client.answer().problem(), "405 connect_refused");
+    let refused = client.answer();
+    assert_eq!(refused.problem(), "405 connect_refused");
+    assert_eq!(refused.field("allow"), Some(""), "RFC 9110 section 15.5.6");
+    assert_eq!(closed.record().method, Method::Connect);
     assert_eq!(
         client.rest(),
         b"",
@@ -135,7 +145,10 @@ fn a_client_is_joined_with_the_upstream_and_counted() {
         (record.status, record.bytes_in, record.bytes_out),
         (200, 13, 5 + 13 + 3)
     );
+    assert_eq!(record.method, Method::Connect);
     assert!(record.callee.is_some() && record.caller.is_some());
+    let call = explained(&bench, &answer).call;
+    assert_eq!((&*call.method, call.status), ("CONNECT", 200));
     eventually(|| {
         bench.figure("upstream_connections_open") == 0 && bench.figure("client_connections_open") == 0
     });
@@ -270,9 +283,14 @@ async fn tunnels_are_streams_of_http2() {
     ] {
         let answer = sender.send_request(ask(target, key)).await.unwrap();
         assert_eq!(answer.status(), status, "{target}");
+        let allow = answer.headers().get("allow").map(HeaderValue::as_bytes);
+        assert_eq!(allow, (status == 405).then_some(&b""[..]), "{target}");
     }
     // What is malformed has no record.
-    assert_eq!([bench.record().status, bench.record().status], [405, 401]);
+    for status in [405, 401] {
+        let record = bench.record();
+        assert_eq!((record.status, record.method), (status, Method::Connect));
+    }
     let mut answer = sender
         .send_request(ask("tunnel.test:443", &bench.key))
         .await

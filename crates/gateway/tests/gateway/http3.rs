@@ -2,5 +2,6 @@
 //! is wrong.
 
 mod bench;
+mod connecting;
 mod malformed;
 mod serving;

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::id::{KeyId, NodeId, UpstreamId};
+use domain::id::{KeyId, NodeId, RouteId, UpstreamId};
 use domain::identity::Role;
-use domain::node::{Node, NodeState, NodeStatus, NodeView, UpstreamHealthReport};
-use domain::traffic::Upstream;
+use domain::node::{
+    MIRRORS_MAX, MirrorFigures, MirrorView, Node, NodeState, NodeStatus, NodeView, RouteMirrorReport,
+    UpstreamHealthReport,
+};
+use domain::traffic::{Route, Upstream};
 use domain::usage::UsageRow;
 use events::sink::SinkError;
 use events::usage::HourlyUsage;
@@ -95,7 +98,12 @@ impl Control {
     }
 
     /// Keeps what a node says of itself; for nodes that have shown the cluster token.
-    pub async fn note_node(&self, id: NodeId, status: NodeStatus) -> Result<(), Error> {
+    pub async fn note_node(&self, id: NodeId, mut status: NodeStatus) -> Result<(), Error> {
+        if let Some(mirrors) = &mut status.mirrors {
+            let most = mirrors.routes.len().min(MIRRORS_MAX);
+            let over = u32::try_from(mirrors.routes.split_off(most).len()).unwrap_or(u32::MAX);
+            mirrors.left_out = mirrors.left_out.saturating_add(over);
+        }
         let node = Node {
             id,
             environment: status.environment,
@@ -110,7 +118,8 @@ impl Control {
             seen_at: self.now(),
         };
         let mut tx = self.store().begin().await?;
-        tx.note_node(&node, status.health.as_ref()).await?;
+        tx.note_node(&node, status.health.as_ref(), status.mirrors.as_ref())
+            .await?;
         tx.commit().await?;
         Ok(())
     }
@@ -144,6 +153,45 @@ impl Control {
         Ok(UpstreamHealthReport {
             upstream_id: id,
             nodes: views.collect(),
+        })
+    }
+
+    /// Tells what the nodes counted of the mirror of a route of the caller's organization.
+    ///
+    /// Only nodes of the route's environment are heard: others cannot serve it, whatever they say.
+    ///
+    /// # Errors
+    /// `not_found` if the route is not there, is another organization's, or has no mirror.
+    pub async fn route_mirror(&self, caller: &Caller, id: RouteId) -> Result<RouteMirrorReport, Error> {
+        let route = own::by_id::<Route>(&mut self.store(), caller, id).await?;
+        let route = route.ok_or_else(|| Error::not_found("route"))?;
+        self.authorize(&mut self.store(), caller, "read_route_mirror", &route)
+            .await?;
+        let mirror = route.spec.mirror.as_ref();
+        let upstream_id = mirror.ok_or_else(|| Error::not_found("mirror"))?.upstream_id;
+        let since = self.now().before(NODE_GONE);
+        let told = store::node::mirrors(&mut self.store()).await?;
+        let views = told.into_iter().filter_map(|(node, mirrors, reported_at)| {
+            let is_here = node.environment == route.spec.environment;
+            let found = mirrors.routes.into_iter().find(|found| found.route_id == id);
+            Some(MirrorView {
+                figures: found.filter(|_| is_here)?.figures,
+                node_id: node.id,
+                environment: node.environment,
+                seen_at: node.seen_at,
+                is_current: node.seen_at >= since,
+                since: mirrors.since,
+                reported_at,
+            })
+        });
+        let nodes: Vec<_> = views.collect();
+        let current = nodes.iter().filter(|node| node.is_current);
+        let total = current.fold(MirrorFigures::default(), |sum, node| sum.and(&node.figures));
+        Ok(RouteMirrorReport {
+            route_id: id,
+            upstream_id,
+            total,
+            nodes,
         })
     }
 

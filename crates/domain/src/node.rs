@@ -1,6 +1,6 @@
 //! Gateway nodes, as the control plane knows them.
 
-use crate::id::{NodeId, UpstreamId};
+use crate::id::{NodeId, RouteId, UpstreamId};
 use crate::recent::Remembered;
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,9 @@ pub struct NodeStatus {
     /// How it sees the targets of upstreams; as told before if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<NodeHealth>,
+    /// What it counted of the mirrors of routes; as told before if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirrors: Option<NodeMirrors>,
 }
 
 /// How a node sees the targets of the upstreams that it serves.
@@ -123,6 +126,119 @@ pub struct NodeView {
     pub circuit: Option<CircuitState>,
     /// Its targets.
     pub targets: Vec<TargetHealth>,
+}
+
+/// The most mirrors that a node tells of.
+pub const MIRRORS_MAX: usize = 1_000;
+
+/// What a node counted of the mirrors that it serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NodeMirrors {
+    /// Since when it counts: its start.
+    pub since: Timestamp,
+    /// The routes with a mirror, up to [`MIRRORS_MAX`]; those with differences first if there are more.
+    pub routes: Vec<RouteMirror>,
+    /// Routes that are not told, because there are too many.
+    #[serde(default)]
+    pub left_out: u32,
+}
+
+/// What a node counted of a route's mirror.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RouteMirror {
+    /// The route.
+    pub route_id: RouteId,
+    /// What was counted.
+    pub figures: MirrorFigures,
+}
+
+/// What is counted of a mirror.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MirrorFigures {
+    /// Copies that were sent.
+    pub sent: u64,
+    /// Those of them that got no whole answer.
+    pub failed: u64,
+    /// Calls that were not copied, because as many copies as may be were under way.
+    pub no_room: u64,
+    /// Calls that were not copied, because their body is too large.
+    pub too_large: u64,
+    /// Time from sending copies to the heads of their answers, together, in microseconds.
+    pub sent_us: u64,
+    /// Pairs of answers that were compared.
+    pub compared: u64,
+    /// Those of them that differ, in whatever way.
+    pub different: u64,
+    /// Those that differ in their status.
+    pub different_status: u64,
+    /// Those that differ in header fields.
+    pub different_headers: u64,
+    /// Those that differ in their body.
+    pub different_body: u64,
+    /// Those whose copy was answered later by more than is allowed.
+    pub different_latency: u64,
+    /// Time to the heads of the callers' answers that were compared, together, in microseconds.
+    pub compared_own_us: u64,
+    /// The same of the copies' answers.
+    pub compared_mirror_us: u64,
+}
+
+impl MirrorFigures {
+    /// Both together.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let sum = |figure: fn(&Self) -> u64| figure(self).saturating_add(figure(other));
+        Self {
+            sent: sum(|figures| figures.sent),
+            failed: sum(|figures| figures.failed),
+            no_room: sum(|figures| figures.no_room),
+            too_large: sum(|figures| figures.too_large),
+            sent_us: sum(|figures| figures.sent_us),
+            compared: sum(|figures| figures.compared),
+            different: sum(|figures| figures.different),
+            different_status: sum(|figures| figures.different_status),
+            different_headers: sum(|figures| figures.different_headers),
+            different_body: sum(|figures| figures.different_body),
+            different_latency: sum(|figures| figures.different_latency),
+            compared_own_us: sum(|figures| figures.compared_own_us),
+            compared_mirror_us: sum(|figures| figures.compared_mirror_us),
+        }
+    }
+}
+
+/// What the nodes counted of a route's mirror.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RouteMirrorReport {
+    /// The route.
+    pub route_id: RouteId,
+    /// The upstream that gets the copies.
+    pub upstream_id: UpstreamId,
+    /// The sum over nodes that were heard of within the last two minutes.
+    pub total: MirrorFigures,
+    /// What each node counted, the one heard of last first; none serves it, or has told anything yet, if empty.
+    pub nodes: Vec<MirrorView>,
+}
+
+/// What one node counted of a route's mirror.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MirrorView {
+    /// The node.
+    pub node_id: NodeId,
+    /// The environment that it serves.
+    pub environment: Name,
+    /// When it was heard of last.
+    pub seen_at: Timestamp,
+    /// Whether it was heard of within the last two minutes; others are not in the sum.
+    pub is_current: bool,
+    /// Since when it counts: its start.
+    pub since: Timestamp,
+    /// When it told figures last; it tells them when one of its mirrors has counted something.
+    pub reported_at: Timestamp,
+    /// What it counted.
+    pub figures: MirrorFigures,
 }
 
 /// What the control plane asks its nodes: what they remember of the calls with a request id.

@@ -30,7 +30,7 @@ mod compare;
 mod figures;
 
 pub(crate) use self::compare::{Heard, Rules};
-pub(crate) use self::figures::{Figures, Known, Report, reports, write};
+pub(crate) use self::figures::{Figures, Known, Report, reports, told, write};
 
 /// The largest answer of a mirror that is read to keep its connection; the connection of a larger one is closed.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -260,6 +260,7 @@ impl Shadow {
         // A caller who got none or broke off leaves nothing to be compared with.
         let Ok(real) = heard.await else { return };
         let rules = Arc::clone(&comparing.rules);
+        let latencies = (real.latency_us, latency_us);
         let answer = Heard {
             status: head.status,
             headers: head.headers,
@@ -271,7 +272,7 @@ impl Shadow {
         if let Ok(difference) = compared {
             let now = self.conn.core().clock.at(Instant::now()).calendar;
             let request_id = self.request_id.to_str().unwrap_or_default();
-            figures.compared(difference, (now, request_id, &self.method));
+            figures.compared(difference, latencies, (now, request_id, &self.method));
         }
     }
 

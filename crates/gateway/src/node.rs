@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
-use domain::node::{NodeHealth, NodeState, NodeStatus};
+use domain::node::{NodeHealth, NodeMirrors, NodeState, NodeStatus};
 use domain::{Name, Timestamp};
 use events::ring::RingFigures;
 use events::{Log, Recorder};
@@ -64,6 +64,8 @@ impl Status {
 
 /// How often it is looked whether the health of targets has changed.
 const LOOK: Duration = Duration::from_secs(2);
+/// How often it is told at most what mirrors have counted, which changes all the time.
+const MIRRORS_PACE: Duration = Duration::from_secs(5);
 
 /// Says what a node has to tell the control plane of itself, whenever there is news.
 #[derive(Debug)]
@@ -73,6 +75,8 @@ pub struct Teller {
     statuses: watch::Receiver<Status>,
     /// What was told last, without the times, which are not exact.
     told: Option<NodeStatus>,
+    /// What was told of mirrors last, and when.
+    mirrors_told: Option<(NodeMirrors, Instant)>,
 }
 
 impl Teller {
@@ -82,6 +86,7 @@ impl Teller {
             environment,
             statuses: node.statuses(),
             told: None,
+            mirrors_told: None,
         }
     }
 
@@ -89,7 +94,7 @@ impl Teller {
     pub async fn next(&mut self) -> Option<NodeStatus> {
         loop {
             let status = self.statuses.borrow_and_update().clone();
-            let news = self.news(&status, self.node.upgrade()?.health());
+            let news = self.news(&status, &*self.node.upgrade()?);
             if news.is_some() {
                 return news;
             }
@@ -101,25 +106,48 @@ impl Teller {
     }
 
     /// Notes that something was told: it is no news any more.
-    pub fn told(&mut self, status: NodeStatus) {
-        self.told = Some(timeless(status));
+    pub fn told(&mut self, mut status: NodeStatus) {
+        if let Some(mirrors) = status.mirrors.take() {
+            self.mirrors_told = Some((mirrors, Instant::now()));
+        }
+        if status.health.is_some() {
+            self.told = Some(timeless(status));
+        }
     }
 
     /// Nothing before the node has heard of a snapshot.
-    fn news(&self, status: &Status, health: NodeHealth) -> Option<NodeStatus> {
+    fn news(&self, status: &Status, node: &Node) -> Option<NodeStatus> {
         let (revision, state, reason) = match (&status.rejected, status.revision) {
             (Some(rejection), _) => (rejection.revision, NodeState::Rejected, rejection.reason.clone()),
             (None, Some(revision)) => (revision, NodeState::Applied, String::new()),
             (None, None) => return None,
         };
-        let news = NodeStatus {
+        let mut news = NodeStatus {
             environment: self.environment.clone(),
             revision: i64::try_from(revision).unwrap_or(i64::MAX),
             state,
             reason,
-            health: Some(health),
+            health: Some(node.health()),
+            mirrors: None,
         };
-        (self.told.as_ref() != Some(&timeless(news.clone()))).then_some(news)
+        let is_news = self.told.as_ref() != Some(&timeless(news.clone()));
+        news.mirrors = self.news_of_mirrors(node);
+        if !is_news {
+            news.health = None;
+        }
+        (is_news || news.mirrors.is_some()).then_some(news)
+    }
+
+    /// What mirrors have counted, if that has changed since it was told a while ago.
+    fn news_of_mirrors(&self, node: &Node) -> Option<NodeMirrors> {
+        let Some((told, at)) = &self.mirrors_told else {
+            return Some(node.mirrored());
+        };
+        if at.elapsed() < MIRRORS_PACE {
+            return None;
+        }
+        let counted = node.mirrored();
+        (counted.routes != told.routes || counted.left_out != told.left_out).then_some(counted)
     }
 }
 
@@ -129,6 +157,12 @@ fn timeless(mut status: NodeStatus) -> NodeStatus {
         target.since = None;
     }
     status
+}
+
+/// The calendar's time.
+fn now() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// The node as its cores see it.
@@ -240,13 +274,23 @@ impl Node {
         serving.as_deref().map(mirror::reports).unwrap_or_default()
     }
 
-    /// The same for the control plane.
+    /// How the targets of what is served are, for the control plane.
     fn health(&self) -> NodeHealth {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Timestamp::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
         let serving = self.serving.load();
-        let health = serving.as_deref().map(|serving| targets::health(serving, now));
+        let health = serving.as_deref().map(|serving| targets::health(serving, now()));
         health.unwrap_or_default()
+    }
+
+    /// What the mirrors of what is served have counted, for the control plane.
+    fn mirrored(&self) -> NodeMirrors {
+        let since = now().before(self.began.elapsed());
+        let serving = self.serving.load();
+        let told = serving.as_deref().map(|serving| mirror::told(serving, since));
+        told.unwrap_or(NodeMirrors {
+            since,
+            routes: Vec::new(),
+            left_out: 0,
+        })
     }
 
     pub(crate) fn built_at(&self, moment: Timestamp) {

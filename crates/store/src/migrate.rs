@@ -39,6 +39,7 @@ const STEPS: &[Step] = steps! {
     6 "0006_certificates";
     7 "0007_stream_routes";
     8 "0008_node_reports";
+    9 "0009_node_mirrors";
 };
 
 /// The newest version that this program knows.

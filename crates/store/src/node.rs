@@ -2,7 +2,9 @@
 
 use domain::Timestamp;
 use domain::id::NodeId;
-use domain::node::{Node, NodeHealth, NodeState};
+use domain::node::{Node, NodeHealth, NodeMirrors, NodeState};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::entity::Read;
 use crate::{Arg, Error, Row, Tx};
@@ -18,14 +20,24 @@ pub async fn health(read: &mut impl Read) -> Result<Vec<(Node, NodeHealth)>, Err
     let sql = "SELECT id, environment, revision, state, reason, seen_at, health FROM nodes
                WHERE health IS NOT NULL ORDER BY seen_at DESC, id";
     let rows = read.rows(sql, &[]).await?;
-    let health = |row: &Row| {
-        let body = serde_json::from_value(row.json("health")?).map_err(|source| Error::Corrupt {
-            what: "health",
-            source: source.into(),
-        })?;
-        Ok((node(row)?, body))
-    };
+    let health = |row: &Row| Ok((node(row)?, told(row, "health")?));
     rows.iter().map(health).collect()
+}
+
+/// Reads what nodes counted of mirrors and when they told it, the one heard of last first.
+pub async fn mirrors(read: &mut impl Read) -> Result<Vec<(Node, NodeMirrors, Timestamp)>, Error> {
+    let sql = "SELECT id, environment, revision, state, reason, seen_at, mirrors, mirrors_at FROM nodes
+               WHERE mirrors IS NOT NULL ORDER BY seen_at DESC, id";
+    let rows = read.rows(sql, &[]).await?;
+    let mirrors = |row: &Row| Ok((node(row)?, told(row, "mirrors")?, row.time("mirrors_at")?));
+    rows.iter().map(mirrors).collect()
+}
+
+fn told<T: DeserializeOwned>(row: &Row, what: &'static str) -> Result<T, Error> {
+    serde_json::from_value(row.json(what)?).map_err(|source| Error::Corrupt {
+        what,
+        source: source.into(),
+    })
 }
 
 fn node(row: &Row) -> Result<Node, Error> {
@@ -51,10 +63,13 @@ impl Tx {
             .map(drop)
     }
 
-    /// Keeps what a node says, in place of what it said before.
-    ///
-    /// `health` is as before if absent.
-    pub async fn note_node(&mut self, node: &Node, health: Option<&NodeHealth>) -> Result<(), Error> {
+    /// Keeps what a node says, in place of what it said before; what it does not say is as before.
+    pub async fn note_node(
+        &mut self,
+        node: &Node,
+        health: Option<&NodeHealth>,
+        mirrors: Option<&NodeMirrors>,
+    ) -> Result<(), Error> {
         let sql = "INSERT INTO nodes (id, environment, revision, state, reason, seen_at)
                    VALUES ($1, $2, $3, $4, $5, $6)
                    ON CONFLICT (id) DO UPDATE SET environment = excluded.environment,
@@ -73,13 +88,28 @@ impl Tx {
             Arg::time(node.seen_at),
         ];
         self.execute(sql, &args).await?;
-        let Some(health) = health else { return Ok(()) };
-        let body = serde_json::to_value(health).map_err(|source| Error::Corrupt {
-            what: "health",
-            source: source.into(),
-        })?;
-        let sql = "UPDATE nodes SET health = $2 WHERE id = $1";
-        let args = [Arg::text(node.id), Arg::Json(body)];
-        self.execute(sql, &args).await.map(drop)
+        if let Some(health) = health {
+            let sql = "UPDATE nodes SET health = $2 WHERE id = $1";
+            let args = [Arg::text(node.id), body(health, "health")?];
+            self.execute(sql, &args).await?;
+        }
+        if let Some(mirrors) = mirrors {
+            let sql = "UPDATE nodes SET mirrors = $2, mirrors_at = $3 WHERE id = $1";
+            let args = [
+                Arg::text(node.id),
+                body(mirrors, "mirrors")?,
+                Arg::time(node.seen_at),
+            ];
+            self.execute(sql, &args).await?;
+        }
+        Ok(())
     }
+}
+
+fn body(told: &impl Serialize, what: &'static str) -> Result<Arg, Error> {
+    let body = serde_json::to_value(told).map_err(|source| Error::Corrupt {
+        what,
+        source: source.into(),
+    })?;
+    Ok(Arg::Json(body))
 }

@@ -46,6 +46,10 @@ fn call(at: i64, route: Option<RouteId>, consumer: OrganizationId) -> ExplainedC
             }],
             missed: 1,
             route_id: route,
+            variant: Some(from(json!({
+                "name": "green", "reason": "forced_by_header", "why": "The header `x-variant` asked for it.",
+                "by_name": "x-variant", "buckets": 10, "buckets_from": 0, "buckets_until": 5, "details": [],
+            }))),
             ..CallRouting::default()
         },
         caller: Some(CallCaller {
@@ -106,6 +110,7 @@ async fn node(control: &Control, calls: Vec<Remembered>) -> (NodeId, tokio::task
         state: NodeState::Applied,
         reason: String::new(),
         health: None,
+        mirrors: None,
     };
     control.note_node(id, status).await.unwrap();
     let control = control.clone();
@@ -145,12 +150,14 @@ on_both! {
         assert_eq!((full.node_id, full.noted), (Some(id), Noted::Summary));
         assert_eq!(full.routing.why.as_deref(), Some("It takes any host below `/shop`."));
         assert_eq!(full.routing.tried[0].base_path.as_deref(), Some("/shop"));
+        assert_eq!(full.routing.variant.as_ref().unwrap().name.as_str(), "green");
 
         let told = ask(&world, &world.globex).await.unwrap();
         let [reduced] = told.calls.as_slice() else { panic!("{told:?}") };
         assert_eq!((reduced.noted, reduced.node_id), (Noted::Consumer, None));
         assert!(reduced.upstream.is_none() && reduced.steps.is_empty() && reduced.routing.tried.is_empty());
         assert_eq!((reduced.routing.route_id, reduced.routing.missed), (None, 0));
+        assert_eq!(reduced.routing.variant, None);
         let limits: Vec<_> = reduced.limits.iter().map(|limit| &*limit.name).collect();
         assert_eq!(limits, ["plan_rate"]);
 
@@ -179,6 +186,7 @@ on_both! {
             state: NodeState::Applied,
             reason: String::new(),
             health: None,
+            mirrors: None,
         };
         world.control.note_node(NodeId::new(Uuid::now_v7()), status).await.unwrap();
         world.pass(Duration::from_secs(61));

@@ -291,6 +291,7 @@ on_both! {
             state,
             reason: reason.to_owned(),
             health: None,
+            mirrors: None,
         };
         world.control.note_node(node, status(NodeState::Applied, "")).await.unwrap();
         let why = format!("bad\0{}", "x".repeat(3000));
@@ -313,6 +314,7 @@ on_both! {
             state,
             reason: reason.to_owned(),
             health: None,
+            mirrors: None,
         };
         let reason = "routes rte_1 and rte_2 have the same host `secret.acme.example`";
         let node = node();

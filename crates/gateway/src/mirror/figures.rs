@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use domain::Timestamp;
 use domain::id::RouteId;
+use domain::node::{MIRRORS_MAX, MirrorFigures, NodeMirrors, RouteMirror};
 use http::Method;
 use serde::Serialize;
 
@@ -37,6 +38,9 @@ pub(crate) struct Figures {
     headers: AtomicU64,
     body: AtomicU64,
     latency: AtomicU64,
+    /// Until the heads of the answers that were compared, of callers and copies.
+    own_us: AtomicU64,
+    mirror_us: AtomicU64,
     /// Locked by whoever has found a difference or shows them, never on the way of a call.
     told: Mutex<VecDeque<Told>>,
 }
@@ -84,13 +88,35 @@ impl Figures {
         self.too_large.fetch_add(1, Relaxed);
     }
 
-    /// Notes what differs between two answers.
+    /// What was counted, as the control plane is told it.
+    fn sums(&self) -> MirrorFigures {
+        MirrorFigures {
+            sent: self.sent.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+            no_room: self.no_room.load(Relaxed),
+            too_large: self.too_large.load(Relaxed),
+            sent_us: self.latency_us.load(Relaxed),
+            compared: self.compared.load(Relaxed),
+            different: self.different.load(Relaxed),
+            different_status: self.status.load(Relaxed),
+            different_headers: self.headers.load(Relaxed),
+            different_body: self.body.load(Relaxed),
+            different_latency: self.latency.load(Relaxed),
+            compared_own_us: self.own_us.load(Relaxed),
+            compared_mirror_us: self.mirror_us.load(Relaxed),
+        }
+    }
+
+    /// Notes what differs between two answers, and how long both took.
     pub(crate) fn compared(
         &self,
         difference: Difference,
+        (own_us, mirror_us): (u64, u64),
         (at, request_id, method): (Timestamp, &str, &Method),
     ) {
         self.compared.fetch_add(1, Relaxed);
+        self.own_us.fetch_add(own_us, Relaxed);
+        self.mirror_us.fetch_add(mirror_us, Relaxed);
         if difference.is_none() {
             return;
         }
@@ -134,6 +160,27 @@ pub(crate) fn reports(compiled: &Compiled) -> Vec<Report> {
     reports.collect()
 }
 
+/// What was counted of all mirrors since a moment, for the control plane.
+pub(crate) fn told(compiled: &Compiled, since: Timestamp) -> NodeMirrors {
+    let mut routes: Vec<_> = compiled
+        .mirrors()
+        .map(|mirror| RouteMirror {
+            route_id: mirror.route,
+            figures: mirror.figures.sums(),
+        })
+        .collect();
+    let left_out = routes.len().saturating_sub(MIRRORS_MAX);
+    if left_out > 0 {
+        routes.sort_by_key(|route| std::cmp::Reverse(route.figures.different));
+        routes.truncate(MIRRORS_MAX);
+    }
+    NodeMirrors {
+        since,
+        routes,
+        left_out: u32::try_from(left_out).unwrap_or(u32::MAX),
+    }
+}
+
 /// Name, help, label, and its values with their figures.
 type Series = (
     &'static str,
@@ -142,7 +189,7 @@ type Series = (
     &'static [(&'static str, fn(&Figures) -> &AtomicU64)],
 );
 
-const SERIES: [Series; 4] = [
+const SERIES: [Series; 5] = [
     (
         "mirror_calls_total",
         "Calls that were to be copied: sent, of those failed for want of an answer, left out.",
@@ -167,6 +214,15 @@ const SERIES: [Series; 4] = [
         &[
             ("compared", |figures| &figures.compared),
             ("different", |figures| &figures.different),
+        ],
+    ),
+    (
+        "mirror_compared_microseconds_total",
+        "Time to the heads of the answers that were compared: those of callers, and those of copies.",
+        "answer",
+        &[
+            ("own", |figures| &figures.own_us),
+            ("mirror", |figures| &figures.mirror_us),
         ],
     ),
     (

@@ -5,12 +5,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use domain::id::UpstreamId;
+use domain::node::MirrorFigures;
 use domain::release::Mirror;
 use domain::snapshot::Upstream as UpstreamEntry;
 use domain::traffic::{Target, UpstreamSpec};
 use serde_json::{Value, json};
 
 use crate::bench::{Answer, Bench, Received, Upstream, eventually, id, reply};
+use crate::observing::next;
 
 const MIRROR: u128 = 77;
 
@@ -339,4 +341,48 @@ fn an_answer_passes_unchanged_while_it_is_compared() {
     eventually(|| mirrored.figure("compared", "outcome=\"compared\"") == 1);
     assert_eq!(mirrored.figure("differences", "kind=\"body\""), 0);
     assert_eq!(mirrored.figure("differences", "kind=\"headers\""), 1);
+}
+
+#[test]
+fn the_control_plane_is_told_what_mirrors_have_counted() {
+    let service = |body: &'static str| Upstream::start(move |_, stream| reply(stream, "200 OK", "", body));
+    let change = json!({ "compare": {}, "methods": ["GET", "POST"], "body_bytes_max": 3 });
+    let mirrored = Mirrored::new(service("blue"), service("green"), &change);
+    let gateway = mirrored.bench.gateway.as_ref().unwrap();
+    let mut teller = gateway.teller("sandbox".parse().unwrap());
+    let first = next(&mut teller);
+    assert!(first.health.is_some());
+    let [route] = &*first.mirrors.unwrap().routes else {
+        panic!("one mirror")
+    };
+    assert_eq!(route.route_id, mirrored.bench.snapshots.borrow().routes[0].id);
+    assert_eq!(route.figures, MirrorFigures::default());
+    for _ in 0..3 {
+        mirrored.call("GET", "", "");
+    }
+    mirrored.call("POST", "", "too large");
+    eventually(|| mirrored.figure("compared", "outcome=\"compared\"") == 3);
+    let status = next(&mut teller);
+    assert_eq!(status.health, None, "that has not changed");
+    let told = status.mirrors.unwrap();
+    let figures = told.routes[0].figures;
+    assert_eq!(
+        (figures.sent, figures.failed, figures.no_room, figures.too_large),
+        (3, 0, 0, 1)
+    );
+    assert_eq!(
+        (figures.compared, figures.different, figures.different_body),
+        (3, 3, 3)
+    );
+    assert_eq!((figures.different_status, figures.different_latency), (0, 0));
+    assert!(figures.sent_us > 0 && figures.compared_own_us > 0);
+    assert_eq!(figures.compared_mirror_us, figures.sent_us);
+    // A mirror that is gone is not told any more.
+    mirrored.bench.change(|snapshot| snapshot.routes[0].mirror = None);
+    let gone = loop {
+        if let Some(mirrors) = next(&mut teller).mirrors {
+            break mirrors;
+        }
+    };
+    assert_eq!((gone.routes.len(), gone.left_out), (0, 0));
 }

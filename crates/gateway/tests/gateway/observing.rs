@@ -151,7 +151,7 @@ fn labels_cannot_be_broken_out_of_and_times_are_counted_once() {
     assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len());
 }
 
-fn next(teller: &mut Teller) -> NodeStatus {
+pub(crate) fn next(teller: &mut Teller) -> NodeStatus {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -1,0 +1,2 @@
+ALTER TABLE nodes DROP COLUMN mirrors_at;
+ALTER TABLE nodes DROP COLUMN mirrors;

@@ -1,9 +1,11 @@
 /** How a release is set up in the console: splits of routes, and what upstreams fall back to. */
-import { accessible, beAdmin, call, expect, offer, service, test } from "./support";
+import type { Page } from "@playwright/test";
+import { accessible, beAdmin, call, expect, offer, ready, service, test } from "./support";
 
 interface Route {
   id: string;
   revision: number;
+  url: string;
   upstream_id?: string;
   importance?: string;
   split?: { by: string; variants: { name: string; upstream_id: string; weight: number }[] };
@@ -49,6 +51,81 @@ test.describe("a route", () => {
       ["green", green["id"], 10],
     ]);
   });
+});
+
+/** Changes a route as the administrator. */
+async function change(id: string, body: unknown): Promise<void> {
+  const answer = await fetch(`${ready().control}/api/v1/routes/${id}`, {
+    method: "PATCH",
+    headers: { authorization: `Bearer ${ready().admin.token}`, "content-type": "application/merge-patch+json", "if-match": "*" },
+    body: JSON.stringify(body),
+  });
+  expect(answer.status, await answer.text()).toBe(200);
+}
+
+/** A published API with its route, another service, and a key. */
+async function released(title: string): Promise<{ api: string; route: Route; other: string; key: string }> {
+  const made = await offer(title);
+  const other = await call("/upstreams", { name: `other-${Date.now()}`, targets: [{ url: service() }] });
+  const { data } = await call<{ data: Route[] }>(`/routes?filter[api]=${made.api}`);
+  const [route] = data;
+  if (!route) throw new Error("the import makes a route");
+  const { key } = await call<{ key: string }>("/keys/quick", { api: made.api, plan: "free" });
+  return { api: made.api, route, other: other["id"] ?? "", key };
+}
+
+/** Looks at a page as it is in light, in dark and on a phone. */
+async function looked(page: Page): Promise<void> {
+  await accessible(page);
+  const size = page.viewportSize();
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(wide, "nothing is wider than a phone").toBeLessThanOrEqual(390);
+  if (size) await page.setViewportSize(size);
+}
+
+test("a request's variant is told, with what decided", async ({ page }) => {
+  const { route, other, key } = await released(`Forced ${Date.now()}`);
+  const variants = [
+    { name: "blue", upstream_id: route.upstream_id, weight: 90 },
+    { name: "green", upstream_id: other, weight: 10 },
+  ];
+  await change(route.id, { upstream_id: null, split: { variants, forced_by: { header: "X-Variant" }, answer_header: "X-Variant" } });
+  const token = await call<{ token: string }>("/debug-tokens", {});
+  const ask = async (headers: Record<string, string>) => fetch(`${route.url}/pets`, { headers: { "x-api-key": key, ...headers } });
+  await expect.poll(async () => (await ask({ "x-variant": "green" })).headers.get("x-variant")).toBe("green");
+  await beAdmin(page);
+  const explained = async (headers: Record<string, string>) => {
+    const id = (await ask(headers)).headers.get("x-request-id") ?? "";
+    await page.goto(`/console/explain?request_id=${id}`);
+    return page.getByRole("region", { name: "Route" });
+  };
+  const forced = await explained({ "x-variant": "green" });
+  await expect(forced.getByText("The header x-variant asked for it.")).toBeVisible();
+  await expect(forced.getByText("green", { exact: true })).toBeVisible();
+  const kept = await explained({ "x-variant": "red", "gateline-debug": token.token });
+  await expect(kept.getByText(/Callers are told apart by the application. It falls on bucket \d+ of 100/)).toBeVisible();
+  await expect(kept.getByText("the header x-variant names no variant")).toBeVisible();
+  await looked(page);
+});
+
+test("a route tells what its mirror has found", async ({ page }) => {
+  const { api, route, other, key } = await released(`Mirrored ${Date.now()}`);
+  await beAdmin(page);
+  await page.goto(`/console/apis/${api}/routes/${route.id}`);
+  await expect(page.getByRole("region", { name: "Release" })).toBeVisible();
+  await expect(page.getByRole("region", { name: "Mirror", exact: true })).toBeHidden();
+  await change(route.id, { mirror: { upstream_id: other, compare: {} } });
+  const ask = async () => fetch(`${route.url}/pets`, { headers: { "x-api-key": key } });
+  await expect.poll(async () => (await ask()).status).toBe(200);
+  for (let calls = 0; calls < 20; calls += 1) await ask();
+  await page.reload();
+  const mirror = page.getByRole("region", { name: "Mirror", exact: true });
+  const differences = mirror.getByRole("table", { name: "Differences" });
+  await expect(differences).toBeVisible({ timeout: 20_000 });
+  await expect(mirror.getByText("all were answered")).toBeVisible();
+  await expect(mirror.getByRole("table", { name: "Nodes that report" }).getByRole("row")).toHaveCount(2);
+  await looked(page);
 });
 
 test.describe("an upstream", () => {

@@ -132,6 +132,12 @@ fn route(call: &ExplainedCall, lines: &mut Lines) {
     let route = call.routing.route_id.as_deref().unwrap_or_default();
     let why = call.routing.why.as_deref().unwrap_or_default();
     lines.add("route", format!("{route} {why}").trim());
+    if let Some(variant) = &call.routing.variant {
+        lines.add("variant", &format!("{} {}", variant.name, variant.why));
+        for detail in &variant.details {
+            lines.add("", &format!("  {detail}"));
+        }
+    }
     if let Some(operation) = &call.routing.operation {
         lines.add("operation", &format!("{} {}", operation.method, operation.path));
     }
@@ -218,6 +224,9 @@ mod tests {
                 "routing": {
                     "tried": [{ "route_id": "rte_0", "base_path": "/shop", "fits": false, "missed": "/match/methods" }],
                     "missed": 1, "route_id": "rte_1", "why": "It takes any host below `/shop`.",
+                    "variant": { "name": "green", "reason": "forced_by_header", "why": "The header `x-variant` asked for it.",
+                        "by_name": "x-variant", "buckets": 100, "buckets_from": 90, "buckets_until": 100,
+                        "details": ["`green` has 10 of 100 buckets"] },
                     "operation": { "id": "opn_1", "method": "GET", "path": "/pets" },
                 },
                 "caller": { "organization_id": "org_1", "application_id": "app_1", "key_id": "key_1", "plan_id": "pln_1" },
@@ -248,6 +257,8 @@ mod tests {
              answer       200, 5 bytes\n\
              tried        rte_0 /shop: not /match/methods\n\
              route        rte_1 It takes any host below `/shop`.\n\
+             variant      green The header `x-variant` asked for it.\n\
+             \x20              `green` has 10 of 100 buckets\n\
              operation    GET /pets\n\
              caller       app_1 with key_1, pln_1\n\
              policy       key_auth           passed\n\

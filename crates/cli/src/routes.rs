@@ -1,11 +1,11 @@
-//! `gateline routes`: where a request would go, and how calls are split.
+//! `gateline routes`: where a request would go, how calls are split, what a mirror has found.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use client::Collection;
-use client::types::{ExplainSpec, Explanation, HeaderLine};
+use client::types::{ExplainSpec, Explanation, HeaderLine, MirrorFigures, RouteMirrorReport};
 use serde_json::{Value, json};
 
 use crate::output::{Format, Output, table};
@@ -21,6 +21,15 @@ pub enum Command {
     ///
     /// `gateline routes weigh rte_… blue=0 green=100` switches to green; the same with other numbers goes back.
     Weigh(WeighArguments),
+    /// Show what the mirror of a route has found: copies sent, answers compared, how they differ.
+    Mirror(MirrorArguments),
+}
+
+/// A route with a mirror.
+#[derive(Debug, Args)]
+pub struct MirrorArguments {
+    /// The route, by id.
+    route: String,
 }
 
 /// A route and the weights of its variants.
@@ -58,6 +67,11 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
     match command {
         Command::Explain(arguments) => explain(connection, arguments, output).await,
         Command::Weigh(arguments) => weigh(connection, arguments, output).await,
+        Command::Mirror(arguments) => {
+            let report = connection.client.read_route_mirror(&arguments.route).await?;
+            output.answer(&report, mirrored);
+            Ok(Exit::Done)
+        }
     }
 }
 
@@ -131,6 +145,66 @@ fn shares(route: &Value) -> String {
         ]
     });
     table(&["variant", "weight", "share", "upstream"], rows)
+}
+
+/// What a mirror has found, together and by node.
+fn mirrored(report: &RouteMirrorReport) -> String {
+    let all = counted("together".to_owned(), &report.total, String::new());
+    let nodes = report.nodes.iter().map(|node| {
+        let told = if node.is_current {
+            node.reported_at.clone()
+        } else {
+            format!("not heard of since {}", node.seen_at)
+        };
+        counted(node.node_id.clone(), &node.figures, told)
+    });
+    let header = [
+        "node",
+        "sent",
+        "failed",
+        "not copied",
+        "compared",
+        "different",
+        "in status",
+        "in headers",
+        "in body",
+        "slower",
+        "own",
+        "copy",
+        "told at",
+    ];
+    format!(
+        "copies go to {}\n\n{}",
+        report.upstream_id,
+        table(&header, std::iter::once(all).chain(nodes))
+    )
+}
+
+fn counted(name: String, figures: &MirrorFigures, told: String) -> Vec<String> {
+    // On average, of the pairs that were compared.
+    let each = |together: u64| match figures.compared {
+        0 => String::new(),
+        compared => format!("{:.3} ms", together as f64 / compared as f64 / 1000.0),
+    };
+    let numbers = [
+        figures.sent,
+        figures.failed,
+        figures.no_room + figures.too_large,
+        figures.compared,
+        figures.different,
+        figures.different_status,
+        figures.different_headers,
+        figures.different_body,
+        figures.different_latency,
+    ];
+    let mut row = vec![name];
+    row.extend(numbers.iter().map(u64::to_string));
+    row.extend([
+        each(figures.compared_own_us),
+        each(figures.compared_mirror_us),
+        told,
+    ]);
+    row
 }
 
 fn weight(text: &str) -> Result<(String, u32), String> {

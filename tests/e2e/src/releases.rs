@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use http::Method;
+
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
@@ -63,6 +65,8 @@ async fn blue_and_green_change_places_by_a_command() {
     let url = format!("{}/shop/stations", gateline.gateway());
     gets(&http, &url, &key, "blue").await;
 
+    explained(&gateline, &http, (&url, &key)).await;
+
     let route = gateline.json(&["get", "routes", "--filter", "api=shop"])["data"][0].clone();
     let id = route["id"].as_str().unwrap();
     let weigh = |weights: &[&str]| gateline.run(&[&["routes", "weigh", id], weights].concat());
@@ -76,6 +80,95 @@ async fn blue_and_green_change_places_by_a_command() {
         gets(&http, &url, &key, variant).await;
     }
     refused(&gateline, id);
+    gateline.stop();
+}
+
+/// Which variant a call got is told, and why.
+async fn explained(gateline: &Gateline, http: &Http, (url, key): (&str, &str)) {
+    let token = gateline.json(&["debug-token"]);
+    let token = token["token"].as_str().unwrap();
+    let shares = ["`blue` has 100 of 100 buckets", "`green` has 0 of 100 buckets"];
+    let unknown = ["the header `x-variant` names no variant", shares[0], shares[1]];
+    let table: [(&str, &str, &str, &str, &[&str]); 3] = [
+        ("", "", "blue", "kept", &[]),
+        ("green", "", "green", "forced_by_header", &[]),
+        ("red", token, "blue", "kept", &unknown),
+    ];
+    for (wish, token, name, reason, details) in table {
+        let headers = [("x-api-key", key), ("x-variant", wish), ("gateline-debug", token)];
+        let headers: Vec<_> = headers
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        let answer = http.send(Method::GET, url, &headers, "").await.unwrap();
+        assert_eq!(answer.headers["x-variant"], name);
+        let id = answer.headers["x-request-id"].to_str().unwrap();
+        let told = gateline.json(&["explain", id]);
+        let variant = &told["calls"][0]["routing"]["variant"];
+        assert_eq!(
+            (&variant["name"], &variant["reason"]),
+            (&name.into(), &reason.into()),
+            "{told}"
+        );
+        assert_eq!(variant["details"], serde_json::json!(details), "{told}");
+        let text = gateline.run(&["explain", id, "--output", "table"]).stdout;
+        let line = format!("variant      {name} {}\n", variant["why"].as_str().unwrap());
+        assert!(text.contains(&line), "{text}");
+    }
+}
+
+/// What a mirror has found is told by the route.
+#[tokio::test]
+async fn what_a_mirror_finds_is_told_by_a_command() {
+    let home = Home::new().with(&["--no-demo"]);
+    let (real, mirror) = (Service::start().await, Service::start().await);
+    let gateline = home.up().await;
+    let folder = home.path().join("declared");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("openapi.yaml"), departures::CONTRACT).unwrap();
+    let (real, copied) = (&real.url, &mirror.url);
+    let text = format!(
+        "
+- {{ kind: api, spec: {{ name: shop, contract: openapi.yaml }} }}
+- {{ kind: upstream, spec: {{ name: shop-now, targets: [{{ url: '{real}' }}] }} }}
+- {{ kind: upstream, spec: {{ name: shop-next, targets: [{{ url: '{copied}' }}] }} }}
+- kind: product
+  spec: {{ name: trains, versions: [{{ api: shop, version: 1.0.0 }}], plans: [gold], visibility: public }}
+- {{ kind: plan, spec: {{ name: gold }} }}
+- kind: route
+  spec:
+    {{ api: shop, environment: sandbox, base_path: /shop, upstream: shop-now, mirror: {{ upstream: shop-next, compare: {{}} }} }}
+"
+    );
+    fs::write(folder.join("shop.yaml"), text).unwrap();
+    gateline.json(&["apply", folder.to_str().unwrap()]);
+    let key = gateline.json(&["keys", "create", "--api", "shop", "--plan", "gold"]);
+    let (http, key) = (Http::new(), key["key"].as_str().unwrap().to_owned());
+    let url = format!("{}/shop/stations", gateline.gateway());
+    let ask = async || http.get(&url, &key).await.filter(|answer| answer.status == 200);
+    eventually("an answer", Duration::from_secs(5), ask).await;
+    for _ in 0..9 {
+        ask().await.unwrap();
+    }
+    let route = gateline.json(&["get", "routes", "--filter", "api=shop"])["data"][0]["id"].clone();
+    let route = route.as_str().unwrap();
+    let told = async || {
+        let report = gateline.json(&["routes", "mirror", route]);
+        (report["total"]["compared"] == 10).then_some(report)
+    };
+    let report = eventually("all are told", Duration::from_secs(20), told).await;
+    assert_eq!(
+        (&report["total"]["sent"], &report["total"]["failed"]),
+        (&10.into(), &0.into())
+    );
+    assert_eq!(report["nodes"].as_array().unwrap().len(), 1);
+    let text = gateline.run(&["routes", "mirror", route]).stdout;
+    assert!(
+        text.contains("together") && text.contains(report["nodes"][0]["node_id"].as_str().unwrap()),
+        "{text}"
+    );
+    let none = gateline.run(&["routes", "mirror", "rte_00000000000000000000000000"]);
+    assert_eq!(none.code, Some(3), "{}", none.stderr);
     gateline.stop();
 }
 

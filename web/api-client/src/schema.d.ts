@@ -568,6 +568,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/routes/{id}/mirror": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what a route's mirror has found
+         * @description How many copies were sent, compared and different, by node and together. Nodes tell their figures every few seconds while something is counted, and begin again with 0 when they are restarted. `not_found` if the route has no `mirror`.
+         */
+        get: operations["read_route_mirror"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies": {
         parameters: {
             query?: never;
@@ -2272,6 +2292,8 @@ export interface components {
             route_id?: components["schemas"]["RouteId"];
             /** @description Why it did, in words. */
             why?: string;
+            /** @description The side of the route's split that it got; absent if the route has none, or if the call ended before. */
+            variant?: components["schemas"]["CallVariant"];
             /** @description The API. */
             api_id?: components["schemas"]["ApiId"];
             /** @description The API's name. */
@@ -2365,6 +2387,45 @@ export interface components {
             candidates: components["schemas"]["Candidate"][];
             /** @description Whether the answer is the upstream's fallback. */
             is_fallback: boolean;
+        };
+        /**
+         * @description The side of a split that a call got, as the split was then.
+         *
+         *     A split has as many buckets as its weights add up to, and callers fall on one of them by their hash.
+         */
+        CallVariant: {
+            /** @description What it is called. */
+            name: components["schemas"]["VariantName"];
+            /** @description Why it is this one. */
+            reason: components["schemas"]["VariantReason"];
+            /** @description The same in words. */
+            why: string;
+            /** @description What callers are told apart by; absent if the call asked for the variant. */
+            by?: components["schemas"]["SplitBy"];
+            /** @description The header field or cookie that asked for the variant, or that callers are told apart by. */
+            by_name?: string;
+            /**
+             * Format: int32
+             * @description The bucket that the caller falls on, counted from 0; absent if the call asked for the variant.
+             */
+            bucket?: number;
+            /**
+             * Format: int32
+             * @description How many buckets there are.
+             */
+            buckets: number;
+            /**
+             * Format: int32
+             * @description The variant's first bucket.
+             */
+            buckets_from: number;
+            /**
+             * Format: int32
+             * @description The one behind its last.
+             */
+            buckets_until: number;
+            /** @description What asked for no variant that there is, and the shares of all; with a debug token only. */
+            details: string[];
         };
         /** @description A target that could be chosen. */
         Candidate: {
@@ -3794,6 +3855,91 @@ export interface components {
             /** @description Compares the answers; they are thrown away unread if absent. */
             compare?: components["schemas"]["Compare"];
         };
+        /** @description What is counted of a mirror. */
+        MirrorFigures: {
+            /**
+             * Format: int64
+             * @description Copies that were sent.
+             */
+            sent: number;
+            /**
+             * Format: int64
+             * @description Those of them that got no whole answer.
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Calls that were not copied, because as many copies as may be were under way.
+             */
+            no_room: number;
+            /**
+             * Format: int64
+             * @description Calls that were not copied, because their body is too large.
+             */
+            too_large: number;
+            /**
+             * Format: int64
+             * @description Time from sending copies to the heads of their answers, together, in microseconds.
+             */
+            sent_us: number;
+            /**
+             * Format: int64
+             * @description Pairs of answers that were compared.
+             */
+            compared: number;
+            /**
+             * Format: int64
+             * @description Those of them that differ, in whatever way.
+             */
+            different: number;
+            /**
+             * Format: int64
+             * @description Those that differ in their status.
+             */
+            different_status: number;
+            /**
+             * Format: int64
+             * @description Those that differ in header fields.
+             */
+            different_headers: number;
+            /**
+             * Format: int64
+             * @description Those that differ in their body.
+             */
+            different_body: number;
+            /**
+             * Format: int64
+             * @description Those whose copy was answered later by more than is allowed.
+             */
+            different_latency: number;
+            /**
+             * Format: int64
+             * @description Time to the heads of the callers' answers that were compared, together, in microseconds.
+             */
+            compared_own_us: number;
+            /**
+             * Format: int64
+             * @description The same of the copies' answers.
+             */
+            compared_mirror_us: number;
+        };
+        /** @description What one node counted of a route's mirror. */
+        MirrorView: {
+            /** @description The node. */
+            node_id: components["schemas"]["NodeId"];
+            /** @description The environment that it serves. */
+            environment: components["schemas"]["Name"];
+            /** @description When it was heard of last. */
+            seen_at: components["schemas"]["Timestamp"];
+            /** @description Whether it was heard of within the last two minutes; others are not in the sum. */
+            is_current: boolean;
+            /** @description Since when it counts: its start. */
+            since: components["schemas"]["Timestamp"];
+            /** @description When it told figures last; it tells them when one of its mirrors has counted something. */
+            reported_at: components["schemas"]["Timestamp"];
+            /** @description What it counted. */
+            figures: components["schemas"]["MirrorFigures"];
+        };
         /**
          * @description What becomes of calls that are over a limit.
          * @enum {string}
@@ -4879,6 +5025,17 @@ export interface components {
         };
         /** @example rte_01jd9zk5v8e7rbxq3m6t4n2w0c */
         RouteId: string;
+        /** @description What the nodes counted of a route's mirror. */
+        RouteMirrorReport: {
+            /** @description The route. */
+            route_id: components["schemas"]["RouteId"];
+            /** @description The upstream that gets the copies. */
+            upstream_id: components["schemas"]["UpstreamId"];
+            /** @description The sum over nodes that were heard of within the last two minutes. */
+            total: components["schemas"]["MirrorFigures"];
+            /** @description What each node counted, the one heard of last first; none serves it, or has told anything yet, if empty. */
+            nodes: components["schemas"]["MirrorView"][];
+        };
         /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
         RoutePatch: {
             /** @description The version that answers; a route that redirects or answers itself belongs to its API by it. */
@@ -5743,6 +5900,11 @@ export interface components {
         };
         /** @example green */
         VariantName: string;
+        /**
+         * @description Why a call got a variant.
+         * @enum {string}
+         */
+        VariantReason: "forced_by_header" | "forced_by_cookie" | "kept" | "cookie_given" | "unit_missing";
         /** @description One contract of an API with a lifecycle stage. */
         Version: {
             /** @description As in the contract's `info.version`; unique in the API. */
@@ -8280,6 +8442,48 @@ export interface operations {
             503: components["responses"]["Problem"];
             /** @description `storage_full`: The disk is full */
             507: components["responses"]["Problem"];
+        };
+    };
+    read_route_mirror: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The route. */
+                id: components["schemas"]["RouteId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What its mirror has found. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RouteMirrorReport"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
         };
     };
     list_policies: {

@@ -3,7 +3,8 @@
 use control::Error;
 use domain::explain::{ExplainSpec, Explanation, HeaderLine};
 use domain::finding::Finding;
-use domain::id::{ApiId, UpstreamId, VersionId};
+use domain::id::{ApiId, RouteId, UpstreamId, VersionId};
+use domain::node::RouteMirrorReport;
 use domain::release::Importance;
 use domain::routing::{FieldKind, FieldMatch, Match};
 use domain::traffic::{BODY_BYTES_MAX_DEFAULT, Route, RouteSpec};
@@ -21,11 +22,30 @@ use crate::links::Links;
 use crate::parameter::{Parameter, text};
 use crate::schema::reference;
 
-/// `list_routes`, `create_route`, `read_route`, `update_route`, `delete_route`, `explain_route`.
+/// `list_routes`, `create_route`, `read_route`, `update_route`, `delete_route`, `explain_route`,
+/// `read_route_mirror`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let mut all = crud::all::<Route>();
     all.push(explain());
+    all.push(mirror());
     all
+}
+
+fn mirror() -> Endpoint {
+    Endpoint::get("/api/v1/routes/{id}/mirror", "read_route_mirror")
+        .tag("traffic")
+        .says(
+            "Read what a route's mirror has found",
+            "How many copies were sent, compared and different, by node and together. Nodes tell their figures every few \
+             seconds while something is counted, and begin again with 0 when they are restarted. `not_found` if the route \
+             has no `mirror`.",
+        )
+        .takes_id::<RouteId>("The route.")
+        .answers::<RouteMirrorReport>(200, "What its mirror has found.")
+        .to(|call| async move {
+            let report = call.control().route_mirror(&call.caller, call.id()?).await?;
+            answer::json(StatusCode::OK, &report)
+        })
 }
 
 fn explain() -> Endpoint {
@@ -155,6 +175,10 @@ impl Shown for Route {
         let links = links
             .and("api", format!("/api/v1/apis/{}", self.api_id))
             .and("version", format!("/api/v1/versions/{}", self.spec.version_id));
+        let links = match self.spec.mirror {
+            Some(_) => links.and("mirror", format!("/api/v1/routes/{}/mirror", self.id)),
+            None => links,
+        };
         match self.spec.upstream_id {
             Some(upstream) => links.and("upstream", format!("/api/v1/upstreams/{upstream}")),
             None => links,

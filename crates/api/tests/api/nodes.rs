@@ -1,6 +1,7 @@
 //! What gateway nodes ask and tell.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::snapshot::Packed;
 use http::Method;
@@ -9,6 +10,8 @@ use serde_json::{Value, json};
 use crate::app::{Someone, TestApp};
 
 const NODE: &str = "node_01jd9zk5v8e7rbxq3m6t4n2w0c";
+const OTHER_NODE: &str = "node_01jd9zk5v8e7rbxq3m6t4n2w0d";
+const FOREIGN_NODE: &str = "node_01jd9zk5v8e7rbxq3m6t4n2w0e";
 
 #[tokio::test]
 async fn snapshots_are_packed_and_signed() {
@@ -200,6 +203,78 @@ async fn the_health_of_targets_is_told_to_their_organization() {
     assert_eq!(node.post(&told, status).await.status, 204);
     assert_eq!(owner.get(&path).await.json(200)["nodes"][0]["targets"][0], target);
     assert_eq!(app.stranger().await.get(&path).await.code(), "not_found");
+}
+
+/// What a node counted of one mirror: so many copies, each compared.
+fn figures(sent: u64) -> Value {
+    json!({
+        "sent": sent, "failed": 0, "no_room": 0, "too_large": 0, "sent_us": 30,
+        "compared": sent, "different": 1, "different_status": 0, "different_headers": 0, "different_body": 1,
+        "different_latency": 0, "compared_own_us": 10, "compared_mirror_us": 30,
+    })
+}
+
+/// Tells what a node of an environment counted of mirrors; the status of the answer.
+async fn tell(node: &Someone<'_>, (id, environment): (&str, &str), routes: Value) -> u16 {
+    let mirrors = json!({ "since": "2026-11-21T12:00:00Z", "routes": routes });
+    let status = json!({ "environment": environment, "revision": 7, "state": "applied", "mirrors": mirrors });
+    let path = format!("/internal/v1/nodes/{id}/status");
+    node.post(&path, status).await.status.as_u16()
+}
+
+store::on_both! {
+    async fn what_mirrors_find_is_told_to_the_organization_of_the_route(url: String) {
+        let app = TestApp::on(&url, tempfile::tempdir().unwrap(), |settings| settings).await;
+        let owner = app.owner().await;
+        owner.import("shop").await;
+        let route = owner.get("/api/v1/routes").await.json(200)["data"][0].clone();
+        let (id, upstream) = (route["id"].as_str().unwrap(), &route["upstream_id"]);
+        let path = format!("/api/v1/routes/{id}/mirror");
+        assert_eq!(owner.get(&path).await.code(), "not_found", "it has no mirror");
+        let mirror = json!({ "mirror": { "upstream_id": upstream, "compare": {} } });
+        let change = owner.with("if-match", "*");
+        let changed = change.patch(&format!("/api/v1/routes/{id}"), mirror).await.json(200);
+        assert_eq!(changed["links"]["mirror"], json!(path));
+        let report = owner.get(&path).await.json(200);
+        assert_eq!((&report["upstream_id"], &report["nodes"]), (upstream, &json!([])));
+        assert_eq!(report["total"]["sent"], 0);
+
+        let node = app.bearer(app.control.secrets().cluster_token());
+        let here = |sent: u64| json!([{ "route_id": id, "figures": figures(sent) }]);
+        assert_eq!(tell(&node, (NODE, "sandbox"), here(5)).await, 204);
+        assert_eq!(tell(&node, (OTHER_NODE, "sandbox"), here(7)).await, 204);
+        // Whoever serves another environment cannot serve the route.
+        assert_eq!(tell(&node, (FOREIGN_NODE, "production"), here(100)).await, 204);
+        let report = owner.get(&path).await.json(200);
+        let nodes = report["nodes"].as_array().unwrap();
+        assert_eq!(nodes.len(), 2);
+        let total = &report["total"];
+        assert_eq!((&total["sent"], &total["different"]), (&json!(12), &json!(2)));
+        assert_eq!((&total["compared_own_us"], &total["compared_mirror_us"]), (&json!(20), &json!(60)));
+        let one = nodes.iter().find(|node| node["node_id"] == NODE).unwrap();
+        assert_eq!((&one["is_current"], &one["figures"]["sent"]), (&json!(true), &json!(5)));
+        assert_eq!(one["since"], "2026-11-21T12:00:00Z");
+        assert_eq!(one["reported_at"], one["seen_at"]);
+
+        // What is not told again stays; of a node that was not heard of for a while nothing is in the sum.
+        app.pass(Duration::from_secs(121));
+        let status = json!({ "environment": "sandbox", "revision": 8, "state": "applied" });
+        let own = format!("/internal/v1/nodes/{NODE}/status");
+        assert_eq!(node.post(&own, status).await.status, 204);
+        let report = owner.get(&path).await.json(200);
+        assert_eq!((&report["total"]["sent"], report["nodes"].as_array().unwrap().len()), (&json!(5), 2));
+        let one = &report["nodes"][0];
+        assert!(one["node_id"] == NODE && one["reported_at"] != one["seen_at"], "{report}");
+        assert_eq!(report["nodes"][1]["is_current"], false);
+        // What a node does not serve any more is gone.
+        assert_eq!(tell(&node, (NODE, "sandbox"), json!([])).await, 204);
+        assert_eq!(owner.get(&path).await.json(200)["total"]["sent"], 0);
+
+        assert_eq!(app.stranger().await.get(&path).await.code(), "not_found");
+        let mut wrong = here(1);
+        wrong[0]["figures"]["sended"] = json!(1);
+        assert_eq!(tell(&node, (NODE, "sandbox"), wrong).await, 400);
+    }
 }
 
 #[tokio::test]

@@ -113,8 +113,10 @@ impl World {
         ids.push(("workspace", text(&api, "/workspace_id")));
         let routes = format!("/api/v1/routes?filter[api]={}", text(&api, "/id"));
         let routes = owner.get(&routes).await.json(200);
-        ids.push(("route", text(&routes, "/data/0/id")));
-        ids.push(("upstream", text(&routes, "/data/0/upstream_id")));
+        let (route, upstream) = (text(&routes, "/data/0/id"), text(&routes, "/data/0/upstream_id"));
+        mirrored(owner, &route, &upstream).await;
+        ids.push(("route", route));
+        ids.push(("upstream", upstream));
         Self { ids }
     }
 
@@ -216,6 +218,14 @@ async fn ordered(owner: &Someone<'_>, name: &str, workspace: Option<&str>) -> Va
         None => "/api/v1/certificates".to_owned(),
     };
     owner.post(&path, spec).await.json(201)
+}
+
+/// Gives a route a mirror.
+async fn mirrored(owner: &Someone<'_>, route: &str, upstream: &str) {
+    let mirror = json!({ "mirror": { "upstream_id": upstream } });
+    let change = owner.with("if-match", "*");
+    let changed = change.patch(&format!("/api/v1/routes/{route}"), mirror).await;
+    changed.json(200);
 }
 
 /// A stream route, and the upstream that it leads to.

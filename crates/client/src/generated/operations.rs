@@ -462,6 +462,14 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// Read what a route's mirror has found
+    ///
+    /// `GET /api/v1/routes/{id}/mirror`
+    pub async fn read_route_mirror(&self, id: &str) -> Result<types::RouteMirrorReport, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/routes/{}/mirror", segment(id)));
+        self.send_json(call).await
+    }
+
     /// List policies
     ///
     /// `GET /api/v1/policies`

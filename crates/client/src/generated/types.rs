@@ -537,6 +537,9 @@ pub struct CallRouting {
     /// Why it did, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The side of the route's split that it got; absent if the route has none, or if the call ended before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<CallVariant>,
     /// The API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_id: Option<ApiId>,
@@ -624,6 +627,36 @@ pub struct CallUpstream {
     pub candidates: Vec<Candidate>,
     /// Whether the answer is the upstream's fallback.
     pub is_fallback: bool,
+}
+
+/// The side of a split that a call got, as the split was then.
+///
+/// A split has as many buckets as its weights add up to, and callers fall on one of them by their hash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallVariant {
+    /// What it is called.
+    pub name: VariantName,
+    /// Why it is this one.
+    pub reason: VariantReason,
+    /// The same in words.
+    pub why: String,
+    /// What callers are told apart by; absent if the call asked for the variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<SplitBy>,
+    /// The header field or cookie that asked for the variant, or that callers are told apart by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_name: Option<String>,
+    /// The bucket that the caller falls on, counted from 0; absent if the call asked for the variant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<u64>,
+    /// How many buckets there are.
+    pub buckets: u64,
+    /// The variant's first bucket.
+    pub buckets_from: u64,
+    /// The one behind its last.
+    pub buckets_until: u64,
+    /// What asked for no variant that there is, and the shares of all; with a debug token only.
+    pub details: Vec<String>,
 }
 
 /// Optional parameters of [`cancel_operation`](crate::Client::cancel_operation).
@@ -4191,6 +4224,56 @@ impl Mirror {
     }
 }
 
+/// What is counted of a mirror.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MirrorFigures {
+    /// Copies that were sent.
+    pub sent: u64,
+    /// Those of them that got no whole answer.
+    pub failed: u64,
+    /// Calls that were not copied, because as many copies as may be were under way.
+    pub no_room: u64,
+    /// Calls that were not copied, because their body is too large.
+    pub too_large: u64,
+    /// Time from sending copies to the heads of their answers, together, in microseconds.
+    pub sent_us: u64,
+    /// Pairs of answers that were compared.
+    pub compared: u64,
+    /// Those of them that differ, in whatever way.
+    pub different: u64,
+    /// Those that differ in their status.
+    pub different_status: u64,
+    /// Those that differ in header fields.
+    pub different_headers: u64,
+    /// Those that differ in their body.
+    pub different_body: u64,
+    /// Those whose copy was answered later by more than is allowed.
+    pub different_latency: u64,
+    /// Time to the heads of the callers' answers that were compared, together, in microseconds.
+    pub compared_own_us: u64,
+    /// The same of the copies' answers.
+    pub compared_mirror_us: u64,
+}
+
+/// What one node counted of a route's mirror.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MirrorView {
+    /// The node.
+    pub node_id: NodeId,
+    /// The environment that it serves.
+    pub environment: Name,
+    /// When it was heard of last.
+    pub seen_at: Timestamp,
+    /// Whether it was heard of within the last two minutes; others are not in the sum.
+    pub is_current: bool,
+    /// Since when it counts: its start.
+    pub since: Timestamp,
+    /// When it told figures last; it tells them when one of its mirrors has counted something.
+    pub reported_at: Timestamp,
+    /// What it counted.
+    pub figures: MirrorFigures,
+}
+
 /// What becomes of calls that are over a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
@@ -6079,6 +6162,19 @@ pub struct Route {
 /// `RouteId`.
 pub type RouteId = String;
 
+/// What the nodes counted of a route's mirror.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteMirrorReport {
+    /// The route.
+    pub route_id: RouteId,
+    /// The upstream that gets the copies.
+    pub upstream_id: UpstreamId,
+    /// The sum over nodes that were heard of within the last two minutes.
+    pub total: MirrorFigures,
+    /// What each node counted, the one heard of last first; none serves it, or has told anything yet, if empty.
+    pub nodes: Vec<MirrorView>,
+}
+
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoutePatch {
@@ -7724,6 +7820,55 @@ pub struct Variant {
 
 /// `VariantName`.
 pub type VariantName = String;
+
+/// Why a call got a variant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum VariantReason {
+    /// `forced_by_header`.
+    #[serde(rename = "forced_by_header")]
+    ForcedByHeader,
+    /// `forced_by_cookie`.
+    #[serde(rename = "forced_by_cookie")]
+    ForcedByCookie,
+    /// `kept`.
+    #[serde(rename = "kept")]
+    Kept,
+    /// `cookie_given`.
+    #[serde(rename = "cookie_given")]
+    CookieGiven,
+    /// `unit_missing`.
+    #[serde(rename = "unit_missing")]
+    UnitMissing,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for VariantReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ForcedByHeader => "forced_by_header",
+            Self::ForcedByCookie => "forced_by_cookie",
+            Self::Kept => "kept",
+            Self::CookieGiven => "cookie_given",
+            Self::UnitMissing => "unit_missing",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for VariantReason {
+    fn from(text: &str) -> Self {
+        match text {
+            "forced_by_header" => Self::ForcedByHeader,
+            "forced_by_cookie" => Self::ForcedByCookie,
+            "kept" => Self::Kept,
+            "cookie_given" => Self::CookieGiven,
+            "unit_missing" => Self::UnitMissing,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
 
 /// One contract of an API with a lifecycle stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

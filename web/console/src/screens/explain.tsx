@@ -186,6 +186,7 @@ function Route({ call: { routing } }: { call: Call }) {
         ) : (
           <p>No route took it.</p>
         )}
+        {routing.variant && <Variant variant={routing.variant} />}
         {routing.missed > 0 && (
           <div className="mt-3 text-sm text-ink-2">
             <p>{plural(routing.missed, "route")} did not fit before:</p>
@@ -206,6 +207,26 @@ function Route({ call: { routing } }: { call: Call }) {
         )}
       </Panel>
     </Section>
+  );
+}
+
+/** The side of the route's split, and why it was this one. */
+function Variant({ variant }: { variant: Schemas["CallVariant"] }) {
+  return (
+    <div className="mt-3">
+      <p>
+        Variant <Badge tone="accent">{variant.name}</Badge> <Said text={variant.why} />
+      </p>
+      {variant.details.length > 0 && (
+        <ul className="mt-1 list-disc pl-5 text-sm text-ink-2">
+          {variant.details.map((detail) => (
+            <li key={detail}>
+              <Said text={detail} />
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
   );
 }
 

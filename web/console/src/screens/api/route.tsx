@@ -2,6 +2,7 @@ import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client"
 import { Badge, ConfirmButton, Copyable, Detail, Loaded, Said, State, Time, useGo, useParam } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { RouteForm } from "./route-form";
+import { RouteMirror } from "./route-mirror";
 
 /** One route and its form. */
 export default function RouteScreen() {
@@ -53,6 +54,11 @@ function RouteOf({ api, route }: { api: Schemas["Api"]; route: Schemas["Route"] 
           <Badge tone="warn">{finding.severity}</Badge> <Said text={`${finding.detail} ${finding.suggestion}`} />
         </p>
       ))}
+      {route.mirror && (
+        <div className="mb-10">
+          <RouteMirror id={route.id} />
+        </div>
+      )}
       <RouteForm
         api={api}
         route={route}

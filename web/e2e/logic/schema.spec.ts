@@ -116,7 +116,17 @@ test("the variant is the one that the value fits", () => {
 });
 
 test("names, bounds and pointers are written as people and RFC 6901 want them", () => {
-  expect(["max_age_seconds", "window_seconds", "bytes", "x-api-key"].map(labelOf)).toEqual(["Max age (seconds)", "Window (seconds)", "Bytes", "X api key"]);
+  expect(["max_age_seconds", "window_seconds", "bytes", "x-api-key", "http", "p2c_ewma"].map(labelOf)).toEqual([
+    "Max age (seconds)",
+    "Window (seconds)",
+    "Bytes",
+    "X api key",
+    "HTTP",
+    "P2C EWMA",
+  ]);
+  const said = { type: "integer", minimum: 1, maximum: 10, default: 3, description: "How often: 1 to 10." };
+  expect(boundsOf(shapeOf(said))).toBe("Empty: `3`.");
+  expect(boundsOf(shapeOf({ ...said, description: "How often: 11 to 10." }))).toBe("1 to 10. Empty: `3`.");
   const { requests, burst, origins, header, on } = properties(schema);
   expect([requests, burst, origins, header, on].map((shape) => shape && boundsOf(shape))).toEqual([
     "At least 1.",

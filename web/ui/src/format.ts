@@ -33,6 +33,14 @@ export function duration(us: number): string {
   return `${(us / 1_000_000).toFixed(2)} s`;
 }
 
+/** `90 s`, `2 hours` or `31 days`, of seconds that are that many of them. */
+export function period(seconds: number): string {
+  for (const [length, unit] of [[86_400, "day"], [3_600, "hour"], [60, "minute"]] as const) {
+    if (seconds >= length && seconds % length === 0) return plural(seconds / length, unit);
+  }
+  return `${count(seconds)} s`;
+}
+
 /** `0.3 %`; a dash when there is nothing to divide by. */
 export function share(part: number, whole: number): string {
   if (whole === 0) return "–";

@@ -10,7 +10,7 @@ export { type Draft, draftOf, finished, parsed, print } from "./draft";
 export { Detail } from "./detail";
 export { type Change, changes, mergePatch } from "./diff";
 export { figure } from "./figure";
-export { ago, bytes, count, duration, moment, nameOf, plural, price, quota, rate, share } from "./format";
+export { ago, bytes, count, duration, moment, nameOf, period, plural, price, quota, rate, share } from "./format";
 export { ChoiceField, Field, FormPanel, NewPasswordField, SelectField, TextArea, TextField, useForm, useGo } from "./form";
 export { type Column, type Filter, List, ListPage, type ListSearch, Table } from "./list";
 export { KeyState, Keys, LastUse, NewKey, type Target, useTarget } from "./keys";

@@ -162,7 +162,7 @@ export function Table<Row>(props: {
   stale?: boolean;
 }) {
   const look = (column: Column<Row>) =>
-    `${column.numeric ? "text-right tnum" : "text-left"} ${column.minor ? "max-md:hidden" : ""} ${column.wide ? "min-w-44" : ""} px-3 first:pl-4 last:pr-4`;
+    `${column.numeric ? "text-right tnum whitespace-nowrap" : "text-left"} ${column.minor ? "max-md:hidden" : ""} ${column.wide ? "min-w-44" : ""} px-3 first:pl-4 last:pr-4`;
   return (
     <div className="overflow-x-auto rounded-lg border border-line bg-surface" tabIndex={0} role="region" aria-label={props.label}>
       <table className={`w-full border-collapse ${props.stale ? "opacity-60" : ""}`}>

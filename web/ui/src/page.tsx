@@ -1,5 +1,5 @@
 import { Link, useRouterState } from "@tanstack/react-router";
-import { type ReactNode, type RefObject, useEffect, useId, useRef } from "react";
+import { type ReactNode, type RefObject, useEffect, useRef } from "react";
 import { ProblemNote } from "./problem";
 
 /** Names the browser's tab. */
@@ -29,14 +29,11 @@ export function PageHeader(props: { title: string; above?: ReactNode; status?: R
 
 /** A part of a screen, under its own heading. */
 export function Section(props: { title: string; text?: ReactNode; actions?: ReactNode; children: ReactNode }) {
-  const id = useId();
   return (
-    <section className="mt-8 first:mt-0" aria-labelledby={id}>
+    <section className="mt-8 first:mt-0">
       <div className="mb-2.5 flex flex-wrap items-end justify-between gap-2">
         <div>
-          <h2 id={id} className="text-lg">
-            {props.title}
-          </h2>
+          <h2 className="text-lg">{props.title}</h2>
           {props.text && <p className="max-w-[70ch] text-sm text-ink-2">{props.text}</p>}
         </div>
         {props.actions && <div className="flex gap-2">{props.actions}</div>}

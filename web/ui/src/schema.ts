@@ -59,7 +59,7 @@ export interface Variant {
 const DEPTH_MAX = 8;
 
 /** Longer texts get several lines. */
-const LINE_MAX = 500;
+const LINE_MAX = 2000;
 
 const number = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
 const string = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
@@ -185,9 +185,15 @@ function object(root: Json, schema: Json, depth: number): Shape {
 
 const units: Record<string, string> = { seconds: "seconds", ms: "ms", bytes: "bytes" };
 
+/** Words that people write in capitals. */
+const CAPITALS = new Set(["dns", "ewma", "http", "ip", "json", "p2c", "srv", "tcp", "tls", "url"]);
+
 /** A property's name as people read it: `max_age_seconds` gives `Max age (seconds)`. */
 export function labelOf(name: string): string {
-  const words = name.split(/[_-]/).filter(Boolean);
+  const words = name
+    .split(/[_-]/)
+    .filter(Boolean)
+    .map((word) => (CAPITALS.has(word) ? word.toUpperCase() : word));
   const last = words.at(-1) ?? "";
   const unit = words.length > 1 ? units[last] : undefined;
   const text = (unit ? words.slice(0, -1) : words).join(" ");
@@ -282,13 +288,18 @@ export function boundsOf(shape: Shape): string {
     // Bounds that every number of that size has say nothing.
     const min = shape.min === undefined || (noun && shape.min === 0) ? undefined : figures.format(shape.min);
     const max = shape.max === undefined || shape.max >= 2 ** 31 ? undefined : figures.format(shape.max);
+    // Nor does what was said already.
+    const isSaid = min !== undefined && max !== undefined && ` ${shape.description ?? ""}`.includes(` ${min} to ${max}`);
+    if (isSaid) return emptied(shape);
     if (min !== undefined && max !== undefined) words.push(`${min} to ${max}${noun}.`);
     else if (min !== undefined && (shape.min ?? 0) > 0) words.push(`At least ${min}${noun}.`);
     else if (max !== undefined) words.push(`At most ${max}${noun}.`);
   }
-  const given = shape.default;
-  if ((shape.kind === "text" || shape.kind === "number") && (typeof given === "string" || typeof given === "number") && given !== "") {
-    words.push(`Empty: \`${given}\`.`);
-  }
-  return words.join(" ");
+  return [...words, emptied(shape)].filter(Boolean).join(" ");
+}
+
+/** What a field has if it is left empty. */
+function emptied({ kind, default: value }: Shape): string {
+  const isTold = (kind === "text" || kind === "number") && (typeof value === "string" || typeof value === "number") && value !== "";
+  return isTold ? `Empty: \`${value}\`.` : "";
 }

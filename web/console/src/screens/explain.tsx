@@ -1,10 +1,11 @@
 import { type Schemas, read } from "@gateline/api-client";
-import { Badge, Button, Command, Copyable, Empty, Facts, Loaded, PageHeader, Panel, Said, Section, Table, bytes, duration, moment, plural } from "@gateline/ui";
+import { Badge, Button, Command, Copyable, Empty, Facts, Loaded, PageHeader, Panel, Said, Section, Table, bytes, count, duration, moment, period, plural } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 
 type Call = Schemas["ExplainedCall"];
+type Limit = Schemas["CallLimit"];
 type Try = Schemas["CallTry"];
 
 const verdicts = {
@@ -110,7 +111,7 @@ function One({ call }: { call: Call }) {
           ...(call.node_id ? [["Node", <Copyable key="node" text={call.node_id} />] as [string, ReactNode]] : []),
         ]}
       />
-      <Section title="When">
+      <Section title="Where the time went">
         <Timeline call={call} />
       </Section>
       {call.noted !== "consumer" && <Route call={call} />}
@@ -127,7 +128,7 @@ function One({ call }: { call: Call }) {
                 title: "What it did",
                 wide: true,
                 cell: (step) => (
-                  <ul>
+                  <ul className="break-words">
                     {step.details.map((detail) => (
                       <li key={detail}>
                         <Said text={detail} />
@@ -149,9 +150,11 @@ function One({ call }: { call: Call }) {
             rowKey={(limit) => limit.name}
             columns={[
               { title: "Limit", cell: (limit) => word(limit.name) },
-              { title: "Left", numeric: true, cell: (limit) => `${limit.remaining} of ${limit.limit}` },
-              { title: "In", cell: (limit) => (limit.window_seconds === undefined ? "at a time" : `${limit.window_seconds} s`) },
-              { title: "Over", cell: (limit) => (limit.over ? <Badge tone="warn">{word(limit.over)}</Badge> : "") },
+              { title: "Left", numeric: true, cell: (limit) => `${count(limit.remaining)} of ${count(limit.limit)}` },
+              { title: "In", cell: (limit) => (limit.window_seconds === undefined ? "at a time" : period(limit.window_seconds)) },
+              ...(call.limits.some((limit) => limit.over)
+                ? [{ title: "Over", cell: (limit: Limit) => (limit.over ? <Badge tone="warn">{word(limit.over)}</Badge> : "") }]
+                : []),
             ]}
           />
         </Section>
@@ -239,7 +242,8 @@ function Upstream({ upstream }: { upstream: Schemas["CallUpstream"] }) {
           <Link className="link" to={`/upstreams/${upstream.upstream_id}`}>
             {upstream.upstream_id}
           </Link>
-          , target by {word(upstream.algorithm)}.{upstream.is_fallback && " Its fallback was the answer."}
+          {upstream.algorithm === "only" ? ", which has one target." : `, target by ${word(upstream.algorithm)}.`}
+          {upstream.is_fallback && " Its fallback was the answer."}
         </>
       }
     >
@@ -291,7 +295,7 @@ function Timeline({ call: { timing } }: { call: Call }) {
     ["policies", timing.decided_us, "bg-accent"],
     ["connection", timing.sent_us, "bg-warn"],
     ["service behind", timing.first_byte_us, "bg-ok"],
-    ["rest of the answer", timing.ended_us, "bg-line-strong"],
+    [timing.first_byte_us === undefined ? "the gateway’s own answer" : "rest of the answer", timing.ended_us, "bg-line-strong"],
   ];
   let before = 0;
   const parts = ends.flatMap(([name, until, colour]) => {

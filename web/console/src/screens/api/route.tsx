@@ -1,5 +1,5 @@
 import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client";
-import { Badge, ConfirmButton, Copyable, Detail, Loaded, Said, State, Time, useGo, useParam } from "@gateline/ui";
+import { Badge, ConfirmButton, Copyable, Detail, Loaded, Said, Section, State, Time, useGo, useParam } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { RouteForm } from "./route-form";
 import { RouteMirror } from "./route-mirror";
@@ -54,23 +54,21 @@ function RouteOf({ api, route }: { api: Schemas["Api"]; route: Schemas["Route"] 
           <Badge tone="warn">{finding.severity}</Badge> <Said text={`${finding.detail} ${finding.suggestion}`} />
         </p>
       ))}
-      {route.mirror && (
-        <div className="mb-10">
-          <RouteMirror id={route.id} />
-        </div>
-      )}
-      <RouteForm
-        api={api}
-        route={route}
-        submit="Save changes"
-        cancel={list}
-        send={async (body) => {
-          const changed = done(await client.PATCH("/api/v1/routes/{id}", { params, body }));
-          await queries.invalidateQueries({ queryKey: ["/api/v1/routes/{id}"], refetchType: "none" });
-          return changed;
-        }}
-        after={leave}
-      />
+      {route.mirror && <RouteMirror id={route.id} />}
+      <Section title="Settings">
+        <RouteForm
+          api={api}
+          route={route}
+          submit="Save changes"
+          cancel={list}
+          send={async (body) => {
+            const changed = done(await client.PATCH("/api/v1/routes/{id}", { params, body }));
+            await queries.invalidateQueries({ queryKey: ["/api/v1/routes/{id}"], refetchType: "none" });
+            return changed;
+          }}
+          after={leave}
+        />
+      </Section>
     </Detail>
   );
 }

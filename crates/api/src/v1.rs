@@ -1,5 +1,6 @@
 //! Every endpoint under `/api/v1`: one file per resource, one list of all of them.
 
+mod analytics;
 mod apis;
 mod applications;
 mod audit;
@@ -57,6 +58,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         keys::endpoints(),
         catalogue::endpoints(),
         usage::endpoints(),
+        analytics::endpoints(),
         audit::endpoints(),
         organizations::endpoints(),
         workspaces::endpoints(),

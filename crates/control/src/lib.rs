@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod acme;
+pub mod analytics;
 pub mod audit;
 pub mod auth;
 mod bootstrap;

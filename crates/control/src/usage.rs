@@ -10,6 +10,7 @@ use domain::node::{
     MIRRORS_MAX, MirrorFigures, MirrorView, Node, NodeState, NodeStatus, NodeView, RouteMirrorReport,
     UpstreamHealthReport,
 };
+use domain::rollup::Resolution;
 use domain::traffic::{Route, Upstream};
 use domain::usage::UsageRow;
 use events::sink::SinkError;
@@ -264,12 +265,22 @@ impl Counter {
             return Err(SinkError::Refused { reason });
         }
         let last = consecutive(fresh)?;
-        let rows = events::usage::fold(fresh).map_err(|error| SinkError::Refused {
-            reason: error.to_string(),
-        })?;
-        let rows: Vec<_> = rows.iter().map(row).collect();
+        let Counts {
+            usage,
+            rollups,
+            key_uses,
+        } = Counts::of(fresh)?;
+        let rows: Vec<_> = usage.finish().iter().map(row).collect();
         tx.add_usage(&rows).await.map_err(unavailable)?;
-        tx.note_key_uses(&key_uses(fresh)?).await.map_err(unavailable)?;
+        let key_uses: Vec<_> = key_uses.into_iter().collect();
+        tx.note_key_uses(&key_uses).await.map_err(unavailable)?;
+        let (minutes, hours) = rollups.finish();
+        let series: Vec<_> = hours.iter().map(|rollup| rollup.series).collect();
+        tx.add_series(&series).await.map_err(unavailable)?;
+        for (resolution, rollups) in [(Resolution::Minute, minutes), (Resolution::Hour, hours)] {
+            let added = tx.add_rollups(resolution, &rollups).await;
+            added.map_err(unavailable)?;
+        }
         events::fault::point("usage.counted");
         tx.move_watermark(node, known, last).await.map_err(unavailable)?;
         events::fault::point("usage.before_commit");
@@ -303,23 +314,36 @@ fn consecutive(batches: &[Batch]) -> Result<u64, SinkError> {
     Ok(last)
 }
 
-/// The last hour of each key in some batches, in the order of the keys.
-fn key_uses(batches: &[Batch]) -> Result<Vec<(KeyId, Timestamp)>, SinkError> {
-    let mut uses: BTreeMap<KeyId, Timestamp> = BTreeMap::new();
-    for batch in batches {
-        let events = batch.events().map_err(|error| SinkError::Refused {
-            reason: error.to_string(),
-        })?;
-        for event in events {
-            let Event::Call(call) = event else { continue };
-            if let Some(caller) = call.caller {
-                let hour = call.started_at.hour();
-                let last = uses.entry(caller.key).or_insert(hour);
-                *last = hour.max(*last);
+/// What is counted of some batches.
+#[derive(Debug, Default)]
+struct Counts {
+    usage: events::usage::Fold,
+    rollups: events::rollup::Fold,
+    /// The last hour of each key.
+    key_uses: BTreeMap<KeyId, Timestamp>,
+}
+
+impl Counts {
+    /// Fails only if a batch was written by a newer version; then nothing of them may be committed.
+    fn of(batches: &[Batch]) -> Result<Self, SinkError> {
+        let mut counts = Self::default();
+        for batch in batches {
+            let events = batch.events().map_err(|error| SinkError::Refused {
+                reason: error.to_string(),
+            })?;
+            for event in events {
+                let Event::Call(call) = event else { continue };
+                counts.usage.add(&call);
+                counts.rollups.add(&call);
+                if let Some(caller) = call.caller {
+                    let hour = call.started_at.hour();
+                    let last = counts.key_uses.entry(caller.key).or_insert(hour);
+                    *last = hour.max(*last);
+                }
             }
         }
+        Ok(counts)
     }
-    Ok(uses.into_iter().collect())
 }
 
 fn unavailable(error: store::Error) -> SinkError {
@@ -353,4 +377,4 @@ fn row(usage: &HourlyUsage) -> (Key, Sums) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,6 +7,7 @@
 //! Every entity is its editable part (`…Spec`: the body of a create call, of a declarative file, and what a
 //! merge patch is applied to) together with what the server adds (`id`, owner, times, `revision`).
 
+pub mod analytics;
 pub mod audit;
 pub mod catalog;
 pub mod catalogue;
@@ -29,8 +30,10 @@ pub mod offer;
 pub mod page;
 pub mod recent;
 pub mod release;
+pub mod rollup;
 pub mod routing;
 pub mod session;
+pub mod sketch;
 pub mod snapshot;
 pub mod stream;
 pub mod time;

@@ -19,6 +19,7 @@ pub mod fault;
 pub mod log;
 pub mod pump;
 pub mod ring;
+pub mod rollup;
 pub mod sink;
 pub mod usage;
 pub mod wire;

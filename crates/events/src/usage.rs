@@ -5,8 +5,7 @@ use std::collections::HashMap;
 use domain::Timestamp;
 use domain::id::{ApiId, ApplicationId, OperationId, OrganizationId, PlanId, SubscriptionId, VersionId};
 
-use crate::call::{Call, Event};
-use crate::wire::{Batch, DecodeError};
+use crate::call::Call;
 
 /// What calls are counted by. Calls that matched no route belong to no API and are not in the usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,37 +60,39 @@ pub struct HourlyUsage {
     pub sums: UsageSums,
 }
 
-/// Counts the calls of some batches, in an order that does not depend on theirs.
-///
-/// Fails only if a batch was written by a newer version; then nothing of them may be committed.
-pub fn fold(batches: &[Batch]) -> Result<Vec<HourlyUsage>, DecodeError> {
-    let mut rows: HashMap<UsageKey, UsageSums> = HashMap::new();
-    for batch in batches {
-        for event in batch.events()? {
-            let Event::Call(call) = event;
-            if let Some(key) = UsageKey::of(&call) {
-                rows.entry(key).or_default().add(&call);
-            }
+/// Counts calls, one after the other.
+#[derive(Debug, Default)]
+pub struct Fold {
+    rows: HashMap<UsageKey, UsageSums>,
+}
+
+impl Fold {
+    /// Adds a call.
+    pub fn add(&mut self, call: &Call) {
+        if let Some(key) = UsageKey::of(call) {
+            self.rows.entry(key).or_default().add(call);
         }
     }
-    let mut rows: Vec<HourlyUsage> = rows
-        .into_iter()
-        .map(|(key, sums)| HourlyUsage { key, sums })
-        .collect();
-    // Two nodes that update the same rows in the same order cannot deadlock in PostgreSQL.
-    rows.sort_unstable_by_key(|row| {
-        let key = row.key;
-        (
-            key.hour,
-            key.api,
-            key.version,
-            key.operation,
-            key.application,
-            key.subscription,
-            key.plan,
-        )
-    });
-    Ok(rows)
+
+    /// The rows, in an order that does not depend on that of the calls.
+    pub fn finish(self) -> Vec<HourlyUsage> {
+        let rows = self.rows.into_iter();
+        let mut rows: Vec<_> = rows.map(|(key, sums)| HourlyUsage { key, sums }).collect();
+        // Two nodes that update the same rows in the same order cannot deadlock in PostgreSQL.
+        rows.sort_unstable_by_key(|row| {
+            let key = row.key;
+            (
+                key.hour,
+                key.api,
+                key.version,
+                key.operation,
+                key.application,
+                key.subscription,
+                key.plan,
+            )
+        });
+        rows
+    }
 }
 
 impl UsageKey {
@@ -131,4 +132,4 @@ fn add_clamped(sum: i64, value: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -18,6 +18,7 @@ pub mod migrate;
 pub mod node;
 pub mod offer;
 pub mod question;
+pub mod rollup;
 pub mod session;
 pub mod snapshot;
 pub mod stream;

@@ -40,6 +40,7 @@ const STEPS: &[Step] = steps! {
     7 "0007_stream_routes";
     8 "0008_node_reports";
     9 "0009_node_mirrors";
+    10 "0010_rollups";
 };
 
 /// The newest version that this program knows.

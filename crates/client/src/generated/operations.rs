@@ -1152,6 +1152,17 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// Ask about calls
+    ///
+    /// `POST /api/v1/analytics/query`
+    pub async fn query_analytics(
+        &self,
+        body: &types::AnalyticsQuery,
+    ) -> Result<types::AnalyticsAnswer, Error> {
+        let call = Call::new(Method::POST, "/api/v1/analytics/query").json(body)?;
+        self.send_json(call).await
+    }
+
     /// List audit entries
     ///
     /// `GET /api/v1/audit`

@@ -158,6 +158,89 @@ impl From<&str> for Algorithm {
     }
 }
 
+/// The answer to a question about calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnalyticsAnswer {
+    /// The time that it is about.
+    pub period: Period,
+    /// The time it is compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Period>,
+    /// What it was summed up from: roll-ups by minute or by hour.
+    pub resolution: Resolution,
+    /// The rows, in the order of time; those of one time with the greatest first, and the others last.
+    ///
+    /// Spans without calls have no row.
+    pub rows: Vec<AnalyticsRow>,
+    /// What the ids in the rows are called; what was removed is not in it.
+    pub names: BTreeMap<String, String>,
+}
+
+/// A question about calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnalyticsQuery {
+    /// What is measured: 1 to 14 measures.
+    pub measures: Vec<Measure>,
+    /// What rows are told apart by: at most 4 dimensions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<Vec<Dimension>>,
+    /// What calls must fit, all of it: at most 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<DimensionFilter>>,
+    /// From this moment on, rounded down to what is summed up together.
+    pub from: Timestamp,
+    /// Before this moment, rounded up to what is summed up together; now if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// How long the spans of time are; one row per group for the whole time if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granularity: Option<Granularity>,
+    /// The time zone of days, weeks and months, as the IANA data base calls it; `UTC` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// Compare with the time just before, as long as this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<bool>,
+    /// Only the greatest groups; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<Top>,
+}
+
+impl AnalyticsQuery {
+    /// What is required, and nothing else.
+    pub fn new(measures: Vec<Measure>, from: impl Into<String>) -> Self {
+        Self {
+            measures,
+            dimensions: None,
+            filters: None,
+            from: from.into(),
+            to: None,
+            granularity: None,
+            time_zone: None,
+            compare: None,
+            top: None,
+        }
+    }
+}
+
+/// A row of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnalyticsRow {
+    /// When its span begins; absent when there is no granularity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// The value of each dimension; empty in the row of the others.
+    pub dimensions: BTreeMap<String, String>,
+    /// Whether it sums up the groups that are not among the greatest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub others: Option<bool>,
+    /// The value of each measure; null where there is none, as the percentile of no calls.
+    pub values: BTreeMap<String, f64>,
+    /// The same for the time before, if that was asked for: the span as far from its beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<BTreeMap<String, f64>>,
+}
+
 /// A named interface.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Api {
@@ -1589,6 +1672,108 @@ pub struct DeleteWorkspaceParams {
     pub if_match: Option<String>,
 }
 
+/// What rows are told apart by, and what they can be filtered by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Dimension {
+    /// `api`.
+    #[serde(rename = "api")]
+    Api,
+    /// `version`.
+    #[serde(rename = "version")]
+    Version,
+    /// `operation`.
+    #[serde(rename = "operation")]
+    Operation,
+    /// `consumer`.
+    #[serde(rename = "consumer")]
+    Consumer,
+    /// `application`.
+    #[serde(rename = "application")]
+    Application,
+    /// `plan`.
+    #[serde(rename = "plan")]
+    Plan,
+    /// `variant`.
+    #[serde(rename = "variant")]
+    Variant,
+    /// `status`.
+    #[serde(rename = "status")]
+    Status,
+    /// `status_class`.
+    #[serde(rename = "status_class")]
+    StatusClass,
+    /// `code`.
+    #[serde(rename = "code")]
+    Code,
+    /// `side`.
+    #[serde(rename = "side")]
+    Side,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Dimension {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Api => "api",
+            Self::Version => "version",
+            Self::Operation => "operation",
+            Self::Consumer => "consumer",
+            Self::Application => "application",
+            Self::Plan => "plan",
+            Self::Variant => "variant",
+            Self::Status => "status",
+            Self::StatusClass => "status_class",
+            Self::Code => "code",
+            Self::Side => "side",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Dimension {
+    fn from(text: &str) -> Self {
+        match text {
+            "api" => Self::Api,
+            "version" => Self::Version,
+            "operation" => Self::Operation,
+            "consumer" => Self::Consumer,
+            "application" => Self::Application,
+            "plan" => Self::Plan,
+            "variant" => Self::Variant,
+            "status" => Self::Status,
+            "status_class" => Self::StatusClass,
+            "code" => Self::Code,
+            "side" => Self::Side,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Values that a dimension must have, or must not have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DimensionFilter {
+    /// The dimension.
+    pub dimension: Dimension,
+    /// The values: ids, statuses, codes as rows have them; an empty one stands for "none". 1 to 100.
+    pub values: Vec<String>,
+    /// Leave out what has one of the values, instead of everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<bool>,
+}
+
+impl DimensionFilter {
+    /// What is required, and nothing else.
+    pub fn new(dimension: Dimension, values: Vec<String>) -> Self {
+        Self {
+            dimension,
+            values,
+            exclude: None,
+        }
+    }
+}
+
 /// Sandbox, staging, production…: keys and routes differ per environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
@@ -2000,6 +2185,55 @@ pub struct GivenCookie {
     /// Keep it from scripts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_only: Option<bool>,
+}
+
+/// How long the spans are that rows are about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Granularity {
+    /// `minute`.
+    #[serde(rename = "minute")]
+    Minute,
+    /// `hour`.
+    #[serde(rename = "hour")]
+    Hour,
+    /// `day`.
+    #[serde(rename = "day")]
+    Day,
+    /// `week`.
+    #[serde(rename = "week")]
+    Week,
+    /// `month`.
+    #[serde(rename = "month")]
+    Month,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Granularity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Granularity {
+    fn from(text: &str) -> Self {
+        match text {
+            "minute" => Self::Minute,
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            "week" => Self::Week,
+            "month" => Self::Month,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// What calls of one client have in common, for `consistent_hash`.
@@ -4117,6 +4351,100 @@ pub struct Match {
     pub when: Option<String>,
 }
 
+/// What is measured. Times are in microseconds, rates are parts of 1.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Measure {
+    /// `calls`.
+    #[serde(rename = "calls")]
+    Calls,
+    /// `counted`.
+    #[serde(rename = "counted")]
+    Counted,
+    /// `refused`.
+    #[serde(rename = "refused")]
+    Refused,
+    /// `client_errors`.
+    #[serde(rename = "client_errors")]
+    ClientErrors,
+    /// `server_errors`.
+    #[serde(rename = "server_errors")]
+    ServerErrors,
+    /// `error_rate`.
+    #[serde(rename = "error_rate")]
+    ErrorRate,
+    /// `bytes_in`.
+    #[serde(rename = "bytes_in")]
+    BytesIn,
+    /// `bytes_out`.
+    #[serde(rename = "bytes_out")]
+    BytesOut,
+    /// `latency_mean_us`.
+    #[serde(rename = "latency_mean_us")]
+    LatencyMeanUs,
+    /// `latency_p50_us`.
+    #[serde(rename = "latency_p50_us")]
+    LatencyP50Us,
+    /// `latency_p90_us`.
+    #[serde(rename = "latency_p90_us")]
+    LatencyP90Us,
+    /// `latency_p95_us`.
+    #[serde(rename = "latency_p95_us")]
+    LatencyP95Us,
+    /// `latency_p99_us`.
+    #[serde(rename = "latency_p99_us")]
+    LatencyP99Us,
+    /// `applications`.
+    #[serde(rename = "applications")]
+    Applications,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Measure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Calls => "calls",
+            Self::Counted => "counted",
+            Self::Refused => "refused",
+            Self::ClientErrors => "client_errors",
+            Self::ServerErrors => "server_errors",
+            Self::ErrorRate => "error_rate",
+            Self::BytesIn => "bytes_in",
+            Self::BytesOut => "bytes_out",
+            Self::LatencyMeanUs => "latency_mean_us",
+            Self::LatencyP50Us => "latency_p50_us",
+            Self::LatencyP90Us => "latency_p90_us",
+            Self::LatencyP95Us => "latency_p95_us",
+            Self::LatencyP99Us => "latency_p99_us",
+            Self::Applications => "applications",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Measure {
+    fn from(text: &str) -> Self {
+        match text {
+            "calls" => Self::Calls,
+            "counted" => Self::Counted,
+            "refused" => Self::Refused,
+            "client_errors" => Self::ClientErrors,
+            "server_errors" => Self::ServerErrors,
+            "error_rate" => Self::ErrorRate,
+            "bytes_in" => Self::BytesIn,
+            "bytes_out" => Self::BytesOut,
+            "latency_mean_us" => Self::LatencyMeanUs,
+            "latency_p50_us" => Self::LatencyP50Us,
+            "latency_p90_us" => Self::LatencyP90Us,
+            "latency_p95_us" => Self::LatencyP95Us,
+            "latency_p99_us" => Self::LatencyP99Us,
+            "applications" => Self::Applications,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// A person's role in an organization or in one workspace of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Membership {
@@ -5046,43 +5374,13 @@ impl Pem {
     }
 }
 
-/// A calendar period in UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Period {
-    /// `hour`.
-    #[serde(rename = "hour")]
-    Hour,
-    /// `day`.
-    #[serde(rename = "day")]
-    Day,
-    /// `month`.
-    #[serde(rename = "month")]
-    Month,
-    /// A value that this client does not know yet, as it came.
-    #[serde(untagged)]
-    Unrecognized(String),
-}
-
-impl std::fmt::Display for Period {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-            Self::Month => "month",
-            Self::Unrecognized(text) => text,
-        })
-    }
-}
-
-impl From<&str> for Period {
-    fn from(text: &str) -> Self {
-        match text {
-            "hour" => Self::Hour,
-            "day" => Self::Day,
-            "month" => Self::Month,
-            other => Self::Unrecognized(other.to_owned()),
-        }
-    }
+/// A span of time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Period {
+    /// Its first moment.
+    pub from: Timestamp,
+    /// The first moment after it.
+    pub to: Timestamp,
 }
 
 /// Limits, quotas and price of one offer.
@@ -5875,6 +6173,40 @@ pub struct ReplaceContractParams {
 
 /// `RequestId`.
 pub type RequestId = String;
+
+/// How long the span of a `Rollup` is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Resolution {
+    /// `minute`.
+    #[serde(rename = "minute")]
+    Minute,
+    /// `hour`.
+    #[serde(rename = "hour")]
+    Hour,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Resolution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Resolution {
+    fn from(text: &str) -> Self {
+        match text {
+            "minute" => Self::Minute,
+            "hour" => Self::Hour,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
 
 /// How the name in a target's URL is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -7115,6 +7447,15 @@ pub struct Tokens {
     /// For the next access token; each one can be used once. Absent for client credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<String>,
+}
+
+/// The groups that are told one by one; the rest is summed up as one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Top {
+    /// How many groups: 1 to 100.
+    pub count: u64,
+    /// The measure by which they are the greatest, over the whole time; one of those that are asked for.
+    pub by: Measure,
 }
 
 /// A route that was tried.

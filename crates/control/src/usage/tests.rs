@@ -4,10 +4,12 @@ use domain::Timestamp;
 use domain::id::{KeyId, NodeId, OperationId, RequestId};
 use domain::identity::Role;
 use domain::node::{NodeState, NodeStatus};
+use domain::rollup::Resolution;
 use domain::usage::UsageRow;
 use events::sink::SinkError;
 use events::{Batch, Call, Callee, Caller as Consumer, Event, Method, Sink as _, Subscribed};
 use store::on_both;
+use store::rollup::Wanted;
 use uuid::Uuid;
 
 use super::{Counter, Group, UsageQuery};
@@ -28,13 +30,13 @@ impl Dice {
 }
 
 /// A call of the shop.
-struct Shop {
-    callee: Callee,
-    caller: Consumer,
-    operations: Vec<OperationId>,
+pub(crate) struct Shop {
+    pub(crate) callee: Callee,
+    pub(crate) caller: Consumer,
+    pub(crate) operations: Vec<OperationId>,
 }
 
-async fn shop(world: &World) -> Shop {
+pub(crate) async fn shop(world: &World) -> Shop {
     let imported = world.shop().await;
     let product = world.product(&imported).await;
     let application = world.application(&world.globex, "app").await;
@@ -67,11 +69,11 @@ async fn shop(world: &World) -> Shop {
     }
 }
 
-const START: i64 = 1_763_640_000_000_000;
-const HOUR: i64 = domain::time::HOUR_MICROS;
+pub(crate) const START: i64 = 1_763_640_000_000_000;
+pub(crate) const HOUR: i64 = domain::time::HOUR_MICROS;
 
 impl Shop {
-    fn call(&self, operation: usize, hour: i64) -> Call {
+    pub(crate) fn call(&self, operation: usize, hour: i64) -> Call {
         Call {
             request: RequestId::new(Uuid::now_v7()),
             started_at: Timestamp::from_micros(START + hour * HOUR + 17),
@@ -103,7 +105,7 @@ impl Shop {
     }
 }
 
-fn node() -> NodeId {
+pub(crate) fn node() -> NodeId {
     NodeId::new(Uuid::now_v7())
 }
 
@@ -114,6 +116,29 @@ async fn rows(world: &World, caller: &Caller, group: &[Group]) -> Vec<UsageRow> 
         ..UsageQuery::default()
     };
     world.control.usage(caller, &query).await.unwrap().rows
+}
+
+/// The calls in all roll-ups, and whether their spreads have as many.
+async fn rolled_up(world: &World, resolution: Resolution) -> i64 {
+    let wanted = Wanted {
+        resolution,
+        organization: world.acme.organization.unwrap(),
+        from: Timestamp::from_micros(0),
+        to: Timestamp::from_micros(i64::MAX),
+        dimensions: &[],
+        filters: &[],
+        by_application: false,
+        has_latency: true,
+        rows_max: 10_000,
+    };
+    let found = store::rollup::rollups(&mut world.control.store(), &wanted)
+        .await
+        .unwrap();
+    for row in &found {
+        let spread = row.latency.as_ref().unwrap().count();
+        assert_eq!(spread, row.sums[0] as u64);
+    }
+    found.iter().map(|row| row.sums[0]).sum()
 }
 
 async fn calls(world: &World) -> i64 {
@@ -167,6 +192,9 @@ on_both! {
                 assert_eq!(counter.commit(node, &[]).await.unwrap(), after);
             }
             assert_eq!(calls(&world).await, expected);
+            for resolution in Resolution::ALL {
+                assert_eq!(rolled_up(&world, resolution).await, expected);
+            }
         }
         assert!(expected > 50, "{expected}");
     }

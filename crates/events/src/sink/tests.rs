@@ -13,7 +13,8 @@ use tokio::sync::{oneshot, watch};
 use super::{ShipSettings, Sink, SinkError, ship};
 use crate::call::Event;
 use crate::log::{Log, LogSettings};
-use crate::usage::{UsageKey, UsageSums, fold};
+use crate::usage::tests::fold;
+use crate::usage::{UsageKey, UsageSums};
 use crate::wire::tests::{events, long_call};
 use crate::wire::{Batch, decode_batches, encode_batches};
 
@@ -55,7 +56,7 @@ impl Sink for ModelSink {
         for (batch, expected) in new.iter().zip(store.watermark + 1..) {
             assert_eq!(batch.sequence(), expected, "a gap");
         }
-        for row in fold(&new).unwrap() {
+        for row in fold(&new) {
             let sums = store.usage.entry(row.key).or_default();
             sums.calls += row.sums.calls;
             sums.counted += row.sums.counted;
@@ -185,7 +186,7 @@ impl Sink for FileSink {
                 .filter(|batch| batch.sequence() > before)
                 .cloned()
                 .collect();
-            let calls: i64 = fold(&new).unwrap().iter().map(|row| row.sums.calls).sum();
+            let calls: i64 = fold(&new).iter().map(|row| row.sums.calls).sum();
             let sum = number(counted.get("calls").unwrap()) + u64::try_from(calls).unwrap();
             let watermark = before + new.len() as u64;
             counted.insert("calls", sum).unwrap();

@@ -1,0 +1,515 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::analytics::{
+    AnalyticsAnswer, AnalyticsQuery, Dimension, DimensionFilter, Granularity, Measure, Period, Top,
+};
+use domain::id::{ApplicationId, RouteId};
+use domain::rollup::Resolution;
+use domain::{Code, Timestamp};
+use events::{Batch, Call, Event, Sink as _, Variant};
+use serde_json::json;
+use store::on_both;
+use uuid::Uuid;
+
+use super::plan::Plan;
+use super::{HOURS_KEPT, MINUTES_KEPT};
+use crate::fixture::World;
+use crate::usage::tests::{HOUR, START, node, shop};
+use crate::{Caller, Error};
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Asks for calls between two moments.
+fn query(from: &str, to: &str) -> AnalyticsQuery {
+    AnalyticsQuery {
+        measures: vec![Measure::Calls],
+        dimensions: Vec::new(),
+        filters: Vec::new(),
+        from: at(from),
+        to: Some(at(to)),
+        granularity: None,
+        time_zone: None,
+        compare: false,
+        top: None,
+    }
+}
+
+/// From the hour in which the world begins, for a while.
+fn recent(hours: i64) -> AnalyticsQuery {
+    let to = Timestamp::from_micros(START + hours * HOUR).to_string();
+    query(&Timestamp::from_micros(START).to_string(), &to)
+}
+
+fn refused(result: Result<Plan, Error>) -> String {
+    match result.unwrap_err() {
+        Error::Refused { code, errors, .. } => {
+            assert_eq!(code, Code::RequestInvalid);
+            errors[0].pointer.clone()
+        }
+        other => panic!("{other}"),
+    }
+}
+
+async fn count(world: &World, calls: &[Call]) {
+    let events: Vec<_> = calls.iter().copied().map(Event::Call).collect();
+    let counter = world.control.usage_counter();
+    counter.commit(node(), &[Batch::of(1, &events)]).await.unwrap();
+}
+
+async fn ask(world: &World, caller: &Caller, query: &AnalyticsQuery) -> AnalyticsAnswer {
+    world.control.analytics(caller, query).await.unwrap()
+}
+
+/// The first measure of each row, with its dimensions.
+fn told(answer: &AnalyticsAnswer) -> Vec<(Vec<&str>, f64)> {
+    let row = |row: &'_ domain::analytics::AnalyticsRow| row.values.values().next().copied().flatten();
+    answer
+        .rows
+        .iter()
+        .map(|found| {
+            let dimensions = found.dimensions.values().map(String::as_str).collect();
+            (dimensions, row(found).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn questions_that_cannot_be_answered_are_refused_with_their_field() {
+    let now = at("2026-11-20T12:00:00Z");
+    let plain = query("2026-11-19T00:00:00Z", "2026-11-20T00:00:00Z");
+    let filter = |values: Vec<String>| AnalyticsQuery {
+        filters: vec![DimensionFilter {
+            dimension: Dimension::Api,
+            values,
+            exclude: false,
+        }],
+        ..plain.clone()
+    };
+    let top = |count, by| AnalyticsQuery {
+        dimensions: vec![Dimension::Api],
+        top: Some(Top { count, by }),
+        ..plain.clone()
+    };
+    let table = [
+        (
+            "/measures",
+            AnalyticsQuery {
+                measures: vec![],
+                ..plain.clone()
+            },
+        ),
+        (
+            "/measures",
+            AnalyticsQuery {
+                measures: vec![Measure::Calls; 2],
+                ..plain.clone()
+            },
+        ),
+        (
+            "/dimensions",
+            AnalyticsQuery {
+                dimensions: vec![Dimension::Api; 2],
+                ..plain.clone()
+            },
+        ),
+        (
+            "/dimensions",
+            AnalyticsQuery {
+                dimensions: vec![
+                    Dimension::Api,
+                    Dimension::Plan,
+                    Dimension::Code,
+                    Dimension::Side,
+                    Dimension::Status,
+                ],
+                ..plain.clone()
+            },
+        ),
+        ("/filters/0/values", filter(vec![])),
+        ("/filters/0/values", filter(vec!["x".to_owned(); 101])),
+        ("/filters/0/values", filter(vec!["x".repeat(201)])),
+        (
+            "/filters",
+            AnalyticsQuery {
+                filters: vec![filter(vec![String::new()]).filters[0].clone(); 21],
+                ..plain.clone()
+            },
+        ),
+        ("/top/count", top(0, Measure::Calls)),
+        ("/top/count", top(101, Measure::Calls)),
+        ("/top/by", top(5, Measure::BytesIn)),
+        (
+            "/top",
+            AnalyticsQuery {
+                dimensions: vec![],
+                ..top(5, Measure::Calls)
+            },
+        ),
+        (
+            "/to",
+            AnalyticsQuery {
+                to: Some(plain.from),
+                ..plain.clone()
+            },
+        ),
+        (
+            "/time_zone",
+            AnalyticsQuery {
+                time_zone: Some("Mars/Olympus".to_owned()),
+                ..plain.clone()
+            },
+        ),
+        (
+            "/granularity",
+            AnalyticsQuery {
+                from: at("2026-11-01T00:00:00Z"),
+                granularity: Some(Granularity::Minute),
+                ..plain.clone()
+            },
+        ),
+        (
+            "/from",
+            AnalyticsQuery {
+                from: at("2025-01-01T00:00:00Z"),
+                ..plain.clone()
+            },
+        ),
+        (
+            "/from",
+            AnalyticsQuery {
+                from: at("2026-01-01T00:00:00Z"),
+                compare: true,
+                ..plain.clone()
+            },
+        ),
+        (
+            "/time_zone",
+            AnalyticsQuery {
+                from: at("2026-10-01T00:00:00Z"),
+                granularity: Some(Granularity::Day),
+                time_zone: Some("Asia/Kolkata".to_owned()),
+                ..plain.clone()
+            },
+        ),
+    ];
+    for (pointer, query) in table {
+        assert_eq!(refused(Plan::of(&query, now)), pointer, "{query:?}");
+    }
+    assert!(Plan::of(&plain, now).is_ok());
+}
+
+#[test]
+fn short_times_are_told_by_minute_while_there_are_minutes() {
+    let now = at("2026-11-20T12:00:00Z");
+    let table = [
+        (
+            "2026-11-20T11:03:20Z",
+            "2026-11-20T12:00:00Z",
+            Resolution::Minute,
+            "2026-11-20T11:03:00Z",
+        ),
+        (
+            "2026-11-17T11:03:20Z",
+            "2026-11-20T12:00:00Z",
+            Resolution::Hour,
+            "2026-11-17T11:00:00Z",
+        ),
+        (
+            "2026-11-03T11:03:20Z",
+            "2026-11-03T12:00:00Z",
+            Resolution::Hour,
+            "2026-11-03T11:00:00Z",
+        ),
+    ];
+    for (from, to, resolution, begin) in table {
+        let plan = Plan::of(&query(from, to), now).unwrap();
+        assert_eq!((plan.resolution, plan.period.from), (resolution, at(begin)));
+    }
+    let half = AnalyticsQuery {
+        granularity: Some(Granularity::Day),
+        time_zone: Some("Asia/Kolkata".to_owned()),
+        ..query("2026-11-16T00:00:00Z", "2026-11-20T00:00:00Z")
+    };
+    assert_eq!(Plan::of(&half, now).unwrap().resolution, Resolution::Minute);
+}
+
+#[test]
+fn days_weeks_and_months_are_those_of_the_zone() {
+    let now = at("2026-11-20T12:00:00Z");
+    let table: [(&str, Granularity, &str, &str, &[&str]); 4] = [
+        (
+            // The clock goes back in the night to the 25th.
+            "Europe/Berlin",
+            Granularity::Day,
+            "2026-10-24T12:00:00Z",
+            "2026-10-26T12:00:00Z",
+            &[
+                "2026-10-23T22:00:00Z",
+                "2026-10-24T22:00:00Z",
+                "2026-10-25T23:00:00Z",
+            ],
+        ),
+        (
+            "America/New_York",
+            Granularity::Week,
+            "2026-10-25T12:00:00Z",
+            "2026-11-03T00:00:00Z",
+            &[
+                "2026-10-19T04:00:00Z",
+                "2026-10-26T04:00:00Z",
+                "2026-11-02T05:00:00Z",
+            ],
+        ),
+        (
+            "UTC",
+            Granularity::Month,
+            "2026-08-31T00:00:00Z",
+            "2026-11-01T00:00:00Z",
+            &[
+                "2026-08-01T00:00:00Z",
+                "2026-09-01T00:00:00Z",
+                "2026-10-01T00:00:00Z",
+            ],
+        ),
+        (
+            "UTC",
+            Granularity::Hour,
+            "2026-11-20T10:30:00Z",
+            "2026-11-20T12:00:00Z",
+            &["2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z"],
+        ),
+    ];
+    for (zone, granularity, from, to, begins) in table {
+        let query = AnalyticsQuery {
+            granularity: Some(granularity),
+            time_zone: Some(zone.to_owned()),
+            ..query(from, to)
+        };
+        let plan = Plan::of(&query, now).unwrap();
+        let spans = plan.spans(plan.period).unwrap().unwrap();
+        assert_eq!(
+            spans,
+            begins.iter().map(|begin| at(begin)).collect::<Vec<_>>(),
+            "{zone}"
+        );
+    }
+}
+
+#[test]
+fn a_time_with_too_many_spans_is_refused() {
+    let now = at("2026-11-20T12:00:00Z");
+    let query = AnalyticsQuery {
+        granularity: Some(Granularity::Minute),
+        ..query("2026-11-13T13:00:00Z", "2026-11-20T12:00:00Z")
+    };
+    let plan = Plan::of(&query, now).unwrap();
+    assert!(plan.spans(plan.period).is_err());
+}
+
+on_both! {
+    async fn measures_are_those_of_the_calls(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        let mut calls = Vec::new();
+        for (number, latency_us) in (1..=100).map(|number| (number, number * 1000)) {
+            let mut call = shop.call(0, 0);
+            call.latency_us = latency_us;
+            if number > 90 {
+                call.status = 503;
+            }
+            calls.push(call);
+        }
+        calls[0].status = 404;
+        calls[1].status = 429;
+        calls[1].refusal = Some(Code::RateLimited);
+        calls[1].counted = false;
+        calls[2].caller.as_mut().unwrap().application = ApplicationId::new(Uuid::now_v7());
+        count(&world, &calls).await;
+        let measures = [
+            (Measure::Calls, 100.0),
+            (Measure::Counted, 99.0),
+            (Measure::Refused, 1.0),
+            (Measure::ClientErrors, 1.0),
+            (Measure::ServerErrors, 10.0),
+            (Measure::ErrorRate, 0.1),
+            (Measure::BytesIn, 1000.0),
+            (Measure::BytesOut, 10_000.0),
+            (Measure::LatencyMeanUs, 50_500.0),
+            (Measure::LatencyP50Us, 50_000.0),
+            (Measure::LatencyP90Us, 90_000.0),
+            (Measure::LatencyP95Us, 95_000.0),
+            (Measure::LatencyP99Us, 99_000.0),
+            (Measure::Applications, 2.0),
+        ];
+        let query = AnalyticsQuery { measures: measures.iter().map(|(measure, _)| *measure).collect(), ..recent(1) };
+        let answer = ask(&world, &world.acme, &query).await;
+        assert_eq!(answer.resolution, Resolution::Minute);
+        assert_eq!(answer.rows.len(), 1);
+        for (measure, expected) in measures {
+            let value = answer.rows[0].values[&measure].unwrap();
+            assert!((value - expected).abs() <= expected / 64.0, "{measure:?}: {value} for {expected}");
+        }
+        // No calls, no percentiles; but there is no row of nothing at all.
+        let earlier = query_before(&query);
+        assert_eq!(ask(&world, &world.acme, &earlier).await.rows, []);
+    }
+
+    async fn rows_are_told_apart_and_filtered_by_dimensions(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        let mut limited = shop.call(0, 0);
+        limited.status = 429;
+        limited.refusal = Some(Code::RateLimited);
+        let mut gone = shop.call(0, 0);
+        gone.status = 499;
+        let mut anonymous = shop.call(1, 0);
+        anonymous.caller = None;
+        let mut green = shop.call(1, 0);
+        let route = RouteId::new(Uuid::nil());
+        green.variant = Some(Variant { route, name: "green".parse().unwrap() });
+        count(&world, &[shop.call(0, 0), shop.call(0, 0), limited, gone, anonymous, green]).await;
+        let by = |dimension: Dimension| AnalyticsQuery { dimensions: vec![dimension], ..recent(1) };
+
+        let (first, second) = (shop.operations[0].to_string(), shop.operations[1].to_string());
+        let answer = ask(&world, &world.acme, &by(Dimension::Operation)).await;
+        assert_eq!(told(&answer), [(vec![&*first], 4.0), (vec![&*second], 2.0)]);
+        assert_eq!(answer.names[&first], "list_pets");
+        let api = shop.callee.api.to_string();
+        let answer = ask(&world, &world.acme, &by(Dimension::Api)).await;
+        assert_eq!((told(&answer), answer.names[&api].as_str()), (vec![(vec![&*api], 6.0)], "shop"));
+        let table = [
+            (Dimension::Status, vec![("200", 4.0), ("429", 1.0), ("499", 1.0)]),
+            (Dimension::StatusClass, vec![("2xx", 4.0), ("4xx", 2.0)]),
+            (Dimension::Code, vec![("", 5.0), ("rate_limited", 1.0)]),
+            (Dimension::Side, vec![("upstream", 4.0), ("client", 1.0), ("gateway", 1.0)]),
+        ];
+        for (dimension, expected) in table {
+            let answer = ask(&world, &world.acme, &by(dimension)).await;
+            let mut found: BTreeMap<_, _> = told(&answer).into_iter().map(|(values, calls)| (values[0].to_owned(), calls)).collect();
+            for (value, calls) in expected {
+                assert_eq!(found.remove(value), Some(calls), "{dimension:?} {value}");
+            }
+            assert!(found.is_empty(), "{dimension:?} {found:?}");
+        }
+        let variant = format!("{route}/green");
+        let answer = ask(&world, &world.acme, &by(Dimension::Variant)).await;
+        assert_eq!(told(&answer), [(vec![""], 5.0), (vec![&*variant], 1.0)]);
+        assert_eq!(answer.names[&variant], "green");
+        // Whoever calls sees its own calls, and not which variant they got.
+        let answer = ask(&world, &world.globex, &by(Dimension::Variant)).await;
+        assert_eq!(told(&answer), [(vec![""], 5.0)]);
+
+        let filtered = |dimension, values: &[&str], exclude| AnalyticsQuery {
+            filters: vec![DimensionFilter {
+                dimension,
+                values: values.iter().map(|value| (*value).to_owned()).collect(),
+                exclude,
+            }],
+            ..recent(1)
+        };
+        let table = [
+            (filtered(Dimension::Operation, &[&first], false), 4.0),
+            (filtered(Dimension::Operation, &[&first], true), 2.0),
+            (filtered(Dimension::Status, &["429", "499"], false), 2.0),
+            (filtered(Dimension::Application, &[""], false), 1.0),
+            (filtered(Dimension::Variant, &[&variant], false), 1.0),
+        ];
+        for (query, calls) in table {
+            assert_eq!(told(&ask(&world, &world.acme, &query).await), [(vec![], calls)], "{query:?}");
+        }
+    }
+
+    async fn a_tenant_sees_its_own_only(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        let mut other = shop.call(0, 0);
+        other.caller = None;
+        other.callee.as_mut().unwrap().organization = world.globex.organization.unwrap();
+        count(&world, &[other, shop.call(0, 0), shop.call(0, 0)]).await;
+        let query = AnalyticsQuery { dimensions: vec![Dimension::Api], ..recent(1) };
+        let calls = async |caller| told(&ask(&world, caller, &query).await).iter().map(|(_, calls)| *calls).sum::<f64>();
+        assert_eq!(calls(&world.acme).await, 2.0);
+        // Its own API's and its own application's.
+        assert_eq!(calls(&world.globex).await, 3.0);
+        let anonymous = world.control.analytics(&Caller::anonymous(None), &query).await;
+        assert!(anonymous.is_err());
+    }
+
+    async fn the_greatest_stand_alone_and_are_compared(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        // The hours 0 and 1 have statuses 201 (5, then 1), 202 (2, then 4), 203 (1, then none).
+        let mut calls = Vec::new();
+        for (hour, counts) in [(0, [5, 2, 1]), (1, [1, 4, 0])] {
+            for (status, count) in (201..).zip(counts) {
+                let mut call = shop.call(0, hour);
+                call.status = status;
+                calls.extend(std::iter::repeat_n(call, count));
+            }
+        }
+        count(&world, &calls).await;
+        world.pass(Duration::from_hours(2));
+        let to = Timestamp::from_micros(START + 2 * HOUR);
+        let query = AnalyticsQuery {
+            from: Timestamp::from_micros(START + HOUR),
+            to: Some(to),
+            dimensions: vec![Dimension::Status],
+            granularity: Some(Granularity::Hour),
+            compare: true,
+            top: Some(Top { count: 1, by: Measure::Calls }),
+            ..recent(1)
+        };
+        let answer = ask(&world, &world.acme, &query).await;
+        let before = Period { from: Timestamp::from_micros(START), to: query.from };
+        assert_eq!(answer.previous, Some(before));
+        let rows: Vec<_> = answer
+            .rows
+            .iter()
+            .map(|row| {
+                let previous = row.previous.as_ref().unwrap()[&Measure::Calls].unwrap();
+                let status = row.dimensions.get(&Dimension::Status).map(String::as_str);
+                (row.time, status, row.others, row.values[&Measure::Calls].unwrap(), previous)
+            })
+            .collect();
+        let time = Some(query.from);
+        assert_eq!(rows, [(time, Some("202"), false, 4.0, 2.0), (time, None, true, 1.0, 6.0)]);
+        // By hour, since minutes so old are gone.
+        world.pass(MINUTES_KEPT);
+        crate::jobs::tidy(&world.control).await.unwrap();
+        let answer = ask(&world, &world.acme, &query).await;
+        assert_eq!((answer.resolution, answer.rows.len()), (Resolution::Hour, 2));
+        world.pass(HOURS_KEPT);
+        crate::jobs::tidy(&world.control).await.unwrap();
+        let mut tx = world.control.store().begin().await.unwrap();
+        assert_eq!(tx.forget_series().await.unwrap(), 0);
+        assert_eq!(tx.forget_rollups_before(Resolution::Hour, Timestamp::from_micros(i64::MAX)).await.unwrap(), 0);
+    }
+}
+
+/// The same question about the hour before.
+fn query_before(query: &AnalyticsQuery) -> AnalyticsQuery {
+    AnalyticsQuery {
+        from: Timestamp::from_micros(START - HOUR),
+        to: Some(Timestamp::from_micros(START)),
+        ..query.clone()
+    }
+}
+
+#[test]
+fn questions_are_read_strictly() {
+    let read = |value: serde_json::Value| serde_json::from_value::<AnalyticsQuery>(value);
+    let plain = json!({ "measures": ["calls"], "from": "2026-11-20T00:00:00Z" });
+    assert_eq!(read(plain.clone()).unwrap().measures, [Measure::Calls]);
+    for (name, value) in [
+        ("granularity", json!("fortnight")),
+        ("dimensions", json!(["shoe_size"])),
+        ("limit", json!(5)),
+    ] {
+        let mut other = plain.clone();
+        other[name] = value;
+        assert!(read(other).is_err(), "{name}");
+    }
+}

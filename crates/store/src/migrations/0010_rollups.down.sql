@@ -1,0 +1,3 @@
+DROP TABLE rollup_hour;
+DROP TABLE rollup_minute;
+DROP TABLE series;

@@ -1,0 +1,345 @@
+//! Calls summed up by minute and hour.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use domain::Timestamp;
+use domain::analytics::{Dimension, DimensionFilter};
+use domain::id::OrganizationId;
+use domain::rollup::{Resolution, Rollup, Series};
+use domain::sketch::Sketch;
+
+use crate::entity::Read;
+use crate::{Arg, Error, Tx};
+
+/// Rows written or looked up with one statement.
+const ROWS_MAX: usize = 200;
+/// The columns that are added to.
+const ADDED: [&str; 5] = ["calls", "counted", "bytes_in", "bytes_out", "latency_us"];
+/// How each of [`SUMS`](Wanted) is computed from a roll-up `r` and its series `s`.
+const SUMS: [&str; 8] = [
+    "r.calls",
+    "r.counted",
+    "CASE WHEN s.code <> '' AND s.status < 500 THEN r.calls ELSE 0 END",
+    "CASE WHEN s.code = '' AND s.status BETWEEN 400 AND 499 THEN r.calls ELSE 0 END",
+    "CASE WHEN s.status >= 500 THEN r.calls ELSE 0 END",
+    "r.bytes_in",
+    "r.bytes_out",
+    "r.latency_us",
+];
+/// The names of the columns of an answer that hold them.
+const SUM_NAMES: [&str; 8] = ["sum0", "sum1", "sum2", "sum3", "sum4", "sum5", "sum6", "sum7"];
+/// The names of the columns of an answer that hold dimensions.
+const DIMENSION_NAMES: [&str; 11] = [
+    "dim0", "dim1", "dim2", "dim3", "dim4", "dim5", "dim6", "dim7", "dim8", "dim9", "dim10",
+];
+
+/// Which roll-ups to read.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// The table.
+    pub resolution: Resolution,
+    /// Who provides or consumes.
+    pub organization: OrganizationId,
+    /// From the span on that begins here.
+    pub from: Timestamp,
+    /// Before the span that begins here.
+    pub to: Timestamp,
+    /// What rows are told apart by.
+    pub dimensions: &'a [Dimension],
+    /// What they must fit.
+    pub filters: &'a [DimensionFilter],
+    /// Whether applications are told apart, whatever the dimensions.
+    pub by_application: bool,
+    /// Whether the spread of the latencies is wanted; then rows are those of the table.
+    pub has_latency: bool,
+    /// The most rows; one more is read, so that the caller sees that there are more.
+    pub rows_max: usize,
+}
+
+/// Sums of one span.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// When the span begins.
+    pub begin: Timestamp,
+    /// A value for each of the wanted dimensions; empty where there is none.
+    pub dimensions: Vec<String>,
+    /// The application's id, if it was wanted.
+    pub application: Option<String>,
+    /// Calls, counted ones, refused ones, errors of clients and of servers, bytes in, bytes out, microseconds.
+    pub sums: [i64; 8],
+    /// The spread of the latencies, if it was wanted.
+    pub latency: Option<Sketch>,
+}
+
+const fn table(resolution: Resolution) -> &'static str {
+    match resolution {
+        Resolution::Minute => "rollup_minute",
+        Resolution::Hour => "rollup_hour",
+    }
+}
+
+fn none_or(id: Option<impl std::fmt::Display>) -> Arg {
+    Arg::text(id.map(|id| id.to_string()).unwrap_or_default())
+}
+
+impl Tx {
+    /// Writes down what the ids of series stand for.
+    pub async fn add_series(&mut self, series: &[Series]) -> Result<(), Error> {
+        const COLUMNS: usize = 12;
+        let sorted: BTreeMap<_, _> = series.iter().map(|series| (series.id(), series)).collect();
+        let sorted: Vec<_> = sorted.into_iter().collect();
+        for rows in sorted.chunks(ROWS_MAX) {
+            let mut args = Vec::with_capacity(rows.len() * COLUMNS);
+            for (id, series) in rows {
+                let variant = series.variant.as_ref();
+                args.extend([
+                    Arg::text(id),
+                    Arg::text(series.provider),
+                    Arg::text(series.api),
+                    Arg::text(series.version),
+                    none_or(series.operation),
+                    none_or(series.consumer),
+                    none_or(series.application),
+                    none_or(series.plan),
+                    none_or(variant.map(|(route, _)| route)),
+                    none_or(variant.map(|(_, name)| name)),
+                    Arg::int(i64::from(series.status)),
+                    Arg::text(series.code.map_or("", |code| code.as_str())),
+                ]);
+            }
+            let sql = format!(
+                "INSERT INTO series (id, provider_id, api_id, version_id, operation_id, consumer_id, application_id,
+                                     plan_id, variant_route_id, variant, status, code)
+                 VALUES {} ON CONFLICT (id) DO NOTHING",
+                crate::db::places(rows.len(), COLUMNS, "")
+            );
+            self.execute(&sql, &args).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds to the roll-ups; each series and span stands there once.
+    ///
+    /// Spreads are added here and not by the database, so whoever else adds to those of the same providers waits
+    /// until this transaction ends.
+    pub async fn add_rollups(&mut self, resolution: Resolution, rollups: &[Rollup]) -> Result<(), Error> {
+        const COLUMNS: usize = 3 + ADDED.len();
+        let providers: BTreeSet<_> = rollups.iter().map(|rollup| rollup.series.provider).collect();
+        for provider in providers {
+            self.lock(&format!("rollups:{provider}")).await?;
+        }
+        let mut sorted: Vec<_> = rollups
+            .iter()
+            .map(|rollup| (rollup.begin, rollup.series.id().to_string(), rollup))
+            .collect();
+        sorted.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        let table = table(resolution);
+        let sums = ADDED.map(|sum| format!("{sum} = {table}.{sum} + excluded.{sum}"));
+        let spans = sorted.chunk_by(|a, b| a.0 == b.0);
+        for rows in spans.flat_map(|span| span.chunks(ROWS_MAX)) {
+            let mut known = self.spreads(table, rows).await?;
+            let mut args = Vec::with_capacity(rows.len() * COLUMNS);
+            for (begin, id, rollup) in rows {
+                let mut latency = known.remove(id).unwrap_or_default();
+                latency.merge(&rollup.latency);
+                let sums = rollup.sums;
+                args.extend([Arg::text(id), Arg::time(*begin)]);
+                let added = [
+                    sums.calls,
+                    sums.counted,
+                    sums.bytes_in,
+                    sums.bytes_out,
+                    sums.latency_us,
+                ];
+                args.extend(added.map(Arg::int));
+                args.push(Arg::Bytes(latency.to_bytes()));
+            }
+            let sql = format!(
+                "INSERT INTO {table} (series_id, begun, {}, latency) VALUES {}
+                 ON CONFLICT (series_id, begun) DO UPDATE SET {}, latency = excluded.latency",
+                ADDED.join(", "),
+                crate::db::places(rows.len(), COLUMNS, ""),
+                sums.join(", ")
+            );
+            self.execute(&sql, &args).await?;
+        }
+        Ok(())
+    }
+
+    /// The spreads that stand in a table for series of one span.
+    async fn spreads(
+        &mut self,
+        table: &str,
+        rows: &[(Timestamp, String, &Rollup)],
+    ) -> Result<HashMap<String, Sketch>, Error> {
+        let places: Vec<_> = (2..rows.len() + 2).map(|place| format!("${place}")).collect();
+        let sql = format!(
+            "SELECT series_id, latency FROM {table} WHERE begun = $1 AND series_id IN ({})",
+            places.join(", ")
+        );
+        let begin = Arg::time(rows[0].0);
+        let ids = rows.iter().map(|(_, id, _)| Arg::text(id));
+        let args: Vec<_> = std::iter::once(begin).chain(ids).collect();
+        let found = self.rows(&sql, &args).await?;
+        found
+            .iter()
+            .map(|row| Ok((row.text("series_id")?, spread(row)?)))
+            .collect()
+    }
+
+    /// Forgets roll-ups of spans that began before a moment; how many there were.
+    pub async fn forget_rollups_before(
+        &mut self,
+        resolution: Resolution,
+        moment: Timestamp,
+    ) -> Result<u64, Error> {
+        let sql = format!("DELETE FROM {} WHERE begun < $1", table(resolution));
+        self.execute(&sql, &[Arg::time(moment)]).await
+    }
+
+    /// Forgets series that no roll-up is of.
+    pub async fn forget_series(&mut self) -> Result<u64, Error> {
+        let sql = "DELETE FROM series
+                   WHERE NOT EXISTS (SELECT 1 FROM rollup_hour r WHERE r.series_id = series.id)
+                     AND NOT EXISTS (SELECT 1 FROM rollup_minute r WHERE r.series_id = series.id)";
+        self.execute(sql, &[]).await
+    }
+}
+
+fn spread(row: &crate::Row) -> Result<Sketch, Error> {
+    Sketch::from_bytes(&row.bytes("latency")?).map_err(|error| Error::Corrupt {
+        what: "latency",
+        source: error.into(),
+    })
+}
+
+/// The value of a dimension of a series `s`, as `$1` may see it: variants are the provider's own business.
+const fn value(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Api => "s.api_id",
+        Dimension::Version => "s.version_id",
+        Dimension::Operation => "s.operation_id",
+        Dimension::Consumer => "s.consumer_id",
+        Dimension::Application => "s.application_id",
+        Dimension::Plan => "s.plan_id",
+        Dimension::Variant => {
+            "CASE WHEN s.provider_id = $1 AND s.variant <> '' THEN s.variant_route_id || '/' || s.variant ELSE '' END"
+        }
+        Dimension::Status => "CAST(s.status AS TEXT)",
+        Dimension::StatusClass => "CAST(s.status / 100 AS TEXT) || 'xx'",
+        Dimension::Code => "s.code",
+        Dimension::Side => {
+            "CASE WHEN s.code <> '' THEN 'gateway' WHEN s.status = 499 THEN 'client' ELSE 'upstream' END"
+        }
+    }
+}
+
+/// Reads roll-ups in no order; of an organization's APIs and of its calls.
+pub async fn rollups(read: &mut impl Read, wanted: &Wanted<'_>) -> Result<Vec<Found>, Error> {
+    let mut args = vec![
+        Arg::text(wanted.organization),
+        Arg::time(wanted.from),
+        Arg::time(wanted.to),
+    ];
+    let mut conditions =
+        String::from("(s.provider_id = $1 OR s.consumer_id = $1) AND r.begun >= $2 AND r.begun < $3");
+    for filter in wanted.filters {
+        let places: Vec<_> = filter
+            .values
+            .iter()
+            .map(|value| {
+                args.push(Arg::text(value));
+                format!("${}", args.len())
+            })
+            .collect();
+        let word = if filter.exclude { "NOT IN" } else { "IN" };
+        let value = value(filter.dimension);
+        conditions.push_str(&format!(" AND {value} {word} ({})", places.join(", ")));
+    }
+    let mut keys = vec!["r.begun AS begun".to_owned()];
+    let mut by = vec!["r.begun"];
+    for (dimension, name) in wanted.dimensions.iter().zip(DIMENSION_NAMES) {
+        keys.push(format!("{} AS {name}", value(*dimension)));
+        by.push(name);
+    }
+    if wanted.by_application {
+        keys.push("s.application_id AS application".to_owned());
+        by.push("s.application_id");
+    }
+    let sums = SUMS.iter().zip(SUM_NAMES).map(|(sum, name)| {
+        if wanted.has_latency {
+            format!("CAST({sum} AS BIGINT) AS {name}")
+        } else {
+            format!("CAST(SUM({sum}) AS BIGINT) AS {name}")
+        }
+    });
+    keys.extend(sums);
+    let group = if wanted.has_latency {
+        keys.push("r.latency AS latency".to_owned());
+        String::new()
+    } else {
+        format!("GROUP BY {}", by.join(", "))
+    };
+    let sql = format!(
+        "SELECT {} FROM series s JOIN {} r ON r.series_id = s.id WHERE {conditions} {group} LIMIT {}",
+        keys.join(", "),
+        table(wanted.resolution),
+        wanted.rows_max + 1
+    );
+    let rows = read.rows(&sql, &args).await?;
+    rows.iter().map(|row| found(row, wanted)).collect()
+}
+
+fn found(row: &crate::Row, wanted: &Wanted<'_>) -> Result<Found, Error> {
+    let mut sums = [0; 8];
+    for (sum, name) in sums.iter_mut().zip(SUM_NAMES) {
+        *sum = row.int(name)?;
+    }
+    let dimensions = DIMENSION_NAMES.iter().take(wanted.dimensions.len());
+    Ok(Found {
+        begin: row.time("begun")?,
+        dimensions: dimensions.map(|name| row.text(name)).collect::<Result<_, _>>()?,
+        application: wanted
+            .by_application
+            .then(|| row.text("application"))
+            .transpose()?,
+        sums,
+        latency: wanted.has_latency.then(|| spread(row)).transpose()?,
+    })
+}
+
+/// What the ids of a dimension are called; those that are gone, and dimensions without names, are not in it.
+pub async fn names(
+    read: &mut impl Read,
+    dimension: Dimension,
+    ids: &[&str],
+) -> Result<BTreeMap<String, String>, Error> {
+    let (table, name) = match dimension {
+        Dimension::Api => ("apis", "name"),
+        Dimension::Version => ("versions", "name"),
+        Dimension::Operation => ("operations", "name"),
+        Dimension::Consumer => ("organizations", "name"),
+        Dimension::Application => ("applications", "body ->> 'title'"),
+        Dimension::Plan => ("plans", "name"),
+        Dimension::Variant
+        | Dimension::Status
+        | Dimension::StatusClass
+        | Dimension::Code
+        | Dimension::Side => {
+            return Ok(BTreeMap::new());
+        }
+    };
+    let mut names = BTreeMap::new();
+    for ids in ids.chunks(ROWS_MAX) {
+        let places: Vec<_> = (1..=ids.len()).map(|place| format!("${place}")).collect();
+        let sql = format!(
+            "SELECT id, {name} AS name FROM {table} WHERE id IN ({})",
+            places.join(", ")
+        );
+        let args: Vec<_> = ids.iter().map(Arg::text).collect();
+        for row in read.rows(&sql, &args).await? {
+            names.insert(row.text("id")?, row.text_or_null("name")?.unwrap_or_default());
+        }
+    }
+    Ok(names)
+}

@@ -4,6 +4,7 @@
 //! server's JSON. The program adds the commands that run a server. Start with [`Command`] for what there is,
 //! [`exit`] for how a command ends, [`apply`] for declarative folders.
 
+mod analytics;
 mod apply;
 mod audit;
 mod confirm;
@@ -99,6 +100,8 @@ pub enum Command {
     Explain(explain::Arguments),
     /// Make a token by which requests ask to be explained in full.
     DebugToken(explain::TokenArguments),
+    /// Ask about calls: traffic, latency, errors.
+    Analytics(analytics::Arguments),
     /// Show counted calls.
     Usage(usage::Arguments),
     /// Check the audit chain.
@@ -139,6 +142,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Routes(command) => routes::run(&connection, &command, output).await,
         Command::Explain(arguments) => explain::run(&connection, &arguments, output).await,
         Command::DebugToken(arguments) => explain::token(&connection, &arguments, output).await,
+        Command::Analytics(arguments) => analytics::run(&connection, &arguments, output).await,
         Command::Usage(arguments) => usage::run(&connection, &arguments, output).await,
         Command::Audit(command) => audit::run(&connection, &command, output).await,
         Command::Login(_) | Command::Logout => Ok(Exit::Done),

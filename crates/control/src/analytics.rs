@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::analytics::{AnalyticsAnswer, AnalyticsQuery, Dimension, Measure, Period};
+use domain::analytics::{AnalyticsAnswer, AnalyticsQuery, Dimension, Measure, TimeRange};
 use domain::id::OrganizationId;
 use store::Tx;
 use store::rollup::Wanted;
@@ -75,7 +75,7 @@ impl Control {
         organization: OrganizationId,
         query: &AnalyticsQuery,
         plan: &Plan,
-        period: Period,
+        period: TimeRange,
     ) -> Result<Table, Error> {
         let wanted = Wanted {
             resolution: plan.resolution,

@@ -105,7 +105,7 @@ pub enum Granularity {
 pub struct DimensionFilter {
     /// The dimension.
     pub dimension: Dimension,
-    /// The values: ids, statuses, codes as rows have them; an empty one stands for "none". 1 to 100.
+    /// The values as rows have them, or names of APIs and applications; an empty one stands for "none". 1 to 100.
     pub values: Vec<String>,
     /// Leave out what has one of the values, instead of everything else.
     #[serde(default)]
@@ -155,7 +155,7 @@ pub struct AnalyticsQuery {
 
 /// A span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Period {
+pub struct TimeRange {
     /// Its first moment.
     pub from: Timestamp,
     /// The first moment after it.
@@ -173,21 +173,21 @@ pub struct AnalyticsRow {
     /// Whether it sums up the groups that are not among the greatest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub others: bool,
-    /// The value of each measure; null where there is none, as the percentile of no calls.
-    pub values: BTreeMap<Measure, Option<f64>>,
+    /// The value of each measure; absent where there is none, as the percentile of no calls.
+    pub values: BTreeMap<Measure, f64>,
     /// The same for the time before, if that was asked for: the span as far from its beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<BTreeMap<Measure, Option<f64>>>,
+    pub previous: Option<BTreeMap<Measure, f64>>,
 }
 
 /// The answer to a question about calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AnalyticsAnswer {
     /// The time that it is about.
-    pub period: Period,
+    pub period: TimeRange,
     /// The time it is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Period>,
+    pub previous: Option<TimeRange>,
     /// What it was summed up from: roll-ups by minute or by hour.
     pub resolution: Resolution,
     /// The rows, in the order of time; those of one time with the greatest first, and the others last.

@@ -1,6 +1,7 @@
 //! Calls summed up by minute and hour.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt::Write as _;
 
 use domain::Timestamp;
 use domain::analytics::{Dimension, DimensionFilter};
@@ -252,9 +253,16 @@ pub async fn rollups(read: &mut impl Read, wanted: &Wanted<'_>) -> Result<Vec<Fo
                 format!("${}", args.len())
             })
             .collect();
-        let word = if filter.exclude { "NOT IN" } else { "IN" };
-        let value = value(filter.dimension);
-        conditions.push_str(&format!(" AND {value} {word} ({})", places.join(", ")));
+        let (value, places) = (value(filter.dimension), places.join(", "));
+        let named = match filter.dimension {
+            Dimension::Api => format!(" OR {value} IN (SELECT id FROM apis WHERE name IN ({places}))"),
+            Dimension::Application => {
+                format!(" OR {value} IN (SELECT id FROM applications WHERE name IN ({places}))")
+            }
+            _ => String::new(),
+        };
+        let not = if filter.exclude { "NOT " } else { "" };
+        let _ = write!(conditions, " AND {not}({value} IN ({places}){named})");
     }
     let mut keys = vec!["r.begun AS begun".to_owned()];
     let mut by = vec!["r.begun"];

@@ -1236,6 +1236,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/analytics/query": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask about calls
+         * @description Measures of calls, told apart by time and by up to four dimensions, compared with the time before, the greatest groups one by one and the others together. A provider is told of the calls of its APIs, a consumer of those of its applications. A call is in the answer about a second after it ended. Sums by minute are kept for 7 days, those by hour for 400; `resolution` says which were read.
+         */
+        post: operations["query_analytics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -1986,6 +2006,65 @@ export interface components {
          * @enum {string}
          */
         Algorithm: "p2c_ewma" | "round_robin" | "least_requests" | "consistent_hash" | "random";
+        /** @description The answer to a question about calls. */
+        AnalyticsAnswer: {
+            /** @description The time that it is about. */
+            period: components["schemas"]["TimeRange"];
+            /** @description The time it is compared with. */
+            previous?: components["schemas"]["TimeRange"];
+            /** @description What it was summed up from: roll-ups by minute or by hour. */
+            resolution: components["schemas"]["Resolution"];
+            /**
+             * @description The rows, in the order of time; those of one time with the greatest first, and the others last.
+             *
+             *     Spans without calls have no row.
+             */
+            rows: components["schemas"]["AnalyticsRow"][];
+            /** @description What the ids in the rows are called; what was removed is not in it. */
+            names: {
+                [key: string]: string;
+            };
+        };
+        /** @description A question about calls. */
+        AnalyticsQuery: {
+            /** @description What is measured: 1 to 14 measures. */
+            measures: components["schemas"]["Measure"][];
+            /** @description What rows are told apart by: at most 4 dimensions. */
+            dimensions?: components["schemas"]["Dimension"][];
+            /** @description What calls must fit, all of it: at most 20. */
+            filters?: components["schemas"]["DimensionFilter"][];
+            /** @description From this moment on, rounded down to what is summed up together. */
+            from: components["schemas"]["Timestamp"];
+            /** @description Before this moment, rounded up to what is summed up together; now if absent. */
+            to?: components["schemas"]["Timestamp"];
+            /** @description How long the spans of time are; one row per group for the whole time if absent. */
+            granularity?: components["schemas"]["Granularity"];
+            /** @description The time zone of days, weeks and months, as the IANA data base calls it; `UTC` if absent. */
+            time_zone?: string;
+            /** @description Compare with the time just before, as long as this one. */
+            compare?: boolean;
+            /** @description Only the greatest groups; all if absent. */
+            top?: components["schemas"]["Top"];
+        };
+        /** @description A row of an answer. */
+        AnalyticsRow: {
+            /** @description When its span begins; absent when there is no granularity. */
+            time?: components["schemas"]["Timestamp"];
+            /** @description The value of each dimension; empty in the row of the others. */
+            dimensions: {
+                [key: string]: string;
+            };
+            /** @description Whether it sums up the groups that are not among the greatest. */
+            others?: boolean;
+            /** @description The value of each measure; absent where there is none, as the percentile of no calls. */
+            values: {
+                [key: string]: number;
+            };
+            /** @description The same for the time before, if that was asked for: the span as far from its beginning. */
+            previous?: {
+                [key: string]: number;
+            };
+        };
         /** @description A named interface. */
         Api: {
             /** @description Unique in the organization; the first path segment unless a route says otherwise. */
@@ -2945,6 +3024,20 @@ export interface components {
              */
             lifetime_seconds?: number;
         };
+        /**
+         * @description What rows are told apart by, and what they can be filtered by.
+         * @enum {string}
+         */
+        Dimension: "api" | "version" | "operation" | "consumer" | "application" | "plan" | "variant" | "status" | "status_class" | "code" | "side";
+        /** @description Values that a dimension must have, or must not have. */
+        DimensionFilter: {
+            /** @description The dimension. */
+            dimension: components["schemas"]["Dimension"];
+            /** @description The values as rows have them, or names of APIs and applications; an empty one stands for "none". 1 to 100. */
+            values: string[];
+            /** @description Leave out what has one of the values, instead of everything else. */
+            exclude?: boolean;
+        };
         /** @description Sandbox, staging, production…: keys and routes differ per environment. */
         Environment: {
             /** @description Unique in the organization; stands in every key (`gl_sandbox_…`). A gateway node serves one name. */
@@ -3259,6 +3352,11 @@ export interface components {
              */
             http_only: boolean;
         };
+        /**
+         * @description How long the spans are that rows are about.
+         * @enum {string}
+         */
+        Granularity: "minute" | "hour" | "day" | "week" | "month";
         /**
          * @description What calls of one client have in common, for `consistent_hash`.
          * @enum {string}
@@ -3773,6 +3871,11 @@ export interface components {
              */
             when?: string;
         };
+        /**
+         * @description What is measured. Times are in microseconds, rates are parts of 1.
+         * @enum {string}
+         */
+        Measure: "calls" | "counted" | "refused" | "client_errors" | "server_errors" | "error_rate" | "bytes_in" | "bytes_out" | "latency_mean_us" | "latency_p50_us" | "latency_p90_us" | "latency_p95_us" | "latency_p99_us" | "applications";
         /** @description A person's role in an organization or in one workspace of it. */
         Membership: {
             /** @description Who. */
@@ -4851,6 +4954,11 @@ export interface components {
         /** @example req_01jd9zk5v8e7rbxq3m6t4n2w0c */
         RequestId: string;
         /**
+         * @description How long the span of a [`Rollup`] is.
+         * @enum {string}
+         */
+        Resolution: "minute" | "hour";
+        /**
          * @description How the name in a target's URL is looked up.
          * @enum {string}
          */
@@ -5452,6 +5560,13 @@ export interface components {
              */
             expensive: number;
         };
+        /** @description A span of time. */
+        TimeRange: {
+            /** @description Its first moment. */
+            from: components["schemas"]["Timestamp"];
+            /** @description The first moment after it. */
+            to: components["schemas"]["Timestamp"];
+        };
         /** @description How long parts of a call may take, in milliseconds. */
         Timeouts: {
             /**
@@ -5548,6 +5663,16 @@ export interface components {
             expires_in: number;
             /** @description For the next access token; each one can be used once. Absent for client credentials. */
             refresh_token?: string;
+        };
+        /** @description The groups that are told one by one; the rest is summed up as one. */
+        Top: {
+            /**
+             * Format: int32
+             * @description How many groups: 1 to 100.
+             */
+            count: number;
+            /** @description The measure by which they are the greatest, over the whole time; one of those that are asked for. */
+            by: components["schemas"]["Measure"];
         };
         /** @description A route that was tried. */
         TriedRoute: {
@@ -11556,6 +11681,87 @@ export interface operations {
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
             503: components["responses"]["Problem"];
+        };
+    };
+    query_analytics: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "measures": [
+                 *         "calls",
+                 *         "error_rate",
+                 *         "latency_p95_us"
+                 *       ],
+                 *       "dimensions": [
+                 *         "operation"
+                 *       ],
+                 *       "filters": [
+                 *         {
+                 *           "dimension": "status_class",
+                 *           "values": [
+                 *             "4xx"
+                 *           ],
+                 *           "exclude": true
+                 *         }
+                 *       ],
+                 *       "from": "2026-11-13T00:00:00Z",
+                 *       "to": "2026-11-20T00:00:00Z",
+                 *       "granularity": "day",
+                 *       "time_zone": "Europe/Berlin",
+                 *       "compare": true,
+                 *       "top": {
+                 *         "count": 5,
+                 *         "by": "calls"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["AnalyticsQuery"];
+            };
+        };
+        responses: {
+            /** @description The answer. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnalyticsAnswer"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
         };
     };
     list_audit_entries: {

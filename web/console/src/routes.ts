@@ -45,6 +45,7 @@ export const routes: Routes = {
   "/keys": () => import("./screens/keys"),
   "/explain": () => import("./screens/explain"),
   "/nodes": () => import("./screens/nodes"),
+  "/analytics": () => import("./screens/analytics"),
   "/usage": () => import("./screens/usage"),
   "/audit": () => import("./screens/audit"),
   "/members": () => import("./screens/members"),

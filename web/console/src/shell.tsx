@@ -20,6 +20,7 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
     [
       ["/applications", "Applications"],
       ["/keys", "Keys"],
+      ["/analytics", "Analytics"],
       ["/usage", "Usage"],
       ["/explain", "Explain"],
     ],

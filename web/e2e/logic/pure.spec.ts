@@ -1,4 +1,5 @@
 import { expect, test } from "@playwright/test";
+import { beginsOf, change, timeOf } from "../../ui/src/analytics";
 import { changes } from "../../ui/src/diff";
 import { expiryOf, momentOf } from "../../ui/src/expiry";
 import { figure } from "../../ui/src/figure";
@@ -94,4 +95,17 @@ test("an end is never, after some days, or a moment of the reader's clock", () =
 
 test("a figure is a number, nothing, or what was typed", () => {
   expect(["1,000", " 1 000 ", "0.5", "", "many", "-1", "1e3"].map(figure)).toEqual([1000, 1000, 0.5, undefined, "many", -1, 1000]);
+});
+
+test("spans without calls are there all the same", () => {
+  const now = Date.parse("2026-11-20T12:34:56Z");
+  const hour = { title: "", length: 3_600_000, granularity: "minute" as const };
+  expect(timeOf(hour, now)).toEqual({ from: "2026-11-20T11:35:00.000Z", to: "2026-11-20T12:35:00.000Z" });
+  expect(beginsOf({ period: timeOf(hour, now) as { from: string; to: string } }, "minute")).toHaveLength(60);
+  const days = beginsOf({ period: { from: "2026-11-18T15:00:00Z", to: "2026-11-20T13:00:00Z" } }, "day", true);
+  expect(days.map((at) => new Date(at).toISOString().slice(0, 10))).toEqual(["2026-11-18", "2026-11-19", "2026-11-20"]);
+});
+
+test("changes are told in percent, and only of something", () => {
+  expect([change(150, 100), change(99, 100), change(5, 0), change(5, undefined), change(0, 8)]).toEqual(["+50 %", "−1.0 %", "", "", "−100 %"]);
 });

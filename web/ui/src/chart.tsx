@@ -2,11 +2,11 @@ import { type ReactNode, type RefObject, useLayoutEffect, useRef, useState } fro
 import { count, moment, short } from "./format";
 import type { Bar } from "./usage";
 
-const HEIGHT = 190;
-/** Room for the figures of the scale, above the bars, and for the hours below. */
-const [LEFT, ABOVE, BELOW] = [40, 8, 26];
-/** The least room for an hour below the bars. */
-const LABEL = 64;
+export const HEIGHT = 190;
+/** Room for the figures of the scale, above the bars, and for the times below. */
+export const [LEFT, ABOVE, BELOW] = [48, 8, 26];
+/** The least room for a time below the bars. */
+export const LABEL = 64;
 
 const parts: { of: keyof Omit<Bar, "at">; title: string; fill: string }[] = [
   { of: "answered", title: "Answered", fill: "var(--accent)" },
@@ -15,19 +15,58 @@ const parts: { of: keyof Omit<Bar, "at">; title: string; fill: string }[] = [
 ];
 
 /** The next round number at or above, so that the scale reads well. */
-function ceiling(value: number): number {
+export function ceiling(value: number): number {
   if (value <= 4) return 4;
   const magnitude = 10 ** Math.floor(Math.log10(value));
   const step = [1, 2, 4, 5, 8, 10].find((factor) => factor * magnitude >= value) ?? 10;
   return step * magnitude;
 }
 
+/** What stands below a span of time: its hour, or its day. */
+export function tick(at: number, per: string): string {
+  return per === "day"
+    ? new Date(at).toLocaleDateString("en-GB", { day: "numeric", month: "short" })
+    : new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+}
+
+/** The numbers of a chart, as a table that can be opened. */
+export function Numbers(props: { per: string; titles: string[]; rows: [at: number, values: string[]][] }) {
+  return (
+    <details className="text-sm">
+      <summary className="w-fit text-ink-2 hover:text-ink">Numbers</summary>
+      <table className="mt-2">
+        <thead>
+          <tr className="text-left text-ink-2">
+            {[props.per.charAt(0).toUpperCase() + props.per.slice(1), ...props.titles].map((title) => (
+              <th key={title} className="pr-6 font-medium">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {props.rows.map(([at, values]) => (
+            <tr key={at}>
+              <td className="pr-6">{moment(new Date(at).toISOString())}</td>
+              {values.map((value, index) => (
+                <td key={props.titles[index]} className="tnum pr-6 text-right">
+                  {value}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </details>
+  );
+}
+
 const sum = (bar: Bar): number => bar.answered + bar.refused + bar.failed;
 
-/** Calls per hour as stacked bars, with the numbers as a table for those who would rather read. */
-export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode }) {
+/** Calls as stacked bars, each of an hour unless `per` says otherwise, with the numbers as a table for those who would rather read. */
+export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode; per?: string }) {
   const [pointed, setPointed] = useState<number>();
-  const { bars } = props;
+  const { bars, per = "hour" } = props;
   const top = Math.max(...bars.map(sum), 0);
   const bar = pointed === undefined ? undefined : bars[pointed];
 
@@ -36,7 +75,7 @@ export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode 
       <figcaption className="mb-3 flex flex-wrap items-baseline justify-between gap-x-6 gap-y-1">
         <div>
           <h2 className="text-lg">
-            {props.title} <span className="text-sm font-normal text-ink-2">calls per hour</span>
+            {props.title} <span className="text-sm font-normal text-ink-2">calls per {per}</span>
           </h2>
           <p className="max-w-[75ch] text-sm text-ink-2">{props.text}</p>
         </div>
@@ -52,42 +91,19 @@ export function CallsChart(props: { bars: Bar[]; title: string; text: ReactNode 
           ))}
         </ul>
       </figcaption>
-      <Drawing {...props} top={top} pointed={pointed} point={setPointed} />
+      <Drawing {...props} per={per} top={top} pointed={pointed} point={setPointed} />
       <p className="min-h-5 text-sm text-ink-2">{bar && `${moment(new Date(bar.at).toISOString())}: ${count(sum(bar))} calls`}</p>
-      <details className="text-sm">
-        <summary className="w-fit text-ink-2 hover:text-ink">Numbers</summary>
-        <table className="mt-2">
-          <thead>
-            <tr className="text-left text-ink-2">
-              {["Hour", ...parts.map((part) => part.title)].map((title) => (
-                <th key={title} className="pr-6 font-medium">
-                  {title}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {bars
-              .filter((each) => sum(each) > 0)
-              .map((each) => (
-                <tr key={each.at}>
-                  <td className="pr-6">{moment(new Date(each.at).toISOString())}</td>
-                  {parts.map((part) => (
-                    <td key={part.of} className="pr-6 text-right">
-                      {count(each[part.of])}
-                    </td>
-                  ))}
-                </tr>
-              ))}
-          </tbody>
-        </table>
-      </details>
+      <Numbers
+        per={per}
+        titles={parts.map((part) => part.title)}
+        rows={bars.filter((each) => sum(each) > 0).map((each) => [each.at, parts.map((part) => count(each[part.of]))])}
+      />
     </figure>
   );
 }
 
 /** The width that an element has got, in CSS pixels. */
-function useWidth(): [RefObject<SVGSVGElement | null>, number] {
+export function useWidth(): [RefObject<SVGSVGElement | null>, number] {
   const place = useRef<SVGSVGElement>(null);
   const [width, setWidth] = useState(720);
   useLayoutEffect(() => {
@@ -102,7 +118,7 @@ function useWidth(): [RefObject<SVGSVGElement | null>, number] {
 }
 
 /** The bars, drawn as wide as there is room, so that lines and letters have the same size everywhere. */
-function Drawing(props: { bars: Bar[]; title: string; top: number; pointed: number | undefined; point: (index?: number) => void }) {
+function Drawing(props: { bars: Bar[]; title: string; per: string; top: number; pointed: number | undefined; point: (index?: number) => void }) {
   const { bars, point, pointed } = props;
   const [place, room] = useWidth();
   const width = Math.max(room - LEFT, 0);
@@ -115,7 +131,7 @@ function Drawing(props: { bars: Bar[]; title: string; top: number; pointed: numb
     <svg
       ref={place}
       role="img"
-      aria-label={`${props.title}: ${count(all)} calls in ${bars.length} hours, at most ${count(props.top)} in one.`}
+      aria-label={`${props.title}: ${count(all)} calls in ${bars.length} ${props.per}s, at most ${count(props.top)} in one.`}
       height={ABOVE + HEIGHT + BELOW}
       className="block w-full"
       onPointerLeave={() => point(undefined)}
@@ -161,7 +177,7 @@ function Drawing(props: { bars: Bar[]; title: string; top: number; pointed: numb
         {bars.map((each, index) =>
           index % every === 0 ? (
             <text key={each.at} x={index * slot + slot / 2} y={HEIGHT + 19} fontSize="12" textAnchor="middle" fill="var(--ink-2)" className="tnum">
-              {new Date(each.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}
+              {tick(each.at, props.per)}
             </text>
           ) : null,
         )}

@@ -1,6 +1,7 @@
 /** What screens are made of. See web/README.md. */
 export { type Hit, Palette } from "./palette";
 export { type Routes, start, useParam } from "./app";
+export { type AnalyticsAnswer, type AnalyticsRow, type Measure, beginsOf, byTime, change, spans, timeOf, valueOf, zone } from "./analytics";
 export { ApplicationActions, ApplicationEdit, ApplicationForm } from "./application";
 export { Brand } from "./brand";
 export { Button, ButtonLink } from "./button";
@@ -14,6 +15,7 @@ export { ago, bytes, count, duration, moment, nameOf, period, plural, price, quo
 export { ChoiceField, Field, FormPanel, NewPasswordField, SelectField, TextArea, TextField, useForm, useGo } from "./form";
 export { type Column, type Filter, List, ListPage, type ListSearch, Table } from "./list";
 export { KeyState, Keys, LastUse, NewKey, type Target, useTarget } from "./keys";
+export { type Line, LineChart } from "./line-chart";
 export { Markdown, summary } from "./markdown";
 export { Empty, Loaded, Loading, PageHeader, Panel, Section, Tabs, useCurrentShown, useTitle } from "./page";
 export { ProblemNote } from "./problem";

@@ -162,10 +162,10 @@ impl From<&str> for Algorithm {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnalyticsAnswer {
     /// The time that it is about.
-    pub period: Period,
+    pub period: TimeRange,
     /// The time it is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Period>,
+    pub previous: Option<TimeRange>,
     /// What it was summed up from: roll-ups by minute or by hour.
     pub resolution: Resolution,
     /// The rows, in the order of time; those of one time with the greatest first, and the others last.
@@ -234,7 +234,7 @@ pub struct AnalyticsRow {
     /// Whether it sums up the groups that are not among the greatest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub others: Option<bool>,
-    /// The value of each measure; null where there is none, as the percentile of no calls.
+    /// The value of each measure; absent where there is none, as the percentile of no calls.
     pub values: BTreeMap<String, f64>,
     /// The same for the time before, if that was asked for: the span as far from its beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -1756,7 +1756,7 @@ impl From<&str> for Dimension {
 pub struct DimensionFilter {
     /// The dimension.
     pub dimension: Dimension,
-    /// The values: ids, statuses, codes as rows have them; an empty one stands for "none". 1 to 100.
+    /// The values as rows have them, or names of APIs and applications; an empty one stands for "none". 1 to 100.
     pub values: Vec<String>,
     /// Leave out what has one of the values, instead of everything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -5374,13 +5374,43 @@ impl Pem {
     }
 }
 
-/// A span of time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Period {
-    /// Its first moment.
-    pub from: Timestamp,
-    /// The first moment after it.
-    pub to: Timestamp,
+/// A calendar period in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Period {
+    /// `hour`.
+    #[serde(rename = "hour")]
+    Hour,
+    /// `day`.
+    #[serde(rename = "day")]
+    Day,
+    /// `month`.
+    #[serde(rename = "month")]
+    Month,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Period {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Month => "month",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Period {
+    fn from(text: &str) -> Self {
+        match text {
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            "month" => Self::Month,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// Limits, quotas and price of one offer.
@@ -7350,6 +7380,15 @@ pub struct TierCosts {
     /// For an expensive call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expensive: Option<u64>,
+}
+
+/// A span of time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TimeRange {
+    /// Its first moment.
+    pub from: Timestamp,
+    /// The first moment after it.
+    pub to: Timestamp,
 }
 
 /// How long parts of a call may take, in milliseconds.

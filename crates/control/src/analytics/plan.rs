@@ -1,7 +1,7 @@
 //! What a question asks for exactly: checked, with its spans of time.
 
 use domain::Timestamp;
-use domain::analytics::{AnalyticsQuery, Granularity, Period};
+use domain::analytics::{AnalyticsQuery, Granularity, TimeRange};
 use domain::rollup::Resolution;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -22,8 +22,8 @@ const TOP_MAX: u32 = 100;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) resolution: Resolution,
-    pub(super) period: Period,
-    pub(super) previous: Option<Period>,
+    pub(super) period: TimeRange,
+    pub(super) previous: Option<TimeRange>,
     granularity: Option<Granularity>,
     zone: TimeZone,
 }
@@ -42,12 +42,12 @@ impl Plan {
             ));
         }
         let resolution = resolution(query, (query.from, to), now, &zone)?;
-        let period = Period {
+        let period = TimeRange {
             from: resolution.begin(query.from),
             to: end(resolution, to),
         };
         let length = period.to.as_micros() - period.from.as_micros();
-        let previous = query.compare.then(|| Period {
+        let previous = query.compare.then(|| TimeRange {
             from: Timestamp::from_micros(period.from.as_micros() - length),
             to: period.from,
         });
@@ -61,7 +61,7 @@ impl Plan {
     }
 
     /// When the spans of a time begin, in their order; the first at or before its beginning. None without granularity.
-    pub(super) fn spans(&self, period: Period) -> Result<Option<Vec<Timestamp>>, Error> {
+    pub(super) fn spans(&self, period: TimeRange) -> Result<Option<Vec<Timestamp>>, Error> {
         let Some(granularity) = self.granularity else {
             return Ok(None);
         };

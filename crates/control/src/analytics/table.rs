@@ -93,8 +93,8 @@ impl Table {
             .map(|key @ (span, group)| {
                 let cell = self.cells.get(key).unwrap_or(&empty);
                 let values = |cell: &Cell| {
-                    let value = |measure: &Measure| (*measure, cell.value(*measure));
-                    measures.iter().map(value).collect()
+                    let value = |measure: &Measure| Some((*measure, cell.value(*measure)?));
+                    measures.iter().filter_map(value).collect()
                 };
                 let row = AnalyticsRow {
                     time: self.spans.as_ref().map(|spans| spans[*span]),

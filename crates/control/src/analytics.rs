@@ -49,7 +49,7 @@ impl Control {
         }
         let rows = table.rows(&query.measures, &query.dimensions, before.as_ref());
         if rows.len() > ROWS_MAX {
-            return Err(too_much(format!("The answer would have {} rows.", rows.len())));
+            return Err(too_much(&format!("The answer would have {} rows.", rows.len())));
         }
         let mut names = BTreeMap::new();
         for dimension in &query.dimensions {
@@ -93,7 +93,7 @@ impl Control {
         };
         let found = store::rollup::rollups(&mut self.store(), &wanted).await?;
         if found.len() > READ_MAX {
-            return Err(too_much(format!(
+            return Err(too_much(&format!(
                 "More than {READ_MAX} sums would have to be read."
             )));
         }
@@ -127,11 +127,11 @@ pub(crate) async fn forget_old(tx: &mut Tx, now: domain::Timestamp) -> Result<()
     Ok(())
 }
 
-fn too_much(detail: String) -> Error {
+fn too_much(detail: &str) -> Error {
     Error::field(
         "/granularity",
         "too_much",
-        &detail,
+        detail,
         "Ask about a shorter time, with a coarser `granularity`, fewer `dimensions`, or more `filters`.",
     )
 }

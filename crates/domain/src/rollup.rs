@@ -78,10 +78,10 @@ impl Series {
         field(&mut hash, Some(self.provider.uuid()));
         field(&mut hash, Some(self.api.uuid()));
         field(&mut hash, Some(self.version.uuid()));
-        field(&mut hash, self.operation.map(|id| id.uuid()));
-        field(&mut hash, self.consumer.map(|id| id.uuid()));
-        field(&mut hash, self.application.map(|id| id.uuid()));
-        field(&mut hash, self.plan.map(|id| id.uuid()));
+        field(&mut hash, self.operation.map(OperationId::uuid));
+        field(&mut hash, self.consumer.map(OrganizationId::uuid));
+        field(&mut hash, self.application.map(ApplicationId::uuid));
+        field(&mut hash, self.plan.map(PlanId::uuid));
         field(&mut hash, self.variant.map(|(route, _)| route.uuid()));
         hash.update(self.status.to_be_bytes());
         // Two texts of any length: what stands between them is in neither.

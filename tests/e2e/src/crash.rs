@@ -72,12 +72,16 @@ async fn kept(data: &Path) -> i64 {
     counted + waiting
 }
 
+/// The calls in the usage, which are as many as in the roll-ups.
 async fn counted(store: &Store) -> i64 {
-    let rows = store
-        .fetch_all("SELECT calls FROM usage_hour", &[])
-        .await
-        .unwrap();
-    rows.iter().map(|row| row.int("calls").unwrap()).sum()
+    let [usage, minutes, hours] = ["usage_hour", "rollup_minute", "rollup_hour"].map(async |table| {
+        let sql = format!("SELECT calls FROM {table}");
+        let rows = store.fetch_all(&sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.int("calls").unwrap()).sum::<i64>()
+    });
+    let (usage, minutes, hours) = (usage.await, minutes.await, hours.await);
+    assert_eq!((minutes, hours), (usage, usage));
+    usage
 }
 
 async fn prepare(gateline: &Gateline, home: &Home, service: &Service) -> String {

@@ -29,6 +29,29 @@ async fn the_line_on_postgresql() {
     the_line(&home).await;
 }
 
+/// The ten calls of the line are in the answers of `gateline analytics`.
+fn analytics_tell(gateline: &Gateline) {
+    let asked = [
+        "analytics",
+        "--api",
+        "shop",
+        "--last",
+        "1h",
+        "--by",
+        "status",
+        "--measure",
+        "calls,latency_p95_us",
+    ];
+    let analytics = gateline.json(&asked);
+    let rows = analytics["rows"].as_array().unwrap();
+    let answered = rows.iter().find(|row| row["dimensions"]["status"] == "200");
+    let answered = &answered.unwrap()["values"];
+    assert_eq!(answered["calls"], 10.0, "{analytics}");
+    assert!(answered["latency_p95_us"].as_f64().unwrap() > 0.0, "{analytics}");
+    let shown = gateline.run(&asked).stdout;
+    assert!(shown.contains("LATENCY P95") && shown.contains(" ms"), "{shown}");
+}
+
 async fn the_line(home: &Home) {
     let service = Service::start().await;
     let gateline = home.up().await;
@@ -83,6 +106,7 @@ async fn the_line(home: &Home) {
         "{usage}"
     );
     assert_eq!(service.reached(), 10);
+    analytics_tell(&gateline);
 
     let verified = gateline.run(&["audit", "verify"]);
     assert_eq!(

@@ -22,9 +22,9 @@ export function ceiling(value: number): number {
   return step * magnitude;
 }
 
-/** What stands below a span of time: its hour, or its day. */
-export function tick(at: number, per: string): string {
-  return per === "day"
+/** What stands below one of so many spans of time: its hour, or its day. */
+export function tick(at: number, per: string, many: number): string {
+  return per === "day" || (per === "hour" && many > 48)
     ? new Date(at).toLocaleDateString("en-GB", { day: "numeric", month: "short" })
     : new Date(at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 }
@@ -177,7 +177,7 @@ function Drawing(props: { bars: Bar[]; title: string; per: string; top: number; 
         {bars.map((each, index) =>
           index % every === 0 ? (
             <text key={each.at} x={index * slot + slot / 2} y={HEIGHT + 19} fontSize="12" textAnchor="middle" fill="var(--ink-2)" className="tnum">
-              {tick(each.at, props.per)}
+              {tick(each.at, props.per, bars.length)}
             </text>
           ) : null,
         )}

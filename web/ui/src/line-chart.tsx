@@ -81,7 +81,7 @@ export function LineChart(props: { title: string; unit: string; text: ReactNode;
               <rect x={index * slot} y="0" width={slot} height={HEIGHT} fill="transparent" />
               {index % every === 0 && (
                 <text x={x(index)} y={HEIGHT + 19} fontSize="12" textAnchor="middle" fill="var(--ink-2)" className="tnum">
-                  {tick(each, props.per)}
+                  {tick(each, props.per, at.length)}
                 </text>
               )}
             </g>

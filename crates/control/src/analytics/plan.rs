@@ -73,7 +73,7 @@ impl Plan {
                 break;
             }
             if spans.len() == ROWS_MAX {
-                return Err(too_much(format!("The time has more than {ROWS_MAX} spans.")));
+                return Err(too_much(&format!("The time has more than {ROWS_MAX} spans.")));
             }
             spans.push(begin);
         }

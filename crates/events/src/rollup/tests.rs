@@ -115,8 +115,8 @@ proptest! {
     ) {
         let (one, other) = calls.split_at(at.index(calls.len() + 1));
         let (one, other, whole) = (folded(one), folded(other), folded(&calls));
-        prop_assert_eq!(added(&[one.0, other.0]), added(&[whole.0.clone()]));
-        prop_assert_eq!(added(&[one.1, other.1]), added(&[whole.1.clone()]));
+        prop_assert_eq!(added(&[one.0, other.0]), added(std::slice::from_ref(&whole.0)));
+        prop_assert_eq!(added(&[one.1, other.1]), added(std::slice::from_ref(&whole.1)));
         let mut spread = Sketch::default();
         for row in &whole.1 {
             spread.merge(&row.latency);

@@ -143,7 +143,7 @@ interface Part {
 /** The change of a measure since the time before, as a note below its figure. */
 function noteOf(row: AnalyticsRow | undefined, measure: Measure): string {
   const changed = change(valueOf(row, measure), row?.previous?.[measure]);
-  return changed ? `${changed} since the time before` : "nothing to compare with before";
+  return changed ? `${changed} since the time before` : "none in the time before";
 }
 
 /** The figures of the whole time. */

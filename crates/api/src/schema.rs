@@ -101,16 +101,21 @@ impl Schemas {
     }
 
     /// Adds all of the other's.
+    ///
+    /// # Panics
+    /// If two types have one name: the document would describe one of them with the fields of the other.
     pub(crate) fn extend(&mut self, other: &Self) {
+        // A resource as it is shown has more than the type alone, which others may have taken as a part.
+        let is_shown = |schema: &Value| schema.pointer("/properties/links").is_some();
         for (name, schema) in &other.0 {
-            // A resource as it is shown has more than the type alone, which others may have taken as a part.
-            let is_shown = |schema: &Value| schema.pointer("/properties/links").is_some();
-            if !self
-                .0
-                .get(name)
-                .is_some_and(|known| is_shown(known) && !is_shown(schema))
-            {
-                self.0.insert(name.clone(), schema.clone());
+            match self.0.get(name) {
+                Some(known) if is_shown(known) == is_shown(schema) => {
+                    assert!(known == schema, "two types are called `{name}`");
+                }
+                Some(known) if is_shown(known) => {}
+                _ => {
+                    self.0.insert(name.clone(), schema.clone());
+                }
             }
         }
     }
@@ -236,5 +241,49 @@ fn without_marks(schema: &mut Value) {
             fields.values_mut().for_each(without_marks);
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::ToSchema;
+
+    use super::Schemas;
+
+    mod quota {
+        /// A repeated time.
+        #[derive(utoipa::ToSchema)]
+        #[expect(dead_code, reason = "only its schema is looked at")]
+        pub(super) enum Period {
+            Day,
+        }
+    }
+
+    mod report {
+        /// A span of time.
+        #[derive(utoipa::ToSchema)]
+        #[expect(dead_code, reason = "only its schema is looked at")]
+        pub(super) struct Period {
+            pub(super) from: String,
+        }
+    }
+
+    fn of<T: ToSchema>() -> Schemas {
+        let mut schemas = Schemas::default();
+        schemas.add::<T>();
+        schemas
+    }
+
+    #[test]
+    fn one_type_may_be_taken_twice() {
+        let mut schemas = of::<quota::Period>();
+        schemas.extend(&of::<quota::Period>());
+        assert_eq!(schemas.finish().as_object().map(serde_json::Map::len), Some(1));
+    }
+
+    #[test]
+    #[should_panic(expected = "two types are called `Period`")]
+    fn two_types_of_one_name_are_noticed() {
+        of::<quota::Period>().extend(&of::<report::Period>());
     }
 }

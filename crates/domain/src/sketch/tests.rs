@@ -1,4 +1,5 @@
-use proptest::prelude::*;
+use proptest::prelude::any;
+use proptest::{collection, prop_assert, prop_assert_eq, proptest, sample};
 
 use super::{BINS, Malformed, Sketch, bin, middle};
 
@@ -84,7 +85,7 @@ proptest! {
 
     #[test]
     fn quantiles_are_at_most_a_64th_off(
-        values in prop::collection::vec(0..10_000_000_u64, 1..300),
+        values in collection::vec(0..10_000_000_u64, 1..300),
         share in 0.0..=1.0_f64,
     ) {
         let exact = exact(&values, share).unwrap();
@@ -93,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn parts_add_up_to_the_whole(values: Vec<u64>, at in any::<prop::sample::Index>()) {
+    fn parts_add_up_to_the_whole(values: Vec<u64>, at in any::<sample::Index>()) {
         let (one, other) = values.split_at(at.index(values.len() + 1));
         let whole = sketch(&values);
         let mut sum = sketch(one);

@@ -4,7 +4,8 @@ use domain::id::{OperationId, RouteId};
 use domain::rollup::{Resolution, Rollup};
 use domain::sketch::Sketch;
 use domain::{Code, Timestamp};
-use proptest::prelude::*;
+use proptest::strategy::Strategy;
+use proptest::{bool, collection, prelude::any, prop_assert_eq, proptest, sample};
 use uuid::Uuid;
 
 use super::Fold;
@@ -34,21 +35,15 @@ fn added(parts: &[Vec<Rollup>]) -> HashMap<(Timestamp, Uuid), Rollup> {
 }
 
 fn a_call() -> impl Strategy<Value = Call> {
-    let status = prop::sample::select(vec![
+    let status = sample::select(vec![
         (200, None),
         (404, None),
         (429, Some(Code::RateLimited)),
         (500, None),
     ]);
     let minute = Resolution::Minute.micros();
-    (
-        status,
-        0..4 * 60 * minute,
-        0..3_u128,
-        0..1_000_000_u64,
-        prop::bool::ANY,
-    )
-        .prop_map(|((status, refusal), started, operation, latency, has_variant)| {
+    (status, 0..4 * 60 * minute, 0..3_u128, 0..1_000_000_u64, bool::ANY).prop_map(
+        |((status, refusal), started, operation, latency, has_variant)| {
             let Event::Call(mut call) = call(status, refusal, started);
             call.latency_us = latency;
             if let Some(callee) = call.callee.as_mut() {
@@ -59,7 +54,8 @@ fn a_call() -> impl Strategy<Value = Call> {
                 name: "green".parse().unwrap(),
             });
             call
-        })
+        },
+    )
 }
 
 #[test]
@@ -110,8 +106,8 @@ fn calls_of_no_api_are_left_out() {
 proptest! {
     #[test]
     fn it_does_not_matter_what_comes_together(
-        calls in prop::collection::vec(a_call(), 0..60),
-        at in any::<prop::sample::Index>(),
+        calls in collection::vec(a_call(), 0..60),
+        at in any::<sample::Index>(),
     ) {
         let (one, other) = calls.split_at(at.index(calls.len() + 1));
         let (one, other, whole) = (folded(one), folded(other), folded(&calls));

@@ -21,6 +21,8 @@ pub const MINUTES_KEPT: Duration = Duration::from_hours(7 * 24);
 pub const HOURS_KEPT: Duration = Duration::from_hours(400 * 24);
 /// The most roll-ups that are read for an answer.
 const READ_MAX: usize = 400_000;
+/// The most questions that are answered at a time; others wait.
+pub(crate) const AT_ONCE: usize = 4;
 /// The most rows of an answer.
 const ROWS_MAX: usize = 10_000;
 
@@ -35,6 +37,9 @@ impl Control {
             .access
             .check(caller, "query_analytics", organization, None)?;
         let plan = Plan::of(query, self.now())?;
+        // What is read for answers is in memory at the same time.
+        let turn = self.inner.asking.acquire().await;
+        let _turn = turn.expect("it is never closed");
         let mut table = self.sum_up(organization, query, &plan, plan.period).await?;
         let mut before = match plan.previous {
             None => None,
@@ -98,7 +103,7 @@ impl Control {
             )));
         }
         let spans = plan.spans(period)?;
-        Ok(Table::of(spans, found))
+        Table::of(spans, found)
     }
 
     async fn names_of(

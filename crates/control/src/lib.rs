@@ -82,6 +82,8 @@ struct Inner {
     counters: counter::Counters,
     snapshots: snapshot::Watched,
     questions: question::Questions,
+    /// Turns to read what answers about calls are made of.
+    asking: tokio::sync::Semaphore,
     /// Told after every change that gateways have to hear of; the snapshot builder listens.
     changes: tokio::sync::watch::Sender<u64>,
 }
@@ -167,6 +169,7 @@ impl Control {
                 counters: counter::Counters::default(),
                 snapshots: snapshot::Watched::default(),
                 questions: question::Questions::default(),
+                asking: tokio::sync::Semaphore::new(analytics::AT_ONCE),
                 secrets,
                 settings,
                 changes,

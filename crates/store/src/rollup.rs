@@ -16,7 +16,7 @@ use crate::{Arg, Error, Tx};
 const ROWS_MAX: usize = 200;
 /// The columns that are added to.
 const ADDED: [&str; 5] = ["calls", "counted", "bytes_in", "bytes_out", "latency_us"];
-/// How each of [`SUMS`](Wanted) is computed from a roll-up `r` and its series `s`.
+/// How each of [`Found::sums`] is computed from a roll-up `r` and its series `s`.
 const SUMS: [&str; 8] = [
     "r.calls",
     "r.counted",
@@ -68,8 +68,8 @@ pub struct Found {
     pub application: Option<String>,
     /// Calls, counted ones, refused ones, errors of clients and of servers, bytes in, bytes out, microseconds.
     pub sums: [i64; 8],
-    /// The spread of the latencies, if it was wanted.
-    pub latency: Option<Sketch>,
+    /// The spread of the latencies, if it was wanted; its bytes, which are a tenth of what it takes when it is read.
+    pub latency: Option<Vec<u8>>,
 }
 
 const fn table(resolution: Resolution) -> &'static str {
@@ -184,7 +184,7 @@ impl Tx {
         let found = self.rows(&sql, &args).await?;
         found
             .iter()
-            .map(|row| Ok((row.text("series_id")?, spread(row)?)))
+            .map(|row| Ok((row.text("series_id")?, spread(&row.bytes("latency")?)?)))
             .collect()
     }
 
@@ -207,8 +207,12 @@ impl Tx {
     }
 }
 
-fn spread(row: &crate::Row) -> Result<Sketch, Error> {
-    Sketch::from_bytes(&row.bytes("latency")?).map_err(|error| Error::Corrupt {
+/// Reads a spread as it stands in a table.
+///
+/// # Errors
+/// [`Error::Corrupt`] if it is none.
+pub fn spread(bytes: &[u8]) -> Result<Sketch, Error> {
+    Sketch::from_bytes(bytes).map_err(|error| Error::Corrupt {
         what: "latency",
         source: error.into(),
     })
@@ -312,7 +316,7 @@ fn found(row: &crate::Row, wanted: &Wanted<'_>) -> Result<Found, Error> {
             .then(|| row.text("application"))
             .transpose()?,
         sums,
-        latency: wanted.has_latency.then(|| spread(row)).transpose()?,
+        latency: wanted.has_latency.then(|| row.bytes("latency")).transpose()?,
     })
 }
 

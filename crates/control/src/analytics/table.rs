@@ -7,6 +7,8 @@ use domain::analytics::{AnalyticsRow, Dimension, Measure, Top};
 use domain::sketch::Sketch;
 use store::rollup::Found;
 
+use crate::Error;
+
 /// The values of the dimensions; none for the groups that are not among the greatest.
 type Group = Option<Vec<String>>;
 
@@ -27,7 +29,9 @@ struct Cell {
 }
 
 impl Table {
-    pub(super) fn of(spans: Option<Vec<Timestamp>>, found: Vec<Found>) -> Self {
+    /// # Errors
+    /// The store's, if a spread cannot be read.
+    pub(super) fn of(spans: Option<Vec<Timestamp>>, found: Vec<Found>) -> Result<Self, Error> {
         let mut cells: HashMap<_, Cell> = HashMap::new();
         for found in found {
             let span = spans.as_ref().map_or(0, |spans| {
@@ -40,12 +44,12 @@ impl Table {
                 *sum = sum.saturating_add(added);
             }
             if let Some(latency) = &found.latency {
-                cell.latency.merge(latency);
+                cell.latency.merge(&store::rollup::spread(latency)?);
             }
             cell.applications
                 .extend(found.application.filter(|application| !application.is_empty()));
         }
-        Self { spans, cells }
+        Ok(Self { spans, cells })
     }
 
     /// The groups that have most of a measure over the whole time; of equals, the first by name.

@@ -135,7 +135,9 @@ async fn rolled_up(world: &World, resolution: Resolution) -> i64 {
         .await
         .unwrap();
     for row in &found {
-        let spread = row.latency.as_ref().unwrap().count();
+        let spread = store::rollup::spread(row.latency.as_ref().unwrap())
+            .unwrap()
+            .count();
         assert_eq!(spread, row.sums[0] as u64);
     }
     found.iter().map(|row| row.sums[0]).sum()

@@ -11,7 +11,7 @@ use events::sink::{ShipSettings, SinkError};
 use events::{Batch, Pump, Sink, WhenFull};
 use gateway::feed::{self, Control, HttpSink};
 use gateway::{Gateway, Inheritance, Records};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -69,6 +69,11 @@ pub(crate) fn run(
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
+    // Before anybody is told that it serves: whoever was told may end it at once, and it ends in order.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::listen().map_err(Error::Runtime)?
+    };
     let source = Source::new(settings, home.join("snapshot"))?;
     let first = source.first()?;
     let mut before = match &settings.gateway.handover {
@@ -100,6 +105,7 @@ pub(crate) fn run(
     }
     let mut ends = Ends {
         reload,
+        signals,
         in_force: settings.gateway.clone(),
         handed_over: None,
     };
@@ -235,7 +241,7 @@ impl Source {
                 )
             }
         };
-        ends.wait(&gateway).await?;
+        ends.wait(&gateway).await;
         tracing::info!("stopping");
         following.abort();
         let ended = tokio::task::spawn_blocking(move || {
@@ -261,9 +267,27 @@ impl Source {
     }
 }
 
+/// What service managers and people send.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// What ends the node, and what changes it until then.
 struct Ends<F> {
     reload: F,
+    signals: Signals,
     /// The settings that were read last.
     in_force: gateway::Settings,
     /// True once another process has the sockets.
@@ -272,11 +296,7 @@ struct Ends<F> {
 
 impl<F: Fn() -> Result<Settings, settings::Error>> Ends<F> {
     /// Waits until the process is told to stop, or another one has taken over.
-    async fn wait(mut self, gateway: &Gateway) -> Result<(), Error> {
-        let listen = |kind| signal(kind).map_err(Error::Runtime);
-        let (mut terminate, mut interrupt) =
-            (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-        let mut hangup = listen(SignalKind::hangup())?;
+    async fn wait(mut self, gateway: &Gateway) {
         let mut handed_over = self.handed_over.take();
         loop {
             let next = async {
@@ -290,13 +310,13 @@ impl<F: Fn() -> Result<Settings, settings::Error>> Ends<F> {
                 }
             };
             tokio::select! {
-                _ = terminate.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
+                _ = self.signals.terminate.recv() => return,
+                _ = self.signals.interrupt.recv() => return,
                 () = next => {
                     tracing::info!("another process has taken over");
-                    return Ok(());
+                    return;
                 }
-                _ = hangup.recv() => self.change(gateway),
+                _ = self.signals.hangup.recv() => self.change(gateway),
             }
         }
     }

@@ -24,6 +24,7 @@ pub mod idempotency;
 mod import;
 pub mod jobs;
 mod key;
+mod node;
 mod place;
 mod question;
 mod recent;

@@ -68,7 +68,7 @@ pub struct Found {
     pub application: Option<String>,
     /// Calls, counted ones, refused ones, errors of clients and of servers, bytes in, bytes out, microseconds.
     pub sums: [i64; 8],
-    /// The spread of the latencies, if it was wanted; its bytes, which are a tenth of what it takes when it is read.
+    /// The spread of the latencies, if it was wanted; as bytes, since it takes several times as much when it is read.
     pub latency: Option<Vec<u8>>,
 }
 
@@ -84,7 +84,7 @@ fn none_or(id: Option<impl std::fmt::Display>) -> Arg {
 }
 
 impl Tx {
-    /// Writes down what the ids of series stand for.
+    /// Writes down what the ids of series stand for, before roll-ups of them are added.
     pub async fn add_series(&mut self, series: &[Series]) -> Result<(), Error> {
         const COLUMNS: usize = 12;
         let sorted: BTreeMap<_, _> = series.iter().map(|series| (series.id(), series)).collect();
@@ -199,6 +199,8 @@ impl Tx {
     }
 
     /// Forgets series that no roll-up is of.
+    ///
+    /// One that a roll-up is being added of stays, or the addition fails and is made again: roll-ups refer to them.
     pub async fn forget_series(&mut self) -> Result<u64, Error> {
         let sql = "DELETE FROM series
                    WHERE NOT EXISTS (SELECT 1 FROM rollup_hour r WHERE r.series_id = series.id)

@@ -17,7 +17,7 @@ CREATE INDEX series_provider ON series (provider_id);
 CREATE INDEX series_consumer ON series (consumer_id);
 -- Written in the transaction that moves `usage_watermark`. `latency` is a sketch of microseconds.
 CREATE TABLE rollup_minute (
-    series_id TEXT NOT NULL,
+    series_id TEXT NOT NULL REFERENCES series (id),
     begun BIGINT NOT NULL,
     calls BIGINT NOT NULL,
     counted BIGINT NOT NULL,
@@ -29,7 +29,7 @@ CREATE TABLE rollup_minute (
 );
 CREATE INDEX rollup_minute_age ON rollup_minute (begun);
 CREATE TABLE rollup_hour (
-    series_id TEXT NOT NULL,
+    series_id TEXT NOT NULL REFERENCES series (id),
     begun BIGINT NOT NULL,
     calls BIGINT NOT NULL,
     counted BIGINT NOT NULL,

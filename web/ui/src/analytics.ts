@@ -19,13 +19,18 @@ export interface Span {
 }
 
 /** The choices, by the name that stands in the address. */
-export const spans: Record<string, Span> = {
+export const spans = {
   hour: { title: "Last hour", length: HOUR, granularity: "minute" },
   day: { title: "Last 24 hours", length: DAY, granularity: "hour" },
   week: { title: "Last 7 days", length: 7 * DAY, granularity: "hour" },
   month: { title: "Last 30 days", length: 30 * DAY, granularity: "day" },
   quarter: { title: "Last 90 days", length: 90 * DAY, granularity: "day" },
-};
+} satisfies Record<string, Span>;
+
+export type SpanName = keyof typeof spans;
+
+/** Whether a text names a choice. */
+export const isSpan = (name: string | undefined): name is SpanName => name !== undefined && Object.hasOwn(spans, name);
 
 /** The reader's time zone, if its days begin with an hour in UTC: older sums are told apart by whole hours. */
 export function zone(now = new Date()): string {

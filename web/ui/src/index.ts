@@ -1,7 +1,7 @@
 /** What screens are made of. See web/README.md. */
 export { type Hit, Palette } from "./palette";
 export { type Routes, start, useParam } from "./app";
-export { type AnalyticsAnswer, type AnalyticsRow, type Measure, beginsOf, byTime, change, spans, timeOf, valueOf, zone } from "./analytics";
+export { type AnalyticsAnswer, type AnalyticsRow, type Measure, type SpanName, beginsOf, byTime, change, isSpan, spans, timeOf, valueOf, zone } from "./analytics";
 export { ApplicationActions, ApplicationEdit, ApplicationForm } from "./application";
 export { Brand } from "./brand";
 export { Button, ButtonLink } from "./button";

@@ -1,4 +1,4 @@
-import { type Schemas, client, done, read } from "@gateline/api-client";
+import { type Schemas, client, done } from "@gateline/api-client";
 import {
   type AnalyticsAnswer,
   type AnalyticsRow,
@@ -12,12 +12,14 @@ import {
   type Measure,
   PageHeader,
   Section,
+  type SpanName,
   Table,
   beginsOf,
   byTime,
   change,
   count,
   duration,
+  isSpan,
   share,
   spans,
   timeOf,
@@ -25,8 +27,9 @@ import {
   zone,
 } from "@gateline/ui";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useSearch } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import { CallsFilter } from "../calls-filter";
 
 type Query = Schemas["AnalyticsQuery"];
 type Asked = Pick<Query, "measures"> & Partial<Pick<Query, "dimensions" | "filters" | "compare" | "top">>;
@@ -34,12 +37,9 @@ type Asked = Pick<Query, "measures"> & Partial<Pick<Query, "dimensions" | "filte
 /** How many groups a table tells one by one. */
 const GROUPS = 10;
 
-const titles = (rows: { id: string; title: string }[] | undefined): [string, string][] => (rows ?? []).map((row) => [row.id, row.title]);
-
 /** Asks, and again so often that the newest calls show. */
-function useAnswer(name: string, filters: Query["filters"], asked: Asked, isDivided = false) {
-  const span = spans[name] ?? spans["day"];
-  if (!span) throw new Error("there is a choice of a day");
+function useAnswer(name: SpanName, filters: Query["filters"], asked: Asked, isDivided = false) {
+  const span = spans[name];
   return useQuery({
     queryKey: ["/api/v1/analytics/query", name, filters, asked, isDivided],
     queryFn: async ({ signal }): Promise<AnalyticsAnswer> => {
@@ -63,40 +63,17 @@ function useAnswer(name: string, filters: Query["filters"], asked: Asked, isDivi
 /** What happened to the calls of what the organization offers and uses, and why. */
 export default function Analytics() {
   const search = useSearch({ strict: false }) as { api?: string; application?: string; time?: string };
-  const navigate = useNavigate();
-  const name = search.time && spans[search.time] ? search.time : "day";
-  const apis = useQuery(read("/api/v1/apis", { params: { query: { limit: 200 } } }));
-  const applications = useQuery(read("/api/v1/applications", { params: { query: { limit: 200 } } }));
+  const name = isSpan(search.time) ? search.time : "day";
   const filters: Query["filters"] = [
     ...(search.api ? [{ dimension: "api" as const, values: [search.api], exclude: false }] : []),
     ...(search.application ? [{ dimension: "application" as const, values: [search.application], exclude: false }] : []),
   ];
-  const choice = (entry: string, title: string, value: string, options: [string, string][]) => (
-    <select
-      aria-label={title}
-      className="input w-auto max-w-72"
-      value={value}
-      onChange={(event) => void navigate({ to: ".", search: { ...search, [entry]: event.target.value } as never })}
-    >
-      {options.map(([id, text]) => (
-        <option key={id} value={id}>
-          {text}
-        </option>
-      ))}
-    </select>
-  );
   return (
     <>
       <PageHeader
         title="Analytics"
-        text="Traffic, latency and errors, compared with the time just before. A call shows within two seconds."
-        actions={
-          <>
-            {choice("api", "API", search.api ?? "", [["", "Every API"], ...titles(apis.data?.data)])}
-            {choice("application", "Application", search.application ?? "", [["", "Every application"], ...titles(applications.data?.data)])}
-            {choice("time", "Time", name, Object.entries(spans).map(([id, span]) => [id, span.title]))}
-          </>
-        }
+        text="Traffic, latency and errors, compared with the time just before."
+        actions={<CallsFilter time={{ name: "time", value: name, options: Object.entries(spans).map(([id, span]) => [id, span.title]) }} />}
       />
       <Sums name={name} filters={filters} />
       <Course name={name} filters={filters} />
@@ -136,7 +113,7 @@ export default function Analytics() {
 }
 
 interface Part {
-  name: string;
+  name: SpanName;
   filters: Query["filters"];
 }
 
@@ -148,7 +125,7 @@ function noteOf(row: AnalyticsRow | undefined, measure: Measure): string {
 
 /** The figures of the whole time. */
 function Sums({ name, filters }: Part) {
-  const query = useAnswer(name, filters, { measures: ["calls", "server_errors", "refused", "latency_p95_us", "applications"], compare: true });
+  const query = useAnswer(name, filters, { measures: ["calls", "error_rate", "latency_p95_us", "applications"], compare: true });
   return (
     <Loaded query={query} rows={2}>
       {({ rows: [row] }) => {
@@ -157,7 +134,7 @@ function Sums({ name, filters }: Part) {
           <Figures
             of={[
               ["Calls", count(calls), noteOf(row, "calls")],
-              ["Failed", share(valueOf(row, "server_errors"), calls), noteOf(row, "server_errors")],
+              ["Failed", share(valueOf(row, "error_rate"), calls > 0 ? 1 : 0), noteOf(row, "error_rate")],
               ["95 % within", calls > 0 ? duration(valueOf(row, "latency_p95_us")) : "–", noteOf(row, "latency_p95_us")],
               ["Applications", count(valueOf(row, "applications")), noteOf(row, "applications")],
             ]}
@@ -172,7 +149,7 @@ function Sums({ name, filters }: Part) {
 function Course({ name, filters }: Part) {
   const measures: Measure[] = ["calls", "refused", "server_errors", "latency_p50_us", "latency_p95_us", "latency_p99_us"];
   const query = useAnswer(name, filters, { measures }, true);
-  const per = spans[name]?.granularity ?? "hour";
+  const per = spans[name].granularity;
   return (
     <Loaded query={query} rows={8}>
       {(answer) => {
@@ -238,13 +215,13 @@ function Errors({ name, filters }: Part) {
     top: { count: 2 * GROUPS, by: "calls" },
   });
   return (
-    <Section title="Errors" text="What was not answered with success: who decided so, for which operation, and how many applications it concerns.">
+    <Section title="Errors" text="Calls that were refused or failed: who decided so, for which operation, and how many applications it concerns.">
       <Loaded query={query}>
         {(answer) => {
           const rows = answer.rows.filter((row) => valueOf(row, "calls") > 0);
           return rows.length === 0 ? (
             <Empty title="No error in this time">
-              <p>Every call was answered with success.</p>
+              <p>No call was refused, and none failed.</p>
             </Empty>
           ) : (
             <Table<AnalyticsRow> label="Errors" rows={rows} columns={errorColumns(answer.names)} />

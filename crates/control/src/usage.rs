@@ -87,7 +87,8 @@ impl Control {
 /// Counts batches of nodes in the store, each exactly once.
 ///
 /// The node's watermark and what is counted change in one transaction. What is at or below the watermark was
-/// counted and is passed over; a gap after it is refused, because what is in between would be lost. A node that
+/// counted and is passed over; a gap after it is refused, because what is in between would be lost, unless the node
+/// says that it has it no more. A node that
 /// is not known may begin anywhere: what it had before was counted elsewhere.
 #[derive(Debug, Clone)]
 pub struct Counter {
@@ -112,7 +113,7 @@ impl Counter {
             return Ok(watermark);
         };
         let first = fresh[0].sequence();
-        if known.is_some() && first != watermark + 1 {
+        if known.is_some() && first != watermark + 1 && !fresh[0].is_lost() {
             let reason = format!("batch {first} follows batch {watermark}: what is in between is missing");
             return Err(SinkError::Refused { reason });
         }

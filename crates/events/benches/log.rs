@@ -9,6 +9,7 @@ use std::fs::OpenOptions;
 use std::hint::black_box;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::Timestamp;
@@ -17,7 +18,7 @@ use domain::id::{
 };
 use events::log::LogSettings;
 use events::wire::Encoder;
-use events::{Call, Callee, Caller, Event, Log, Method, Subscribed, WhenFull};
+use events::{Call, Callee, Caller, Event, Hold, Log, Method, Subscribed, WhenFull};
 use uuid::Uuid;
 
 /// Batches written for each measurement.
@@ -47,10 +48,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     for (size, keys) in [(1, 1), (100, 1), (750, 1), (750, 1000), (8192, 1000)] {
         let log = Log::open(&directory.path().join("log.redb"), LogSettings::default())?;
+        let log = Arc::new(log);
+        let sink = Hold::new(&log);
         let in_log = measure(size, keys, |number, events| {
             log.append(events)?;
             if number % TRIM_EVERY == 0 {
-                log.trim(log.figures().last_sequence)?;
+                sink.release(log.figures().last_sequence)?;
             }
             Ok(())
         })?;

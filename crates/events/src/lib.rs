@@ -25,7 +25,7 @@ pub mod usage;
 pub mod wire;
 
 pub use call::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
-pub use log::Log;
+pub use log::{Hold, Log};
 pub use pump::Pump;
 pub use ring::{Overloaded, Recorder, Reservation, WhenFull};
 pub use sink::{Sink, ship};

@@ -35,11 +35,15 @@ use uuid::Uuid;
 
 use self::counts::Pending;
 use self::file::{Appended, File, Head};
+use self::hold::Holds;
 use crate::call::Event;
 use crate::wire::{BATCHES_BYTES_MAX, BATCHES_MAX, Batch, EVENTS_MAX, Encoder, FRAME_BYTES_MAX};
 
 mod counts;
 mod file;
+mod hold;
+
+pub use self::hold::Hold;
 
 /// What [`LogSettings::bytes_max`] is unless set.
 const BYTES_MAX: u64 = 1 << 30;
@@ -145,6 +149,7 @@ pub struct Log {
     file: File,
     writer: Mutex<Writer>,
     committed: watch::Sender<u64>,
+    holds: Holds,
     counters: Counters,
 }
 
@@ -202,6 +207,7 @@ impl Log {
             file,
             writer: Mutex::default(),
             committed: watch::Sender::new(0),
+            holds: Holds::default(),
             counters: Counters::default(),
         };
         log.note(head);
@@ -293,26 +299,29 @@ impl Log {
     /// Reads the batches after a sequence number, in order and without gaps, as many as fit one message of
     /// [`encode_batches`](crate::wire::encode_batches) and at most `batches_max`.
     ///
-    /// What is damaged or was trimmed already is there as [`Batch::lost`].
+    /// What is damaged is there as [`Batch::lost`], and what was trimmed already as one such batch at the beginning.
     pub fn read_after(&self, sequence: u64, batches_max: usize) -> Result<Vec<Batch>, Error> {
         let last = self.last_sequence();
-        let batches_max = batches_max.clamp(1, BATCHES_MAX) as u64;
-        let end = last.min(sequence.saturating_add(batches_max));
-        if end <= sequence {
+        if last <= sequence {
             return Ok(Vec::new());
         }
+        let batches_max = batches_max.clamp(1, BATCHES_MAX) as u64;
         let bytes_max = BATCHES_BYTES_MAX - WIRE_BYTES_SPARE;
-        let frames = self.with(|database| file::read(database, sequence + 1..=end, bytes_max))?;
+        let kept = self.with(file::first)?.unwrap_or(last + 1);
+        let trimmed = (kept > sequence + 1).then(|| kept.min(last + 1) - 1);
+        let first = trimmed.unwrap_or(sequence) + 1;
+        let end = last.min(first.saturating_add(batches_max - 1));
+        let frames = self.with(|database| file::read(database, first..=end, bytes_max))?;
         // Only what stands before a frame that was read is known to be missing, the rest may not have fit.
         let end = frames.last().map_or(end, |(newest, _)| *newest);
         let mut frames = frames.into_iter().peekable();
-        let batches = (sequence + 1..=end).map(|wanted| {
+        let batches = (first..=end).map(|wanted| {
             let frame = frames.next_if(|(found, _)| *found == wanted);
             frame
                 .and_then(|(_, frame)| Batch::from_frame(wanted, Bytes::from(frame)).ok())
                 .unwrap_or_else(|| self.lost(wanted))
         });
-        Ok(batches.collect())
+        Ok(trimmed.map(Batch::lost).into_iter().chain(batches).collect())
     }
 
     fn lost(&self, sequence: u64) -> Batch {
@@ -329,7 +338,7 @@ impl Log {
     }
 
     /// Forgets the batches up to a sequence number, that one included.
-    pub fn trim(&self, up_to: u64) -> Result<(), Error> {
+    fn trim(&self, up_to: u64) -> Result<(), Error> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut pending = self.take_pending(&mut writer.pending)?;
         let head = self.with(|database| file::trim(database, up_to, pending.counts()))?;

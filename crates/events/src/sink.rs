@@ -9,8 +9,8 @@ use std::time::Duration;
 use domain::id::NodeId;
 use tokio::sync::watch;
 
-use crate::log::{self, Log};
-use crate::wire::Batch;
+use crate::log::{self, Hold, Log};
+use crate::wire::{BATCHES_MAX, Batch};
 
 /// Commits batches of a node exactly once.
 pub trait Sink: Send + Sync {
@@ -39,11 +39,16 @@ pub enum SinkError {
         /// Its words.
         reason: String,
     },
+    /// It keeps no events at present; nothing is to wait for it.
+    #[error("the sink keeps no events")]
+    Unwanted,
 }
 
 /// How batches are brought to a sink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShipSettings {
+    /// What the sink is called in the log output.
+    pub name: &'static str,
     /// The least time between two commits of the sink: what came meanwhile goes together.
     pub interval: Duration,
     /// The most batches of one commit.
@@ -57,6 +62,7 @@ pub struct ShipSettings {
 impl Default for ShipSettings {
     fn default() -> Self {
         Self {
+            name: "usage",
             interval: Duration::from_millis(200),
             batches_max: 256,
             backoff_min: Duration::from_millis(100),
@@ -65,15 +71,18 @@ impl Default for ShipSettings {
     }
 }
 
-/// Brings what is in the log to the sink and trims the log, until `stop` is ready.
+/// A sink that kept no events is asked after this time whether it does now.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+
+/// Brings what is in the log to the sink and lets it go, until `stop` is ready.
 ///
 /// Then it tries to bring what is left, until there is nothing or the first failure; what did not get there
 /// stays in the log. A commit under way is not cut off, so callers that cannot wait put a limit around this.
-pub async fn ship<S: Sink>(log: Arc<Log>, sink: S, settings: ShipSettings, stop: impl Future<Output = ()>) {
+pub async fn ship<S: Sink>(hold: Hold, sink: S, settings: ShipSettings, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let mut shipper = Shipper {
-        committed: log.committed(),
-        log,
+        committed: hold.log().committed(),
+        hold: Arc::new(hold),
         sink,
         settings,
         watermark: None,
@@ -86,19 +95,19 @@ pub async fn ship<S: Sink>(log: Arc<Log>, sink: S, settings: ShipSettings, stop:
                 failures = 0;
                 continue;
             }
-            Ok(Step::Done) if is_stopping => return,
-            Err(_) if is_stopping => return,
-            Ok(Step::Done) => {
+            Ok(Step::Done | Step::Unwanted) | Err(_) if is_stopping => return,
+            Ok(step) => {
                 if failures > 0 {
-                    tracing::warn!(failures, "usage reaches its sink again");
+                    tracing::warn!(sink = settings.name, failures, "events reach their sink again");
                 }
                 failures = 0;
-                None
+                matches!(step, Step::Unwanted).then_some(ASK_AGAIN)
             }
             Err(error) => {
                 failures = failures.saturating_add(1);
                 if failures == 1 {
-                    tracing::error!(%error, "usage does not reach its sink; it is kept and sent again");
+                    tracing::error!(sink = settings.name, %error,
+                        "events do not reach their sink; they are kept and sent again");
                 }
                 Some(settings.backoff(failures, jitter()))
             }
@@ -111,9 +120,31 @@ pub async fn ship<S: Sink>(log: Arc<Log>, sink: S, settings: ShipSettings, stop:
     }
 }
 
+/// The least time between two commits of a lake: each is a file and a version of its table.
+pub const LAKE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Brings what is in the log to where it is counted and to where every call is kept, each at its own pace.
+///
+/// What both have leaves the log. It ends as [`ship`] does.
+pub async fn ship_both<F: Future<Output = ()>>(
+    log: &Arc<Log>,
+    usage: impl Sink,
+    lake: impl Sink,
+    lake_interval: Duration,
+    stop: impl Fn() -> F,
+) {
+    let (of_usage, of_lake) = (Hold::new(log), Hold::new(log));
+    let seldom = ShipSettings::seldom("lake", lake_interval);
+    tokio::join!(
+        ship(of_usage, usage, ShipSettings::default(), stop()),
+        ship(of_lake, lake, seldom, stop()),
+    );
+}
+
 enum Step {
     More,
     Done,
+    Unwanted,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +156,7 @@ enum StepError {
 }
 
 struct Shipper<S> {
-    log: Arc<Log>,
+    hold: Arc<Hold>,
     sink: S,
     settings: ShipSettings,
     committed: watch::Receiver<u64>,
@@ -134,8 +165,18 @@ struct Shipper<S> {
 }
 
 impl<S: Sink> Shipper<S> {
-    /// Brings one set of batches to the sink, or finds that there are none.
+    /// Brings one set of batches to the sink, or finds that there are none, or that it wants none.
     async fn step(&mut self) -> Result<Step, StepError> {
+        match self.bring().await {
+            Err(StepError::Sink(SinkError::Unwanted)) => {
+                self.blocking(Hold::let_go).await?;
+                Ok(Step::Unwanted)
+            }
+            other => other,
+        }
+    }
+
+    async fn bring(&mut self) -> Result<Step, StepError> {
         let watermark = match self.watermark.take() {
             Some(watermark) => watermark,
             None => self.ask().await?,
@@ -143,21 +184,21 @@ impl<S: Sink> Shipper<S> {
         let newest = *self.committed.borrow_and_update();
         let batches_max = self.settings.batches_max;
         let batches = self
-            .blocking(move |log| log.read_after(watermark, batches_max))
+            .blocking(move |hold| hold.log().read_after(watermark, batches_max))
             .await?;
         let Some(last) = batches.last().map(Batch::sequence) else {
             self.watermark = Some(watermark);
             return Ok(Step::Done);
         };
         crate::fault::point("ship.before_commit");
-        let committed = self.sink.commit(self.log.node(), &batches).await?;
+        let committed = self.sink.commit(self.node(), &batches).await?;
         crate::fault::point("ship.after_commit");
         if committed < last {
             let reason = format!("it has {committed} after it was given {last}");
             return Err(SinkError::Refused { reason }.into());
         }
         drop(batches);
-        self.blocking(move |log| log.trim(committed)).await?;
+        self.blocking(move |hold| hold.release(committed)).await?;
         self.watermark = Some(committed);
         Ok(if committed < newest {
             Step::More
@@ -167,15 +208,19 @@ impl<S: Sink> Shipper<S> {
     }
 
     async fn ask(&mut self) -> Result<u64, StepError> {
-        let watermark = self.sink.commit(self.log.node(), &[]).await?;
+        let watermark = self.sink.commit(self.node(), &[]).await?;
         let newest = *self.committed.borrow();
         if watermark > newest {
-            tracing::error!(node = %self.log.node(), watermark, newest,
-                "the sink has usage that the event log has lost; the log goes on after it");
-            self.blocking(move |log| log.advance(watermark)).await?;
+            tracing::error!(sink = self.settings.name, node = %self.node(), watermark, newest,
+                "the sink has events that the event log has lost; the log goes on after them");
+            self.blocking(move |hold| hold.log().advance(watermark)).await?;
         }
-        self.blocking(move |log| log.trim(watermark)).await?;
+        self.blocking(move |hold| hold.release(watermark)).await?;
         Ok(watermark)
+    }
+
+    fn node(&self) -> NodeId {
+        self.hold.log().node()
     }
 
     /// Waits out a failure, or for new batches and the rest of the interval.
@@ -192,15 +237,26 @@ impl<S: Sink> Shipper<S> {
     /// Uses the log where it may wait for the disk.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Log) -> Result<T, log::Error> + Send + 'static,
+        work: impl FnOnce(&Hold) -> Result<T, log::Error> + Send + 'static,
     ) -> Result<T, StepError> {
-        let log = self.log.clone();
-        let result = tokio::task::spawn_blocking(move || work(&log)).await;
+        let hold = Arc::clone(&self.hold);
+        let result = tokio::task::spawn_blocking(move || work(&hold)).await;
         Ok(result.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?)
     }
 }
 
 impl ShipSettings {
+    /// For a sink of which each commit costs much, and whose batches are to be many.
+    pub const fn seldom(name: &'static str, interval: Duration) -> Self {
+        Self {
+            name,
+            interval,
+            batches_max: BATCHES_MAX,
+            backoff_min: Duration::from_secs(1),
+            backoff_max: Duration::from_secs(30),
+        }
+    }
+
     /// The wait after some failures in a row, shortened by up to half, so that nodes do not come all at once.
     fn backoff(&self, failures: u32, jitter: f64) -> Duration {
         let doubled = self

@@ -79,7 +79,8 @@ impl Batch {
         }
     }
 
-    /// Stands for a batch that cannot be read any more, so that the sequence has no gap.
+    /// Stands for a batch that cannot be read any more, so that the sequence has no gap; as the first one after
+    /// what a sink has, for all in between.
     pub fn lost(sequence: u64) -> Self {
         let mut frame = vec![0, 0, 0, 0, FORM_LOST];
         seal(sequence, &mut frame);

@@ -213,6 +213,13 @@ pub(super) fn advance(database: &Database, next: u64) -> Result<Head, redb::Erro
     head(database)
 }
 
+/// The sequence number of the oldest frame that is there.
+pub(super) fn first(database: &Database) -> Result<Option<u64>, redb::Error> {
+    let transaction = database.begin_read()?;
+    let batches = transaction.open_table(BATCHES)?;
+    Ok(batches.first()?.map(|(sequence, _)| sequence.value()))
+}
+
 /// Frames of a range of sequence numbers that are there, until `bytes_max` is reached; at least one.
 pub(super) fn read(
     database: &Database,

@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 use redb::{Database, ReadableTable, TableDefinition};
 
-use super::{Error, Log, LogSettings, QuotaCount};
+use super::{Error, Hold, Log, LogSettings, QuotaCount};
 use crate::call::Event;
 use crate::wire::Batch;
 use crate::wire::tests::{events, long_call};
@@ -317,12 +318,57 @@ fn what_was_trimmed_and_is_asked_for_again_is_lost_visibly() {
     }
     log.trim(2).unwrap();
     let read = log.read_after(0, 10).unwrap();
-    assert_eq!(
-        read.iter().map(Batch::is_lost).collect::<Vec<_>>(),
-        [true, true, false]
-    );
+    let told = |read: &[Batch]| -> Vec<(u64, bool)> {
+        read.iter()
+            .map(|batch| (batch.sequence(), batch.is_lost()))
+            .collect()
+    };
+    assert_eq!(told(&read), [(2, true), (3, false)]);
     log.trim(3).unwrap();
-    assert_eq!(log.read_after(0, 10).unwrap().len(), 3);
+    assert_eq!(told(&log.read_after(0, 10).unwrap()), [(3, true)]);
+    assert_eq!(told(&log.read_after(3, 10).unwrap()), []);
+}
+
+#[test]
+fn a_log_forgets_what_nobody_holds() {
+    let (_directory, path) = temporary();
+    let log = Arc::new(Log::open(&path, LogSettings::default()).unwrap());
+    let (quick, slow) = (Hold::new(&log), Hold::new(&log));
+    for seed in 0..3 {
+        log.append(&call_events(seed..seed + 1)).unwrap();
+    }
+    quick.release(3).unwrap();
+    assert_eq!((log.figures().batches, slow.waiting()), (3, 3));
+    slow.release(2).unwrap();
+    assert_eq!((log.figures().batches, slow.waiting()), (1, 1));
+    drop(slow);
+    quick.release(3).unwrap();
+    assert_eq!(
+        log.figures().batches,
+        1,
+        "a sink that is not served loses nothing"
+    );
+    let idle = Hold::new(&log);
+    idle.let_go().unwrap();
+    assert_eq!(log.figures().batches, 1);
+}
+
+#[test]
+fn who_lets_go_holds_up_nobody() {
+    let (_directory, path) = temporary();
+    let log = Arc::new(Log::open(&path, LogSettings::default()).unwrap());
+    let (quick, idle) = (Hold::new(&log), Hold::new(&log));
+    for seed in 0..3 {
+        log.append(&call_events(seed..seed + 1)).unwrap();
+    }
+    idle.let_go().unwrap();
+    quick.release(2).unwrap();
+    assert_eq!(log.figures().batches, 1);
+    // It is wanted again, and begins with what there is.
+    idle.release(0).unwrap();
+    log.append(&call_events(3..4)).unwrap();
+    quick.release(4).unwrap();
+    assert_eq!(log.figures().batches, 2);
 }
 
 #[test]

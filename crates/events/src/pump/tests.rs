@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{Pump, PumpSettings, Unwritten};
 use crate::call::Event;
-use crate::log::{Error, Log, LogSettings};
+use crate::log::{Error, Hold, Log, LogSettings};
 use crate::ring::WhenFull;
 use crate::wire::tests::long_call;
 
@@ -85,13 +85,14 @@ fn a_full_log_keeps_records_until_there_is_room() {
         // The pump may or may not have taken it; in the end the log is full, and so is the ring.
         std::thread::yield_now();
     }
+    let hold = Hold::new(&log);
     let mut found = Vec::new();
     while found.len() < seed as usize {
         let after = found.last().map_or(0, |(sequence, _)| *sequence);
         for batch in log.read_after(after, 1000).unwrap() {
             let sequence = batch.sequence();
             found.extend(batch.events().unwrap().into_iter().map(|event| (sequence, event)));
-            log.trim(sequence).unwrap();
+            hold.release(sequence).unwrap();
         }
     }
     pump.stop().unwrap();

@@ -12,7 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{ShipSettings, Sink, SinkError, ship};
 use crate::call::Event;
-use crate::log::{Log, LogSettings};
+use crate::log::{Hold, Log, LogSettings};
 use crate::usage::tests::fold;
 use crate::usage::{UsageKey, UsageSums};
 use crate::wire::tests::{events, long_call};
@@ -73,6 +73,7 @@ impl Sink for ModelSink {
 fn settings() -> ShipSettings {
     let millisecond = Duration::from_millis(1);
     ShipSettings {
+        name: "model",
         interval: Duration::ZERO,
         batches_max: 2,
         backoff_min: millisecond,
@@ -107,7 +108,7 @@ fn run(sets: &[Vec<Event>], trouble: Vec<Trouble>, restart_after: usize) -> (Sto
         log = runtime.block_on(async {
             let (stop, stopped) = oneshot::channel::<()>();
             let stopped = async { drop(stopped.await) };
-            let shipping = tokio::spawn(ship(log.clone(), sink.clone(), settings(), stopped));
+            let shipping = tokio::spawn(ship(Hold::new(&log), sink.clone(), settings(), stopped));
             for events in part {
                 log.append(events).unwrap();
             }
@@ -157,7 +158,7 @@ async fn a_log_that_lost_its_end_goes_on_after_the_sink() {
     let log = Arc::new(Log::open(&directory.path().join("log.redb"), LogSettings::default()).unwrap());
     let sink = ModelSink::default();
     sink.store.lock().unwrap().watermark = 7;
-    ship(log.clone(), sink, settings(), std::future::ready(())).await;
+    ship(Hold::new(&log), sink, settings(), std::future::ready(())).await;
     let call = Event::Call(long_call(1));
     assert_eq!(log.append(&[call]).unwrap(), 8);
 }
@@ -215,7 +216,7 @@ fn child_that_ships_until_it_dies() {
     let log = Arc::new(Log::open(&directory.join("log.redb"), LogSettings::default()).unwrap());
     quick_runtime().block_on(async {
         let sink = FileSink::open(directory);
-        tokio::spawn(ship(log.clone(), sink, settings(), std::future::pending()));
+        tokio::spawn(ship(Hold::new(&log), sink, settings(), std::future::pending()));
         loop {
             log.append(&[1, 2, 3].map(|seed| Event::Call(long_call(seed))))
                 .unwrap();
@@ -249,7 +250,7 @@ fn every_logged_call_is_counted_once_after_the_death_of_the_process() {
     let log = Arc::new(Log::open(&directory.path().join("log.redb"), LogSettings::default()).unwrap());
     let sink = FileSink::open(directory.path());
     let last = log.figures().last_sequence;
-    quick_runtime().block_on(ship(log.clone(), sink, settings(), std::future::ready(())));
+    quick_runtime().block_on(ship(Hold::new(&log), sink, settings(), std::future::ready(())));
     let sink = FileSink::open(directory.path());
     let counted = sink.0.begin_read().unwrap().open_table(COUNTED).unwrap();
     let number = |name| counted.get(name).unwrap().map(|value| value.value());

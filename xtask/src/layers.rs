@@ -43,6 +43,11 @@ const LAYERS: &[Layer] = &[
         &["domain"],
         "knows what is counted, not where it is stored",
     ),
+    Layer(
+        "lake",
+        &["domain", "events"],
+        "tables of events; who may ask them is not its business",
+    ),
     Layer("store", &["domain"], "knows SQL, not use cases"),
     Layer(
         "gateway",
@@ -90,6 +95,7 @@ const LAYERS: &[Layer] = &[
             "domain",
             "events",
             "gateway",
+            "lake",
             "pki",
             "policy",
             "store",
@@ -130,6 +136,12 @@ const FENCES: &[Fence] = &[
         "the data plane runs on hyper, control knows no HTTP; the program gives the router a listener",
     ),
     Fence("cel", &["expression"], "expressions are bounded in one place"),
+    Fence(
+        "deltalake",
+        &["lake"],
+        "half of all the libraries stand behind it; editing anything else rebuilds none of them",
+    ),
+    Fence("object_store", &["lake"], "where tables are kept is one type"),
     Fence("redb", &["events"], "the durable log is one type"),
     Fence("utoipa-axum", &["api"], "only the edge has routes"),
     Fence(

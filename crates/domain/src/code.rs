@@ -53,6 +53,10 @@ codes! {
         "Mend what `errors` lists; each entry has a JSON Pointer and a line. Nothing was stored.";
     ContractTooLarge = "contract_too_large", 413, "The contract is over a limit",
         "`detail` names the limit. Split the document or remove what is not needed.";
+    QueryInvalid = "query_invalid", 400, "The query cannot be answered",
+        "Mend what `errors` tells; its `code` is the kind of reason and `line` and `column` are the place in the statement.";
+    QueryStopped = "query_stopped", 422, "The query needs too much and was stopped",
+        "Ask about fewer days (`WHERE date = …`), for fewer groups, or without sorting; `errors` tells what there was too much of.";
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Send less; `detail` names the limit.";
     HeadersTooLarge = "headers_too_large", 431, "The request's head is too large",
@@ -181,6 +185,10 @@ codes! {
     // Us.
     StorageFull = "storage_full", 507, "The disk is full",
         "Traffic goes on; changes are accepted again when there is room.";
+    LakeUnavailable = "lake_unavailable", 503, "The store of single calls does not answer",
+        "Traffic and sums go on; ask again in a moment. Who runs the installation looks at `lake.url` and the log.";
+    LakeOff = "lake_off", 501, "This installation keeps no single calls",
+        "Ask for sums with `/api/v1/analytics/query`, or have whoever runs the installation set `lake.enabled`.";
     StoreUnavailable = "store_unavailable", 503, "The database does not answer",
         "Traffic goes on; try the change again in a moment.";
     Internal = "internal", 500, "Something broke on our side",

@@ -23,6 +23,7 @@ pub mod identity;
 pub mod import;
 pub mod invitation;
 pub mod key;
+pub mod lake;
 pub mod limit;
 pub mod name;
 pub mod node;

@@ -1,0 +1,75 @@
+//! What is asked of every single call, and how long they are kept.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::id::{ApplicationId, OrganizationId};
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RowFormat {
+    /// A JSON object per line; columns without a value are null.
+    #[default]
+    Ndjson,
+    /// RFC 4180, with a line of names.
+    Csv,
+    /// One Parquet file.
+    Parquet,
+    /// Arrow's IPC stream.
+    Arrow,
+}
+
+impl RowFormat {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::Ndjson, Self::Csv, Self::Parquet, Self::Arrow];
+
+    /// What it is called in HTTP.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Ndjson => "application/x-ndjson",
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
+        }
+    }
+}
+
+/// A question about single calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallsQuery {
+    /// One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs) and `calls_made` (those
+    /// that its applications made).
+    #[schema(max_length = 32768)]
+    pub sql: String,
+    /// The most rows: 1 to 1,000,000; those after them are left out.
+    #[serde(default = "rows_usual")]
+    #[schema(minimum = 1, maximum = 1_000_000, default = 1000)]
+    pub limit: u32,
+    /// How the rows are written.
+    #[serde(default)]
+    pub format: RowFormat,
+}
+
+const fn rows_usual() -> u32 {
+    1000
+}
+
+/// How long calls are kept, in whole days; without a number, for ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Calls of providers that are not named, and those that no route matched.
+    pub days: Option<u32>,
+    /// Calls of the APIs of these.
+    pub days_of: Vec<(OrganizationId, Option<u32>)>,
+}
+
+/// Whose calls are to be forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// An application.
+    Application(ApplicationId),
+    /// A consumer's organization with all its applications.
+    Consumer(OrganizationId),
+}

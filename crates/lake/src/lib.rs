@@ -1,0 +1,59 @@
+//! Events as Delta Lake tables, which any engine can read.
+//!
+//! ```text
+//! log of a node ─events::ship─► Lake::commit ─rows─► a Parquet file per day ─┐
+//!                                                    watermark of the node ──┴─► one version of the table
+//! SQL ─► Lake::query ─guard─► plan ─fence─► rows of the asker ─► NDJSON, CSV, Parquet, Arrow
+//! ```
+//!
+//! Belongs here: the tables ([`mod@place`], and what they hold), how events get into them once, how they are kept in
+//! order ([`maintain`]), and reading them with SQL ([`query`]). Does not belong here: what an event is (`events`), who
+//! may ask what, and when maintenance runs (`control`). Start with [`Lake`]; `docs/lake.md` is for those who use it.
+//!
+//! Promises: a batch of a node is in the table once or not at all, whoever commits it and how often; a commit that was
+//! answered outlives a power failure; whatever dies leaves a table that can be read.
+
+mod commit;
+pub mod compact;
+#[cfg(test)]
+mod faults;
+pub mod maintain;
+pub mod place;
+pub mod query;
+mod rows;
+#[cfg(test)]
+mod sample;
+mod schema;
+mod table;
+
+pub use place::{Place, S3Options};
+pub use query::{Answer, Limits, Tenant};
+
+use self::table::Table;
+
+/// The tables of one place.
+///
+/// It commits events as [`events::Sink`]. Nothing is read or written before it is needed, so that a store that is
+/// away does not hold up the start.
+pub struct Lake {
+    calls: Table,
+    places: query::Places,
+}
+
+impl Lake {
+    /// Takes the tables of a place.
+    pub fn new(place: &Place) -> Self {
+        Self {
+            calls: Table::new(place),
+            places: query::Places::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Lake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lake")
+            .field("calls", &self.calls.url().as_str())
+            .finish()
+    }
+}

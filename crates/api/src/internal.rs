@@ -14,7 +14,8 @@ use domain::id::NodeId;
 use domain::node::{NodeAnswer, NodeStatus};
 use domain::snapshot::{Packed, Snapshot};
 use domain::{Code, Name};
-use events::sink::{Sink as _, SinkError};
+use events::Sink;
+use events::sink::SinkError;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
@@ -42,6 +43,7 @@ pub(crate) fn router() -> Router<App> {
     Router::new()
         .route("/internal/v1/snapshots", get(snapshots))
         .route("/internal/v1/nodes/{node_id}/events", post(events))
+        .route("/internal/v1/nodes/{node_id}/lake", post(lake))
         .route("/internal/v1/nodes/{node_id}/status", post(status))
         .route("/internal/v1/nodes/{node_id}/questions", get(questions))
         .route("/internal/v1/nodes/{node_id}/answers", post(answers))
@@ -132,26 +134,33 @@ async fn packed(app: &App, snapshot: &std::sync::Arc<Snapshot>) -> Result<Respon
 
 async fn events(State(app): State<App>, Path(node): Path<String>, request: Request) -> Response {
     let (context, path) = place(&request);
-    let answered = count(&app, &node, request).await;
+    let counter = app.control.usage_counter();
+    let answered = commit(&app, counter, &node, request).await;
     explained(&app, (&context, &path), answered)
 }
 
-/// Counts the events of a node's log.
-async fn count(app: &App, node: &str, request: Request) -> Result<Response, Error> {
+async fn lake(State(app): State<App>, Path(node): Path<String>, request: Request) -> Response {
+    let (context, path) = place(&request);
+    let lake = app.control.lake_sink();
+    let answered = commit(&app, lake, &node, request).await;
+    explained(&app, (&context, &path), answered)
+}
+
+/// Gives the events of a node's log to a sink.
+async fn commit(app: &App, sink: impl Sink, node: &str, request: Request) -> Result<Response, Error> {
     check(app, request.headers())?;
     let node: NodeId = node.parse().map_err(|_| Error::not_found("node"))?;
     let body = limited(request.into_body(), EVENTS_BYTES_MAX).await?;
     let batches = events::wire::decode_batches(&body)
         .map_err(|error| Error::refused(Code::RequestInvalid, error.to_string()))?;
-    let committed = app.control.usage_counter().commit(node, &batches).await.map_err(
-        |error| match error {
-            SinkError::Unavailable(_) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, %node, "events were not counted");
-                Error::refused(Code::StoreUnavailable, "The database does not answer.")
-            }
-            SinkError::Refused { reason } => Error::refused(Code::Conflict, reason),
-        },
-    )?;
+    let committed = sink.commit(node, &batches).await.map_err(|error| match error {
+        SinkError::Unavailable(_) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, %node, "events were not committed");
+            Error::refused(Code::StoreUnavailable, "What keeps the events does not answer.")
+        }
+        SinkError::Refused { reason } => Error::refused(Code::Conflict, reason),
+        SinkError::Unwanted => Error::refused(Code::LakeOff, "No single calls are kept here."),
+    })?;
     answer::json(StatusCode::OK, &json!({ "committed": committed }))
 }
 

@@ -19,6 +19,7 @@ mod output;
 mod resources;
 mod routes;
 mod session;
+mod sql;
 mod usage;
 
 use clap::{Args, Subcommand};
@@ -102,6 +103,8 @@ pub enum Command {
     DebugToken(explain::TokenArguments),
     /// Ask about calls: traffic, latency, errors.
     Analytics(analytics::Arguments),
+    /// Ask about single calls with SQL.
+    Sql(sql::Arguments),
     /// Show counted calls.
     Usage(usage::Arguments),
     /// Check the audit chain.
@@ -143,6 +146,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Explain(arguments) => explain::run(&connection, &arguments, output).await,
         Command::DebugToken(arguments) => explain::token(&connection, &arguments, output).await,
         Command::Analytics(arguments) => analytics::run(&connection, &arguments, output).await,
+        Command::Sql(arguments) => sql::run(&connection, &arguments, output).await,
         Command::Usage(arguments) => usage::run(&connection, &arguments, output).await,
         Command::Audit(command) => audit::run(&connection, &command, output).await,
         Command::Login(_) | Command::Logout => Ok(Exit::Done),

@@ -46,6 +46,16 @@ impl Output {
         }
     }
 
+    /// Whether answers are printed for people.
+    pub(crate) fn is_for_people(&self) -> bool {
+        self.format == Format::Table
+    }
+
+    /// An answer that is text already.
+    pub(crate) fn text(&self, text: &str) {
+        write(&mut io::stdout(), text);
+    }
+
     /// Something for people that is not the answer: progress, advice.
     pub(crate) fn note(&self, text: &str) {
         write(&mut io::stderr(), &format!("{text}\n"));

@@ -24,6 +24,7 @@ pub mod idempotency;
 mod import;
 pub mod jobs;
 mod key;
+pub mod lake;
 mod node;
 mod place;
 mod question;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub control_url: String,
     /// Tells the time: [`system_clock`], or a test's own.
     pub clock: Clock,
+    /// What keeps every single call; none if absent.
+    pub lake: Option<lake::Kept>,
 }
 
 /// The control plane: everything its use cases need.
@@ -153,6 +156,7 @@ impl Control {
             gateway_url: "http://127.0.0.1:8080".to_owned(),
             control_url: "http://127.0.0.1:8081".to_owned(),
             clock,
+            lake: None,
         };
         Self::assemble(store, settings, secret::Secrets::ephemeral()?)
     }

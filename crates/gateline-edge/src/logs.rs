@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use events::Log;
 use events::log::{Error, LogSettings, QuotaCount};
-use events::sink::ShipSettings;
-use events::{Log, Sink};
 use gateway::Inheritance;
+
+use crate::sinks::Sinks;
 
 const FILES: [&str; 2] = ["log.redb", "log-2.redb"];
 /// How often the other log is tried while the process before has it.
@@ -77,8 +78,8 @@ impl Logs {
         Ok(self.own.quota_counts().map(|own| sum(own, beside)))
     }
 
-    /// Brings what is left in the other log to the sink, once nobody else has it.
-    pub(crate) async fn empty_beside(self: Arc<Self>, sink: impl Sink + Clone + 'static) {
+    /// Brings what is left in the other log to its sinks, once nobody else has it.
+    pub(crate) async fn empty_beside(self: Arc<Self>, sinks: Sinks) {
         while self.beside.exists() {
             let log = match Log::open(&self.beside, self.settings) {
                 Ok(log) => Arc::new(log),
@@ -97,8 +98,7 @@ impl Logs {
                 }
                 Err(error) => return tracing::error!(%error, "the log of the process before"),
             }
-            let once = std::future::ready(());
-            events::ship(Arc::clone(&log), sink.clone(), ShipSettings::default(), once).await;
+            sinks.ship(&log, || std::future::ready(())).await;
             if log.figures().batches == 0 {
                 return;
             }

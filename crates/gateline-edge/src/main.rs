@@ -8,6 +8,7 @@ mod arguments;
 mod logs;
 mod run;
 mod settings;
+mod sinks;
 mod source;
 
 use std::io::IsTerminal as _;

@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Snapshot;
-use domain::id::NodeId;
 use events::pump::PumpSettings;
-use events::sink::{ShipSettings, SinkError};
-use events::{Batch, Pump, Sink, WhenFull};
-use gateway::feed::{self, Control, HttpSink};
+use events::{Pump, WhenFull};
+use gateway::feed::{self, Control};
 use gateway::{Gateway, Inheritance, Records};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::logs::Logs;
 use crate::settings::{self, Settings};
+use crate::sinks::Sinks;
 use crate::source;
 
 /// How long requests under way may take once the node is told to stop.
@@ -208,11 +206,15 @@ impl Source {
     ) -> Result<(), Error> {
         let log = Arc::clone(&logs.own);
         let stop = watch::Sender::new(false);
-        let mut told = stop.subscribe();
-        let told = async move { drop(told.wait_for(|stop| *stop).await) };
-        let shipping = ShipSettings::default();
+        let told = {
+            let stop = stop.clone();
+            move || {
+                let mut told = stop.subscribe();
+                async move { drop(told.wait_for(|stop| *stop).await) }
+            }
+        };
         tokio::spawn(feed::let_go(snapshots.clone(), gateway.statuses()));
-        let (following, shipping): (JoinHandle<()>, JoinHandle<()>) = match self {
+        let (following, sinks) = match self {
             Self::Control {
                 control,
                 environment,
@@ -225,22 +227,16 @@ impl Source {
                     gateway.teller(environment.clone()),
                 ));
                 tokio::spawn(feed::answer(Arc::clone(&control), log.node(), gateway.memory()));
-                let sink = Arc::new(HttpSink::new(Arc::clone(&control)));
-                tokio::spawn(logs.empty_beside(Arc::clone(&sink)));
+                let sinks = Sinks::Control(Arc::clone(&control));
                 (
                     tokio::spawn(feed::follow(control, environment, copy, snapshots)),
-                    tokio::spawn(events::ship(log, sink, shipping, told)),
+                    sinks,
                 )
             }
-            Self::File(path) => {
-                // Each log has numbers of its own.
-                tokio::spawn(logs.empty_beside(Arc::new(Nobody::default())));
-                (
-                    tokio::spawn(source::follow(path, snapshots)),
-                    tokio::spawn(events::ship(log, Nobody::default(), shipping, told)),
-                )
-            }
+            Self::File(path) => (tokio::spawn(source::follow(path, snapshots)), Sinks::Nobody),
         };
+        tokio::spawn(logs.empty_beside(sinks.clone()));
+        let shipping = tokio::spawn(async move { sinks.ship(&log, told).await });
         ends.wait(&gateway).await;
         tracing::info!("stopping");
         following.abort();
@@ -335,19 +331,5 @@ impl<F: Fn() -> Result<Settings, settings::Error>> Ends<F> {
             tracing::warn!(setting = %format!("gateway.{name}"), "it takes effect at the next start");
         }
         self.in_force = settings;
-    }
-}
-
-/// Takes records where no control plane counts them; the log has counted them for quotas by then.
-#[derive(Debug, Default)]
-struct Nobody {
-    watermark: std::sync::atomic::AtomicU64,
-}
-
-impl Sink for Nobody {
-    async fn commit(&self, _: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
-        use std::sync::atomic::Ordering::Relaxed;
-        let last = batches.last().map_or(0, Batch::sequence);
-        Ok(self.watermark.fetch_max(last, Relaxed).max(last))
     }
 }

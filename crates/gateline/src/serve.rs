@@ -5,6 +5,7 @@
 //! gateway finishes its calls, its records go to the log, the log to the store, then the API and the store end.
 
 mod error;
+mod kept;
 mod node;
 mod plane;
 mod ready;

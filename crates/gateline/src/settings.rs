@@ -5,9 +5,11 @@
 
 mod load;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use events::log::LogSettings;
 use schemars::JsonSchema;
@@ -32,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) cluster: Cluster,
     /// How calls get into the durable log.
     pub(crate) usage: Usage,
+    /// Where every single call is kept.
+    pub(crate) lake: Lake,
     /// What the program says while it runs.
     pub(crate) log: Log,
 }
@@ -125,6 +129,53 @@ pub(crate) enum WhenFull {
     Refuse,
 }
 
+/// Where every single call is kept, as tables (Delta Lake) that can be asked with SQL and read by other engines.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Lake {
+    /// Whether calls are kept one by one, and not only counted.
+    pub(crate) enabled: bool,
+    /// `s3://bucket/prefix` or `file:///path`; the folder `lake` of the data directory if absent. Control planes
+    /// that share a database share this, too: a folder of one of them is not enough.
+    pub(crate) url: Option<String>,
+    /// How an S3-compatible store is reached.
+    pub(crate) s3: S3,
+    /// The least time between two commits of a node: each is a file. 100 to 600,000 milliseconds.
+    #[schemars(range(min = 100, max = 600_000))]
+    pub(crate) commit_interval_ms: u64,
+    /// How many days calls are kept; 0 is for ever.
+    pub(crate) keep_days: u32,
+    /// The same for calls of the APIs of some organizations, by name.
+    pub(crate) keep_days_of: BTreeMap<String, u32>,
+    /// The most memory of one query in bytes: 16 MiB or more. Four run at a time.
+    #[schemars(range(min = 16_777_216))]
+    pub(crate) query_memory_bytes: usize,
+    /// The longest that a query may take in seconds: 1 to 3,600.
+    #[schemars(range(min = 1, max = 3600))]
+    pub(crate) query_seconds: u64,
+}
+
+impl Lake {
+    /// The least time between two commits.
+    pub(crate) fn commit_interval(&self) -> Duration {
+        Duration::from_millis(self.commit_interval_ms)
+    }
+}
+
+/// How an S3-compatible store is reached; what is absent is looked for as AWS' own tools do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct S3 {
+    /// The address of a store that is not AWS: `https://…`, or `http://…` in a network that is trusted.
+    pub(crate) endpoint: Option<String>,
+    /// The region; stores that have none take any.
+    pub(crate) region: Option<String>,
+    /// The id of the key.
+    pub(crate) access_key_id: Option<String>,
+    /// The key.
+    pub(crate) secret_access_key: Option<Secret>,
+}
+
 /// What the program says while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -168,6 +219,7 @@ impl Default for Settings {
             database: Database::default(),
             cluster: Cluster::default(),
             usage: Usage::default(),
+            lake: Lake::default(),
             log: Log::default(),
         }
     }
@@ -192,6 +244,21 @@ impl Default for Usage {
             ring_capacity: 8192,
             log_bytes_max: LogSettings::default().bytes_max,
             when_full: WhenFull::default(),
+        }
+    }
+}
+
+impl Default for Lake {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            url: None,
+            s3: S3::default(),
+            commit_interval_ms: 10_000,
+            keep_days: 90,
+            keep_days_of: BTreeMap::new(),
+            query_memory_bytes: 256 << 20,
+            query_seconds: 30,
         }
     }
 }

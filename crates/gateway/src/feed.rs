@@ -218,16 +218,28 @@ async fn ask(control: &Control, path: &str) -> Result<Vec<NodeQuestion>, Error> 
     }
 }
 
-/// Brings batches to the control plane, which counts them.
+/// The last part of the path of the lake.
+const LAKE: &str = "lake";
+
+/// Brings batches to one of the control plane's sinks.
 #[derive(Debug, Clone)]
 pub struct HttpSink {
     control: Arc<Control>,
+    /// The last part of its path.
+    name: &'static str,
 }
 
 impl HttpSink {
-    /// A sink at that control plane.
-    pub const fn new(control: Arc<Control>) -> Self {
-        Self { control }
+    /// Where calls are counted.
+    pub const fn usage(control: Arc<Control>) -> Self {
+        let name = "events";
+        Self { control, name }
+    }
+
+    /// Where every single call is kept.
+    pub const fn lake(control: Arc<Control>) -> Self {
+        let name = LAKE;
+        Self { control, name }
     }
 }
 
@@ -238,7 +250,7 @@ struct Committed {
 
 impl Sink for HttpSink {
     async fn commit(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
-        let path = format!("/internal/v1/nodes/{node}/events");
+        let path = format!("/internal/v1/nodes/{node}/{}", self.name);
         let body = events::wire::encode_batches(batches);
         let away = |error: Error| SinkError::Unavailable(error.into());
         let answer = self
@@ -250,6 +262,8 @@ impl Sink for HttpSink {
             StatusCode::OK => serde_json::from_slice::<Committed>(&answer.body)
                 .map(|answer| answer.committed)
                 .map_err(|error| SinkError::Unavailable(error.into())),
+            // Nothing else may do so: what is unwanted leaves the log.
+            StatusCode::NOT_IMPLEMENTED if self.name == LAKE => Err(SinkError::Unwanted),
             // What is wrong with the batches is wrong the next time, too.
             status if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
                 let text = String::from_utf8_lossy(&answer.body)

@@ -31,7 +31,7 @@ fn edge(gateline: &Gateline, home: &Home, port: u16) -> Command {
 }
 
 /// Starts one.
-fn beside(gateline: &Gateline, home: &Home, port: u16) -> Running {
+pub(crate) fn beside(gateline: &Gateline, home: &Home, port: u16) -> Running {
     let folder = home.path().join("edge-log");
     std::fs::create_dir_all(&folder).unwrap();
     Running::start(&mut edge(gateline, home, port), &folder)

@@ -18,7 +18,7 @@ use crate::harness::http::Http;
 use crate::harness::service::Service;
 
 /// Where the programs die, and how often the point is passed before.
-const POINTS: [(&str, &[u64]); 8] = [
+const POINTS: [(&str, &[u64]); 13] = [
     ("log.before_commit", &[1, 7, 40]),
     ("log.after_commit", &[1, 7, 40]),
     ("log.after_trim", &[1, 3]),
@@ -27,8 +27,15 @@ const POINTS: [(&str, &[u64]); 8] = [
     ("usage.counted", &[1, 2, 3]),
     ("usage.before_commit", &[1, 2, 3]),
     ("usage.after_commit", &[1, 2, 3]),
+    ("lake.before_upload", &[1, 2]),
+    ("lake.before_commit", &[1, 2]),
+    ("lake.after_commit", &[1, 2]),
+    ("lake.before_name", &[1, 2, 3]),
+    ("lake.after_name", &[1, 2, 3]),
 ];
 const CLIENTS: usize = 8;
+/// So that the lake commits while there is load.
+const LAKE_INTERVAL: (&str, &str) = ("GATELINE_LAKE_COMMIT_INTERVAL_MS", "100");
 
 /// Calls until told to stop or nobody answers; how many were answered with 200.
 async fn load(url: String, key: String, stop: Arc<AtomicBool>, sent: Arc<AtomicI64>) -> i64 {
@@ -84,6 +91,18 @@ async fn counted(store: &Store) -> i64 {
     usage
 }
 
+/// Waits until each of the counted calls is one row of the lake.
+async fn in_the_lake(gateline: &Gateline, calls: i64) {
+    let sql = "SELECT count(*) AS calls, count(DISTINCT request_id) AS requests FROM calls WHERE api_id IS NOT NULL";
+    let wanted = format!("{{\"calls\":{calls},\"requests\":{calls}}}\n");
+    let mut found = String::new();
+    let same = eventually("the lake's count", Duration::from_secs(20), async || {
+        found = gateline.run(&["sql", sql, "--output", "json"]).stdout;
+        (found == wanted).then_some(())
+    });
+    same.await;
+}
+
 async fn prepare(gateline: &Gateline, home: &Home, service: &Service) -> String {
     gateline.import_shop(service);
     let plan = home.path().join("plan.yaml");
@@ -106,6 +125,7 @@ async fn prepare(gateline: &Gateline, home: &Home, service: &Service) -> String 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_counted_twice_or_lost_from_the_log() {
     let mut home = Home::new().with(&["--no-demo"]);
+    home.set(LAKE_INTERVAL.0, LAKE_INTERVAL.1);
     let service = Service::start().await;
     let gateline = home.up().await;
     let key = prepare(&gateline, &home, &service).await;
@@ -138,6 +158,7 @@ async fn nothing_is_counted_twice_or_lost_from_the_log() {
 
             let gateline = home.up().await;
             gateline.counted("shop", expected, Duration::from_secs(20)).await;
+            in_the_lake(&gateline, expected).await;
             gateline.stop();
             assert_eq!(kept(&home.data()).await, expected, "{place}: after a clean stop");
         }
@@ -180,7 +201,8 @@ async fn crash(mut gateline: Gateline, key: &str, place: &str) -> (i64, i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_a_random_moment_is_survived() {
-    let home = Home::new().with(&["--no-demo"]);
+    let mut home = Home::new().with(&["--no-demo"]);
+    home.set(LAKE_INTERVAL.0, LAKE_INTERVAL.1);
     let service = Service::start().await;
     let gateline = home.up().await;
     let key = prepare(&gateline, &home, &service).await;
@@ -200,6 +222,7 @@ async fn a_kill_at_a_random_moment_is_survived() {
         expected = after;
         let gateline = home.up().await;
         gateline.counted("shop", expected, Duration::from_secs(20)).await;
+        in_the_lake(&gateline, expected).await;
         gateline.stop();
     }
 }

@@ -28,6 +28,8 @@ mod full;
 #[cfg(test)]
 mod http3;
 #[cfg(test)]
+mod lake;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod releases;

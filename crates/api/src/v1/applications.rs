@@ -2,6 +2,8 @@
 
 use control::Error;
 use domain::consumer::{Application, ApplicationSpec};
+use domain::id::ApplicationId;
+use domain::work::Work;
 use domain::{Code, Name};
 use serde_json::{Value, json};
 
@@ -10,10 +12,33 @@ use crate::crud::{self, Filter, Nothing, Shown};
 use crate::endpoint::Endpoint;
 use crate::links::Links;
 use crate::parameter::{Parameter, text};
+use crate::v1::operations;
 
-/// `list_applications`, `create_application`, `read_application`, `update_application`, `delete_application`.
+/// `list_applications`, `create_application`, `read_application`, `update_application`, `delete_application`,
+/// `erase_calls`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    crud::all::<Application>()
+    let mut all = crud::all::<Application>();
+    all.push(erase_calls());
+    all
+}
+
+fn erase_calls() -> Endpoint {
+    Endpoint::post("/api/v1/applications/{id}/erase-calls", "erase_calls")
+        .tag("consumers")
+        .says(
+            "Erase an application's calls",
+            "Removes every single call of the application, at whoever's APIs, in the background. Nobody is answered with \
+             them from then on; their bytes are gone a day later. Sums for usage, bills and analytics stay.",
+        )
+        .takes_id::<ApplicationId>("The application's id.")
+        .not_idempotent()
+        .answers_shown::<Work, Nothing>(202, "The work, which goes on.")
+        .with_headers(&["Location"])
+        .refuses(&[Code::LakeOff])
+        .to(|call| async move {
+            let work = call.control().erase_calls(&call.caller, call.id()?).await?;
+            operations::answer_begun(&work)
+        })
 }
 
 impl Shown for Application {

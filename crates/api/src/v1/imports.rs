@@ -5,7 +5,7 @@ use control::Error;
 use domain::Code;
 use domain::import::{ImportSpec, Imported};
 use domain::work::Work;
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::json;
 
 use super::operations;
@@ -96,12 +96,7 @@ async fn begin(call: Call, spec: ImportSpec) -> Result<Response, Error> {
             tracing::error!(operation = %id, error = &error as &dyn std::error::Error, "an import's end was not noted");
         }
     });
-    let location = operations::path(&work);
-    let mut response = answer::json(StatusCode::ACCEPTED, &operations::shown(&work)?)?;
-    answer::set(&mut response, header::LOCATION, &location);
-    response
-        .headers_mut()
-        .insert(header::RETRY_AFTER, HeaderValue::from(1_u64));
+    let mut response = operations::answer_begun(&work)?;
     answer::set(
         &mut response,
         http::HeaderName::from_static("preference-applied"),

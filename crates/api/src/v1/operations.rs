@@ -11,6 +11,7 @@ use domain::Code;
 use domain::id::WorkId;
 use domain::work::{Work, WorkStatus};
 use futures_util::stream::{self, Stream};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -46,6 +47,15 @@ pub(super) fn shown(work: &Work) -> Result<Value, Error> {
         serde_json::to_value(work).map_err(|error| Error::internal("writing an answer", error))?;
     value["links"] = json!(links);
     Ok(value)
+}
+
+/// Answers that a piece of work goes on, and where.
+pub(super) fn answer_begun(work: &Work) -> Result<Response, Error> {
+    let mut response = answer::json(StatusCode::ACCEPTED, &shown(work)?)?;
+    answer::set(&mut response, header::LOCATION, &path(work));
+    let wait = HeaderValue::from(1_u64);
+    response.headers_mut().insert(header::RETRY_AFTER, wait);
+    Ok(response)
 }
 
 fn list() -> Endpoint {

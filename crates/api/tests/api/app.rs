@@ -1,5 +1,6 @@
 //! A control plane on a fresh database, and callers of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use control::Control;
+use control::lake::{Kept, Lake};
 use domain::Timestamp;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -65,9 +67,27 @@ impl TestApp {
         Self::on(&url, directory, change).await
     }
 
+    /// One that keeps every single call.
+    pub(crate) async fn keeping(lake: Arc<dyn Lake>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("t.db").display());
+        let (days, days_of) = (None, BTreeMap::new());
+        let kept = Kept { lake, days, days_of };
+        Self::of(&url, directory, Some(kept), |settings| settings).await
+    }
+
     pub(crate) async fn on(
         url: &str,
         directory: tempfile::TempDir,
+        change: impl FnOnce(api::Settings) -> api::Settings,
+    ) -> Self {
+        Self::of(url, directory, None, change).await
+    }
+
+    async fn of(
+        url: &str,
+        directory: tempfile::TempDir,
+        lake: Option<Kept>,
         change: impl FnOnce(api::Settings) -> api::Settings,
     ) -> Self {
         let now = Arc::new(AtomicI64::new(1_763_640_000_000_000));
@@ -78,6 +98,7 @@ impl TestApp {
             gateway_url: "http://gateway.test".to_owned(),
             control_url: "http://control.test".to_owned(),
             clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
+            lake,
         };
         let control = Control::open(settings).await.unwrap();
         let password = control.first_admin().unwrap().unwrap().password;

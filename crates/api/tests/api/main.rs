@@ -5,6 +5,7 @@
 mod analytics;
 mod app;
 mod audit;
+mod calls;
 mod conventions;
 mod documents;
 mod flow;

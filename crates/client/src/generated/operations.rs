@@ -932,6 +932,17 @@ impl Client {
         self.send_nothing(call).await
     }
 
+    /// Erase an application's calls
+    ///
+    /// `POST /api/v1/applications/{id}/erase-calls`
+    pub async fn erase_calls(&self, id: &str) -> Result<types::Work, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/applications/{}/erase-calls", segment(id)),
+        );
+        self.send_json(call).await
+    }
+
     /// List subscriptions
     ///
     /// `GET /api/v1/subscriptions`
@@ -1161,6 +1172,14 @@ impl Client {
     ) -> Result<types::AnalyticsAnswer, Error> {
         let call = Call::new(Method::POST, "/api/v1/analytics/query").json(body)?;
         self.send_json(call).await
+    }
+
+    /// Ask about single calls with SQL
+    ///
+    /// `POST /api/v1/analytics/sql`
+    pub async fn query_calls(&self, body: &types::CallsQuery) -> Result<Bytes, Error> {
+        let call = Call::new(Method::POST, "/api/v1/analytics/sql").json(body)?;
+        self.send_raw(call).await
     }
 
     /// List audit entries

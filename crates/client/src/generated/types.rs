@@ -742,6 +742,31 @@ pub struct CallVariant {
     pub details: Vec<String>,
 }
 
+/// A question about single calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallsQuery {
+    /// One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs) and `calls_made` (those
+    /// that its applications made).
+    pub sql: String,
+    /// The most rows: 1 to 1,000,000; those after them are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// How the rows are written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<RowFormat>,
+}
+
+impl CallsQuery {
+    /// What is required, and nothing else.
+    pub fn new(sql: impl Into<String>) -> Self {
+        Self {
+            sql: sql.into(),
+            limit: None,
+            format: None,
+        }
+    }
+}
+
 /// Optional parameters of [`cancel_operation`](crate::Client::cancel_operation).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CancelOperationParams {
@@ -6675,6 +6700,50 @@ impl RouteSpec {
             body_bytes_max: None,
             enabled: None,
             managed_by: None,
+        }
+    }
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RowFormat {
+    /// `ndjson`.
+    #[serde(rename = "ndjson")]
+    Ndjson,
+    /// `csv`.
+    #[serde(rename = "csv")]
+    Csv,
+    /// `parquet`.
+    #[serde(rename = "parquet")]
+    Parquet,
+    /// `arrow`.
+    #[serde(rename = "arrow")]
+    Arrow,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for RowFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for RowFormat {
+    fn from(text: &str) -> Self {
+        match text {
+            "ndjson" => Self::Ndjson,
+            "csv" => Self::Csv,
+            "parquet" => Self::Parquet,
+            "arrow" => Self::Arrow,
+            other => Self::Unrecognized(other.to_owned()),
         }
     }
 }

@@ -140,6 +140,7 @@ async fn open(url: &str, data: &tempfile::TempDir, now: &Arc<AtomicI64>) -> Cont
         gateway_url: "http://127.0.0.1:1".to_owned(),
         control_url: "http://127.0.0.1:2".to_owned(),
         clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
+        lake: None,
     };
     Control::open(settings).await.unwrap()
 }

@@ -64,6 +64,9 @@ pub(crate) enum Error {
         setting: &'static str,
         how: &'static str,
     },
+    /// The place of the lake cannot be used.
+    #[error("`lake.url` cannot be used")]
+    Lake(#[source] lake::place::Error),
     /// Not everything answers.
     #[error("{url} does not answer within {seconds} s: {said}")]
     Silent { url: String, seconds: u64, said: String },
@@ -107,6 +110,7 @@ impl Error {
             | Self::Handover
             | Self::Alone { .. }
             | Self::ControlUrl(_)
+            | Self::Lake(_)
             | Self::ClusterToken(_) => Exit::Settings,
             Self::Folder(_) | Self::ReadyFile { .. } => Exit::Settings,
             Self::Gateway(gateway::Error::Tls(_)) => Exit::Settings,

@@ -8,8 +8,7 @@ use std::time::Duration;
 use domain::snapshot::Packed;
 use domain::{Name, Snapshot};
 use events::pump::PumpSettings;
-use events::sink::ShipSettings;
-use events::{Log, Pump, Sink, WhenFull};
+use events::{Log, Pump, Sink, WhenFull, sink};
 use gateway::feed::{self, HttpSink};
 use gateway::{Gateway, Inheritance, Records, Sealing};
 use tokio::sync::watch;
@@ -162,7 +161,11 @@ impl Node {
                 }
             }
         });
-        self.ship(plane.counter());
+        self.ship(
+            plane.counter(),
+            plane.control().lake_sink(),
+            plane.lake_interval(),
+        );
         Ok(())
     }
 
@@ -202,7 +205,12 @@ impl Node {
             self.log.node(),
             self.gateway.memory(),
         ));
-        self.ship(HttpSink::new(control));
+        let interval = settings.lake.commit_interval();
+        self.ship(
+            HttpSink::usage(Arc::clone(&control)),
+            HttpSink::lake(control),
+            interval,
+        );
         Ok(())
     }
 
@@ -226,14 +234,11 @@ impl Node {
         }));
     }
 
-    fn ship(&mut self, sink: impl Sink + 'static) {
-        let shipping = events::ship(
-            Arc::clone(&self.log),
-            sink,
-            ShipSettings::default(),
-            self.stop.told(),
-        );
-        self.tasks.push(tokio::spawn(shipping));
+    fn ship(&mut self, usage: impl Sink + 'static, lake: impl Sink + 'static, lake_interval: Duration) {
+        let (log, stop) = (Arc::clone(&self.log), self.stop.clone());
+        self.tasks.push(tokio::spawn(async move {
+            sink::ship_both(&log, usage, lake, lake_interval, || stop.told()).await;
+        }));
     }
 
     /// Finishes calls under way, then brings what was recorded as far as it gets.

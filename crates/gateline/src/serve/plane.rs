@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Error, Node, Stop, url};
+use super::{Error, Node, Stop, kept, url};
 use crate::folder::{self, Folder, write_private};
 use crate::settings::Settings;
 
@@ -36,6 +36,7 @@ pub(super) struct Plane {
     door: Option<TcpListener>,
     url: String,
     edge: api::Settings,
+    lake_interval: Duration,
     stop: Stop,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -56,6 +57,7 @@ impl Plane {
             let path = folder.sub("secrets")?.join("cluster.token");
             write_private(&path, &token).map_err(|source| folder::Error::Unusable { path, source })?;
         }
+        let lake = kept::open(&settings.lake, folder).map_err(Error::Lake)?;
         let control = Control::open(control::Settings {
             database: database.clone(),
             data_dir: folder.path().to_owned(),
@@ -66,6 +68,7 @@ impl Plane {
                 .unwrap_or_else(|| gateway.clone()),
             control_url: control_url.clone(),
             clock: system_clock(),
+            lake,
         });
         let control = control.await.map_err(|error| database_error(error, &database))?;
         let mut edge = api::Settings::new(control_url);
@@ -78,6 +81,7 @@ impl Plane {
             door: Some(door),
             url,
             edge,
+            lake_interval: settings.lake.commit_interval(),
             stop: Stop::new(),
             tasks: Vec::new(),
         })
@@ -104,6 +108,11 @@ impl Plane {
         control::usage::Counter::new(self.control.store().clone())
     }
 
+    /// The least time between two commits of the lake.
+    pub(super) fn lake_interval(&self) -> Duration {
+        self.lake_interval
+    }
+
     /// What nodes and control plane both know.
     pub(super) fn cluster_token(&self) -> &str {
         self.control.secrets().cluster_token()
@@ -128,6 +137,8 @@ impl Plane {
         self.tasks.push(tokio::spawn(jobs));
         let orders = control::acme::run(self.control.clone(), self.stop.receiver());
         self.tasks.push(tokio::spawn(orders));
+        let tidying = control::lake::run(self.control.clone(), self.stop.receiver());
+        self.tasks.push(tokio::spawn(tidying));
         self.edge.stopping = Some(self.stop.receiver());
         if let Some(node) = node {
             node.observe(&mut self.edge);

@@ -381,6 +381,22 @@ fn check(loaded: &Loaded) -> Result<(), Error> {
         let reason = format!("must be {} or more", LogSettings::BYTES_MAX_LEAST);
         return wrong("usage.log_bytes_max", &reason);
     }
+    let lake = &settings.lake;
+    if !(100..=600_000).contains(&lake.commit_interval_ms) {
+        return wrong("lake.commit_interval_ms", "must be from 100 to 600000");
+    }
+    if lake.query_memory_bytes < 16 << 20 {
+        return wrong("lake.query_memory_bytes", "must be 16777216 or more");
+    }
+    if !(1..=3600).contains(&lake.query_seconds) {
+        return wrong("lake.query_seconds", "must be from 1 to 3600");
+    }
+    if lake.s3.access_key_id.is_some() != lake.s3.secret_access_key.is_some() {
+        return wrong(
+            "lake.s3",
+            "needs both `access_key_id` and `secret_access_key`, or neither",
+        );
+    }
     let urls = [
         ("control.public_url", &settings.control.public_url),
         ("control.gateway_url", &settings.control.gateway_url),

@@ -123,7 +123,7 @@ async fn status_and_events_reach_the_plane() {
     assert_eq!((status.state, &*status.reason), (NodeState::Applied, ""));
     let health = status.health.unwrap();
     assert_eq!(health.upstreams[0].targets[0].target, "http://127.0.0.1:1");
-    let sink = HttpSink::new(control(&upstream.url()));
+    let sink = HttpSink::usage(control(&upstream.url()));
     let batches = [Batch::of(7, &[])];
     assert_eq!(sink.commit(node, &batches).await.unwrap(), 7);
     let (path, body) = plane.noted.lock().unwrap().pop().unwrap();
@@ -131,7 +131,7 @@ async fn status_and_events_reach_the_plane() {
     assert_eq!(events::wire::decode_batches(&body.into()).unwrap(), batches);
     let other = Arc::new(Control::new(&upstream.url(), "wrong".to_owned(), None).unwrap());
     assert!(matches!(
-        HttpSink::new(other).commit(node, &batches).await,
+        HttpSink::usage(other).commit(node, &batches).await,
         Err(events::sink::SinkError::Refused { .. })
     ));
 }

@@ -196,7 +196,9 @@ fn answer<'a>(answers: &'a Value, name: &str, types: &mut Types<'a>) -> Option<(
     if kind == "text/event-stream" {
         return None;
     }
-    let schema = media.get("schema").filter(|_| kind.ends_with("json"));
+    let schema = media
+        .get("schema")
+        .filter(|_| kind.ends_with("json") && !kind.ends_with("ndjson"));
     let Some(schema) = schema else {
         return Some((Answer::Raw, None));
     };

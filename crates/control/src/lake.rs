@@ -1,0 +1,291 @@
+//! Every single call: asking about them with SQL, keeping them in order, and forgetting them.
+//!
+//! What holds them is a crate of its own with large libraries; [`Lake`] is what use cases need of it, so that they are
+//! built and tested without those.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::consumer::Application;
+use domain::id::{ApplicationId, NodeId, OrganizationId};
+use domain::identity::Organization;
+use domain::lake::{CallsQuery, Retention, RowFormat, Subject};
+use domain::work::Work;
+use domain::{Code, Timestamp};
+use events::sink::SinkError;
+use events::{Batch, Sink};
+use serde_json::json;
+use store::Arg;
+use store::entity::{self, Condition};
+use tokio::sync::watch;
+
+use crate::resource::own;
+use crate::{Caller, Control, Error, FieldError};
+
+/// The most rows of an answer.
+pub const ROWS_MAX: u32 = 1_000_000;
+/// How often small files are joined.
+const EVERY: Duration = Duration::from_hours(1);
+/// How long after the start the first time is.
+const FIRST: Duration = Duration::from_secs(120);
+/// Of so many times that files are joined, one also removes what is not kept any more.
+const EXPIRES: u32 = 6;
+
+/// Something that is ready later.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What keeps every single call.
+pub trait Lake: Send + Sync {
+    /// Commits batches of a node, as [`Sink::commit`].
+    fn commit<'a>(&'a self, node: NodeId, batches: &'a [Batch]) -> Later<'a, Result<u64, SinkError>>;
+
+    /// Answers a query.
+    fn query(&self, query: Query) -> Later<'_, Result<Box<dyn Rows>, QueryError>>;
+
+    /// Joins small files, so that queries stay quick.
+    fn compact(&self) -> Later<'_, Result<(), Trouble>>;
+
+    /// Removes calls that are older than they are kept, and files that nobody reads any more.
+    fn expire(&self, retention: Retention, now: Timestamp) -> Later<'_, Result<(), Trouble>>;
+
+    /// Removes all calls of somebody.
+    fn erase(&self, subject: Subject) -> Later<'_, Result<(), Trouble>>;
+}
+
+/// The lake cannot do what it is asked at present.
+#[derive(Debug, thiserror::Error)]
+#[error("the lake is in trouble")]
+pub struct Trouble(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// The lake and how it is kept.
+#[derive(Clone)]
+pub struct Kept {
+    /// What keeps the calls.
+    pub lake: Arc<dyn Lake>,
+    /// How many days calls are kept; for ever if absent.
+    pub days: Option<u32>,
+    /// The same for the calls of some providers, by the names of their organizations.
+    pub days_of: BTreeMap<String, Option<u32>>,
+}
+
+/// A query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// One `SELECT`, or `EXPLAIN SELECT`.
+    pub sql: String,
+    /// Whose calls it sees.
+    pub organization: OrganizationId,
+    /// The most rows; those after them are left out.
+    pub rows_max: u32,
+    /// How the rows are written.
+    pub format: RowFormat,
+}
+
+/// An answer, piece by piece; dropped, the query ends.
+pub trait Rows: Send {
+    /// The next piece; after an error there is none, and what came before is not all.
+    fn next(&mut self) -> Later<'_, Option<Result<Bytes, QueryError>>>;
+}
+
+/// Why a query has no answer, or no more rows.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct QueryError {
+    /// What kind of reason it is.
+    pub kind: QueryErrorKind,
+    /// A stable name of the reason.
+    pub reason: &'static str,
+    /// What is wrong, for the asker.
+    pub message: String,
+    /// Line and column of the statement where it is, from 1, as far as they are known.
+    pub place: Option<(u32, u32)>,
+}
+
+/// What can be done about a query that has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryErrorKind {
+    /// Another query.
+    Invalid,
+    /// A query that needs less.
+    Stopped,
+    /// The same, when others have been answered.
+    Busy,
+    /// The same, when the store answers again.
+    Unavailable,
+}
+
+impl From<QueryError> for Error {
+    fn from(error: QueryError) -> Self {
+        let field = |code| {
+            let suggestion = "The tables are `calls` and `calls_made`; the reference names their columns and the functions.";
+            let mut field = FieldError::new("/sql", error.reason, &*error.message, suggestion);
+            (field.line, field.column) = error.place.unwrap_or_default();
+            Self::fields(code, error.message.clone(), vec![field])
+        };
+        match error.kind {
+            QueryErrorKind::Invalid => field(Code::QueryInvalid),
+            QueryErrorKind::Stopped => field(Code::QueryStopped),
+            QueryErrorKind::Busy => Self::Refused {
+                code: Code::Overloaded,
+                detail: error.message,
+                errors: Vec::new(),
+                retry_after: Some(1),
+            },
+            QueryErrorKind::Unavailable => Self::Refused {
+                code: Code::LakeUnavailable,
+                detail: "The store of the calls does not answer.".to_owned(),
+                errors: Vec::new(),
+                retry_after: Some(10),
+            },
+        }
+    }
+}
+
+/// The lake as a sink, where there is one.
+#[derive(Clone)]
+pub struct LakeSink(Option<Arc<dyn Lake>>);
+
+impl Sink for LakeSink {
+    async fn commit(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
+        match &self.0 {
+            Some(lake) => lake.commit(node, batches).await,
+            None => Err(SinkError::Unwanted),
+        }
+    }
+}
+
+impl Control {
+    /// Keeps what nodes report in the lake, if there is one.
+    pub fn lake_sink(&self) -> LakeSink {
+        LakeSink(self.settings().lake.as_ref().map(|kept| Arc::clone(&kept.lake)))
+    }
+
+    /// Answers SQL about single calls: of a provider's APIs as `calls`, of a consumer's applications as `calls_made`.
+    ///
+    /// # Errors
+    /// `query_invalid` and `query_stopped` with the reason, `lake_off` where no single calls are kept.
+    pub async fn query_calls(&self, caller: &Caller, query: CallsQuery) -> Result<Box<dyn Rows>, Error> {
+        let organization = caller.organization()?;
+        self.access().check(caller, "query_calls", organization, None)?;
+        if !(1..=ROWS_MAX).contains(&query.limit) {
+            let detail = format!("`limit` is {}, not from 1 to {ROWS_MAX}.", query.limit);
+            let suggestion = "Ask for fewer rows, or for another part of them with `WHERE`.";
+            return Err(Error::field("/limit", "out_of_range", &detail, suggestion));
+        }
+        let query = Query {
+            sql: query.sql,
+            organization,
+            rows_max: query.limit,
+            format: query.format,
+        };
+        let lake = &self.kept()?.lake;
+        lake.query(query).await.map_err(|error| {
+            if error.kind == QueryErrorKind::Unavailable {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the lake cannot be read"
+                );
+            }
+            error.into()
+        })
+    }
+
+    /// Begins to remove the single calls of an application of the caller's organization; sums stay.
+    ///
+    /// # Errors
+    /// `not_found` if the application is not there, `lake_off` where no single calls are kept.
+    pub async fn erase_calls(&self, caller: &Caller, id: ApplicationId) -> Result<Work, Error> {
+        let application = own::by_id::<Application>(&mut self.store(), caller, id).await?;
+        let application = application.ok_or_else(|| Error::not_found("application"))?;
+        self.authorize(&mut self.store(), caller, "erase_calls", &application)
+            .await?;
+        let lake = Arc::clone(&self.kept()?.lake);
+        let mut tx = self.store().begin().await?;
+        let kept = Some(&application);
+        self.note(&mut tx, caller, "erase_calls", kept, kept).await?;
+        tx.commit().await?;
+        let work = self.start_work(caller, "erase_calls", None).await?;
+        let (control, work_id) = (self.clone(), work.id);
+        tokio::spawn(async move {
+            let erased = lake.erase(Subject::Application(id)).await;
+            let outcome = erased.map(|()| json!({ "application_id": id })).map_err(|error| {
+                tracing::error!(application = %id, error = &error as &dyn std::error::Error, "calls were not erased");
+                json!({ "code": Code::LakeUnavailable.as_str(), "detail": "The store of the calls does not answer." })
+            });
+            if let Err(error) = control.finish_work(work_id, outcome).await {
+                tracing::error!(operation = %work_id, error = &error as &dyn std::error::Error,
+                    "the end of an erasure was not noted");
+            }
+        });
+        Ok(work)
+    }
+
+    fn kept(&self) -> Result<&Kept, Error> {
+        let off = || Error::refused(Code::LakeOff, "This installation keeps no single calls.");
+        self.settings().lake.as_ref().ok_or_else(off)
+    }
+
+    /// How long the calls of each provider are kept.
+    async fn retention(&self, kept: &Kept) -> Result<Retention, Error> {
+        let mut days_of = Vec::new();
+        for (name, days) in &kept.days_of {
+            let named = [Condition::Is("name", Arg::text(name))];
+            match entity::find::<Organization>(&mut self.store(), &named).await? {
+                Some(organization) => days_of.push((organization.id, *days)),
+                // What is misspelled must not be taken for a wish to delete.
+                None => {
+                    let detail = format!("`lake.keep_days_of` names `{name}`, which is no organization");
+                    return Err(Error::refused(Code::NotFound, detail));
+                }
+            }
+        }
+        Ok(Retention {
+            days: kept.days,
+            days_of,
+        })
+    }
+}
+
+/// Keeps the lake in order until `stop` holds true or its sender is gone.
+///
+/// Several processes may do it at a time; what one has done, the others find done.
+pub async fn run(control: Control, mut stop: watch::Receiver<bool>) {
+    let Some(kept) = control.settings().lake.clone() else {
+        return;
+    };
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + FIRST, EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for round in 0_u32.. {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            stopped = stop.wait_for(|stopped| *stopped) => {
+                drop(stopped);
+                return;
+            }
+        }
+        if let Err(error) = kept.lake.compact().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "small files of the lake were not joined"
+            );
+        }
+        if round.is_multiple_of(EXPIRES)
+            && let Err(error) = expire(&control, &kept).await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what is not kept was not removed"
+            );
+        }
+    }
+}
+
+async fn expire(control: &Control, kept: &Kept) -> Result<(), Error> {
+    let retention = control.retention(kept).await?;
+    let expired = kept.lake.expire(retention, control.now()).await;
+    expired.map_err(|error| Error::internal("removing calls that are not kept", error))
+}

@@ -57,6 +57,8 @@ export default async function setUp(): Promise<() => Promise<void>> {
   const flags = ["--gateway", "127.0.0.1:0", "--control", "127.0.0.1:0", ...(process.env["E2E_DEMO"] ? [] : ["--no-demo"])];
   // Settings of whoever runs the tests are not the program's; an unknown one would stop it.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GATELINE_")));
+  // Calls can be asked for soon enough for a test that waits.
+  env["GATELINE_LAKE_COMMIT_INTERVAL_MS"] = "300";
   const program = spawn(binary, ["up", "--data-dir", join(directory, "data"), ...flags, "--ready-file", file], { cwd: directory, env });
   let output = "";
   for (const stream of [program.stdout, program.stderr]) {

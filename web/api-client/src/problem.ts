@@ -7,6 +7,9 @@ export interface FieldError {
   pointer: string;
   detail: string;
   suggestion?: string;
+  /** Place in a document, from 1. */
+  line?: number;
+  column?: number;
 }
 
 /** An answer of 400 or more, or none at all (`status` 0): what happened and what to do about it. */
@@ -32,6 +35,8 @@ export class ProblemError extends Error {
       pointer: error.pointer ?? "",
       detail: error.detail ?? "",
       ...(error.suggestion ? { suggestion: error.suggestion } : {}),
+      ...(error.line ? { line: error.line } : {}),
+      ...(error.column ? { column: error.column } : {}),
     }));
   }
 

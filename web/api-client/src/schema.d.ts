@@ -992,6 +992,26 @@ export interface paths {
         patch: operations["update_application"];
         trace?: never;
     };
+    "/api/v1/applications/{id}/erase-calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase an application's calls
+         * @description Removes every single call of the application, at whoever's APIs, in the background. Nobody is answered with them from then on; their bytes are gone a day later. Sums for usage, bills and analytics stay.
+         */
+        post: operations["erase_calls"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/subscriptions": {
         parameters: {
             query?: never;
@@ -1250,6 +1270,26 @@ export interface paths {
          * @description Measures of calls, told apart by time and by up to four dimensions, compared with the time before, the greatest groups one by one and the others together. A provider is told of the calls of its APIs, a consumer of those of its applications. A call is in the answer about a second after it ended. Sums by minute are kept for 7 days, those by hour for 400; `resolution` says which were read.
          */
         post: operations["query_analytics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask about single calls with SQL
+         * @description Rows of one `SELECT` over `calls`, the calls of the organization's APIs, and `calls_made`, those that its applications made; in the dialect of DataFusion. A call is there some seconds after it ended. Filter by `date` first: days are read one by one. An answer that breaks off is not complete.
+         */
+        post: operations["query_calls"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2505,6 +2545,22 @@ export interface components {
             buckets_until: number;
             /** @description What asked for no variant that there is, and the shares of all; with a debug token only. */
             details: string[];
+        };
+        /** @description A question about single calls. */
+        CallsQuery: {
+            /**
+             * @description One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs) and `calls_made` (those
+             *     that its applications made).
+             */
+            sql: string;
+            /**
+             * Format: int32
+             * @description The most rows: 1 to 1,000,000; those after them are left out.
+             * @default 1000
+             */
+            limit: number;
+            /** @description How the rows are written. */
+            format?: components["schemas"]["RowFormat"];
         };
         /** @description A target that could be chosen. */
         Candidate: {
@@ -5238,6 +5294,11 @@ export interface components {
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
         };
+        /**
+         * @description How rows are written.
+         * @enum {string}
+         */
+        RowFormat: "ndjson" | "csv" | "parquet" | "arrow";
         /**
          * @description Which calls that other sites cause have a cookie.
          * @enum {string}
@@ -10740,6 +10801,55 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    erase_calls: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The application's id. */
+                id: components["schemas"]["ApplicationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The work, which goes on. */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `lake_off`: This installation keeps no single calls */
+            501: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
     list_subscriptions: {
         parameters: {
             query?: {
@@ -11759,6 +11869,71 @@ export interface operations {
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    query_calls: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "sql": "SELECT api_id, status, count(*) AS calls FROM calls WHERE date = DATE '2026-11-20' GROUP BY 1, 2",
+                 *       "limit": 1000,
+                 *       "format": "ndjson"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CallsQuery"];
+            };
+        };
+        responses: {
+            /** @description The rows. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                    "text/csv; charset=utf-8": string;
+                    "application/vnd.apache.parquet": string;
+                    "application/vnd.apache.arrow.stream": string;
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `query_invalid`: The query cannot be answered */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `query_stopped`: The query needs too much and was stopped */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `lake_off`: This installation keeps no single calls */
+            501: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `lake_unavailable`: The store of single calls does not answer; `store_unavailable`: The database does not answer */
             503: components["responses"]["Problem"];
             /** @description `storage_full`: The disk is full */
             507: components["responses"]["Problem"];

@@ -46,6 +46,7 @@ export const routes: Routes = {
   "/explain": () => import("./screens/explain"),
   "/nodes": () => import("./screens/nodes"),
   "/analytics": () => import("./screens/analytics"),
+  "/sql": () => import("./screens/sql"),
   "/usage": () => import("./screens/usage"),
   "/audit": () => import("./screens/audit"),
   "/members": () => import("./screens/members"),

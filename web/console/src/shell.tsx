@@ -22,6 +22,7 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
       ["/keys", "Keys"],
       ["/analytics", "Analytics"],
       ["/usage", "Usage"],
+      ["/sql", "SQL"],
       ["/explain", "Explain"],
     ],
   ],

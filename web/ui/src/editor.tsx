@@ -1,12 +1,13 @@
-/** An editor for contracts that marks what is wrong where it is. Loaded when it is first shown. */
+/** An editor for contracts and queries that marks what is wrong where it is. Loaded when it is first shown. */
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { yaml } from "@codemirror/lang-yaml";
 import { HighlightStyle, bracketMatching, indentOnInput, syntaxHighlighting } from "@codemirror/language";
 import { type Diagnostic, lintGutter, setDiagnostics } from "@codemirror/lint";
 import { EditorState } from "@codemirror/state";
 import { EditorView, highlightActiveLine, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
-import { useEffect, useRef } from "react";
+import { useCallback, useEffect, useRef } from "react";
 
 /** A remark about a place in the text; lines and columns count from 1, 0 is unknown. */
 export interface Remark {
@@ -28,11 +29,13 @@ const look = EditorView.theme({
 });
 
 const colours = HighlightStyle.define([
-  { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--accent)" },
+  { tag: [tags.propertyName, tags.definition(tags.propertyName), tags.keyword], color: "var(--accent)" },
   { tag: tags.comment, color: "var(--ink-2)", fontStyle: "italic" },
   { tag: [tags.number, tags.bool, tags.null], color: "var(--warn)" },
   { tag: tags.string, color: "var(--ink)" },
 ]);
+
+const languages = { yaml, sql: () => sql({ dialect: PostgreSQL }) };
 
 /** The place of a remark in the document: from its column to the line's end. */
 function diagnostic(state: EditorState, remark: Remark): Diagnostic {
@@ -48,14 +51,22 @@ export default function Editor(props: {
   remarks: Remark[];
   label: string;
   jump?: { line: number; column: number };
+  language?: keyof typeof languages;
+  /** What Ctrl + Enter does. */
+  submit?: () => void;
 }) {
+  const { language = "yaml" } = props;
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView>(undefined);
-  const set = useRef(props.set);
+  const now = useRef(props);
   useEffect(() => {
-    set.current = props.set;
+    now.current = props;
   });
   const first = useRef(props.value);
+  const submitted = useCallback(() => {
+    now.current.submit?.();
+    return now.current.submit !== undefined;
+  }, []);
 
   useEffect(() => {
     if (!place.current) return;
@@ -70,22 +81,22 @@ export default function Editor(props: {
           indentOnInput(),
           bracketMatching(),
           highlightActiveLine(),
-          yaml(),
+          languages[language](),
           syntaxHighlighting(colours),
           look,
           // No key binding for Tab, so that the keyboard can leave the editor.
-          keymap.of([...defaultKeymap, ...historyKeymap]),
+          keymap.of([{ key: "Mod-Enter", run: submitted }, ...defaultKeymap, ...historyKeymap]),
           // Said outright, because not every checker knows that editable text takes the focus.
           EditorView.contentAttributes.of({ "aria-label": props.label, tabindex: "0" }),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) set.current(update.state.doc.toString());
+            if (update.docChanged) now.current.set(update.state.doc.toString());
           }),
         ],
       }),
     });
     view.current = made;
     return () => made.destroy();
-  }, [props.label]);
+  }, [props.label, language, submitted]);
 
   useEffect(() => {
     const editor = view.current;

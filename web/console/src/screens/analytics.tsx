@@ -268,7 +268,7 @@ function Groups(props: Part & { dimension: "api" | "operation" | "application"; 
           answer.rows.length === 0 ? (
             <Empty title="No call in this time">
               <p>Make a call, or ask from a terminal:</p>
-              <Command text="gateline analytics" />
+              <Command label={`Command for ${props.title}`} text="gateline analytics" />
             </Empty>
           ) : (
             <Table<AnalyticsRow> label={props.title} rows={answer.rows} columns={columns(answer.names)} />

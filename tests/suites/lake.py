@@ -117,7 +117,7 @@ def duckdb(url: str) -> Totals:
         "count(refusal) AS refused, count(*) - count(organization_id) AS without_provider FROM read_parquet($files, hive_partitioning = true)",
         params={"files": [file.removeprefix("file://") for file in files]},
     )
-    return {name: int(value) for name, value in zip(sums.columns, sums.fetchone(), strict=True)}
+    return {name: int(value) for name, value in zip(sums.columns, sums.limit(1).fetchall()[0], strict=True)}
 
 
 def answers(server: str) -> bool:

@@ -258,7 +258,7 @@ fn key_text(number: u32) -> String {
     for byte in &mut random {
         *byte %= 248;
     }
-    key::write(&environment(), KeyId::new(uuid(3, number)), random).expect("bytes below 248")
+    key::write(&environment(), uuid(3, number), random).expect("bytes below 248")
 }
 
 fn uuid(kind: u8, number: u32) -> uuid::Uuid {
@@ -275,7 +275,11 @@ mod tests {
         let (snapshot, text) = snapshot("127.0.0.1:19000", true);
         assert_eq!(snapshot.keys.len(), KEYS as usize);
         let parts = key::parse(&text).unwrap();
-        let found = snapshot.keys.iter().find(|known| known.id == parts.id).unwrap();
+        let found = snapshot
+            .keys
+            .iter()
+            .find(|known| known.id.uuid() == parts.id)
+            .unwrap();
         assert_eq!(found.hash, key::hash(text.as_bytes()));
         assert_eq!(snapshot.routes[0].policies.len(), 1);
     }

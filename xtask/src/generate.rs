@@ -8,10 +8,12 @@ mod rust_client;
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::source::{Error, read, root};
+use serde_json::Value;
+
+use crate::source::{Error, cargo, read, root};
 
 /// A generated file and what makes it, from the project's folder.
 struct Generated(&'static str, fn() -> Result<String, Error>);
@@ -82,17 +84,8 @@ fn settings_schema(root: &Path) -> Result<(), Error> {
         program: "gateline config schema",
         reason,
     };
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
-        .args([
-            "run",
-            "--quiet",
-            "--package",
-            "gateline",
-            "--",
-            "config",
-            "schema",
-        ])
-        .current_dir(root)
+    let output = Command::new(built(root)?)
+        .args(["config", "schema"])
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| failed(error.to_string()))?;
@@ -101,6 +94,38 @@ fn settings_schema(root: &Path) -> Result<(), Error> {
     }
     let path = root.join("spec/config.schema.json");
     fs::write(&path, output.stdout).map_err(|source| Error::File { path, source })
+}
+
+/// Builds the program as `make build` does, and says where it is.
+///
+/// Another choice of packages would turn on other features of the libraries, and so have the large ones built once more.
+fn built(root: &Path) -> Result<PathBuf, Error> {
+    let failed = |reason: String| Error::Program {
+        program: "cargo build",
+        reason,
+    };
+    let output = cargo()
+        .args(["build", "--quiet", "--message-format", "json"])
+        .args(["--package", "gateline", "--package", "gateline-edge"])
+        .current_dir(root)
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(output.status.to_string()));
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let mut executables = said.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        let is_it = message["target"]["name"] == "gateline";
+        message["executable"]
+            .as_str()
+            .filter(|_| is_it)
+            .map(PathBuf::from)
+    });
+    executables
+        .next_back()
+        .ok_or_else(|| failed("it names no program `gateline`".to_owned()))
 }
 
 /// Rust source as `cargo fmt` would leave it.

@@ -1,11 +1,10 @@
 //! Which crate may know which: the table, and its proof against `cargo metadata`.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::source::{Error, root};
+use crate::source::{Error, cargo, root};
 
 /// A crate of ours, what it may depend on, and why not on more.
 struct Layer(&'static str, &'static [&'static str], &'static str);
@@ -189,7 +188,7 @@ struct Dependency {
 
 /// Edges that the table does not allow.
 pub(crate) fn complaints() -> Result<Vec<String>, Error> {
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+    let output = cargo()
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root()?)
         .output()

@@ -1,7 +1,8 @@
 //! The files of the project, read from disk.
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::process::Command;
+use std::{env, fs, io};
 
 /// Why a task could not do its work (not: what it found).
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,21 @@ pub(crate) enum Error {
     /// A document is not what a generator can read.
     #[error("{document}: {reason}")]
     Document { document: String, reason: String },
+}
+
+/// The cargo that runs the workshop, without what it says of the workshop's own package.
+///
+/// Some build scripts ask for that (`ring`'s does), so with it they and all that depends on them would be built
+/// anew, and once more when cargo is run from the shell again.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let is_own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os() {
+        if name.to_str().is_some_and(is_own) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// One file of the project.
@@ -68,7 +84,7 @@ impl Source {
 
 /// The project's folder, found from the current one upwards.
 pub(crate) fn root() -> Result<PathBuf, Error> {
-    let current = std::env::current_dir().map_err(|_| Error::NoRoot)?;
+    let current = env::current_dir().map_err(|_| Error::NoRoot)?;
     let holds = |folder: &&Path| folder.join("Cargo.lock").is_file() && folder.join("xtask").is_dir();
     current
         .ancestors()

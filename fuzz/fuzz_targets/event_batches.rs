@@ -11,6 +11,7 @@ fuzz_target!(|body: &[u8]| {
         assert_eq!(decode_batches(&encode_batches(&batches)).as_ref(), Ok(&batches));
         for batch in &batches {
             let _ = batch.events();
+            let _ = batch.tracked();
         }
     }
 });

@@ -144,6 +144,24 @@ codes! {
     LimitsUnavailable = "limits_unavailable", 503, "Calls cannot be counted at the moment",
         "Try again in a moment. The provider has chosen to refuse calls rather than not to count them.";
 
+    // Live streams.
+    StreamsLimited = "streams_limited", 429, "Too many live streams are open",
+        "Close some of your organization's streams, or wait as long as `Retry-After` says.";
+
+    // Tracked events.
+    SdkKeyMissing = "sdk_key_missing", 401, "An SDK key is needed",
+        "Send it in `X-API-Key`, as a bearer token, or as `?key=`; `POST /api/v1/sdk-keys` makes one.";
+    SdkKeyInvalid = "sdk_key_invalid", 401, "The SDK key does not open this",
+        "`detail` says why. Make a new one with `POST /api/v1/sdk-keys`.";
+    OriginRefused = "origin_refused", 403, "Pages of this origin may not use the key",
+        "Add the page's origin to the key's `origins`; keys of servers are for no page at all.";
+    EventsInvalid = "events_invalid", 400, "None of the events can be taken",
+        "Mend what `errors` lists; each entry has the event's place in `index`. Nothing was taken.";
+    EventsDelayed = "events_delayed", 429, "Too many events wait to be written",
+        "Send them again after as long as `Retry-After` says; with ids, none is counted twice.";
+    EventsUnwritten = "events_unwritten", 503, "The events could not be written",
+        "Nothing was taken. Send them again after as long as `Retry-After` says; with ids, none is counted twice.";
+
     // Traffic, answered by the gateway.
     RouteNotFound = "route_not_found", 404, "No API answers here",
         "Check host and path. A new route is there within a second of being published.";

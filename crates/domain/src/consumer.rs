@@ -196,6 +196,14 @@ pub struct RotateSpec {
 /// How long a rotated key stays valid unless said otherwise: a day.
 pub const OVERLAP_SECONDS_DEFAULT: u32 = 86_400;
 
+impl Default for RotateSpec {
+    fn default() -> Self {
+        Self {
+            overlap_seconds: OVERLAP_SECONDS_DEFAULT,
+        }
+    }
+}
+
 const fn overlap_seconds() -> u32 {
     OVERLAP_SECONDS_DEFAULT
 }

@@ -196,6 +196,20 @@ ids! {
     SubscriptionId = "sub";
     /// An API key.
     KeyId = "key";
+    /// A key that records events.
+    SdkKeyId = "sdk";
+    /// A kind of tracked events.
+    EventTypeId = "evt";
+    /// What must not be.
+    AlertRuleId = "alr";
+    /// Somebody who is told of alerts.
+    AlertChannelId = "alc";
+    /// A time in which nobody is told.
+    AlertSilenceId = "als";
+    /// Something that is so and must not be.
+    AlertId = "alt";
+    /// A notification of an alert.
+    AlertNoticeId = "aln";
     /// One entry of the audit chain.
     AuditId = "aud";
     /// One piece of long work.

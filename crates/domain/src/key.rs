@@ -1,6 +1,6 @@
-//! The written form of an API key: `gl_<environment>_<id>_<secret><checksum>`.
+//! The written form of API keys and SDK keys: `gl_<environment>_<id>_<secret><checksum>`.
 //!
-//! `id` is the 26 characters of the [`KeyId`](crate::id::KeyId), `secret` 32 characters of base 62 (190 bits),
+//! `id` is the 26 characters of the key's id without its prefix, `secret` 32 characters of base 62 (190 bits),
 //! `checksum` 6 characters of base 62: the CRC-32 (ISO-HDLC) of everything before it. A secret scanner can so
 //! tell a key from a look-alike without asking us. Only [`hash`] of the whole text is stored.
 
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::Name;
 use crate::compact::{self, Compact};
-use crate::id::{self, KeyId};
+use crate::id;
 
 /// What every key begins with.
 pub const PREFIX: &str = "gl_";
@@ -30,15 +30,15 @@ pub struct Parts<'a> {
     /// The environment's name.
     pub environment: &'a str,
     /// The key's id.
-    pub id: KeyId,
+    pub id: Uuid,
 }
 
 /// Writes a new key; each character of the secret is one of `random`, modulo 62.
 ///
 /// `random` must come from a cryptographic source. Bytes from 248 on would favour some characters, so callers
 /// pass bytes below 248 only; others are refused with `None`.
-pub fn write(environment: &Name, id: KeyId, random: [u8; SECRET_LEN]) -> Option<String> {
-    let mut text = format!("{PREFIX}{environment}_{}_", id::encode(id.uuid().as_u128()));
+pub fn write(environment: &Name, id: Uuid, random: [u8; SECRET_LEN]) -> Option<String> {
+    let mut text = format!("{PREFIX}{environment}_{}_", id::encode(id.as_u128()));
     for byte in random {
         if byte >= 248 {
             return None;
@@ -62,7 +62,7 @@ pub fn parse(text: &str) -> Option<Parts<'_>> {
     if !whole || environment.parse::<Name>().is_err() {
         return None;
     }
-    let id = KeyId::new(Uuid::from_u128(id::decode(id)?));
+    let id = Uuid::from_u128(id::decode(id)?);
     Some(Parts { environment, id })
 }
 
@@ -123,11 +123,8 @@ impl<'de> Deserialize<'de> for Hash {
 }
 
 /// The beginning of a key, enough to recognise it in a list.
-pub fn hint(environment: &Name, id: KeyId) -> String {
-    format!(
-        "{PREFIX}{environment}_{}…",
-        &id::encode(id.uuid().as_u128())[..12]
-    )
+pub fn hint(environment: &Name, id: Uuid) -> String {
+    format!("{PREFIX}{environment}_{}…", &id::encode(id.as_u128())[..12])
 }
 
 fn checksum(text: &[u8]) -> [u8; CHECKSUM_LEN] {
@@ -144,7 +141,6 @@ fn checksum(text: &[u8]) -> [u8; CHECKSUM_LEN] {
 mod tests {
     use super::{Hash, LEN_MAX, parse, write};
     use crate::Name;
-    use crate::id::KeyId;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
     use uuid::Uuid;
 
@@ -160,9 +156,9 @@ mod tests {
         assert_eq!((bytes.len(), postcard::from_bytes(&bytes)), (33, Ok(hash)));
     }
 
-    fn sample() -> (Name, KeyId, String) {
+    fn sample() -> (Name, Uuid, String) {
         let environment: Name = "sandbox".parse().unwrap();
-        let id = KeyId::new(Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057));
+        let id = Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8057);
         let text = write(&environment, id, [7; 32]).unwrap();
         (environment, id, text)
     }

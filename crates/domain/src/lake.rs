@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::id::{ApplicationId, OrganizationId};
+use crate::tracking::EventUnit;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -39,8 +40,8 @@ impl RowFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CallsQuery {
-    /// One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs) and `calls_made` (those
-    /// that its applications made).
+    /// One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs), `calls_made` (those
+    /// that its applications made) and `events` (its tracked events).
     #[schema(max_length = 32768)]
     pub sql: String,
     /// The most rows: 1 to 1,000,000; those after them are left out.
@@ -65,11 +66,11 @@ pub struct Retention {
     pub days_of: Vec<(OrganizationId, Option<u32>)>,
 }
 
-/// Whose calls are to be forgotten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whose calls or events are to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
-    /// An application.
+    /// The calls of an application.
     Application(ApplicationId),
-    /// A consumer's organization with all its applications.
-    Consumer(OrganizationId),
+    /// The tracked events of an organization that are about somebody.
+    User(OrganizationId, EventUnit),
 }

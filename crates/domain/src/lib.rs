@@ -7,6 +7,7 @@
 //! Every entity is its editable part (`…Spec`: the body of a create call, of a declarative file, and what a
 //! merge patch is applied to) together with what the server adds (`id`, owner, times, `revision`).
 
+pub mod alert;
 pub mod analytics;
 pub mod audit;
 pub mod catalog;
@@ -25,6 +26,7 @@ pub mod invitation;
 pub mod key;
 pub mod lake;
 pub mod limit;
+pub mod live;
 pub mod name;
 pub mod node;
 pub mod offer;
@@ -38,6 +40,7 @@ pub mod sketch;
 pub mod snapshot;
 pub mod stream;
 pub mod time;
+pub mod tracking;
 pub mod traffic;
 pub mod upstream;
 pub mod usage;

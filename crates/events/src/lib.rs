@@ -16,17 +16,22 @@
 
 pub mod call;
 pub mod fault;
+pub mod ingest;
+pub mod intake;
 pub mod log;
 pub mod pump;
 pub mod ring;
 pub mod rollup;
+mod seen;
 pub mod sink;
 pub mod usage;
 pub mod wire;
 
 pub use call::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
+pub use ingest::Ingest;
+pub use intake::Intake;
 pub use log::{Hold, Log};
 pub use pump::Pump;
 pub use ring::{Overloaded, Recorder, Reservation, WhenFull};
 pub use sink::{Sink, ship};
-pub use wire::Batch;
+pub use wire::{Batch, Tracked};

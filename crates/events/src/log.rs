@@ -15,9 +15,13 @@
 //! get atomic quotas, torn writes noticed, trimming in place and no recovery of our own.
 //!
 //! **When it fills up.** From 80 % of [`LogSettings::bytes_max`] on, events that do not count for quota and bill
-//! (refused calls) are shed and counted in [`LogFigures::shed`]. At 100 % appends fail with [`Error::Full`] until
-//! the sink has committed something; then the rings fill and [`WhenFull`](crate::WhenFull) decides. Nothing that
-//! was committed is ever thrown away.
+//! (refused calls) are shed and counted in [`LogFigures::shed`]. From 90 % on tracked events are refused: their
+//! senders hear of it and can send them again, while a call has been made. At 100 % appends fail with [`Error::Full`]
+//! until the sink has committed something; then the rings fill and [`WhenFull`](crate::WhenFull) decides. Nothing
+//! that was committed is ever thrown away.
+//!
+//! **A commit that failed may have happened.** Who tries it again finds out. Who does not want it any more has it
+//! taken away with the next commit, or at once with [`Log::settle`], before a sink gets to see it.
 //!
 //! **What is damaged** is not passed over in silence: a batch whose checksum is wrong is reported in the log
 //! output and in [`LogFigures::corrupt`], and takes its place in the sequence as [`Batch::lost`].
@@ -34,10 +38,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use self::counts::Pending;
-use self::file::{Appended, File, Head};
+use self::file::{Appended, File, Head, Written};
 use self::hold::Holds;
 use crate::call::Event;
-use crate::wire::{BATCHES_BYTES_MAX, BATCHES_MAX, Batch, EVENTS_MAX, Encoder, FRAME_BYTES_MAX};
+use crate::wire::{
+    BATCHES_BYTES_MAX, BATCHES_MAX, Batch, EVENTS_MAX, Encoder, FRAME_BYTES_MAX, Section, seal, tracked,
+};
 
 mod counts;
 mod file;
@@ -64,6 +70,11 @@ pub struct LogSettings {
 impl LogSettings {
     /// The least that [`Self::bytes_max`] may be: a log that cannot hold the largest batch would never get over it.
     pub const BYTES_MAX_LEAST: u64 = FRAME_BYTES_MAX as u64;
+
+    /// How far tracked events may fill it.
+    const fn tracked_bytes_max(&self) -> u64 {
+        self.bytes_max / 10 * 9
+    }
 }
 
 impl Default for LogSettings {
@@ -131,14 +142,40 @@ pub struct LogFigures {
     pub batches: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Events committed.
+    /// Calls committed.
     pub events: u64,
+    /// Tracked events committed.
+    pub tracked: u64,
     /// Events shed because the log was nearly full; never such that count.
     pub shed: u64,
     /// Batches that could not be read any more.
     pub corrupt: u64,
     /// Commits that failed.
     pub failures: u64,
+}
+
+/// What one commit writes: calls and tracked events, each perhaps none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Commit<'a> {
+    /// At most [`EVENTS_MAX`] calls; they become the first batch.
+    pub calls: &'a [Event],
+    /// Tracked events; they become further batches.
+    pub tracked: &'a [Section],
+    /// When the tracked events came, in microseconds since 1970.
+    pub at_us: i64,
+    /// What tracked events were recognised by is forgotten up to this batch.
+    pub unseen_through: u64,
+}
+
+/// What the tracked events of one commit are recognised by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The newest batch of the commit.
+    pub sequence: u64,
+    /// When they came, in microseconds since 1970.
+    pub at_us: i64,
+    /// A hash for each that has an id.
+    pub hashes: Vec<u64>,
 }
 
 /// The durable log of a node.
@@ -169,6 +206,7 @@ struct Counters {
     batches: AtomicU64,
     bytes: AtomicU64,
     events: AtomicU64,
+    tracked: AtomicU64,
     shed: AtomicU64,
     corrupt: AtomicU64,
     corrupt_reported: AtomicU64,
@@ -191,7 +229,7 @@ impl Log {
         let file = File::new(open);
         let new_node = Uuid::now_v7().as_u128();
         let head = file
-            .with(|database| file::prepare(database, new_node))
+            .with(|database| file::prepare(database, new_node, random()))
             .map_err(|source| storage_error(path, source))?;
         if head.format != file::FORMAT_KNOWN {
             return Err(Error::Format {
@@ -219,21 +257,36 @@ impl Log {
         self.node
     }
 
-    /// Commits at most [`EVENTS_MAX`] events as the next batch, durably; answers the newest sequence number.
+    /// Commits at most [`EVENTS_MAX`] calls as the next batch, durably; answers the newest sequence number.
     ///
-    /// After an error the caller tries again with the same events, or gives them up: if the commit happened
-    /// after all, the next try notices and writes nothing. If all events are shed, nothing is written.
+    /// As [`commit`](Self::commit) of calls alone.
     pub fn append(&self, events: &[Event]) -> Result<u64, Error> {
-        debug_assert!(events.len() <= EVENTS_MAX, "callers split what is more");
+        self.commit(&Commit {
+            calls: events,
+            ..Commit::default()
+        })
+    }
+
+    /// Commits calls and tracked events as the next batches, durably, all or nothing; answers the newest sequence
+    /// number.
+    ///
+    /// After an error the caller tries again with the same calls, and with the same tracked events or without them:
+    /// if the commit happened after all, the next try notices and writes nothing, and tracked events that are not
+    /// wanted any more are taken away. If there is nothing to write, or all calls are shed, nothing is written.
+    ///
+    /// # Errors
+    /// [`Error::Full`] for tracked events comes before anything is written, so they are not in the log then.
+    pub fn commit(&self, commit: &Commit<'_>) -> Result<u64, Error> {
+        debug_assert!(commit.calls.len() <= EVENTS_MAX, "callers split what is more");
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let result = self.append_kept(&mut writer, events);
+        let result = self.commit_kept(&mut writer, commit);
         if result.is_err() {
             self.counters.failures.fetch_add(1, Ordering::Relaxed);
         }
         result
     }
 
-    fn append_kept(&self, writer: &mut Writer, events: &[Event]) -> Result<u64, Error> {
+    fn commit_kept(&self, writer: &mut Writer, commit: &Commit<'_>) -> Result<u64, Error> {
         let bytes = self.counters.bytes.load(Ordering::Relaxed);
         let Writer {
             encoder,
@@ -246,6 +299,7 @@ impl Log {
             .take()
             .unwrap_or(bytes >= self.settings.bytes_max / 5 * 4);
         kept.clear();
+        let events = commit.calls;
         let kept: &[Event] = if shedding {
             kept.extend(events.iter().filter(|event| is_metered(event)));
             kept
@@ -253,23 +307,37 @@ impl Log {
             events
         };
         let shed = (events.len() - kept.len()) as u64;
-        if kept.is_empty() {
+        let mut tracked = tracked::frames(commit.tracked);
+        if kept.is_empty() && tracked.is_empty() {
             self.counters.shed.fetch_add(shed, Ordering::Relaxed);
             return Ok(self.last_sequence());
         }
         *is_shedding = Some(shedding);
+        let tracked_bytes: usize = tracked.iter().map(Vec::len).sum();
+        let seen = seen_row(commit);
         let mut sequence = self.last_sequence() + 1;
         let head = loop {
-            let frame = encoder.encode(sequence, kept);
-            if bytes + frame.len() as u64 > self.settings.bytes_max {
-                return Err(Error::Full {
-                    bytes_max: self.settings.bytes_max,
-                });
-            }
+            let calls = (!kept.is_empty()).then(|| encoder.encode(sequence, kept));
+            self.check_room(bytes, calls.map_or(0, <[u8]>::len), tracked_bytes)?;
+            let first = sequence + u64::from(calls.is_some());
+            (first..)
+                .zip(&mut tracked)
+                .for_each(|(sequence, frame)| seal(sequence, frame));
+            let frames: Vec<&[u8]> = calls
+                .into_iter()
+                .chain(tracked.iter().map(Vec::as_slice))
+                .collect();
             let mut gathered = self.take_pending(pending)?;
             gathered.add(kept);
-            let counts = gathered.is_due(sequence).then(|| gathered.counts());
-            match self.with(|database| file::append(database, sequence, frame, counts))? {
+            // Counts belong to calls, so that tracked events that are taken away again leave none behind.
+            let is_due = calls.is_some() && gathered.is_due(sequence);
+            let written = Written {
+                frames: &frames,
+                counts: is_due.then(|| gathered.counts()),
+                seen: &seen,
+                unseen_through: commit.unseen_through,
+            };
+            match self.with(|database| file::append(database, sequence, written))? {
                 Appended::Done(head) => {
                     gathered.forget_through(head.quota_through);
                     *pending = Some(gathered);
@@ -280,12 +348,56 @@ impl Log {
             }
         };
         *is_shedding = None;
-        self.counters
-            .events
-            .fetch_add(kept.len() as u64, Ordering::Relaxed);
-        self.counters.shed.fetch_add(shed, Ordering::Relaxed);
+        let count = |counter: &AtomicU64, number| counter.fetch_add(number, Ordering::Relaxed);
+        count(&self.counters.events, kept.len() as u64);
+        count(
+            &self.counters.tracked,
+            commit.tracked.iter().map(|section| section.len() as u64).sum(),
+        );
+        count(&self.counters.shed, shed);
         self.note(head);
         Ok(head.next - 1)
+    }
+
+    /// Whether frames of these sizes may be written to a log that holds so many bytes.
+    fn check_room(&self, bytes: u64, calls: usize, tracked: usize) -> Result<(), Error> {
+        let all = bytes + (calls + tracked) as u64;
+        let is_full = all > self.settings.bytes_max || tracked > 0 && all > self.settings.tracked_bytes_max();
+        if is_full {
+            return Err(Error::Full {
+                bytes_max: self.settings.bytes_max,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether tracked events of so many bytes would be taken at present.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        self.counters.bytes.load(Ordering::Relaxed) + bytes <= self.settings.tracked_bytes_max()
+    }
+
+    /// Takes away what a commit that failed may have left, after the caller has given it up.
+    pub fn settle(&self) -> Result<(), Error> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.pending = None;
+        let from = self.last_sequence() + 1;
+        let head = self.with(|database| file::cut(database, from))?;
+        self.note_size(head);
+        Ok(())
+    }
+
+    /// What the hashes are keyed with, so that nobody outside can choose ids that are taken for those of others.
+    pub fn seen_key(&self) -> Result<u128, Error> {
+        self.with(file::seen_key)
+    }
+
+    /// What tracked events are recognised by, from the oldest commit on; for the start of a node.
+    pub fn seen(&self) -> Result<Vec<Seen>, Error> {
+        let mut all = Vec::new();
+        self.with(|database| {
+            file::each_seen(database, |sequence, row| all.extend(read_seen(sequence, row)))
+        })?;
+        Ok(all)
     }
 
     /// Takes what is not in the quota table yet; whoever does not put it back lets it be read anew.
@@ -345,7 +457,8 @@ impl Log {
         crate::fault::point("log.after_trim");
         pending.forget_through(head.quota_through);
         writer.pending = Some(pending);
-        self.note(head);
+        // What a commit left that seemed to fail is nobody's business until it is tried again.
+        self.note_size(head);
         Ok(())
     }
 
@@ -388,6 +501,7 @@ impl Log {
             batches: value(&self.counters.batches),
             bytes: value(&self.counters.bytes),
             events: value(&self.counters.events),
+            tracked: value(&self.counters.tracked),
             shed: value(&self.counters.shed),
             corrupt: value(&self.counters.corrupt),
             failures: value(&self.counters.failures),
@@ -398,9 +512,13 @@ impl Log {
         *self.committed.borrow()
     }
 
-    fn note(&self, head: Head) {
+    fn note_size(&self, head: Head) {
         self.counters.bytes.store(head.bytes, Ordering::Relaxed);
         self.counters.batches.store(head.batches, Ordering::Relaxed);
+    }
+
+    fn note(&self, head: Head) {
+        self.note_size(head);
         self.committed.send_if_modified(|newest| {
             let is_new = head.next - 1 > *newest;
             *newest = (*newest).max(head.next - 1);
@@ -422,6 +540,34 @@ impl fmt::Debug for Log {
             .field("node", &self.node)
             .finish_non_exhaustive()
     }
+}
+
+/// A commit's time and hashes as they stand in the file; empty without hashes.
+fn seen_row(commit: &Commit<'_>) -> Vec<u8> {
+    let mut row = commit.at_us.to_le_bytes().to_vec();
+    let hashes = commit.tracked.iter().flat_map(Section::hashes);
+    let hashes = hashes.filter(|hash| **hash != 0);
+    row.extend(hashes.flat_map(|hash| hash.to_le_bytes()));
+    if row.len() == size_of::<i64>() {
+        row.clear();
+    }
+    row
+}
+
+fn read_seen(sequence: u64, row: &[u8]) -> Option<Seen> {
+    let (at_us, hashes) = row.split_first_chunk()?;
+    let (hashes, _) = hashes.as_chunks();
+    Some(Seen {
+        sequence,
+        at_us: i64::from_le_bytes(*at_us),
+        hashes: hashes.iter().map(|hash| u64::from_le_bytes(*hash)).collect(),
+    })
+}
+
+/// The random bits of two UUIDs, 90 at least; the others of each tell its time and place.
+fn random() -> u128 {
+    let half = || u128::from(Uuid::now_v7().as_u64_pair().1 << 2);
+    half() << 62 ^ half()
 }
 
 fn is_metered(event: &Event) -> bool {
@@ -451,4 +597,4 @@ fn storage_error(path: &Path, source: redb::Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

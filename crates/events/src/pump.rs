@@ -3,6 +3,10 @@
 //! It commits what came since the last commit, at most once per interval, and sleeps without any timer while
 //! nothing comes. A commit that fails is tried again with the same events until it succeeds; meanwhile the rings
 //! fill, and their setting decides what happens to further calls.
+//!
+//! Tracked events ([`Intake`]) do not wait for the interval, because their senders wait for an answer: they are
+//! committed at once, together with what the rings hold. If that fails three times, they are given up and their
+//! senders told so; the rest is tried on without them.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +15,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::call::Event;
-use crate::log::{Error, Log};
+use crate::intake::{Group, Intake, Refused};
+use crate::log::{Commit, Error, Log};
 use crate::ring::{Drain, Recorder, RingFigures, Wake, WhenFull, ring_with};
 use crate::sink::causes;
 use crate::wire::EVENTS_MAX;
@@ -22,6 +27,8 @@ const BACKOFF_MIN: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// Tries of a commit once the pump is told to stop.
 const LAST_TRIES: u32 = 5;
+/// Tries of a commit with tracked events before their senders are told that it failed.
+const TRACKED_TRIES: u32 = 3;
 
 /// How records get to the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +70,10 @@ pub struct Pump {
     thread: Option<JoinHandle<Result<(), Unwritten>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     wake: Arc<Wake>,
+    intake: Option<Intake>,
     drains: Mutex<Vec<Drain>>,
     is_stopping: AtomicBool,
 }
@@ -73,7 +81,17 @@ struct Shared {
 impl Pump {
     /// Starts the thread; fails only if the system has none to give.
     pub fn start(log: Arc<Log>, settings: PumpSettings) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        Self::start_with(log, settings, None)
+    }
+
+    /// Starts the thread, which then commits tracked events as well; `intake` is in front of the same log.
+    pub fn start_with(log: Arc<Log>, settings: PumpSettings, intake: Option<Intake>) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            wake: intake.as_ref().map(Intake::wake).unwrap_or_default(),
+            intake,
+            drains: Mutex::default(),
+            is_stopping: AtomicBool::new(false),
+        });
         let interval = settings
             .commit_interval
             .clamp(Duration::from_millis(1), Duration::from_secs(1));
@@ -82,6 +100,7 @@ impl Pump {
             shared: shared.clone(),
             interval,
             events: Vec::new(),
+            is_unsettled: false,
         };
         let thread = std::thread::Builder::new()
             .name("usage-log".to_owned())
@@ -148,7 +167,12 @@ impl Shared {
     }
 
     fn are_empty(&self) -> bool {
-        self.drains().iter().all(Drain::is_empty)
+        !self.is_tracking() && self.drains().iter().all(Drain::is_empty)
+    }
+
+    /// Whether tracked events wait.
+    fn is_tracking(&self) -> bool {
+        self.intake.as_ref().is_some_and(Intake::is_waiting)
     }
 }
 
@@ -157,26 +181,39 @@ struct Worker {
     shared: Arc<Shared>,
     interval: Duration,
     events: Vec<Event>,
+    /// Whether tracked events that were given up may be in the log all the same.
+    is_unsettled: bool,
 }
 
 impl Worker {
     fn run(mut self) -> Result<(), Unwritten> {
+        let result = self.run_until_stopped();
+        if let Some(intake) = &self.shared.intake {
+            intake.close();
+            intake.fail(Group::default(), Refused::Closed);
+        }
+        result
+    }
+
+    fn run_until_stopped(&mut self) -> Result<(), Unwritten> {
         loop {
             let is_stopping = self.shared.is_stopping();
             self.fill();
-            if self.events.is_empty() {
+            let group = self.shared.intake.as_ref().map(Intake::take).unwrap_or_default();
+            if self.events.is_empty() && group.is_empty() {
                 if is_stopping {
+                    self.settle();
                     return Ok(());
                 }
                 self.sleep_until_woken();
                 continue;
             }
             let started = Instant::now();
-            self.commit()?;
+            self.commit(group)?;
             let is_backlog = self.events.len() == EVENTS_MAX;
             self.events.clear();
             if !is_backlog {
-                self.wait_until(started + self.interval);
+                self.wait_until(started + self.interval, || self.shared.is_tracking());
             }
         }
     }
@@ -191,15 +228,40 @@ impl Worker {
         }
     }
 
-    fn commit(&mut self) -> Result<(), Unwritten> {
+    fn commit(&mut self, group: Group) -> Result<(), Unwritten> {
+        let mut group = Some(group).filter(|group| !group.is_empty());
         let mut wait = BACKOFF_MIN;
         let mut tries = 0;
         let mut last_tries = 0;
-        while let Err(error) = self.log.append(&self.events) {
+        loop {
+            let tracked = group.as_ref();
+            let written = self.log.commit(&Commit {
+                calls: &self.events,
+                tracked: tracked.map_or(&[], |group| &group.sections),
+                at_us: tracked.map_or(0, |group| group.at_us),
+                unseen_through: tracked.map_or(0, |group| group.unseen_through),
+            });
+            let error = match written {
+                Ok(sequence) => {
+                    self.succeed(group, sequence);
+                    break;
+                }
+                Err(error) => error,
+            };
             tries += 1;
             if tries == 1 {
                 tracing::error!(error = %causes(&error), events = self.events.len(),
                     "usage records cannot be written; they are kept and tried again");
+            }
+            // A full log stays full for a while, and nothing of the events is in it.
+            let is_full = matches!(error, Error::Full { .. });
+            if group.is_none() || tries >= TRACKED_TRIES || is_full {
+                // An earlier try may have got there all the same.
+                self.is_unsettled |= group.is_some() && (tries > 1 || !is_full);
+                self.fail(group.take(), is_full);
+                if self.events.is_empty() {
+                    return Ok(());
+                }
             }
             if self.shared.is_stopping() {
                 last_tries += 1;
@@ -207,13 +269,39 @@ impl Worker {
                     return Err(self.give_up(error));
                 }
             }
-            self.wait_until(Instant::now() + wait);
+            self.wait_until(Instant::now() + wait, || false);
             wait = (wait * 2).min(BACKOFF_MAX);
         }
         if tries > 0 {
             tracing::warn!(tries, "usage records are written again");
         }
         Ok(())
+    }
+
+    fn succeed(&mut self, group: Option<Group>, sequence: u64) {
+        self.is_unsettled = self.is_unsettled && self.log.settle().is_err();
+        if let (Some(group), Some(intake)) = (group, &self.shared.intake) {
+            intake.succeed(group, sequence);
+        }
+    }
+
+    /// Tells a group, and whoever waits behind it, that nothing of them is taken.
+    fn fail(&mut self, group: Option<Group>, is_full: bool) {
+        let Some(intake) = &self.shared.intake else { return };
+        let why = if is_full {
+            Refused::Busy
+        } else {
+            Refused::Unwritten
+        };
+        intake.fail(group.unwrap_or_default(), why);
+        self.settle();
+    }
+
+    /// Takes away what was given up, if it is in the log.
+    fn settle(&mut self) {
+        if self.is_unsettled && self.events.is_empty() {
+            self.is_unsettled = self.log.settle().is_err();
+        }
     }
 
     fn give_up(&self, source: Error) -> Unwritten {
@@ -237,9 +325,10 @@ impl Worker {
         self.shared.wake.awake();
     }
 
-    /// Waits for a moment, or until the pump is told to stop.
-    fn wait_until(&self, moment: Instant) {
+    /// Waits for a moment, until the pump is told to stop, or until it is needed earlier.
+    fn wait_until(&self, moment: Instant, is_needed: impl Fn() -> bool) {
         while !self.shared.is_stopping()
+            && !is_needed()
             && let Some(rest) = moment.checked_duration_since(Instant::now())
             && !rest.is_zero()
         {

@@ -106,7 +106,7 @@ pub async fn ship<S: Sink>(hold: Hold, sink: S, settings: ShipSettings, stop: im
             Err(error) => {
                 failures = failures.saturating_add(1);
                 if failures == 1 {
-                    tracing::error!(sink = settings.name, %error,
+                    tracing::error!(sink = settings.name, %error, waiting = shipper.hold.waiting(),
                         "events do not reach their sink; they are kept and sent again");
                 }
                 Some(settings.backoff(failures, jitter()))

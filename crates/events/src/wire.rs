@@ -6,6 +6,9 @@
 //! form (1 byte), sequence number of the first (8 bytes), then for each its length (4 bytes) and its frame, all
 //! little endian.
 //!
+//! A batch has either calls or tracked events; those are in [`Section`]s. Who reads only one of the two finds none in
+//! a batch of the other.
+//!
 //! Reading is bounded by the limits below and never panics, whatever the bytes; a form that this build does not
 //! know is an error of its own, so that a newer node's records wait instead of getting lost.
 
@@ -14,8 +17,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::call::Event;
 
 mod body;
+pub(crate) mod tracked;
 
 pub use body::Encoder;
+pub use tracked::{EVENT_BYTES_MAX, EventId, Marks, Origin, Section, Tracked};
 
 /// The most events of one batch.
 pub const EVENTS_MAX: usize = 8192;
@@ -30,6 +35,8 @@ const FORM_LOST: u8 = 0;
 const FORM_CALLS: u8 = 1;
 /// Like [`FORM_CALLS`], and which variants calls got behind it; written only if one got any.
 const FORM_VARIANTS: u8 = 2;
+/// Tracked events.
+const FORM_TRACKED: u8 = 3;
 const FORM_BATCHES: u8 = 1;
 const HEAD_BYTES: usize = 5;
 
@@ -59,7 +66,7 @@ pub enum DecodeError {
     },
 }
 
-/// The events of one commit of the log, still encoded.
+/// Calls or tracked events of one commit of the log, still encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     sequence: u64,
@@ -77,6 +84,19 @@ impl Batch {
             sequence,
             frame: Bytes::copy_from_slice(frame),
         }
+    }
+
+    /// Writes tracked events into as few batches as hold them, the first one with this sequence number.
+    pub fn of_tracked(sequence: u64, sections: &[Section]) -> Vec<Self> {
+        let frames = (sequence..).zip(tracked::frames(sections));
+        let batches = frames.map(|(sequence, mut frame)| {
+            seal(sequence, &mut frame);
+            Self {
+                sequence,
+                frame: frame.into(),
+            }
+        });
+        batches.collect()
     }
 
     /// Stands for a batch that cannot be read any more, so that the sequence has no gap; as the first one after
@@ -122,13 +142,28 @@ impl Batch {
         self.frame.get(4) == Some(&FORM_LOST)
     }
 
-    /// The events; none of a batch that is lost.
+    /// Whether it has tracked events.
+    pub fn is_tracked(&self) -> bool {
+        self.frame.get(4) == Some(&FORM_TRACKED)
+    }
+
+    /// The calls; none of a batch that is lost or has tracked events.
     pub fn events(&self) -> Result<Vec<Event>, DecodeError> {
         match self.frame.get(4) {
-            Some(&FORM_LOST) => Ok(Vec::new()),
+            Some(&(FORM_LOST | FORM_TRACKED)) => Ok(Vec::new()),
             Some(&form @ (FORM_CALLS | FORM_VARIANTS)) => {
                 body::decode(&self.frame[HEAD_BYTES..], form == FORM_VARIANTS)
             }
+            Some(&form) => Err(DecodeError::UnknownForm { form }),
+            None => Err(DecodeError::Malformed),
+        }
+    }
+
+    /// The tracked events; none of a batch that is lost or has calls.
+    pub fn tracked(&self) -> Result<Vec<Tracked<'_>>, DecodeError> {
+        match self.frame.get(4) {
+            Some(&(FORM_LOST | FORM_CALLS | FORM_VARIANTS)) => Ok(Vec::new()),
+            Some(&FORM_TRACKED) => tracked::decode(&self.frame[HEAD_BYTES..]),
             Some(&form) => Err(DecodeError::UnknownForm { form }),
             None => Err(DecodeError::Malformed),
         }
@@ -194,7 +229,7 @@ fn take<const N: usize>(rest: &mut Bytes) -> Result<[u8; N], DecodeError> {
 }
 
 /// Writes the checksum into the first four bytes of a frame.
-fn seal(sequence: u64, frame: &mut [u8]) {
+pub(crate) fn seal(sequence: u64, frame: &mut [u8]) {
     let (place, rest) = frame.split_at_mut(4);
     place.copy_from_slice(&checksum(sequence, rest).to_le_bytes());
 }

@@ -9,6 +9,10 @@ use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Tab
 const BATCHES: TableDefinition<u64, &[u8]> = TableDefinition::new("batches");
 /// (beginning of the period, subscription) → calls. In this order, past periods are one range.
 const QUOTA: TableDefinition<(i64, u128), u64> = TableDefinition::new("quota");
+/// Newest batch of a commit → when it was made and what its events are recognised by, 8 bytes each.
+const SEEN: TableDefinition<u64, &[u8]> = TableDefinition::new("seen");
+/// What the hashes in [`SEEN`] are keyed with.
+const SEEN_KEY: TableDefinition<(), u128> = TableDefinition::new("seen_key");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const NODE: TableDefinition<(), u128> = TableDefinition::new("node");
 
@@ -54,6 +58,19 @@ pub(super) enum Appended {
     Already(Head),
     /// The sequence number is not the next one; nothing was written.
     Other(Head),
+}
+
+/// What one commit writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written<'a> {
+    /// Frames of consecutive batches; one at least.
+    pub(super) frames: &'a [&'a [u8]],
+    /// The counts of all batches that are not in the quota table yet, the first frame included, if they are due.
+    pub(super) counts: Option<&'a QuotaCounts>,
+    /// What the events of these batches are recognised by; nothing if empty.
+    pub(super) seen: &'a [u8],
+    /// What was noted so up to this batch is forgotten.
+    pub(super) unseen_through: u64,
 }
 
 impl File {
@@ -102,7 +119,7 @@ impl File {
 }
 
 /// Reads the meta tables, and makes them for `node` if the file is new.
-pub(super) fn prepare(database: &Database, node: u128) -> Result<Head, redb::Error> {
+pub(super) fn prepare(database: &Database, node: u128, seen_key: u128) -> Result<Head, redb::Error> {
     let transaction = database.begin_write()?;
     {
         let mut meta = transaction.open_table(META)?;
@@ -113,6 +130,12 @@ pub(super) fn prepare(database: &Database, node: u128) -> Result<Head, redb::Err
             transaction.open_table(NODE)?.insert((), node)?;
             transaction.open_table(BATCHES)?;
             transaction.open_table(QUOTA)?;
+        }
+        // Files of older builds have neither.
+        transaction.open_table(SEEN)?;
+        let mut key = transaction.open_table(SEEN_KEY)?;
+        if key.get(())?.is_none() {
+            key.insert((), seen_key)?;
         }
     }
     transaction.commit()?;
@@ -137,45 +160,102 @@ pub(super) fn head(database: &Database) -> Result<Head, redb::Error> {
     })
 }
 
-/// Commits a frame, and the counts of all batches that are not in the quota table yet if they are given.
+/// Commits batches from a sequence number on, with what belongs to them.
+///
+/// What is found at and after that number stems from a commit that was reported as failed: nobody else writes. If it
+/// is the same, nothing is written; if it goes on with what is not wanted any more, that is taken away.
 pub(super) fn append(
     database: &Database,
     sequence: u64,
-    frame: &[u8],
-    counts: Option<&QuotaCounts>,
+    written: Written<'_>,
 ) -> Result<Appended, redb::Error> {
     let transaction = database.begin_write()?;
+    let count = written.frames.len() as u64;
     {
         let mut meta = transaction.open_table(META)?;
         let mut batches = transaction.open_table(BATCHES)?;
         let next = meta.get(NEXT)?.map_or(1, |value| value.value());
         if next != sequence {
-            let is_there = next == sequence + 1
-                && batches
-                    .get(sequence)?
-                    .is_some_and(|stored| stored.value() == frame);
+            let mut are_there = next >= sequence + count;
+            for (sequence, frame) in (sequence..).zip(written.frames) {
+                are_there = are_there
+                    && batches
+                        .get(sequence)?
+                        .is_some_and(|stored| stored.value() == *frame);
+            }
             drop((meta, batches));
             transaction.abort()?;
-            let head = head(database)?;
-            return Ok(if is_there {
-                Appended::Already(head)
+            return if are_there {
+                cut(database, sequence + count).map(Appended::Already)
             } else {
-                Appended::Other(head)
-            });
+                cut(database, sequence).map(Appended::Other)
+            };
         }
-        batches.insert(sequence, frame)?;
-        let bytes = meta.get(BYTES)?.map_or(0, |value| value.value()) + frame.len() as u64;
-        meta.insert(NEXT, sequence + 1)?;
+        let mut bytes = meta.get(BYTES)?.map_or(0, |value| value.value());
+        for (sequence, frame) in (sequence..).zip(written.frames) {
+            batches.insert(sequence, *frame)?;
+            bytes += frame.len() as u64;
+        }
+        meta.insert(NEXT, sequence + count)?;
         meta.insert(BYTES, bytes)?;
-        if let Some(counts) = counts {
+        if let Some(counts) = written.counts {
             add_counts(&mut transaction.open_table(QUOTA)?, counts)?;
+            // The first frame is the only one that may have calls.
             meta.insert(QUOTA_THROUGH, sequence)?;
+        }
+        if !written.seen.is_empty() {
+            let mut seen = transaction.open_table(SEEN)?;
+            seen.insert(sequence + count - 1, written.seen)?;
+            seen.retain_in(..=written.unseen_through, |_, _| false)?;
         }
     }
     crate::fault::point("log.before_commit");
     transaction.commit()?;
     crate::fault::point("log.after_commit");
     Ok(Appended::Done(head(database)?))
+}
+
+/// Takes the batches from a sequence number on away, which nobody was told of.
+pub(super) fn cut(database: &Database, from: u64) -> Result<Head, redb::Error> {
+    let before = head(database)?;
+    if before.next <= from {
+        return Ok(before);
+    }
+    let transaction = database.begin_write()?;
+    {
+        let mut removed = 0;
+        transaction.open_table(BATCHES)?.retain_in(from.., |_, frame| {
+            removed += frame.len() as u64;
+            false
+        })?;
+        transaction.open_table(SEEN)?.retain_in(from.., |_, _| false)?;
+        let mut meta = transaction.open_table(META)?;
+        meta.insert(NEXT, from)?;
+        meta.insert(BYTES, before.bytes.saturating_sub(removed))?;
+        meta.insert(QUOTA_THROUGH, before.quota_through.min(from.saturating_sub(1)))?;
+    }
+    transaction.commit()?;
+    head(database)
+}
+
+/// What the hashes of the events are keyed with.
+pub(super) fn seen_key(database: &Database) -> Result<u128, redb::Error> {
+    let transaction = database.begin_read()?;
+    let key = transaction
+        .open_table(SEEN_KEY)?
+        .get(())?
+        .map_or(0, |value| value.value());
+    Ok(key)
+}
+
+/// Hands out what events were recognised by, from the oldest commit on.
+pub(super) fn each_seen(database: &Database, mut take: impl FnMut(u64, &[u8])) -> Result<(), redb::Error> {
+    let transaction = database.begin_read()?;
+    for entry in transaction.open_table(SEEN)?.iter()? {
+        let (sequence, seen) = entry?;
+        take(sequence.value(), seen.value());
+    }
+    Ok(())
 }
 
 fn add_counts(

@@ -14,7 +14,7 @@ use crate::wire::Batch;
 use crate::wire::tests::{events, long_call};
 use disk::Disk;
 
-mod disk;
+pub(crate) mod disk;
 
 /// What the log should be like.
 #[derive(Debug, Default)]
@@ -117,7 +117,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 1..25)
 }
 
-fn open_on(disk: &Disk) -> Result<Log, Error> {
+pub(crate) fn open_on(disk: &Disk) -> Result<Log, Error> {
     let disk = disk.clone();
     let open = move || {
         Ok(Database::builder()

@@ -8,7 +8,7 @@ use redb::StorageBackend;
 const SECTOR: usize = 512;
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -27,12 +27,12 @@ enum Change {
 
 impl Disk {
     /// Lets some more changes succeed and fails all further ones; `None` for a healthy disk.
-    pub(super) fn allow(&self, changes: Option<u32>) {
+    pub(crate) fn allow(&self, changes: Option<u32>) {
         self.state().budget = changes;
     }
 
     /// Cuts the power: of what was not synced, some sectors reach the disk and others do not.
-    pub(super) fn cut_power(&self, mut reaches: impl FnMut() -> bool) {
+    pub(crate) fn cut_power(&self, mut reaches: impl FnMut() -> bool) {
         let mut state = self.state();
         for change in std::mem::take(&mut state.unsynced) {
             if reaches() {

@@ -17,40 +17,61 @@ use crate::{Lake, schema};
 /// How often a commit is tried that others overtake.
 const ATTEMPTS_MAX: u32 = 20;
 
+/// Makes files of the rows of batches.
+pub(crate) type Write = fn(&[Batch]) -> Result<Vec<DayFile>, rows::Error>;
+
 impl Sink for Lake {
-    /// Commits batches in one version of the table, whose application transaction is the node's watermark.
+    /// Commits batches in one version of each table, whose application transaction is the node's watermark.
     ///
+    /// The lake's watermark is that of `calls`, which gets a version for each set of batches. Events come before it,
+    /// and only if there are some: batches that come again because calls did not follow are known to `events`.
     /// Files are uploaded first; what was uploaded and not committed belongs to nothing and is removed by
     /// [`Lake::vacuum`].
     async fn commit(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
         let mut turn = self.calls.turn().await.map_err(unavailable)?;
-        let watermark = append(&mut turn, &*self.calls.store(), node, batches).await?;
+        let mut watermark = turn.watermark(node).await.map_err(unavailable)?;
+        // What others have committed is not known here yet: nothing is told, and nobody refused, because of that.
+        if batches.is_empty() || last_of_new(watermark, batches).is_err() {
+            turn.refresh().await.map_err(unavailable)?;
+            watermark = turn.watermark(node).await.map_err(unavailable)?;
+        }
+        if last_of_new(watermark, batches)?.is_some() && batches.iter().any(Batch::is_tracked) {
+            let mut turn = self.events.turn().await.map_err(unavailable)?;
+            let store = self.events.store();
+            append(
+                &mut turn,
+                (&*store, rows::event_files),
+                (node, watermark),
+                batches,
+            )
+            .await?;
+            turn.end();
+            fault::point("lake.between_tables");
+        }
+        let store = self.calls.store();
+        let watermark = append(&mut turn, (&*store, rows::files), (node, watermark), batches).await?;
         turn.end();
         Ok(watermark)
     }
 }
 
-async fn append(
+/// Appends what is new to a table and to those who have it all up to a batch; answers the watermark after it.
+pub(crate) async fn append(
     turn: &mut Turn<'_>,
-    store: &dyn ObjectStore,
-    node: NodeId,
+    (store, write): (&dyn ObjectStore, Write),
+    (node, through): (NodeId, u64),
     batches: &[Batch],
 ) -> Result<u64, SinkError> {
-    let mut watermark = turn.watermark(node).await.map_err(unavailable)?;
-    // What others have committed is not known here yet: nothing is told, and nobody refused, because of that.
-    if batches.is_empty() || last_of_new(watermark, batches).is_err() {
-        turn.refresh().await.map_err(unavailable)?;
-        watermark = turn.watermark(node).await.map_err(unavailable)?;
-    }
     let mut uploaded: Option<(u64, Vec<Action>)> = None;
     for _ in 0..ATTEMPTS_MAX {
+        let watermark = turn.watermark(node).await.map_err(unavailable)?.max(through);
         let Some(last) = last_of_new(watermark, batches)? else {
             return Ok(watermark);
         };
         // What was uploaded is of use only as long as the same batches are new.
         let files = match uploaded.take() {
             Some((after, files)) if after == watermark => files,
-            _ => upload(store, node, watermark, batches).await?,
+            _ => upload((store, write), node, watermark, batches).await?,
         };
         fault::point("lake.before_commit");
         let outcome = turn
@@ -62,7 +83,6 @@ async fn append(
             return Ok(last);
         }
         uploaded = Some((watermark, files));
-        watermark = turn.watermark(node).await.map_err(unavailable)?;
     }
     let reason = format!("others have overtaken {ATTEMPTS_MAX} attempts to commit");
     Err(SinkError::Unavailable(reason.into()))
@@ -84,16 +104,16 @@ fn last_of_new(watermark: u64, batches: &[Batch]) -> Result<Option<u64>, SinkErr
     Ok((last > watermark).then_some(last))
 }
 
-/// Uploads the calls of the batches after the watermark.
+/// Uploads what the batches after the watermark hold.
 async fn upload(
-    store: &dyn ObjectStore,
+    (store, write): (&dyn ObjectStore, Write),
     node: NodeId,
     watermark: u64,
     batches: &[Batch],
 ) -> Result<Vec<Action>, SinkError> {
     let new = batches.iter().filter(|batch| batch.sequence() > watermark);
     let new: Vec<Batch> = new.cloned().collect();
-    let written = tokio::task::spawn_blocking(move || rows::files(&new)).await;
+    let written = tokio::task::spawn_blocking(move || write(&new)).await;
     let written = written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     let files = written.map_err(|error| match error {
         rows::Error::Batch(error) => SinkError::Refused {

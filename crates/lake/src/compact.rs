@@ -23,8 +23,8 @@ use super::Lake;
 use crate::commit::put;
 use crate::maintain::{ATTEMPTS_MAX, Error, MAINTENANCE, unavailable};
 use crate::rows::{self, DayFile};
-use crate::schema::{self, DATE};
-use crate::table::Outcome;
+use crate::schema::{DATE, Layout};
+use crate::table::{Outcome, Table};
 
 /// What a compaction did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,26 +58,29 @@ struct Group {
 impl Lake {
     /// Joins small files of each day into files of about `target_bytes`.
     ///
-    /// The rows of one such file are in memory at a time, which takes up to ten times its bytes. Files that somebody
-    /// else has replaced meanwhile are left to the next time.
+    /// The rows of one such file are in memory at a time, uncompressed and several times over. Files that somebody else
+    /// has replaced meanwhile are left to the next time.
     pub async fn compact(&self, target_bytes: NonZeroU64) -> Result<Compacted, Error> {
-        let table = self.calls.newest().await.map_err(unavailable)?;
-        let groups = groups(&table, target_bytes.get()).map_err(unavailable)?;
         let mut all = Compacted::default();
-        for group in groups {
-            if let Some(done) = self.join(group, target_bytes).await? {
-                all.files_removed += done.files_removed;
-                all.files_added += done.files_added;
-                all.bytes_removed += done.bytes_removed;
-                all.bytes_added += done.bytes_added;
+        for table in self.tables() {
+            let newest = table.newest().await.map_err(unavailable)?;
+            for group in groups(&newest, target_bytes.get()).map_err(unavailable)? {
+                if let Some(done) = table.join(group, target_bytes).await? {
+                    all.files_removed += done.files_removed;
+                    all.files_added += done.files_added;
+                    all.bytes_removed += done.bytes_removed;
+                    all.bytes_added += done.bytes_added;
+                }
             }
         }
         Ok(all)
     }
+}
 
+impl Table {
     /// Makes one file of a group; `None` if one of its files is not needed any more.
     async fn join(&self, group: Group, target_bytes: NonZeroU64) -> Result<Option<Compacted>, Error> {
-        let store = self.calls.store();
+        let store = self.store();
         let mut files = Vec::with_capacity(group.pieces.len());
         for piece in &group.pieces {
             match read(&*store, &piece.path).await {
@@ -86,8 +89,8 @@ impl Lake {
                 Err(error) => return Err(unavailable(error.into())),
             }
         }
-        let date = group.date;
-        let joined = tokio::task::spawn_blocking(move || joined(date, &files)).await;
+        let (layout, date) = (self.layout(), group.date);
+        let joined = tokio::task::spawn_blocking(move || joined(layout, date, &files)).await;
         let joined = joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         let file = joined.map_err(|error| unavailable(DeltaTableError::generic(error.to_string())))?;
         let bytes_added = file.bytes.len() as u64;
@@ -96,7 +99,7 @@ impl Lake {
         let added = added.map_err(|error| unavailable(DeltaTableError::generic(error.to_string())))?;
         fault::point("lake.joined");
 
-        let mut turn = self.calls.turn().await.map_err(unavailable)?;
+        let mut turn = self.turn().await.map_err(unavailable)?;
         for _ in 0..ATTEMPTS_MAX {
             if !has_all(turn.newest(), &group.pieces).map_err(unavailable)? {
                 turn.end();
@@ -180,26 +183,26 @@ async fn read(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Byte
 }
 
 /// The rows of some files as one file.
-fn joined(date: String, files: &[Bytes]) -> Result<DayFile, rows::Error> {
+fn joined(layout: &Layout, date: String, files: &[Bytes]) -> Result<DayFile, rows::Error> {
     let mut batches = Vec::new();
     for file in files {
         for batch in ParquetRecordBatchReaderBuilder::try_new(file.clone())?.build()? {
-            batches.push(as_written(&batch?)?);
+            batches.push(as_written(layout, &batch?)?);
         }
     }
-    let all = concat_batches(&schema::file_schema(), &batches)?;
+    let all = concat_batches(&layout.file_schema(), &batches)?;
     drop(batches);
-    let sorted = rows::SORTED_BY.map(|name| SortColumn {
+    let sorted = layout.sorted_by.iter().map(|name| SortColumn {
         values: Arc::clone(all.column_by_name(name).expect("it is in the schema")),
         options: None,
     });
-    let order = lexsort_to_indices(&sorted, None)?;
-    rows::written(date, &take_record_batch(&all, &order)?)
+    let order = lexsort_to_indices(&sorted.collect::<Vec<_>>(), None)?;
+    rows::written(layout, date, &take_record_batch(&all, &order)?)
 }
 
 /// The columns as we write them: files of others may have other types in memory, and older ones fewer columns.
-fn as_written(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let schema = schema::file_schema();
+fn as_written(layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = layout.file_schema();
     let columns = schema
         .fields()
         .iter()

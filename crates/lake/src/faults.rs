@@ -31,17 +31,18 @@ use crate::place::Place;
 const CHILD: &str = "GATELINE_LAKE_CHILD";
 /// How often a process dies in the test; more for a long run.
 const RUNS: &str = "GATELINE_LAKE_FAULT_RUNS";
-const RUNS_USUAL: usize = 21;
+const RUNS_USUAL: usize = 24;
 /// Commits of a process, if it does not die.
 const ROUNDS: u32 = 100;
 const EVENTS: usize = 20;
-const POINTS: [&str; 7] = [
+const POINTS: [&str; 8] = [
     "lake.before_upload",
     "lake.between_uploads",
     "lake.before_commit",
     "lake.after_commit",
     "lake.before_name",
     "lake.after_name",
+    "lake.joined",
     "lake.maintained",
 ];
 

@@ -37,6 +37,7 @@ use self::table::Table;
 /// away does not hold up the start.
 pub struct Lake {
     calls: Table,
+    events: Table,
     places: query::Places,
 }
 
@@ -44,7 +45,8 @@ impl Lake {
     /// Takes the tables of a place.
     pub fn new(place: &Place) -> Self {
         Self {
-            calls: Table::new(place),
+            calls: Table::new(place, &schema::CALLS),
+            events: Table::new(place, &schema::EVENTS),
             places: query::Places::default(),
         }
     }

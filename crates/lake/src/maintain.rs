@@ -16,7 +16,7 @@ use domain::Timestamp;
 use domain::lake::{Retention, Subject};
 
 use crate::schema::{self, DATE};
-use crate::table::is_overtaken;
+use crate::table::{Table, is_overtaken};
 use crate::{Lake, rows};
 
 /// How often work is done again that a commit of somebody else has made void.
@@ -64,77 +64,106 @@ pub struct Deleted {
 }
 
 impl Lake {
+    /// The tables, each of which is kept in order on its own.
+    pub(crate) fn tables(&self) -> [&Table; 2] {
+        [&self.calls, &self.events]
+    }
+
     /// Removes files that no version of the last day needs, and those that were uploaded but never committed.
     ///
     /// So whoever reads may go on with a version for a day.
     pub async fn vacuum(&self, now: Timestamp) -> Result<Vacuumed, Error> {
-        let metrics = self
-            .attempt(|table, properties| async move {
+        let mut files_removed = 0;
+        for table in self.tables() {
+            let metrics = table.attempt(|table, properties| async move {
                 let vacuum = table
                     .vacuum()
                     .with_mode(VacuumMode::Full)
                     .with_clock(Arc::new(Now(now)))
                     .with_commit_properties(properties);
                 vacuum.await.map(|(_, metrics)| metrics)
-            })
-            .await?;
-        Ok(Vacuumed {
-            files_removed: metrics.files_deleted.len(),
-        })
+            });
+            files_removed += metrics.await?.files_deleted.len();
+        }
+        Ok(Vacuumed { files_removed })
     }
 
     /// Writes a checkpoint of the newest version, and removes files of the log that are older than a day.
     pub async fn trim_log(&self, now: Timestamp) -> Result<Trimmed, Error> {
-        let table = self.calls.newest().await.map_err(unavailable)?;
-        checkpoints::create_checkpoint(&table, None)
-            .await
-            .map_err(unavailable)?;
-        let version = table.version().unwrap_or(0);
         let before = now.before(schema::FILE_RETENTION).as_micros() / 1000;
-        let log = table.log_store();
-        let removed = checkpoints::cleanup_expired_logs_for(version, &*log, before, None).await;
-        Ok(Trimmed {
-            files_removed: removed.map_err(unavailable)?,
-        })
+        let mut files_removed = 0;
+        for table in self.tables() {
+            let table = table.newest().await.map_err(unavailable)?;
+            let made = checkpoints::create_checkpoint(&table, None).await;
+            made.map_err(unavailable)?;
+            let version = table.version().unwrap_or(0);
+            let log = table.log_store();
+            let removed = checkpoints::cleanup_expired_logs_for(version, &*log, before, None).await;
+            files_removed += removed.map_err(unavailable)?;
+        }
+        Ok(Trimmed { files_removed })
     }
 
-    /// Deletes the calls that are older than they are kept: whole days where all of them are, else rows.
+    /// Deletes the calls and events that are older than they are kept: whole days where all of them are, else rows.
     pub async fn expire(&self, retention: &Retention, now: Timestamp) -> Result<Deleted, Error> {
         let today = rows::day(now);
-        let mut all = Deleted::default();
-        if let Some(whole) = whole_days(retention, today) {
-            all = self.delete(before(whole)).await?;
+        let which = [
+            whole_days(retention, today).map(before),
+            some_rows(retention, today),
+        ];
+        let mut all = None;
+        for table in self.tables() {
+            for which in which.iter().flatten() {
+                let done = table.delete(which).await?;
+                all = Some(all.map_or(done, |all: Deleted| all.and(done)));
+            }
         }
-        if let Some(some) = some_rows(retention, today) {
-            let rest = self.delete(some).await?;
-            all = Deleted {
-                rows: all.rows.zip(rest.rows).map(|(one, other)| one + other),
-                files_removed: all.files_removed + rest.files_removed,
-                files_added: all.files_added + rest.files_added,
-            };
-        }
-        Ok(all)
+        Ok(all.unwrap_or_default())
     }
 
-    /// Deletes the calls that somebody made.
+    /// Deletes the calls that an application made, or the events that are about somebody.
     ///
     /// They are in no answer from then on; their bytes leave the store with the vacuum and the trimmed log of the
-    /// next day. Calls that nodes have not delivered yet are not among them.
+    /// next day. What nodes have not delivered yet is not among them.
     pub async fn erase(&self, subject: Subject) -> Result<Deleted, Error> {
-        self.delete(match subject {
-            Subject::Application(id) => col("application_id").eq(lit(id.to_string())),
-            Subject::Consumer(id) => col("consumer_organization_id").eq(lit(id.to_string())),
-        })
-        .await
+        match subject {
+            Subject::Application(id) => {
+                let which = col("application_id").eq(lit(id.to_string()));
+                self.calls.delete(&which).await
+            }
+            Subject::User(organization, unit) => {
+                let ids = [("user_id", unit.user_id), ("anonymous_id", unit.anonymous_id)];
+                let ids = ids
+                    .into_iter()
+                    .filter_map(|(name, id)| Some(col(name).eq(lit(id?))));
+                let Some(about) = ids.reduce(Expr::or) else {
+                    return Ok(Deleted::default());
+                };
+                let ours = col("organization_id").eq(lit(organization.to_string()));
+                self.events.delete(&ours.and(about)).await
+            }
+        }
     }
+}
 
-    async fn delete(&self, which: Expr) -> Result<Deleted, Error> {
+impl Deleted {
+    fn and(self, other: Self) -> Self {
+        Self {
+            rows: self.rows.zip(other.rows).map(|(one, other)| one + other),
+            files_removed: self.files_removed + other.files_removed,
+            files_added: self.files_added + other.files_added,
+        }
+    }
+}
+
+impl Table {
+    async fn delete(&self, which: &Expr) -> Result<Deleted, Error> {
         let metrics = self
             .attempt(|table, properties| {
                 let deletion = table
                     .delete()
                     .with_predicate(which.clone())
-                    .with_writer_properties(schema::writer_properties())
+                    .with_writer_properties(self.layout().writer_properties())
                     .with_commit_properties(properties);
                 async move { deletion.await.map(|(_, metrics)| metrics) }
             })
@@ -152,7 +181,7 @@ impl Lake {
         F: Future<Output = Result<T, DeltaTableError>>,
     {
         for _ in 0..ATTEMPTS_MAX {
-            let table = self.calls.newest().await.map_err(unavailable)?;
+            let table = self.newest().await.map_err(unavailable)?;
             let next = table.version().unwrap_or(0).saturating_add(1);
             let transaction = Transaction::new(MAINTENANCE, i64::try_from(next).unwrap_or(i64::MAX));
             let properties = CommitProperties::default()

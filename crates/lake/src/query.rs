@@ -45,7 +45,7 @@ const BATCHES_WAITING: usize = 2;
 pub enum Tenant {
     /// Everybody's: for those who run the installation.
     Installation,
-    /// In `calls` those of its APIs, in `calls_made` those that its applications made.
+    /// In `calls` those of its APIs, in `calls_made` those that its applications made, in `events` its own.
     Organization(OrganizationId),
 }
 
@@ -116,7 +116,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 impl Lake {
     /// Answers one `SELECT`, or explains how it would be answered (`EXPLAIN SELECT …`).
     ///
-    /// The tables are `calls` and `calls_made`. An error at the end of the rows means that those before it are not
+    /// The tables are `calls`, `calls_made` and `events`. An error at the end of the rows means that those before it are not
     /// all.
     ///
     /// # Errors
@@ -131,14 +131,15 @@ impl Lake {
         let end = Instant::now() + limits.time;
         let late = |_| Error::Time { limit: limits.time };
         let statement = guard::statement(sql)?;
-        let newest = tokio::time::timeout_at(end, self.calls.newest()).await;
-        let table = newest.map_err(late)?.map_err(unavailable)?;
+        let newest = async { tokio::try_join!(self.calls.newest(), self.events.newest()) };
+        let newest = tokio::time::timeout_at(end, newest).await;
+        let (calls, events) = newest.map_err(late)?.map_err(unavailable)?;
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
         let (begun, schema) = oneshot::channel();
         let rows = sender.clone();
         let work = RUNTIME.spawn(async move {
             let _place = place;
-            let answer = begin(&table, statement, tenant, limits.memory_bytes).await?;
+            let answer = begin((&calls, &events), statement, tenant, limits.memory_bytes).await?;
             // Who has gone away is noticed with the first row.
             let _ = begun.send(answer.schema());
             pass_on(answer, limits, &rows).await
@@ -148,7 +149,7 @@ impl Lake {
                 tokio::spawn(watch(work, limits, end, sender));
                 Ok(Answer { schema, batches })
             }
-            Ok(Err(_)) => Err(failure(work.await).unwrap_or(Error::Complexity)),
+            Ok(Err(_)) => Err(failure(work.await).expect("what has not begun has failed")),
             Err(elapsed) => {
                 work.abort();
                 Err(late(elapsed))
@@ -159,12 +160,12 @@ impl Lake {
 
 /// Understands a statement and begins to compute its rows.
 async fn begin(
-    table: &DeltaTable,
+    tables: (&DeltaTable, &DeltaTable),
     statement: Statement,
     tenant: Tenant,
     memory_bytes: usize,
 ) -> Result<SendableRecordBatchStream, Error> {
-    let state = session::state(table, tenant, memory_bytes).await?;
+    let state = session::state(tables, tenant, memory_bytes).await?;
     let plan = state.statement_to_plan(statement).await.map_err(Error::of_plan)?;
     guard::plan(&plan)?;
     guard::joins(&state.optimize(&plan).map_err(Error::of_plan)?)?;

@@ -1,4 +1,4 @@
-//! Calls as rows, and rows as files of a day.
+//! Calls and events as rows, and rows as files of a day.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
@@ -19,13 +19,14 @@ use events::{Batch, Call, Event};
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
-use crate::schema;
+use crate::schema::{self, Layout};
+
+mod tracked;
+
+pub(crate) use tracked::event_files;
 
 /// Microseconds of a day.
 const DAY_MICROS: i64 = 24 * domain::time::HOUR_MICROS;
-
-/// What the rows of a file are sorted by.
-pub(crate) const SORTED_BY: [&str; 4] = ["organization_id", "api_id", "started_at", "request_id"];
 
 /// Why rows cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +42,7 @@ pub(crate) enum Error {
     Parquet(#[from] ParquetError),
 }
 
-/// A file of calls that began on one day.
+/// A file of what happened on one day.
 #[derive(Debug)]
 pub(crate) struct DayFile {
     /// The day, as in `2026-11-21`.
@@ -73,13 +74,13 @@ fn file(day: i32, mut calls: Vec<Call>) -> Result<DayFile, Error> {
             call.request,
         )
     });
-    written(date(day), &rows(&calls)?)
+    written(&schema::CALLS, date(day), &rows(&calls)?)
 }
 
 /// Writes sorted rows as a file of a day.
-pub(crate) fn written(date: String, rows: &RecordBatch) -> Result<DayFile, Error> {
+pub(crate) fn written(layout: &Layout, date: String, rows: &RecordBatch) -> Result<DayFile, Error> {
     let options = ArrowWriterOptions::new()
-        .with_properties(schema::writer_properties())
+        .with_properties(layout.writer_properties())
         // That texts are kept in dictionaries is our business, not that of who reads.
         .with_skip_arrow_metadata(true);
     let mut writer = ArrowWriter::try_new_with_options(Vec::new(), rows.schema(), options)?;
@@ -87,7 +88,7 @@ pub(crate) fn written(date: String, rows: &RecordBatch) -> Result<DayFile, Error
     Ok(DayFile {
         date,
         bytes: writer.into_inner()?.into(),
-        statistics: statistics(rows),
+        statistics: statistics(layout, rows),
     })
 }
 
@@ -143,11 +144,14 @@ fn rows(calls: &[Call]) -> Result<RecordBatch, ArrowError> {
         few(calls, |call| Some(call.variant?.route)),
         few(calls, |call| Some(call.variant?.name)),
     ];
-    RecordBatch::try_new(schema::file_schema(), columns)
+    RecordBatch::try_new(schema::CALLS.file_schema(), columns)
 }
 
 /// Texts that few rows share, each of which is written once.
-fn few<T: Copy + Eq + Hash + Display>(calls: &[Call], value: impl Fn(&Call) -> Option<T>) -> ArrayRef {
+fn few<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> Option<T>) -> ArrayRef
+where
+    T: Copy + Eq + Hash + Display,
+{
     let mut places: FxHashMap<T, i32> = FxHashMap::default();
     let mut texts = StringBuilder::new();
     let mut place = |value: T| {
@@ -157,7 +161,7 @@ fn few<T: Copy + Eq + Hash + Display>(calls: &[Call], value: impl Fn(&Call) -> O
             next
         })
     };
-    let keys: Int32Array = calls.iter().map(|call| value(call).map(&mut place)).collect();
+    let keys: Int32Array = rows.iter().map(|row| value(row).map(&mut place)).collect();
     Arc::new(DictionaryArray::new(keys, Arc::new(texts.finish())))
 }
 
@@ -199,9 +203,9 @@ fn mode(mode: Mode) -> &'static str {
 }
 
 /// What readers pass over the file by: its rows, and the bounds of the columns that [`schema`] measures.
-fn statistics(rows: &RecordBatch) -> String {
+fn statistics(layout: &Layout, rows: &RecordBatch) -> String {
     let (mut least, mut greatest, mut absent) = (Map::new(), Map::new(), Map::new());
-    for name in schema::measured() {
+    for name in layout.measured() {
         let column = rows.column_by_name(name).expect("it is in the schema");
         let bounds = match column.as_dictionary_opt::<Int32Type>() {
             Some(texts) => bounds(texts),

@@ -1,6 +1,6 @@
-//! The table `calls`: one row per call of the gateway.
+//! What the tables hold: `calls`, one row per call of the gateway, and `events`, one per tracked event.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use deltalake::arrow::datatypes::{DataType as ArrowType, Field, Schema, SchemaRef, TimeUnit};
@@ -9,9 +9,7 @@ use deltalake::parquet::basic::{Compression, Encoding, ZstdLevel};
 use deltalake::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use deltalake::parquet::schema::types::ColumnPath;
 
-/// The table's name.
-pub(crate) const CALLS: &str = "calls";
-/// What its files are separated by: the day in UTC in which a call began.
+/// What the files of a table are separated by: the day in UTC in which something happened.
 pub(crate) const DATE: &str = "date";
 
 /// How long files are kept that the newest version does not need, for those who read an older one.
@@ -29,6 +27,8 @@ pub(crate) enum Kind {
     Few,
     /// A text of its own in each row.
     Own,
+    /// A text that some rows share.
+    Text,
     /// Microseconds in UTC.
     Time,
     /// 16 bits.
@@ -79,7 +79,7 @@ impl Column {
 
     fn delta_type(self) -> DataType {
         DataType::Primitive(match self.kind {
-            Kind::Few | Kind::Own => PrimitiveType::String,
+            Kind::Few | Kind::Own | Kind::Text => PrimitiveType::String,
             Kind::Time => PrimitiveType::Timestamp,
             Kind::Short => PrimitiveType::Short,
             Kind::Long => PrimitiveType::Long,
@@ -91,7 +91,7 @@ impl Column {
     fn arrow_type(self) -> ArrowType {
         match self.kind {
             Kind::Few => ArrowType::Dictionary(Box::new(ArrowType::Int32), Box::new(ArrowType::Utf8)),
-            Kind::Own => ArrowType::Utf8,
+            Kind::Own | Kind::Text => ArrowType::Utf8,
             Kind::Time => ArrowType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Kind::Short => ArrowType::Int16,
             Kind::Long => ArrowType::Int64,
@@ -101,8 +101,43 @@ impl Column {
     }
 }
 
-/// The columns in their order, the partition's first.
-pub(crate) const COLUMNS: [Column; 24] = [
+/// What a table is.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    /// Its name: that of its folder, and in statements.
+    pub(crate) name: &'static str,
+    /// What its rows are.
+    comment: &'static str,
+    /// Its columns in their order, the partition's first.
+    pub(crate) columns: &'static [Column],
+    /// What the rows of a file are sorted by.
+    pub(crate) sorted_by: &'static [&'static str],
+}
+
+/// One row per call of the gateway.
+pub(crate) static CALLS: Layout = Layout {
+    name: "calls",
+    comment: "One row per call of the gateway",
+    columns: &CALL_COLUMNS,
+    sorted_by: &["organization_id", "api_id", "started_at", "request_id"],
+};
+
+/// One row per tracked event.
+pub(crate) static EVENTS: Layout = Layout {
+    name: "events",
+    comment: "One row per tracked event",
+    columns: &EVENT_COLUMNS,
+    sorted_by: &[
+        "organization_id",
+        "environment",
+        "type",
+        "occurred_at",
+        "event_id",
+    ],
+};
+
+/// The columns of `calls`.
+const CALL_COLUMNS: [Column; 24] = [
     column(DATE, Kind::Date, "The day in UTC in which the call began"),
     column("started_at", Kind::Time, "When the head of the request was there").measured(),
     column("request_id", Kind::Own, "The id that the answer carried"),
@@ -185,54 +220,82 @@ pub(crate) const COLUMNS: [Column; 24] = [
     .optional(),
 ];
 
-/// The columns as Delta Lake writes them down.
-pub(crate) fn delta_columns() -> Vec<StructField> {
-    COLUMNS
-        .iter()
-        .map(|column| {
+/// The columns of `events`.
+const EVENT_COLUMNS: [Column; 14] = [
+    column(DATE, Kind::Date, "The day in UTC in which the event happened"),
+    column("occurred_at", Kind::Time, "When it happened, as its sender says").measured(),
+    column("received_at", Kind::Time, "When it came in"),
+    column("organization_id", Kind::Few, "Whose event it is").measured(),
+    column("environment", Kind::Few, "The environment's name").measured(),
+    column("type", Kind::Few, "The name of its type at that time").measured(),
+    column("event_type_id", Kind::Few, "Its type"),
+    column("sdk_key_id", Kind::Few, "The key that recorded it"),
+    column("event_id", Kind::Own, "Its id, its sender's or made by us"),
+    column(
+        "source",
+        Kind::Text,
+        "What the id is unique in, as CloudEvents have it",
+    )
+    .optional(),
+    column("user_id", Kind::Text, "The user it is about").optional(),
+    column(
+        "anonymous_id",
+        Kind::Text,
+        "The browser or device it is about, before somebody has signed in",
+    )
+    .optional(),
+    column("properties", Kind::Text, "A JSON object, as it was sent").optional(),
+    column("bytes", Kind::Long, "What it counts for in the usage"),
+];
+
+impl Layout {
+    /// The columns as Delta Lake writes them down.
+    pub(crate) fn delta_columns(&self) -> Vec<StructField> {
+        let columns = self.columns.iter().map(|column| {
             let field = StructField::new(column.name, column.delta_type(), column.is_optional);
             field.with_metadata([("comment", column.comment)])
-        })
-        .collect()
-}
+        });
+        columns.collect()
+    }
 
-/// The columns of a file: all but the partition's.
-pub(crate) fn file_schema() -> SchemaRef {
-    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-        let fields = COLUMNS[1..]
+    /// What is said of the table in itself.
+    pub(crate) fn comment(&self) -> &'static str {
+        self.comment
+    }
+
+    /// The columns of a file: all but the partition's.
+    pub(crate) fn file_schema(&self) -> SchemaRef {
+        let fields = self.columns[1..]
             .iter()
             .map(|column| Field::new(column.name, column.arrow_type(), column.is_optional));
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-    });
-    SCHEMA.clone()
-}
-
-/// Names of the columns whose least and greatest values each file's entry has.
-pub(crate) fn measured() -> impl Iterator<Item = &'static str> {
-    COLUMNS
-        .iter()
-        .filter(|column| column.is_measured)
-        .map(|column| column.name)
-}
-
-/// How files are written.
-pub(crate) fn writer_properties() -> WriterProperties {
-    let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("a level of zstd");
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_created_by("gateline".to_owned());
-    for column in &COLUMNS[1..] {
-        let encoding = match column.kind {
-            Kind::Own => Encoding::DELTA_BYTE_ARRAY,
-            Kind::Time if !column.is_optional => Encoding::DELTA_BINARY_PACKED,
-            _ => continue,
-        };
-        let path = ColumnPath::from(column.name);
-        properties = properties
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, encoding);
     }
-    properties.build()
+
+    /// Names of the columns whose least and greatest values each file's entry has.
+    pub(crate) fn measured(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let measured = self.columns.iter().filter(|column| column.is_measured);
+        measured.map(|column| column.name)
+    }
+
+    /// How files are written.
+    pub(crate) fn writer_properties(&self) -> WriterProperties {
+        let level = ZstdLevel::try_new(ZSTD_LEVEL).expect("a level of zstd");
+        let mut properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_created_by("gateline".to_owned());
+        for column in &self.columns[1..] {
+            let encoding = match column.kind {
+                Kind::Own => Encoding::DELTA_BYTE_ARRAY,
+                Kind::Time if !column.is_optional => Encoding::DELTA_BINARY_PACKED,
+                _ => continue,
+            };
+            let path = ColumnPath::from(column.name);
+            properties = properties
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, encoding);
+        }
+        properties.build()
+    }
 }

@@ -16,13 +16,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::place::Place;
-use crate::schema;
+use crate::schema::{self, Layout};
 
 /// Commits of the table between two checkpoints: readers read at most as many files of the log.
 const CHECKPOINT_INTERVAL: u64 = 50;
 
 /// A table, which is made when it is first needed.
 pub(crate) struct Table {
+    layout: &'static Layout,
     log: LogStoreRef,
     url: Url,
     /// Who commits; commits of one process would only overtake each other.
@@ -47,13 +48,14 @@ pub(crate) enum Outcome {
 }
 
 impl Table {
-    /// Takes the table `calls` of a place; nothing is read or written yet.
-    pub(crate) fn new(place: &Place) -> Self {
-        let url = place.inner(&format!("{}/", schema::CALLS));
+    /// Takes a table of a place; nothing is read or written yet.
+    pub(crate) fn new(place: &Place, layout: &'static Layout) -> Self {
+        let url = place.inner(&format!("{}/", layout.name));
         let root = place.root().clone();
         let prefix = Path::from_url_path(url.path()).expect("URLs are made of UTF-8");
         let inner: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.clone(), prefix));
         Self {
+            layout,
             log: default_logstore(inner, root, &url, &StorageConfig::default()),
             url,
             turn: Semaphore::new(1),
@@ -91,6 +93,11 @@ impl Table {
         Ok(newest)
     }
 
+    /// What it holds.
+    pub(crate) fn layout(&self) -> &'static Layout {
+        self.layout
+    }
+
     /// Where it is.
     pub(crate) fn url(&self) -> &Url {
         &self.url
@@ -114,13 +121,13 @@ impl Table {
     }
 
     async fn create(&self) -> Result<DeltaTable, DeltaTableError> {
-        let measured: Vec<&str> = schema::measured().collect();
+        let measured: Vec<&str> = self.layout.measured().collect();
         let retention = format!("interval {} seconds", schema::FILE_RETENTION.as_secs());
         CreateBuilder::new()
             .with_log_store(self.log.clone())
-            .with_table_name(schema::CALLS)
-            .with_comment("One row per call of the gateway")
-            .with_columns(schema::delta_columns())
+            .with_table_name(self.layout.name)
+            .with_comment(self.layout.comment())
+            .with_columns(self.layout.delta_columns())
             .with_partition_columns([schema::DATE])
             .with_save_mode(SaveMode::ErrorIfExists)
             .with_configuration([

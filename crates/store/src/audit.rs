@@ -68,10 +68,7 @@ pub async fn set_head(tx: &mut Tx, organization: OrganizationId, head: &Head) ->
 
 /// Keeps an entry.
 pub async fn insert(tx: &mut Tx, entry: &AuditEntry) -> Result<(), Error> {
-    let body = serde_json::to_value(entry).map_err(|source| Error::Corrupt {
-        what: "audit",
-        source: source.into(),
-    })?;
+    let body = Arg::json(entry, "audit")?;
     let sql = "INSERT INTO audit (organization_id, sequence, id, actor, action, resource, at, hash, body)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     let args = [
@@ -83,7 +80,7 @@ pub async fn insert(tx: &mut Tx, entry: &AuditEntry) -> Result<(), Error> {
         Arg::text(&entry.resource),
         Arg::time(entry.at),
         Arg::text(&entry.hash),
-        Arg::Json(body),
+        body,
     ];
     tx.execute(sql, &args).await.map(drop)
 }
@@ -166,7 +163,12 @@ pub async fn list(
         }
     }
     sql.push_str(&format!(" ORDER BY sequence DESC LIMIT {}", filter.limit));
-    store.fetch_all(&sql, &args).await?.iter().map(entry).collect()
+    store
+        .fetch_all(&sql, &args)
+        .await?
+        .iter()
+        .map(|row| row.read("body", "audit"))
+        .collect()
 }
 
 /// Finds one entry.
@@ -179,7 +181,7 @@ pub async fn find(
     let row = store
         .fetch_optional(sql, &[Arg::text(organization), Arg::text(id)])
         .await?;
-    row.as_ref().map(entry).transpose()
+    row.as_ref().map(|row| row.read("body", "audit")).transpose()
 }
 
 /// The names of people who belong to an organization, and the titles of its machine clients, by their ids.
@@ -206,11 +208,4 @@ pub async fn actor_names(
     rows.iter()
         .map(|row| Ok((row.text("id")?, row.text("name")?)))
         .collect()
-}
-
-fn entry(row: &Row) -> Result<AuditEntry, Error> {
-    serde_json::from_value(row.json("body")?).map_err(|source| Error::Corrupt {
-        what: "audit",
-        source: source.into(),
-    })
 }

@@ -7,7 +7,7 @@ use domain::{Name, Timestamp};
 use serde_json::json;
 
 use crate::entity::Read;
-use crate::{Arg, Error, Row, Tx};
+use crate::{Arg, Error, Tx};
 
 /// Reads which certificate a host of an environment has, whoever it belongs to.
 pub async fn of_host(
@@ -63,7 +63,7 @@ pub async fn served(read: &mut impl Read, environment: &Name) -> Result<Vec<(Cer
                WHERE c.environment = $1 ORDER BY c.id";
     let rows = read.rows(sql, &[Arg::text(environment)]).await?;
     rows.iter()
-        .map(|row| Ok((json_of(row, "body")?, row.bytes("sealed")?)))
+        .map(|row| Ok((row.read("body", "body")?, row.bytes("sealed")?)))
         .collect()
 }
 
@@ -141,14 +141,7 @@ pub async fn challenges(read: &mut impl Read, environment: &Name) -> Result<Vec<
     let rows = read.rows(sql, &[Arg::text(environment)]).await?;
     let mut all = Vec::new();
     for row in &rows {
-        all.extend(json_of::<Vec<Challenge>>(row, "challenges")?);
+        all.extend(row.read::<Vec<Challenge>>("challenges", "challenges")?);
     }
     Ok(all)
-}
-
-fn json_of<T: serde::de::DeserializeOwned>(row: &Row, name: &'static str) -> Result<T, Error> {
-    serde_json::from_value(row.json(name)?).map_err(|source| Error::Corrupt {
-        what: name,
-        source: source.into(),
-    })
 }

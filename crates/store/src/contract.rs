@@ -4,7 +4,7 @@ use domain::catalog::Operation;
 use domain::id::{ContractId, VersionId};
 
 use crate::entity::Read;
-use crate::{Arg, Error, Row, Tx};
+use crate::{Arg, Error, Tx};
 
 /// Rows written with one statement.
 const ROWS_MAX: usize = 500;
@@ -20,21 +20,14 @@ pub async fn document(read: &mut impl Read, id: ContractId) -> Result<Option<Vec
 pub async fn operations(read: &mut impl Read, version: VersionId) -> Result<Vec<Operation>, Error> {
     let sql = "SELECT body FROM operations WHERE version_id = $1 AND current ORDER BY path, method";
     let rows = read.rows(sql, &[Arg::text(version)]).await?;
-    rows.iter().map(operation).collect()
+    rows.iter().map(|row| row.read("body", "operations")).collect()
 }
 
 /// Reads every operation that a version ever had, those that its contract has no more included.
 pub async fn operations_ever(read: &mut impl Read, version: VersionId) -> Result<Vec<Operation>, Error> {
     let sql = "SELECT body FROM operations WHERE version_id = $1";
     let rows = read.rows(sql, &[Arg::text(version)]).await?;
-    rows.iter().map(operation).collect()
-}
-
-fn operation(row: &Row) -> Result<Operation, Error> {
-    serde_json::from_value(row.json("body")?).map_err(|source| Error::Corrupt {
-        what: "operations",
-        source: source.into(),
-    })
+    rows.iter().map(|row| row.read("body", "operations")).collect()
 }
 
 impl Tx {
@@ -51,17 +44,13 @@ impl Tx {
         for rows in operations.chunks(ROWS_MAX) {
             let mut args = Vec::with_capacity(rows.len() * 6);
             for row in rows {
-                let body = serde_json::to_value(row).map_err(|source| Error::Corrupt {
-                    what: "operations",
-                    source: source.into(),
-                })?;
                 args.extend([
                     Arg::text(row.id),
                     Arg::text(row.version_id),
                     Arg::text(&row.name),
                     Arg::text(&row.method),
                     Arg::text(&row.path),
-                    Arg::Json(body),
+                    Arg::json(row, "operations")?,
                 ]);
             }
             let sql = format!(

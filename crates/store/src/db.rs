@@ -4,6 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use domain::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, Postgres};
 use sqlx::sqlite::{
@@ -72,6 +74,15 @@ impl Arg {
     /// The written form, or null.
     pub fn text_or_null(value: Option<impl std::fmt::Display>) -> Self {
         Self::Text(value.map(|value| storable(value.to_string())))
+    }
+
+    /// Anything as JSON; `what` says in the error what it is.
+    pub fn json(value: &impl Serialize, what: &'static str) -> Result<Self, Error> {
+        let value = serde_json::to_value(value).map_err(|source| Error::Corrupt {
+            what,
+            source: source.into(),
+        })?;
+        Ok(Self::Json(value))
     }
 
     /// A whole number.
@@ -173,6 +184,14 @@ impl Row {
     /// A JSON column.
     pub fn json(&self, name: &'static str) -> Result<serde_json::Value, Error> {
         column!(self, name, Json<serde_json::Value>).map(|json| json.0)
+    }
+
+    /// A JSON column, as what it was written from; `what` says in the error what that is.
+    pub fn read<T: DeserializeOwned>(&self, name: &'static str, what: &'static str) -> Result<T, Error> {
+        serde_json::from_value(self.json(name)?).map_err(|source| Error::Corrupt {
+            what,
+            source: source.into(),
+        })
     }
 
     /// A column that holds the written form of an id or name.

@@ -4,6 +4,7 @@
 //! functions here insert, find, list, update and remove. An update is conditional on the revision that was
 //! read, so two writers cannot overwrite each other unseen.
 
+mod alert;
 mod catalog;
 mod consumer;
 mod identity;
@@ -215,13 +216,6 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-fn body<T: Entity>(row: &Row) -> Result<T, Error> {
-    serde_json::from_value(row.json("body")?).map_err(|source| Error::Corrupt {
-        what: T::TABLE,
-        source: source.into(),
-    })
-}
-
 /// Finds the first entity that meets all conditions.
 pub async fn find<T: Entity>(read: &mut impl Read, conditions: &[Condition]) -> Result<Option<T>, Error> {
     let mut text = Text::select(T::TABLE, "body");
@@ -229,7 +223,7 @@ pub async fn find<T: Entity>(read: &mut impl Read, conditions: &[Condition]) -> 
     read.row(&text.sql, &text.args)
         .await?
         .as_ref()
-        .map(body)
+        .map(|row| row.read("body", T::TABLE))
         .transpose()
 }
 
@@ -247,7 +241,11 @@ pub async fn list<T: Entity>(
     let mut text = Text::select(T::TABLE, "body");
     conditions.iter().for_each(|condition| text.push(condition));
     text.window(window);
-    read.rows(&text.sql, &text.args).await?.iter().map(body).collect()
+    read.rows(&text.sql, &text.args)
+        .await?
+        .iter()
+        .map(|row| row.read("body", T::TABLE))
+        .collect()
 }
 
 /// Lists every entity that meets all conditions, in the order of creation; for what is bounded by its nature.
@@ -255,7 +253,11 @@ pub async fn all<T: Entity>(read: &mut impl Read, conditions: &[Condition]) -> R
     let mut text = Text::select(T::TABLE, "body");
     conditions.iter().for_each(|condition| text.push(condition));
     text.sql.push_str(" ORDER BY id");
-    read.rows(&text.sql, &text.args).await?.iter().map(body).collect()
+    read.rows(&text.sql, &text.args)
+        .await?
+        .iter()
+        .map(|row| row.read("body", T::TABLE))
+        .collect()
 }
 
 /// Counts the entities that meet all conditions.
@@ -342,13 +344,9 @@ impl Tx {
 
 /// The columns that every table has.
 fn fixed<T: Entity>(entity: &T) -> Result<Vec<(&'static str, Arg)>, Error> {
-    let body = serde_json::to_value(entity).map_err(|source| Error::Corrupt {
-        what: T::TABLE,
-        source: source.into(),
-    })?;
     Ok(vec![
         ("id", Arg::text(entity.id())),
-        ("body", Arg::Json(body)),
+        ("body", Arg::json(entity, T::TABLE)?),
         ("revision", Arg::int(entity.revision())),
     ])
 }

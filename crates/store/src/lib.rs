@@ -5,6 +5,7 @@
 //! editable part go through [`entity`]: the row's `body` is the entity as JSON and the truth, the other columns
 //! are copies of what is unique, joined or sorted by. Start reading there, then [`migrate`].
 
+pub mod alert;
 pub mod audit;
 pub mod certificate;
 pub mod contract;
@@ -14,6 +15,7 @@ mod error;
 pub mod failure;
 pub mod idempotency;
 pub mod link;
+pub mod live;
 pub mod migrate;
 pub mod node;
 pub mod offer;
@@ -25,6 +27,7 @@ pub mod stream;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod tracking;
 pub mod usage;
 pub mod work;
 

@@ -41,6 +41,8 @@ const STEPS: &[Step] = steps! {
     8 "0008_node_reports";
     9 "0009_node_mirrors";
     10 "0010_rollups";
+    11 "0011_tracking";
+    12 "0012_alerts";
 };
 
 /// The newest version that this program knows.

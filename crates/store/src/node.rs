@@ -3,8 +3,6 @@
 use domain::Timestamp;
 use domain::id::NodeId;
 use domain::node::{Node, NodeHealth, NodeMirrors, NodeState};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::entity::Read;
 use crate::{Arg, Error, Row, Tx};
@@ -20,7 +18,7 @@ pub async fn health(read: &mut impl Read) -> Result<Vec<(Node, NodeHealth)>, Err
     let sql = "SELECT id, environment, revision, state, reason, seen_at, health FROM nodes
                WHERE health IS NOT NULL ORDER BY seen_at DESC, id";
     let rows = read.rows(sql, &[]).await?;
-    let health = |row: &Row| Ok((node(row)?, told(row, "health")?));
+    let health = |row: &Row| Ok((node(row)?, row.read("health", "health")?));
     rows.iter().map(health).collect()
 }
 
@@ -29,15 +27,14 @@ pub async fn mirrors(read: &mut impl Read) -> Result<Vec<(Node, NodeMirrors, Tim
     let sql = "SELECT id, environment, revision, state, reason, seen_at, mirrors, mirrors_at FROM nodes
                WHERE mirrors IS NOT NULL ORDER BY seen_at DESC, id";
     let rows = read.rows(sql, &[]).await?;
-    let mirrors = |row: &Row| Ok((node(row)?, told(row, "mirrors")?, row.time("mirrors_at")?));
+    let mirrors = |row: &Row| {
+        Ok((
+            node(row)?,
+            row.read("mirrors", "mirrors")?,
+            row.time("mirrors_at")?,
+        ))
+    };
     rows.iter().map(mirrors).collect()
-}
-
-fn told<T: DeserializeOwned>(row: &Row, what: &'static str) -> Result<T, Error> {
-    serde_json::from_value(row.json(what)?).map_err(|source| Error::Corrupt {
-        what,
-        source: source.into(),
-    })
 }
 
 fn node(row: &Row) -> Result<Node, Error> {
@@ -90,26 +87,18 @@ impl Tx {
         self.execute(sql, &args).await?;
         if let Some(health) = health {
             let sql = "UPDATE nodes SET health = $2 WHERE id = $1";
-            let args = [Arg::text(node.id), body(health, "health")?];
+            let args = [Arg::text(node.id), Arg::json(health, "health")?];
             self.execute(sql, &args).await?;
         }
         if let Some(mirrors) = mirrors {
             let sql = "UPDATE nodes SET mirrors = $2, mirrors_at = $3 WHERE id = $1";
             let args = [
                 Arg::text(node.id),
-                body(mirrors, "mirrors")?,
+                Arg::json(mirrors, "mirrors")?,
                 Arg::time(node.seen_at),
             ];
             self.execute(sql, &args).await?;
         }
         Ok(())
     }
-}
-
-fn body(told: &impl Serialize, what: &'static str) -> Result<Arg, Error> {
-    let body = serde_json::to_value(told).map_err(|source| Error::Corrupt {
-        what,
-        source: source.into(),
-    })?;
-    Ok(Arg::Json(body))
 }

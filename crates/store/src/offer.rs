@@ -14,14 +14,7 @@ pub async fn products_of(read: &mut impl Read, api: ApiId) -> Result<Vec<Product
                    WHERE v.api_id = $1
                ) ORDER BY id";
     let rows = read.rows(sql, &[Arg::text(api)]).await?;
-    rows.iter()
-        .map(|row| {
-            serde_json::from_value(row.json("body")?).map_err(|source| Error::Corrupt {
-                what: "products",
-                source: source.into(),
-            })
-        })
-        .collect()
+    rows.iter().map(|row| row.read("body", "products")).collect()
 }
 
 /// Reads the ids of the APIs of a name that are in a public product, whoever offers it.

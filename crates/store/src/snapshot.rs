@@ -6,10 +6,9 @@ use domain::id::{ProductId, VersionId};
 use domain::offer::Plan;
 use domain::traffic::{Policy, Route, Upstream};
 use domain::{Name, Timestamp, snapshot};
-use serde::de::DeserializeOwned;
 
 use crate::entity::Read;
-use crate::{Arg, Error, Row, Tx};
+use crate::{Arg, Error, Tx};
 
 /// A route with what it leads to.
 #[derive(Debug, Clone)]
@@ -38,8 +37,8 @@ pub async fn places(read: &mut impl Read, environment: &Name) -> Result<Vec<Plac
     rows.iter()
         .map(|row| {
             Ok(Place {
-                route: json(row, "route")?,
-                version: json(row, "version")?,
+                route: row.read("route", "route")?,
+                version: row.read("version", "version")?,
                 api_name: row.parse("api_name")?,
             })
         })
@@ -73,7 +72,7 @@ pub async fn upstreams(read: &mut impl Read, environment: &Name) -> Result<Vec<U
                WHERE organization_id IN (SELECT organization_id FROM routes WHERE environment = $1)
                OR organization_id IN (SELECT organization_id FROM stream_routes WHERE environment = $1) ORDER BY id";
     let rows = read.rows(sql, &[Arg::text(environment)]).await?;
-    rows.iter().map(|row| json(row, "body")).collect()
+    rows.iter().map(|row| row.read("body", "body")).collect()
 }
 
 /// Reads the policies of all APIs that have a route in the environment.
@@ -81,7 +80,7 @@ pub async fn policies(read: &mut impl Read, environment: &Name) -> Result<Vec<Po
     let sql = "SELECT body FROM policies
                WHERE api_id IN (SELECT api_id FROM routes WHERE environment = $1) ORDER BY id";
     let rows = read.rows(sql, &[Arg::text(environment)]).await?;
-    rows.iter().map(|row| json(row, "body")).collect()
+    rows.iter().map(|row| row.read("body", "body")).collect()
 }
 
 /// The keys of an environment that are valid, or ended after a moment.
@@ -183,14 +182,7 @@ pub async fn plans(read: &mut impl Read) -> Result<Vec<Plan>, Error> {
     let sql = "SELECT body FROM plans
                WHERE id IN (SELECT plan_id FROM subscriptions WHERE state <> 'cancelled') ORDER BY id";
     let rows = read.rows(sql, &[]).await?;
-    rows.iter().map(|row| json(row, "body")).collect()
-}
-
-fn json<T: DeserializeOwned>(row: &Row, name: &'static str) -> Result<T, Error> {
-    serde_json::from_value(row.json(name)?).map_err(|source| Error::Corrupt {
-        what: name,
-        source: source.into(),
-    })
+    rows.iter().map(|row| row.read("body", "body")).collect()
 }
 
 impl Tx {

@@ -1,11 +1,13 @@
 //! What was used, by hour; and how far each node's log is counted.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+use std::hash::Hash;
+use std::str::FromStr;
 
 use domain::Timestamp;
 use domain::id::{
-    ApiId, ApplicationId, KeyId, NodeId, OperationId, OrganizationId, PlanId, SubscriptionId, VersionId,
+    ApiId, ApplicationId, NodeId, OperationId, OrganizationId, PlanId, SubscriptionId, VersionId,
 };
 use domain::usage::UsageRow;
 
@@ -186,9 +188,9 @@ impl Tx {
 }
 
 impl Tx {
-    /// Notes in which hour keys were last used; callers pass them in the order of the keys, so that two who write
+    /// Notes in which hour keys of either kind were last used; callers pass them in the order of the keys, so that two who write
     /// the same ones cannot wait for each other.
-    pub async fn note_key_uses(&mut self, uses: &[(KeyId, Timestamp)]) -> Result<(), Error> {
+    pub async fn note_key_uses<Id: Display + Sync>(&mut self, uses: &[(Id, Timestamp)]) -> Result<(), Error> {
         for rows in uses.chunks(ROWS_MAX) {
             let args: Vec<_> = rows
                 .iter()
@@ -207,13 +209,17 @@ impl Tx {
 
     /// Forgets the uses of keys that are gone.
     pub async fn forget_key_uses(&mut self) -> Result<u64, Error> {
-        let sql = "DELETE FROM key_uses WHERE NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = key_uses.key_id)";
+        let sql = "DELETE FROM key_uses WHERE NOT EXISTS (SELECT 1 FROM keys k WHERE k.id = key_uses.key_id)
+                   AND NOT EXISTS (SELECT 1 FROM sdk_keys k WHERE k.id = key_uses.key_id)";
         self.execute(sql, &[]).await
     }
 }
 
 /// The hours in which keys were last used; those that never were are not in it.
-pub async fn key_uses(read: &mut impl Read, keys: &[KeyId]) -> Result<HashMap<KeyId, Timestamp>, Error> {
+pub async fn key_uses<Id>(read: &mut impl Read, keys: &[Id]) -> Result<HashMap<Id, Timestamp>, Error>
+where
+    Id: Display + FromStr<Err: std::error::Error + Send + Sync + 'static> + Eq + Hash,
+{
     let mut uses = HashMap::with_capacity(keys.len());
     for keys in keys.chunks(ROWS_MAX) {
         let places: Vec<_> = (1..=keys.len()).map(|place| format!("${place}")).collect();
@@ -322,7 +328,7 @@ fn statement(group: &[Group], conditions: &str, after: &str, limit: u32) -> Stri
 fn placed(row: &Row) -> Result<Placed, Error> {
     fn id<T>(row: &Row, name: &'static str) -> Result<Option<T>, Error>
     where
-        T: std::str::FromStr,
+        T: FromStr,
         T::Err: std::error::Error + Send + Sync + 'static,
     {
         if row.text(name)?.is_empty() {

@@ -37,7 +37,7 @@ pub enum Error {
     },
     /// It joins every row of one side with every row of the other.
     #[error(
-        "a join of every row with every row would not end: join on columns that are equal (`ON a.x = b.x`), or with a side that has a `LIMIT`"
+        "a join of every row with every row would not end: join on columns that are equal (`ON a.x = b.x`), or with a side that has a `LIMIT` of 1000 or less"
     )]
     Join,
     /// It calls a function that is not there.

@@ -22,7 +22,6 @@ use deltalake::datafusion::physical_plan::{ExecutionPlan, ExecutionPlanPropertie
 use futures_util::stream::{self, StreamExt};
 
 use super::{Error, Tenant};
-use crate::schema;
 
 /// Columns of the provider's own, at the end: which side of an experiment a call was on is not told to callers.
 const OF_PROVIDER: [&str; 2] = ["route_id", "variant"];
@@ -30,7 +29,7 @@ const OF_PROVIDER: [&str; 2] = ["route_id", "variant"];
 /// On which side of a call the tenant stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
-    /// The API is the tenant's.
+    /// The API is the tenant's, or the event.
     Provider,
     /// The application is the tenant's.
     Consumer,
@@ -67,7 +66,7 @@ impl Fence {
 
     fn plan(&self, columns: &Schema, filters: &[Expr]) -> Result<LogicalPlan> {
         let source = provider_as_source(self.all.clone());
-        let mut plan = LogicalPlanBuilder::scan(schema::CALLS, source, None)?.filter(self.mine.clone())?;
+        let mut plan = LogicalPlanBuilder::scan("all", source, None)?.filter(self.mine.clone())?;
         for filter in filters {
             plan = plan.filter(filter.clone())?;
         }

@@ -105,9 +105,6 @@ pub(super) const WINDOWS: &[&str] = &[
     "row_number",
 ];
 
-/// The tables that statements name, and whose rows they hold.
-pub(super) const TABLES: [(&str, Side); 2] = [("calls", Side::Provider), ("calls_made", Side::Consumer)];
-
 /// Rows that are read together. In a join each of them may go with all of the other side before anybody can stop it, so
 /// they are half as many as usual.
 const BATCH_ROWS: usize = 4096;
@@ -117,7 +114,7 @@ const SCHEMA: &str = "public";
 
 /// A session for one query.
 pub(super) async fn state(
-    table: &DeltaTable,
+    (calls, events): (&DeltaTable, &DeltaTable),
     tenant: Tenant,
     memory_bytes: usize,
 ) -> Result<SessionState, Error> {
@@ -156,21 +153,31 @@ pub(super) async fn state(
             |found| found.name(),
         ));
     let context = SessionContext::new_with_state(builder.build());
-    table
-        .update_datafusion_session(&context.state())
-        .map_err(unavailable)?;
+    for table in [calls, events] {
+        let known = table.update_datafusion_session(&context.state());
+        known.map_err(unavailable)?;
+    }
     let catalog = Arc::new(MemoryCatalogProvider::new());
     catalog
-        .register_schema(SCHEMA, Arc::new(tables(table, tenant).await?))
+        .register_schema(SCHEMA, Arc::new(tables((calls, events), tenant).await?))
         .map_err(Error::of_plan)?;
     context.register_catalog(CATALOG, catalog);
     Ok(context.state())
 }
 
-async fn tables(table: &DeltaTable, tenant: Tenant) -> Result<MemorySchemaProvider, Error> {
-    let all = table.table_provider().await.map_err(Error::of_plan)?;
+/// The tables that statements name, and whose rows they hold.
+async fn tables(
+    (calls, events): (&DeltaTable, &DeltaTable),
+    tenant: Tenant,
+) -> Result<MemorySchemaProvider, Error> {
+    let calls = calls.table_provider().await.map_err(Error::of_plan)?;
+    let events = events.table_provider().await.map_err(Error::of_plan)?;
     let schema = MemorySchemaProvider::new();
-    for (name, side) in TABLES {
+    for (name, all, side) in [
+        ("calls", &calls, Side::Provider),
+        ("calls_made", &calls, Side::Consumer),
+        ("events", &events, Side::Provider),
+    ] {
         let fence = Fence::new(all.clone(), tenant, side)?;
         let registered = schema.register_table(name.to_owned(), Arc::new(fence));
         registered.map_err(|error: DataFusionError| Error::of_plan(error))?;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::files;
 use crate::sample::{START_MICROS, Sample};
-use crate::schema::{COLUMNS, Kind};
+use crate::schema::{CALLS, Kind};
 
 /// What an event may take in the lake.
 const EVENT_BYTES_MAX: usize = 40;
@@ -87,7 +87,7 @@ fn bounds_hold_all_rows() {
     }
     assert!(without_provider > 0);
     assert_eq!(statistics["nullCount"]["organization_id"], without_provider);
-    let measured: Vec<&str> = crate::schema::measured().collect();
+    let measured: Vec<&str> = CALLS.measured().collect();
     let written: Vec<&String> = statistics["nullCount"].as_object().unwrap().keys().collect();
     assert_eq!(measured, written);
 }
@@ -98,12 +98,12 @@ fn files_hold_plain_types() {
     let file = files(&[Batch::of(1, &sample.events(100))]).unwrap().remove(0);
     let reader = ParquetRecordBatchReaderBuilder::try_new(file.bytes).unwrap();
     let fields = reader.schema().fields();
-    assert_eq!(fields.len(), COLUMNS.len() - 1);
-    for (field, column) in fields.iter().zip(&COLUMNS[1..]) {
+    assert_eq!(fields.len(), CALLS.columns.len() - 1);
+    for (field, column) in fields.iter().zip(&CALLS.columns[1..]) {
         assert_eq!(field.name(), column.name);
         assert_eq!(field.is_nullable(), column.is_optional, "{}", column.name);
         let wanted = match column.kind {
-            Kind::Few | Kind::Own => "Utf8",
+            Kind::Few | Kind::Own | Kind::Text => "Utf8",
             Kind::Time => "Timestamp(µs, \"UTC\")",
             Kind::Short => "Int16",
             Kind::Long => "Int64",

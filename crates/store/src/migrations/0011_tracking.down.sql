@@ -1,0 +1,3 @@
+DROP TABLE event_hours;
+DROP TABLE sdk_keys;
+DROP TABLE event_types;

@@ -1,0 +1,5 @@
+DROP TABLE alert_notices;
+DROP TABLE alerts;
+DROP TABLE alert_silences;
+DROP TABLE alert_channels;
+DROP TABLE alert_rules;

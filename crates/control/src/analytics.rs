@@ -9,6 +9,7 @@ use store::Tx;
 use store::rollup::Wanted;
 
 use self::plan::Plan;
+pub(crate) use self::plan::VALUES_MAX;
 use self::table::Table;
 use crate::{Caller, Control, Error};
 
@@ -36,6 +37,15 @@ impl Control {
         self.inner
             .access
             .check(caller, "query_analytics", organization, None)?;
+        self.answer_to(organization, query).await
+    }
+
+    /// Answers a question of an organization; callers have checked that it may be asked.
+    pub(crate) async fn answer_to(
+        &self,
+        organization: OrganizationId,
+        query: &AnalyticsQuery,
+    ) -> Result<AnalyticsAnswer, Error> {
         let plan = Plan::of(query, self.now())?;
         // What is read for answers is in memory at the same time.
         let turn = self.inner.asking.acquire().await;
@@ -118,6 +128,14 @@ impl Control {
         let values: Vec<_> = values.into_iter().collect();
         Ok(store::rollup::names(&mut self.store(), dimension, &values).await?)
     }
+}
+
+/// Checks whether a question can be answered at a moment.
+///
+/// # Errors
+/// `request_invalid` with the field that cannot be.
+pub(crate) fn check(query: &AnalyticsQuery, now: domain::Timestamp) -> Result<(), Error> {
+    Plan::of(query, now).map(drop)
 }
 
 /// Forgets roll-ups that are older than they are kept.

@@ -30,6 +30,8 @@ pub enum Error {
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct FieldError {
+    /// The place in a list of things that were sent, from 0, if there is one.
+    pub index: Option<u32>,
     /// JSON Pointer to the field.
     pub pointer: String,
     /// Stable name of what is wrong, as `unknown_field`.
@@ -48,6 +50,7 @@ impl FieldError {
     /// Makes one without a line.
     pub fn new(pointer: &str, code: &str, detail: impl Into<String>, suggestion: impl Into<String>) -> Self {
         Self {
+            index: None,
             pointer: pointer.to_owned(),
             code: code.to_owned(),
             detail: detail.into(),

@@ -165,6 +165,7 @@ fn refused(refusal: Refusal) -> Error {
 
 fn field_error(finding: Finding) -> FieldError {
     FieldError {
+        index: None,
         pointer: finding.pointer,
         code: finding.code,
         detail: finding.detail,

@@ -40,6 +40,7 @@ pub async fn tidy(control: &Control) -> Result<(), Error> {
     store::link::forget_invitations_before(&mut tx, now.before(invitation::KEPT)).await?;
     tx.forget_key_uses().await?;
     crate::analytics::forget_old(&mut tx, now).await?;
+    crate::alert::forget_old(&mut tx, now).await?;
     tx.forget_questions_before(now.before(question::KEPT)).await?;
     store::link::forget_resets(&mut tx, now).await?;
     control.tidy_works(&mut tx).await?;

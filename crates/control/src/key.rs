@@ -1,29 +1,24 @@
 //! API keys: made, followed by another, ended. The text is told once; only its hash is kept.
 
-use std::time::Duration;
-
-use aws_lc_rs::rand;
 use domain::Name;
 use domain::catalog::Api;
 use domain::code::Code;
 use domain::consumer::{
-    Application, ApplicationSpec, IssuedKey, Key, KeySpec, KeyState, QuickKeySpec, RotateSpec, Subscription,
+    Application, ApplicationSpec, IssuedKey, Key, KeySpec, QuickKeySpec, RotateSpec, Subscription,
     SubscriptionSpec, SubscriptionState,
 };
 use domain::id::{ApiId, KeyId, PlanId};
-use domain::key::{self, SECRET_LEN};
 use domain::offer::{Plan, Product, Visibility};
 use store::entity::{self, Condition};
 use store::{Arg, Tx};
 
+use crate::credential::Issued;
 use crate::resource::fault::Faults;
-use crate::resource::{New, Resource as _, own};
+use crate::resource::{Resource as _, own};
 use crate::{Caller, Control, Error};
 
 /// Keys of an application that has no subscription yet.
 const KEYS_MAX_DEFAULT: i64 = 10;
-/// The longest that a replaced key stays valid: 30 days.
-const OVERLAP_SECONDS_MAX: u32 = 2_592_000;
 /// The environment that is meant when none is named.
 pub(crate) const ENVIRONMENT_DEFAULT: &str = "sandbox";
 /// The application that quick keys are made for when none is named.
@@ -45,7 +40,7 @@ impl Control {
 
     async fn issue_in(&self, tx: &mut Tx, caller: &Caller, spec: KeySpec) -> Result<IssuedKey, Error> {
         let (application, environment) = (spec.application_id, spec.environment.clone());
-        let made = self.new_key(caller, spec)?;
+        let made = self.new_credential::<Key>(caller, spec)?;
         self.authorize(tx, caller, "create_key", &made).await?;
         let mut checked = made;
         checked.check(tx, caller, None).await?;
@@ -61,7 +56,7 @@ impl Control {
             let detail = format!("The application has {allowed} keys, which is what its plan allows.");
             return Err(Error::refused(Code::KeyLimitReached, detail));
         }
-        self.write_key(tx, caller, checked).await
+        Ok(self.write_credential(tx, caller, checked).await?.into())
     }
 
     /// Follows a key by another with the same rights, which is valid at once; the old one stays valid for the
@@ -72,66 +67,13 @@ impl Control {
     /// # Errors
     /// `conflict` if the key is revoked, expired or was replaced already.
     pub async fn rotate_key(&self, caller: &Caller, id: KeyId, how: RotateSpec) -> Result<IssuedKey, Error> {
-        let before = self.read::<Key>(caller, id).await?;
-        self.authorize(&mut self.store(), caller, "rotate_key", &before)
-            .await?;
-        let mut faults = Faults::default();
-        faults.range("/overlap_seconds", how.overlap_seconds, 0, OVERLAP_SECONDS_MAX);
-        faults.finish()?;
-        let now = self.now();
-        let in_the_way = match (before.state, before.spec.expires_at, before.replaced_by) {
-            (KeyState::Revoked, ..) => Some("It was revoked.".to_owned()),
-            (_, _, Some(other)) => Some(format!("It was replaced by {other} already.")),
-            (_, Some(ends), _) if ends <= now => Some("It has expired.".to_owned()),
-            _ => None,
-        };
-        if let Some(detail) = in_the_way {
-            return Err(Error::refused(Code::Conflict, detail));
-        }
-        let life = |ends: domain::Timestamp| {
-            let micros = ends.as_micros() - before.created_at.as_micros();
-            now.after(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
-        };
-        let spec = KeySpec {
-            expires_at: before.spec.expires_at.map(life),
-            ..before.spec.clone()
-        };
-        let mut tx = self.begin(caller).await?;
-        let successor = self.new_key(caller, spec)?;
-        let issued = self.write_key(&mut tx, caller, successor).await?;
-        let overlap = now.after(Duration::from_secs(how.overlap_seconds.into()));
-        let mut after = before.with(before.spec.clone(), now);
-        after.spec.expires_at = Some(before.spec.expires_at.map_or(overlap, |ends| ends.min(overlap)));
-        after.replaced_by = Some(issued.info.id);
-        tx.update(&after, before.revision, &[]).await?;
-        self.note(&mut tx, caller, "rotate_key", Some(&before), Some(&after))
-            .await?;
-        self.mark(&mut tx).await?;
-        tx.commit().await?;
-        self.announce();
-        Ok(issued)
+        let issued = self.rotate_credential::<Key>(caller, id, how).await?;
+        Ok(issued.into())
     }
 
     /// Ends a key for good; a key that was revoked already stays as it is.
     pub async fn revoke_key(&self, caller: &Caller, id: KeyId) -> Result<Key, Error> {
-        let before = self.read::<Key>(caller, id).await?;
-        self.authorize(&mut self.store(), caller, "revoke_key", &before)
-            .await?;
-        if before.state == KeyState::Revoked {
-            return Ok(before);
-        }
-        let now = self.now();
-        let mut after = before.with(before.spec.clone(), now);
-        after.state = KeyState::Revoked;
-        after.revoked_at = Some(now);
-        let mut tx = self.begin(caller).await?;
-        tx.update(&after, before.revision, &[]).await?;
-        self.note(&mut tx, caller, "revoke_key", Some(&before), Some(&after))
-            .await?;
-        self.mark(&mut tx).await?;
-        tx.commit().await?;
-        self.announce();
-        Ok(after)
+        self.revoke_credential::<Key>(caller, id).await
     }
 
     /// Makes a key for an API in one step; application and subscription are made when they are missing.
@@ -227,46 +169,15 @@ impl Control {
             .await
             .map(drop)
     }
-
-    fn new_key(&self, caller: &Caller, spec: KeySpec) -> Result<Key, Error> {
-        let new = New {
-            uuid: self.uuid(),
-            organization: caller.organization()?,
-            now: self.now(),
-        };
-        Ok(Key::new(new, &(), spec))
-    }
-
-    /// Writes a key under the hash of a new text.
-    async fn write_key(&self, tx: &mut Tx, caller: &Caller, made: Key) -> Result<IssuedKey, Error> {
-        let text = key::write(&made.spec.environment, made.id, secret()?)
-            .expect("`secret` gives bytes below 248 only");
-        let hash = key::hash(text.as_bytes());
-        tx.insert(&made, &[("hash", Arg::text(hash))]).await?;
-        self.note(tx, caller, "create_key", None, Some(&made)).await?;
-        self.mark(tx).await?;
-        Ok(IssuedKey {
-            info: made,
-            key: text,
-        })
-    }
 }
 
-/// Random bytes below 248, so that each of the 62 characters of a key is as likely as any other.
-fn secret() -> Result<[u8; SECRET_LEN], Error> {
-    let mut secret = [0; SECRET_LEN];
-    let mut filled = 0;
-    while filled < SECRET_LEN {
-        let mut random = [0; 2 * SECRET_LEN];
-        rand::fill(&mut random).map_err(|error| Error::internal("drawing random bytes", error))?;
-        for byte in random.into_iter().filter(|byte| *byte < 248) {
-            if let Some(place) = secret.get_mut(filled) {
-                *place = byte;
-                filled += 1;
-            }
+impl From<Issued<Key>> for IssuedKey {
+    fn from(issued: Issued<Key>) -> Self {
+        Self {
+            info: issued.info,
+            key: issued.key,
         }
     }
-    Ok(secret)
 }
 
 /// Finds an API by id or name: one of the caller's organization, or one in a public product.

@@ -14,8 +14,10 @@ use domain::consumer::Application;
 use domain::id::{ApplicationId, NodeId, OrganizationId};
 use domain::identity::Organization;
 use domain::lake::{CallsQuery, Retention, RowFormat, Subject};
+use domain::tracking::EventUnit;
 use domain::work::Work;
 use domain::{Code, Timestamp};
+use events::ingest::UNIT_CHARS_MAX;
 use events::sink::SinkError;
 use events::{Batch, Sink};
 use serde_json::json;
@@ -23,6 +25,7 @@ use store::Arg;
 use store::entity::{self, Condition};
 use tokio::sync::watch;
 
+use crate::audit::Change;
 use crate::resource::own;
 use crate::{Caller, Control, Error, FieldError};
 
@@ -121,7 +124,7 @@ pub enum QueryErrorKind {
 impl From<QueryError> for Error {
     fn from(error: QueryError) -> Self {
         let field = |code| {
-            let suggestion = "The tables are `calls` and `calls_made`; the reference names their columns and the functions.";
+            let suggestion = "The tables are `calls`, `calls_made` and `events`; the reference names their columns and the functions.";
             let mut field = FieldError::new("/sql", error.reason, &*error.message, suggestion);
             (field.line, field.column) = error.place.unwrap_or_default();
             Self::fields(code, error.message.clone(), vec![field])
@@ -203,17 +206,73 @@ impl Control {
         let application = application.ok_or_else(|| Error::not_found("application"))?;
         self.authorize(&mut self.store(), caller, "erase_calls", &application)
             .await?;
+        self.erase(caller, "erase_calls", Subject::Application(id), id.to_string())
+            .await
+    }
+
+    /// Begins to remove the tracked events of the caller's organization that are about somebody; sums stay.
+    ///
+    /// Who it is stands in no record of it, so that the erasure leaves nothing of them.
+    ///
+    /// # Errors
+    /// `request_invalid` without any id, `lake_off` where no events are kept.
+    pub async fn erase_events(&self, caller: &Caller, unit: EventUnit) -> Result<Work, Error> {
+        let organization = caller.organization()?;
+        self.access().check(caller, "erase_events", organization, None)?;
+        let ids = [("/user_id", &unit.user_id), ("/anonymous_id", &unit.anonymous_id)];
+        if ids.iter().all(|(_, id)| id.is_none()) {
+            let detail = "It does not say whose events are to be erased.";
+            return Err(Error::field(
+                "",
+                "unit_missing",
+                detail,
+                "Send `user_id`, `anonymous_id` or both.",
+            ));
+        }
+        let bad = |id: &str| id.is_empty() || id.chars().count() > UNIT_CHARS_MAX;
+        if let Some((pointer, _)) = ids.iter().find(|(_, id)| id.as_deref().is_some_and(bad)) {
+            let detail = format!("It has not 1 to {UNIT_CHARS_MAX} characters, so no event has it.");
+            return Err(Error::field(
+                pointer,
+                "out_of_range",
+                &detail,
+                "Send the id as events have it.",
+            ));
+        }
+        self.erase(
+            caller,
+            "erase_events",
+            Subject::User(organization, unit),
+            organization.to_string(),
+        )
+        .await
+    }
+
+    /// Erases in the background, and notes in the audit chain that it was asked for.
+    async fn erase(
+        &self,
+        caller: &Caller,
+        action: &str,
+        subject: Subject,
+        resource: String,
+    ) -> Result<Work, Error> {
         let lake = Arc::clone(&self.kept()?.lake);
         let mut tx = self.store().begin().await?;
-        let kept = Some(&application);
-        self.note(&mut tx, caller, "erase_calls", kept, kept).await?;
+        let change = Change {
+            organization: caller.organization()?,
+            action,
+            resource,
+            before: None,
+            after: None,
+        };
+        self.append(&mut tx, caller, change).await?;
         tx.commit().await?;
-        let work = self.start_work(caller, "erase_calls", None).await?;
+        let work = self.start_work(caller, action, None).await?;
         let (control, work_id) = (self.clone(), work.id);
         tokio::spawn(async move {
-            let erased = lake.erase(Subject::Application(id)).await;
-            let outcome = erased.map(|()| json!({ "application_id": id })).map_err(|error| {
-                tracing::error!(application = %id, error = &error as &dyn std::error::Error, "calls were not erased");
+            let erased = lake.erase(subject).await;
+            let outcome = erased.map(|()| json!({})).map_err(|error| {
+                tracing::error!(operation = %work_id, error = &error as &dyn std::error::Error, "nothing was erased");
                 json!({ "code": Code::LakeUnavailable.as_str(), "detail": "The store of the calls does not answer." })
             });
             if let Err(error) = control.finish_work(work_id, outcome).await {

@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod acme;
+pub mod alert;
 pub mod analytics;
 pub mod audit;
 pub mod auth;
@@ -16,6 +17,7 @@ mod bootstrap;
 pub mod catalogue;
 mod contract;
 mod counter;
+mod credential;
 mod error;
 mod explain;
 #[cfg(test)]
@@ -25,6 +27,7 @@ mod import;
 pub mod jobs;
 mod key;
 pub mod lake;
+pub mod live;
 mod node;
 mod place;
 mod question;
@@ -33,6 +36,7 @@ mod remark;
 pub mod resource;
 pub mod secret;
 mod snapshot;
+pub mod tracking;
 pub mod usage;
 pub mod work;
 
@@ -66,6 +70,8 @@ pub struct Settings {
     pub clock: Clock,
     /// What keeps every single call; none if absent.
     pub lake: Option<lake::Kept>,
+    /// How alerts are looked for and told.
+    pub alerts: alert::AlertSettings,
 }
 
 /// The control plane: everything its use cases need.
@@ -86,10 +92,19 @@ struct Inner {
     counters: counter::Counters,
     snapshots: snapshot::Watched,
     questions: question::Questions,
+    directory: tracking::Kept,
+    hub: Arc<live::Hub>,
+    topics: live::Topics,
     /// Turns to read what answers about calls are made of.
     asking: tokio::sync::Semaphore,
     /// Told after every change that gateways have to hear of; the snapshot builder listens.
     changes: tokio::sync::watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Control")
+    }
 }
 
 /// Tells the time; tests pass their own.
@@ -157,6 +172,7 @@ impl Control {
             control_url: "http://127.0.0.1:8081".to_owned(),
             clock,
             lake: None,
+            alerts: alert::AlertSettings::default(),
         };
         Self::assemble(store, settings, secret::Secrets::ephemeral()?)
     }
@@ -174,6 +190,9 @@ impl Control {
                 counters: counter::Counters::default(),
                 snapshots: snapshot::Watched::default(),
                 questions: question::Questions::default(),
+                directory: tracking::Kept::default(),
+                hub: Arc::default(),
+                topics: live::Topics::default(),
                 asking: tokio::sync::Semaphore::new(analytics::AT_ONCE),
                 secrets,
                 settings,
@@ -211,9 +230,13 @@ impl Control {
         &self.inner.access
     }
 
-    /// What was counted since the start, for metrics.
+    /// What was counted since the start, and how many live streams are open, for metrics.
     pub fn counts(&self) -> Counts {
-        self.inner.counters.read()
+        Counts {
+            streams: self.inner.hub.streams(),
+            stream_missed: self.inner.hub.missed(),
+            ..self.inner.counters.read()
+        }
     }
 
     /// What time it is.

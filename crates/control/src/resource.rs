@@ -4,12 +4,14 @@
 //! merge patch, audit, telling gateways, paging) is here once. To add a resource: an impl in a file of
 //! `resource/`, its table in `store`, its handlers in `api`.
 
+mod alert;
 mod api;
 mod application;
 pub(crate) mod certificate;
 mod client;
 mod currency;
 mod environment;
+mod event_type;
 pub(crate) mod fault;
 pub(crate) mod invitation;
 mod key;
@@ -20,6 +22,7 @@ pub mod plan;
 mod policy;
 mod product;
 pub(crate) mod route;
+mod sdk_key;
 pub(crate) mod stream;
 pub(crate) mod subscription;
 pub(crate) mod upstream;
@@ -40,7 +43,7 @@ use uuid::Uuid;
 
 use crate::audit::{self, Change};
 use crate::secret::Secrets;
-use crate::{Caller, Control, Error, FieldError};
+use crate::{Caller, Control, Error, FieldError, Settings};
 
 pub use store::Arg;
 pub use store::entity::{Condition, Window};
@@ -104,6 +107,12 @@ pub trait Resource: Entity {
         caller: &Caller,
         before: Option<&Self>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Checks one against how this installation is set up.
+    fn fits(&self, settings: &Settings) -> Result<(), Error> {
+        let _ = settings;
+        Ok(())
+    }
 
     /// Takes out what nobody may read and seals it, after it was checked and before the row is written.
     fn keep_secrets(&mut self, secrets: &Secrets) -> Result<(), Error> {
@@ -184,22 +193,27 @@ impl Control {
         spec: T::Spec,
         beside: &[(&'static str, Arg)],
     ) -> Result<T, Error> {
-        let new = New {
-            uuid: self.uuid(),
-            organization: caller.organization()?,
-            now: self.now(),
-        };
-        let mut made = T::new(new, parent, spec);
+        let mut made = T::new(self.new_of(caller)?, parent, spec);
         let action = format!("create_{}", T::KIND);
         self.authorize(tx, caller, &action, &made).await?;
         self.authorize_reach(tx, caller, &action, (None, &made)).await?;
         made.check(tx, caller, None).await?;
+        made.fits(self.settings())?;
         made.keep_secrets(self.secrets())?;
         tx.insert(&made, beside).await?;
         made.written(tx).await?;
         self.note(tx, caller, &action, None, Some(&made)).await?;
         self.mark_if::<T>(tx).await?;
         Ok(made)
+    }
+
+    /// What the server adds to something new of the caller's organization.
+    pub(crate) fn new_of(&self, caller: &Caller) -> Result<New, Error> {
+        Ok(New {
+            uuid: self.uuid(),
+            organization: caller.organization()?,
+            now: self.now(),
+        })
     }
 
     /// Reads a resource that the caller may see.
@@ -286,6 +300,7 @@ impl Control {
         self.authorize_reach(tx, caller, &action, (Some(before), &after))
             .await?;
         after.check(tx, caller, Some(before)).await?;
+        after.fits(self.settings())?;
         after.keep_secrets(self.secrets())?;
         tx.update(&after, before.revision(), &[]).await?;
         after.written(tx).await?;

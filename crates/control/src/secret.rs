@@ -34,6 +34,8 @@ pub enum Purpose {
     Fingerprint,
     /// The key that stored answers are sealed with.
     Seal,
+    /// The keys that webhooks are signed with.
+    Webhook,
 }
 
 impl Purpose {
@@ -45,6 +47,7 @@ impl Purpose {
             Self::AuditHead => b"audit-head\0",
             Self::Fingerprint => b"fingerprint\0",
             Self::Seal => b"seal\0",
+            Self::Webhook => b"webhook\0",
         }
     }
 }

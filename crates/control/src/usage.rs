@@ -1,6 +1,7 @@
 //! Usage: counting what nodes report, and telling it to both sides.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use domain::Timestamp;
 use domain::id::{KeyId, NodeId};
@@ -8,13 +9,14 @@ use domain::rollup::Resolution;
 use domain::usage::UsageRow;
 use events::sink::SinkError;
 use events::usage::HourlyUsage;
+use events::wire::DecodeError;
 use events::{Batch, Event, Sink};
 use store::Store;
 use store::usage::{Filter, Key, Sums};
 
 pub use store::usage::Group;
 
-use crate::{Caller, Control, Error};
+use crate::{Caller, Control, Error, tracking};
 
 /// The most rows of one answer.
 pub const ROWS_MAX: u32 = 10_000;
@@ -78,9 +80,12 @@ impl Control {
         Ok(store::usage::key_uses(&mut self.store(), keys).await?)
     }
 
-    /// Counts what nodes report.
+    /// Counts what nodes report, and tells whoever listens.
     pub fn usage_counter(&self) -> Counter {
-        Counter::new(self.store().clone())
+        Counter {
+            store: self.store().clone(),
+            tells: Some(self.clone()),
+        }
     }
 }
 
@@ -88,17 +93,18 @@ impl Control {
 ///
 /// The node's watermark and what is counted change in one transaction. What is at or below the watermark was
 /// counted and is passed over; a gap after it is refused, because what is in between would be lost, unless the node
-/// says that it has it no more. A node that
-/// is not known may begin anywhere: what it had before was counted elsewhere.
+/// says that it has it no more. A node that is not known may begin anywhere: what it had before was counted elsewhere.
 #[derive(Debug, Clone)]
 pub struct Counter {
     store: Store,
+    /// Whose live streams hear of what was counted.
+    tells: Option<Control>,
 }
 
 impl Counter {
-    /// Counts into this store.
+    /// Counts into this store, and tells nobody.
     pub const fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, tells: None }
     }
 
     async fn count(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
@@ -122,11 +128,13 @@ impl Counter {
             usage,
             rollups,
             key_uses,
+            tracked,
         } = Counts::of(fresh)?;
         let rows: Vec<_> = usage.finish().iter().map(row).collect();
         tx.add_usage(&rows).await.map_err(unavailable)?;
         let key_uses: Vec<_> = key_uses.into_iter().collect();
         tx.note_key_uses(&key_uses).await.map_err(unavailable)?;
+        tracked.write(&mut tx).await.map_err(unavailable)?;
         let (minutes, hours) = rollups.finish();
         let series: Vec<_> = hours.iter().map(|rollup| rollup.series).collect();
         tx.add_series(&series).await.map_err(unavailable)?;
@@ -139,12 +147,19 @@ impl Counter {
         events::fault::point("usage.before_commit");
         tx.commit().await.map_err(unavailable)?;
         events::fault::point("usage.after_commit");
+        // After the commit: what one sees live is counted.
+        if let Some(control) = &self.tells {
+            control.hub().publish(fresh, Instant::now());
+        }
         Ok(last)
     }
 }
 
 impl Sink for Counter {
     async fn commit(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
+        if let Some(control) = &self.tells {
+            control.hub().note(node, control.now());
+        }
         if batches.is_empty() {
             let watermark = store::usage::watermark(&mut &self.store, node).await;
             return Ok(watermark.map_err(unavailable)?.unwrap_or(0));
@@ -174,6 +189,7 @@ struct Counts {
     rollups: events::rollup::Fold,
     /// The last hour of each key.
     key_uses: BTreeMap<KeyId, Timestamp>,
+    tracked: tracking::Counts,
 }
 
 impl Counts {
@@ -181,9 +197,11 @@ impl Counts {
     fn of(batches: &[Batch]) -> Result<Self, SinkError> {
         let mut counts = Self::default();
         for batch in batches {
-            let events = batch.events().map_err(|error| SinkError::Refused {
+            let unreadable = |error: DecodeError| SinkError::Refused {
                 reason: error.to_string(),
-            })?;
+            };
+            let events = batch.events().map_err(unreadable)?;
+            counts.tracked.add(batch).map_err(unreadable)?;
             for event in events {
                 let Event::Call(call) = event else { continue };
                 counts.usage.add(&call);

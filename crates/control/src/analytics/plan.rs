@@ -14,7 +14,7 @@ use crate::Error;
 const MINUTES_SPAN: i64 = 48 * domain::time::HOUR_MICROS;
 const DIMENSIONS_MAX: usize = 4;
 const FILTERS_MAX: usize = 20;
-const VALUES_MAX: usize = 100;
+pub(crate) const VALUES_MAX: usize = 100;
 const VALUE_CHARS_MAX: usize = 200;
 const TOP_MAX: u32 = 100;
 

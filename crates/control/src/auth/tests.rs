@@ -141,6 +141,7 @@ async fn open(url: &str, data: &tempfile::TempDir, now: &Arc<AtomicI64>) -> Cont
         control_url: "http://127.0.0.1:2".to_owned(),
         clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
         lake: None,
+        alerts: crate::alert::AlertSettings::default(),
     };
     Control::open(settings).await.unwrap()
 }

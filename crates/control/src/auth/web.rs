@@ -110,6 +110,15 @@ impl Control {
         choose(session.user_id, &belongings, None, about)
     }
 
+    /// Who a web session is of, without keeping it alive: for what goes on while nobody does anything.
+    ///
+    /// # Errors
+    /// As for [`authenticate_session`](Self::authenticate_session).
+    pub async fn recall_session(&self, cookie: &str, about: &About) -> Result<Caller, Error> {
+        let (session, belongings) = self.find_web_session(cookie).await?;
+        choose(session.user_id, &belongings, None, about)
+    }
+
     /// What the page is told about its session, as at sign-in.
     ///
     /// # Errors

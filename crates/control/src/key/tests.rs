@@ -30,7 +30,7 @@ on_both! {
         let spec = json!({ "application_id": application.id, "environment": "sandbox", "title": "first" });
         let issued = control.issue_key(acme, from(spec)).await.unwrap();
         let parts = key::parse(&issued.key).unwrap();
-        assert_eq!((parts.environment, parts.id), ("sandbox", issued.info.id));
+        assert_eq!((parts.environment, parts.id), ("sandbox", issued.info.id.uuid()));
         assert!(issued.key.starts_with(issued.info.hint.trim_end_matches('…')));
         assert_eq!(stored_hash(&world, issued.info.id).await, key::hash(issued.key.as_bytes()).to_string());
 

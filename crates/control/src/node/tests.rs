@@ -7,18 +7,21 @@ use crate::access::Roles;
 use crate::fixture::World;
 use crate::usage::tests::node;
 
+fn status(state: NodeState, reason: &str) -> NodeStatus {
+    NodeStatus {
+        environment: "sandbox".parse().unwrap(),
+        revision: 7,
+        state,
+        reason: reason.to_owned(),
+        health: None,
+        mirrors: None,
+    }
+}
+
 on_both! {
     async fn nodes_say_how_they_are(url: String) {
         let world = World::new(&url).await;
         let node = node();
-        let status = |state, reason: &str| NodeStatus {
-            environment: "sandbox".parse().unwrap(),
-            revision: 7,
-            state,
-            reason: reason.to_owned(),
-            health: None,
-            mirrors: None,
-        };
         world.control.note_node(node, status(NodeState::Applied, "")).await.unwrap();
         let why = format!("bad\0{}", "x".repeat(3000));
         world.control.note_node(node, status(NodeState::Rejected, &why)).await.unwrap();
@@ -33,14 +36,6 @@ on_both! {
         let viewer = Caller {
             roles: Roles { organization: Some(Role::Publisher), workspaces: Vec::new() },
             ..world.acme.clone()
-        };
-        let status = |state, reason: &str| NodeStatus {
-            environment: "sandbox".parse().unwrap(),
-            revision: 7,
-            state,
-            reason: reason.to_owned(),
-            health: None,
-            mirrors: None,
         };
         let reason = "routes rte_1 and rte_2 have the same host `secret.acme.example`";
         let node = node();

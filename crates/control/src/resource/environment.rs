@@ -5,6 +5,7 @@ use domain::consumer::Key;
 use domain::id::EnvironmentId;
 use domain::identity::{Environment, EnvironmentSpec};
 use domain::stream::StreamRoute;
+use domain::tracking::SdkKey;
 use domain::traffic::Route;
 use domain::{Code, Timestamp};
 use store::entity::{self, Condition};
@@ -75,11 +76,13 @@ async fn unused(it: &Environment, tx: &mut Tx) -> Result<(), Error> {
     let routes = entity::count::<Route>(tx, &here).await?;
     let certificates = entity::count::<Certificate>(tx, &here).await?;
     let streams = entity::count::<StreamRoute>(tx, &here).await?;
+    let sdk_keys = entity::count::<SdkKey>(tx, &here).await?;
     let used = [
         (keys, "keys"),
         (routes, "routes"),
         (certificates, "certificates"),
         (streams, "stream routes"),
+        (sdk_keys, "SDK keys"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0);

@@ -1,20 +1,16 @@
 //! API keys as a resource; they are made, rotated and revoked by the use cases of [`crate::key`].
 
-use std::time::Duration;
-
-use domain::Timestamp;
 use domain::code::Code;
 use domain::consumer::{Application, Key, KeySpec, KeyState};
 use domain::id::KeyId;
-use domain::key;
+use domain::{Name, Timestamp, key};
 use store::Tx;
+use uuid::Uuid;
 
 use super::fault::{Faults, TITLE_MAX};
 use super::{New, Resource, own};
+use crate::credential::{self, Credential};
 use crate::{Caller, Error};
-
-/// The longest life that can be asked for: ten years.
-const LIFE_MAX: Duration = Duration::from_secs(10 * 366 * 86_400);
 
 impl Resource for Key {
     type Spec = KeySpec;
@@ -27,7 +23,7 @@ impl Resource for Key {
             id,
             organization_id: new.organization,
             state: KeyState::Active,
-            hint: key::hint(&spec.environment, id),
+            hint: key::hint(&spec.environment, id.uuid()),
             spec,
             replaced_by: None,
             revoked_at: None,
@@ -53,26 +49,7 @@ impl Resource for Key {
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
         let mut faults = Faults::default();
         faults.line("/title", &self.spec.title, TITLE_MAX);
-        let ends = self.spec.expires_at;
-        if let Some(ends) = ends.filter(|_| before.is_none_or(|before| before.spec.expires_at != ends)) {
-            if ends <= self.updated_at {
-                let detail = "The key would have expired already.";
-                faults.add(
-                    "/expires_at",
-                    "field_out_of_range",
-                    detail,
-                    "Choose a later moment, or revoke the key.",
-                );
-            } else if ends > self.updated_at.after(LIFE_MAX) {
-                let detail = "It is more than ten years away.";
-                faults.add(
-                    "/expires_at",
-                    "field_out_of_range",
-                    detail,
-                    "Choose an earlier moment, or leave it out.",
-                );
-            }
-        }
+        credential::check_expiry(&mut faults, self, before, self.updated_at);
         match before {
             None => {
                 let application = own::by_id::<Application>(tx, caller, self.spec.application_id).await?;
@@ -85,17 +62,53 @@ impl Resource for Key {
             }
         }
         faults.finish()?;
-        match before {
-            Some(before) if before.state == KeyState::Revoked && before.spec != self.spec => {
-                let detail = "A revoked key cannot be changed.";
-                Err(Error::refused(Code::Conflict, detail))
-            }
-            _ => Ok(()),
-        }
+        credential::unless_revoked(self, before)
     }
 
     async fn removable(&self, _: &mut Tx, _: &Caller) -> Result<(), Error> {
         let detail = "Keys are revoked, not removed: `POST /api/v1/keys/{id}/revoke`.";
         Err(Error::refused(Code::Conflict, detail))
+    }
+}
+
+impl Credential for Key {
+    fn uuid(&self) -> Uuid {
+        self.id.uuid()
+    }
+
+    fn environment(&self) -> &Name {
+        &self.spec.environment
+    }
+
+    fn state(&self) -> KeyState {
+        self.state
+    }
+
+    fn created_at(&self) -> Timestamp {
+        self.created_at
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        self.spec.expires_at
+    }
+
+    fn replaced_by(&self) -> Option<KeyId> {
+        self.replaced_by
+    }
+
+    fn spec_until(&self, expires_at: Option<Timestamp>) -> KeySpec {
+        KeySpec {
+            expires_at,
+            ..self.spec.clone()
+        }
+    }
+
+    fn replace_by(&mut self, other: KeyId) {
+        self.replaced_by = Some(other);
+    }
+
+    fn revoke(&mut self, now: Timestamp) {
+        self.state = KeyState::Revoked;
+        self.revoked_at = Some(now);
     }
 }

@@ -209,7 +209,7 @@ pub(crate) fn id(number: u128) -> Uuid {
 pub(crate) fn snapshot(urls: &[String]) -> (Snapshot, String) {
     let environment: domain::Name = "sandbox".parse().unwrap();
     let key_id = KeyId::new(id(1));
-    let key = domain::key::write(&environment, key_id, [9; 32]).unwrap();
+    let key = domain::key::write(&environment, key_id.uuid(), [9; 32]).unwrap();
     let hash = domain::key::hash(key.as_bytes());
     let (plan, application) = (PlanId::new(id(3)), ApplicationId::new(id(4)));
     let route = route();

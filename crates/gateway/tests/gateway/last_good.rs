@@ -155,7 +155,7 @@ fn consumers_are_apart() {
     for (fields, expected) in [("", 502), ("Cache-Control: public\r\n", 200)] {
         let kept = Kept::new(fields, |_| {});
         let environment: domain::Name = "sandbox".parse().unwrap();
-        let other = domain::key::write(&environment, KeyId::new(id(91)), [7; 32]).unwrap();
+        let other = domain::key::write(&environment, id(91), [7; 32]).unwrap();
         kept.bench.change(|snapshot| {
             let mut application = snapshot.applications[0].clone();
             application.id = ApplicationId::new(id(92));

@@ -40,7 +40,7 @@ fn grow(snapshot: &mut Snapshot) -> Vec<String> {
     for number in 0..CONSUMERS {
         let key_id = KeyId::new(id(3_000_000 + number));
         let application = ApplicationId::new(id(4_000_000 + number));
-        let key = domain::key::write(&snapshot.environment, key_id, [7; 32]).unwrap();
+        let key = domain::key::write(&snapshot.environment, key_id.uuid(), [7; 32]).unwrap();
         let hash = domain::key::hash(key.as_bytes());
         snapshot.keys.push(Key {
             id: key_id,

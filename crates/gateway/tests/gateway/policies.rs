@@ -17,7 +17,7 @@ fn keys_are_refused_for_their_own_reasons() {
     };
     let write = |environment: &str, byte| {
         let id = KeyId::new(uuid::Uuid::from_u128(77));
-        domain::key::write(&environment.parse().unwrap(), id, [byte; 32]).unwrap()
+        domain::key::write(&environment.parse().unwrap(), id.uuid(), [byte; 32]).unwrap()
     };
     assert_eq!(call("gl_sandbox"), "401 key_malformed");
     assert_eq!(call(&write("sandbox", 1)), "401 key_unknown");

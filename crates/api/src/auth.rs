@@ -102,7 +102,7 @@ pub(crate) fn from_our_pages(app: &App, headers: &HeaderMap) -> Result<(), Error
 }
 
 /// The access token of a request.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Error> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Ok(None);
     };

@@ -39,7 +39,9 @@ pub(crate) async fn read(endpoint: &Endpoint, headers: &HeaderMap, body: Body) -
     if bytes.is_empty() && !declared.required {
         return Ok(bytes);
     }
-    check_type(declared.types, headers)?;
+    if !declared.untyped || headers.contains_key(header::CONTENT_TYPE) {
+        check_type(declared.types, headers)?;
+    }
     Ok(bytes)
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// The body; empty if the endpoint takes none.
     pub(crate) body: Bytes,
+    /// What the connection adds to the request, as the way to make a WebSocket of it.
+    pub(crate) extensions: http::Extensions,
 }
 
 impl Call {

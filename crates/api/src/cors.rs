@@ -5,11 +5,16 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::Settings;
+use crate::v1::tracking;
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, idempotency-key, if-match, if-none-match, prefer, x-csrf-token, \
      x-gateline-organization, x-request-id, x-api-key, last-event-id, traceparent",
+);
+const TRACKING_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-encoding, content-type, x-api-key, x-request-id, traceparent, ce-specversion, ce-id, \
+     ce-source, ce-type, ce-time, ce-subject, ce-anonymousid, ce-datacontenttype, ce-dataschema",
 );
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
     "etag, link, location, retry-after, x-request-id, idempotency-replayed, ratelimit, ratelimit-policy",
@@ -33,6 +38,21 @@ pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Opti
         && request
             .headers()
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    // Whose pages may record events depends on the key, which browsers do not send when they ask.
+    let is_tracking = request.uri().path() == tracking::PATH;
+    if asks && is_tracking && origin.is_none() {
+        let any = HeaderValue::from_static("*");
+        let headers = [
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, any),
+            (
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                HeaderValue::from_static("POST"),
+            ),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, TRACKING_HEADERS),
+            (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
+        ];
+        return Some((StatusCode::NO_CONTENT, headers).into_response());
+    }
     if !asks || origin.is_none() {
         return None;
     }
@@ -42,6 +62,13 @@ pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Opti
         (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
     ];
     Some((StatusCode::NO_CONTENT, headers).into_response())
+}
+
+/// Lets the page of an origin that a key is for read the answer.
+pub(crate) fn admit(origin: HeaderValue, response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
 }
 
 /// Lets the page of a configured origin read the answer.

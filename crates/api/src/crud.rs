@@ -312,6 +312,14 @@ pub(crate) async fn answer_one<T: Shown>(call: &Call, it: T) -> Result<Response,
     answer::revised(call, &shown_one(call, it).await?, revision)
 }
 
+/// Answers a credential that was just made: what is kept, and its text, this once.
+pub(crate) async fn answer_issued<T: Shown>(call: &Call, it: T, text: &str) -> Result<Response, Error> {
+    let (location, revision) = (path_of(&it), it.revision());
+    let mut shown = shown_one(call, it).await?;
+    shown["key"] = text.into();
+    answer::made(&shown, &location, Some(revision))
+}
+
 /// The parameter that asks whether something changed.
 pub(crate) fn if_none_match() -> Parameter {
     let text = "The `ETag` you have; the answer is 304 without a body if it is still the same.";

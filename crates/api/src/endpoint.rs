@@ -45,6 +45,8 @@ pub(crate) struct Body {
     pub(crate) bytes_max: usize,
     /// Whether there must be one.
     pub(crate) required: bool,
+    /// Whether one without a content type is taken, as browsers send what they are not told the type of.
+    pub(crate) untyped: bool,
 }
 
 /// A successful answer.
@@ -218,6 +220,7 @@ impl Endpoint {
             example,
             bytes_max: BODY_BYTES_MAX,
             required: true,
+            untyped: false,
         });
         self
     }
@@ -230,6 +233,7 @@ impl Endpoint {
             example,
             bytes_max: BODY_BYTES_MAX,
             required: true,
+            untyped: false,
         });
         self
     }
@@ -296,6 +300,19 @@ impl Endpoint {
             content,
             headers: &[],
         });
+        self
+    }
+
+    /// Answers with server-sent events whose data is mostly JSON of this type.
+    pub(crate) fn streams<T: ToSchema>(mut self, description: &str) -> Self {
+        self.schemas.add::<T>();
+        let text = serde_json::json!({ "type": "string" });
+        self.answers_with(200, description, vec![("text/event-stream", text)])
+    }
+
+    /// Describes a type that the answer's text has JSON of.
+    pub(crate) fn mentions<T: ToSchema>(mut self) -> Self {
+        self.schemas.add::<T>();
         self
     }
 

@@ -34,6 +34,7 @@ mod schema;
 mod security;
 mod serve;
 mod settings;
+mod stream;
 mod try_it;
 mod v1;
 

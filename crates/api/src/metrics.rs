@@ -125,11 +125,45 @@ impl Collector for Asked {
                 "Refresh tokens used a second time",
                 counts.refresh_reused,
             ),
+            (
+                "gateline_stream_missed",
+                "Calls that live streams left out because they were read too slowly",
+                counts.stream_missed,
+            ),
+            (
+                "gateline_alert_rules_judged",
+                "Times that an alert rule was judged",
+                counts.alert_rules_judged,
+            ),
+            (
+                "gateline_alert_rules_undecided",
+                "Times that an alert rule could not be judged",
+                counts.alert_rules_undecided,
+            ),
+            (
+                "gateline_alert_notices_delivered",
+                "Notifications of alerts that were received",
+                counts.alert_notices_delivered,
+            ),
+            (
+                "gateline_alert_notice_tries_failed",
+                "Tries to send a notification that failed",
+                counts.alert_notice_tries_failed,
+            ),
+            (
+                "gateline_alert_notices_given_up",
+                "Notifications that nobody tries to send any more",
+                counts.alert_notices_given_up,
+            ),
         ];
         for (name, help, value) in counters {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
         }
+        let streams = ConstGauge::new(counts.streams);
+        let help = "Live streams that are open";
+        let kind = streams.metric_type();
+        streams.encode(encoder.encode_descriptor("gateline_streams", help, None, kind)?)?;
         for figure in &self.figures {
             let gauge = ConstGauge::new((figure.read)());
             gauge.encode(encoder.encode_descriptor(

@@ -33,7 +33,12 @@ const TAGS: &[(&str, &str)] = &[
         "catalogue",
         "What everybody may see without signing in: the portal's catalogue and try-it.",
     ),
+    (
+        "tracking",
+        "What users do: events, their types, and the SDK keys that record them.",
+    ),
     ("usage", "What was called, by whom and how often."),
+    ("alerts", "What must not be, what was found, and who is told."),
     ("audit", "Who changed what."),
     (
         "organizations",

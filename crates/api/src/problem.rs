@@ -45,6 +45,9 @@ pub struct Problem {
 /// One thing that is wrong in what was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProblemError {
+    /// The place in the list that was sent, from 0; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u32>,
     /// JSON Pointer (RFC 6901) to the place.
     pub pointer: String,
     /// The stable name of what is wrong, as `field_invalid`.
@@ -123,7 +126,7 @@ pub(crate) fn answer(origin: &Origin<'_>, error: &Error) -> Response {
     } = error
     {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
-        if status == StatusCode::TOO_MANY_REQUESTS {
+        if error.code() == Code::SignInDelayed {
             // The draft's list of limits: none is left, and when there will be some again.
             let limit = HeaderValue::try_from(format!("\"sign-in\";r=0;t={seconds}"));
             headers.extend(
@@ -134,7 +137,12 @@ pub(crate) fn answer(origin: &Origin<'_>, error: &Error) -> Response {
         }
     } else if matches!(
         error.code(),
-        Code::StoreUnavailable | Code::IdempotencyInFlight | Code::Overloaded
+        Code::StoreUnavailable
+            | Code::IdempotencyInFlight
+            | Code::Overloaded
+            | Code::EventsDelayed
+            | Code::EventsUnwritten
+            | Code::Draining
     ) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(1_u64));
     }
@@ -143,6 +151,7 @@ pub(crate) fn answer(origin: &Origin<'_>, error: &Error) -> Response {
 
 fn entry(error: &control::FieldError) -> ProblemError {
     ProblemError {
+        index: error.index,
         pointer: error.pointer.clone(),
         code: error.code.clone(),
         detail: error.detail.clone(),

@@ -80,6 +80,7 @@ async fn run(
         query,
         headers: head.headers,
         body,
+        extensions: head.extensions,
     };
     // 5. Whether it was done already; then 6. the use case.
     idempotency::once(call).await

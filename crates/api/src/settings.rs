@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use events::Ingest;
 use tokio::sync::watch;
 
 /// How the control plane is served.
@@ -20,12 +21,16 @@ pub struct Settings {
     pub trusts_proxy: bool,
     /// How long a request may take until its answer begins.
     pub timeout: Duration,
+    /// How often it is looked whether those who watch live streams still may.
+    pub stream_check: Duration,
     /// What must be well beside the database for `/health/ready` to say so.
     pub probes: Vec<Probe>,
     /// Holds true once the process is told to stop, so that answers that wait for something end early.
     pub stopping: Option<watch::Receiver<bool>>,
     /// What `/metrics` shows of other parts of the process.
     pub figures: Vec<Figure>,
+    /// Takes tracked events; without it they are refused.
+    pub ingest: Option<Ingest>,
 }
 
 /// Something that must be well for the process to be ready.
@@ -69,9 +74,11 @@ impl Settings {
             cors_origins: Vec::new(),
             trusts_proxy: false,
             timeout: Duration::from_secs(60),
+            stream_check: Duration::from_secs(30),
             probes: Vec::new(),
             stopping: None,
             figures: Vec::new(),
+            ingest: None,
         }
     }
 

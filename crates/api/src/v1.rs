@@ -1,5 +1,6 @@
 //! Every endpoint under `/api/v1`: one file per resource, one list of all of them.
 
+mod alerts;
 mod analytics;
 mod apis;
 mod applications;
@@ -10,12 +11,14 @@ mod certificates;
 mod clients;
 mod contracts;
 mod environments;
+mod event_types;
 mod explain;
 mod gateways;
 mod imports;
 mod invitations;
 mod keys;
 mod links;
+mod live;
 mod memberships;
 mod operations;
 mod organizations;
@@ -23,9 +26,11 @@ mod plans;
 mod policies;
 mod products;
 mod routes;
+mod sdk_keys;
 mod sessions;
 mod stream_routes;
 mod subscriptions;
+pub(crate) mod tracking;
 mod upstreams;
 mod usage;
 mod users;
@@ -57,8 +62,13 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         subscriptions::endpoints(),
         keys::endpoints(),
         catalogue::endpoints(),
+        tracking::endpoints(),
+        event_types::endpoints(),
+        sdk_keys::endpoints(),
         usage::endpoints(),
         analytics::endpoints(),
+        live::endpoints(),
+        alerts::endpoints(),
         audit::endpoints(),
         organizations::endpoints(),
         workspaces::endpoints(),

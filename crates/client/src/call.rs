@@ -33,6 +33,11 @@ impl Call {
         }
     }
 
+    /// A `GET`; see [`new`](Self::new).
+    pub fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
     /// Adds a query parameter if it is given.
     #[must_use]
     pub fn query(mut self, name: &str, value: Option<&impl Display>) -> Self {

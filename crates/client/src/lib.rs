@@ -12,6 +12,7 @@
 mod call;
 mod collection;
 mod error;
+mod events;
 mod generated;
 mod session;
 mod transport;
@@ -19,6 +20,7 @@ mod transport;
 pub use call::{Call, segment};
 pub use collection::{COLLECTIONS, Collection, etag};
 pub use error::{Error, FieldError, Problem};
+pub use events::{Event, Events};
 pub use generated::types;
 pub use session::{Session, Tokens};
 pub use transport::{Client, Settings};

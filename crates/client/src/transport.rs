@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -16,7 +17,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::types::{self, TokenRequest};
-use crate::{Call, Error, Problem, Session, Tokens};
+use crate::{Call, Error, Events, Problem, Session, Tokens};
 
 /// The most bytes of an answer; the largest contract is 10 MB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -130,6 +131,39 @@ impl Client {
         judge(self.exchange(&call, Some(&renewed)).await?)
     }
 
+    /// Sends a call whose answer is a stream of events; its beginning must come in time, its end need not. An expired
+    /// access token is renewed once, at the beginning.
+    pub async fn open_events(&self, call: &Call) -> Result<Events, Error> {
+        let tokens = self.settings.session.tokens();
+        let refused = match self.open(call, tokens.as_ref()).await? {
+            Ok(events) => return Ok(events),
+            Err(refused) => refused,
+        };
+        let expired = refused.is("token_expired") || refused.is("token_invalid");
+        let refresh = tokens.and_then(|tokens| tokens.refresh).filter(|_| expired);
+        let Some(refresh) = refresh else {
+            return Err(refused);
+        };
+        let Some(renewed) = self.renew(&refresh).await? else {
+            return Err(refused);
+        };
+        self.settings.session.replace(Some(renewed.clone()));
+        self.open(call, Some(&renewed)).await?
+    }
+
+    /// The events, or what the server says is wrong.
+    async fn open(&self, call: &Call, tokens: Option<&Tokens>) -> Result<Result<Events, Error>, Error> {
+        let answer = self.in_time(self.begin(call, tokens)).await?;
+        if answer.status().is_success() {
+            return Ok(Ok(Events::new(&self.base, answer.into_body())));
+        }
+        let received = self.in_time(self.collect(call, answer)).await?;
+        let status = received.status;
+        Ok(Err(judge(received)
+            .err()
+            .unwrap_or(Error::Unexplained { status })))
+    }
+
     /// New tokens for a refresh token; `None` if the server does not take it any more.
     async fn renew(&self, refresh: &str) -> Result<Option<Tokens>, Error> {
         let wanted = TokenRequest {
@@ -153,46 +187,57 @@ impl Client {
     }
 
     async fn exchange(&self, call: &Call, tokens: Option<&Tokens>) -> Result<Received, Error> {
+        self.in_time(async {
+            let answer = self.begin(call, tokens).await?;
+            self.collect(call, answer).await
+        })
+        .await
+    }
+
+    /// Sends a call and waits for the head of the answer.
+    async fn begin(&self, call: &Call, tokens: Option<&Tokens>) -> Result<Response<Incoming>, Error> {
         let request = self.request(call, tokens)?;
-        let exchange = async {
-            let answer = self
-                .http
-                .request(request)
-                .await
-                .map_err(|source| self.unreachable(source))?;
-            let (head, body) = answer.into_parts();
-            let kind = head
-                .headers
-                .get(header::CONTENT_TYPE)
-                .map(HeaderValue::as_bytes)
-                .unwrap_or_default();
-            let problem = kind.starts_with(b"application/problem+json");
-            let body = Limited::new(body, ANSWER_BYTES_MAX)
-                .collect()
-                .await
-                .map_err(|source| {
-                    if source.is::<LengthLimitError>() {
-                        Error::TooLarge {
-                            call: call.title(),
-                            bytes_max: ANSWER_BYTES_MAX,
-                        }
-                    } else {
-                        self.unreachable(source)
+        let answer = self.http.request(request).await;
+        answer.map_err(|source| self.unreachable(source))
+    }
+
+    /// Reads an answer to its end.
+    async fn collect(&self, call: &Call, answer: Response<Incoming>) -> Result<Received, Error> {
+        let (head, body) = answer.into_parts();
+        let kind = head
+            .headers
+            .get(header::CONTENT_TYPE)
+            .map(HeaderValue::as_bytes)
+            .unwrap_or_default();
+        let problem = kind.starts_with(b"application/problem+json");
+        let body = Limited::new(body, ANSWER_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(|source| {
+                if source.is::<LengthLimitError>() {
+                    Error::TooLarge {
+                        call: call.title(),
+                        bytes_max: ANSWER_BYTES_MAX,
                     }
-                })?;
-            Ok(Received {
-                status: head.status,
-                problem,
-                body: body.to_bytes(),
-            })
-        };
-        match tokio::time::timeout(self.settings.timeout, exchange).await {
-            Ok(received) => received,
-            Err(_) => Err(Error::TimedOut {
+                } else {
+                    self.unreachable(source)
+                }
+            })?;
+        Ok(Received {
+            status: head.status,
+            problem,
+            body: body.to_bytes(),
+        })
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let done = tokio::time::timeout(self.settings.timeout, work).await;
+        done.unwrap_or_else(|_| {
+            Err(Error::TimedOut {
                 base: self.base.clone(),
                 seconds: self.settings.timeout.as_secs(),
-            }),
-        }
+            })
+        })
     }
 
     fn request(&self, call: &Call, tokens: Option<&Tokens>) -> Result<Request<Full<Bytes>>, Error> {

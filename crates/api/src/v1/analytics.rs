@@ -79,8 +79,8 @@ fn query_calls() -> Endpoint {
         .tag("usage")
         .says(
             "Ask about single calls with SQL",
-            "Rows of one `SELECT` over `calls`, the calls of the organization's APIs, and `calls_made`, those that its \
-             applications made; in the dialect of DataFusion. A call is there some seconds after it ended. Filter by \
+            "Rows of one `SELECT` over `calls`, the calls of the organization's APIs, `calls_made`, those that its \
+             applications made, and `events`, its tracked events; in the dialect of DataFusion. A call is there some seconds after it ended. Filter by \
              `date` first: days are read one by one. An answer that breaks off is not complete.",
         )
         .not_idempotent()

@@ -9,7 +9,6 @@ use domain::id::{ApplicationId, KeyId};
 use domain::{Code, Name};
 use serde_json::{Value, json};
 
-use crate::answer;
 use crate::call::Call;
 use crate::crud::{self, Filter, Shown};
 use crate::endpoint::Endpoint;
@@ -131,7 +130,7 @@ fn create() -> Endpoint {
                 .control()
                 .issue_key(&call.caller, call.json::<KeySpec>()?)
                 .await?;
-            answer_issued(&call, issued).await
+            crud::answer_issued(&call, issued.info, &issued.key).await
         })
 }
 
@@ -156,7 +155,7 @@ fn quick() -> Endpoint {
         .to(|call| async move {
             let spec = call.json::<QuickKeySpec>()?;
             let issued = call.control().quick_key(&call.caller, spec).await?;
-            answer_issued(&call, issued).await
+            crud::answer_issued(&call, issued.info, &issued.key).await
         })
 }
 
@@ -179,11 +178,11 @@ fn rotate() -> Endpoint {
         .refuses(&[Code::Conflict, Code::KeyLimitReached])
         .to(|call| async move {
             let spec = match call.body.is_empty() {
-                true => RotateSpec { overlap_seconds: OVERLAP_SECONDS_DEFAULT },
+                true => RotateSpec::default(),
                 false => call.json()?,
             };
             let issued = call.control().rotate_key(&call.caller, call.id()?, spec).await?;
-            answer_issued(&call, issued).await
+            crud::answer_issued(&call, issued.info, &issued.key).await
         })
 }
 
@@ -201,12 +200,4 @@ fn revoke() -> Endpoint {
             let revoked = call.control().revoke_key(&call.caller, call.id()?).await?;
             crud::answer_one(&call, revoked).await
         })
-}
-
-/// Answers a key that was just made: what is kept, and its text.
-async fn answer_issued(call: &Call, issued: IssuedKey) -> Result<axum::response::Response, Error> {
-    let (location, revision) = (crud::path_of(&issued.info), issued.info.revision);
-    let mut shown = crud::shown_one(call, issued.info).await?;
-    shown["key"] = json!(issued.key);
-    answer::made(&shown, &location, Some(revision))
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use control::Control;
+use control::alert::AlertSettings;
 use control::lake::{Kept, Lake};
 use domain::Timestamp;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -42,7 +43,7 @@ pub(crate) struct TestApp {
 /// Somebody who calls.
 #[derive(Clone)]
 pub(crate) struct Someone<'a> {
-    app: &'a TestApp,
+    pub(crate) app: &'a TestApp,
     headers: Vec<(String, String)>,
 }
 
@@ -99,6 +100,10 @@ impl TestApp {
             control_url: "http://control.test".to_owned(),
             clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
             lake,
+            alerts: AlertSettings {
+                allows_private: true,
+                ..AlertSettings::default()
+            },
         };
         let control = Control::open(settings).await.unwrap();
         let password = control.first_admin().unwrap().unwrap().password;
@@ -171,6 +176,19 @@ impl TestApp {
     }
 }
 
+/// A whole body; of a live stream, which has no end, what comes first.
+async fn collected(mut body: Body) -> Vec<u8> {
+    const FIRST: [&[u8]; 2] = [b"event: hello", b"event: answer"];
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        bytes.extend(frame.unwrap().into_data().unwrap_or_default());
+        if FIRST.iter().any(|first| bytes.starts_with(first)) {
+            break;
+        }
+    }
+    bytes
+}
+
 /// What stands in the link that was answered.
 pub(crate) fn token(made: &Value) -> &str {
     let url = made["url"].as_str().unwrap();
@@ -217,6 +235,27 @@ impl Someone<'_> {
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Body, kind: Option<&str>) -> Answer {
+        let (head, body) = self.begin(method, path, body, kind).await.into_parts();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: collected(body).await,
+        }
+    }
+
+    /// The headers that they send.
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// Sends a request; the answer's body may still go on.
+    pub(crate) async fn begin(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        kind: Option<&str>,
+    ) -> http::Response<Body> {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -225,13 +264,7 @@ impl Someone<'_> {
             request = request.header("content-type", kind);
         }
         let request = request.body(body).unwrap();
-        let response = self.app.router.clone().oneshot(request).await.unwrap();
-        let (head, body) = response.into_parts();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body: body.collect().await.unwrap().to_bytes().to_vec(),
-        }
+        self.app.router.clone().oneshot(request).await.unwrap()
     }
 
     /// Imports a contract as an API of this name, published; answers what was made.

@@ -184,3 +184,39 @@ async fn calls_of_an_application_are_erased_by_its_owner_only() {
     let entries = owner.get("/api/v1/audit?limit=1").await.json(200);
     assert_eq!(entries["data"][0]["action"], "erase_calls", "{entries}");
 }
+
+#[tokio::test]
+async fn events_about_somebody_are_erased_for_the_organization_that_asks() {
+    let lake = Arc::new(Noting::default());
+    let app = TestApp::keeping(lake.clone()).await;
+    let owner = app.owner().await;
+    let path = "/api/v1/tracking/erase-events";
+    for wrong in [
+        json!({}),
+        json!({ "user_id": "" }),
+        json!({ "anonymous_id": "x".repeat(257) }),
+    ] {
+        assert_eq!(owner.post(path, wrong).await.code(), "request_invalid");
+    }
+    assert_eq!(*lake.erased.lock().unwrap(), []);
+    let begun = owner.post(path, json!({ "user_id": "ann" })).await;
+    let work = begun.header("location").to_owned();
+    assert_eq!(begun.json(202)["kind"], "erase_events");
+    let ended = owner.with("prefer", "wait=10").get(&work).await.json(200);
+    assert_eq!(ended["status"], "succeeded", "{ended}");
+    let erased = lake.erased.lock().unwrap().clone();
+    let [Subject::User(organization, unit)] = &erased[..] else {
+        panic!("{erased:?}")
+    };
+    assert_eq!(
+        (unit.user_id.as_deref(), unit.anonymous_id.as_deref()),
+        (Some("ann"), None)
+    );
+    let entries = owner.get("/api/v1/audit?limit=1").await.json(200);
+    assert_eq!(entries["data"][0]["action"], "erase_events", "{entries}");
+    assert_eq!(entries["data"][0]["resource"], organization.to_string());
+    assert!(
+        !entries.to_string().contains("ann"),
+        "the record names nobody: {entries}"
+    );
+}

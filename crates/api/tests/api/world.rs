@@ -1,5 +1,7 @@
 //! An organization with one of everything, and how each operation of the document is called on it.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::Method;
 use serde_json::{Value, json};
@@ -92,6 +94,8 @@ impl World {
             ("operation", text(&work, "/id")),
             ("api", api.clone()),
         ];
+        ids.extend(tracked(owner, name).await);
+        ids.extend(alerted(owner, name).await);
         let ended = owner.with("prefer", "wait=30");
         ended
             .get(&format!("/api/v1/operations/{}", text(&work, "/id")))
@@ -111,12 +115,7 @@ impl World {
         }
         let api = owner.get(&format!("/api/v1/apis/{api}")).await.json(200);
         ids.push(("workspace", text(&api, "/workspace_id")));
-        let routes = format!("/api/v1/routes?filter[api]={}", text(&api, "/id"));
-        let routes = owner.get(&routes).await.json(200);
-        let (route, upstream) = (text(&routes, "/data/0/id"), text(&routes, "/data/0/upstream_id"));
-        mirrored(owner, &route, &upstream).await;
-        ids.push(("route", route));
-        ids.push(("upstream", upstream));
+        ids.extend(routed(owner, &text(&api, "/id")).await);
         Self { ids }
     }
 
@@ -203,6 +202,60 @@ impl World {
             )
             .await
     }
+}
+
+/// The route of an API and its upstream, to which it mirrors as well.
+async fn routed(owner: &Someone<'_>, api: &str) -> [(&'static str, String); 2] {
+    let routes = format!("/api/v1/routes?filter[api]={api}");
+    let routes = owner.get(&routes).await.json(200);
+    let (route, upstream) = (text(&routes, "/data/0/id"), text(&routes, "/data/0/upstream_id"));
+    mirrored(owner, &route, &upstream).await;
+    [("route", route), ("upstream", upstream)]
+}
+
+/// The ids of an event type and of an SDK key.
+async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 2] {
+    let event_type = json!({ "name": format!("{name}.visited"), "title": "Visit" });
+    let event_type = owner.post("/api/v1/event-types", event_type).await.json(201);
+    let sdk_key = json!({ "kind": "client", "environment": "sandbox" });
+    let sdk_key = owner.post("/api/v1/sdk-keys", sdk_key).await.json(201);
+    [
+        ("event-type", text(&event_type, "/id")),
+        ("sdk-key", text(&sdk_key, "/id")),
+    ]
+}
+
+/// The ids of an alert, of its rule, of who is told and of a time in which nobody is.
+async fn alerted(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 4] {
+    let control = &owner.app.control;
+    let target = json!({ "kind": "webhook", "url": "http://127.0.0.1:9/alerts" });
+    let channel = json!({ "name": name, "title": "Nobody listens there", "target": target });
+    let channel = owner.post("/api/v1/alert-channels", channel).await.json(201);
+    // There are fewer calls than that, so it fires at once.
+    let condition = json!({ "kind": "threshold", "measure": "calls", "window_minutes": 5, "under": 1e9 });
+    let rule = json!({ "name": name, "title": "Calls", "condition": condition });
+    let rule = owner.post("/api/v1/alert-rules", rule).await.json(201);
+    let silence = json!({
+        "title": "Night", "starts_at": control.now(), "ends_at": control.now().after(Duration::from_secs(60)),
+    });
+    let silence = owner.post("/api/v1/alert-silences", silence).await.json(201);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let judging = tokio::spawn(control::alert::run(control.clone(), stopped));
+    let alert = loop {
+        let alerts = owner.get("/api/v1/alerts").await.json(200);
+        if let Some(alert) = alerts["data"].get(0) {
+            break text(alert, "/id");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    stop.send_replace(true);
+    judging.await.unwrap();
+    [
+        ("alert", alert),
+        ("alert-rule", text(&rule, "/id")),
+        ("alert-channel", text(&channel, "/id")),
+        ("alert-silence", text(&silence, "/id")),
+    ]
 }
 
 /// A certificate that was ordered from a server that is not there.

@@ -1148,6 +1148,202 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// Record events
+    ///
+    /// `POST /api/v1/tracking/events`
+    pub async fn track_events(
+        &self,
+        params: &types::TrackEventsParams,
+        body: &types::TrackedEvents,
+    ) -> Result<types::EventReceipt, Error> {
+        let call = Call::new(Method::POST, "/api/v1/tracking/events")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Erase somebody's events
+    ///
+    /// `POST /api/v1/tracking/erase-events`
+    pub async fn erase_events(&self, body: &types::EventUnit) -> Result<types::Work, Error> {
+        let call = Call::new(Method::POST, "/api/v1/tracking/erase-events").json(body)?;
+        self.send_json(call).await
+    }
+
+    /// List event types
+    ///
+    /// `GET /api/v1/event-types`
+    pub async fn list_event_types(
+        &self,
+        params: &types::ListEventTypesParams,
+    ) -> Result<types::PageEventType, Error> {
+        let call = Call::new(Method::GET, "/api/v1/event-types")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[name]", params.filter_name.as_ref())
+            .query("filter[state]", params.filter_state.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create an event type
+    ///
+    /// `POST /api/v1/event-types`
+    pub async fn create_event_type(
+        &self,
+        params: &types::CreateEventTypeParams,
+        body: &types::EventTypeSpec,
+    ) -> Result<types::EventType, Error> {
+        let call = Call::new(Method::POST, "/api/v1/event-types")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read an event type
+    ///
+    /// `GET /api/v1/event-types/{id}`
+    pub async fn read_event_type(
+        &self,
+        id: &str,
+        params: &types::ReadEventTypeParams,
+    ) -> Result<types::EventType, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/event-types/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change an event type
+    ///
+    /// `PATCH /api/v1/event-types/{id}`
+    pub async fn update_event_type(
+        &self,
+        id: &str,
+        params: &types::UpdateEventTypeParams,
+        body: &types::EventTypePatch,
+    ) -> Result<types::EventType, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/event-types/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove an event type
+    ///
+    /// `DELETE /api/v1/event-types/{id}`
+    pub async fn delete_event_type(
+        &self,
+        id: &str,
+        params: &types::DeleteEventTypeParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/event-types/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
+    /// Read how many events of a type came
+    ///
+    /// `GET /api/v1/event-types/{id}/usage`
+    pub async fn read_event_type_usage(
+        &self,
+        id: &str,
+        params: &types::ReadEventTypeUsageParams,
+    ) -> Result<types::EventTypeUsage, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/event-types/{}/usage", segment(id)))
+            .query("from", params.from.as_ref())
+            .query("to", params.to.as_ref())
+            .query("interval", params.interval.as_ref());
+        self.send_json(call).await
+    }
+
+    /// List SDK keys
+    ///
+    /// `GET /api/v1/sdk-keys`
+    pub async fn list_sdk_keys(&self, params: &types::ListSdkKeysParams) -> Result<types::PageSdkKey, Error> {
+        let call = Call::new(Method::GET, "/api/v1/sdk-keys")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("filter[state]", params.filter_state.as_ref())
+            .query("filter[kind]", params.filter_kind.as_ref())
+            .query("filter[environment]", params.filter_environment.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create an SDK key
+    ///
+    /// `POST /api/v1/sdk-keys`
+    pub async fn create_sdk_key(
+        &self,
+        params: &types::CreateSdkKeyParams,
+        body: &types::SdkKeySpec,
+    ) -> Result<types::IssuedSdkKey, Error> {
+        let call = Call::new(Method::POST, "/api/v1/sdk-keys")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read an SDK key
+    ///
+    /// `GET /api/v1/sdk-keys/{id}`
+    pub async fn read_sdk_key(
+        &self,
+        id: &str,
+        params: &types::ReadSdkKeyParams,
+    ) -> Result<types::SdkKey, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/sdk-keys/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change an SDK key
+    ///
+    /// `PATCH /api/v1/sdk-keys/{id}`
+    pub async fn update_sdk_key(
+        &self,
+        id: &str,
+        params: &types::UpdateSdkKeyParams,
+        body: &types::SdkKeyPatch,
+    ) -> Result<types::SdkKey, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/sdk-keys/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Follow an SDK key by another
+    ///
+    /// `POST /api/v1/sdk-keys/{id}/rotate`
+    pub async fn rotate_sdk_key(
+        &self,
+        id: &str,
+        params: &types::RotateSdkKeyParams,
+        body: &types::RotateSpec,
+    ) -> Result<types::IssuedSdkKey, Error> {
+        let call = Call::new(Method::POST, format!("/api/v1/sdk-keys/{}/rotate", segment(id)))
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Revoke an SDK key
+    ///
+    /// `POST /api/v1/sdk-keys/{id}/revoke`
+    pub async fn revoke_sdk_key(
+        &self,
+        id: &str,
+        params: &types::RevokeSdkKeyParams,
+    ) -> Result<types::SdkKey, Error> {
+        let call = Call::new(Method::POST, format!("/api/v1/sdk-keys/{}/revoke", segment(id)))
+            .header("Idempotency-Key", params.idempotency_key.as_ref());
+        self.send_json(call).await
+    }
+
     /// Read usage
     ///
     /// `GET /api/v1/usage`
@@ -1180,6 +1376,297 @@ impl Client {
     pub async fn query_calls(&self, body: &types::CallsQuery) -> Result<Bytes, Error> {
         let call = Call::new(Method::POST, "/api/v1/analytics/sql").json(body)?;
         self.send_raw(call).await
+    }
+
+    /// List alerts
+    ///
+    /// `GET /api/v1/alerts`
+    pub async fn list_alerts(&self, params: &types::ListAlertsParams) -> Result<types::PageAlert, Error> {
+        let call = Call::new(Method::GET, "/api/v1/alerts")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("filter[state]", params.filter_state.as_ref())
+            .query("filter[severity]", params.filter_severity.as_ref())
+            .query("filter[rule_id]", params.filter_rule_id.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read an alert
+    ///
+    /// `GET /api/v1/alerts/{id}`
+    pub async fn read_alert(&self, id: &str, params: &types::ReadAlertParams) -> Result<types::Alert, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/alerts/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// List an alert's notifications
+    ///
+    /// `GET /api/v1/alerts/{id}/notices`
+    pub async fn list_alert_notices(&self, id: &str) -> Result<types::AlertNotices, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/alerts/{}/notices", segment(id)));
+        self.send_json(call).await
+    }
+
+    /// List alert rules
+    ///
+    /// `GET /api/v1/alert-rules`
+    pub async fn list_alert_rules(
+        &self,
+        params: &types::ListAlertRulesParams,
+    ) -> Result<types::PageAlertRule, Error> {
+        let call = Call::new(Method::GET, "/api/v1/alert-rules")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[name]", params.filter_name.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create an alert rule
+    ///
+    /// `POST /api/v1/alert-rules`
+    pub async fn create_alert_rule(
+        &self,
+        params: &types::CreateAlertRuleParams,
+        body: &types::AlertRuleSpec,
+    ) -> Result<types::AlertRule, Error> {
+        let call = Call::new(Method::POST, "/api/v1/alert-rules")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read an alert rule
+    ///
+    /// `GET /api/v1/alert-rules/{id}`
+    pub async fn read_alert_rule(
+        &self,
+        id: &str,
+        params: &types::ReadAlertRuleParams,
+    ) -> Result<types::AlertRule, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/alert-rules/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change an alert rule
+    ///
+    /// `PATCH /api/v1/alert-rules/{id}`
+    pub async fn update_alert_rule(
+        &self,
+        id: &str,
+        params: &types::UpdateAlertRuleParams,
+        body: &types::AlertRulePatch,
+    ) -> Result<types::AlertRule, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/alert-rules/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove an alert rule
+    ///
+    /// `DELETE /api/v1/alert-rules/{id}`
+    pub async fn delete_alert_rule(
+        &self,
+        id: &str,
+        params: &types::DeleteAlertRuleParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/alert-rules/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
+    /// Try a condition
+    ///
+    /// `POST /api/v1/alert-rules/preview`
+    pub async fn preview_alert(&self, body: &types::AlertCondition) -> Result<types::Preview, Error> {
+        let call = Call::new(Method::POST, "/api/v1/alert-rules/preview").json(body)?;
+        self.send_json(call).await
+    }
+
+    /// List alert channels
+    ///
+    /// `GET /api/v1/alert-channels`
+    pub async fn list_alert_channels(
+        &self,
+        params: &types::ListAlertChannelsParams,
+    ) -> Result<types::PageAlertChannel, Error> {
+        let call = Call::new(Method::GET, "/api/v1/alert-channels")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[name]", params.filter_name.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create an alert channel
+    ///
+    /// `POST /api/v1/alert-channels`
+    pub async fn create_alert_channel(
+        &self,
+        params: &types::CreateAlertChannelParams,
+        body: &types::AlertChannelSpec,
+    ) -> Result<types::AlertChannel, Error> {
+        let call = Call::new(Method::POST, "/api/v1/alert-channels")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read an alert channel
+    ///
+    /// `GET /api/v1/alert-channels/{id}`
+    pub async fn read_alert_channel(
+        &self,
+        id: &str,
+        params: &types::ReadAlertChannelParams,
+    ) -> Result<types::AlertChannel, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/alert-channels/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change an alert channel
+    ///
+    /// `PATCH /api/v1/alert-channels/{id}`
+    pub async fn update_alert_channel(
+        &self,
+        id: &str,
+        params: &types::UpdateAlertChannelParams,
+        body: &types::AlertChannelPatch,
+    ) -> Result<types::AlertChannel, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/alert-channels/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove an alert channel
+    ///
+    /// `DELETE /api/v1/alert-channels/{id}`
+    pub async fn delete_alert_channel(
+        &self,
+        id: &str,
+        params: &types::DeleteAlertChannelParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/alert-channels/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
+    /// Read a channel's secret
+    ///
+    /// `GET /api/v1/alert-channels/{id}/secret`
+    pub async fn read_alert_channel_secret(&self, id: &str) -> Result<types::ChannelSecret, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/alert-channels/{}/secret", segment(id)),
+        );
+        self.send_json(call).await
+    }
+
+    /// Give a channel another secret
+    ///
+    /// `POST /api/v1/alert-channels/{id}/rotate-secret`
+    pub async fn rotate_alert_channel_secret(
+        &self,
+        id: &str,
+        params: &types::RotateAlertChannelSecretParams,
+    ) -> Result<types::ChannelSecret, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/alert-channels/{}/rotate-secret", segment(id)),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Try a channel
+    ///
+    /// `POST /api/v1/alert-channels/{id}/test`
+    pub async fn test_alert_channel(&self, id: &str) -> Result<types::ChannelTest, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/alert-channels/{}/test", segment(id)),
+        );
+        self.send_json(call).await
+    }
+
+    /// List alert silences
+    ///
+    /// `GET /api/v1/alert-silences`
+    pub async fn list_alert_silences(
+        &self,
+        params: &types::ListAlertSilencesParams,
+    ) -> Result<types::PageAlertSilence, Error> {
+        let call = Call::new(Method::GET, "/api/v1/alert-silences")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create an alert silence
+    ///
+    /// `POST /api/v1/alert-silences`
+    pub async fn create_alert_silence(
+        &self,
+        params: &types::CreateAlertSilenceParams,
+        body: &types::AlertSilenceSpec,
+    ) -> Result<types::AlertSilence, Error> {
+        let call = Call::new(Method::POST, "/api/v1/alert-silences")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read an alert silence
+    ///
+    /// `GET /api/v1/alert-silences/{id}`
+    pub async fn read_alert_silence(
+        &self,
+        id: &str,
+        params: &types::ReadAlertSilenceParams,
+    ) -> Result<types::AlertSilence, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/alert-silences/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change an alert silence
+    ///
+    /// `PATCH /api/v1/alert-silences/{id}`
+    pub async fn update_alert_silence(
+        &self,
+        id: &str,
+        params: &types::UpdateAlertSilenceParams,
+        body: &types::AlertSilencePatch,
+    ) -> Result<types::AlertSilence, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/alert-silences/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove an alert silence
+    ///
+    /// `DELETE /api/v1/alert-silences/{id}`
+    pub async fn delete_alert_silence(
+        &self,
+        id: &str,
+        params: &types::DeleteAlertSilenceParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/alert-silences/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
     }
 
     /// List audit entries
@@ -2062,6 +2549,40 @@ impl Client {
         }
     }
 
+    /// All entries of [`list_event_types`](Self::list_event_types), page after page; `params.cursor` is where it begins.
+    pub async fn list_event_types_all(
+        &self,
+        params: &types::ListEventTypesParams,
+    ) -> Result<Vec<types::EventType>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_event_types(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_sdk_keys`](Self::list_sdk_keys), page after page; `params.cursor` is where it begins.
+    pub async fn list_sdk_keys_all(
+        &self,
+        params: &types::ListSdkKeysParams,
+    ) -> Result<Vec<types::SdkKey>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_sdk_keys(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
     /// All entries of [`list_usage`](Self::list_usage), page after page; `params.cursor` is where it begins.
     pub async fn list_usage_all(
         &self,
@@ -2071,6 +2592,74 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_usage(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_alerts`](Self::list_alerts), page after page; `params.cursor` is where it begins.
+    pub async fn list_alerts_all(
+        &self,
+        params: &types::ListAlertsParams,
+    ) -> Result<Vec<types::Alert>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_alerts(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_alert_rules`](Self::list_alert_rules), page after page; `params.cursor` is where it begins.
+    pub async fn list_alert_rules_all(
+        &self,
+        params: &types::ListAlertRulesParams,
+    ) -> Result<Vec<types::AlertRule>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_alert_rules(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_alert_channels`](Self::list_alert_channels), page after page; `params.cursor` is where it begins.
+    pub async fn list_alert_channels_all(
+        &self,
+        params: &types::ListAlertChannelsParams,
+    ) -> Result<Vec<types::AlertChannel>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_alert_channels(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_alert_silences`](Self::list_alert_silences), page after page; `params.cursor` is where it begins.
+    pub async fn list_alert_silences_all(
+        &self,
+        params: &types::ListAlertSilencesParams,
+    ) -> Result<Vec<types::AlertSilence>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_alert_silences(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

@@ -109,6 +109,496 @@ impl From<&str> for AcmeChallenge {
     }
 }
 
+/// Something that is so and must not be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Its id.
+    pub id: AlertId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// The rule, which may be gone by now.
+    pub rule_id: AlertRuleId,
+    /// The rule's name then.
+    pub rule: Name,
+    /// The rule's title then.
+    pub title: String,
+    /// How bad it is.
+    pub severity: AlertSeverity,
+    /// The group of calls that it is about, as `api` or `subscription`.
+    pub labels: BTreeMap<String, String>,
+    /// How far it is.
+    pub state: AlertState,
+    /// The value that was found last.
+    pub value: f64,
+    /// What it is held against.
+    pub limit: f64,
+    /// It in words, as it was found last.
+    pub summary: String,
+    /// Since when it is so.
+    pub began_at: Timestamp,
+    /// When it began to fire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fired_at: Option<Timestamp>,
+    /// Since when it is not so any more, while that is not long enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovering_since: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_at: Option<Timestamp>,
+    /// Why it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<AlertEnd>,
+    /// When its channels were last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notified_at: Option<Timestamp>,
+    /// Whether nobody is told at present because of a silence.
+    pub silenced: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// Somebody who can be told of alerts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertChannel {
+    /// Unique in the organization; what rules call it. Cannot be changed.
+    pub name: Name,
+    /// What people read.
+    pub title: String,
+    /// Where notifications go.
+    pub target: AlertTarget,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+    /// Its id.
+    pub id: AlertChannelId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `AlertChannelId`.
+pub type AlertChannelId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertChannelPatch {
+    /// Unique in the organization; what rules call it. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Where notifications go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<AlertTarget>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
+}
+
+/// The editable part of an `AlertChannel`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertChannelSpec {
+    /// Unique in the organization; what rules call it. Cannot be changed.
+    pub name: Name,
+    /// What people read.
+    pub title: String,
+    /// Where notifications go.
+    pub target: AlertTarget,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl AlertChannelSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>, target: AlertTarget) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            target,
+            managed_by: None,
+        }
+    }
+}
+
+/// What must not be.
+pub type AlertCondition = Value;
+
+/// Why an alert is over.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AlertEnd {
+    /// `recovered`.
+    #[serde(rename = "recovered")]
+    Recovered,
+    /// `rule_changed`.
+    #[serde(rename = "rule_changed")]
+    RuleChanged,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for AlertEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Recovered => "recovered",
+            Self::RuleChanged => "rule_changed",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for AlertEnd {
+    fn from(text: &str) -> Self {
+        match text {
+            "recovered" => Self::Recovered,
+            "rule_changed" => Self::RuleChanged,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `AlertId`.
+pub type AlertId = String;
+
+/// A notification of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertNotice {
+    /// Its id, which the receiver hears each time.
+    pub id: AlertNoticeId,
+    /// The name of the channel.
+    pub channel: Name,
+    /// What it says.
+    pub kind: NoticeKind,
+    /// Whether it got there.
+    pub state: NoticeState,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// What went wrong the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was received or given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// `AlertNoticeId`.
+pub type AlertNoticeId = String;
+
+/// The notifications of an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertNotices {
+    /// The newest first; at most 200.
+    pub data: Vec<AlertNotice>,
+}
+
+/// What is watched, and who is told when it is so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertRule {
+    /// Unique in the organization.
+    pub name: Name,
+    /// What people read.
+    pub title: String,
+    /// What it means and what to do, for those who are told.
+    pub description: String,
+    /// What must not be.
+    pub condition: AlertCondition,
+    /// How bad it is.
+    pub severity: AlertSeverity,
+    /// It is told after it was so for so many minutes, and that it is over after it was not for as many: 0 to 1440.
+    pub for_minutes: u64,
+    /// Whom to tell: names of channels, at most 10. Nobody if empty; it is shown all the same.
+    pub channels: Vec<Name>,
+    /// Tell again every so many minutes while it lasts: 5 to 10,080; once only if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_minutes: Option<u64>,
+    /// Whether nothing is watched at present.
+    pub paused: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+    /// Its id.
+    pub id: AlertRuleId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// When it was last looked at; absent if never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluated_at: Option<Timestamp>,
+    /// Why it could not be judged then; absent if it could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation_error: Option<String>,
+    /// Alerts of it that are firing.
+    pub firing: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `AlertRuleId`.
+pub type AlertRuleId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertRulePatch {
+    /// Unique in the organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it means and what to do, for those who are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<String>>,
+    /// What must not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<AlertCondition>,
+    /// How bad it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Option<AlertSeverity>>,
+    /// It is told after it was so for so many minutes, and that it is over after it was not for as many: 0 to 1440.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_minutes: Option<Option<u64>>,
+    /// Whom to tell: names of channels, at most 10. Nobody if empty; it is shown all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Option<Vec<Name>>>,
+    /// Tell again every so many minutes while it lasts: 5 to 10,080; once only if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_minutes: Option<Option<u64>>,
+    /// Whether nothing is watched at present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Option<bool>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
+}
+
+/// The editable part of an `AlertRule`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertRuleSpec {
+    /// Unique in the organization.
+    pub name: Name,
+    /// What people read.
+    pub title: String,
+    /// What it means and what to do, for those who are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What must not be.
+    pub condition: AlertCondition,
+    /// How bad it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<AlertSeverity>,
+    /// It is told after it was so for so many minutes, and that it is over after it was not for as many: 0 to 1440.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_minutes: Option<u64>,
+    /// Whom to tell: names of channels, at most 10. Nobody if empty; it is shown all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<Name>>,
+    /// Tell again every so many minutes while it lasts: 5 to 10,080; once only if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_minutes: Option<u64>,
+    /// Whether nothing is watched at present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl AlertRuleSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>, condition: AlertCondition) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            description: None,
+            condition,
+            severity: None,
+            for_minutes: None,
+            channels: None,
+            repeat_minutes: None,
+            paused: None,
+            managed_by: None,
+        }
+    }
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AlertSeverity {
+    /// `info`.
+    #[serde(rename = "info")]
+    Info,
+    /// `warning`.
+    #[serde(rename = "warning")]
+    Warning,
+    /// `critical`.
+    #[serde(rename = "critical")]
+    Critical,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for AlertSeverity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for AlertSeverity {
+    fn from(text: &str) -> Self {
+        match text {
+            "info" => Self::Info,
+            "warning" => Self::Warning,
+            "critical" => Self::Critical,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// A time in which nobody is told of alerts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertSilence {
+    /// Why nobody is told, as `deployment`.
+    pub title: String,
+    /// Whose alerts: names of rules, at most 100; all if empty.
+    pub rules: Vec<Name>,
+    /// From this moment on.
+    pub starts_at: Timestamp,
+    /// Before this moment, at most a year later. Who is still concerned then is told.
+    pub ends_at: Timestamp,
+    /// Its id.
+    pub id: AlertSilenceId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `AlertSilenceId`.
+pub type AlertSilenceId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertSilencePatch {
+    /// Why nobody is told, as `deployment`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Whose alerts: names of rules, at most 100; all if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Option<Vec<Name>>>,
+    /// From this moment on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<Timestamp>,
+    /// Before this moment, at most a year later. Who is still concerned then is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
+}
+
+/// The editable part of an `AlertSilence`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertSilenceSpec {
+    /// Why nobody is told, as `deployment`.
+    pub title: String,
+    /// Whose alerts: names of rules, at most 100; all if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<Name>>,
+    /// From this moment on.
+    pub starts_at: Timestamp,
+    /// Before this moment, at most a year later. Who is still concerned then is told.
+    pub ends_at: Timestamp,
+}
+
+impl AlertSilenceSpec {
+    /// What is required, and nothing else.
+    pub fn new(title: impl Into<String>, starts_at: impl Into<String>, ends_at: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            rules: None,
+            starts_at: starts_at.into(),
+            ends_at: ends_at.into(),
+        }
+    }
+}
+
+/// How far an alert is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AlertState {
+    /// `pending`.
+    #[serde(rename = "pending")]
+    Pending,
+    /// `firing`.
+    #[serde(rename = "firing")]
+    Firing,
+    /// `resolved`.
+    #[serde(rename = "resolved")]
+    Resolved,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for AlertState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for AlertState {
+    fn from(text: &str) -> Self {
+        match text {
+            "pending" => Self::Pending,
+            "firing" => Self::Firing,
+            "resolved" => Self::Resolved,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Where notifications go.
+pub type AlertTarget = Value;
+
 /// How one of several targets is chosen; every algorithm heeds their weights.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
@@ -239,6 +729,45 @@ pub struct AnalyticsRow {
     /// The same for the time before, if that was asked for: the span as far from its beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<BTreeMap<String, f64>>,
+}
+
+/// Which values are unusual.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AnomalySide {
+    /// `both`.
+    #[serde(rename = "both")]
+    Both,
+    /// `high`.
+    #[serde(rename = "high")]
+    High,
+    /// `low`.
+    #[serde(rename = "low")]
+    Low,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for AnomalySide {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Both => "both",
+            Self::High => "high",
+            Self::Low => "low",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for AnomalySide {
+    fn from(text: &str) -> Self {
+        match text {
+            "both" => Self::Both,
+            "high" => Self::High,
+            "low" => Self::Low,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// A named interface.
@@ -556,6 +1085,19 @@ impl From<&str> for BrokenHow {
     }
 }
 
+/// Two spans of time in which an error budget must be spent too fast before it is told.
+///
+/// The long one says that it matters, the short one that it still goes on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BurnWindow {
+    /// The long span in minutes: 5 to 43,200 (30 days); whole hours if it is more than 48 hours.
+    pub long_minutes: u64,
+    /// The short span in minutes: 1 up to the long one.
+    pub short_minutes: u64,
+    /// How many times faster than planned the budget is spent: more than 0, up to 1000.
+    pub rate: f64,
+}
+
 /// Who called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallCaller {
@@ -745,8 +1287,8 @@ pub struct CallVariant {
 /// A question about single calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallsQuery {
-    /// One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs) and `calls_made` (those
-    /// that its applications made).
+    /// One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs), `calls_made` (those
+    /// that its applications made) and `events` (its tracked events).
     pub sql: String,
     /// The most rows: 1 to 1,000,000; those after them are left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -1117,6 +1659,23 @@ impl From<&str> for CertificateState {
     }
 }
 
+/// What a webhook's receiver checks signatures with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChannelSecret {
+    /// The key of the HMAC-SHA256, as Standard Webhooks writes it.
+    pub secret: String,
+}
+
+/// What became of a notification that was sent to try a channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChannelTest {
+    /// Whether it was received.
+    pub delivered: bool,
+    /// Why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// Refuses calls (`circuit_open`) for a while after too many have failed: no answer, a broken one, or a 5xx.
 ///
 /// All cores of a node count together. After `open_ms`, `probes` calls are let through; when all of them succeed,
@@ -1400,6 +1959,27 @@ pub struct Contract {
 /// `ContractId`.
 pub type ContractId = String;
 
+/// Optional parameters of [`create_alert_channel`](crate::Client::create_alert_channel).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAlertChannelParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`create_alert_rule`](crate::Client::create_alert_rule).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAlertRuleParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`create_alert_silence`](crate::Client::create_alert_silence).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateAlertSilenceParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`create_api`](crate::Client::create_api).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateApiParams {
@@ -1435,6 +2015,13 @@ pub struct CreateClientParams {
 /// Optional parameters of [`create_environment`](crate::Client::create_environment).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateEnvironmentParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`create_event_type`](crate::Client::create_event_type).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateEventTypeParams {
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
 }
@@ -1500,6 +2087,13 @@ pub struct CreateQuickKeyParams {
 /// Optional parameters of [`create_route`](crate::Client::create_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateRouteParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`create_sdk_key`](crate::Client::create_sdk_key).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateSdkKeyParams {
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
 }
@@ -1578,6 +2172,27 @@ pub struct DebugTokenSpec {
     pub lifetime_seconds: Option<u64>,
 }
 
+/// Optional parameters of [`delete_alert_channel`](crate::Client::delete_alert_channel).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAlertChannelParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_alert_rule`](crate::Client::delete_alert_rule).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAlertRuleParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_alert_silence`](crate::Client::delete_alert_silence).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteAlertSilenceParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
 /// Optional parameters of [`delete_api`](crate::Client::delete_api).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteApiParams {
@@ -1609,6 +2224,13 @@ pub struct DeleteClientParams {
 /// Optional parameters of [`delete_environment`](crate::Client::delete_environment).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteEnvironmentParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_event_type`](crate::Client::delete_event_type).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteEventTypeParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
 }
@@ -1855,6 +2477,248 @@ pub struct ErrorCode {
     pub title: String,
     /// What to do about it.
     pub suggestion: String,
+}
+
+/// An event that was not taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventError {
+    /// Its place in what was sent, from 0.
+    pub index: u64,
+    /// The stable name of what is wrong, as `event_type_unknown`.
+    pub code: String,
+    /// JSON Pointer (RFC 6901) to the place in the event.
+    pub pointer: String,
+    /// What is wrong.
+    pub detail: String,
+    /// What to do.
+    pub suggestion: String,
+}
+
+/// What became of events that were sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventReceipt {
+    /// Events that are on the disk now and were not before.
+    pub accepted: u64,
+    /// Events that are on the disk since an earlier call, or that stand in this one twice.
+    pub duplicates: u64,
+    /// Events that were not taken; absent if all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors_total: Option<u64>,
+    /// Why, of the first hundred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Vec<EventError>>,
+}
+
+/// A kind of events that users cause, as `purchase`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventType {
+    /// Unique in the organization; what events say in `type`. Cannot be changed.
+    pub name: EventTypeName,
+    /// What people read.
+    pub title: String,
+    /// When it happens, and what its properties mean.
+    pub description: String,
+    /// JSON Schema (draft 2020-12 unless it names another) that `properties` must satisfy; anything goes if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+    /// Whether events are taken.
+    pub state: EventTypeState,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+    /// Its id.
+    pub id: EventTypeId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// The hour in which the newest counted event came in, in any environment. Absent if none ever did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<Timestamp>,
+    /// Events that came in during this and the 23 hours before it, in all environments.
+    pub events_last_day: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// Events of one type that came in during one span.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventTypeCount {
+    /// When the span begins.
+    pub begin: Timestamp,
+    /// The environment's name.
+    pub environment: Name,
+    /// The events.
+    pub events: i64,
+    /// What they carried: names, ids and properties, in bytes.
+    pub bytes: i64,
+}
+
+/// `EventTypeId`.
+pub type EventTypeId = String;
+
+/// How wide the spans are that events are summed up by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EventTypeInterval {
+    /// `hour`.
+    #[serde(rename = "hour")]
+    Hour,
+    /// `day`.
+    #[serde(rename = "day")]
+    Day,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for EventTypeInterval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for EventTypeInterval {
+    fn from(text: &str) -> Self {
+        match text {
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `EventTypeName`.
+pub type EventTypeName = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventTypePatch {
+    /// Unique in the organization; what events say in `type`. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<EventTypeName>,
+    /// What people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// When it happens, and what its properties mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<String>>,
+    /// JSON Schema (draft 2020-12 unless it names another) that `properties` must satisfy; anything goes if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Option<Value>>,
+    /// Whether events are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Option<EventTypeState>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
+}
+
+/// The editable part of an `EventType`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventTypeSpec {
+    /// Unique in the organization; what events say in `type`. Cannot be changed.
+    pub name: EventTypeName,
+    /// What people read.
+    pub title: String,
+    /// When it happens, and what its properties mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// JSON Schema (draft 2020-12 unless it names another) that `properties` must satisfy; anything goes if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Value>,
+    /// Whether events are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<EventTypeState>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl EventTypeSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            description: None,
+            schema: None,
+            state: None,
+            managed_by: None,
+        }
+    }
+}
+
+/// Whether events of a type are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EventTypeState {
+    /// `active`.
+    #[serde(rename = "active")]
+    Active,
+    /// `archived`.
+    #[serde(rename = "archived")]
+    Archived,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for EventTypeState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Archived => "archived",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for EventTypeState {
+    fn from(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "archived" => Self::Archived,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// How many events of a type came in, span by span; spans without any are left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventTypeUsage {
+    /// The type.
+    pub event_type_id: EventTypeId,
+    /// From this moment on.
+    pub from: Timestamp,
+    /// Before this moment.
+    pub to: Timestamp,
+    /// How wide the spans are.
+    pub interval: EventTypeInterval,
+    /// All events of the time.
+    pub events: i64,
+    /// What they carried, in bytes.
+    pub bytes: i64,
+    /// The spans, in the order of time and environment.
+    pub counts: Vec<EventTypeCount>,
+}
+
+/// Whom events are about: by either of the two ids, or by one of them alone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct EventUnit {
+    /// The user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The browser or device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anonymous_id: Option<String>,
 }
 
 /// Optional parameters of [`explain_request`](crate::Client::explain_request).
@@ -2714,6 +3578,51 @@ pub struct IssuedKey {
     pub links: Option<Links>,
 }
 
+/// An SDK key that was just made: the only time that its text is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IssuedSdkKey {
+    /// Who holds it. Cannot be changed.
+    pub kind: SdkKeyKind,
+    /// Where it is valid: the environment's name. Cannot be changed.
+    pub environment: Name,
+    /// What people read.
+    pub title: String,
+    /// Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
+    /// for client keys.
+    pub origins: Vec<String>,
+    /// When it stops to be valid; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Its id.
+    pub id: SdkKeyId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// Whether it is valid.
+    pub state: KeyState,
+    /// The beginning of the key, enough to recognise it: `gl_sandbox_01jd9zk5…`.
+    pub hint: String,
+    /// The key that replaced it, after a rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<SdkKeyId>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// The whole text, for `X-API-Key`.
+    pub key: String,
+    /// The hour in which events were last recorded with it, as far as they are counted. Absent if none ever were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
 /// An API key as it is listed: without its secret, which is shown once when it is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Key {
@@ -2890,6 +3799,298 @@ pub struct Linted {
     pub servers: Vec<String>,
     /// What is wrong or remarkable, the gravest first.
     pub findings: Vec<Finding>,
+}
+
+/// Optional parameters of [`list_alert_channels`](crate::Client::list_alert_channels).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAlertChannelsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListAlertChannelsParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this name.
+    pub filter_name: Option<String>,
+}
+
+/// `ListAlertChannelsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListAlertChannelsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListAlertChannelsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListAlertChannelsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_alert_rules`](crate::Client::list_alert_rules).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAlertRulesParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListAlertRulesParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this name.
+    pub filter_name: Option<String>,
+}
+
+/// `ListAlertRulesParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListAlertRulesParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListAlertRulesParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListAlertRulesParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_alert_silences`](crate::Client::list_alert_silences).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAlertSilencesParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListAlertSilencesParamsSort>,
+}
+
+/// `ListAlertSilencesParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListAlertSilencesParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListAlertSilencesParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListAlertSilencesParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_alerts`](crate::Client::list_alerts).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListAlertsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListAlertsParamsSort>,
+    /// Only those in this state.
+    pub filter_state: Option<ListAlertsParamsFilterState>,
+    /// Only those that are as bad.
+    pub filter_severity: Option<ListAlertsParamsFilterSeverity>,
+    /// Only those of this rule.
+    pub filter_rule_id: Option<String>,
+}
+
+/// `ListAlertsParamsFilterSeverity`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListAlertsParamsFilterSeverity {
+    /// `info`.
+    #[serde(rename = "info")]
+    Info,
+    /// `warning`.
+    #[serde(rename = "warning")]
+    Warning,
+    /// `critical`.
+    #[serde(rename = "critical")]
+    Critical,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListAlertsParamsFilterSeverity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListAlertsParamsFilterSeverity {
+    fn from(text: &str) -> Self {
+        match text {
+            "info" => Self::Info,
+            "warning" => Self::Warning,
+            "critical" => Self::Critical,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListAlertsParamsFilterState`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListAlertsParamsFilterState {
+    /// `pending`.
+    #[serde(rename = "pending")]
+    Pending,
+    /// `firing`.
+    #[serde(rename = "firing")]
+    Firing,
+    /// `resolved`.
+    #[serde(rename = "resolved")]
+    Resolved,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListAlertsParamsFilterState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Firing => "firing",
+            Self::Resolved => "resolved",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListAlertsParamsFilterState {
+    fn from(text: &str) -> Self {
+        match text {
+            "pending" => Self::Pending,
+            "firing" => Self::Firing,
+            "resolved" => Self::Resolved,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListAlertsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListAlertsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListAlertsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListAlertsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// Optional parameters of [`list_apis`](crate::Client::list_apis).
@@ -3257,6 +4458,101 @@ impl std::fmt::Display for ListEnvironmentsParamsSort {
 }
 
 impl From<&str> for ListEnvironmentsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_event_types`](crate::Client::list_event_types).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListEventTypesParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListEventTypesParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this name.
+    pub filter_name: Option<String>,
+    /// Only those in this state.
+    pub filter_state: Option<ListEventTypesParamsFilterState>,
+}
+
+/// `ListEventTypesParamsFilterState`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListEventTypesParamsFilterState {
+    /// `active`.
+    #[serde(rename = "active")]
+    Active,
+    /// `archived`.
+    #[serde(rename = "archived")]
+    Archived,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListEventTypesParamsFilterState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Archived => "archived",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListEventTypesParamsFilterState {
+    fn from(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "archived" => Self::Archived,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListEventTypesParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListEventTypesParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListEventTypesParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListEventTypesParamsSort {
     fn from(text: &str) -> Self {
         match text {
             "-created_at" => Self::CreatedAtDescending,
@@ -3911,6 +5207,125 @@ impl From<&str> for ListRoutesParamsSort {
     }
 }
 
+/// Optional parameters of [`list_sdk_keys`](crate::Client::list_sdk_keys).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSdkKeysParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListSdkKeysParamsSort>,
+    /// Only those in this state.
+    pub filter_state: Option<ListSdkKeysParamsFilterState>,
+    /// Only those of this kind.
+    pub filter_kind: Option<ListSdkKeysParamsFilterKind>,
+    /// Only those of this environment, by name.
+    pub filter_environment: Option<String>,
+}
+
+/// `ListSdkKeysParamsFilterKind`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListSdkKeysParamsFilterKind {
+    /// `server`.
+    #[serde(rename = "server")]
+    Server,
+    /// `client`.
+    #[serde(rename = "client")]
+    Client,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListSdkKeysParamsFilterKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListSdkKeysParamsFilterKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "server" => Self::Server,
+            "client" => Self::Client,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListSdkKeysParamsFilterState`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListSdkKeysParamsFilterState {
+    /// `active`.
+    #[serde(rename = "active")]
+    Active,
+    /// `revoked`.
+    #[serde(rename = "revoked")]
+    Revoked,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListSdkKeysParamsFilterState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Revoked => "revoked",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListSdkKeysParamsFilterState {
+    fn from(text: &str) -> Self {
+        match text {
+            "active" => Self::Active,
+            "revoked" => Self::Revoked,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListSdkKeysParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListSdkKeysParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListSdkKeysParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListSdkKeysParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// Optional parameters of [`list_stream_routes`](crate::Client::list_stream_routes).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListStreamRoutesParams {
@@ -4315,6 +5730,137 @@ impl From<&str> for ListWorkspacesParamsSort {
             "created_at" => Self::CreatedAt,
             "name" => Self::Name,
             "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// A call: the columns that it has in the lake, and what some of its ids are called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveCall {
+    /// When the head of the request was there.
+    pub started_at: Timestamp,
+    /// The id that the answer carried.
+    pub request_id: RequestId,
+    /// The API's provider.
+    pub organization_id: OrganizationId,
+    /// The API.
+    pub api_id: ApiId,
+    /// What it is called; absent if it was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
+    /// The version of the API.
+    pub version_id: VersionId,
+    /// The operation; absent if none matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation_id: Option<OperationId>,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Who called; absent without a valid key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer_organization_id: Option<OrganizationId>,
+    /// The program that called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application_id: Option<ApplicationId>,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// The key that it showed; never the key itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<KeyId>,
+    /// What the call falls under; absent if the application is not subscribed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<SubscriptionId>,
+    /// The subscription's plan at the time of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_id: Option<PlanId>,
+    /// The method; `OTHER` if it is not a common one.
+    pub method: String,
+    /// The answer's status; 499 if the client went away before there was one.
+    pub status: u64,
+    /// The code of the gateway's own answer; absent if the answer is the upstream's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// Microseconds from the request's head to the answer's end.
+    pub latency_us: u64,
+    /// Whether the call counts for quota and bill.
+    pub counted: bool,
+    /// How many calls it counts for on a quota.
+    pub units: u64,
+    /// When the quota's period began; absent without a quota.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota_period_start: Option<Timestamp>,
+    /// How the call was treated if it was over a limit and passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_limit: Option<Mode>,
+    /// The route, where it splits calls; for the provider only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route_id: Option<RouteId>,
+    /// The variant that the call got, where its route splits calls; for the provider only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+}
+
+/// The last event of a stream that the server ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveEnd {
+    /// Why, as a stable code: `token_expired`, `draining`, …
+    pub code: String,
+    /// What exactly.
+    pub detail: String,
+}
+
+/// The first event of a stream of calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveHello {
+    /// Whose calls are told.
+    pub view: LiveView,
+    /// The nodes whose calls are told: those that reported to this process within a day, the last one first.
+    pub nodes: Vec<ReportingNode>,
+}
+
+/// Says that calls which fit were not told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LiveMissed {
+    /// How many; `null` if that is not known, because more calls came since than are remembered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<u64>,
+}
+
+/// Whose calls are told.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LiveView {
+    /// `provided`.
+    #[serde(rename = "provided")]
+    Provided,
+    /// `made`.
+    #[serde(rename = "made")]
+    Made,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for LiveView {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Provided => "provided",
+            Self::Made => "made",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for LiveView {
+    fn from(text: &str) -> Self {
+        match text {
+            "provided" => Self::Provided,
+            "made" => Self::Made,
             other => Self::Unrecognized(other.to_owned()),
         }
     }
@@ -4786,6 +6332,84 @@ impl From<&str> for Noted {
     }
 }
 
+/// What a notification says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NoticeKind {
+    /// `firing`.
+    #[serde(rename = "firing")]
+    Firing,
+    /// `repeated`.
+    #[serde(rename = "repeated")]
+    Repeated,
+    /// `resolved`.
+    #[serde(rename = "resolved")]
+    Resolved,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for NoticeKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Firing => "firing",
+            Self::Repeated => "repeated",
+            Self::Resolved => "resolved",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for NoticeKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "firing" => Self::Firing,
+            "repeated" => Self::Repeated,
+            "resolved" => Self::Resolved,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Whether a notification got there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NoticeState {
+    /// `waiting`.
+    #[serde(rename = "waiting")]
+    Waiting,
+    /// `delivered`.
+    #[serde(rename = "delivered")]
+    Delivered,
+    /// `failed`.
+    #[serde(rename = "failed")]
+    Failed,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for NoticeState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "waiting",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for NoticeState {
+    fn from(text: &str) -> Self {
+        match text {
+            "waiting" => Self::Waiting,
+            "delivered" => Self::Delivered,
+            "failed" => Self::Failed,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// One method and path of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {
@@ -4969,6 +6593,21 @@ pub struct OutlierDetection {
     pub ejected_max_percent: Option<u64>,
 }
 
+/// What a condition finds for one group of calls.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outlook {
+    /// The values of what calls are told apart by, as `api` or `subscription`.
+    pub labels: BTreeMap<String, String>,
+    /// The value that is watched.
+    pub value: f64,
+    /// What it is held against: the number that must not be passed.
+    pub limit: f64,
+    /// Whether it is so.
+    pub breached: bool,
+    /// It in words.
+    pub summary: String,
+}
+
 /// What becomes of calls that are over a limit, and from where on they are.
 ///
 /// From `from_percent` of the limit to all of it, calls are treated as `mode` says; above, they are refused. With
@@ -4985,6 +6624,54 @@ pub struct OverLimit {
     /// With `slow_down`, the longest that a call is held back, in milliseconds: 1 to 30,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_ms_max: Option<u64>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageAlert {
+    /// The entries, in the order asked for.
+    pub data: Vec<Alert>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageAlertChannel {
+    /// The entries, in the order asked for.
+    pub data: Vec<AlertChannel>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageAlertRule {
+    /// The entries, in the order asked for.
+    pub data: Vec<AlertRule>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageAlertSilence {
+    /// The entries, in the order asked for.
+    pub data: Vec<AlertSilence>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
 }
 
 /// One page of a list.
@@ -5076,6 +6763,18 @@ pub struct PageContract {
 pub struct PageEnvironment {
     /// The entries, in the order asked for.
     pub data: Vec<Environment>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageEventType {
+    /// The entries, in the order asked for.
+    pub data: Vec<EventType>,
     /// Whether there are more.
     pub has_more: bool,
     /// What to pass as `cursor` to get them.
@@ -5196,6 +6895,18 @@ pub struct PageProduct {
 pub struct PageRoute {
     /// The entries, in the order asked for.
     pub data: Vec<Route>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageSdkKey {
+    /// The entries, in the order asked for.
+    pub data: Vec<SdkKey>,
     /// Whether there are more.
     pub has_more: bool,
     /// What to pass as `cursor` to get them.
@@ -5694,6 +7405,16 @@ impl PolicySpec {
     }
 }
 
+/// What a condition would find now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preview {
+    /// For each group; those that are so first. At most 100.
+    pub found: Vec<Outlook>,
+    /// Why it cannot be judged yet, as too few weeks for what is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<String>,
+}
+
 /// An amount of money.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Price {
@@ -5732,6 +7453,9 @@ pub struct Problem {
 /// One thing that is wrong in what was sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProblemError {
+    /// The place in the list that was sent, from 0; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
     /// JSON Pointer (RFC 6901) to the place.
     pub pointer: String,
     /// The stable name of what is wrong, as `field_invalid`.
@@ -6007,6 +7731,34 @@ impl RateLimit {
     }
 }
 
+/// Optional parameters of [`read_alert_channel`](crate::Client::read_alert_channel).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadAlertChannelParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_alert`](crate::Client::read_alert).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadAlertParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_alert_rule`](crate::Client::read_alert_rule).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadAlertRuleParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_alert_silence`](crate::Client::read_alert_silence).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadAlertSilenceParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
 /// Optional parameters of [`read_api`](crate::Client::read_api).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadApiParams {
@@ -6056,6 +7808,58 @@ pub struct ReadContractParams {
 pub struct ReadEnvironmentParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
     pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_event_type`](crate::Client::read_event_type).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadEventTypeParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_event_type_usage`](crate::Client::read_event_type_usage).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadEventTypeUsageParams {
+    /// From the span of this moment on; 24 hours or 30 days until `to` if absent.
+    pub from: Option<String>,
+    /// Before this moment; until now if absent.
+    pub to: Option<String>,
+    /// How wide spans are; `hour` if absent.
+    pub interval: Option<ReadEventTypeUsageParamsInterval>,
+}
+
+/// `ReadEventTypeUsageParamsInterval`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReadEventTypeUsageParamsInterval {
+    /// `hour`.
+    #[serde(rename = "hour")]
+    Hour,
+    /// `day`.
+    #[serde(rename = "day")]
+    Day,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ReadEventTypeUsageParamsInterval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ReadEventTypeUsageParamsInterval {
+    fn from(text: &str) -> Self {
+        match text {
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// Optional parameters of [`read_invitation`](crate::Client::read_invitation).
@@ -6133,6 +7937,13 @@ pub struct ReadProductParams {
 /// Optional parameters of [`read_route`](crate::Client::read_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadRouteParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_sdk_key`](crate::Client::read_sdk_key).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadSdkKeyParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
     pub if_none_match: Option<String>,
 }
@@ -6224,6 +8035,15 @@ pub struct Redirect {
 pub struct ReplaceContractParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
+}
+
+/// A node whose calls a stream can tell of: it reports to the process that answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportingNode {
+    /// The node.
+    pub node_id: NodeId,
+    /// When it reported last.
+    pub reported_at: Timestamp,
 }
 
 /// `RequestId`.
@@ -6388,6 +8208,13 @@ pub struct RevokeKeyParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`revoke_sdk_key`](crate::Client::revoke_sdk_key).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RevokeSdkKeyParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// What is changed of a request before it is forwarded; at most one of `prefix`, `path` and `regex`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rewrite {
@@ -6455,6 +8282,13 @@ impl From<&str> for Role {
     }
 }
 
+/// Optional parameters of [`rotate_alert_channel_secret`](crate::Client::rotate_alert_channel_secret).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RotateAlertChannelSecretParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`rotate_client_secret`](crate::Client::rotate_client_secret).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RotateClientSecretParams {
@@ -6465,6 +8299,13 @@ pub struct RotateClientSecretParams {
 /// Optional parameters of [`rotate_key`](crate::Client::rotate_key).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RotateKeyParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`rotate_sdk_key`](crate::Client::rotate_sdk_key).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RotateSdkKeyParams {
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
     pub idempotency_key: Option<String>,
 }
@@ -6817,6 +8658,139 @@ impl From<&str> for Scheme {
             "http" => Self::Http,
             "https" => Self::Https,
             other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// An SDK key as it is listed: without its secret, which is shown once when it is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SdkKey {
+    /// Who holds it. Cannot be changed.
+    pub kind: SdkKeyKind,
+    /// Where it is valid: the environment's name. Cannot be changed.
+    pub environment: Name,
+    /// What people read.
+    pub title: String,
+    /// Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
+    /// for client keys.
+    pub origins: Vec<String>,
+    /// When it stops to be valid; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Its id.
+    pub id: SdkKeyId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// Whether it is valid.
+    pub state: KeyState,
+    /// The beginning of the key, enough to recognise it: `gl_sandbox_01jd9zk5…`.
+    pub hint: String,
+    /// The key that replaced it, after a rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<SdkKeyId>,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// The hour in which events were last recorded with it, as far as they are counted. Absent if none ever were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `SdkKeyId`.
+pub type SdkKeyId = String;
+
+/// Who holds an SDK key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SdkKeyKind {
+    /// `server`.
+    #[serde(rename = "server")]
+    Server,
+    /// `client`.
+    #[serde(rename = "client")]
+    Client,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for SdkKeyKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for SdkKeyKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "server" => Self::Server,
+            "client" => Self::Client,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SdkKeyPatch {
+    /// Who holds it. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<SdkKeyKind>,
+    /// Where it is valid: the environment's name. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Name>,
+    /// What people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Option<String>>,
+    /// Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
+    /// for client keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origins: Option<Option<Vec<String>>>,
+    /// When it stops to be valid; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Option<Timestamp>>,
+}
+
+/// The editable part of an `SdkKey`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SdkKeySpec {
+    /// Who holds it. Cannot be changed.
+    pub kind: SdkKeyKind,
+    /// Where it is valid: the environment's name. Cannot be changed.
+    pub environment: Name,
+    /// What people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
+    /// for client keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origins: Option<Vec<String>>,
+    /// When it stops to be valid; never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl SdkKeySpec {
+    /// What is required, and nothing else.
+    pub fn new(kind: SdkKeyKind, environment: impl Into<String>) -> Self {
+        Self {
+            kind,
+            environment: environment.into(),
+            title: None,
+            origins: None,
+            expires_at: None,
         }
     }
 }
@@ -7566,6 +9540,58 @@ pub struct Top {
     pub by: Measure,
 }
 
+/// Optional parameters of [`track_events`](crate::Client::track_events).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TrackEventsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
+/// An event as it is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrackedEvent {
+    /// Its type: the name of an active event type of the organization.
+    pub r#type: String,
+    /// What it is recognised by when it is sent again; made by us if absent, and then it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// When it happened; now if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
+    /// The user it is about. This or `anonymous_id` is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// The browser or device it is about, before somebody has signed in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anonymous_id: Option<String>,
+    /// What is to be known of it; satisfies the schema of the type, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub properties: Option<Value>,
+}
+
+impl TrackedEvent {
+    /// What is required, and nothing else.
+    pub fn new(r#type: impl Into<String>) -> Self {
+        Self {
+            r#type: r#type.into(),
+            id: None,
+            time: None,
+            user_id: None,
+            anonymous_id: None,
+            properties: None,
+        }
+    }
+}
+
+/// Events that are sent together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrackedEvents {
+    /// At most 10 000.
+    pub events: Vec<TrackedEvent>,
+}
+
 /// A route that was tried.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TriedRoute {
@@ -7701,6 +9727,33 @@ impl From<&str> for TryReason {
     }
 }
 
+/// Optional parameters of [`update_alert_channel`](crate::Client::update_alert_channel).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAlertChannelParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_alert_rule`](crate::Client::update_alert_rule).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAlertRuleParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_alert_silence`](crate::Client::update_alert_silence).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateAlertSilenceParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`update_api`](crate::Client::update_api).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateApiParams {
@@ -7740,6 +9793,15 @@ pub struct UpdateClientParams {
 /// Optional parameters of [`update_environment`](crate::Client::update_environment).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateEnvironmentParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_event_type`](crate::Client::update_event_type).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateEventTypeParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
@@ -7812,6 +9874,15 @@ pub struct UpdateProductParams {
 /// Optional parameters of [`update_route`](crate::Client::update_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateRouteParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_sdk_key`](crate::Client::update_sdk_key).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateSdkKeyParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
@@ -8439,6 +10510,40 @@ pub struct WebSession {
     pub organizations: Vec<Belonging>,
     /// When it ends at the latest.
     pub expires_at: Timestamp,
+}
+
+/// How a webhook's body is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum WebhookFormat {
+    /// `standard`.
+    #[serde(rename = "standard")]
+    Standard,
+    /// `text`.
+    #[serde(rename = "text")]
+    Text,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for WebhookFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Standard => "standard",
+            Self::Text => "text",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for WebhookFormat {
+    fn from(text: &str) -> Self {
+        match text {
+            "standard" => Self::Standard,
+            "text" => Self::Text,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// What holds while the store, over which several nodes count together, is away.

@@ -1,0 +1,237 @@
+//! Tracked events: recorded by SDK keys.
+
+use axum::response::Response;
+use control::{Error, FieldError};
+use domain::Code;
+use domain::tracking::{EventError, EventReceipt, EventUnit, SdkKeyKind, TrackedEvent, TrackedEvents};
+use domain::work::Work;
+use events::Ingest;
+use events::ingest::{BODY_BYTES_MAX, Events, Facts, MEDIA_TYPES, Refusal};
+use events::intake::Refused;
+use http::{StatusCode, header};
+use serde_json::json;
+
+use crate::call::Call;
+use crate::crud::Nothing;
+use crate::endpoint::{Access, Endpoint};
+use crate::parameter::{Parameter, text};
+use crate::v1::operations;
+use crate::{answer, cors, problem};
+
+/// Where events are sent to.
+pub(crate) const PATH: &str = "/api/v1/tracking/events";
+/// Bodies up to this size are read where the call is answered; larger ones where nobody has to wait for it.
+const SMALL_BYTES_MAX: usize = 64 << 10;
+/// Seconds after which events that were refused may be sent again.
+const RETRY_SECONDS: u64 = 1;
+/// What headers with attributes of CloudEvents begin with.
+const ATTRIBUTE: &str = "ce-";
+
+/// `track_events`, `erase_events`.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![track(), erase()]
+}
+
+fn erase() -> Endpoint {
+    let example = EventUnit {
+        user_id: Some("123".to_owned()),
+        anonymous_id: None,
+    };
+    Endpoint::post("/api/v1/tracking/erase-events", "erase_events")
+        .tag("tracking")
+        .says(
+            "Erase somebody's events",
+            "Removes every tracked event of the organization that has this `user_id` or this `anonymous_id`, in all \
+             environments, in the background. Nobody is answered with them from then on; their bytes are gone a day \
+             later. Counts stay. What comes later is taken again, and what came in the last seconds may not be among \
+             them yet.",
+        )
+        .not_idempotent()
+        .body(&example)
+        .answers_shown::<Work, Nothing>(202, "The work, which goes on.")
+        .with_headers(&["Location"])
+        .refuses(&[Code::LakeOff])
+        .to(|call| async move {
+            let work = call.control().erase_events(&call.caller, call.json()?).await?;
+            operations::answer_begun(&work)
+        })
+}
+
+fn track() -> Endpoint {
+    let example = TrackedEvents {
+        events: vec![TrackedEvent {
+            r#type: "purchase".to_owned(),
+            id: Some("order-4711".to_owned()),
+            time: None,
+            user_id: Some("123".to_owned()),
+            anonymous_id: None,
+            properties: json!({ "price": 9.5, "currency": "EUR" }).as_object().cloned(),
+        }],
+    };
+    let errors = "Some of the events; `errors` names the others.";
+    Endpoint::post(PATH, "track_events")
+        .tag("tracking")
+        .access(Access::Open)
+        .not_idempotent()
+        .says(
+            "Record events",
+            "Takes one event, a list of them or `{\"events\": […]}` as JSON (also as `text/plain`, for \
+             `navigator.sendBeacon`), one per line (`application/x-ndjson`), or CloudEvents 1.0 in structured, batch or \
+             binary mode; packed with `gzip` or `zstd` if `Content-Encoding` says so. At most 10,000 events and 5 MiB \
+             when unpacked, 32 KiB each.\n\nThe answer comes when the events are on the disk. An event whose `id` came \
+             within the last hour is not taken again. The SDK key is sent in `X-API-Key`, as a bearer token, or as \
+             `key` by who can send no headers.",
+        )
+        .takes(Parameter::header("X-API-Key", "The SDK key.", text(200)))
+        .takes(Parameter::query("key", "The SDK key, if it cannot be sent in a header.", text(200)))
+        .body(&example)
+        .body_as(|body| {
+            body.types = MEDIA_TYPES;
+            body.bytes_max = BODY_BYTES_MAX;
+            body.required = false;
+            body.untyped = true;
+        })
+        .answers::<EventReceipt>(202, "All events are on the disk.")
+        .answers::<EventReceipt>(207, errors)
+        .refuses(&[
+            Code::SdkKeyMissing,
+            Code::SdkKeyInvalid,
+            Code::OriginRefused,
+            Code::EventsInvalid,
+            Code::EventsDelayed,
+            Code::EventsUnwritten,
+            Code::Draining,
+            Code::StoreUnavailable,
+        ])
+        .to(answer_events)
+}
+
+async fn answer_events(call: Call) -> Result<Response, Error> {
+    let ingest = call.app.settings.ingest.clone();
+    let ingest = ingest.ok_or_else(|| Error::refused(Code::Draining, "This process takes no events."))?;
+    let directory = call.control().directory().await?;
+    let text = key(&call)?;
+    let key = directory
+        .key(text, call.control().now())
+        .map_err(|fault| Error::refused(Code::SdkKeyInvalid, sentence(&fault.to_string())))?;
+    let origin = call.headers.get(header::ORIGIN);
+    let shown = origin.map(|origin| origin.to_str().unwrap_or("?"));
+    if !key.admits(shown) {
+        let detail = format!("The key is not for pages of `{}`.", shown.unwrap_or("no origin"));
+        return Err(Error::refused(Code::OriginRefused, detail));
+    }
+    let page = origin.filter(|_| key.kind == SdkKeyKind::Client).cloned();
+    let events = if call.body.len() <= SMALL_BYTES_MAX && !call.headers.contains_key(header::CONTENT_ENCODING)
+    {
+        ingest.read((&directory, key), &facts(&call), &call.body, call.control().now())
+    } else {
+        let (reader, directory, key, call) = (ingest.clone(), directory.clone(), key.clone(), call.clone());
+        let read = move || {
+            reader.read(
+                (&directory, &key),
+                &facts(&call),
+                &call.body,
+                call.control().now(),
+            )
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        read.map_err(|error| Error::internal("reading events", error))?
+    };
+    let answered = answer_read(&ingest, events).await;
+    let mut response = answered.unwrap_or_else(|error| problem::answer(&call.origin(), &error));
+    if let Some(page) = page {
+        cors::admit(page, &mut response);
+    }
+    Ok(response)
+}
+
+async fn answer_read(ingest: &Ingest, events: Result<Events, Refusal>) -> Result<Response, Error> {
+    let receipt = ingest.submit(events.map_err(refused)?).await.map_err(refused)?;
+    let status = match receipt.errors_total {
+        0 => StatusCode::ACCEPTED,
+        _ => StatusCode::MULTI_STATUS,
+    };
+    answer::json(status, &receipt)
+}
+
+/// The text of the key, wherever it stands.
+fn key(call: &Call) -> Result<&str, Error> {
+    let bearer = || {
+        let value = call.header(header::AUTHORIZATION)?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    };
+    let found = call
+        .header("x-api-key")
+        .or_else(bearer)
+        .or_else(|| call.query("key"));
+    found
+        .filter(|key| !key.is_empty())
+        .ok_or_else(|| Error::refused(Code::SdkKeyMissing, "The request came without an SDK key."))
+}
+
+fn facts(call: &Call) -> Facts<'_> {
+    let attributes = call.headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix(ATTRIBUTE)?;
+        Some((name, value.to_str().ok()?))
+    });
+    Facts {
+        media_type: call.header(header::CONTENT_TYPE),
+        encoding: call.header(header::CONTENT_ENCODING),
+        attributes: attributes.collect(),
+    }
+}
+
+/// Which situation a refusal is.
+fn refused(refusal: Refusal) -> Error {
+    let detail = sentence(&refusal.to_string());
+    match refusal {
+        Refusal::MediaType { .. } | Refusal::Encoding { .. } => {
+            Error::refused(Code::MediaTypeUnsupported, detail)
+        }
+        Refusal::TooLarge { .. } | Refusal::TooMany => Error::refused(Code::BodyTooLarge, detail),
+        Refusal::Packed { .. } => Error::refused(Code::RequestInvalid, detail),
+        Refusal::Malformed { line, column, .. } => {
+            let mut field = FieldError::new("", "json_malformed", &*detail, "Send JSON in UTF-8.");
+            (field.line, field.column) = (line, column);
+            Error::fields(Code::RequestInvalid, detail, vec![field])
+        }
+        Refusal::Invalid { errors, total } => {
+            let detail = match total {
+                1 => "The event cannot be taken.".to_owned(),
+                total => format!("None of the {total} events can be taken."),
+            };
+            Error::fields(
+                Code::EventsInvalid,
+                detail,
+                errors.into_iter().map(field).collect(),
+            )
+        }
+        Refusal::Refused(why) => {
+            let code = match why {
+                Refused::Busy => Code::EventsDelayed,
+                Refused::Unwritten => Code::EventsUnwritten,
+                Refused::Closed => Code::Draining,
+            };
+            Error::Refused {
+                code,
+                detail,
+                errors: Vec::new(),
+                retry_after: Some(RETRY_SECONDS),
+            }
+        }
+    }
+}
+
+fn field(error: EventError) -> FieldError {
+    let mut field = FieldError::new(&error.pointer, &error.code, error.detail, error.suggestion);
+    field.index = Some(error.index);
+    field
+}
+
+/// Begins with a capital letter and ends with a full stop.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}

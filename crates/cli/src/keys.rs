@@ -2,8 +2,7 @@
 
 use clap::Subcommand;
 use client::types::{
-    CreateQuickKeyParams, IssuedKey, Key, ListKeysParams, QuickKeySpec, RevokeKeyParams, RotateKeyParams,
-    RotateSpec,
+    CreateQuickKeyParams, Key, ListKeysParams, QuickKeySpec, RevokeKeyParams, RotateKeyParams, RotateSpec,
 };
 
 use crate::output::{Entries, Output, table};
@@ -62,7 +61,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             let key = client
                 .create_quick_key(&CreateQuickKeyParams::default(), &wanted)
                 .await?;
-            output.answer(&key, shown_once);
+            output.answer(&key, |key| shown_once(&key.key, &key.id, &key.environment));
         }
         Command::List => {
             let data = client.list_keys_all(&ListKeysParams::default()).await?;
@@ -75,7 +74,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             let key = client
                 .rotate_key(id, &RotateKeyParams::default(), &wanted)
                 .await?;
-            output.answer(&key, shown_once);
+            output.answer(&key, |key| shown_once(&key.key, &key.id, &key.environment));
         }
         Command::Revoke { id } => {
             let key = client.revoke_key(id, &RevokeKeyParams::default()).await?;
@@ -85,10 +84,13 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
     Ok(Exit::Done)
 }
 
-fn shown_once(key: &IssuedKey) -> String {
+/// The text of a key that was just made, and which key it is.
+pub(crate) fn shown_once(text: &str, id: &str, environment: &str) -> String {
     format!(
-        "{}\n\nThis is {}, valid in {}. It is shown this once only.\n",
-        key.key, key.id, key.environment
+        "{text}
+
+This is {id}, valid in {environment}. It is shown this once only.
+"
     )
 }
 

@@ -1,15 +1,17 @@
-//! The commands that talk to a server: import, apply, diff, get, delete, keys, usage, audit, login.
+//! The commands that talk to a server: import, apply, diff, get, delete, keys, track, tail, usage, audit, login.
 //!
 //! They know the server only through [`client`]; what they print is either a table for people or exactly the
 //! server's JSON. The program adds the commands that run a server. Start with [`Command`] for what there is,
 //! [`exit`] for how a command ends, [`apply`] for declarative folders.
 
+mod alerts;
 mod analytics;
 mod apply;
 mod audit;
 mod confirm;
 mod credentials;
 mod error;
+mod event_types;
 pub mod exit;
 mod explain;
 mod import;
@@ -18,8 +20,11 @@ mod login;
 mod output;
 mod resources;
 mod routes;
+mod sdk_keys;
 mod session;
 mod sql;
+mod tail;
+mod track;
 mod usage;
 
 use clap::{Args, Subcommand};
@@ -94,6 +99,17 @@ pub enum Command {
     /// Make, list, rotate and revoke API keys.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Declare what users may be recorded to do, and see how often they did.
+    #[command(subcommand)]
+    EventTypes(event_types::Command),
+    /// Make, list, rotate and revoke the keys that record events.
+    #[command(subcommand)]
+    SdkKeys(sdk_keys::Command),
+    /// See what is so and must not be, try out who is told, and have nobody told for a while.
+    #[command(subcommand)]
+    Alerts(alerts::Command),
+    /// Record an event.
+    Track(track::Arguments),
     /// Find out where requests go.
     #[command(subcommand)]
     Routes(routes::Command),
@@ -103,6 +119,8 @@ pub enum Command {
     DebugToken(explain::TokenArguments),
     /// Ask about calls: traffic, latency, errors.
     Analytics(analytics::Arguments),
+    /// Watch calls as they are counted.
+    Tail(tail::Arguments),
     /// Ask about single calls with SQL.
     Sql(sql::Arguments),
     /// Show counted calls.
@@ -132,6 +150,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
     match command {
         Command::Login(arguments) => return login::login(arguments, global, output).await,
         Command::Logout => return login::logout(global, output).await,
+        Command::Track(arguments) => return track::run(&arguments, global, output).await,
         _ => {}
     }
     let connection = Connection::open(global)?;
@@ -142,14 +161,18 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Get(arguments) => resources::get(&connection, &arguments, output).await,
         Command::Delete(arguments) => resources::delete(&connection, &arguments, output).await,
         Command::Keys(command) => keys::run(&connection, &command, output).await,
+        Command::Alerts(command) => alerts::run(&connection, &command, output).await,
+        Command::EventTypes(command) => event_types::run(&connection, &command, output).await,
+        Command::SdkKeys(command) => sdk_keys::run(&connection, &command, output).await,
         Command::Routes(command) => routes::run(&connection, &command, output).await,
         Command::Explain(arguments) => explain::run(&connection, &arguments, output).await,
         Command::DebugToken(arguments) => explain::token(&connection, &arguments, output).await,
         Command::Analytics(arguments) => analytics::run(&connection, &arguments, output).await,
+        Command::Tail(arguments) => tail::run(&connection, &arguments, output).await,
         Command::Sql(arguments) => sql::run(&connection, &arguments, output).await,
         Command::Usage(arguments) => usage::run(&connection, &arguments, output).await,
         Command::Audit(command) => audit::run(&connection, &command, output).await,
-        Command::Login(_) | Command::Logout => Ok(Exit::Done),
+        Command::Login(_) | Command::Logout | Command::Track(_) => Ok(Exit::Done),
     };
     connection.close()?;
     done

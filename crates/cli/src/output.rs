@@ -98,6 +98,15 @@ pub(crate) fn table<H: AsRef<str>>(header: &[H], rows: impl Iterator<Item = Vec<
         .collect()
 }
 
+/// A value as it stands in a table; empty when there is none.
+pub(crate) fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
 fn write(stream: &mut impl io::Write, text: &str) {
     // A reader that has seen enough is no reason to fail.
     let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());

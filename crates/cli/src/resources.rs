@@ -10,7 +10,7 @@ use client::{COLLECTIONS, Collection};
 use serde_json::{Value, json};
 
 use crate::confirm::confirmed;
-use crate::output::{Output, table};
+use crate::output::{Output, cell, table};
 use crate::session::Connection;
 use crate::{Error, Exit};
 
@@ -217,9 +217,11 @@ impl Finder<'_> {
     }
 }
 
-/// Ids have a prefix with an underscore; names cannot have one.
+/// Ids have a prefix, an underscore and 26 characters; names of event types may have underscores as well.
 fn is_id(text: &str) -> bool {
-    text.contains('_')
+    let suffix = text.rsplit_once('_').map(|(_, suffix)| suffix);
+    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    suffix.is_some_and(|suffix| suffix.len() == 26 && suffix.bytes().all(known))
 }
 
 fn nothing(collection: &Collection, name: &str) -> Error {
@@ -297,11 +299,7 @@ fn titled(collection: &Collection, entry: &Value) -> String {
 
 /// A field as text; empty when it is absent.
 fn text(entry: &Value, field: &str) -> String {
-    match entry.get(field) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
+    cell(entry.get(field))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use client::types::{CallsQuery, RowFormat};
 use serde_json::{Map, Value};
 
-use crate::output::{Output, table};
+use crate::output::{Output, cell, table};
 use crate::session::Connection;
 use crate::{Error, Exit};
 
@@ -97,16 +97,8 @@ fn people(rows: &[u8]) -> String {
         return "no rows\n".to_owned();
     };
     let names: Vec<&String> = first.keys().collect();
-    let cells = |row: &Map<String, Value>| names.iter().map(|name| text(row.get(*name))).collect();
+    let cells = |row: &Map<String, Value>| names.iter().map(|name| cell(row.get(*name))).collect();
     table(&names, rows.iter().map(cells))
-}
-
-fn text(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ async fn make(settings: &Settings, email: &str) -> Result<PasswordResetLink, Err
         control_url: settings.control.public_url.clone().unwrap_or(listen),
         clock: system_clock(),
         lake: None,
+        alerts: control::alert::AlertSettings::default(),
     });
     let control = control.await.map_err(|error| database_error(error, &database))?;
     let made = control.offer_password_reset(email).await;

@@ -5,10 +5,11 @@
 //! gateway finishes its calls, its records go to the log, the log to the store, then the API and the store end.
 
 mod error;
-mod kept;
+mod lake;
 mod node;
 mod plane;
 mod ready;
+mod tracking;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -174,7 +175,7 @@ async fn serve(
         }
     }
     if let Some(plane) = &mut plane {
-        plane.serve(node.as_ref());
+        plane.serve(settings, &folder, node.as_ref())?;
     }
     let begun = begin(plan, &folder, plane.as_ref(), gateway);
     let demo = tokio::select! {

@@ -11,6 +11,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use control::alert::{AlertSettings, MailSettings};
+use events::ingest::IngestSettings;
+use events::intake::IntakeSettings;
 use events::log::LogSettings;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -34,8 +37,12 @@ pub(crate) struct Settings {
     pub(crate) cluster: Cluster,
     /// How calls get into the durable log.
     pub(crate) usage: Usage,
+    /// How tracked events are taken.
+    pub(crate) tracking: Tracking,
     /// Where every single call is kept.
     pub(crate) lake: Lake,
+    /// How alerts are looked for and told.
+    pub(crate) alerts: Alerts,
     /// What the program says while it runs.
     pub(crate) log: Log,
 }
@@ -118,6 +125,24 @@ impl Usage {
     }
 }
 
+/// How tracked events are taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tracking {
+    /// How old an event may be when it comes, in seconds: a minute to a year.
+    #[schemars(range(min = 60, max = 31_622_400))]
+    pub(crate) age_max_seconds: u64,
+    /// How long the ids of events are known, so that what is sent again is not taken again, in seconds: 0 to a day.
+    #[schemars(range(max = 86_400))]
+    pub(crate) duplicates_seconds: u64,
+    /// The most ids that are known, of up to 16 bytes each: 1,000 to 100,000,000; the oldest are forgotten first.
+    #[schemars(range(min = 1000, max = 100_000_000))]
+    pub(crate) duplicates_max: usize,
+    /// The most bytes of events that wait for the disk, 8 MiB to 1 GiB; what is more is refused with 429.
+    #[schemars(range(min = 8_388_608, max = 1_073_741_824))]
+    pub(crate) waiting_bytes_max: usize,
+}
+
 /// What happens to calls that cannot be counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -176,6 +201,40 @@ pub(crate) struct S3 {
     pub(crate) secret_access_key: Option<Secret>,
 }
 
+/// How alerts are looked for and told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Alerts {
+    /// How often each rule is judged, in seconds: 1 to 3,600.
+    #[schemars(range(min = 1, max = 3600))]
+    pub(crate) interval_seconds: u64,
+    /// The mail server, as `smtps://user:password@host:465` or `smtp://host:587?tls=required`; no mails if absent.
+    pub(crate) mail_url: Option<Secret>,
+    /// The sender of mails, as `Gateline <alerts@example.com>`.
+    pub(crate) mail_from: Option<String>,
+    /// Whether webhooks may go to addresses that are not of the public internet, and without TLS. Whoever may make a
+    /// channel can then have this process call what only it can reach.
+    pub(crate) danger_private_addresses: bool,
+}
+
+impl Alerts {
+    /// As the control plane takes them.
+    pub(crate) fn control(&self) -> AlertSettings {
+        AlertSettings {
+            every: Duration::from_secs(self.interval_seconds),
+            allows_private: self.danger_private_addresses,
+            mail: self
+                .mail_url
+                .as_ref()
+                .zip(self.mail_from.clone())
+                .map(|(url, from)| MailSettings {
+                    url: url.0.clone(),
+                    from,
+                }),
+        }
+    }
+}
+
 /// What the program says while it runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -219,7 +278,9 @@ impl Default for Settings {
             database: Database::default(),
             cluster: Cluster::default(),
             usage: Usage::default(),
+            tracking: Tracking::default(),
             lake: Lake::default(),
+            alerts: Alerts::default(),
             log: Log::default(),
         }
     }
@@ -259,6 +320,29 @@ impl Default for Lake {
             keep_days_of: BTreeMap::new(),
             query_memory_bytes: 256 << 20,
             query_seconds: 30,
+        }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self {
+            interval_seconds: AlertSettings::default().every.as_secs(),
+            mail_url: None,
+            mail_from: None,
+            danger_private_addresses: false,
+        }
+    }
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        let intake = IntakeSettings::default();
+        Self {
+            age_max_seconds: IngestSettings::default().age_max.as_secs(),
+            duplicates_seconds: intake.window.as_secs(),
+            duplicates_max: intake.ids_max,
+            waiting_bytes_max: intake.bytes_max,
         }
     }
 }

@@ -104,6 +104,10 @@ fn holds(before: &Value, declared: &Value) -> bool {
                     .zip(declared)
                     .all(|(before, declared)| holds(before, declared))
         }
+        // 2 is 2.0, whoever writes it.
+        (Value::Number(before), Value::Number(declared)) => {
+            before == declared || before.as_f64() == declared.as_f64() && before.is_f64() != declared.is_f64()
+        }
         _ => before == declared,
     }
 }

@@ -152,6 +152,20 @@ async fn update(
     state.insert(declared.kind, changed)
 }
 
+/// A value of another kind than the one that is there: a merge patch would mix the two, so the old parts are named to go.
+fn of_one_kind(declared: &Declared, part: &str, mut value: Value, state: &State) -> Value {
+    let found = state.find(declared.kind, &declared.identity());
+    let before = found.and_then(|found| found.shown.get(part)?.as_object());
+    if let (Some(before), Some(after)) = (before, value.as_object_mut())
+        && before.get("kind") != after.get("kind")
+    {
+        for name in before.keys() {
+            after.entry(name).or_insert(Value::Null);
+        }
+    }
+    value
+}
+
 /// Fields in the words of the API: ids for names.
 fn body<'a>(
     declared: &Declared,
@@ -187,6 +201,9 @@ fn body<'a>(
                 ("version_ids", versions.iter().map(one).collect::<Result<_, _>>()?)
             }
             (Kind::Certificate, "pem") => ("pem", with_key(declared, value)),
+            (Kind::AlertRule | Kind::AlertChannel, part @ ("condition" | "target")) => {
+                (part, of_one_kind(declared, part, value, state))
+            }
             (_, name) => (name, value),
         };
         body.insert(field.to_owned(), value);

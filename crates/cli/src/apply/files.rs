@@ -24,10 +24,13 @@ pub(super) enum Kind {
     Route,
     Policy,
     StreamRoute,
+    EventType,
+    AlertChannel,
+    AlertRule,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Certificate,
         Self::Upstream,
         Self::Api,
@@ -37,6 +40,9 @@ impl Kind {
         Self::Route,
         Self::Policy,
         Self::StreamRoute,
+        Self::EventType,
+        Self::AlertChannel,
+        Self::AlertRule,
     ];
 
     /// The word in files.
@@ -51,6 +57,9 @@ impl Kind {
             Self::Route => "route",
             Self::Policy => "policy",
             Self::StreamRoute => "stream_route",
+            Self::EventType => "event_type",
+            Self::AlertChannel => "alert_channel",
+            Self::AlertRule => "alert_rule",
         }
     }
 
@@ -66,6 +75,9 @@ impl Kind {
             Self::Route => "routes",
             Self::Policy => "policies",
             Self::StreamRoute => "stream-routes",
+            Self::EventType => "event-types",
+            Self::AlertChannel => "alert-channels",
+            Self::AlertRule => "alert-rules",
         };
         Collection::named(name).expect("the API has every kind; a test says so")
     }

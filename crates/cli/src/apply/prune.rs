@@ -127,7 +127,14 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
                 refer(Kind::Api, version.get("api"));
             }
         }
-        Kind::Certificate | Kind::Upstream | Kind::Api | Kind::Plan | Kind::Application => {}
+        Kind::Certificate
+        | Kind::Upstream
+        | Kind::Api
+        | Kind::Plan
+        | Kind::Application
+        | Kind::EventType
+        | Kind::AlertChannel
+        | Kind::AlertRule => {}
     }
     references
 }

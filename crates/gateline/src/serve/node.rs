@@ -8,13 +8,13 @@ use std::time::Duration;
 use domain::snapshot::Packed;
 use domain::{Name, Snapshot};
 use events::pump::PumpSettings;
-use events::{Log, Pump, Sink, WhenFull, sink};
+use events::{Ingest, Log, Pump, Sink, WhenFull, sink};
 use gateway::feed::{self, HttpSink};
 use gateway::{Gateway, Inheritance, Records, Sealing};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::{Error, Plane, Stop, url};
+use super::{Error, Plane, Stop, tracking, url};
 use crate::folder::Folder;
 use crate::settings::{self, Settings};
 
@@ -33,6 +33,7 @@ pub(super) struct Node {
     snapshots: watch::Sender<Arc<Snapshot>>,
     log: Arc<Log>,
     pump: Arc<Pump>,
+    ingest: Ingest,
     copy: PathBuf,
     sealing: Sealing,
     /// The settings that were read last.
@@ -58,7 +59,9 @@ impl Node {
                 settings::WhenFull::Refuse => WhenFull::Refuse,
             },
         };
-        let pump = Pump::start(Arc::clone(&log), pump).map_err(|source| Error::Runtime { source })?;
+        let ingest = tracking::ingest(&log, settings)?;
+        let pump = Pump::start_with(Arc::clone(&log), pump, Some(ingest.intake().clone()))
+            .map_err(|source| Error::Runtime { source })?;
         let pump = Arc::new(pump);
         let counts = log.quota_counts()?;
         let recorders = Arc::clone(&pump);
@@ -80,6 +83,7 @@ impl Node {
             snapshots,
             log,
             pump,
+            ingest,
             copy,
             sealing: settings.gateway.sealing.clone(),
             in_force: settings.gateway.clone(),
@@ -91,6 +95,11 @@ impl Node {
     /// How others reach it.
     pub(super) fn url(&self) -> String {
         url(self.gateway.addresses().plain)
+    }
+
+    /// What takes tracked events into its log.
+    pub(super) fn ingest(&self) -> &Ingest {
+        &self.ingest
     }
 
     /// What is wrong with it, and how much waits to be counted; for the control plane's health and figures.
@@ -106,7 +115,7 @@ impl Node {
         let log = Arc::clone(&self.log);
         edge.figures.push(api::Figure {
             name: "gateline_log_batches",
-            help: "Batches of calls in the durable log that are not counted yet.",
+            help: "Batches of calls and events in the durable log that are not counted yet, or not in the lake.",
             #[expect(clippy::cast_precision_loss, reason = "a figure for people; exact up to 2^53")]
             read: Arc::new(move || log.figures().batches as f64),
         });

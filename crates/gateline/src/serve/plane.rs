@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Error, Node, Stop, kept, url};
+use super::tracking::{self, OwnLog};
+use super::{Error, Node, Stop, lake, url};
 use crate::folder::{self, Folder, write_private};
 use crate::settings::Settings;
 
@@ -39,6 +40,8 @@ pub(super) struct Plane {
     lake_interval: Duration,
     stop: Stop,
     tasks: Vec<JoinHandle<()>>,
+    /// For tracked events, if there is no node to take them.
+    log: Option<OwnLog>,
 }
 
 impl Plane {
@@ -57,7 +60,7 @@ impl Plane {
             let path = folder.sub("secrets")?.join("cluster.token");
             write_private(&path, &token).map_err(|source| folder::Error::Unusable { path, source })?;
         }
-        let lake = kept::open(&settings.lake, folder).map_err(Error::Lake)?;
+        let lake = lake::open(&settings.lake, folder).map_err(Error::Lake)?;
         let control = Control::open(control::Settings {
             database: database.clone(),
             data_dir: folder.path().to_owned(),
@@ -69,6 +72,7 @@ impl Plane {
             control_url: control_url.clone(),
             clock: system_clock(),
             lake,
+            alerts: settings.alerts.control(),
         });
         let control = control.await.map_err(|error| database_error(error, &database))?;
         let mut edge = api::Settings::new(control_url);
@@ -84,6 +88,7 @@ impl Plane {
             lake_interval: settings.lake.commit_interval(),
             stop: Stop::new(),
             tasks: Vec::new(),
+            log: None,
         })
     }
 
@@ -103,9 +108,9 @@ impl Plane {
             .map_err(|error| Error::Control(Box::new(error)))
     }
 
-    /// Counts batches of nodes.
+    /// Counts batches of nodes, and tells whoever listens.
     pub(super) fn counter(&self) -> control::usage::Counter {
-        control::usage::Counter::new(self.control.store().clone())
+        self.control.usage_counter()
     }
 
     /// The least time between two commits of the lake.
@@ -130,15 +135,37 @@ impl Plane {
         self.control.clone()
     }
 
-    /// Begins to answer and to do what is done from time to time.
-    pub(super) fn serve(&mut self, node: Option<&Node>) {
-        let Some(door) = self.door.take() else { return };
+    /// Begins to answer and to do what is done from time to time; tracked events go to the node's log, or to one of
+    /// its own.
+    pub(super) fn serve(
+        &mut self,
+        settings: &Settings,
+        folder: &Folder,
+        node: Option<&Node>,
+    ) -> Result<(), Error> {
+        let Some(door) = self.door.take() else {
+            return Ok(());
+        };
+        if node.is_none() {
+            self.log = Some(OwnLog::open(
+                settings,
+                folder,
+                (self.counter(), self.control.lake_sink()),
+            )?);
+        }
+        let ingest = node.map(Node::ingest).or(self.log.as_ref().map(OwnLog::ingest));
+        self.edge
+            .figures
+            .extend(ingest.map(tracking::figures).unwrap_or_default());
+        self.edge.ingest = ingest.cloned();
         let jobs = control::jobs::run(self.control.clone(), self.stop.receiver());
         self.tasks.push(tokio::spawn(jobs));
         let orders = control::acme::run(self.control.clone(), self.stop.receiver());
         self.tasks.push(tokio::spawn(orders));
         let tidying = control::lake::run(self.control.clone(), self.stop.receiver());
         self.tasks.push(tokio::spawn(tidying));
+        let alerts = control::alert::run(self.control.clone(), self.stop.receiver());
+        self.tasks.push(tokio::spawn(alerts));
         self.edge.stopping = Some(self.stop.receiver());
         if let Some(node) = node {
             node.observe(&mut self.edge);
@@ -151,6 +178,7 @@ impl Plane {
                 tracing::error!(%error, "the API stopped");
             }
         }));
+        Ok(())
     }
 
     /// Finishes calls under way and closes the database.
@@ -167,6 +195,9 @@ impl Plane {
                 seconds = DRAIN.as_secs(),
                 "calls of the API under way were cut off"
             );
+        }
+        if let Some(log) = self.log {
+            log.stop().await;
         }
         self.control.store().close().await;
     }

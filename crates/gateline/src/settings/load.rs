@@ -1,6 +1,7 @@
 //! Puts the sources of settings together, remembering where each came from.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -382,20 +383,24 @@ fn check(loaded: &Loaded) -> Result<(), Error> {
         return wrong("usage.log_bytes_max", &reason);
     }
     let lake = &settings.lake;
-    if !(100..=600_000).contains(&lake.commit_interval_ms) {
-        return wrong("lake.commit_interval_ms", "must be from 100 to 600000");
-    }
-    if lake.query_memory_bytes < 16 << 20 {
-        return wrong("lake.query_memory_bytes", "must be 16777216 or more");
-    }
-    if !(1..=3600).contains(&lake.query_seconds) {
-        return wrong("lake.query_seconds", "must be from 1 to 3600");
-    }
     if lake.s3.access_key_id.is_some() != lake.s3.secret_access_key.is_some() {
         return wrong(
             "lake.s3",
             "needs both `access_key_id` and `secret_access_key`, or neither",
         );
+    }
+    let alerts = &settings.alerts;
+    if alerts.mail_url.is_some() != alerts.mail_from.is_some() {
+        return wrong("alerts", "needs both `mail_url` and `mail_from`, or neither");
+    }
+    if let Some(Err(reason)) = alerts.control().mail.map(|mail| mail.check()) {
+        return wrong("alerts", &reason);
+    }
+    for (name, value, range) in bounds(settings) {
+        if !range.contains(&value) {
+            let reason = format!("must be from {} to {}", range.start(), range.end());
+            return wrong(name, &reason);
+        }
     }
     let urls = [
         ("control.public_url", &settings.control.public_url),
@@ -409,6 +414,35 @@ fn check(loaded: &Loaded) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Numbers that have a least and a greatest value.
+fn bounds(settings: &Settings) -> [(&'static str, u64, RangeInclusive<u64>); 8] {
+    let (lake, tracking) = (&settings.lake, &settings.tracking);
+    let memory = lake.query_memory_bytes as u64;
+    let (known, waiting) = (tracking.duplicates_max as u64, tracking.waiting_bytes_max as u64);
+    [
+        ("lake.commit_interval_ms", lake.commit_interval_ms, 100..=600_000),
+        ("lake.query_memory_bytes", memory, 16 << 20..=1 << 40),
+        ("lake.query_seconds", lake.query_seconds, 1..=3600),
+        (
+            "alerts.interval_seconds",
+            settings.alerts.interval_seconds,
+            1..=3600,
+        ),
+        (
+            "tracking.age_max_seconds",
+            tracking.age_max_seconds,
+            60..=31_622_400,
+        ),
+        (
+            "tracking.duplicates_seconds",
+            tracking.duplicates_seconds,
+            0..=86_400,
+        ),
+        ("tracking.duplicates_max", known, 1000..=100_000_000),
+        ("tracking.waiting_bytes_max", waiting, 8 << 20..=1 << 30),
+    ]
 }
 
 /// The known name that was probably meant.

@@ -70,7 +70,7 @@ type Wrong = (
 
 #[test]
 fn what_is_wrong_is_told_with_its_place() {
-    let table: [Wrong; 10] = [
+    let table: [Wrong; 11] = [
         (
             "\n[gateway]\nlistn = \"127.0.0.1:1\"\n",
             &[],
@@ -101,6 +101,11 @@ fn what_is_wrong_is_told_with_its_place() {
             "[usage]\nlog_bytes_max = 4_000_000\n",
             &[],
             "FILE:2: `usage.log_bytes_max` must be 4194304 or more",
+        ),
+        (
+            "[tracking]\nduplicates_max = 1\n",
+            &[],
+            "FILE:2: `tracking.duplicates_max` must be from 1000 to 100000000",
         ),
         (
             "[control]\npublic_url = \"x\"\n",

@@ -17,8 +17,8 @@ use lake::{Lake, Limits, Place, S3Options, Tenant};
 use crate::folder::Folder;
 use crate::settings;
 
-/// Files are joined up to this size.
-const TARGET_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).expect("it is not 0");
+/// Files are joined up to this size: the rows of one are in memory while it is made.
+const TARGET_BYTES: NonZeroU64 = NonZeroU64::new(16 << 20).expect("it is not 0");
 
 /// Opens the lake that is set; asks no store.
 pub(super) fn open(settings: &settings::Lake, folder: &Folder) -> Result<Option<Kept>, lake::place::Error> {

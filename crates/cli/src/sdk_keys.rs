@@ -1,0 +1,133 @@
+//! `gateline sdk-keys`: make, list, rotate and revoke the keys that record events.
+
+use clap::{Subcommand, ValueEnum};
+use client::types::{
+    CreateSdkKeyParams, ListSdkKeysParams, RevokeSdkKeyParams, RotateSdkKeyParams, RotateSpec, SdkKey,
+    SdkKeyKind, SdkKeySpec,
+};
+
+use crate::keys::shown_once;
+use crate::output::{Entries, Output, table};
+use crate::session::Connection;
+use crate::{Error, Exit};
+
+/// What to do with SDK keys.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a key.
+    Create {
+        /// Who holds it: a server keeps it secret, a client (a page or app) shows it to everybody.
+        #[arg(long, value_enum)]
+        kind: Kind,
+        /// Where it is valid.
+        #[arg(long, default_value = "sandbox")]
+        environment: String,
+        /// What people read.
+        #[arg(long)]
+        title: Option<String>,
+        /// Whose pages may use a client key, as `https://shop.example`; any if absent. Can be repeated.
+        #[arg(long, value_name = "ORIGIN")]
+        origin: Vec<String>,
+        /// When it stops to be valid, as `2027-01-01T00:00:00Z`; never if absent.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// List the keys of your organization.
+    List,
+    /// Make a new key in place of one that stays valid for a while.
+    Rotate {
+        /// The key's id.
+        id: String,
+        /// How long the old key stays valid.
+        #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+        overlap: u64,
+    },
+    /// End a key at once and for ever.
+    Revoke {
+        /// The key's id.
+        id: String,
+    },
+}
+
+/// Who holds a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// A server, which keeps it secret.
+    Server,
+    /// A page or app, where everybody can read it.
+    Client,
+}
+
+pub(crate) async fn run(connection: &Connection, command: &Command, output: &Output) -> Result<Exit, Error> {
+    let client = &connection.client;
+    match command {
+        Command::Create {
+            kind,
+            environment,
+            title,
+            origin,
+            expires,
+        } => {
+            let kind = match kind {
+                Kind::Server => SdkKeyKind::Server,
+                Kind::Client => SdkKeyKind::Client,
+            };
+            let wanted = SdkKeySpec {
+                title: title.clone(),
+                origins: (!origin.is_empty()).then(|| origin.clone()),
+                expires_at: expires.clone(),
+                ..SdkKeySpec::new(kind, environment)
+            };
+            let key = client
+                .create_sdk_key(&CreateSdkKeyParams::default(), &wanted)
+                .await?;
+            output.answer(&key, |key| shown_once(&key.key, &key.id, &key.environment));
+        }
+        Command::List => {
+            let data = client.list_sdk_keys_all(&ListSdkKeysParams::default()).await?;
+            output.answer(&Entries { data }, list);
+        }
+        Command::Rotate { id, overlap } => {
+            let wanted = RotateSpec {
+                overlap_seconds: Some(*overlap),
+            };
+            let key = client
+                .rotate_sdk_key(id, &RotateSdkKeyParams::default(), &wanted)
+                .await?;
+            output.answer(&key, |key| shown_once(&key.key, &key.id, &key.environment));
+        }
+        Command::Revoke { id } => {
+            let key = client.revoke_sdk_key(id, &RevokeSdkKeyParams::default()).await?;
+            output.answer(&key, |key| format!("{} is revoked\n", key.id));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn list(keys: &Entries<SdkKey>) -> String {
+    let rows = keys.data.iter().map(|key| {
+        vec![
+            key.id.clone(),
+            key.hint.clone(),
+            key.kind.to_string(),
+            key.environment.clone(),
+            key.state.to_string(),
+            key.title.clone(),
+            key.last_used_at.clone().unwrap_or_default(),
+            key.expires_at.clone().unwrap_or_default(),
+        ]
+    });
+    table(
+        &[
+            "id",
+            "key",
+            "kind",
+            "environment",
+            "state",
+            "title",
+            "last used",
+            "expires",
+        ],
+        rows,
+    )
+}

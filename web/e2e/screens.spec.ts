@@ -20,7 +20,20 @@ test.beforeAll(async () => {
   // Nobody answers at that address, so it is one that could not be ordered.
   const acme = { directory_url: "https://127.0.0.1:9/directory", terms_agreed: true };
   const certificate = await call("/certificates", { name: `visited-${Date.now()}`, environment: "sandbox", hosts: [`v${Date.now()}.example.com`], acme });
+  const event = await call("/event-types", { name: `visited.${Date.now()}`, title: "Visited", schema: { type: "object" } });
+  await call("/sdk-keys", { kind: "client", environment: "sandbox", title: "Visited", origins: ["https://shop.example"] });
+  const rule = await call("/alert-rules", { name: `visited-${Date.now()}`, title: "Visited", condition: { kind: "threshold", measure: "calls", window_minutes: 1, under: 1e12 } });
+  await call("/alert-channels", { name: `visited-${Date.now()}`, title: "Visited", target: { kind: "webhook", url: "https://hooks.example.com/alerts" } });
+  await call("/alert-silences", { title: "Visited", starts_at: new Date().toISOString(), ends_at: new Date(Date.now() + 60_000).toISOString() });
+  let alert: { id: string } | undefined;
+  await expect(async () => {
+    alert = (await call<{ data: { id: string }[] }>(`/alerts?filter[rule_id]=${rule["id"]}`)).data[0];
+    expect(alert).toBeDefined();
+  }).toPass({ timeout: 20_000 });
   ids = {
+    "alerts/rules": rule["id"] ?? "",
+    alerts: alert?.id ?? "",
+    events: event["id"] ?? "",
     certificates: certificate["id"] ?? "",
     $policy: policy["id"] ?? "",
     $route: routes.data[0]?.id ?? "",
@@ -34,7 +47,7 @@ test.beforeAll(async () => {
 });
 
 const address = (base: string, path: string) =>
-  base + path.replace(/^\/(\w+)\/\$id/, (_, list: string) => `/${list}/${ids[list]}`).replace(/\$\w+/, (name) => ids[name] ?? "");
+  base + path.replace(/^\/(\w+(?:\/\w+)?)\/\$id/, (_, list: string) => `/${list}/${ids[list]}`).replace(/\$\w+/, (name) => ids[name] ?? "");
 
 for (const [base, routes] of Object.entries({ "/console": consoleRoutes, "/portal": portalRoutes })) {
   for (const path of Object.keys(routes)) {

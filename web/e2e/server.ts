@@ -59,6 +59,7 @@ export default async function setUp(): Promise<() => Promise<void>> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GATELINE_")));
   // Calls can be asked for soon enough for a test that waits.
   env["GATELINE_LAKE_COMMIT_INTERVAL_MS"] = "300";
+  env["GATELINE_ALERTS_INTERVAL_SECONDS"] = "1";
   const program = spawn(binary, ["up", "--data-dir", join(directory, "data"), ...flags, "--ready-file", file], { cwd: directory, env });
   let output = "";
   for (const stream of [program.stdout, program.stderr]) {

@@ -144,7 +144,9 @@ export async function accessible(page: Page): Promise<void> {
       const options: RunOptions = scheme === "dark" ? { runOnly: ["color-contrast"] } : {};
       return (globalThis as unknown as { axe: { run: Run } }).axe.run(context, options);
     }, colorScheme);
-    const found = result.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.target.join(" ")).join(" | ")}`);
+    const found = result.violations.flatMap((each) =>
+      each.nodes.map((node) => `${each.id}: ${node.target.join(" ")}: ${node.any.map((check) => check.message).join("; ")}: ${node.html}`),
+    );
     expect(found, `axe finds nothing in ${colorScheme}`).toEqual([]);
   }
 }

@@ -8,9 +8,11 @@
 import createFetchClient, { type FetchResponse, type MaybeOptionalInit } from "openapi-fetch";
 import type { MediaType, PathsWithMethod, RequiredKeysOf } from "openapi-typescript-helpers";
 import { problemOf, unreachable } from "./problem";
+import { type StreamEvent, type StreamQuery, streamOf } from "./events";
 import type { components, paths } from "./schema";
 
 export { ProblemError, type FieldError } from "./problem";
+export { eventsIn, type StreamEvent, type StreamQuery } from "./events";
 export type { paths } from "./schema";
 
 /** The entities, by the names they have in the OpenAPI document. */
@@ -78,6 +80,13 @@ export async function readText(path: string, accept: string): Promise<string> {
   if (!response.ok) throw await problemOf(response);
   return response.text();
 }
+
+/** The events of a stream as they come, after the one with the id `after`. */
+export const stream = <P extends Parameters<typeof streamOf>[0]>(
+  path: P,
+  query: StreamQuery<P>,
+  options: { after: string | undefined; signal: AbortSignal },
+): AsyncGenerator<StreamEvent[]> => streamOf(path, query, { ...options, organization: context.organization });
 
 /** The answer of a change; every failure was thrown before. */
 export function done<T>(answer: { data?: T }): T {

@@ -1236,6 +1236,212 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tracking/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record events
+         * @description Takes one event, a list of them or `{"events": […]}` as JSON (also as `text/plain`, for `navigator.sendBeacon`), one per line (`application/x-ndjson`), or CloudEvents 1.0 in structured, batch or binary mode; packed with `gzip` or `zstd` if `Content-Encoding` says so. At most 10,000 events and 5 MiB when unpacked, 32 KiB each.
+         *
+         *     The answer comes when the events are on the disk. An event whose `id` came within the last hour is not taken again. The SDK key is sent in `X-API-Key`, as a bearer token, or as `key` by who can send no headers.
+         */
+        post: operations["track_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tracking/erase-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase somebody's events
+         * @description Removes every tracked event of the organization that has this `user_id` or this `anonymous_id`, in all environments, in the background. Nobody is answered with them from then on; their bytes are gone a day later. Counts stay. What comes later is taken again, and what came in the last seconds may not be among them yet.
+         */
+        post: operations["erase_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List event types
+         * @description An event type is a kind of events that users cause, in every environment of the organization. Events of a type that is not declared are refused, and so are those whose `properties` do not satisfy its schema. A change is known within a second. A type that events were counted of is archived, not removed.
+         */
+        get: operations["list_event_types"];
+        put?: never;
+        /**
+         * Create an event type
+         * @description An event type is a kind of events that users cause, in every environment of the organization. Events of a type that is not declared are refused, and so are those whose `properties` do not satisfy its schema. A change is known within a second. A type that events were counted of is archived, not removed.
+         */
+        post: operations["create_event_type"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/event-types/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an event type
+         * @description An event type is a kind of events that users cause, in every environment of the organization. Events of a type that is not declared are refused, and so are those whose `properties` do not satisfy its schema. A change is known within a second. A type that events were counted of is archived, not removed.
+         */
+        get: operations["read_event_type"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove an event type
+         * @description An event type is a kind of events that users cause, in every environment of the organization. Events of a type that is not declared are refused, and so are those whose `properties` do not satisfy its schema. A change is known within a second. A type that events were counted of is archived, not removed.
+         */
+        delete: operations["delete_event_type"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an event type
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     An event type is a kind of events that users cause, in every environment of the organization. Events of a type that is not declared are refused, and so are those whose `properties` do not satisfy its schema. A change is known within a second. A type that events were counted of is archived, not removed.
+         */
+        patch: operations["update_event_type"];
+        trace?: never;
+    };
+    "/api/v1/event-types/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how many events of a type came
+         * @description By hour or day in UTC and environment; spans without events are left out. Every accepted event is in it exactly once, about a second after its answer.
+         */
+        get: operations["read_event_type_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sdk-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List SDK keys
+         * @description An SDK key records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         */
+        get: operations["list_sdk_keys"];
+        put?: never;
+        /**
+         * Create an SDK key
+         * @description An SDK key records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         */
+        post: operations["create_sdk_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sdk-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an SDK key
+         * @description An SDK key records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         */
+        get: operations["read_sdk_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change an SDK key
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     An SDK key records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         */
+        patch: operations["update_sdk_key"];
+        trace?: never;
+    };
+    "/api/v1/sdk-keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Follow an SDK key by another
+         * @description Makes a new key; the old one stays valid for `overlap_seconds`, so that every place that uses it can be changed in time.
+         */
+        post: operations["rotate_sdk_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sdk-keys/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke an SDK key
+         * @description It is refused within a second, for ever. Revoking a revoked key changes nothing.
+         */
+        post: operations["revoke_sdk_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage": {
         parameters: {
             query?: never;
@@ -1287,13 +1493,355 @@ export interface paths {
         put?: never;
         /**
          * Ask about single calls with SQL
-         * @description Rows of one `SELECT` over `calls`, the calls of the organization's APIs, and `calls_made`, those that its applications made; in the dialect of DataFusion. A call is there some seconds after it ended. Filter by `date` first: days are read one by one. An answer that breaks off is not complete.
+         * @description Rows of one `SELECT` over `calls`, the calls of the organization's APIs, `calls_made`, those that its applications made, and `events`, its tracked events; in the dialect of DataFusion. A call is there some seconds after it ended. Filter by `date` first: days are read one by one. An answer that breaks off is not complete.
          */
         post: operations["query_calls"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch calls
+         * @description Server-sent events: each call as a `call` event as soon as it is counted, about a second after it ended, with the columns that it has in `calls`, or `calls_made`, of `query_calls`. The first event, `hello`, names the nodes whose calls are told: those that report to the process that answers. Who reads too slowly loses the oldest calls and is told so by a `missed` event. An `end` event says why the server ends the stream. With `Upgrade: websocket` the same comes as messages `{"event": …, "id": …, "data": …}` of a WebSocket.
+         */
+        get: operations["tail_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/analytics/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch sums of calls
+         * @description Server-sent events: an `answer` event with sums by minute of the last minutes, then another one whenever they have changed. They are of the calls of your APIs and of those that your applications made, as in `query_analytics`, and of all nodes. An `end` event says why the server ends the stream. With `Upgrade: websocket` the same comes as messages `{"event": …, "data": …}` of a WebSocket.
+         */
+        get: operations["watch_analytics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts
+         * @description What is so and must not be, and what was in the last 90 days; the newest first.
+         */
+        get: operations["list_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an alert
+         * @description What was found, as it was seen last.
+         */
+        get: operations["read_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List an alert's notifications
+         * @description Who was told what, and whether it was received.
+         */
+        get: operations["list_alert_notices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alert rules
+         * @description An alert rule says what must not be: a measure over or under a number (`threshold`), an error budget that is spent too fast (`burn_rate`), an hour that is not as the weeks before let expect (`anomaly`), a quota that is nearly used up (`quota`). It is judged several times a minute by what was counted, of the organization's APIs and of the calls that its applications made.
+         */
+        get: operations["list_alert_rules"];
+        put?: never;
+        /**
+         * Create an alert rule
+         * @description An alert rule says what must not be: a measure over or under a number (`threshold`), an error budget that is spent too fast (`burn_rate`), an hour that is not as the weeks before let expect (`anomaly`), a quota that is nearly used up (`quota`). It is judged several times a minute by what was counted, of the organization's APIs and of the calls that its applications made.
+         */
+        post: operations["create_alert_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an alert rule
+         * @description An alert rule says what must not be: a measure over or under a number (`threshold`), an error budget that is spent too fast (`burn_rate`), an hour that is not as the weeks before let expect (`anomaly`), a quota that is nearly used up (`quota`). It is judged several times a minute by what was counted, of the organization's APIs and of the calls that its applications made.
+         */
+        get: operations["read_alert_rule"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove an alert rule
+         * @description An alert rule says what must not be: a measure over or under a number (`threshold`), an error budget that is spent too fast (`burn_rate`), an hour that is not as the weeks before let expect (`anomaly`), a quota that is nearly used up (`quota`). It is judged several times a minute by what was counted, of the organization's APIs and of the calls that its applications made.
+         */
+        delete: operations["delete_alert_rule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an alert rule
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     An alert rule says what must not be: a measure over or under a number (`threshold`), an error budget that is spent too fast (`burn_rate`), an hour that is not as the weeks before let expect (`anomaly`), a quota that is nearly used up (`quota`). It is judged several times a minute by what was counted, of the organization's APIs and of the calls that its applications made.
+         */
+        patch: operations["update_alert_rule"];
+        trace?: never;
+    };
+    "/api/v1/alert-rules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a condition
+         * @description What a condition finds now, without a rule being made of it.
+         */
+        post: operations["preview_alert"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alert channels
+         * @description An alert channel says where notifications of alerts go: to a webhook, signed as Standard Webhooks has it, or to mailboxes. What is not received is tried again for a day.
+         */
+        get: operations["list_alert_channels"];
+        put?: never;
+        /**
+         * Create an alert channel
+         * @description An alert channel says where notifications of alerts go: to a webhook, signed as Standard Webhooks has it, or to mailboxes. What is not received is tried again for a day.
+         */
+        post: operations["create_alert_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-channels/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an alert channel
+         * @description An alert channel says where notifications of alerts go: to a webhook, signed as Standard Webhooks has it, or to mailboxes. What is not received is tried again for a day.
+         */
+        get: operations["read_alert_channel"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove an alert channel
+         * @description An alert channel says where notifications of alerts go: to a webhook, signed as Standard Webhooks has it, or to mailboxes. What is not received is tried again for a day.
+         */
+        delete: operations["delete_alert_channel"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an alert channel
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     An alert channel says where notifications of alerts go: to a webhook, signed as Standard Webhooks has it, or to mailboxes. What is not received is tried again for a day.
+         */
+        patch: operations["update_alert_channel"];
+        trace?: never;
+    };
+    "/api/v1/alert-channels/{id}/secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a channel's secret
+         * @description The key with which the receiver of a webhook checks `webhook-signature`: HMAC-SHA256 over id, timestamp and body, joined by full stops.
+         */
+        get: operations["read_alert_channel_secret"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-channels/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a channel another secret
+         * @description Whatever is sent from then on is signed with it, also what was found before.
+         */
+        post: operations["rotate_alert_channel_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-channels/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a channel
+         * @description Sends a notification that is about nothing, once, and says what became of it.
+         */
+        post: operations["test_alert_channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alert silences
+         * @description An alert silence is a time in which nobody is told that something must not be, as a deployment. Alerts are found and shown all the same; what still is so when it ends is told then.
+         */
+        get: operations["list_alert_silences"];
+        put?: never;
+        /**
+         * Create an alert silence
+         * @description An alert silence is a time in which nobody is told that something must not be, as a deployment. Alerts are found and shown all the same; what still is so when it ends is told then.
+         */
+        post: operations["create_alert_silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-silences/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an alert silence
+         * @description An alert silence is a time in which nobody is told that something must not be, as a deployment. Alerts are found and shown all the same; what still is so when it ends is told then.
+         */
+        get: operations["read_alert_silence"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove an alert silence
+         * @description An alert silence is a time in which nobody is told that something must not be, as a deployment. Alerts are found and shown all the same; what still is so when it ends is told then.
+         */
+        delete: operations["delete_alert_silence"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an alert silence
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     An alert silence is a time in which nobody is told that something must not be, as a deployment. Alerts are found and shown all the same; what still is so when it ends is told then.
+         */
+        patch: operations["update_alert_silence"];
         trace?: never;
     };
     "/api/v1/audit": {
@@ -2041,6 +2589,405 @@ export interface components {
          * @enum {string}
          */
         AcmeChallenge: "http_01" | "tls_alpn_01";
+        /** @description Something that is so and must not be. */
+        Alert: {
+            /** @description Its id. */
+            id: components["schemas"]["AlertId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The rule, which may be gone by now. */
+            rule_id: components["schemas"]["AlertRuleId"];
+            /** @description The rule's name then. */
+            rule: components["schemas"]["Name"];
+            /** @description The rule's title then. */
+            title: string;
+            /** @description How bad it is. */
+            severity: components["schemas"]["AlertSeverity"];
+            /** @description The group of calls that it is about, as `api` or `subscription`. */
+            labels: {
+                [key: string]: string;
+            };
+            /** @description How far it is. */
+            state: components["schemas"]["AlertState"];
+            /**
+             * Format: double
+             * @description The value that was found last.
+             */
+            value: number;
+            /**
+             * Format: double
+             * @description What it is held against.
+             */
+            limit: number;
+            /** @description It in words, as it was found last. */
+            summary: string;
+            /** @description Since when it is so. */
+            began_at: components["schemas"]["Timestamp"];
+            /** @description When it began to fire. */
+            fired_at?: components["schemas"]["Timestamp"];
+            /** @description Since when it is not so any more, while that is not long enough. */
+            recovering_since?: components["schemas"]["Timestamp"];
+            /** @description When it was over. */
+            resolved_at?: components["schemas"]["Timestamp"];
+            /** @description Why it is over. */
+            ended_by?: components["schemas"]["AlertEnd"];
+            /** @description When its channels were last told. */
+            notified_at?: components["schemas"]["Timestamp"];
+            /** @description Whether nobody is told at present because of a silence. */
+            silenced: boolean;
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @description Somebody who can be told of alerts. */
+        AlertChannel: {
+            /** @description Unique in the organization; what rules call it. Cannot be changed. */
+            name: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /** @description Where notifications go. */
+            target: components["schemas"]["AlertTarget"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+            /** @description Its id. */
+            id: components["schemas"]["AlertChannelId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @example alc_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        AlertChannelId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        AlertChannelPatch: {
+            /** @description Unique in the organization; what rules call it. Cannot be changed. */
+            name?: components["schemas"]["Name"];
+            /** @description What people read. */
+            title?: string;
+            /** @description Where notifications go. */
+            target?: components["schemas"]["AlertTarget"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description The editable part of an [`AlertChannel`]. */
+        AlertChannelSpec: {
+            /** @description Unique in the organization; what rules call it. Cannot be changed. */
+            name: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /** @description Where notifications go. */
+            target: components["schemas"]["AlertTarget"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+        };
+        /** @description What must not be. */
+        AlertCondition: {
+            /** @description What is measured. */
+            measure: components["schemas"]["Measure"];
+            /** @description Which calls; all if empty. */
+            filters?: components["schemas"]["DimensionFilter"][];
+            /** @description What calls are told apart by; each group has an alert of its own. At most 2. */
+            by?: components["schemas"]["Dimension"][];
+            /**
+             * Format: int32
+             * @description The last so many minutes: 1 to 1440.
+             */
+            window_minutes: number;
+            /**
+             * Format: double
+             * @description It must not be more than this.
+             */
+            over?: number;
+            /**
+             * Format: double
+             * @description It must not be less than this.
+             */
+            under?: number;
+            /**
+             * Format: int64
+             * @description Only if there were so many calls: one error of one call is a rate of 1.
+             */
+            calls_min?: number;
+            /** @enum {string} */
+            kind: "threshold";
+        } | {
+            /**
+             * Format: double
+             * @description The share that must be without: 0.5 to 0.99999.
+             */
+            objective: number;
+            /** @description Which calls; all if empty. */
+            filters?: components["schemas"]["DimensionFilter"][];
+            /** @description When it is too fast; any of them is enough. 1 to 6; the usual three if absent. */
+            windows?: components["schemas"]["BurnWindow"][];
+            /** @enum {string} */
+            kind: "burn_rate";
+        } | {
+            /** @description What is measured. */
+            measure: components["schemas"]["Measure"];
+            /** @description Which calls; all if empty. */
+            filters?: components["schemas"]["DimensionFilter"][];
+            /** @description Which values are told. */
+            side?: components["schemas"]["AnomalySide"];
+            /**
+             * Format: double
+             * @description How sure it must be: 0.9 to 0.9999. Of so many usual hours, this share is not told.
+             */
+            confidence?: number;
+            /**
+             * Format: int64
+             * @description Only if there were so many calls in the hour, or so many were expected.
+             */
+            calls_min?: number;
+            /** @enum {string} */
+            kind: "anomaly";
+        } | {
+            /**
+             * Format: int32
+             * @description Percent of the quota: 1 to 1000.
+             */
+            percent: number;
+            /** @description Only subscriptions of applications of one's own, instead of those that others have to one's products. */
+            own?: boolean;
+            /** @enum {string} */
+            kind: "quota";
+        };
+        /**
+         * @description Why an alert is over.
+         * @enum {string}
+         */
+        AlertEnd: "recovered" | "rule_changed";
+        /** @example alt_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        AlertId: string;
+        /** @description A notification of an alert. */
+        AlertNotice: {
+            /** @description Its id, which the receiver hears each time. */
+            id: components["schemas"]["AlertNoticeId"];
+            /** @description The name of the channel. */
+            channel: components["schemas"]["Name"];
+            /** @description What it says. */
+            kind: components["schemas"]["NoticeKind"];
+            /** @description Whether it got there. */
+            state: components["schemas"]["NoticeState"];
+            /**
+             * Format: int64
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** @description What went wrong the last time. */
+            error?: string;
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was received or given up. */
+            ended_at?: components["schemas"]["Timestamp"];
+        };
+        /** @example aln_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        AlertNoticeId: string;
+        /** @description The notifications of an alert. */
+        AlertNotices: {
+            /** @description The newest first; at most 200. */
+            data: components["schemas"]["AlertNotice"][];
+        };
+        /** @description What is watched, and who is told when it is so. */
+        AlertRule: {
+            /** @description Unique in the organization. */
+            name: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /** @description What it means and what to do, for those who are told. */
+            description: string;
+            /** @description What must not be. */
+            condition: components["schemas"]["AlertCondition"];
+            /** @description How bad it is. */
+            severity: components["schemas"]["AlertSeverity"];
+            /**
+             * Format: int32
+             * @description It is told after it was so for so many minutes, and that it is over after it was not for as many: 0 to 1440.
+             */
+            for_minutes: number;
+            /** @description Whom to tell: names of channels, at most 10. Nobody if empty; it is shown all the same. */
+            channels: components["schemas"]["Name"][];
+            /**
+             * Format: int32
+             * @description Tell again every so many minutes while it lasts: 5 to 10,080; once only if absent.
+             */
+            repeat_minutes?: number;
+            /** @description Whether nothing is watched at present. */
+            paused: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+            /** @description Its id. */
+            id: components["schemas"]["AlertRuleId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            /** @description When it was last looked at; absent if never. */
+            evaluated_at?: components["schemas"]["Timestamp"];
+            /** @description Why it could not be judged then; absent if it could. */
+            evaluation_error?: string;
+            /**
+             * Format: int64
+             * @description Alerts of it that are firing.
+             */
+            firing: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @example alr_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        AlertRuleId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        AlertRulePatch: {
+            /** @description Unique in the organization. */
+            name?: components["schemas"]["Name"];
+            /** @description What people read. */
+            title?: string;
+            /** @description What it means and what to do, for those who are told. */
+            description?: string | null;
+            /** @description What must not be. */
+            condition?: components["schemas"]["AlertCondition"];
+            /** @description How bad it is. */
+            severity?: components["schemas"]["AlertSeverity"] | null;
+            /**
+             * Format: int32
+             * @description It is told after it was so for so many minutes, and that it is over after it was not for as many: 0 to 1440.
+             */
+            for_minutes?: number | null;
+            /** @description Whom to tell: names of channels, at most 10. Nobody if empty; it is shown all the same. */
+            channels?: components["schemas"]["Name"][] | null;
+            /**
+             * Format: int32
+             * @description Tell again every so many minutes while it lasts: 5 to 10,080; once only if absent.
+             */
+            repeat_minutes?: number | null;
+            /** @description Whether nothing is watched at present. */
+            paused?: boolean | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description The editable part of an [`AlertRule`]. */
+        AlertRuleSpec: {
+            /** @description Unique in the organization. */
+            name: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /** @description What it means and what to do, for those who are told. */
+            description?: string;
+            /** @description What must not be. */
+            condition: components["schemas"]["AlertCondition"];
+            /** @description How bad it is. */
+            severity?: components["schemas"]["AlertSeverity"];
+            /**
+             * Format: int32
+             * @description It is told after it was so for so many minutes, and that it is over after it was not for as many: 0 to 1440.
+             */
+            for_minutes?: number;
+            /** @description Whom to tell: names of channels, at most 10. Nobody if empty; it is shown all the same. */
+            channels?: components["schemas"]["Name"][];
+            /**
+             * Format: int32
+             * @description Tell again every so many minutes while it lasts: 5 to 10,080; once only if absent.
+             */
+            repeat_minutes?: number;
+            /** @description Whether nothing is watched at present. */
+            paused?: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+        };
+        /**
+         * @description How bad it is.
+         * @enum {string}
+         */
+        AlertSeverity: "info" | "warning" | "critical";
+        /** @description A time in which nobody is told of alerts. */
+        AlertSilence: {
+            /** @description Why nobody is told, as `deployment`. */
+            title: string;
+            /** @description Whose alerts: names of rules, at most 100; all if empty. */
+            rules: components["schemas"]["Name"][];
+            /** @description From this moment on. */
+            starts_at: components["schemas"]["Timestamp"];
+            /** @description Before this moment, at most a year later. Who is still concerned then is told. */
+            ends_at: components["schemas"]["Timestamp"];
+            /** @description Its id. */
+            id: components["schemas"]["AlertSilenceId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @example als_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        AlertSilenceId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        AlertSilencePatch: {
+            /** @description Why nobody is told, as `deployment`. */
+            title?: string;
+            /** @description Whose alerts: names of rules, at most 100; all if empty. */
+            rules?: components["schemas"]["Name"][] | null;
+            /** @description From this moment on. */
+            starts_at?: components["schemas"]["Timestamp"];
+            /** @description Before this moment, at most a year later. Who is still concerned then is told. */
+            ends_at?: components["schemas"]["Timestamp"];
+        };
+        /** @description The editable part of an [`AlertSilence`]. */
+        AlertSilenceSpec: {
+            /** @description Why nobody is told, as `deployment`. */
+            title: string;
+            /** @description Whose alerts: names of rules, at most 100; all if empty. */
+            rules?: components["schemas"]["Name"][];
+            /** @description From this moment on. */
+            starts_at: components["schemas"]["Timestamp"];
+            /** @description Before this moment, at most a year later. Who is still concerned then is told. */
+            ends_at: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description How far an alert is.
+         * @enum {string}
+         */
+        AlertState: "pending" | "firing" | "resolved";
+        /** @description Where notifications go. */
+        AlertTarget: {
+            /** @description `https://…`, at most 2000 characters; `http://` only where the installation allows private addresses. */
+            url: string;
+            /** @description How the body is written. */
+            format?: components["schemas"]["WebhookFormat"];
+            /** @enum {string} */
+            kind: "webhook";
+        } | {
+            /** @description Their addresses: 1 to 20. */
+            to: string[];
+            /** @enum {string} */
+            kind: "email";
+        };
         /**
          * @description How one of several targets is chosen; every algorithm heeds their weights.
          * @enum {string}
@@ -2105,6 +3052,11 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /**
+         * @description Which values are unusual.
+         * @enum {string}
+         */
+        AnomalySide: "both" | "high" | "low";
         /** @description A named interface. */
         Api: {
             /** @description Unique in the organization; the first path segment unless a route says otherwise. */
@@ -2338,6 +3290,28 @@ export interface components {
          * @enum {string}
          */
         BrokenHow: "changed" | "missing" | "moved" | "cut_off";
+        /**
+         * @description Two spans of time in which an error budget must be spent too fast before it is told.
+         *
+         *     The long one says that it matters, the short one that it still goes on.
+         */
+        BurnWindow: {
+            /**
+             * Format: int32
+             * @description The long span in minutes: 5 to 43,200 (30 days); whole hours if it is more than 48 hours.
+             */
+            long_minutes: number;
+            /**
+             * Format: int32
+             * @description The short span in minutes: 1 up to the long one.
+             */
+            short_minutes: number;
+            /**
+             * Format: double
+             * @description How many times faster than planned the budget is spent: more than 0, up to 1000.
+             */
+            rate: number;
+        };
         /** @description Who called. */
         CallCaller: {
             /** @description The consumer's organization. */
@@ -2549,8 +3523,8 @@ export interface components {
         /** @description A question about single calls. */
         CallsQuery: {
             /**
-             * @description One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs) and `calls_made` (those
-             *     that its applications made).
+             * @description One `SELECT`, or `EXPLAIN SELECT`, over `calls` (those of the organization's APIs), `calls_made` (those
+             *     that its applications made) and `events` (its tracked events).
              */
             sql: string;
             /**
@@ -2791,6 +3765,21 @@ export interface components {
          * @enum {string}
          */
         CertificateState: "pending" | "valid" | "expiring" | "expired" | "failed";
+        /** @description What a webhook's receiver checks signatures with. */
+        ChannelSecret: {
+            /**
+             * @description The key of the HMAC-SHA256, as Standard Webhooks writes it.
+             * @example whsec_…
+             */
+            secret: string;
+        };
+        /** @description What became of a notification that was sent to try a channel. */
+        ChannelTest: {
+            /** @description Whether it was received. */
+            delivered: boolean;
+            /** @description Why not. */
+            error?: string;
+        };
         /**
          * @description Refuses calls (`circuit_open`) for a while after too many have failed: no answer, a broken one, or a 5xx.
          *
@@ -3144,6 +4133,169 @@ export interface components {
             title: string;
             /** @description What to do about it. */
             suggestion: string;
+        };
+        /** @description An event that was not taken. */
+        EventError: {
+            /**
+             * Format: int32
+             * @description Its place in what was sent, from 0.
+             */
+            index: number;
+            /** @description The stable name of what is wrong, as `event_type_unknown`. */
+            code: string;
+            /** @description JSON Pointer (RFC 6901) to the place in the event. */
+            pointer: string;
+            /** @description What is wrong. */
+            detail: string;
+            /** @description What to do. */
+            suggestion: string;
+        };
+        /** @description What became of events that were sent. */
+        EventReceipt: {
+            /**
+             * Format: int64
+             * @description Events that are on the disk now and were not before.
+             */
+            accepted: number;
+            /**
+             * Format: int64
+             * @description Events that are on the disk since an earlier call, or that stand in this one twice.
+             */
+            duplicates: number;
+            /**
+             * Format: int64
+             * @description Events that were not taken; absent if all were.
+             */
+            errors_total?: number;
+            /** @description Why, of the first hundred. */
+            errors?: components["schemas"]["EventError"][];
+        };
+        /** @description A kind of events that users cause, as `purchase`. */
+        EventType: {
+            /** @description Unique in the organization; what events say in `type`. Cannot be changed. */
+            name: components["schemas"]["EventTypeName"];
+            /** @description What people read. */
+            title: string;
+            /** @description When it happens, and what its properties mean. */
+            description: string;
+            /** @description JSON Schema (draft 2020-12 unless it names another) that `properties` must satisfy; anything goes if absent. */
+            schema?: Record<string, never>;
+            /** @description Whether events are taken. */
+            state: components["schemas"]["EventTypeState"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+            /** @description Its id. */
+            id: components["schemas"]["EventTypeId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            /** @description The hour in which the newest counted event came in, in any environment. Absent if none ever did. */
+            last_seen_at?: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Events that came in during this and the 23 hours before it, in all environments.
+             */
+            events_last_day: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @description Events of one type that came in during one span. */
+        EventTypeCount: {
+            /** @description When the span begins. */
+            begin: components["schemas"]["Timestamp"];
+            /** @description The environment's name. */
+            environment: components["schemas"]["Name"];
+            /**
+             * Format: int64
+             * @description The events.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description What they carried: names, ids and properties, in bytes.
+             */
+            bytes: number;
+        };
+        /** @example evt_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        EventTypeId: string;
+        /**
+         * @description How wide the spans are that events are summed up by.
+         * @enum {string}
+         */
+        EventTypeInterval: "hour" | "day";
+        /** @example purchase */
+        EventTypeName: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        EventTypePatch: {
+            /** @description Unique in the organization; what events say in `type`. Cannot be changed. */
+            name?: components["schemas"]["EventTypeName"];
+            /** @description What people read. */
+            title?: string;
+            /** @description When it happens, and what its properties mean. */
+            description?: string | null;
+            /** @description JSON Schema (draft 2020-12 unless it names another) that `properties` must satisfy; anything goes if absent. */
+            schema?: Record<string, never> | null;
+            /** @description Whether events are taken. */
+            state?: components["schemas"]["EventTypeState"] | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description The editable part of an [`EventType`]. */
+        EventTypeSpec: {
+            /** @description Unique in the organization; what events say in `type`. Cannot be changed. */
+            name: components["schemas"]["EventTypeName"];
+            /** @description What people read. */
+            title: string;
+            /** @description When it happens, and what its properties mean. */
+            description?: string;
+            /** @description JSON Schema (draft 2020-12 unless it names another) that `properties` must satisfy; anything goes if absent. */
+            schema?: Record<string, never>;
+            /** @description Whether events are taken. */
+            state?: components["schemas"]["EventTypeState"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+        };
+        /**
+         * @description Whether events of a type are taken.
+         * @enum {string}
+         */
+        EventTypeState: "active" | "archived";
+        /** @description How many events of a type came in, span by span; spans without any are left out. */
+        EventTypeUsage: {
+            /** @description The type. */
+            event_type_id: components["schemas"]["EventTypeId"];
+            /** @description From this moment on. */
+            from: components["schemas"]["Timestamp"];
+            /** @description Before this moment. */
+            to: components["schemas"]["Timestamp"];
+            /** @description How wide the spans are. */
+            interval: components["schemas"]["EventTypeInterval"];
+            /**
+             * Format: int64
+             * @description All events of the time.
+             */
+            events: number;
+            /**
+             * Format: int64
+             * @description What they carried, in bytes.
+             */
+            bytes: number;
+            /** @description The spans, in the order of time and environment. */
+            counts: components["schemas"]["EventTypeCount"][];
+        };
+        /** @description Whom events are about: by either of the two ids, or by one of them alone. */
+        EventUnit: {
+            /** @description The user. */
+            user_id?: string;
+            /** @description The browser or device. */
+            anonymous_id?: string;
         };
         /** @description A request that is asked about; nothing is sent. */
         ExplainSpec: {
@@ -3734,6 +4886,51 @@ export interface components {
             last_used_at?: components["schemas"]["Timestamp"];
             links?: components["schemas"]["Links"];
         };
+        /** @description An SDK key that was just made: the only time that its text is told. */
+        IssuedSdkKey: {
+            /** @description Who holds it. Cannot be changed. */
+            kind: components["schemas"]["SdkKeyKind"];
+            /** @description Where it is valid: the environment's name. Cannot be changed. */
+            environment: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /**
+             * @description Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
+             *     for client keys.
+             */
+            origins: string[];
+            /** @description When it stops to be valid; never if absent. */
+            expires_at?: components["schemas"]["Timestamp"];
+            /** @description Its id. */
+            id: components["schemas"]["SdkKeyId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description Whether it is valid. */
+            state: components["schemas"]["KeyState"];
+            /** @description The beginning of the key, enough to recognise it: `gl_sandbox_01jd9zk5…`. */
+            hint: string;
+            /** @description The key that replaced it, after a rotation. */
+            replaced_by?: components["schemas"]["SdkKeyId"];
+            /** @description When it was revoked. */
+            revoked_at?: components["schemas"]["Timestamp"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            /**
+             * @description The whole text, for `X-API-Key`.
+             * @example gl_production_01jd9zk5v8e7rbxq3m6t4n2w0c_…
+             */
+            key: string;
+            /** @description The hour in which events were last recorded with it, as far as they are counted. Absent if none ever were. */
+            last_used_at?: components["schemas"]["Timestamp"];
+            links?: components["schemas"]["Links"];
+        };
         /** @description An API key as it is listed: without its secret, which is shown once when it is made. */
         Key: {
             /** @description The program that uses it. */
@@ -3873,6 +5070,103 @@ export interface components {
             /** @description What is wrong or remarkable, the gravest first. */
             findings: components["schemas"]["Finding"][];
         };
+        /** @description A call: the columns that it has in the lake, and what some of its ids are called. */
+        LiveCall: {
+            /** @description When the head of the request was there. */
+            started_at: components["schemas"]["Timestamp"];
+            /** @description The id that the answer carried. */
+            request_id: components["schemas"]["RequestId"];
+            /** @description The API's provider. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The API. */
+            api_id: components["schemas"]["ApiId"];
+            /** @description What it is called; absent if it was removed. */
+            api?: string;
+            /** @description The version of the API. */
+            version_id: components["schemas"]["VersionId"];
+            /** @description The operation; absent if none matched. */
+            operation_id?: components["schemas"]["OperationId"];
+            /** @description What it is called. */
+            operation?: string;
+            /** @description Who called; absent without a valid key. */
+            consumer_organization_id?: components["schemas"]["OrganizationId"];
+            /** @description The program that called. */
+            application_id?: components["schemas"]["ApplicationId"];
+            /** @description What it is called. */
+            application?: string;
+            /** @description The key that it showed; never the key itself. */
+            key_id?: components["schemas"]["KeyId"];
+            /** @description What the call falls under; absent if the application is not subscribed. */
+            subscription_id?: components["schemas"]["SubscriptionId"];
+            /** @description The subscription's plan at the time of the call. */
+            plan_id?: components["schemas"]["PlanId"];
+            /** @description The method; `OTHER` if it is not a common one. */
+            method: string;
+            /**
+             * Format: int32
+             * @description The answer's status; 499 if the client went away before there was one.
+             */
+            status: number;
+            /** @description The code of the gateway's own answer; absent if the answer is the upstream's. */
+            refusal?: string;
+            /**
+             * Format: int64
+             * @description Bytes of the request's body.
+             */
+            bytes_in: number;
+            /**
+             * Format: int64
+             * @description Bytes of the answer's body.
+             */
+            bytes_out: number;
+            /**
+             * Format: int64
+             * @description Microseconds from the request's head to the answer's end.
+             */
+            latency_us: number;
+            /** @description Whether the call counts for quota and bill. */
+            counted: boolean;
+            /**
+             * Format: int32
+             * @description How many calls it counts for on a quota.
+             */
+            units: number;
+            /** @description When the quota's period began; absent without a quota. */
+            quota_period_start?: components["schemas"]["Timestamp"];
+            /** @description How the call was treated if it was over a limit and passed. */
+            over_limit?: components["schemas"]["Mode"];
+            /** @description The route, where it splits calls; for the provider only. */
+            route_id?: components["schemas"]["RouteId"];
+            /** @description The variant that the call got, where its route splits calls; for the provider only. */
+            variant?: string;
+        };
+        /** @description The last event of a stream that the server ends. */
+        LiveEnd: {
+            /** @description Why, as a stable code: `token_expired`, `draining`, … */
+            code: string;
+            /** @description What exactly. */
+            detail: string;
+        };
+        /** @description The first event of a stream of calls. */
+        LiveHello: {
+            /** @description Whose calls are told. */
+            view: components["schemas"]["LiveView"];
+            /** @description The nodes whose calls are told: those that reported to this process within a day, the last one first. */
+            nodes: components["schemas"]["ReportingNode"][];
+        };
+        /** @description Says that calls which fit were not told. */
+        LiveMissed: {
+            /**
+             * Format: int64
+             * @description How many; `null` if that is not known, because more calls came since than are remembered.
+             */
+            missed?: number;
+        };
+        /**
+         * @description Whose calls are told.
+         * @enum {string}
+         */
+        LiveView: "provided" | "made";
         /** @description A machine client with its secret. */
         MadeClient: {
             /** @description What it is for. */
@@ -4154,6 +5448,16 @@ export interface components {
          * @enum {string}
          */
         Noted: "summary" | "full" | "consumer";
+        /**
+         * @description What a notification says.
+         * @enum {string}
+         */
+        NoticeKind: "firing" | "repeated" | "resolved";
+        /**
+         * @description Whether a notification got there.
+         * @enum {string}
+         */
+        NoticeState: "waiting" | "delivered" | "failed";
         /** @description One method and path of a version. */
         Operation: {
             /** @description Its id; the same for the same method and path when a contract is replaced. */
@@ -4275,6 +5579,27 @@ export interface components {
              */
             ejected_max_percent: number;
         };
+        /** @description What a condition finds for one group of calls. */
+        Outlook: {
+            /** @description The values of what calls are told apart by, as `api` or `subscription`. */
+            labels: {
+                [key: string]: string;
+            };
+            /**
+             * Format: double
+             * @description The value that is watched.
+             */
+            value: number;
+            /**
+             * Format: double
+             * @description What it is held against: the number that must not be passed.
+             */
+            limit: number;
+            /** @description Whether it is so. */
+            breached: boolean;
+            /** @description It in words. */
+            summary: string;
+        };
         /**
          * @description What becomes of calls that are over a limit, and from where on they are.
          *
@@ -4300,6 +5625,42 @@ export interface components {
              * @default 1000
              */
             delay_ms_max: number;
+        };
+        /** @description One page of a list. */
+        Page_Alert: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["Alert"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_AlertChannel: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["AlertChannel"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_AlertRule: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["AlertRule"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_AlertSilence: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["AlertSilence"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
         };
         /** @description One page of a list. */
         Page_Api: {
@@ -4368,6 +5729,15 @@ export interface components {
         Page_Environment: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["Environment"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_EventType: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["EventType"][];
             /** @description Whether there are more. */
             has_more: boolean;
             /** @description What to pass as `cursor` to get them. */
@@ -4458,6 +5828,15 @@ export interface components {
         Page_Route: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["Route"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_SdkKey: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["SdkKey"][];
             /** @description Whether there are more. */
             has_more: boolean;
             /** @description What to pass as `cursor` to get them. */
@@ -4779,6 +6158,13 @@ export interface components {
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
         };
+        /** @description What a condition would find now. */
+        Preview: {
+            /** @description For each group; those that are so first. At most 100. */
+            found: components["schemas"]["Outlook"][];
+            /** @description Why it cannot be judged yet, as too few weeks for what is usual. */
+            undecided?: string;
+        };
         /** @description An amount of money. */
         Price: {
             /**
@@ -4826,6 +6212,11 @@ export interface components {
         };
         /** @description One thing that is wrong in what was sent. */
         ProblemError: {
+            /**
+             * Format: int32
+             * @description The place in the list that was sent, from 0; absent where there is none.
+             */
+            index?: number;
             /** @description JSON Pointer (RFC 6901) to the place. */
             pointer: string;
             /** @description The stable name of what is wrong, as `field_invalid`. */
@@ -5006,6 +6397,13 @@ export interface components {
             prefix?: string;
             /** @description Whether the query goes with it. */
             keep_query?: boolean;
+        };
+        /** @description A node whose calls a stream can tell of: it reports to the process that answers. */
+        ReportingNode: {
+            /** @description The node. */
+            node_id: components["schemas"]["NodeId"];
+            /** @description When it reported last. */
+            reported_at: components["schemas"]["Timestamp"];
         };
         /** @example req_01jd9zk5v8e7rbxq3m6t4n2w0c */
         RequestId: string;
@@ -5309,6 +6707,85 @@ export interface components {
          * @enum {string}
          */
         Scheme: "http" | "https";
+        /** @description An SDK key as it is listed: without its secret, which is shown once when it is made. */
+        SdkKey: {
+            /** @description Who holds it. Cannot be changed. */
+            kind: components["schemas"]["SdkKeyKind"];
+            /** @description Where it is valid: the environment's name. Cannot be changed. */
+            environment: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /**
+             * @description Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
+             *     for client keys.
+             */
+            origins: string[];
+            /** @description When it stops to be valid; never if absent. */
+            expires_at?: components["schemas"]["Timestamp"];
+            /** @description Its id. */
+            id: components["schemas"]["SdkKeyId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description Whether it is valid. */
+            state: components["schemas"]["KeyState"];
+            /** @description The beginning of the key, enough to recognise it: `gl_sandbox_01jd9zk5…`. */
+            hint: string;
+            /** @description The key that replaced it, after a rotation. */
+            replaced_by?: components["schemas"]["SdkKeyId"];
+            /** @description When it was revoked. */
+            revoked_at?: components["schemas"]["Timestamp"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            /** @description The hour in which events were last recorded with it, as far as they are counted. Absent if none ever were. */
+            last_used_at?: components["schemas"]["Timestamp"];
+            links?: components["schemas"]["Links"];
+        };
+        /** @example sdk_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        SdkKeyId: string;
+        /**
+         * @description Who holds an SDK key.
+         * @enum {string}
+         */
+        SdkKeyKind: "server" | "client";
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        SdkKeyPatch: {
+            /** @description Who holds it. Cannot be changed. */
+            kind?: components["schemas"]["SdkKeyKind"];
+            /** @description Where it is valid: the environment's name. Cannot be changed. */
+            environment?: components["schemas"]["Name"];
+            /** @description What people read. */
+            title?: string | null;
+            /**
+             * @description Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
+             *     for client keys.
+             */
+            origins?: string[] | null;
+            /** @description When it stops to be valid; never if absent. */
+            expires_at?: components["schemas"]["Timestamp"] | null;
+        };
+        /** @description The editable part of an [`SdkKey`]. */
+        SdkKeySpec: {
+            /** @description Who holds it. Cannot be changed. */
+            kind: components["schemas"]["SdkKeyKind"];
+            /** @description Where it is valid: the environment's name. Cannot be changed. */
+            environment: components["schemas"]["Name"];
+            /** @description What people read. */
+            title?: string;
+            /**
+             * @description Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
+             *     for client keys.
+             */
+            origins?: string[];
+            /** @description When it stops to be valid; never if absent. */
+            expires_at?: components["schemas"]["Timestamp"];
+        };
         /**
          * @description How grave a [`Finding`] is.
          * @enum {string}
@@ -5734,6 +7211,26 @@ export interface components {
             count: number;
             /** @description The measure by which they are the greatest, over the whole time; one of those that are asked for. */
             by: components["schemas"]["Measure"];
+        };
+        /** @description An event as it is sent. */
+        TrackedEvent: {
+            /** @description Its type: the name of an active event type of the organization. */
+            type: string;
+            /** @description What it is recognised by when it is sent again; made by us if absent, and then it is not. */
+            id?: string;
+            /** @description When it happened; now if absent. */
+            time?: components["schemas"]["Timestamp"];
+            /** @description The user it is about. This or `anonymous_id` is needed. */
+            user_id?: string;
+            /** @description The browser or device it is about, before somebody has signed in. */
+            anonymous_id?: string;
+            /** @description What is to be known of it; satisfies the schema of the type, if there is one. */
+            properties?: Record<string, never>;
+        };
+        /** @description Events that are sent together. */
+        TrackedEvents: {
+            /** @description At most 10 000. */
+            events: components["schemas"]["TrackedEvent"][];
         };
         /** @description A route that was tried. */
         TriedRoute: {
@@ -6161,6 +7658,11 @@ export interface components {
             /** @description When it ends at the latest. */
             expires_at: components["schemas"]["Timestamp"];
         };
+        /**
+         * @description How a webhook's body is written.
+         * @enum {string}
+         */
+        WebhookFormat: "standard" | "text";
         /**
          * @description What holds while the store, over which several nodes count together, is away.
          * @enum {string}
@@ -11736,6 +13238,961 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    track_events: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "type": "purchase",
+                 *           "id": "order-4711",
+                 *           "user_id": "123",
+                 *           "properties": {
+                 *             "price": 9.5,
+                 *             "currency": "EUR"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["TrackedEvents"];
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "type": "purchase",
+                 *           "id": "order-4711",
+                 *           "user_id": "123",
+                 *           "properties": {
+                 *             "price": 9.5,
+                 *             "currency": "EUR"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/x-ndjson": components["schemas"]["TrackedEvents"];
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "type": "purchase",
+                 *           "id": "order-4711",
+                 *           "user_id": "123",
+                 *           "properties": {
+                 *             "price": 9.5,
+                 *             "currency": "EUR"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "text/plain": components["schemas"]["TrackedEvents"];
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "type": "purchase",
+                 *           "id": "order-4711",
+                 *           "user_id": "123",
+                 *           "properties": {
+                 *             "price": 9.5,
+                 *             "currency": "EUR"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/cloudevents+json": components["schemas"]["TrackedEvents"];
+                /**
+                 * @example {
+                 *       "events": [
+                 *         {
+                 *           "type": "purchase",
+                 *           "id": "order-4711",
+                 *           "user_id": "123",
+                 *           "properties": {
+                 *             "price": 9.5,
+                 *             "currency": "EUR"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/cloudevents-batch+json": components["schemas"]["TrackedEvents"];
+            };
+        };
+        responses: {
+            /** @description All events are on the disk. */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventReceipt"];
+                };
+            };
+            /** @description Some of the events; `errors` names the others. */
+            207: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventReceipt"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `events_invalid`: None of the events can be taken */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `events_delayed`: Too many events wait to be written */
+            429: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `events_unwritten`: The events could not be written; `draining`: This node is stopping; `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    erase_events: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "user_id": "123"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EventUnit"];
+            };
+        };
+        responses: {
+            /** @description The work, which goes on. */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Work"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `lake_off`: This installation keeps no single calls */
+            501: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_event_types: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this name. */
+                "filter[name]"?: string;
+                /** @description Only those in this state. */
+                "filter[state]"?: "active" | "archived";
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EventType"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_event_type: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "purchase",
+                 *       "title": "Purchase",
+                 *       "description": "Somebody has paid.",
+                 *       "schema": {
+                 *         "type": "object",
+                 *         "properties": {
+                 *           "price": {
+                 *             "type": "number",
+                 *             "minimum": 0
+                 *           }
+                 *         },
+                 *         "required": [
+                 *           "price"
+                 *         ]
+                 *       },
+                 *       "state": "active"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EventTypeSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventType"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_event_type: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["EventTypeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventType"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_event_type: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["EventTypeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_event_type: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["EventTypeId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Purchase completed",
+                 *       "schema": null
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["EventTypePatch"];
+                /**
+                 * @example {
+                 *       "title": "Purchase completed",
+                 *       "schema": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["EventTypePatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventType"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_event_type_usage: {
+        parameters: {
+            query?: {
+                /** @description From the span of this moment on; 24 hours or 30 days until `to` if absent. */
+                from?: string;
+                /** @description Before this moment; until now if absent. */
+                to?: string;
+                /** @description How wide spans are; `hour` if absent. */
+                interval?: "hour" | "day";
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The event type's id. */
+                id: components["schemas"]["EventTypeId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The counts. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTypeUsage"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    list_sdk_keys: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at";
+                /** @description Only those in this state. */
+                "filter[state]"?: "active" | "revoked";
+                /** @description Only those of this kind. */
+                "filter[kind]"?: "server" | "client";
+                /** @description Only those of this environment, by name. */
+                "filter[environment]"?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SdkKey"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_sdk_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "client",
+                 *       "environment": "production",
+                 *       "title": "Shop",
+                 *       "origins": [
+                 *         "https://shop.example"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SdkKeySpec"];
+            };
+        };
+        responses: {
+            /** @description The key, with its text. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedSdkKey"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_sdk_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["SdkKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SdkKey"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    update_sdk_key: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["SdkKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Shop and blog",
+                 *       "origins": [
+                 *         "https://*.shop.example"
+                 *       ]
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["SdkKeyPatch"];
+                /**
+                 * @example {
+                 *       "title": "Shop and blog",
+                 *       "origins": [
+                 *         "https://*.shop.example"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SdkKeyPatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SdkKey"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    rotate_sdk_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The key's id. */
+                id: components["schemas"]["SdkKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlap_seconds": 86400
+                 *     }
+                 */
+                "application/json": components["schemas"]["RotateSpec"];
+            };
+        };
+        responses: {
+            /** @description The new key, with its text. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedSdkKey"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    revoke_sdk_key: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The key's id. */
+                id: components["schemas"]["SdkKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key as it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SdkKey"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way */
+            409: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
     list_usage: {
         parameters: {
             query?: {
@@ -11934,6 +14391,1434 @@ export interface operations {
             /** @description `lake_off`: This installation keeps no single calls */
             501: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `lake_unavailable`: The store of single calls does not answer; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    tail_calls: {
+        parameters: {
+            query?: {
+                /** @description Whose calls: those of your APIs (`provided`), or those that your applications made (`made`). */
+                view?: "provided" | "made";
+                /** @description Only calls of this API: its id or name. */
+                api?: string;
+                /** @description Only calls of this application: its id or name. */
+                application?: string;
+                /** @description Only calls of this operation: its id or name. */
+                operation?: string;
+                /** @description Only calls with one of these statuses, separated by commas: `404`, `5xx`. */
+                status?: string;
+                /** @description Only calls that the gateway answered itself with this error code, as `rate_limited`. */
+                refusal?: string;
+                /** @description Only calls with this method. */
+                method?: "OTHER" | "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "CONNECT";
+                /** @description Only calls that took at least so many microseconds. */
+                latency_min_us?: number;
+                /** @description Only this share of the calls that fit, by chance. */
+                sample?: number;
+                /** @description The `id` of the last event you have, for who cannot send `Last-Event-ID`. */
+                after?: string;
+            };
+            header?: {
+                /** @description The `id` of the last event you have: calls since then come first, as far as they are remembered. */
+                "Last-Event-ID"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The calls. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `streams_limited`: Too many live streams are open */
+            429: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    watch_analytics: {
+        parameters: {
+            query?: {
+                /** @description What is measured, separated by commas, as in `query_analytics`; `calls,error_rate,latency_p95_us` if absent. */
+                measures?: string;
+                /** @description What rows are told apart by, separated by commas, as in `query_analytics`; at most 4. */
+                dimensions?: string;
+                /** @description Only calls of this API: its id or name. */
+                api?: string;
+                /** @description Only calls of this application: its id or name. */
+                application?: string;
+                /** @description Only calls of this operation: its id or name. */
+                operation?: string;
+                /** @description Only calls with one of these statuses, separated by commas: `404`, `5xx`. */
+                status?: string;
+                /** @description Only calls that the gateway answered itself with this error code, as `rate_limited`. */
+                refusal?: string;
+                /** @description The least time between two answers. */
+                interval_seconds?: number;
+                /** @description How many minutes until now they are about. */
+                window_minutes?: number;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answers. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `streams_limited`: Too many live streams are open */
+            429: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    list_alerts: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at";
+                /** @description Only those in this state. */
+                "filter[state]"?: "pending" | "firing" | "resolved";
+                /** @description Only those that are as bad. */
+                "filter[severity]"?: "info" | "warning" | "critical";
+                /** @description Only those of this rule. */
+                "filter[rule_id]"?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Alert"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    read_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The alert's id. */
+                id: components["schemas"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The alert. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    list_alert_notices: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The alert's id. */
+                id: components["schemas"]["AlertId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notifications. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertNotices"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    list_alert_rules: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this name. */
+                "filter[name]"?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlertRule"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "availability",
+                 *       "title": "Availability",
+                 *       "description": "See the runbook.",
+                 *       "condition": {
+                 *         "kind": "burn_rate",
+                 *         "objective": 0.999,
+                 *         "filters": [],
+                 *         "windows": [
+                 *           {
+                 *             "long_minutes": 60,
+                 *             "short_minutes": 5,
+                 *             "rate": 14.4
+                 *           },
+                 *           {
+                 *             "long_minutes": 360,
+                 *             "short_minutes": 30,
+                 *             "rate": 6
+                 *           },
+                 *           {
+                 *             "long_minutes": 4320,
+                 *             "short_minutes": 360,
+                 *             "rate": 1
+                 *           }
+                 *         ]
+                 *       },
+                 *       "severity": "critical",
+                 *       "for_minutes": 0,
+                 *       "channels": [],
+                 *       "repeat_minutes": 240,
+                 *       "paused": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["AlertRuleSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertRuleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_alert_rule: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertRuleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_alert_rule: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertRuleId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "paused": true
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["AlertRulePatch"];
+                /**
+                 * @example {
+                 *       "paused": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["AlertRulePatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    preview_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "threshold",
+                 *       "measure": "latency_p95_us",
+                 *       "filters": [],
+                 *       "by": [],
+                 *       "window_minutes": 5,
+                 *       "over": 500000,
+                 *       "calls_min": 100
+                 *     }
+                 */
+                "application/json": components["schemas"]["AlertCondition"];
+            };
+        };
+        responses: {
+            /** @description What it finds. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_alert_channels: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this name. */
+                "filter[name]"?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlertChannel"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_alert_channel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "on-call",
+                 *       "title": "On call",
+                 *       "target": {
+                 *         "kind": "webhook",
+                 *         "url": "https://hooks.example.com/alerts",
+                 *         "format": "standard"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["AlertChannelSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertChannel"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_alert_channel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertChannel"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_alert_channel: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_alert_channel: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Whoever is on call"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["AlertChannelPatch"];
+                /**
+                 * @example {
+                 *       "title": "Whoever is on call"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AlertChannelPatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertChannel"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_alert_channel_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The channel's id. */
+                id: components["schemas"]["AlertChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secret. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelSecret"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    rotate_alert_channel_secret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The channel's id. */
+                id: components["schemas"]["AlertChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secret. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelSecret"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way */
+            409: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    test_alert_channel: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The channel's id. */
+                id: components["schemas"]["AlertChannelId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What became of it. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelTest"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_alert_silences: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at";
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_AlertSilence"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_alert_silence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Deployment",
+                 *       "rules": [],
+                 *       "starts_at": "2026-11-20T20:00:00Z",
+                 *       "ends_at": "2026-11-20T21:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AlertSilenceSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_alert_silence: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertSilenceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_alert_silence: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertSilenceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_alert_silence: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["AlertSilenceId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "ends_at": "2026-11-20T20:30:00Z"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["AlertSilencePatch"];
+                /**
+                 * @example {
+                 *       "ends_at": "2026-11-20T20:30:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AlertSilencePatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertSilence"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
             503: components["responses"]["Problem"];
             /** @description `storage_full`: The disk is full */
             507: components["responses"]["Problem"];

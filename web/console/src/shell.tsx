@@ -21,9 +21,18 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
       ["/applications", "Applications"],
       ["/keys", "Keys"],
       ["/analytics", "Analytics"],
+      ["/live", "Live"],
+      ["/alerts", "Alerts"],
       ["/usage", "Usage"],
       ["/sql", "SQL"],
       ["/explain", "Explain"],
+    ],
+  ],
+  [
+    "Users",
+    [
+      ["/events", "Events"],
+      ["/sdk-keys", "SDK keys"],
     ],
   ],
   [
@@ -42,10 +51,12 @@ const screens: Hit[] = [
   { kind: "Action", title: "Import an API", to: "/apis/import" },
   { kind: "Action", title: "Create a plan", to: "/plans/new" },
   { kind: "Action", title: "Create a product", to: "/products/new" },
+  { kind: "Action", title: "Add an alert rule", to: "/alerts/rules/new" },
   { kind: "Action", title: "Create an application", to: "/applications/new" },
   { kind: "Action", title: "Add an upstream", to: "/upstreams/new" },
   { kind: "Action", title: "Add a stream route", to: "/streams/new" },
   { kind: "Action", title: "Add a certificate", to: "/certificates/new" },
+  { kind: "Action", title: "Declare an event type", to: "/events/new" },
 ];
 
 const hits = (kind: string, path: string, rows: { id: string; title: string; name: string }[] = []): Hit[] =>

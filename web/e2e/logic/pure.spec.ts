@@ -1,4 +1,5 @@
 import { expect, test } from "@playwright/test";
+import { eventsIn } from "../../api-client/src/events";
 import { beginsOf, change, timeOf } from "../../ui/src/analytics";
 import { changes } from "../../ui/src/diff";
 import { expiryOf, momentOf } from "../../ui/src/expiry";
@@ -108,4 +109,20 @@ test("spans without calls are there all the same", () => {
 
 test("changes are told in percent, and only of something", () => {
   expect([change(150, 100), change(99, 100), change(5, 0), change(5, undefined), change(0, 8)]).toEqual(["+50 %", "−1.0 %", "", "", "−100 %"]);
+});
+
+test("events are read however their text is cut", () => {
+  const text = ': beat\n\nevent: call\nid: 1-2\ndata: {"a":1}\n\nevent: missed\ndata: {"missed":null}\n\nevent: ca';
+  for (let length = 1; length <= text.length; length += 1) {
+    let [rest, found] = ["", [] as unknown[]];
+    for (let at = 0; at < text.length; at += length) {
+      const [events, left] = eventsIn(rest + text.slice(at, at + length));
+      found.push(...events);
+      rest = left;
+    }
+    expect(found).toEqual([
+      { name: "call", id: "1-2", data: { a: 1 } },
+      { name: "missed", data: { missed: null } },
+    ]);
+  }
 });

@@ -83,7 +83,7 @@ function ChangeKeyForm(props: { of: Key; after: () => void }) {
 }
 
 /** When a key ends. */
-function ExpiryField({ value, set }: { value: Expiry; set: (value: Expiry) => void }) {
+export function ExpiryField({ value, set }: { value: Expiry; set: (value: Expiry) => void }) {
   const hand = byHand(value);
   const help = "From then on calls with it are refused.";
   return (
@@ -115,18 +115,12 @@ const overlaps: [string, string][] = [
   ["2592000", "Old key works for another 30 days"],
 ];
 
-/** Follows a key by another. */
-export function RotateButton(props: { of: Key; after: (issued: Issued) => void }) {
+/** Follows a key of either kind by another. */
+export function RotateButton<Made>(props: { rotate: (overlap_seconds: number) => Promise<Made>; after: (issued: Made) => void }) {
   const [open, setOpen] = useState(false);
   const form = useForm({
     initial: { overlap: "86400" },
-    send: async (values) =>
-      done(
-        await client.POST("/api/v1/keys/{id}/rotate", {
-          params: { path: { id: props.of.id } },
-          body: { overlap_seconds: Number(values.overlap) },
-        }),
-      ),
+    send: (values) => props.rotate(Number(values.overlap)),
     after: (issued) => {
       setOpen(false);
       props.after(issued);

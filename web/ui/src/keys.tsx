@@ -1,5 +1,5 @@
 /** Keys of an application: listed, made, changed, rotated and revoked; a new key is shown once, inside a call that works. */
-import { type Schemas, client, read, readText } from "@gateline/api-client";
+import { type Schemas, client, done, read, readText } from "@gateline/api-client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "./button";
@@ -97,8 +97,19 @@ export function Keys(props: KeysProps) {
               key.state === "active" && (
                 <span className="flex gap-2">
                   <ChangeKeyButton of={key} after={refresh} />
-                  <RotateButton of={key} after={setIssued} />
-                  <RevokeButton of={key} after={refresh} />
+                  <RotateButton
+                    rotate={async (overlap_seconds) =>
+                      done(await client.POST("/api/v1/keys/{id}/rotate", { params: { path: { id: key.id } }, body: { overlap_seconds } }))
+                    }
+                    after={setIssued}
+                  />
+                  <RevokeButton
+                    hint={key.hint}
+                    revoke={async () => {
+                      await client.POST("/api/v1/keys/{id}/revoke", { params: { path: { id: key.id } } });
+                      await refresh();
+                    }}
+                  />
                 </span>
               ),
           },
@@ -121,7 +132,7 @@ export function Keys(props: KeysProps) {
 }
 
 /** Whether a key is valid now; one that was replaced is valid until its overlap ends. */
-export function KeyState({ of }: { of: Key }) {
+export function KeyState({ of }: { of: Pick<Key, "state" | "expires_at" | "replaced_by"> }) {
   const [now] = useState(Date.now);
   if (of.state === "active" && of.expires_at && new Date(of.expires_at).getTime() < now) return <State of="expired" />;
   if (of.state === "active" && of.replaced_by) return <State of="replaced" />;
@@ -131,25 +142,18 @@ export function KeyState({ of }: { of: Key }) {
 const HOUR_MS = 3_600_000;
 
 /** When a key was used last; known to the hour. */
-export function LastUse({ of }: { of: Key }) {
+export function LastUse({ of }: { of: Pick<Key, "last_used_at"> }) {
   const [now] = useState(Date.now);
   if (of.last_used_at && now - new Date(of.last_used_at).getTime() < HOUR_MS) return "this hour";
   return <Time at={of.last_used_at} never="Never" />;
 }
 
-function RevokeButton(props: { of: Key; after: () => unknown }) {
+/** Ends a key of either kind. */
+export function RevokeButton(props: { hint: string; revoke: () => Promise<void> }) {
   return (
-    <ConfirmButton
-      label="Revoke"
-      small
-      title="Revoke the key?"
-      onConfirm={async () => {
-        await client.POST("/api/v1/keys/{id}/revoke", { params: { path: { id: props.of.id } } });
-        await props.after();
-      }}
-    >
+    <ConfirmButton label="Revoke" small title="Revoke the key?" onConfirm={props.revoke}>
       <p>
-        Calls with <code>{props.of.hint}</code> are refused within a second. A revoked key never works again.
+        Calls with <code>{props.hint}</code> are refused within a second. A revoked key never works again.
       </p>
     </ConfirmButton>
   );

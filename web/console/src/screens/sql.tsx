@@ -43,6 +43,14 @@ GROUP BY 1
 ORDER BY 1`,
   ],
   [
+    "Events by type",
+    `SELECT type, environment, count(*) AS events, count(DISTINCT user_id) AS users
+FROM events
+WHERE date >= DATE '${today()}' - INTERVAL '7 days'
+GROUP BY 1, 2
+ORDER BY events DESC`,
+  ],
+  [
     "What we called",
     `SELECT application_id, api_id, count(*) AS calls
 FROM calls_made
@@ -175,7 +183,7 @@ function Columns() {
       text={
         <>
           <code>calls</code> has the calls of your APIs, <code>calls_made</code> those that your applications made, at whoever’s APIs. Both have these columns, but
-          for <code>route_id</code> and <code>variant</code>, which only the provider knows.
+          for <code>route_id</code> and <code>variant</code>, which only the provider knows. <code>events</code> has your tracked events.
         </>
       }
     >

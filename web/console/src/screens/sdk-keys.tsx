@@ -1,0 +1,217 @@
+import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client";
+import {
+  Button,
+  Command,
+  Copyable,
+  Dialog,
+  ExpiryField,
+  FormPanel,
+  KeyState,
+  LastUse,
+  ListPage,
+  RevokeButton,
+  RotateButton,
+  SelectField,
+  TextArea,
+  TextField,
+  Time,
+  expiryOf,
+  momentOf,
+  useForm,
+} from "@gateline/ui";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+type Key = Schemas["SdkKey"];
+type Issued = Schemas["IssuedSdkKey"];
+
+const lines = (text: string): string[] => text.split(/\s+/).filter((line) => line !== "");
+
+/** The keys that record events. */
+export default function SdkKeys() {
+  const [open, setOpen] = useState(false);
+  const [changed, setChanged] = useState<Key>();
+  const [issued, setIssued] = useState<Issued>();
+  const queries = useQueryClient();
+  const refresh = () => queries.invalidateQueries({ queryKey: ["/api/v1/sdk-keys"] });
+  const close = () => {
+    setOpen(false);
+    setChanged(undefined);
+    setIssued(undefined);
+    void refresh();
+  };
+  const create = (
+    <Button kind="primary" onClick={() => setOpen(true)}>
+      Create an SDK key
+    </Button>
+  );
+  return (
+    <>
+      <ListPage<Key>
+        title="SDK keys"
+        label="SDK keys"
+        text="What records events: a server's key is secret, a client's key may stand in a page or app."
+        actions={create}
+        load={({ cursor, state }) => read("/api/v1/sdk-keys", { params: { query: { cursor, "filter[state]": state as Key["state"] | undefined } } })}
+        filters={[
+          {
+            name: "state",
+            title: "State",
+            options: [
+              ["active", "Active"],
+              ["revoked", "Revoked"],
+            ],
+          },
+        ]}
+        columns={[
+          { title: "Key", cell: (key) => <code className="whitespace-nowrap">{key.hint}</code> },
+          { title: "Title", wide: true, cell: (key) => key.title || <span className="text-ink-2">–</span> },
+          { title: "Kind", cell: (key) => (key.kind === "client" ? "Client" : "Server") },
+          { title: "Environment", cell: (key) => key.environment },
+          { title: "State", cell: (key) => <KeyState of={key} /> },
+          { title: "Last used", cell: (key) => <LastUse of={key} /> },
+          { title: "Ends", minor: true, cell: (key) => <Time at={key.revoked_at ?? key.expires_at} never="Never" /> },
+          {
+            title: "Actions",
+            cell: (key) =>
+              key.state === "active" && (
+                <span className="flex gap-2">
+                  <Button small onClick={() => setChanged(key)}>
+                    Change
+                  </Button>
+                  <RotateButton
+                    rotate={async (overlap_seconds) =>
+                      done(await client.POST("/api/v1/sdk-keys/{id}/rotate", { params: { path: { id: key.id } }, body: { overlap_seconds } }))
+                    }
+                    after={setIssued}
+                  />
+                  <RevokeButton
+                    hint={key.hint}
+                    revoke={async () => {
+                      await client.POST("/api/v1/sdk-keys/{id}/revoke", { params: { path: { id: key.id } } });
+                      await refresh();
+                    }}
+                  />
+                </span>
+              ),
+          },
+        ]}
+        empty={{
+          title: "No SDK key yet",
+          text: (
+            <>
+              <p>Events are recorded with one, in one environment.</p>
+              <Command text="gateline sdk-keys create --kind server" />
+            </>
+          ),
+          action: create,
+        }}
+      />
+      <Dialog open={open && !issued} onClose={close} title="Create an SDK key">
+        <CreateForm after={setIssued} />
+      </Dialog>
+      <Dialog open={changed !== undefined} onClose={close} title="Change the key">
+        {changed && <ChangeForm of={changed} after={close} />}
+      </Dialog>
+      <Dialog open={issued !== undefined} onClose={close} title="Your new key" wide>
+        {issued && (
+          <div className="space-y-4">
+            <p className="rounded-md bg-warn-soft px-3 py-2 text-warn">This is the only time the key is shown. Keep it where your program reads it; here it stays a hash.</p>
+            <Copyable text={issued.key} />
+            <p className="text-ink-2">
+              Send it as <code>X-API-Key</code>, or as <code>?key=</code> from a page that is left.
+            </p>
+          </div>
+        )}
+        <div className="mt-5 flex justify-end">
+          <Button kind="primary" onClick={close}>
+            I have kept it
+          </Button>
+        </div>
+      </Dialog>
+    </>
+  );
+}
+
+/** The form of a new key. */
+function CreateForm(props: { after: (issued: Issued) => void }) {
+  const environments = useQuery(read("/api/v1/environments", { params: { query: { limit: 200 } } }));
+  const form = useForm({
+    initial: { kind: "server", environment: "sandbox", title: "", origins: "", expiry: expiryOf(undefined) },
+    send: async ({ expiry, kind, origins, ...values }) => {
+      const expires_at = momentOf(expiry);
+      const body = {
+        ...values,
+        kind: kind as Schemas["SdkKeyKind"],
+        origins: kind === "client" ? lines(origins) : [],
+        ...(expires_at === undefined ? {} : { expires_at }),
+      };
+      return done(await client.POST("/api/v1/sdk-keys", { body }));
+    },
+    after: props.after,
+  });
+  const { values, set } = form;
+  return (
+    <FormPanel form={form} submit="Create key" unguarded>
+      <SelectField
+        label="Kind"
+        pointer="/kind"
+        help="Who holds it. A client's key can be read by everybody: it only writes."
+        value={values.kind}
+        set={(kind) => set({ kind })}
+        options={[
+          ["server", "Server: secret"],
+          ["client", "Client: in a page or app"],
+        ]}
+      />
+      <SelectField
+        label="Environment"
+        pointer="/environment"
+        value={values.environment}
+        set={(environment) => set({ environment })}
+        options={(environments.data?.data ?? []).map((each) => [each.name, each.name])}
+      />
+      <TextField label="Title" optional pointer="/title" help="Where it will be used." value={values.title} set={(title) => set({ title })} />
+      {values.kind === "client" && <OriginsField value={values.origins} set={(origins) => set({ origins })} />}
+      <ExpiryField value={values.expiry} set={(expiry) => set({ expiry })} />
+    </FormPanel>
+  );
+}
+
+/** Changes what a key is called, whose pages may use it, and when it ends. */
+function ChangeForm(props: { of: Key; after: () => void }) {
+  const { of: key } = props;
+  const begun = expiryOf(key.expires_at);
+  const form = useForm({
+    initial: { title: key.title, origins: (key.origins ?? []).join("\n"), expiry: begun },
+    send: async ({ title, origins, expiry }) => {
+      // The form knows minutes; an end that was not touched keeps its seconds.
+      const kept = expiry.ends === begun.ends && expiry.at === begun.at;
+      const body = { title, ...(key.kind === "client" ? { origins: lines(origins) } : {}), ...(kept ? {} : { expires_at: momentOf(expiry) ?? null }) };
+      return client.PATCH("/api/v1/sdk-keys/{id}", { params: { path: { id: key.id }, header: ifMatch(key) }, body });
+    },
+    after: props.after,
+  });
+  const { values, set } = form;
+  return (
+    <FormPanel form={form} submit="Save changes" unguarded>
+      <TextField label="Title" optional pointer="/title" help="Where it will be used." value={values.title} set={(title) => set({ title })} />
+      {key.kind === "client" && <OriginsField value={values.origins} set={(origins) => set({ origins })} />}
+      <ExpiryField value={values.expiry} set={(expiry) => set({ expiry })} />
+    </FormPanel>
+  );
+}
+
+function OriginsField(props: { value: string; set: (value: string) => void }) {
+  return (
+    <TextArea
+      label="Origins"
+      optional
+      mono
+      pointer="/origins"
+      help="Whose pages may use it, one per line: https://shop.example, or https://*.shop.example for everything below. Empty: any."
+      value={props.value}
+      set={props.set}
+    />
+  );
+}

@@ -37,7 +37,8 @@ pub(crate) fn beside(gateline: &Gateline, home: &Home, port: u16) -> Running {
     Running::start(&mut edge(gateline, home, port), &folder)
 }
 
-async fn answers(http: &Http, url: &str, key: &str, within: Duration) {
+/// Waits until a call is answered with 200; that one is counted as well.
+pub(crate) async fn answers(http: &Http, url: &str, key: &str, within: Duration) {
     eventually(url, within, async || {
         http.get(url, key).await.filter(|answer| answer.status == 200)
     })

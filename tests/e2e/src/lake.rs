@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::away::beside;
+use crate::away::{answers, beside};
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
@@ -22,7 +22,7 @@ fn home() -> Home {
 }
 
 /// The rows of an answer.
-fn rows(gateline: &Gateline, sql: &str) -> Vec<Value> {
+pub(crate) fn rows(gateline: &Gateline, sql: &str) -> Vec<Value> {
     let ended = gateline.run(&["sql", sql, "--output", "json"]);
     assert_eq!(ended.code, Some(0), "{sql}: {}", ended.stderr);
     let lines = ended.stdout.lines();
@@ -47,10 +47,7 @@ async fn calls_are_rows_in_every_format() {
     gateline.import_shop(&service);
     let key = gateline.shop_key();
     let url = format!("{}/shop/stations", gateline.gateway());
-    let answer = eventually("the key", SOON, async || {
-        http.get(&url, &key).await.filter(|answer| answer.status == 200)
-    });
-    answer.await;
+    answers(&http, &url, &key, SOON).await;
     for _ in 0..2 {
         assert_eq!(http.get(&url, &key).await.unwrap().status, 200);
     }
@@ -104,21 +101,15 @@ async fn calls_of_a_node_elsewhere_are_rows_as_well() {
     let port = free_port();
     let mut node = beside(&gateline, &home, port);
     let url = format!("http://127.0.0.1:{port}/shop/stations");
-    let mut served = 0;
-    let first = eventually("the key", SOON, async || {
-        http.get(&url, &key).await.filter(|answer| answer.status == 200)
-    });
-    first.await;
-    served += 1;
+    answers(&http, &url, &key, SOON).await;
     for _ in 0..4 {
         assert_eq!(http.get(&url, &key).await.unwrap().status, 200);
-        served += 1;
     }
     // It brings what it has before it ends, whatever its interval is.
     node.signal("TERM");
     assert_eq!(node.wait(Duration::from_secs(30)), Some(0), "{}", node.said());
     let sql = "SELECT count(*) AS calls FROM calls WHERE status = 200";
-    assert_eq!(rows(&gateline, sql), [json!({ "calls": served })]);
+    assert_eq!(rows(&gateline, sql), [json!({ "calls": 5 })]);
     gateline.stop();
 }
 
@@ -131,10 +122,7 @@ async fn who_keeps_no_calls_says_so() {
     gateline.import_shop(&service);
     let key = gateline.shop_key();
     let url = format!("{}/shop/stations", gateline.gateway());
-    let answer = eventually("the key", SOON, async || {
-        http.get(&url, &key).await.filter(|answer| answer.status == 200)
-    });
-    answer.await;
+    answers(&http, &url, &key, SOON).await;
     let refused = gateline.run(&["sql", "SELECT 1", "--output", "json"]);
     let problem: Value = serde_json::from_str(&refused.stderr).unwrap();
     assert_eq!(problem["code"], "lake_off");
@@ -156,10 +144,7 @@ async fn who_keeps_no_calls_says_so() {
     home.unset("GATELINE_LAKE_ENABLED");
     let gateline = home.up().await;
     let url = format!("{}/shop/stations", gateline.gateway());
-    let answer = eventually("the route", SOON, async || {
-        http.get(&url, &key).await.filter(|answer| answer.status == 200)
-    });
-    answer.await;
+    answers(&http, &url, &key, SOON).await;
     let sql = "SELECT count(*) AS calls FROM calls WHERE status = 200";
     becomes(&gateline, sql, &[json!({ "calls": 1 })]).await;
     gateline.stop();

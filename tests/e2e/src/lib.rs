@@ -1,12 +1,11 @@
 //! Boots the real programs on free ports with temporary folders, and drives them over sockets as users do.
 //!
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
-//! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), what nodes count together
+//! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), who is told of what must not be ([`alerts`]), what nodes count together
 //! ([`together`]), calls over HTTP/3 ([`http3`]), what happens when something is away ([`away`]) or full ([`full`]), when
-//! clients are slow ([`slow`])
-//! and networks fail ([`faults`]), what passes unread ([`streams`]), how a node is passed its sockets ([`activated`]),
-//! and how it is upgraded ([`upgrade`]). Start with [`harness`]. The programs are those next to this test, built first;
-//! `GATELINE_PROGRAMS` names another folder.
+//! clients are slow ([`slow`]) and networks fail ([`faults`]), what passes unread ([`streams`]), how a node is passed its
+//! sockets ([`activated`]), how it is upgraded ([`upgrade`]), and calls that are watched as they come ([`tail`]). Start
+//! with [`harness`]. The programs are those next to this test, built first; `GATELINE_PROGRAMS` names another folder.
 
 #[cfg(test)]
 mod harness;
@@ -15,6 +14,8 @@ mod harness;
 mod acme;
 #[cfg(test)]
 mod activated;
+#[cfg(test)]
+mod alerts;
 #[cfg(test)]
 mod away;
 #[cfg(test)]
@@ -42,6 +43,10 @@ mod slow;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod tail;
+#[cfg(test)]
 mod together;
+#[cfg(test)]
+mod tracked;
 #[cfg(test)]
 mod upgrade;

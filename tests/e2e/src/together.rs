@@ -56,7 +56,7 @@ fn service() -> String {
 fn snapshot(plan: &Value, operations: &[(&str, Value)]) -> (Value, String) {
     let environment: domain::Name = "sandbox".parse().unwrap();
     let key_id = id(KeyId::new, 1);
-    let key = domain::key::write(&environment, key_id, [9; 32]).unwrap();
+    let key = domain::key::write(&environment, key_id.uuid(), [9; 32]).unwrap();
     let hash = domain::key::hash(key.as_bytes());
     let mut all = json!({ "id": id(PlanId::new, 3), "name": "free" });
     all.as_object_mut()

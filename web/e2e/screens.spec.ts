@@ -33,6 +33,7 @@ test.beforeAll(async () => {
   ids = {
     "alerts/rules": rule["id"] ?? "",
     alerts: alert?.id ?? "",
+    $name: "errors",
     events: event["id"] ?? "",
     certificates: certificate["id"] ?? "",
     $policy: policy["id"] ?? "",

@@ -25,6 +25,7 @@ mod organizations;
 mod plans;
 mod policies;
 mod products;
+mod reports;
 mod routes;
 mod sdk_keys;
 mod sessions;
@@ -66,6 +67,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         event_types::endpoints(),
         sdk_keys::endpoints(),
         usage::endpoints(),
+        reports::endpoints(),
         analytics::endpoints(),
         live::endpoints(),
         alerts::endpoints(),

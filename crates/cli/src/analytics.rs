@@ -96,7 +96,7 @@ fn query(arguments: &Arguments) -> Result<AnalyticsQuery, Error> {
 }
 
 /// When a time until now began; a day has 24 hours.
-fn began(last: Span) -> Result<String, Error> {
+pub(crate) fn began(last: Span) -> Result<String, Error> {
     let refused = |_| Error::Argument {
         reason: "`--last` is not a time that can be gone back: use one as `30m`, `24h` or `7d`".to_owned(),
     };

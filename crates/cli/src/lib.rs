@@ -18,6 +18,7 @@ mod import;
 mod keys;
 mod login;
 mod output;
+mod reports;
 mod resources;
 mod routes;
 mod sdk_keys;
@@ -119,6 +120,9 @@ pub enum Command {
     DebugToken(explain::TokenArguments),
     /// Ask about calls: traffic, latency, errors.
     Analytics(analytics::Arguments),
+    /// Read built-in reports: traffic, errors, adoption, churn, service levels, forecast.
+    #[command(subcommand)]
+    Reports(reports::Command),
     /// Watch calls as they are counted.
     Tail(tail::Arguments),
     /// Ask about single calls with SQL.
@@ -169,6 +173,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::DebugToken(arguments) => explain::token(&connection, &arguments, output).await,
         Command::Analytics(arguments) => analytics::run(&connection, &arguments, output).await,
         Command::Tail(arguments) => tail::run(&connection, &arguments, output).await,
+        Command::Reports(command) => reports::run(&connection, &command, output).await,
         Command::Sql(arguments) => sql::run(&connection, &arguments, output).await,
         Command::Usage(arguments) => usage::run(&connection, &arguments, output).await,
         Command::Audit(command) => audit::run(&connection, &command, output).await,

@@ -116,7 +116,8 @@ impl Control {
         Table::of(spans, found)
     }
 
-    async fn names_of(
+    /// What the ids of a dimension are called.
+    pub(crate) async fn names_of(
         &self,
         dimension: Dimension,
         values: BTreeSet<&str>,
@@ -136,6 +137,15 @@ impl Control {
 /// `request_invalid` with the field that cannot be.
 pub(crate) fn check(query: &AnalyticsQuery, now: domain::Timestamp) -> Result<(), Error> {
     Plan::of(query, now).map(drop)
+}
+
+/// When the spans of a question's time begin, also of those without calls; none without granularity.
+///
+/// # Errors
+/// `request_invalid` with the field that cannot be answered.
+pub(crate) fn spans(query: &AnalyticsQuery, now: domain::Timestamp) -> Result<Vec<domain::Timestamp>, Error> {
+    let plan = Plan::of(query, now)?;
+    Ok(plan.spans(plan.period)?.unwrap_or_default())
 }
 
 /// Forgets roll-ups that are older than they are kept.

@@ -39,6 +39,7 @@ pub async fn tidy(control: &Control) -> Result<(), Error> {
     store::failure::forget_before(&mut tx, now.before(auth::FAILURE_MEMORY)).await?;
     store::link::forget_invitations_before(&mut tx, now.before(invitation::KEPT)).await?;
     tx.forget_key_uses().await?;
+    tx.forget_first_calls().await?;
     crate::analytics::forget_old(&mut tx, now).await?;
     crate::alert::forget_old(&mut tx, now).await?;
     tx.forget_questions_before(now.before(question::KEPT)).await?;

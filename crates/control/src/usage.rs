@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use domain::Timestamp;
-use domain::id::{KeyId, NodeId};
+use domain::id::{ApiId, ApplicationId, KeyId, NodeId};
 use domain::rollup::Resolution;
 use domain::usage::UsageRow;
 use events::sink::SinkError;
 use events::usage::HourlyUsage;
 use events::wire::DecodeError;
-use events::{Batch, Event, Sink};
+use events::{Batch, Call, Event, Sink};
 use store::Store;
+use store::report::FirstCall;
 use store::usage::{Filter, Key, Sums};
 
 pub use store::usage::Group;
@@ -128,12 +129,15 @@ impl Counter {
             usage,
             rollups,
             key_uses,
+            first_calls,
             tracked,
         } = Counts::of(fresh)?;
         let rows: Vec<_> = usage.finish().iter().map(row).collect();
         tx.add_usage(&rows).await.map_err(unavailable)?;
         let key_uses: Vec<_> = key_uses.into_iter().collect();
         tx.note_key_uses(&key_uses).await.map_err(unavailable)?;
+        let first_calls: Vec<_> = first_calls.into_iter().collect();
+        tx.note_first_calls(&first_calls).await.map_err(unavailable)?;
         tracked.write(&mut tx).await.map_err(unavailable)?;
         let (minutes, hours) = rollups.finish();
         let series: Vec<_> = hours.iter().map(|rollup| rollup.series).collect();
@@ -189,6 +193,7 @@ struct Counts {
     rollups: events::rollup::Fold,
     /// The last hour of each key.
     key_uses: BTreeMap<KeyId, Timestamp>,
+    first_calls: BTreeMap<(ApiId, ApplicationId), FirstCall>,
     tracked: tracking::Counts,
 }
 
@@ -210,10 +215,25 @@ impl Counts {
                     let hour = call.started_at.hour();
                     let last = counts.key_uses.entry(caller.key).or_insert(hour);
                     *last = hour.max(*last);
+                    if let Some(callee) = call.callee {
+                        counts.add_first((callee.api, caller.application), &call);
+                    }
                 }
             }
         }
         Ok(counts)
+    }
+
+    /// Keeps the earliest call, and the earliest that succeeded.
+    fn add_first(&mut self, pair: (ApiId, ApplicationId), call: &Call) {
+        let has_succeeded = call.refusal.is_none() && call.status < 400;
+        let succeeded_at = has_succeeded.then_some(call.started_at);
+        let first = self.first_calls.entry(pair).or_insert(FirstCall {
+            called_at: call.started_at,
+            succeeded_at,
+        });
+        first.called_at = first.called_at.min(call.started_at);
+        first.succeeded_at = [first.succeeded_at, succeeded_at].into_iter().flatten().min();
     }
 }
 

@@ -33,6 +33,7 @@ pub mod offer;
 pub mod page;
 pub mod recent;
 pub mod release;
+pub mod report;
 pub mod rollup;
 pub mod routing;
 pub mod session;

@@ -21,6 +21,20 @@ pub struct Price {
     pub currency: String,
 }
 
+/// What is promised about the calls of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceLevel {
+    /// The part of the calls that does not fail, with a status from 500 on: 0.5 to 0.99999; no promise if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0.5, maximum = 0.99999)]
+    pub availability: Option<f64>,
+    /// The milliseconds that 95 % of the calls do not exceed: 1 to 3 600 000; no promise if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 3_600_000)]
+    pub latency_p95_ms: Option<u32>,
+}
+
 /// The editable part of a [`Plan`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +64,9 @@ pub struct PlanSpec {
     /// What holds while the store, over which several gateway nodes count together, is away.
     #[serde(default)]
     pub when_store_is_away: WhenStoreIsAway,
+    /// What it promises; nothing if absent. Reports tell whether that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_level: Option<ServiceLevel>,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,

@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use domain::alert::{Alert, AlertChannel, AlertNotice, AlertRule, AlertRuleUse, NoticeKind, NoticeState};
-use domain::id::{
-    AlertChannelId, AlertId, AlertNoticeId, AlertRuleId, OrganizationId, PlanId, SubscriptionId,
-};
-use domain::limit::Quota;
+use domain::id::{AlertChannelId, AlertId, AlertNoticeId, AlertRuleId, OrganizationId};
 use domain::{Name, Timestamp};
 use serde_json::Value;
 
@@ -57,21 +54,6 @@ pub struct DueNotice {
     pub body: Value,
     /// The channel, and the number of its secret; none if it was removed.
     pub channel: Option<(AlertChannel, i64)>,
-}
-
-/// What a subscription has used of its quota in the present period.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QuotaUse {
-    /// The subscription.
-    pub subscription: SubscriptionId,
-    /// Its plan.
-    pub plan: PlanId,
-    /// The plan's name.
-    pub plan_name: String,
-    /// The application's title.
-    pub application: String,
-    /// The plan's quota.
-    pub quota: Quota,
 }
 
 /// Finds rules that nobody has looked at since a moment, the longest waiting first.
@@ -304,57 +286,6 @@ pub async fn notices(read: &mut impl Read, alert: AlertId, limit: u32) -> Result
                 ended_at: row.time_or_null("ended_at")?,
             })
         })
-        .collect()
-}
-
-/// Reads the active subscriptions with a quota: those to products of an organization, or those of its own
-/// applications.
-pub async fn quotas(
-    read: &mut impl Read,
-    organization: OrganizationId,
-    own: bool,
-    limit: usize,
-) -> Result<Vec<QuotaUse>, Error> {
-    let side = if own { "organization_id" } else { "provider_id" };
-    let sql = format!(
-        "SELECT s.id AS id, p.id AS plan_id, p.name AS plan_name, p.body AS plan, a.body ->> 'title' AS application
-         FROM subscriptions s JOIN plans p ON p.id = s.plan_id JOIN applications a ON a.id = s.application_id
-         WHERE s.{side} = $1 AND s.state = 'active' AND p.body ->> 'quota' IS NOT NULL
-         ORDER BY s.id LIMIT {limit}"
-    );
-    let rows = read.rows(&sql, &[Arg::text(organization)]).await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let plan: domain::offer::Plan = row.read("plan", "plan")?;
-        let Some(quota) = plan.spec.quota else { continue };
-        found.push(QuotaUse {
-            subscription: row.parse("id")?,
-            plan: row.parse("plan_id")?,
-            plan_name: row.text("plan_name")?,
-            application: row.text("application")?,
-            quota,
-        });
-    }
-    Ok(found)
-}
-
-/// Sums up the calls that count for quota, by subscription, from an hour on: of a provider or of a consumer.
-pub async fn counted_since(
-    read: &mut impl Read,
-    organization: OrganizationId,
-    own: bool,
-    from: Timestamp,
-) -> Result<HashMap<SubscriptionId, i64>, Error> {
-    let side = if own { "consumer_id" } else { "provider_id" };
-    let sql = format!(
-        "SELECT subscription_id, CAST(SUM(counted) AS BIGINT) AS counted FROM usage_hour
-         WHERE {side} = $1 AND hour >= $2 AND subscription_id <> '' GROUP BY subscription_id"
-    );
-    let rows = read
-        .rows(&sql, &[Arg::text(organization), Arg::time(from)])
-        .await?;
-    rows.iter()
-        .map(|row| Ok((row.parse("subscription_id")?, row.int("counted")?)))
         .collect()
 }
 

@@ -20,6 +20,8 @@ pub mod migrate;
 pub mod node;
 pub mod offer;
 pub mod question;
+pub mod quota;
+pub mod report;
 pub mod rollup;
 pub mod session;
 pub mod snapshot;

@@ -43,6 +43,7 @@ const STEPS: &[Step] = steps! {
     10 "0010_rollups";
     11 "0011_tracking";
     12 "0012_alerts";
+    13 "0013_first_calls";
 };
 
 /// The newest version that this program knows.

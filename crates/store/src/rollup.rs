@@ -221,7 +221,7 @@ pub fn spread(bytes: &[u8]) -> Result<Sketch, Error> {
 }
 
 /// The value of a dimension of a series `s`, as `$1` may see it: variants are the provider's own business.
-const fn value(dimension: Dimension) -> &'static str {
+pub(crate) const fn value(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Api => "s.api_id",
         Dimension::Version => "s.version_id",
@@ -241,16 +241,16 @@ const fn value(dimension: Dimension) -> &'static str {
     }
 }
 
-/// Reads roll-ups in no order; of an organization's APIs and of its calls.
-pub async fn rollups(read: &mut impl Read, wanted: &Wanted<'_>) -> Result<Vec<Found>, Error> {
-    let mut args = vec![
-        Arg::text(wanted.organization),
-        Arg::time(wanted.from),
-        Arg::time(wanted.to),
-    ];
+/// What a roll-up `r` and its series `s` must fit, as a condition and its values; `$1` is the organization.
+pub(crate) fn about(
+    organization: OrganizationId,
+    (from, to): (Timestamp, Timestamp),
+    filters: &[DimensionFilter],
+) -> (String, Vec<Arg>) {
+    let mut args = vec![Arg::text(organization), Arg::time(from), Arg::time(to)];
     let mut conditions =
         String::from("(s.provider_id = $1 OR s.consumer_id = $1) AND r.begun >= $2 AND r.begun < $3");
-    for filter in wanted.filters {
+    for filter in filters {
         let places: Vec<_> = filter
             .values
             .iter()
@@ -270,6 +270,12 @@ pub async fn rollups(read: &mut impl Read, wanted: &Wanted<'_>) -> Result<Vec<Fo
         let not = if filter.exclude { "NOT " } else { "" };
         let _ = write!(conditions, " AND {not}({value} IN ({places}){named})");
     }
+    (conditions, args)
+}
+
+/// Reads roll-ups in no order; of an organization's APIs and of its calls.
+pub async fn rollups(read: &mut impl Read, wanted: &Wanted<'_>) -> Result<Vec<Found>, Error> {
+    let (conditions, args) = about(wanted.organization, (wanted.from, wanted.to), wanted.filters);
     let mut keys = vec!["r.begun AS begun".to_owned()];
     let mut by = vec!["r.begun"];
     for (dimension, name) in wanted.dimensions.iter().zip(DIMENSION_NAMES) {

@@ -35,6 +35,8 @@ mod refused;
 #[cfg(test)]
 mod releases;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod resources;
 #[cfg(test)]
 mod scripts;

@@ -1462,6 +1462,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List reports
+         * @description What each tells, and which parameters it looks at.
+         */
+        get: operations["list_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a report
+         * @description About the calls to your APIs and those that your applications made, from sums by the hour: the last 30 days if nothing else is said, at most 200. All reports have the same form: sections with figures, courses over time and tables. A report refuses parameters that it does not look at; `list_reports` says which it does.
+         */
+        get: operations["read_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reports/{name}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Save a report as a file
+         * @description The same as comma-separated values (RFC 4180): a table for each section, each after a line with its title. Texts that a spreadsheet would take for a formula begin with an apostrophe.
+         */
+        get: operations["export_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/analytics/query": {
         parameters: {
             query?: never;
@@ -5983,6 +6043,8 @@ export interface components {
             tier_costs?: components["schemas"]["TierCosts"];
             /** @description What holds while the store, over which several gateway nodes count together, is away. */
             when_store_is_away: components["schemas"]["WhenStoreIsAway"];
+            /** @description What it promises; nothing if absent. Reports tell whether that was kept. */
+            service_level?: components["schemas"]["ServiceLevel"];
             /** @description What it costs; nothing if absent. */
             price?: components["schemas"]["Price"];
             /**
@@ -6030,6 +6092,8 @@ export interface components {
             tier_costs?: components["schemas"]["TierCosts"] | null;
             /** @description What holds while the store, over which several gateway nodes count together, is away. */
             when_store_is_away?: components["schemas"]["WhenStoreIsAway"] | null;
+            /** @description What it promises; nothing if absent. Reports tell whether that was kept. */
+            service_level?: components["schemas"]["ServiceLevel"] | null;
             /** @description What it costs; nothing if absent. */
             price?: components["schemas"]["Price"] | null;
             /**
@@ -6061,6 +6125,8 @@ export interface components {
             tier_costs?: components["schemas"]["TierCosts"];
             /** @description What holds while the store, over which several gateway nodes count together, is away. */
             when_store_is_away?: components["schemas"]["WhenStoreIsAway"];
+            /** @description What it promises; nothing if absent. Reports tell whether that was kept. */
+            service_level?: components["schemas"]["ServiceLevel"];
             /** @description What it costs; nothing if absent. */
             price?: components["schemas"]["Price"];
             /**
@@ -6398,12 +6464,151 @@ export interface components {
             /** @description Whether the query goes with it. */
             keep_query?: boolean;
         };
+        /** @description A report about a time. */
+        Report: {
+            /** @description Which. */
+            name: components["schemas"]["ReportName"];
+            /** @description What people read. */
+            title: string;
+            /** @description Which questions it answers. */
+            about: string;
+            /** @description The time that it is about. */
+            period: components["schemas"]["TimeRange"];
+            /** @description The time zone of its days, weeks and months, as the IANA data base calls it. */
+            time_zone: string;
+            /** @description When it was made. */
+            made_at: components["schemas"]["Timestamp"];
+            /** @description Its parts, in the order in which they are read. */
+            sections: components["schemas"]["ReportSection"][];
+        };
+        /** @description A cell: a text, a number, or nothing. */
+        ReportCell: {
+            /**
+             * Format: double
+             * @description The number.
+             */
+            number?: number;
+            /** @description The text. */
+            text?: string;
+            /** @description The id of what the text names, or the error code that it explains. */
+            id?: string;
+        };
+        /** @description A column of a table. */
+        ReportColumn: {
+            /** @description Its name, unique in the table. */
+            name: string;
+            /** @description What people read. */
+            title: string;
+            /** @description What its cells are. */
+            unit: components["schemas"]["ReportUnit"];
+        };
+        /** @description What a part tells. */
+        ReportContent: {
+            /** @description They. */
+            figures: components["schemas"]["ReportFigure"][];
+            /** @enum {string} */
+            kind: "figures";
+        } | {
+            /** @description How long each span of time is. */
+            per: components["schemas"]["Granularity"];
+            /** @description When the spans begin. */
+            at: components["schemas"]["Timestamp"][];
+            /** @description What the numbers are. */
+            unit: components["schemas"]["ReportUnit"];
+            /** @description The lines: each has a number, or none, for every span. */
+            lines: components["schemas"]["ReportLine"][];
+            /** @enum {string} */
+            kind: "course";
+        } | {
+            /** @description What stands where. */
+            columns: components["schemas"]["ReportColumn"][];
+            /** @description Each has a cell for every column. */
+            rows: components["schemas"]["ReportRow"][];
+            /**
+             * Format: int64
+             * @description How many rows there are beyond these.
+             */
+            left_out: number;
+            /** @description What is said when there is none. */
+            nothing: string;
+            /** @enum {string} */
+            kind: "table";
+        };
+        /** @description A number that stands for itself. */
+        ReportFigure: {
+            /** @description Its name, unique in its part. */
+            name: string;
+            /** @description What people read. */
+            title: string;
+            /** @description What it is. */
+            unit: components["schemas"]["ReportUnit"];
+            /** @description It. */
+            value: components["schemas"]["ReportCell"];
+            /**
+             * Format: double
+             * @description The same for the time just before, as long as this one; absent if that says nothing.
+             */
+            previous?: number;
+        };
+        /** @description A report that there is. */
+        ReportInfo: {
+            /** @description Its name. */
+            name: components["schemas"]["ReportName"];
+            /** @description What people read. */
+            title: string;
+            /** @description Which questions it answers. */
+            about: string;
+            /** @description The parameters that it looks at, beside the time zone. */
+            parameters: string[];
+        };
+        /** @description A number over time. */
+        ReportLine: {
+            /** @description Its name, unique in its part. */
+            name: string;
+            /** @description What people read. */
+            title: string;
+            /** @description Whether it is expected, and has not happened yet. */
+            expected: boolean;
+            /** @description The numbers. */
+            values: components["schemas"]["ReportCell"][];
+        };
+        /**
+         * @description Which report.
+         * @enum {string}
+         */
+        ReportName: "traffic" | "errors" | "adoption" | "consumers" | "versions" | "service_levels" | "quotas" | "forecast";
+        /** @description A row of a table. */
+        ReportRow: {
+            /** @description A cell for every column. */
+            cells: components["schemas"]["ReportCell"][];
+        };
+        /** @description A part of a report. */
+        ReportSection: {
+            /** @description Its name, unique in the report. */
+            name: string;
+            /** @description What people read. */
+            title: string;
+            /** @description How to read it. */
+            text: string;
+            /** @description What it tells. */
+            content: components["schemas"]["ReportContent"];
+        };
+        /**
+         * @description What a number is, or that a cell is none.
+         * @enum {string}
+         */
+        ReportUnit: "text" | "moment" | "count" | "share" | "change" | "microseconds" | "seconds" | "bytes";
         /** @description A node whose calls a stream can tell of: it reports to the process that answers. */
         ReportingNode: {
             /** @description The node. */
             node_id: components["schemas"]["NodeId"];
             /** @description When it reported last. */
             reported_at: components["schemas"]["Timestamp"];
+        };
+        /** @description The reports that there are. */
+        Reports: {
+            /** @description They. */
+            data: components["schemas"]["ReportInfo"][];
         };
         /** @example req_01jd9zk5v8e7rbxq3m6t4n2w0c */
         RequestId: string;
@@ -6785,6 +6990,19 @@ export interface components {
             origins?: string[];
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"];
+        };
+        /** @description What is promised about the calls of a plan. */
+        ServiceLevel: {
+            /**
+             * Format: double
+             * @description The part of the calls that does not fail, with a status from 500 on: 0.5 to 0.99999; no promise if absent.
+             */
+            availability?: number;
+            /**
+             * Format: int32
+             * @description The milliseconds that 95 % of the calls do not exceed: 1 to 3 600 000; no promise if absent.
+             */
+            latency_p95_ms?: number;
         };
         /**
          * @description How grave a [`Finding`] is.
@@ -11751,6 +11969,10 @@ export interface operations {
                  *       },
                  *       "concurrent_calls_max": 20,
                  *       "when_store_is_away": "local_share",
+                 *       "service_level": {
+                 *         "availability": 0.999,
+                 *         "latency_p95_ms": 300
+                 *       },
                  *       "price": {
                  *         "amount_minor": 900,
                  *         "currency": "EUR"
@@ -14237,6 +14459,157 @@ export interface operations {
                 };
             };
             /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    list_reports: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The reports that there are. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Reports"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    read_report: {
+        parameters: {
+            query?: {
+                /** @description From the hour of this moment on. */
+                from?: string;
+                /** @description Before this moment; until now if absent. */
+                to?: string;
+                /** @description The time zone of days and weeks, as `Europe/Berlin`; UTC if absent. */
+                time_zone?: string;
+                /** @description Only calls of this API: its id or name. */
+                api?: string;
+                /** @description Only calls of this application: its id or name. */
+                application?: string;
+                /** @description The calls of a day that can be served; a forecast says when they are reached. */
+                capacity?: number;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The report's name. */
+                name: "traffic" | "errors" | "adoption" | "consumers" | "versions" | "service_levels" | "quotas" | "forecast";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    export_report: {
+        parameters: {
+            query?: {
+                /** @description From the hour of this moment on. */
+                from?: string;
+                /** @description Before this moment; until now if absent. */
+                to?: string;
+                /** @description The time zone of days and weeks, as `Europe/Berlin`; UTC if absent. */
+                time_zone?: string;
+                /** @description Only calls of this API: its id or name. */
+                api?: string;
+                /** @description Only calls of this application: its id or name. */
+                application?: string;
+                /** @description The calls of a day that can be served; a forecast says when they are reached. */
+                capacity?: number;
+                /** @description Only this section; all, one after the other, if absent. */
+                section?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The report's name. */
+                name: "traffic" | "errors" | "adoption" | "consumers" | "versions" | "service_levels" | "quotas" | "forecast";
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
             400: components["responses"]["Problem"];
             /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
             401: components["responses"]["Problem"];

@@ -7,7 +7,12 @@ type Option = [value: string, title: string];
 const titles = (rows: { id: string; title: string }[] | undefined): Option[] => (rows ?? []).map((row) => [row.id, row.title]);
 
 /** Chooses which calls a screen is about: of an API, of an application, and when. The choices stand in the address. */
-export function CallsFilter(props: { time: { name: string; value: string; options: Option[] } }) {
+export function CallsFilter(props: {
+  /** Whether it can be about one API, and one application; it can if absent. */
+  api?: boolean;
+  application?: boolean;
+  time: { name: string; value: string; options: Option[] } | false;
+}) {
   const search = useSearch({ strict: false }) as Record<string, string | undefined>;
   const navigate = useNavigate();
   const apis = useQuery(read("/api/v1/apis", { params: { query: { limit: 200 } } }));
@@ -26,12 +31,12 @@ export function CallsFilter(props: { time: { name: string; value: string; option
       ))}
     </select>
   );
-  const { time } = props;
+  const { api = true, application = true, time } = props;
   return (
     <>
-      {choice("api", "API", search["api"] ?? "", [["", "Every API"], ...titles(apis.data?.data)])}
-      {choice("application", "Application", search["application"] ?? "", [["", "Every application"], ...titles(applications.data?.data)])}
-      {choice(time.name, "Time", time.value, time.options)}
+      {api && choice("api", "API", search["api"] ?? "", [["", "Every API"], ...titles(apis.data?.data)])}
+      {application && choice("application", "Application", search["application"] ?? "", [["", "Every application"], ...titles(applications.data?.data)])}
+      {time && choice(time.name, "Time", time.value, time.options)}
     </>
   );
 }

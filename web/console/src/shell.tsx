@@ -21,6 +21,7 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
       ["/applications", "Applications"],
       ["/keys", "Keys"],
       ["/analytics", "Analytics"],
+      ["/reports", "Reports"],
       ["/live", "Live"],
       ["/alerts", "Alerts"],
       ["/usage", "Usage"],

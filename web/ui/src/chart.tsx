@@ -133,7 +133,7 @@ function Drawing(props: { bars: Bar[]; title: string; per: string; top: number; 
       role="img"
       aria-label={`${props.title}: ${count(all)} calls in ${bars.length} ${props.per}s, at most ${count(props.top)} in one.`}
       height={ABOVE + HEIGHT + BELOW}
-      className="block w-full"
+      className="block w-full overflow-visible"
       onPointerLeave={() => point(undefined)}
     >
       <defs>
@@ -189,9 +189,9 @@ function Drawing(props: { bars: Bar[]; title: string; per: string; top: number; 
 /** A few numbers that sum a period up. */
 export function Figures(props: { of: [title: string, value: string, note?: string][] }) {
   return (
-    <dl className="grid grid-cols-2 gap-px overflow-hidden rounded-lg border border-line bg-line md:grid-cols-4">
+    <dl className="grid grid-cols-2 overflow-hidden rounded-lg border border-line bg-surface md:grid-cols-4">
       {props.of.map(([title, value, note]) => (
-        <div key={title} className="bg-surface px-4 py-3">
+        <div key={title} className="-mr-px -mb-px border-r border-b border-line px-4 py-3">
           <dt className="text-sm text-ink-2">{title}</dt>
           <dd className="text-2xl leading-tight font-semibold tracking-tight">{value}</dd>
           {note && <dd className="text-sm text-ink-2">{note}</dd>}

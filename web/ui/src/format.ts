@@ -41,6 +41,14 @@ export function period(seconds: number): string {
   return `${count(seconds)} s`;
 }
 
+/** `40 s`, `1.5 h` or `12 d`, of seconds. */
+export function interval(seconds: number): string {
+  for (const [step, unit] of [[86_400, "d"], [3_600, "h"], [60, "min"]] as const) {
+    if (seconds >= step) return `${(seconds / step).toFixed(seconds >= 10 * step ? 0 : 1)} ${unit}`;
+  }
+  return `${Math.round(seconds)} s`;
+}
+
 /** `0.3 %`; a dash when there is nothing to divide by. */
 export function share(part: number, whole: number): string {
   if (whole === 0) return "–";
@@ -76,6 +84,15 @@ export function rate(limit: { requests: number; window_seconds: number } | null 
 /** `1,000,000 per month`, of a plan's quota. */
 export function quota(limit: { requests: number; period: string } | null | undefined): string {
   return limit ? `${count(limit.requests)} per ${limit.period}` : "No quota";
+}
+
+/** `99.9 % do not fail, 95 % within 300 ms`, of what a plan promises. */
+export function serviceLevel(level: { availability?: number | null; latency_p95_ms?: number | null } | null | undefined): string {
+  const parts = [
+    level?.availability ? `${Number((100 * level.availability).toFixed(5))} % do not fail` : "",
+    level?.latency_p95_ms ? `95 % within ${count(level.latency_p95_ms)} ms` : "",
+  ];
+  return parts.filter(Boolean).join(", ") || "Nothing";
 }
 
 /** `Free` or `€12.00 per month`. */

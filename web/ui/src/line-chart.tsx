@@ -53,7 +53,7 @@ export function LineChart(props: { title: string; unit: string; text: ReactNode;
         role="img"
         aria-label={`${props.title}: at most ${write(greatest)} in ${at.length} ${props.per}s.`}
         height={ABOVE + HEIGHT + BELOW}
-        className="block w-full"
+        className="block w-full overflow-visible"
         onPointerLeave={() => setPointed(undefined)}
       >
         <g transform={`translate(${LEFT} ${ABOVE})`}>

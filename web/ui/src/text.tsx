@@ -138,3 +138,12 @@ export function Facts(props: { of: [string, ReactNode][] }) {
     </dl>
   );
 }
+
+/** An error code, with the page that explains it. */
+export function CodeLink({ code }: { code: string }) {
+  return code ? (
+    <a className="link" href={`/docs/errors/${code}`}>
+      <code>{code}</code>
+    </a>
+  ) : null;
+}

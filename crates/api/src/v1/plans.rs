@@ -1,7 +1,7 @@
 //! Plans: limits, quotas and price of one offer.
 
 use control::Error;
-use domain::offer::{Period, Plan, PlanSpec, Price, Quota, RateLimit, WhenStoreIsAway};
+use domain::offer::{Period, Plan, PlanSpec, Price, Quota, RateLimit, ServiceLevel, WhenStoreIsAway};
 use domain::{Code, Name};
 use serde_json::{Value, json};
 
@@ -36,6 +36,10 @@ impl Shown for Plan {
             concurrent_calls_max: Some(20),
             tier_costs: None,
             when_store_is_away: WhenStoreIsAway::default(),
+            service_level: Some(ServiceLevel {
+                availability: Some(0.999),
+                latency_p95_ms: Some(300),
+            }),
             price: Some(Price {
                 amount_minor: 900,
                 currency: "EUR".to_owned(),

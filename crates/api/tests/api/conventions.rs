@@ -71,8 +71,8 @@ async fn bodies_are_read_strictly() {
     "" "json_malformed": "The body is not JSON: expected value at line 2 column 11."
     "#);
     assert_snapshot!(send(json, r#"{"name":"a","title":"A","colour":1}"#).await, @r#"
-    400 request_invalid: unknown field `colour`, expected one of `name`, `title`, `description`, `rate_limit`, `quota`, `concurrent_calls_max`, `tier_costs`, `when_store_is_away`, `price`, `keys_max`, `managed_by`
-    "/colour" "field_invalid": "unknown field `colour`, expected one of `name`, `title`, `description`, `rate_limit`, `quota`, `concurrent_calls_max`, `tier_costs`, `when_store_is_away`, `price`, `keys_max`, `managed_by`"
+    400 request_invalid: unknown field `colour`, expected one of `name`, `title`, `description`, `rate_limit`, `quota`, `concurrent_calls_max`, `tier_costs`, `when_store_is_away`, `service_level`, `price`, `keys_max`, `managed_by`
+    "/colour" "field_invalid": "unknown field `colour`, expected one of `name`, `title`, `description`, `rate_limit`, `quota`, `concurrent_calls_max`, `tier_costs`, `when_store_is_away`, `service_level`, `price`, `keys_max`, `managed_by`"
     "#);
     assert_snapshot!(send(json, r#"{"name":"a","title":"A","quota":{"requests":-1,"period":"day"}}"#).await, @r#"
     400 request_invalid: invalid value: integer `-1`, expected u64

@@ -16,6 +16,7 @@ mod matrix;
 mod nodes;
 mod pages;
 mod paging;
+mod reports;
 mod routes;
 mod shapes;
 mod sign_in;

@@ -142,7 +142,7 @@ impl World {
         };
         match operation.path.contains("{id}") {
             true => operation.path.replace("{id}", self.id(kind)),
-            false => operation.path.clone(),
+            false => operation.path.replace("{name}", "traffic"),
         }
     }
 

@@ -1359,6 +1359,51 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// List reports
+    ///
+    /// `GET /api/v1/reports`
+    pub async fn list_reports(&self) -> Result<types::Reports, Error> {
+        let call = Call::new(Method::GET, "/api/v1/reports");
+        self.send_json(call).await
+    }
+
+    /// Read a report
+    ///
+    /// `GET /api/v1/reports/{name}`
+    pub async fn read_report(
+        &self,
+        name: &str,
+        params: &types::ReadReportParams,
+    ) -> Result<types::Report, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/reports/{}", segment(name)))
+            .query("from", params.from.as_ref())
+            .query("to", params.to.as_ref())
+            .query("time_zone", params.time_zone.as_ref())
+            .query("api", params.api.as_ref())
+            .query("application", params.application.as_ref())
+            .query("capacity", params.capacity.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Save a report as a file
+    ///
+    /// `GET /api/v1/reports/{name}/export`
+    pub async fn export_report(
+        &self,
+        name: &str,
+        params: &types::ExportReportParams,
+    ) -> Result<Bytes, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/reports/{}/export", segment(name)))
+            .query("from", params.from.as_ref())
+            .query("to", params.to.as_ref())
+            .query("time_zone", params.time_zone.as_ref())
+            .query("api", params.api.as_ref())
+            .query("application", params.application.as_ref())
+            .query("capacity", params.capacity.as_ref())
+            .query("section", params.section.as_ref());
+        self.send_raw(call).await
+    }
+
     /// Ask about calls
     ///
     /// `POST /api/v1/analytics/query`

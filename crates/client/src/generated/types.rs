@@ -2873,6 +2873,25 @@ pub struct Explanation {
     pub policies: Vec<ExplainedPolicy>,
 }
 
+/// Optional parameters of [`export_report`](crate::Client::export_report).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExportReportParams {
+    /// From the hour of this moment on.
+    pub from: Option<String>,
+    /// Before this moment; until now if absent.
+    pub to: Option<String>,
+    /// The time zone of days and weeks, as `Europe/Berlin`; UTC if absent.
+    pub time_zone: Option<String>,
+    /// Only calls of this API: its id or name.
+    pub api: Option<String>,
+    /// Only calls of this application: its id or name.
+    pub application: Option<String>,
+    /// The calls of a day that can be served; a forecast says when they are reached.
+    pub capacity: Option<f64>,
+    /// Only this section; all, one after the other, if absent.
+    pub section: Option<String>,
+}
+
 /// What a certificate (X.509) says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
@@ -7172,6 +7191,9 @@ pub struct Plan {
     pub tier_costs: Option<TierCosts>,
     /// What holds while the store, over which several gateway nodes count together, is away.
     pub when_store_is_away: WhenStoreIsAway,
+    /// What it promises; nothing if absent. Reports tell whether that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_level: Option<ServiceLevel>,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
@@ -7225,6 +7247,9 @@ pub struct PlanPatch {
     /// What holds while the store, over which several gateway nodes count together, is away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_store_is_away: Option<Option<WhenStoreIsAway>>,
+    /// What it promises; nothing if absent. Reports tell whether that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_level: Option<Option<ServiceLevel>>,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Option<Price>>,
@@ -7261,6 +7286,9 @@ pub struct PlanSpec {
     /// What holds while the store, over which several gateway nodes count together, is away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_store_is_away: Option<WhenStoreIsAway>,
+    /// What it promises; nothing if absent. Reports tell whether that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_level: Option<ServiceLevel>,
     /// What it costs; nothing if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
@@ -7284,6 +7312,7 @@ impl PlanSpec {
             concurrent_calls_max: None,
             tier_costs: None,
             when_store_is_away: None,
+            service_level: None,
             price: None,
             keys_max: None,
             managed_by: None,
@@ -7934,6 +7963,23 @@ pub struct ReadProductParams {
     pub if_none_match: Option<String>,
 }
 
+/// Optional parameters of [`read_report`](crate::Client::read_report).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadReportParams {
+    /// From the hour of this moment on.
+    pub from: Option<String>,
+    /// Before this moment; until now if absent.
+    pub to: Option<String>,
+    /// The time zone of days and weeks, as `Europe/Berlin`; UTC if absent.
+    pub time_zone: Option<String>,
+    /// Only calls of this API: its id or name.
+    pub api: Option<String>,
+    /// Only calls of this application: its id or name.
+    pub application: Option<String>,
+    /// The calls of a day that can be served; a forecast says when they are reached.
+    pub capacity: Option<f64>,
+}
+
 /// Optional parameters of [`read_route`](crate::Client::read_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadRouteParams {
@@ -8037,6 +8083,243 @@ pub struct ReplaceContractParams {
     pub if_match: Option<String>,
 }
 
+/// A report about a time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which.
+    pub name: ReportName,
+    /// What people read.
+    pub title: String,
+    /// Which questions it answers.
+    pub about: String,
+    /// The time that it is about.
+    pub period: TimeRange,
+    /// The time zone of its days, weeks and months, as the IANA data base calls it.
+    pub time_zone: String,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Its parts, in the order in which they are read.
+    pub sections: Vec<ReportSection>,
+}
+
+/// A cell: a text, a number, or nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReportCell {
+    /// The number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<f64>,
+    /// The text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The id of what the text names, or the error code that it explains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportColumn {
+    /// Its name, unique in the table.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+    /// What its cells are.
+    pub unit: ReportUnit,
+}
+
+/// What a part tells.
+pub type ReportContent = Value;
+
+/// A number that stands for itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportFigure {
+    /// Its name, unique in its part.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+    /// What it is.
+    pub unit: ReportUnit,
+    /// It.
+    pub value: ReportCell,
+    /// The same for the time just before, as long as this one; absent if that says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<f64>,
+}
+
+/// A report that there is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportInfo {
+    /// Its name.
+    pub name: ReportName,
+    /// What people read.
+    pub title: String,
+    /// Which questions it answers.
+    pub about: String,
+    /// The parameters that it looks at, beside the time zone.
+    pub parameters: Vec<String>,
+}
+
+/// A number over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportLine {
+    /// Its name, unique in its part.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+    /// Whether it is expected, and has not happened yet.
+    pub expected: bool,
+    /// The numbers.
+    pub values: Vec<ReportCell>,
+}
+
+/// Which report.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReportName {
+    /// `traffic`.
+    #[serde(rename = "traffic")]
+    Traffic,
+    /// `errors`.
+    #[serde(rename = "errors")]
+    Errors,
+    /// `adoption`.
+    #[serde(rename = "adoption")]
+    Adoption,
+    /// `consumers`.
+    #[serde(rename = "consumers")]
+    Consumers,
+    /// `versions`.
+    #[serde(rename = "versions")]
+    Versions,
+    /// `service_levels`.
+    #[serde(rename = "service_levels")]
+    ServiceLevels,
+    /// `quotas`.
+    #[serde(rename = "quotas")]
+    Quotas,
+    /// `forecast`.
+    #[serde(rename = "forecast")]
+    Forecast,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ReportName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Traffic => "traffic",
+            Self::Errors => "errors",
+            Self::Adoption => "adoption",
+            Self::Consumers => "consumers",
+            Self::Versions => "versions",
+            Self::ServiceLevels => "service_levels",
+            Self::Quotas => "quotas",
+            Self::Forecast => "forecast",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ReportName {
+    fn from(text: &str) -> Self {
+        match text {
+            "traffic" => Self::Traffic,
+            "errors" => Self::Errors,
+            "adoption" => Self::Adoption,
+            "consumers" => Self::Consumers,
+            "versions" => Self::Versions,
+            "service_levels" => Self::ServiceLevels,
+            "quotas" => Self::Quotas,
+            "forecast" => Self::Forecast,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// A row of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportRow {
+    /// A cell for every column.
+    pub cells: Vec<ReportCell>,
+}
+
+/// A part of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportSection {
+    /// Its name, unique in the report.
+    pub name: String,
+    /// What people read.
+    pub title: String,
+    /// How to read it.
+    pub text: String,
+    /// What it tells.
+    pub content: ReportContent,
+}
+
+/// What a number is, or that a cell is none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReportUnit {
+    /// `text`.
+    #[serde(rename = "text")]
+    Text,
+    /// `moment`.
+    #[serde(rename = "moment")]
+    Moment,
+    /// `count`.
+    #[serde(rename = "count")]
+    Count,
+    /// `share`.
+    #[serde(rename = "share")]
+    Share,
+    /// `change`.
+    #[serde(rename = "change")]
+    Change,
+    /// `microseconds`.
+    #[serde(rename = "microseconds")]
+    Microseconds,
+    /// `seconds`.
+    #[serde(rename = "seconds")]
+    Seconds,
+    /// `bytes`.
+    #[serde(rename = "bytes")]
+    Bytes,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ReportUnit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Moment => "moment",
+            Self::Count => "count",
+            Self::Share => "share",
+            Self::Change => "change",
+            Self::Microseconds => "microseconds",
+            Self::Seconds => "seconds",
+            Self::Bytes => "bytes",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ReportUnit {
+    fn from(text: &str) -> Self {
+        match text {
+            "text" => Self::Text,
+            "moment" => Self::Moment,
+            "count" => Self::Count,
+            "share" => Self::Share,
+            "change" => Self::Change,
+            "microseconds" => Self::Microseconds,
+            "seconds" => Self::Seconds,
+            "bytes" => Self::Bytes,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// A node whose calls a stream can tell of: it reports to the process that answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReportingNode {
@@ -8044,6 +8327,13 @@ pub struct ReportingNode {
     pub node_id: NodeId,
     /// When it reported last.
     pub reported_at: Timestamp,
+}
+
+/// The reports that there are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reports {
+    /// They.
+    pub data: Vec<ReportInfo>,
 }
 
 /// `RequestId`.
@@ -8793,6 +9083,17 @@ impl SdkKeySpec {
             expires_at: None,
         }
     }
+}
+
+/// What is promised about the calls of a plan.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceLevel {
+    /// The part of the calls that does not fail, with a status from 500 on: 0.5 to 0.99999; no promise if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability: Option<f64>,
+    /// The milliseconds that 95 % of the calls do not exceed: 1 to 3 600 000; no promise if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_p95_ms: Option<u64>,
 }
 
 /// How grave a `Finding` is.

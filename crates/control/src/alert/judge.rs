@@ -12,11 +12,10 @@ use domain::analytics::{
 use domain::id::OrganizationId;
 use domain::limit::Period;
 use domain::rollup::Resolution;
-use jiff::tz::TimeZone;
 
 use super::{FOUND_MAX, usual};
 use crate::resource::fault::Faults;
-use crate::{Caller, Control, Error};
+use crate::{Caller, Control, Error, quota};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// The most subscriptions whose quotas a rule looks at.
@@ -395,14 +394,14 @@ async fn quota(
     own: bool,
 ) -> Result<Judged, Error> {
     let mut store = control.store();
-    let quotas = store::alert::quotas(&mut store, organization, own, QUOTAS_MAX).await?;
+    let quotas = store::quota::quotas(&mut store, organization, own, QUOTAS_MAX).await?;
     let mut counted: HashMap<Period, HashMap<_, _>> = HashMap::new();
     let mut found = Vec::with_capacity(quotas.len());
     for it in &quotas {
         let period = it.quota.period;
         if let Entry::Vacant(place) = counted.entry(period) {
-            let from = begin(period, control.now());
-            place.insert(store::alert::counted_since(&mut store, organization, own, from).await?);
+            let from = quota::begin(period, control.now());
+            place.insert(store::quota::counted_since(&mut store, organization, own, from).await?);
         }
         let used = counted[&period].get(&it.subscription).copied().unwrap_or(0);
         #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53 calls")]
@@ -424,26 +423,12 @@ async fn quota(
             breached: value >= limit,
             summary: format!(
                 "{} has used {value:.0} % of its quota under the plan {}: {used} of {} calls in this {name}.",
-                it.application, it.plan_name, it.quota.requests
+                it.application_title, it.plan_name, it.quota.requests
             ),
         });
     }
     found.sort_by(|one, other| other.value.total_cmp(&one.value));
     Ok(Judged::of(found))
-}
-
-/// When a calendar period in UTC began.
-fn begin(period: Period, now: Timestamp) -> Timestamp {
-    let hour = now.hour();
-    let zoned = hour.to_jiff().to_zoned(TimeZone::UTC);
-    let midnight =
-        |date: jiff::civil::Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp().into());
-    match period {
-        Period::Hour => hour,
-        // Midnights of UTC are all there.
-        Period::Day => midnight(zoned.date()).unwrap_or(hour),
-        Period::Month => midnight(zoned.date().first_of_month()).unwrap_or(hour),
-    }
 }
 
 fn labels(row: &AnalyticsRow) -> BTreeMap<String, String> {

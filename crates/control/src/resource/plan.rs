@@ -3,7 +3,9 @@
 use domain::Timestamp;
 use domain::id::PlanId;
 use domain::limit::COST_MAX;
-use domain::offer::{Period, Plan, PlanSpec, Product, Quota, RateLimit, TierCosts, WhenStoreIsAway};
+use domain::offer::{
+    Period, Plan, PlanSpec, Product, Quota, RateLimit, ServiceLevel, TierCosts, WhenStoreIsAway,
+};
 use store::entity::{self, Condition};
 use store::{Arg, Tx};
 
@@ -21,6 +23,10 @@ const QUOTA_MAX: u64 = 1_000_000_000_000_000;
 const AMOUNT_MINOR_MAX: i64 = 1_000_000_000_000;
 /// The most calls that a plan may allow at a time.
 const CONCURRENT_MAX: u32 = 1_000_000;
+/// The least and the greatest availability that can be promised.
+const AVAILABILITY: (f64, f64) = (0.5, 0.99999);
+/// The longest latency that can be promised: an hour.
+const LATENCY_MS_MAX: u32 = 3_600_000;
 /// The most keys that a plan may allow one application.
 const KEYS_MAX: u32 = 100;
 
@@ -79,6 +85,9 @@ impl Resource for Plan {
                 faults.range(&format!("/tier_costs/{tier}"), cost, 0, COST_MAX);
             }
         }
+        if let Some(level) = &self.spec.service_level {
+            service_level(&mut faults, level);
+        }
         if let Some(price) = &self.spec.price {
             faults.range("/price/amount_minor", price.amount_minor, 0, AMOUNT_MINOR_MAX);
             if !currency::is_known(&price.currency) {
@@ -133,6 +142,21 @@ fn rate_limit(faults: &mut Faults, limit: &RateLimit) {
     }
 }
 
+fn service_level(faults: &mut Faults, level: &ServiceLevel) {
+    if let Some(availability) = level.availability {
+        let (min, max) = AVAILABILITY;
+        faults.range("/service_level/availability", availability, min, max);
+    }
+    if let Some(latency) = level.latency_p95_ms {
+        faults.range("/service_level/latency_p95_ms", latency, 1, LATENCY_MS_MAX);
+    }
+    if level.availability.is_none() && level.latency_p95_ms.is_none() {
+        let detail = "It promises nothing.";
+        let suggestion = "Say `availability`, `latency_p95_ms` or both, or leave it out.";
+        faults.add("/service_level", "field_missing", detail, suggestion);
+    }
+}
+
 fn limit_fault(faults: &mut Faults, pointer: &str, why: &str) {
     let detail = format!("This cannot hold: {why}.");
     faults.add(pointer, "limit_invalid", detail, "See the guide about limits.");
@@ -152,6 +176,7 @@ pub fn free() -> PlanSpec {
         concurrent_calls_max: None,
         tier_costs: None,
         when_store_is_away: WhenStoreIsAway::default(),
+        service_level: None,
         price: None,
         keys_max: 10,
         managed_by: None,

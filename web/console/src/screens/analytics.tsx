@@ -3,6 +3,7 @@ import {
   type AnalyticsAnswer,
   type AnalyticsRow,
   CallsChart,
+  CodeLink,
   type Column,
   Command,
   Empty,
@@ -230,15 +231,6 @@ function Errors({ name, filters }: Part) {
       </Loaded>
     </Section>
   );
-}
-
-/** A code of the gateway, with the page that explains it. */
-function CodeLink({ code }: { code: string }) {
-  return code ? (
-    <a className="link" href={`/docs/errors/${code}`}>
-      <code>{code}</code>
-    </a>
-  ) : null;
 }
 
 /** A time of a row, if there were calls. */

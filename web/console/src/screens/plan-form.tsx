@@ -20,6 +20,8 @@ interface Values {
   concurrent: string;
   costs: Record<Tier, string>;
   away: string;
+  availability: string;
+  latency: string;
   price: string;
   currency: string;
   keys_max: string;
@@ -76,6 +78,14 @@ function costsOf(costs: Values["costs"]): Schemas["TierCosts"] | null {
 /** Cents; what is no number stays as it was typed. */
 const minor = (price: number) => (typeof price === "number" ? Math.round(price * 100) : price);
 
+/** What is promised, or `null` if nothing was typed; shares are typed in percent. */
+function levelOf({ availability, latency }: Values): Schemas["ServiceLevel"] | null {
+  const [percent, millis] = [figure(availability), figure(latency)];
+  if (percent === undefined && millis === undefined) return null;
+  const share = typeof percent === "number" ? Number((percent / 100).toFixed(7)) : percent;
+  return { availability: share ?? null, latency_p95_ms: millis ?? null } as Schemas["ServiceLevel"];
+}
+
 /** A plan as the API wants it; `null` removes a limit when a plan is changed. */
 function specOf(values: Values): Change {
   const [requests, quota, price] = [figure(values.requests), figure(values.quota), figure(values.price)];
@@ -100,6 +110,7 @@ function specOf(values: Values): Change {
     concurrent_calls_max: figure(values.concurrent) ?? null,
     tier_costs: costsOf(values.costs),
     when_store_is_away: values.away as Schemas["WhenStoreIsAway"],
+    service_level: levelOf(values),
     price: price === undefined ? null : { amount_minor: minor(price), currency: values.currency },
     keys_max: figure(values.keys_max) ?? 10,
   };
@@ -125,6 +136,8 @@ function valuesOf(plan: Spec | undefined): Values {
       expensive: String(plan?.tier_costs?.expensive ?? ""),
     },
     away: plan?.when_store_is_away ?? "local_share",
+    availability: plan?.service_level?.availability ? String(Number((100 * plan.service_level.availability).toFixed(5))) : "",
+    latency: String(plan?.service_level?.latency_p95_ms ?? ""),
     price: plan?.price ? String(plan.price.amount_minor / 100) : "",
     currency: plan?.price?.currency ?? "EUR",
     keys_max: String(plan?.keys_max ?? 10),
@@ -268,6 +281,22 @@ export function PlanForm(props: {
             ["open", "The limit does not hold"],
             ["closed", "Calls are refused"],
           ]}
+        />
+        <TextField
+          label="Promised availability in percent"
+          optional
+          pointer="/service_level/availability"
+          help="Calls that do not fail. Empty: no promise. The report about service levels tells whether it was kept."
+          value={values.availability}
+          set={(availability) => set({ availability })}
+        />
+        <TextField
+          label="Promised latency in milliseconds"
+          optional
+          pointer="/service_level/latency_p95_ms"
+          help="95 % of the calls are as fast. Empty: no promise."
+          value={values.latency}
+          set={(latency) => set({ latency })}
         />
         <TextField label="Price per month" optional pointer="/price/amount_minor" help="Empty: free." value={values.price} set={(price) => set({ price })} />
         <SelectField

@@ -1,5 +1,5 @@
 import { type Schemas, client, ifMatch, read } from "@gateline/api-client";
-import { ButtonLink, ConfirmButton, Copyable, Detail, List, Loaded, Markdown, Section, State, Time, price, quota, rate, useGo, useParam } from "@gateline/ui";
+import { ButtonLink, ConfirmButton, Copyable, Detail, List, Loaded, Markdown, Section, State, Time, price, quota, rate, serviceLevel, useGo, useParam } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 
 type Subscription = Schemas["Subscription"];
@@ -34,6 +34,7 @@ export default function PlanScreen() {
             ["Rate limit", rate(plan.rate_limit)],
             ["Quota", quota(plan.quota)],
             ["Calls at a time", plan.concurrent_calls_max ?? "No bound"],
+            ["Promises", serviceLevel(plan.service_level)],
             ["Price", price(plan.price)],
             ["Keys per application", plan.keys_max],
             ["Name", <code key="name">{plan.name}</code>],

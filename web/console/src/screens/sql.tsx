@@ -1,5 +1,5 @@
 import { ProblemError, client, done } from "@gateline/api-client";
-import { Button, type Column, Empty, PageHeader, ProblemNote, Section, Table, plural } from "@gateline/ui";
+import { Button, type Column, Empty, PageHeader, ProblemNote, Section, Table, plural, saveFile } from "@gateline/ui";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Suspense, lazy, useState } from "react";
@@ -72,11 +72,7 @@ async function ask(sql: string): Promise<Row[]> {
 /** Asks for a file and hands it to the browser. */
 async function save(sql: string, format: Format): Promise<void> {
   const answer = await client.POST("/api/v1/analytics/sql", { body: { sql, limit: IN_A_FILE, format }, parseAs: "blob" });
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(answer.data as unknown as Blob);
-  link.download = `calls.${format}`;
-  link.click();
-  URL.revokeObjectURL(link.href);
+  saveFile(answer.data as unknown as Blob, `calls.${format}`);
 }
 
 /** Where in the statement something is wrong, as far as it was said. */

@@ -1,4 +1,4 @@
-import { ButtonLink, Empty, Markdown, price, quota, rate } from "@gateline/ui";
+import { ButtonLink, Empty, Markdown, price, quota, rate, serviceLevel } from "@gateline/ui";
 import { ProductFrame } from "./product-frame";
 
 /** What a product is offered under. */
@@ -21,6 +21,12 @@ export default function PlansScreen() {
                   <dd>{rate(plan.rate_limit)}</dd>
                   <dt className="text-ink-2">Quota</dt>
                   <dd>{quota(plan.quota)}</dd>
+                  {plan.service_level && (
+                    <>
+                      <dt className="text-ink-2">Promise</dt>
+                      <dd>{serviceLevel(plan.service_level)}</dd>
+                    </>
+                  )}
                   <dt className="text-ink-2">Keys</dt>
                   <dd>up to {plan.keys_max} per application</dd>
                 </dl>

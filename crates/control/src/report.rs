@@ -1,0 +1,332 @@
+//! Reports: built in, each a file here, all of one form ([`domain::report`]).
+//!
+//! A report asks sums of calls ([`Asked::sums`]) and what only the store can tell ([`store::report`]), and says what that
+//! means as figures, courses and tables ([`form`]). To add one: a name in [`ReportName`], a module with `sections`, a line
+//! in [`Control::report`].
+
+mod adoption;
+mod consumers;
+mod csv;
+mod errors;
+mod forecast;
+mod form;
+mod quotas;
+mod service_levels;
+mod traffic;
+mod versions;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use domain::analytics::{
+    AnalyticsAnswer, AnalyticsQuery, Dimension, DimensionFilter, Granularity, Measure, TimeRange, Top,
+};
+use domain::id::{ApplicationId, OrganizationId};
+use domain::report::{Report, ReportInfo, ReportName, ReportSection, Reports};
+use domain::rollup::Resolution;
+use domain::time::HOUR_MICROS;
+use domain::{Code, Timestamp};
+use store::report::About;
+
+use crate::analytics::{HOURS_KEPT, spans};
+use crate::{Caller, Control, Error};
+
+pub use self::csv::{UnknownSection, write as write_csv};
+
+/// What a report is about if nothing is said: the last 30 days.
+const USUAL: Duration = Duration::from_hours(30 * 24);
+/// The longest time that a report is about, so that the one before it is known as well.
+const LONGEST: Duration = Duration::from_hours(HOURS_KEPT.as_secs() / 3600 / 2);
+/// Rows of a table.
+const ROWS_MAX: usize = 100;
+/// What is looked through to make a table.
+const LOOKED_AT_MAX: usize = 20_000;
+/// Up to here, courses are told by hour.
+const BY_HOUR_MICROS: i64 = 48 * HOUR_MICROS;
+/// Up to here, by day; beyond, by week.
+const BY_DAY_MICROS: i64 = 100 * 24 * HOUR_MICROS;
+
+/// What a report is to be about.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReportQuery {
+    /// From the hour of this moment on; 30 days before its end if absent.
+    pub from: Option<Timestamp>,
+    /// Before this moment; until now if absent.
+    pub to: Option<Timestamp>,
+    /// The time zone of days and weeks, as the IANA data base calls it; `UTC` if absent.
+    pub time_zone: Option<String>,
+    /// Only calls of this API: id or name.
+    pub api: Option<String>,
+    /// Only calls of this application: id or name.
+    pub application: Option<String>,
+    /// The calls of a day that can be served; only forecasts look at it.
+    pub capacity: Option<f64>,
+}
+
+impl Control {
+    /// Tells which reports there are.
+    pub fn reports(&self, caller: &Caller) -> Result<Reports, Error> {
+        let organization = caller.organization()?;
+        self.access().check(caller, "list_reports", organization, None)?;
+        let data = ReportName::ALL.iter().copied().map(ReportInfo::from);
+        Ok(Reports { data: data.collect() })
+    }
+
+    /// Makes a report about the calls to the APIs of the caller's organization, and those of its applications.
+    ///
+    /// # Errors
+    /// `request_invalid` with the parameter that cannot be.
+    pub async fn report(
+        &self,
+        caller: &Caller,
+        name: ReportName,
+        query: &ReportQuery,
+    ) -> Result<Report, Error> {
+        let organization = caller.organization()?;
+        self.access().check(caller, "read_report", organization, None)?;
+        let asked = Asked::new(self, organization, (name, query))?;
+        let sections = match name {
+            ReportName::Traffic => traffic::sections(&asked).await,
+            ReportName::Errors => errors::sections(&asked).await,
+            ReportName::Adoption => adoption::sections(&asked).await,
+            ReportName::Consumers => consumers::sections(&asked).await,
+            ReportName::Versions => versions::sections(&asked).await,
+            ReportName::ServiceLevels => service_levels::sections(&asked).await,
+            ReportName::Quotas => quotas::sections(&asked).await,
+            ReportName::Forecast => forecast::sections(&asked).await,
+        };
+        Ok(asked.report(name, sections?))
+    }
+}
+
+/// What a report is about, and where it asks.
+struct Asked<'a> {
+    control: &'a Control,
+    organization: OrganizationId,
+    /// By whole hours.
+    period: TimeRange,
+    time_zone: String,
+    api: Option<&'a str>,
+    application: Option<&'a str>,
+    filters: Vec<DimensionFilter>,
+    capacity: Option<f64>,
+    now: Timestamp,
+}
+
+impl<'a> Asked<'a> {
+    fn new(
+        control: &'a Control,
+        organization: OrganizationId,
+        (name, query): (ReportName, &'a ReportQuery),
+    ) -> Result<Self, Error> {
+        let now = control.now();
+        let given = [
+            ("from", query.from.is_some()),
+            ("to", query.to.is_some()),
+            ("api", query.api.is_some()),
+            ("application", query.application.is_some()),
+            ("capacity", query.capacity.is_some()),
+        ];
+        for (parameter, is_given) in given {
+            if is_given && !name.parameters().contains(&parameter) {
+                let detail = format!("The report `{}` does not look at it.", name.as_str());
+                return Err(refused(parameter, &detail, "Leave it out."));
+            }
+        }
+        if query
+            .capacity
+            .is_some_and(|calls| !(calls.is_finite() && calls > 0.0))
+        {
+            let suggestion = "Say how many calls of a day can be served.";
+            return Err(refused("capacity", "It is not more than 0.", suggestion));
+        }
+        let to = query.to.unwrap_or(now);
+        let from = query.from.unwrap_or(to.before(USUAL));
+        if to <= from {
+            let suggestion = "Let the time end after it begins.";
+            return Err(refused("to", "It is not after `from`.", suggestion));
+        }
+        let end = to.hour();
+        let period = TimeRange {
+            from: from.hour(),
+            to: match end == to {
+                true => end,
+                false => Timestamp::from_micros(end.as_micros() + HOUR_MICROS),
+            },
+        };
+        if period.from < period.to.before(LONGEST) {
+            let days = LONGEST.as_secs() / 86_400;
+            let detail = format!("A report is about {days} days at the most.");
+            return Err(refused("from", &detail, "Ask about a shorter time."));
+        }
+        if period.from < now.before(HOURS_KEPT) {
+            let days = HOURS_KEPT.as_secs() / 86_400;
+            let detail = format!("Sums of calls are kept for {days} days.");
+            return Err(refused("from", &detail, "Ask about a later time."));
+        }
+        let only = |dimension, value: &Option<String>| {
+            value.as_ref().map(|value| DimensionFilter {
+                dimension,
+                values: vec![value.clone()],
+                exclude: false,
+            })
+        };
+        let filters = [
+            only(Dimension::Api, &query.api),
+            only(Dimension::Application, &query.application),
+        ];
+        Ok(Self {
+            control,
+            organization,
+            period,
+            time_zone: query.time_zone.clone().unwrap_or_else(|| "UTC".to_owned()),
+            api: query.api.as_deref(),
+            application: query.application.as_deref(),
+            filters: filters.into_iter().flatten().collect(),
+            capacity: query.capacity,
+            now,
+        })
+    }
+
+    fn report(&self, name: ReportName, sections: Vec<ReportSection>) -> Report {
+        Report {
+            name,
+            title: name.title().to_owned(),
+            about: name.about().to_owned(),
+            period: self.period,
+            time_zone: self.time_zone.clone(),
+            made_at: self.now,
+            sections,
+        }
+    }
+
+    /// Whether it is about an application.
+    fn is_about(&self, id: ApplicationId, name: &str) -> bool {
+        self.application
+            .is_none_or(|wanted| wanted == name || wanted == id.to_string())
+    }
+
+    /// The time just before, as long as this one.
+    fn previous(&self) -> TimeRange {
+        let length = self.period.to.as_micros() - self.period.from.as_micros();
+        TimeRange {
+            from: Timestamp::from_micros(self.period.from.as_micros() - length),
+            to: self.period.from,
+        }
+    }
+
+    /// How long the spans of a course are.
+    fn per(&self) -> Granularity {
+        let length = self.period.to.as_micros() - self.period.from.as_micros();
+        if length <= BY_HOUR_MICROS {
+            Granularity::Hour
+        } else if length <= BY_DAY_MICROS {
+            Granularity::Day
+        } else {
+            Granularity::Week
+        }
+    }
+
+    /// A question about all calls of the report.
+    fn question(&self, measures: &[Measure]) -> AnalyticsQuery {
+        AnalyticsQuery {
+            measures: measures.to_vec(),
+            dimensions: Vec::new(),
+            filters: self.filters.clone(),
+            from: self.period.from,
+            to: Some(self.period.to),
+            granularity: None,
+            time_zone: Some(self.time_zone.clone()),
+            compare: false,
+            top: None,
+        }
+    }
+
+    /// The sums of the whole time, and of the one before.
+    async fn sums(&self, measures: &[Measure]) -> Result<AnalyticsAnswer, Error> {
+        let before = self.previous().from;
+        let is_kept = before >= self.now.before(HOURS_KEPT);
+        self.ask(AnalyticsQuery {
+            compare: is_kept,
+            ..self.question(measures)
+        })
+        .await
+    }
+
+    /// The sums of each group of a dimension, those with most of the first measure first.
+    async fn groups(&self, dimension: Dimension, measures: &[Measure]) -> Result<AnalyticsAnswer, Error> {
+        self.ask(AnalyticsQuery {
+            dimensions: vec![dimension],
+            top: Some(Top {
+                count: u32::try_from(ROWS_MAX).unwrap_or(u32::MAX),
+                by: measures[0],
+            }),
+            ..self.question(measures)
+        })
+        .await
+    }
+
+    /// The sums of each span of time, with when all spans begin.
+    async fn course(&self, measures: &[Measure]) -> Result<(Vec<Timestamp>, AnalyticsAnswer), Error> {
+        let query = AnalyticsQuery {
+            granularity: Some(self.per()),
+            ..self.question(measures)
+        };
+        let at = spans(&query, self.now).map_err(as_parameter)?;
+        Ok((at, self.ask(query).await?))
+    }
+
+    async fn ask(&self, query: AnalyticsQuery) -> Result<AnalyticsAnswer, Error> {
+        let asked = self.control.answer_to(self.organization, &query).await;
+        asked.map_err(as_parameter)
+    }
+
+    /// The same calls for the store.
+    fn about(&self, period: TimeRange) -> About<'_> {
+        About {
+            organization: self.organization,
+            from: Resolution::Hour.begin(period.from),
+            to: period.to,
+            filters: &self.filters,
+        }
+    }
+
+    /// What ids of a dimension are called.
+    async fn names<'i>(
+        &self,
+        dimension: Dimension,
+        ids: impl IntoIterator<Item = &'i str>,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let ids: BTreeSet<_> = ids.into_iter().filter(|id| !id.is_empty()).collect();
+        self.control.names_of(dimension, ids).await
+    }
+}
+
+/// What refuses a question, about the parameters of the report that asked it.
+fn as_parameter(error: Error) -> Error {
+    match error {
+        Error::Refused { errors, .. } if errors.iter().any(|error| error.pointer == "/time_zone") => refused(
+            "time_zone",
+            "There is no such time zone, or it is not whole hours from UTC.",
+            "Use a name of the IANA data base, as `Europe/Berlin`.",
+        ),
+        Error::Refused {
+            code: Code::RequestInvalid,
+            detail,
+            ..
+        } => refused(
+            "from",
+            &detail,
+            "Ask about a shorter or later time, or one API only.",
+        ),
+        other => other,
+    }
+}
+
+fn refused(parameter: &str, detail: &str, suggestion: &str) -> Error {
+    let detail = format!("`{parameter}`: {detail} {suggestion}");
+    Error::refused(Code::ParameterInvalid, detail)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,63 @@
+/** Reports tell what calls mean, in the browser and as a file. */
+import { readFile } from "node:fs/promises";
+import { accessible, beAdmin, call, expect, offer, ready, test } from "./support";
+
+const status = async (path: string, key?: string): Promise<number> => {
+  const response = await fetch(ready().gateway + path, { headers: key ? { "x-api-key": key } : {} });
+  await response.arrayBuffer();
+  return response.status;
+};
+
+test("errors are told with their causes, and saved as a file", async ({ page }) => {
+  const api = `told-${Date.now()}`;
+  const made = await offer(api);
+  const { key } = await call<{ key: string }>("/keys/quick", { api: made.api, plan: "free" });
+  await expect.poll(() => status(`/${api}/pets`, key), { timeout: 5000 }).toBe(200);
+  for (let times = 0; times < 3; times += 1) expect(await status(`/${api}/pets`)).toBe(401);
+
+  await beAdmin(page);
+  await page.goto("/console/reports");
+  await expect(page.getByRole("list", { name: "Reports" }).getByRole("listitem")).toHaveCount(8);
+  await page.getByRole("link", { name: "Errors and their causes" }).click();
+  await page.getByLabel("API", { exact: true }).selectOption(made.api);
+  await expect(page).toHaveURL(new RegExp(`api=${made.api}`));
+  const causes = page.getByRole("region", { name: "Causes" });
+  await expect(async () => {
+    await page.reload();
+    await expect(causes.getByRole("row").filter({ hasText: "key_missing" })).toContainText("Gateway", { timeout: 1000 });
+  }).toPass({ timeout: 15_000 });
+  await expect(causes.getByRole("link", { name: "key_missing" })).toHaveAttribute("href", "/docs/errors/key_missing");
+  await expect(page.getByRole("img", { name: /^Over time: at most \d+ in 3\d days/ })).toBeVisible();
+  await accessible(page);
+
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as CSV" }).click()]);
+  expect(file.suggestedFilename()).toBe("errors.csv");
+  const text = await readFile(await file.path(), "utf8");
+  expect(text).toContain("what,side,status,api,operation,calls");
+  expect(text).toMatch(new RegExp(`Gateway,401,${api},list_pets,\\d+`));
+});
+
+test("a forecast asks for a capacity and says what it does not know yet", async ({ page }) => {
+  await beAdmin(page);
+  await page.goto("/console/reports/forecast");
+  await expect(page.getByText("14 are needed")).toBeVisible();
+  await page.getByLabel("Calls of a day that can be served").fill("1000");
+  await page.getByRole("button", { name: "When is that reached?" }).click();
+  await expect(page).toHaveURL(/capacity=1000/);
+  await expect(page.getByText("14 are needed")).toBeVisible();
+  await accessible(page);
+});
+
+test("a plan's promise is entered, shown, and told whether it was kept", async ({ page }) => {
+  const name = `promising-${Date.now()}`;
+  const plan = await call<{ id: string }>("/plans", { name, title: name });
+  await beAdmin(page);
+  await page.goto(`/console/plans/${plan.id}/edit`);
+  await page.getByLabel("Promised availability in percent").fill("99.9");
+  await page.getByLabel("Promised latency in milliseconds").fill("300");
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await expect(page.getByText("99.9 % do not fail, 95 % within 300 ms")).toBeVisible();
+  await page.goto("/console/reports/service_levels");
+  await expect(page.getByRole("region", { name: "Plans", exact: true }).getByRole("row").filter({ hasText: name })).toContainText("Kept");
+  await accessible(page);
+});

@@ -13,9 +13,10 @@ pub const HOUR_MICROS: i64 = 3_600_000_000;
 impl Timestamp {
     /// Takes microseconds since 1970-01-01T00:00:00Z; clamped to the years −9999 to 9999.
     pub fn from_micros(micros: i64) -> Self {
+        // The last second is not all there: what is beyond its beginning cannot be read again.
         let (min, max) = (
             jiff::Timestamp::MIN.as_microsecond(),
-            jiff::Timestamp::MAX.as_microsecond(),
+            jiff::Timestamp::MAX.as_second() * 1_000_000,
         );
         Self(micros.clamp(min, max))
     }
@@ -61,7 +62,7 @@ impl Timestamp {
 
 impl From<jiff::Timestamp> for Timestamp {
     fn from(moment: jiff::Timestamp) -> Self {
-        Self(moment.as_microsecond())
+        Self::from_micros(moment.as_microsecond())
     }
 }
 
@@ -116,6 +117,18 @@ impl utoipa::ToSchema for Timestamp {}
 #[cfg(test)]
 mod tests {
     use super::Timestamp;
+
+    #[test]
+    fn the_ends_of_the_calendar_can_be_written_and_read() {
+        for micros in [i64::MIN, i64::MAX] {
+            let moment = Timestamp::from_micros(micros);
+            assert_eq!(moment.to_string().parse::<Timestamp>().ok(), Some(moment));
+        }
+        for text in ["9999-12-30T21:59:59.999999Z", "9999-12-30T22:00:00.5Z"] {
+            let last: Timestamp = text.parse().unwrap();
+            assert_eq!(last.to_string().parse::<Timestamp>().ok(), Some(last));
+        }
+    }
 
     #[test]
     fn moments_are_written_with_microseconds_and_read_back() {

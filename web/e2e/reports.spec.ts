@@ -61,3 +61,26 @@ test("a plan's promise is entered, shown, and told whether it was kept", async (
   await expect(page.getByRole("region", { name: "Plans", exact: true }).getByRole("row").filter({ hasText: name })).toContainText("Kept");
   await accessible(page);
 });
+
+test("a report is scheduled, sent now, and saved as a PDF", async ({ page }) => {
+  const name = `hook-${Date.now()}`;
+  await call("/alert-channels", { name, title: name, target: { kind: "webhook", url: "https://hooks.example.com/reports" } });
+  await beAdmin(page);
+  await page.goto("/console/reports/schedules");
+  await page.getByRole("link", { name: "Schedule a report" }).first().click();
+  await page.getByLabel("Title").fill(`The week ${name}`);
+  await page.getByLabel("Report", { exact: true }).selectOption("errors");
+  await page.getByRole("checkbox", { name }).check();
+  await accessible(page);
+  await page.getByRole("button", { name: "Schedule it" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(`The week ${name}`);
+  await expect(page.getByText("Each Monday, about the week before, from 06:00")).toBeVisible();
+  await page.getByRole("button", { name: "Send it now" }).click();
+  await expect(page.getByRole("region", { name: "Notifications" }).getByRole("row").filter({ hasText: name })).toContainText("The report");
+  await accessible(page);
+
+  await page.goto("/console/reports/errors");
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as PDF" }).click()]);
+  expect(file.suggestedFilename()).toBe("errors.pdf");
+  expect((await readFile(await file.path())).subarray(0, 5).toString()).toBe("%PDF-");
+});

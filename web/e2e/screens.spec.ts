@@ -23,7 +23,8 @@ test.beforeAll(async () => {
   const event = await call("/event-types", { name: `visited.${Date.now()}`, title: "Visited", schema: { type: "object" } });
   await call("/sdk-keys", { kind: "client", environment: "sandbox", title: "Visited", origins: ["https://shop.example"] });
   const rule = await call("/alert-rules", { name: `visited-${Date.now()}`, title: "Visited", condition: { kind: "threshold", measure: "calls", window_minutes: 1, under: 1e12 } });
-  await call("/alert-channels", { name: `visited-${Date.now()}`, title: "Visited", target: { kind: "webhook", url: "https://hooks.example.com/alerts" } });
+  const channel = await call("/alert-channels", { name: `visited-${Date.now()}`, title: "Visited", target: { kind: "webhook", url: "https://hooks.example.com/alerts" } });
+  const schedule = await call("/report-schedules", { name: `visited-${Date.now()}`, title: "Visited", report: "traffic", interval: "day", channels: [channel["name"]] });
   await call("/alert-silences", { title: "Visited", starts_at: new Date().toISOString(), ends_at: new Date(Date.now() + 60_000).toISOString() });
   let alert: { id: string } | undefined;
   await expect(async () => {
@@ -34,6 +35,7 @@ test.beforeAll(async () => {
     "alerts/rules": rule["id"] ?? "",
     alerts: alert?.id ?? "",
     $name: "errors",
+    "reports/schedules": schedule["id"] ?? "",
     events: event["id"] ?? "",
     certificates: certificate["id"] ?? "",
     $policy: policy["id"] ?? "",

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use client::types::{
-    ExportReportParams, ReadReportParams, Report, ReportCell, ReportColumn, ReportFigure, ReportLine,
-    ReportRow, ReportSection, ReportUnit, Reports,
+    ExportReportParams, ListReportSchedulesParams, Notices, ReadReportParams, Report, ReportCell,
+    ReportColumn, ReportFigure, ReportLine, ReportRow, ReportSchedule, ReportSection, ReportUnit, Reports,
+    SendReportParams,
 };
 use jiff::Span;
 use serde::Deserialize;
 
 use crate::analytics::began;
-use crate::output::{Output, table};
+use crate::output::{Entries, Output, table};
 use crate::session::Connection;
 use crate::{Error, Exit};
 
@@ -28,13 +29,23 @@ pub enum Command {
         #[arg(long, value_name = "NAMES")]
         section: Option<String>,
     },
-    /// Write one as comma-separated values.
+    /// Say which are sent from time to time; they are declared (`kind: report_schedule`).
+    Schedules,
+    /// Send one now, to the channels of its schedule.
+    Send {
+        /// The schedule's name.
+        schedule: String,
+    },
+    /// Write one as a file: comma-separated values, or a PDF.
     Export {
         #[command(flatten)]
         about: About,
         /// Only this section.
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", conflicts_with = "pdf")]
         section: Option<String>,
+        /// As a PDF.
+        #[arg(long, requires = "file")]
+        pdf: bool,
         /// The file that it is written to, instead of the terminal.
         #[arg(long = "file", value_name = "FILE")]
         file: Option<PathBuf>,
@@ -111,7 +122,22 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             }
             output.answer(&report, people);
         }
-        Command::Export { about, section, file } => {
+        Command::Schedules => {
+            let params = ListReportSchedulesParams::default();
+            let data = client.list_report_schedules_all(&params).await?;
+            output.answer(&Entries { data }, schedules);
+        }
+        Command::Send { schedule } => {
+            let id = find(connection, schedule).await?.id;
+            let notices = client.send_report(&id, &SendReportParams::default()).await?;
+            output.answer(&notices, sent);
+        }
+        Command::Export {
+            about,
+            section,
+            pdf,
+            file,
+        } => {
             let params = ExportReportParams {
                 from: about.begin()?,
                 to: about.to.clone(),
@@ -120,6 +146,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
                 application: about.application.clone(),
                 capacity: about.capacity,
                 section: section.clone(),
+                format: pdf.then(|| "pdf".into()),
             };
             let text = client.export_report(&about.name, &params).await?;
             match file {
@@ -141,6 +168,44 @@ impl About {
             None => Ok(self.from.clone()),
         }
     }
+}
+
+async fn find(connection: &Connection, name: &str) -> Result<ReportSchedule, Error> {
+    let params = ListReportSchedulesParams {
+        filter_name: Some(name.to_owned()),
+        ..ListReportSchedulesParams::default()
+    };
+    let found = connection.client.list_report_schedules_all(&params).await?;
+    found.into_iter().next().ok_or_else(|| Error::NotFound {
+        kind: "report-schedule",
+        name: name.to_owned(),
+    })
+}
+
+fn schedules(entries: &Entries<ReportSchedule>) -> String {
+    let rows = entries.data.iter().map(|schedule| {
+        vec![
+            schedule.name.clone(),
+            schedule.report.to_string(),
+            schedule.interval.to_string(),
+            schedule.channels.join(", "),
+            schedule.next_at.clone().unwrap_or_default(),
+            schedule.error.clone().unwrap_or_default(),
+        ]
+    });
+    table(&["name", "report", "each", "sent to", "next", "error"], rows)
+}
+
+fn sent(notices: &Notices) -> String {
+    let rows = notices.data.iter().map(|notice| {
+        vec![
+            notice.created_at.clone(),
+            notice.channel.clone(),
+            notice.state.to_string(),
+            notice.error.clone().unwrap_or_default(),
+        ]
+    });
+    table(&["made", "channel", "state", "error"], rows)
 }
 
 fn list(reports: &Reports) -> String {

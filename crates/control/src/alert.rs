@@ -2,37 +2,34 @@
 //!
 //! A round ([`run`]) takes the rules whose turn it is, asks for each what is so now ([`judge`]), moves its alerts on
 //! ([`domain::alert::step`]) and writes down whom to tell, all of it in one transaction; another task sends what is
-//! written down until it is received ([`send`]). Several control planes share the work: a rule or a notification is
+//! written down until it is received ([`crate::notice`]). Several control planes share the work: a rule or a notification is
 //! taken with an update that only one of them can make.
 
 mod engine;
 mod judge;
-mod send;
-mod target;
 mod usual;
 
 use std::fmt;
 use std::time::Duration;
 
-use domain::alert::{Alert, AlertChannel, AlertCondition, AlertNotice, AlertRule, AlertRuleUse};
+use domain::alert::{Alert, AlertChannel, AlertCondition, AlertRule, AlertRuleUse};
 use domain::alert::{ChannelSecret, ChannelTest, Preview};
 use domain::id::{AlertChannelId, AlertId, AlertRuleId};
+use domain::notice::Notice;
+use domain::report::ReportSchedule;
 use lettre::message::Mailbox;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
 use store::entity::{self, Condition};
 use store::{Arg, Tx};
 
 use crate::resource::{ListQuery, Listed};
-use crate::{Caller, Control, Error};
+use crate::{Caller, Control, Error, notice};
 
 pub use engine::run;
 pub(crate) use judge::check;
-pub(crate) use target::check as check_target;
 
 /// How long alerts are kept that are over.
 pub const KEPT: Duration = Duration::from_hours(90 * 24);
-/// The most notifications that are told of one alert.
-const NOTICES_MAX: u32 = 200;
 /// The most groups that a condition is told of.
 const FOUND_MAX: usize = 100;
 
@@ -107,9 +104,9 @@ impl Control {
     }
 
     /// Tells the newest notifications of an alert of the caller's organization, the newest first.
-    pub async fn alert_notices(&self, caller: &Caller, id: AlertId) -> Result<Vec<AlertNotice>, Error> {
+    pub async fn alert_notices(&self, caller: &Caller, id: AlertId) -> Result<Vec<Notice>, Error> {
         self.alert(caller, "list_alert_notices", id).await?;
-        Ok(store::alert::notices(&mut self.store(), id, NOTICES_MAX).await?)
+        Ok(store::notice::notices(&mut self.store(), &id.to_string(), notice::TOLD_MAX).await?)
     }
 
     async fn alert(&self, caller: &Caller, action: &str, id: AlertId) -> Result<Alert, Error> {
@@ -156,7 +153,7 @@ impl Control {
             .await?;
         let number = store::alert::channel_secret(&mut self.store(), id).await?;
         Ok(ChannelSecret {
-            secret: target::secret(self, id, number),
+            secret: notice::secret(self, id, number),
         })
     }
 
@@ -177,7 +174,7 @@ impl Control {
             .await?;
         tx.commit().await?;
         Ok(ChannelSecret {
-            secret: target::secret(self, id, number),
+            secret: notice::secret(self, id, number),
         })
     }
 
@@ -191,7 +188,7 @@ impl Control {
         self.authorize(&mut self.store(), caller, "test_alert_channel", &channel)
             .await?;
         let number = store::alert::channel_secret(&mut self.store(), id).await?;
-        let sent = send::try_out(self, &channel, number).await;
+        let sent = notice::try_out(self, &channel, number).await;
         Ok(ChannelTest {
             delivered: sent.is_ok(),
             error: sent.err().map(|error| error.to_string()),
@@ -199,8 +196,8 @@ impl Control {
     }
 }
 
-/// The rules of an organization that name a channel.
-pub(crate) async fn rules_with(tx: &mut Tx, channel: &AlertChannel) -> Result<Vec<String>, Error> {
+/// The rules and schedules of an organization that name a channel.
+pub(crate) async fn users_of(tx: &mut Tx, channel: &AlertChannel) -> Result<Vec<String>, Error> {
     let of = [Condition::Is(
         "organization_id",
         Arg::text(channel.organization_id),
@@ -209,14 +206,22 @@ pub(crate) async fn rules_with(tx: &mut Tx, channel: &AlertChannel) -> Result<Ve
     let using = rules
         .iter()
         .filter(|rule| rule.spec.channels.contains(&channel.spec.name));
-    Ok(using
+    let mut users: Vec<_> = using
         .map(|rule| format!("alert rule {}", rule.spec.name))
-        .collect())
+        .collect();
+    let schedules = entity::all::<ReportSchedule>(tx, &of).await?;
+    let using = schedules
+        .iter()
+        .filter(|schedule| schedule.spec.channels.contains(&channel.spec.name));
+    users.extend(using.map(|schedule| format!("report schedule {}", schedule.spec.name)));
+    Ok(users)
 }
 
 /// Forgets alerts that were over long ago.
 pub(crate) async fn forget_old(tx: &mut Tx, now: domain::Timestamp) -> Result<(), Error> {
-    Ok(tx.forget_alerts_before(now.before(KEPT)).await?)
+    tx.forget_alerts_before(now.before(KEPT)).await?;
+    tx.forget_notices_before(now.before(KEPT)).await?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -88,6 +88,14 @@ impl Error {
         Self::fields(Code::RequestInvalid, detail, vec![error])
     }
 
+    /// What may be told of it: the store's own words are for the log.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Refused { detail, .. } => detail.clone(),
+            Self::Store(_) | Self::Internal(..) => "The store does not answer.".to_owned(),
+        }
+    }
+
     /// The same answer for what is missing and for what may not be seen.
     pub fn not_found(kind: &str) -> Self {
         Self::refused(

@@ -29,6 +29,7 @@ mod key;
 pub mod lake;
 pub mod live;
 mod node;
+mod notice;
 mod place;
 mod question;
 mod quota;
@@ -239,6 +240,12 @@ impl Control {
             stream_missed: self.inner.hub.missed(),
             ..self.inner.counters.read()
         }
+    }
+
+    /// Where a screen of the console is.
+    pub(crate) fn console_url(&self, path: &str) -> String {
+        let root = self.settings().control_url.trim_end_matches('/');
+        format!("{root}/console/{path}")
     }
 
     /// What time it is.

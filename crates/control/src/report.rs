@@ -10,7 +10,9 @@ mod csv;
 mod errors;
 mod forecast;
 mod form;
+mod pdf;
 mod quotas;
+mod schedule;
 mod service_levels;
 mod traffic;
 mod versions;
@@ -32,6 +34,8 @@ use crate::analytics::{HOURS_KEPT, spans};
 use crate::{Caller, Control, Error};
 
 pub use self::csv::{UnknownSection, write as write_csv};
+pub use self::pdf::{Error as PdfError, write as write_pdf};
+pub(crate) use self::schedule::make_due;
 
 /// What a report is about if nothing is said: the last 30 days.
 const USUAL: Duration = Duration::from_hours(30 * 24);
@@ -84,6 +88,16 @@ impl Control {
     ) -> Result<Report, Error> {
         let organization = caller.organization()?;
         self.access().check(caller, "read_report", organization, None)?;
+        self.report_of(organization, name, query).await
+    }
+
+    /// Makes a report for an organization; callers have checked that it may be asked.
+    pub(crate) async fn report_of(
+        &self,
+        organization: OrganizationId,
+        name: ReportName,
+        query: &ReportQuery,
+    ) -> Result<Report, Error> {
         let asked = Asked::new(self, organization, (name, query))?;
         let sections = match name {
             ReportName::Traffic => traffic::sections(&asked).await,

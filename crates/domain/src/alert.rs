@@ -16,4 +16,4 @@ pub use rule::{
     AlertCondition, AlertRule, AlertRuleSpec, AlertRuleUse, AlertSeverity, AnomalySide, BurnWindow, Outlook,
     Preview,
 };
-pub use state::{Alert, AlertEnd, AlertNotice, AlertState, NoticeKind, NoticeState, Seen, Step, step};
+pub use state::{Alert, AlertEnd, AlertState, Seen, Step, step};

@@ -208,8 +208,10 @@ ids! {
     AlertSilenceId = "als";
     /// Something that is so and must not be.
     AlertId = "alt";
-    /// A notification of an alert.
-    AlertNoticeId = "aln";
+    /// A notification.
+    NoticeId = "ntc";
+    /// A report that is sent from time to time.
+    ReportScheduleId = "rps";
     /// One entry of the audit chain.
     AuditId = "aud";
     /// One piece of long work.

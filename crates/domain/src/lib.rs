@@ -29,6 +29,7 @@ pub mod limit;
 pub mod live;
 pub mod name;
 pub mod node;
+pub mod notice;
 pub mod offer;
 pub mod page;
 pub mod recent;

@@ -2,6 +2,12 @@
 //!
 //! All reports have one form, so that whatever shows, prints or sends one can do that with all of them.
 
+mod schedule;
+
+pub use schedule::{
+    ReportFormat, ReportInterval, ReportSchedule, ReportScheduleSpec, ReportScheduleUse, UnknownZone,
+};
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

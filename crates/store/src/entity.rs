@@ -8,6 +8,7 @@ mod alert;
 mod catalog;
 mod consumer;
 mod identity;
+mod report;
 
 use std::fmt::{Display, Write as _};
 use std::future::Future;

@@ -18,6 +18,7 @@ pub mod link;
 pub mod live;
 pub mod migrate;
 pub mod node;
+pub mod notice;
 pub mod offer;
 pub mod question;
 pub mod quota;

@@ -44,6 +44,7 @@ const STEPS: &[Step] = steps! {
     11 "0011_tracking";
     12 "0012_alerts";
     13 "0013_first_calls";
+    14 "0014_report_schedules";
 };
 
 /// The newest version that this program knows.

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use domain::Timestamp;
 use domain::analytics::{Dimension, DimensionFilter};
 use domain::catalog::Version;
-use domain::id::{ApiId, ApplicationId, OrganizationId, VersionId};
+use domain::id::{ApiId, ApplicationId, OrganizationId, ReportScheduleId, VersionId};
+use domain::report::{ReportSchedule, ReportScheduleUse};
 
 use crate::entity::Read;
 use crate::rollup::{about, value};
@@ -331,7 +332,108 @@ fn of_provider(provider: OrganizationId, api: Option<&str>, condition: &str) -> 
     (format!("AND {condition}"), args)
 }
 
+/// A schedule whose time has come, or of which nobody has looked when it is due.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueSchedule {
+    /// It.
+    pub schedule: ReportSchedule,
+    /// When it is due; absent if nobody has looked.
+    pub next_at: Option<Timestamp>,
+    /// For when it was made last.
+    pub last_at: Option<Timestamp>,
+}
+
+/// Reads schedules that are due, or of which nobody has looked when they are.
+pub async fn due_schedules(
+    read: &mut impl Read,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<DueSchedule>, Error> {
+    let sql = format!(
+        "SELECT body, next_at, last_at FROM report_schedules
+         WHERE NOT paused AND (next_at IS NULL OR next_at <= $1) AND (retry_at IS NULL OR retry_at <= $1)
+         ORDER BY next_at, id LIMIT {limit}"
+    );
+    let rows = read.rows(&sql, &[Arg::time(now)]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DueSchedule {
+                schedule: row.read("body", "report_schedules")?,
+                next_at: row.time_or_null("next_at")?,
+                last_at: row.time_or_null("last_at")?,
+            })
+        })
+        .collect()
+}
+
+/// Says of schedules when they were and will be sent.
+pub async fn schedule_uses(
+    read: &mut impl Read,
+    schedules: &[ReportScheduleId],
+) -> Result<HashMap<ReportScheduleId, ReportScheduleUse>, Error> {
+    let mut uses = HashMap::with_capacity(schedules.len());
+    for ids in schedules.chunks(ROWS_MAX) {
+        let places: Vec<_> = (1..=ids.len()).map(|place| format!("${place}")).collect();
+        let sql = format!(
+            "SELECT id, next_at, last_at, error FROM report_schedules WHERE id IN ({})",
+            places.join(", ")
+        );
+        let args: Vec<_> = ids.iter().map(Arg::text).collect();
+        for row in read.rows(&sql, &args).await? {
+            let found = ReportScheduleUse {
+                next_at: row.time_or_null("next_at")?,
+                last_at: row.time_or_null("last_at")?,
+                error: row.text_or_null("error")?,
+            };
+            uses.insert(row.parse("id")?, found);
+        }
+    }
+    Ok(uses)
+}
+
 impl Tx {
+    /// Says when a schedule is due that was due at `due.next_at`, and for when it was made last; whether nobody else has,
+    /// and nobody has changed it.
+    pub async fn plan_schedule(
+        &mut self,
+        due: &DueSchedule,
+        next: Timestamp,
+        last: Option<Timestamp>,
+        error: Option<&str>,
+    ) -> Result<bool, Error> {
+        let mut args = vec![
+            Arg::text(due.schedule.id),
+            Arg::int(due.schedule.revision),
+            Arg::time(next),
+            Arg::time_or_null(last),
+            Arg::text_or_null(error),
+        ];
+        let was = match due.next_at {
+            None => "next_at IS NULL",
+            Some(at) => {
+                args.push(Arg::time(at));
+                "next_at = $6"
+            }
+        };
+        let sql = format!(
+            "UPDATE report_schedules SET next_at = $3, last_at = $4, error = $5, retry_at = NULL
+             WHERE id = $1 AND revision = $2 AND {was}"
+        );
+        Ok(self.execute(&sql, &args).await? > 0)
+    }
+
+    /// Says why a schedule that is due could not be made, and when to try again.
+    pub async fn delay_schedule(
+        &mut self,
+        id: ReportScheduleId,
+        retry: Timestamp,
+        error: &str,
+    ) -> Result<(), Error> {
+        let sql = "UPDATE report_schedules SET retry_at = $1, error = $2 WHERE id = $3";
+        let args = [Arg::time(retry), Arg::text(error), Arg::text(id)];
+        self.execute(sql, &args).await.map(drop)
+    }
+
     /// Notes first calls, if they are earlier than what is known; callers name each pair once, in the order of their ids.
     pub async fn note_first_calls(
         &mut self,

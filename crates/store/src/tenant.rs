@@ -14,7 +14,8 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
     for table in [
         "works",
         "acme_accounts",
-        "alert_notices",
+        "notices",
+        "report_schedules",
         "alerts",
         "alert_silences",
         "alert_rules",

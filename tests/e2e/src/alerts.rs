@@ -391,6 +391,61 @@ async fn remember_ten_days(home: &Home, imported: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_is_sent_as_a_file_and_as_json() {
+    let (receiver, mailbox) = (Receiver::start(0).await, Mailbox::start().await);
+    let (service, http) = (Service::start().await, Http::new());
+    let home = home(&mailbox);
+    let gateline = home.up().await;
+    gateline.import_shop(&service);
+    let key = gateline.shop_key();
+    declare(&gateline, &home, &receiver, &[]);
+    let url = format!("{}/shop/stations", gateline.gateway());
+    answers(&http, &url, &key, SOON).await;
+    let folder = home.path().join("schedules");
+    std::fs::create_dir(&folder).unwrap();
+    for format in ["pdf", "csv"] {
+        let spec = json!({ "name": format, "title": format!("The week as {format}"), "report": "traffic", "interval": "week",
+            "format": format, "channels": ["hook", "team"] });
+        let document = json!({ "kind": "report_schedule", "spec": spec });
+        std::fs::write(folder.join(format!("{format}.yaml")), document.to_string()).unwrap();
+    }
+    gateline.json(&["apply", folder.to_str().unwrap()]);
+    for format in ["pdf", "csv"] {
+        let sent = gateline.json(&["reports", "send", format]);
+        assert_eq!(sent["data"].as_array().unwrap().len(), 2, "{sent}");
+    }
+    let mails = eventually("two mails", SOON, async || {
+        let mails = mailbox.mails.lock().unwrap().clone();
+        (mails.len() >= 2).then_some(mails)
+    });
+    let mails = mails.await;
+    let mail_of = |format: &str| {
+        let name = format!("filename=\"traffic.{format}\"");
+        let mail = mails.iter().find(|mail| mail.contains(&name));
+        mail.unwrap_or_else(|| panic!("{name}: {mails:?}")).clone()
+    };
+    let pdf = mail_of("pdf");
+    assert!(pdf.contains("Subject: The week as pdf, 20"), "{pdf}");
+    assert!(pdf.contains("Content-Type: application/pdf"), "{pdf}");
+    // The file begins with `%PDF-` in base 64.
+    assert!(pdf.contains("\nJVBERi0"), "{pdf}");
+    assert!(mail_of("csv").contains("Content-Type: text/csv"), "{mails:?}");
+    let report = eventually("the report came as JSON", SOON, async || {
+        let came = receiver.came.lock().unwrap().clone();
+        let mut bodies = came
+            .iter()
+            .map(|(_, body)| serde_json::from_str::<Value>(body).unwrap());
+        bodies.find(|body| body["type"] == "report.made")
+    });
+    let report = report.await;
+    assert_eq!(report["data"]["report"]["name"], "traffic", "{report}");
+    verify(&gateline, &receiver);
+    let schedules = gateline.run(&["reports", "schedules"]).stdout;
+    assert!(schedules.contains("hook, team"), "{schedules}");
+    gateline.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_received_is_sent_again_also_after_a_restart() {
     let (receiver, mailbox) = (Receiver::start(2).await, Mailbox::start().await);
     let (service, http) = (Service::start().await, Http::new());

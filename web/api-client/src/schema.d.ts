@@ -1511,9 +1511,103 @@ export interface paths {
         };
         /**
          * Save a report as a file
-         * @description The same as comma-separated values (RFC 4180): a table for each section, each after a line with its title. Texts that a spreadsheet would take for a formula begin with an apostrophe.
+         * @description The same to print, as a PDF, or to calculate with, as comma-separated values (RFC 4180): a table for each section, each after a line with its title. Texts that a spreadsheet would take for a formula begin with an apostrophe.
          */
         get: operations["export_report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/report-schedules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List report schedules
+         * @description A report schedule has a report made each day, week or month, about the one before, and sent to alert channels: to mailboxes as a PDF or CSV file, to webhooks as JSON. What is not received is tried again for a day.
+         */
+        get: operations["list_report_schedules"];
+        put?: never;
+        /**
+         * Create a report schedule
+         * @description A report schedule has a report made each day, week or month, about the one before, and sent to alert channels: to mailboxes as a PDF or CSV file, to webhooks as JSON. What is not received is tried again for a day.
+         */
+        post: operations["create_report_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/report-schedules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a report schedule
+         * @description A report schedule has a report made each day, week or month, about the one before, and sent to alert channels: to mailboxes as a PDF or CSV file, to webhooks as JSON. What is not received is tried again for a day.
+         */
+        get: operations["read_report_schedule"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a report schedule
+         * @description A report schedule has a report made each day, week or month, about the one before, and sent to alert channels: to mailboxes as a PDF or CSV file, to webhooks as JSON. What is not received is tried again for a day.
+         */
+        delete: operations["delete_report_schedule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a report schedule
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     A report schedule has a report made each day, week or month, about the one before, and sent to alert channels: to mailboxes as a PDF or CSV file, to webhooks as JSON. What is not received is tried again for a day.
+         */
+        patch: operations["update_report_schedule"];
+        trace?: never;
+    };
+    "/api/v1/report-schedules/{id}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a report now
+         * @description Makes the report about the last day, week or month that is over and sends it to the schedule's channels. What is due is sent all the same.
+         */
+        post: operations["send_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/report-schedules/{id}/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List to whom a report was sent
+         * @description And whether it was received.
+         */
+        get: operations["list_report_notices"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2834,35 +2928,6 @@ export interface components {
         AlertEnd: "recovered" | "rule_changed";
         /** @example alt_01jd9zk5v8e7rbxq3m6t4n2w0c */
         AlertId: string;
-        /** @description A notification of an alert. */
-        AlertNotice: {
-            /** @description Its id, which the receiver hears each time. */
-            id: components["schemas"]["AlertNoticeId"];
-            /** @description The name of the channel. */
-            channel: components["schemas"]["Name"];
-            /** @description What it says. */
-            kind: components["schemas"]["NoticeKind"];
-            /** @description Whether it got there. */
-            state: components["schemas"]["NoticeState"];
-            /**
-             * Format: int64
-             * @description How often it was tried.
-             */
-            attempts: number;
-            /** @description What went wrong the last time. */
-            error?: string;
-            /** @description When it was made. */
-            created_at: components["schemas"]["Timestamp"];
-            /** @description When it was received or given up. */
-            ended_at?: components["schemas"]["Timestamp"];
-        };
-        /** @example aln_01jd9zk5v8e7rbxq3m6t4n2w0c */
-        AlertNoticeId: string;
-        /** @description The notifications of an alert. */
-        AlertNotices: {
-            /** @description The newest first; at most 200. */
-            data: components["schemas"]["AlertNotice"][];
-        };
         /** @description What is watched, and who is told when it is so. */
         AlertRule: {
             /** @description Unique in the organization. */
@@ -5508,16 +5573,45 @@ export interface components {
          * @enum {string}
          */
         Noted: "summary" | "full" | "consumer";
+        /** @description A notification of an alert, or of a report. */
+        Notice: {
+            /** @description Its id, which the receiver hears each time. */
+            id: components["schemas"]["NoticeId"];
+            /** @description The name of the channel. */
+            channel: components["schemas"]["Name"];
+            /** @description What it says. */
+            kind: components["schemas"]["NoticeKind"];
+            /** @description Whether it got there. */
+            state: components["schemas"]["NoticeState"];
+            /**
+             * Format: int64
+             * @description How often it was tried.
+             */
+            attempts: number;
+            /** @description What went wrong the last time. */
+            error?: string;
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was received or given up. */
+            ended_at?: components["schemas"]["Timestamp"];
+        };
+        /** @example ntc_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        NoticeId: string;
         /**
          * @description What a notification says.
          * @enum {string}
          */
-        NoticeKind: "firing" | "repeated" | "resolved";
+        NoticeKind: "firing" | "repeated" | "resolved" | "report";
         /**
          * @description Whether a notification got there.
          * @enum {string}
          */
         NoticeState: "waiting" | "delivered" | "failed";
+        /** @description Notifications. */
+        Notices: {
+            /** @description The newest first; at most 200. */
+            data: components["schemas"]["Notice"][];
+        };
         /** @description One method and path of a version. */
         Operation: {
             /** @description Its id; the same for the same method and path when a contract is replaced. */
@@ -5879,6 +5973,15 @@ export interface components {
         Page_Product: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["Product"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_ReportSchedule: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["ReportSchedule"][];
             /** @description Whether there are more. */
             has_more: boolean;
             /** @description What to pass as `cursor` to get them. */
@@ -6550,6 +6653,11 @@ export interface components {
              */
             previous?: number;
         };
+        /**
+         * @description As what a report is attached to mails.
+         * @enum {string}
+         */
+        ReportFormat: "pdf" | "csv";
         /** @description A report that there is. */
         ReportInfo: {
             /** @description Its name. */
@@ -6561,6 +6669,11 @@ export interface components {
             /** @description The parameters that it looks at, beside the time zone. */
             parameters: string[];
         };
+        /**
+         * @description How often a report is made, and what time it is about.
+         * @enum {string}
+         */
+        ReportInterval: "day" | "week" | "month";
         /** @description A number over time. */
         ReportLine: {
             /** @description Its name, unique in its part. */
@@ -6581,6 +6694,133 @@ export interface components {
         ReportRow: {
             /** @description A cell for every column. */
             cells: components["schemas"]["ReportCell"][];
+        };
+        /** @description A report that is made and sent from time to time. */
+        ReportSchedule: {
+            /** @description Unique in the organization. */
+            name: components["schemas"]["Name"];
+            /** @description What people read; the subject of mails. */
+            title: string;
+            /** @description Which report. */
+            report: components["schemas"]["ReportName"];
+            /** @description Only calls of this API: id or name. */
+            api?: string;
+            /** @description Only calls of this application: id or name. */
+            application?: string;
+            /**
+             * Format: double
+             * @description The calls of a day that can be served; only forecasts look at it.
+             */
+            capacity?: number;
+            /** @description How often, and about which time. */
+            interval: components["schemas"]["ReportInterval"];
+            /**
+             * Format: int32
+             * @description The hour of the day from which on it is sent: 0 to 23.
+             */
+            hour: number;
+            /** @description The time zone of hours, days, weeks and months, as the IANA data base calls it; `UTC` if absent. */
+            time_zone?: string;
+            /** @description As what it is attached to mails; webhooks have it as JSON. */
+            format: components["schemas"]["ReportFormat"];
+            /** @description The alert channels that it is sent to, by their names: 1 to 10. */
+            channels: components["schemas"]["Name"][];
+            /** @description Whether it is not sent for now. */
+            paused: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+            /** @description Its id. */
+            id: components["schemas"]["ReportScheduleId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            /** @description When it will be made next; absent while it is paused, and for a moment after it was changed. */
+            next_at?: components["schemas"]["Timestamp"];
+            /** @description The time for which it was made last. */
+            last_at?: components["schemas"]["Timestamp"];
+            /** @description Why it could not be made; it is tried again. */
+            error?: string;
+            links?: components["schemas"]["Links"];
+        };
+        /** @example rps_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        ReportScheduleId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        ReportSchedulePatch: {
+            /** @description Unique in the organization. */
+            name?: components["schemas"]["Name"];
+            /** @description What people read; the subject of mails. */
+            title?: string;
+            /** @description Which report. */
+            report?: components["schemas"]["ReportName"];
+            /** @description Only calls of this API: id or name. */
+            api?: string | null;
+            /** @description Only calls of this application: id or name. */
+            application?: string | null;
+            /**
+             * Format: double
+             * @description The calls of a day that can be served; only forecasts look at it.
+             */
+            capacity?: number | null;
+            /** @description How often, and about which time. */
+            interval?: components["schemas"]["ReportInterval"];
+            /**
+             * Format: int32
+             * @description The hour of the day from which on it is sent: 0 to 23.
+             */
+            hour?: number | null;
+            /** @description The time zone of hours, days, weeks and months, as the IANA data base calls it; `UTC` if absent. */
+            time_zone?: string | null;
+            /** @description As what it is attached to mails; webhooks have it as JSON. */
+            format?: components["schemas"]["ReportFormat"] | null;
+            /** @description The alert channels that it is sent to, by their names: 1 to 10. */
+            channels?: components["schemas"]["Name"][];
+            /** @description Whether it is not sent for now. */
+            paused?: boolean | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description The editable part of a [`ReportSchedule`]. */
+        ReportScheduleSpec: {
+            /** @description Unique in the organization. */
+            name: components["schemas"]["Name"];
+            /** @description What people read; the subject of mails. */
+            title: string;
+            /** @description Which report. */
+            report: components["schemas"]["ReportName"];
+            /** @description Only calls of this API: id or name. */
+            api?: string;
+            /** @description Only calls of this application: id or name. */
+            application?: string;
+            /**
+             * Format: double
+             * @description The calls of a day that can be served; only forecasts look at it.
+             */
+            capacity?: number;
+            /** @description How often, and about which time. */
+            interval: components["schemas"]["ReportInterval"];
+            /**
+             * Format: int32
+             * @description The hour of the day from which on it is sent: 0 to 23.
+             */
+            hour?: number;
+            /** @description The time zone of hours, days, weeks and months, as the IANA data base calls it; `UTC` if absent. */
+            time_zone?: string;
+            /** @description As what it is attached to mails; webhooks have it as JSON. */
+            format?: components["schemas"]["ReportFormat"];
+            /** @description The alert channels that it is sent to, by their names: 1 to 10. */
+            channels: components["schemas"]["Name"][];
+            /** @description Whether it is not sent for now. */
+            paused?: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
         };
         /** @description A part of a report. */
         ReportSection: {
@@ -14581,7 +14821,9 @@ export interface operations {
                 application?: string;
                 /** @description The calls of a day that can be served; a forecast says when they are reached. */
                 capacity?: number;
-                /** @description Only this section; all, one after the other, if absent. */
+                /** @description As what; `csv` if absent. */
+                format?: "csv" | "pdf";
+                /** @description Only this section, as `csv`; all, one after the other, if absent. */
                 section?: string;
             };
             header?: {
@@ -14607,6 +14849,417 @@ export interface operations {
                 };
                 content: {
                     "text/csv": string;
+                    "application/pdf": string;
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    list_report_schedules: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this name. */
+                "filter[name]"?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReportSchedule"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_report_schedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "weekly-errors",
+                 *       "title": "What went wrong last week",
+                 *       "report": "errors",
+                 *       "interval": "week",
+                 *       "hour": 6,
+                 *       "time_zone": "Europe/Berlin",
+                 *       "format": "pdf",
+                 *       "channels": [
+                 *         "team"
+                 *       ],
+                 *       "paused": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReportScheduleSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportSchedule"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_report_schedule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["ReportScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportSchedule"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_report_schedule: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["ReportScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_report_schedule: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["ReportScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "hour": 8
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["ReportSchedulePatch"];
+                /**
+                 * @example {
+                 *       "hour": 8
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReportSchedulePatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportSchedule"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    send_report: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The schedule's id. */
+                id: components["schemas"]["ReportScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To whom it is sent, and what was before. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notices"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way */
+            409: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_report_notices: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The schedule's id. */
+                id: components["schemas"]["ReportScheduleId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notifications. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Notices"];
                 };
             };
             /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
@@ -15026,7 +15679,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AlertNotices"];
+                    "application/json": components["schemas"]["Notices"];
                 };
             };
             /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */

@@ -53,6 +53,7 @@ const screens: Hit[] = [
   { kind: "Action", title: "Create a plan", to: "/plans/new" },
   { kind: "Action", title: "Create a product", to: "/products/new" },
   { kind: "Action", title: "Add an alert rule", to: "/alerts/rules/new" },
+  { kind: "Action", title: "Schedule a report", to: "/reports/schedules/new" },
   { kind: "Action", title: "Create an application", to: "/applications/new" },
   { kind: "Action", title: "Add an upstream", to: "/upstreams/new" },
   { kind: "Action", title: "Add a stream route", to: "/streams/new" },

@@ -3,17 +3,16 @@
 use control::Error;
 use control::resource::ListQuery;
 use domain::alert::{
-    Alert, AlertChannel, AlertChannelSpec, AlertCondition, AlertNotice, AlertRule, AlertRuleSpec,
-    AlertRuleUse, AlertSeverity, AlertSilence, AlertSilenceSpec, AlertTarget, BurnWindow, ChannelSecret,
-    ChannelTest, Preview, WebhookFormat,
+    Alert, AlertChannel, AlertChannelSpec, AlertCondition, AlertRule, AlertRuleSpec, AlertRuleUse,
+    AlertSeverity, AlertSilence, AlertSilenceSpec, AlertTarget, BurnWindow, ChannelSecret, ChannelTest,
+    Preview, WebhookFormat,
 };
 use domain::analytics::Measure;
 use domain::id::{AlertChannelId, AlertId, AlertRuleId};
+use domain::notice::Notices;
 use domain::{Code, Name};
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use utoipa::ToSchema;
 
 use crate::answer;
 use crate::call::{Call, invalid};
@@ -38,13 +37,6 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         crud::all::<AlertSilence>(),
     ]
     .concat()
-}
-
-/// The notifications of an alert.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
-struct AlertNotices {
-    /// The newest first; at most 200.
-    data: Vec<AlertNotice>,
 }
 
 fn shown(alert: &Alert) -> Result<Value, Error> {
@@ -133,10 +125,10 @@ fn notices() -> Endpoint {
             "Who was told what, and whether it was received.",
         )
         .takes_id::<AlertId>("The alert's id.")
-        .answers::<AlertNotices>(200, "The notifications.")
+        .answers::<Notices>(200, "The notifications.")
         .to(|call| async move {
             let data = call.control().alert_notices(&call.caller, call.id()?).await?;
-            answer::json(StatusCode::OK, &AlertNotices { data })
+            answer::json(StatusCode::OK, &Notices { data })
         })
 }
 

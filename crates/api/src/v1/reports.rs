@@ -2,21 +2,35 @@
 
 use axum::response::{IntoResponse, Response};
 use control::Error;
-use control::report::{ReportQuery, write_csv};
-use domain::report::{Report, ReportName, Reports};
+use control::report::{ReportQuery, write_csv, write_pdf};
+use domain::id::ReportScheduleId;
+use domain::notice::Notices;
+use domain::report::{
+    Report, ReportFormat, ReportInterval, ReportName, ReportSchedule, ReportScheduleSpec, ReportScheduleUse,
+    Reports,
+};
+use domain::{Code, Name};
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::answer;
 use crate::call::{Call, invalid};
+use crate::crud::{self, Filter, Shown};
 use crate::endpoint::Endpoint;
+use crate::links::Links;
 use crate::parameter::{Parameter, moment, one_of, text};
 
 const CSV: &str = "text/csv";
+const PDF: &str = "application/pdf";
 
-/// `list_reports`, `read_report`, `export_report`.
+/// `list_reports`, `read_report`, `export_report`, those of schedules, `send_report`, `list_report_notices`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![list(), read(), export()]
+    [
+        vec![list(), read(), export()],
+        crud::all::<ReportSchedule>(),
+        vec![send(), notices()],
+    ]
+    .concat()
 }
 
 fn list() -> Endpoint {
@@ -51,18 +65,112 @@ fn read() -> Endpoint {
 }
 
 fn export() -> Endpoint {
-    let section = "Only this section; all, one after the other, if absent.";
+    let section = "Only this section, as `csv`; all, one after the other, if absent.";
+    let format = "As what; `csv` if absent.";
     Endpoint::get("/api/v1/reports/{name}/export", "export_report")
         .tag("usage")
         .says(
             "Save a report as a file",
-            "The same as comma-separated values (RFC 4180): a table for each section, each after a line with its title. Texts \
-             that a spreadsheet would take for a formula begin with an apostrophe.",
+            "The same to print, as a PDF, or to calculate with, as comma-separated values (RFC 4180): a table for each section, \
+             each after a line with its title. Texts that a spreadsheet would take for a formula begin with an apostrophe.",
         )
         .takes_all(parameters())
+        .takes(Parameter::query("format", format, one_of(&["csv", "pdf"])))
         .takes(Parameter::query("section", section, text(100)))
-        .answers_with(200, "The file.", vec![(CSV, json!({ "type": "string" }))])
+        .answers_with(200, "The file.", vec![
+            (CSV, json!({ "type": "string" })),
+            (PDF, json!({ "type": "string", "format": "binary" })),
+        ])
         .to(answer_file)
+}
+
+impl Shown for ReportSchedule {
+    const COLLECTION: &'static str = "/api/v1/report-schedules";
+    const TAG: &'static str = "usage";
+    const ONE: &'static str = "a report schedule";
+    const MANY: &'static str = "report schedules";
+    const ABOUT: &'static str = "A report schedule has a report made each day, week or month, about the one before, and sent \
+        to alert channels: to mailboxes as a PDF or CSV file, to webhooks as JSON. What is not received is tried again \
+        for a day.";
+    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict];
+    type Extra = ReportScheduleUse;
+
+    fn example() -> ReportScheduleSpec {
+        ReportScheduleSpec {
+            name: "weekly-errors".parse().expect("it is a name"),
+            title: "What went wrong last week".to_owned(),
+            report: ReportName::Errors,
+            api: None,
+            application: None,
+            capacity: None,
+            interval: ReportInterval::Week,
+            hour: 6,
+            time_zone: Some("Europe/Berlin".to_owned()),
+            format: ReportFormat::Pdf,
+            channels: vec!["team".parse().expect("it is a name")],
+            paused: false,
+            managed_by: None,
+        }
+    }
+
+    fn patch_example() -> Value {
+        json!({ "hour": 8 })
+    }
+
+    fn filters() -> Vec<Filter> {
+        vec![
+            crud::search(),
+            Filter {
+                parameter: Parameter::query("filter[name]", "Only the one with this name.", text(63)),
+                condition: |text| crud::is::<Name>("name", text),
+            },
+        ]
+    }
+
+    async fn parent(_: &Call) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn links(&self, links: Links) -> Links {
+        let path = format!("/api/v1/report-schedules/{}", self.id);
+        links
+            .and("send", format!("{path}/send"))
+            .and("notices", format!("{path}/notices"))
+    }
+
+    async fn extra(call: &Call, them: &[Self]) -> Result<Vec<ReportScheduleUse>, Error> {
+        let ids: Vec<_> = them.iter().map(|it| it.id).collect();
+        let mut uses = call.control().report_schedule_uses(&ids).await?;
+        Ok(ids.iter().map(|id| uses.remove(id).unwrap_or_default()).collect())
+    }
+}
+
+fn send() -> Endpoint {
+    Endpoint::post("/api/v1/report-schedules/{id}/send", "send_report")
+        .tag("usage")
+        .says(
+            "Send a report now",
+            "Makes the report about the last day, week or month that is over and sends it to the schedule's channels. What is \
+             due is sent all the same.",
+        )
+        .takes_id::<ReportScheduleId>("The schedule's id.")
+        .answers::<Notices>(200, "To whom it is sent, and what was before.")
+        .to(|call| async move {
+            let data = call.control().send_report(&call.caller, call.id()?).await?;
+            answer::json(StatusCode::OK, &Notices { data })
+        })
+}
+
+fn notices() -> Endpoint {
+    Endpoint::get("/api/v1/report-schedules/{id}/notices", "list_report_notices")
+        .tag("usage")
+        .says("List to whom a report was sent", "And whether it was received.")
+        .takes_id::<ReportScheduleId>("The schedule's id.")
+        .answers::<Notices>(200, "The notifications.")
+        .to(|call| async move {
+            let data = call.control().report_notices(&call.caller, call.id()?).await?;
+            answer::json(StatusCode::OK, &Notices { data })
+        })
 }
 
 /// The parameters that both have.
@@ -101,14 +209,35 @@ async fn asked(call: &Call) -> Result<(ReportName, Report), Error> {
 }
 
 async fn answer_file(call: Call) -> Result<Response, Error> {
+    let section = call.query("section");
+    let format = match call.query("format") {
+        None | Some("csv") => ReportFormat::Csv,
+        Some("pdf") if section.is_some() => {
+            return Err(invalid("section", &"a PDF has all sections"));
+        }
+        Some("pdf") => ReportFormat::Pdf,
+        Some(_) => return Err(invalid("format", &"it is neither `csv` nor `pdf`")),
+    };
     let (name, report) = asked(&call).await?;
-    let text = write_csv(&report, call.query("section")).map_err(|error| invalid("section", &error))?;
-    let file = format!("attachment; filename=\"{}.csv\"", name.as_str());
+    let (kind, ending, content) = match format {
+        ReportFormat::Csv => {
+            let text = write_csv(&report, section).map_err(|error| invalid("section", &error))?;
+            (CSV, "csv", text.into_bytes())
+        }
+        ReportFormat::Pdf => {
+            // It takes some milliseconds in which nobody else should wait.
+            let written = tokio::task::spawn_blocking(move || write_pdf(&report)).await;
+            let written = written.map_err(|error| Error::internal("writing a report", error))?;
+            let file = written.map_err(|error| Error::internal("writing a report", error))?;
+            (PDF, "pdf", file)
+        }
+    };
+    let file = format!("attachment; filename=\"{}.{ending}\"", name.as_str());
     let file = HeaderValue::try_from(file).map_err(|error| Error::internal("naming a file", error))?;
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(CSV)),
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
         (header::CONTENT_DISPOSITION, file),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, text).into_response())
+    Ok((headers, content).into_response())
 }

@@ -44,10 +44,11 @@ async fn reports_are_listed_read_and_saved() {
         "attachment; filename=\"errors.csv\""
     );
     let text = file.text();
-    assert!(
-        text.starts_with("what,side,status,api,operation,calls,"),
-        "{text}"
-    );
+    let header = "what,side,status,api,operation,calls,";
+    assert!(text.starts_with(header), "{text}");
+    let file = viewer.get("/api/v1/reports/errors/export?format=pdf").await;
+    assert_eq!(file.header("content-type"), "application/pdf");
+    assert!(file.text().starts_with("%PDF-"));
 }
 
 #[tokio::test]
@@ -60,6 +61,16 @@ async fn what_cannot_be_told_is_refused() {
         ("/api/v1/reports/traffic?from=yesterday", 400, "parameter_invalid"),
         ("/api/v1/reports/forecast?capacity=-1", 400, "parameter_invalid"),
         ("/api/v1/reports/traffic?section=sums", 400, "parameter_unknown"),
+        (
+            "/api/v1/reports/traffic/export?section=sums&format=pdf",
+            400,
+            "parameter_invalid",
+        ),
+        (
+            "/api/v1/reports/traffic/export?format=odt",
+            400,
+            "parameter_invalid",
+        ),
         (
             "/api/v1/reports/traffic/export?section=nothing",
             400,

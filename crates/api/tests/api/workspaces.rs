@@ -53,24 +53,28 @@ const READS: [&str; 13] = [
     "read_upstream",
     "read_version",
 ];
-/// Publishers of one workspace may not: plans and alerts belong to the whole organization.
-const OF_ALL: [&str; 16] = [
+/// Publishers of one workspace may not: plans, alerts and what is sent belong to the whole organization.
+const OF_ALL: [&str; 20] = [
     "create_alert_channel",
     "create_alert_rule",
     "create_alert_silence",
     "create_debug_token",
     "create_plan",
+    "create_report_schedule",
     "delete_alert_channel",
     "delete_alert_rule",
     "delete_alert_silence",
     "delete_plan",
+    "delete_report_schedule",
     "read_alert_channel_secret",
     "rotate_alert_channel_secret",
+    "send_report",
     "test_alert_channel",
     "update_alert_channel",
     "update_alert_rule",
     "update_alert_silence",
     "update_plan",
+    "update_report_schedule",
 ];
 
 /// The organization `default` with the workspaces `team` and `other`, an organization beside it, and a publisher of

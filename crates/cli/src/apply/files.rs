@@ -27,10 +27,11 @@ pub(super) enum Kind {
     EventType,
     AlertChannel,
     AlertRule,
+    ReportSchedule,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Certificate,
         Self::Upstream,
         Self::Api,
@@ -43,6 +44,7 @@ impl Kind {
         Self::EventType,
         Self::AlertChannel,
         Self::AlertRule,
+        Self::ReportSchedule,
     ];
 
     /// The word in files.
@@ -60,6 +62,7 @@ impl Kind {
             Self::EventType => "event_type",
             Self::AlertChannel => "alert_channel",
             Self::AlertRule => "alert_rule",
+            Self::ReportSchedule => "report_schedule",
         }
     }
 
@@ -78,6 +81,7 @@ impl Kind {
             Self::EventType => "event-types",
             Self::AlertChannel => "alert-channels",
             Self::AlertRule => "alert-rules",
+            Self::ReportSchedule => "report-schedules",
         };
         Collection::named(name).expect("the API has every kind; a test says so")
     }

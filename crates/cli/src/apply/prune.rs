@@ -134,7 +134,8 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
         | Kind::Application
         | Kind::EventType
         | Kind::AlertChannel
-        | Kind::AlertRule => {}
+        | Kind::AlertRule
+        | Kind::ReportSchedule => {}
     }
     references
 }

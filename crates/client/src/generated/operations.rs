@@ -1400,8 +1400,111 @@ impl Client {
             .query("api", params.api.as_ref())
             .query("application", params.application.as_ref())
             .query("capacity", params.capacity.as_ref())
+            .query("format", params.format.as_ref())
             .query("section", params.section.as_ref());
         self.send_raw(call).await
+    }
+
+    /// List report schedules
+    ///
+    /// `GET /api/v1/report-schedules`
+    pub async fn list_report_schedules(
+        &self,
+        params: &types::ListReportSchedulesParams,
+    ) -> Result<types::PageReportSchedule, Error> {
+        let call = Call::new(Method::GET, "/api/v1/report-schedules")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[name]", params.filter_name.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create a report schedule
+    ///
+    /// `POST /api/v1/report-schedules`
+    pub async fn create_report_schedule(
+        &self,
+        params: &types::CreateReportScheduleParams,
+        body: &types::ReportScheduleSpec,
+    ) -> Result<types::ReportSchedule, Error> {
+        let call = Call::new(Method::POST, "/api/v1/report-schedules")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read a report schedule
+    ///
+    /// `GET /api/v1/report-schedules/{id}`
+    pub async fn read_report_schedule(
+        &self,
+        id: &str,
+        params: &types::ReadReportScheduleParams,
+    ) -> Result<types::ReportSchedule, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/report-schedules/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change a report schedule
+    ///
+    /// `PATCH /api/v1/report-schedules/{id}`
+    pub async fn update_report_schedule(
+        &self,
+        id: &str,
+        params: &types::UpdateReportScheduleParams,
+        body: &types::ReportSchedulePatch,
+    ) -> Result<types::ReportSchedule, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/report-schedules/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove a report schedule
+    ///
+    /// `DELETE /api/v1/report-schedules/{id}`
+    pub async fn delete_report_schedule(
+        &self,
+        id: &str,
+        params: &types::DeleteReportScheduleParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(
+            Method::DELETE,
+            format!("/api/v1/report-schedules/{}", segment(id)),
+        )
+        .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
+    /// Send a report now
+    ///
+    /// `POST /api/v1/report-schedules/{id}/send`
+    pub async fn send_report(
+        &self,
+        id: &str,
+        params: &types::SendReportParams,
+    ) -> Result<types::Notices, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/report-schedules/{}/send", segment(id)),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref());
+        self.send_json(call).await
+    }
+
+    /// List to whom a report was sent
+    ///
+    /// `GET /api/v1/report-schedules/{id}/notices`
+    pub async fn list_report_notices(&self, id: &str) -> Result<types::Notices, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/report-schedules/{}/notices", segment(id)),
+        );
+        self.send_json(call).await
     }
 
     /// Ask about calls
@@ -1449,7 +1552,7 @@ impl Client {
     /// List an alert's notifications
     ///
     /// `GET /api/v1/alerts/{id}/notices`
-    pub async fn list_alert_notices(&self, id: &str) -> Result<types::AlertNotices, Error> {
+    pub async fn list_alert_notices(&self, id: &str) -> Result<types::Notices, Error> {
         let call = Call::new(Method::GET, format!("/api/v1/alerts/{}/notices", segment(id)));
         self.send_json(call).await
     }
@@ -2637,6 +2740,23 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_usage(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_report_schedules`](Self::list_report_schedules), page after page; `params.cursor` is where it begins.
+    pub async fn list_report_schedules_all(
+        &self,
+        params: &types::ListReportSchedulesParams,
+    ) -> Result<Vec<types::ReportSchedule>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_report_schedules(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

@@ -277,39 +277,6 @@ impl From<&str> for AlertEnd {
 /// `AlertId`.
 pub type AlertId = String;
 
-/// A notification of an alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AlertNotice {
-    /// Its id, which the receiver hears each time.
-    pub id: AlertNoticeId,
-    /// The name of the channel.
-    pub channel: Name,
-    /// What it says.
-    pub kind: NoticeKind,
-    /// Whether it got there.
-    pub state: NoticeState,
-    /// How often it was tried.
-    pub attempts: i64,
-    /// What went wrong the last time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was received or given up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
-}
-
-/// `AlertNoticeId`.
-pub type AlertNoticeId = String;
-
-/// The notifications of an alert.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AlertNotices {
-    /// The newest first; at most 200.
-    pub data: Vec<AlertNotice>,
-}
-
 /// What is watched, and who is told when it is so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertRule {
@@ -2084,6 +2051,13 @@ pub struct CreateQuickKeyParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`create_report_schedule`](crate::Client::create_report_schedule).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateReportScheduleParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`create_route`](crate::Client::create_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateRouteParams {
@@ -2273,6 +2247,13 @@ pub struct DeletePolicyParams {
 /// Optional parameters of [`delete_product`](crate::Client::delete_product).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteProductParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_report_schedule`](crate::Client::delete_report_schedule).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteReportScheduleParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
 }
@@ -2888,8 +2869,44 @@ pub struct ExportReportParams {
     pub application: Option<String>,
     /// The calls of a day that can be served; a forecast says when they are reached.
     pub capacity: Option<f64>,
-    /// Only this section; all, one after the other, if absent.
+    /// As what; `csv` if absent.
+    pub format: Option<ExportReportParamsFormat>,
+    /// Only this section, as `csv`; all, one after the other, if absent.
     pub section: Option<String>,
+}
+
+/// `ExportReportParamsFormat`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExportReportParamsFormat {
+    /// `csv`.
+    #[serde(rename = "csv")]
+    Csv,
+    /// `pdf`.
+    #[serde(rename = "pdf")]
+    Pdf,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ExportReportParamsFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Csv => "csv",
+            Self::Pdf => "pdf",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ExportReportParamsFormat {
+    fn from(text: &str) -> Self {
+        match text {
+            "csv" => Self::Csv,
+            "pdf" => Self::Pdf,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// What a certificate (X.509) says of itself.
@@ -5173,6 +5190,65 @@ impl From<&str> for ListProductsParamsSort {
     }
 }
 
+/// Optional parameters of [`list_report_schedules`](crate::Client::list_report_schedules).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListReportSchedulesParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListReportSchedulesParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this name.
+    pub filter_name: Option<String>,
+}
+
+/// `ListReportSchedulesParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListReportSchedulesParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListReportSchedulesParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListReportSchedulesParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// Optional parameters of [`list_routes`](crate::Client::list_routes).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListRoutesParams {
@@ -6351,6 +6427,32 @@ impl From<&str> for Noted {
     }
 }
 
+/// A notification of an alert, or of a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Its id, which the receiver hears each time.
+    pub id: NoticeId,
+    /// The name of the channel.
+    pub channel: Name,
+    /// What it says.
+    pub kind: NoticeKind,
+    /// Whether it got there.
+    pub state: NoticeState,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// What went wrong the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was received or given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// `NoticeId`.
+pub type NoticeId = String;
+
 /// What a notification says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum NoticeKind {
@@ -6363,6 +6465,9 @@ pub enum NoticeKind {
     /// `resolved`.
     #[serde(rename = "resolved")]
     Resolved,
+    /// `report`.
+    #[serde(rename = "report")]
+    Report,
     /// A value that this client does not know yet, as it came.
     #[serde(untagged)]
     Unrecognized(String),
@@ -6374,6 +6479,7 @@ impl std::fmt::Display for NoticeKind {
             Self::Firing => "firing",
             Self::Repeated => "repeated",
             Self::Resolved => "resolved",
+            Self::Report => "report",
             Self::Unrecognized(text) => text,
         })
     }
@@ -6385,6 +6491,7 @@ impl From<&str> for NoticeKind {
             "firing" => Self::Firing,
             "repeated" => Self::Repeated,
             "resolved" => Self::Resolved,
+            "report" => Self::Report,
             other => Self::Unrecognized(other.to_owned()),
         }
     }
@@ -6427,6 +6534,13 @@ impl From<&str> for NoticeState {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Notifications.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notices {
+    /// The newest first; at most 200.
+    pub data: Vec<Notice>,
 }
 
 /// One method and path of a version.
@@ -6902,6 +7016,18 @@ pub struct PagePolicy {
 pub struct PageProduct {
     /// The entries, in the order asked for.
     pub data: Vec<Product>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageReportSchedule {
+    /// The entries, in the order asked for.
+    pub data: Vec<ReportSchedule>,
     /// Whether there are more.
     pub has_more: bool,
     /// What to pass as `cursor` to get them.
@@ -7980,6 +8106,13 @@ pub struct ReadReportParams {
     pub capacity: Option<f64>,
 }
 
+/// Optional parameters of [`read_report_schedule`](crate::Client::read_report_schedule).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadReportScheduleParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
 /// Optional parameters of [`read_route`](crate::Client::read_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadRouteParams {
@@ -8146,6 +8279,40 @@ pub struct ReportFigure {
     pub previous: Option<f64>,
 }
 
+/// As what a report is attached to mails.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReportFormat {
+    /// `pdf`.
+    #[serde(rename = "pdf")]
+    Pdf,
+    /// `csv`.
+    #[serde(rename = "csv")]
+    Csv,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ReportFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Pdf => "pdf",
+            Self::Csv => "csv",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ReportFormat {
+    fn from(text: &str) -> Self {
+        match text {
+            "pdf" => Self::Pdf,
+            "csv" => Self::Csv,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// A report that there is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReportInfo {
@@ -8157,6 +8324,45 @@ pub struct ReportInfo {
     pub about: String,
     /// The parameters that it looks at, beside the time zone.
     pub parameters: Vec<String>,
+}
+
+/// How often a report is made, and what time it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReportInterval {
+    /// `day`.
+    #[serde(rename = "day")]
+    Day,
+    /// `week`.
+    #[serde(rename = "week")]
+    Week,
+    /// `month`.
+    #[serde(rename = "month")]
+    Month,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ReportInterval {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ReportInterval {
+    fn from(text: &str) -> Self {
+        match text {
+            "day" => Self::Day,
+            "week" => Self::Week,
+            "month" => Self::Month,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// A number over time.
@@ -8241,6 +8447,177 @@ impl From<&str> for ReportName {
 pub struct ReportRow {
     /// A cell for every column.
     pub cells: Vec<ReportCell>,
+}
+
+/// A report that is made and sent from time to time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportSchedule {
+    /// Unique in the organization.
+    pub name: Name,
+    /// What people read; the subject of mails.
+    pub title: String,
+    /// Which report.
+    pub report: ReportName,
+    /// Only calls of this API: id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
+    /// Only calls of this application: id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// The calls of a day that can be served; only forecasts look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
+    /// How often, and about which time.
+    pub interval: ReportInterval,
+    /// The hour of the day from which on it is sent: 0 to 23.
+    pub hour: u64,
+    /// The time zone of hours, days, weeks and months, as the IANA data base calls it; `UTC` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// As what it is attached to mails; webhooks have it as JSON.
+    pub format: ReportFormat,
+    /// The alert channels that it is sent to, by their names: 1 to 10.
+    pub channels: Vec<Name>,
+    /// Whether it is not sent for now.
+    pub paused: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+    /// Its id.
+    pub id: ReportScheduleId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// When it will be made next; absent while it is paused, and for a moment after it was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+    /// The time for which it was made last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<Timestamp>,
+    /// Why it could not be made; it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `ReportScheduleId`.
+pub type ReportScheduleId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReportSchedulePatch {
+    /// Unique in the organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What people read; the subject of mails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Which report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<ReportName>,
+    /// Only calls of this API: id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<Option<String>>,
+    /// Only calls of this application: id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Option<String>>,
+    /// The calls of a day that can be served; only forecasts look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Option<f64>>,
+    /// How often, and about which time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<ReportInterval>,
+    /// The hour of the day from which on it is sent: 0 to 23.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hour: Option<Option<u64>>,
+    /// The time zone of hours, days, weeks and months, as the IANA data base calls it; `UTC` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<Option<String>>,
+    /// As what it is attached to mails; webhooks have it as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Option<ReportFormat>>,
+    /// The alert channels that it is sent to, by their names: 1 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<Name>>,
+    /// Whether it is not sent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Option<bool>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
+}
+
+/// The editable part of a `ReportSchedule`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportScheduleSpec {
+    /// Unique in the organization.
+    pub name: Name,
+    /// What people read; the subject of mails.
+    pub title: String,
+    /// Which report.
+    pub report: ReportName,
+    /// Only calls of this API: id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
+    /// Only calls of this application: id or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+    /// The calls of a day that can be served; only forecasts look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<f64>,
+    /// How often, and about which time.
+    pub interval: ReportInterval,
+    /// The hour of the day from which on it is sent: 0 to 23.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hour: Option<u64>,
+    /// The time zone of hours, days, weeks and months, as the IANA data base calls it; `UTC` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+    /// As what it is attached to mails; webhooks have it as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<ReportFormat>,
+    /// The alert channels that it is sent to, by their names: 1 to 10.
+    pub channels: Vec<Name>,
+    /// Whether it is not sent for now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<bool>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl ReportScheduleSpec {
+    /// What is required, and nothing else.
+    pub fn new(
+        name: impl Into<String>,
+        title: impl Into<String>,
+        report: ReportName,
+        interval: ReportInterval,
+        channels: Vec<Name>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            report,
+            api: None,
+            application: None,
+            capacity: None,
+            interval,
+            hour: None,
+            time_zone: None,
+            format: None,
+            channels,
+            paused: None,
+            managed_by: None,
+        }
+    }
 }
 
 /// A part of a report.
@@ -9083,6 +9460,13 @@ impl SdkKeySpec {
             expires_at: None,
         }
     }
+}
+
+/// Optional parameters of [`send_report`](crate::Client::send_report).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SendReportParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
 }
 
 /// What is promised about the calls of a plan.
@@ -10166,6 +10550,15 @@ pub struct UpdatePolicyParams {
 /// Optional parameters of [`update_product`](crate::Client::update_product).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateProductParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_report_schedule`](crate::Client::update_report_schedule).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateReportScheduleParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.

@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use domain::Timestamp;
 use domain::alert::{
-    Alert, AlertChannel, AlertEnd, AlertRule, AlertSilence, AlertState, NoticeKind, Outlook, Seen, Step, step,
+    Alert, AlertChannel, AlertEnd, AlertRule, AlertSilence, AlertState, Outlook, Seen, Step, step,
 };
-use domain::id::{AlertId, AlertNoticeId};
+use domain::id::AlertId;
+use domain::notice::NoticeKind;
 use serde_json::{Value, json};
-use store::alert::NewNotice;
 use store::entity::{self, Condition};
+use store::notice::NewNotice;
 use store::{Arg, Tx};
 use tokio::sync::{Notify, watch};
 
 use super::judge::{self, Judged};
-use super::{FOUND_MAX, send, usual};
+use super::{FOUND_MAX, usual};
 use crate::counter::Counters;
-use crate::{Control, Error};
+use crate::{Control, Error, notice, report};
 
 /// Rules of a round; those that are left are taken in the next.
 const RULES_MAX: u32 = 1000;
@@ -29,12 +30,13 @@ const TICK: Duration = Duration::from_secs(1);
 /// Alerts of rules that are gone, ended in one round.
 const ORPHANS_MAX: u32 = 500;
 
-/// Judges rules and sends what has to be told until `stop` holds true or its sender is gone.
+/// Judges rules, makes reports that are due, and sends what has to be told, until `stop` holds true or its sender is gone.
 pub async fn run(control: Control, stop: watch::Receiver<bool>) {
     let news = Arc::new(Notify::new());
     tokio::join!(
         judge_all(&control, stop.clone(), &news),
-        send::run(&control, stop, &news)
+        report::make_due(&control, stop.clone(), &news),
+        notice::run(&control, stop, &news)
     );
 }
 
@@ -81,7 +83,7 @@ pub(super) async fn round(control: &Control, cache: &mut usual::Cache) -> Result
             Ok(Ok(judged)) => judged,
             Ok(Err(error)) => {
                 tracing::warn!(rule = %rule.id, error = &error as &dyn std::error::Error, "a rule was not judged");
-                Judged::undecided(in_words(&error))
+                Judged::undecided(error.in_words())
             }
             Err(_) => Judged::undecided("It took too long.".to_owned()),
         };
@@ -94,14 +96,6 @@ pub(super) async fn round(control: &Control, cache: &mut usual::Cache) -> Result
     }
     has_news |= end_orphans(control, now).await?;
     Ok(has_news)
-}
-
-/// What may be told of an error: the store's own words are for the log.
-fn in_words(error: &Error) -> String {
-    match error {
-        Error::Refused { detail, .. } => detail.clone(),
-        Error::Store(_) | Error::Internal(..) => "The store does not answer.".to_owned(),
-    }
 }
 
 /// Moves the alerts of a rule on; whether there is something to tell.
@@ -297,34 +291,19 @@ impl<'a> Teller<'a> {
             .iter()
             .filter(|channel| rule.spec.channels.contains(&channel.spec.name));
         let body = body(self.control, alert, &rule.spec.description, kind);
-        named
-            .map(|channel| NewNotice {
-                id: AlertNoticeId::new(self.control.uuid()),
-                organization: alert.organization_id,
-                alert: alert.id,
-                channel: channel.id,
-                channel_name: channel.spec.name.clone(),
-                kind,
-                body: body.clone(),
-            })
-            .collect()
+        notice::for_channels(self.control, named, (&alert.id.to_string(), kind, &body))
     }
 }
 
 /// What is sent, as Standard Webhooks has it: `type`, `timestamp`, `data`.
 pub(super) fn body(control: &Control, alert: &Alert, description: &str, kind: NoticeKind) -> Value {
-    let name = match kind {
-        NoticeKind::Firing => "alert.firing",
-        NoticeKind::Repeated => "alert.repeated",
-        NoticeKind::Resolved => "alert.resolved",
-    };
     json!({
-        "type": name,
+        "type": kind.event(),
         "timestamp": control.now(),
         "data": {
             "alert": alert,
             "description": description,
-            "url": format!("{}/alerts/{}", control.settings().control_url, alert.id),
+            "url": control.console_url(&format!("alerts/{}", alert.id)),
         },
     })
 }

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use domain::Timestamp;
-use domain::alert::{Alert, AlertChannel, AlertRule, AlertSilence, AlertState, NoticeKind, NoticeState};
+use domain::alert::{Alert, AlertChannel, AlertRule, AlertSilence, AlertState};
+use domain::notice::{NoticeKind, NoticeState};
 use events::{Batch, Call, Event, Sink as _};
 use serde_json::{Value, json};
 use store::on_both;

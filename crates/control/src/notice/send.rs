@@ -13,25 +13,27 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use domain::Timestamp;
 use domain::alert::{AlertChannel, AlertTarget, WebhookFormat};
-use domain::id::AlertNoticeId;
+use domain::id::NoticeId;
+use domain::report::{Report, ReportFormat};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::TokioExecutor;
-use lettre::message::{Mailbox, header};
+use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart, header};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
-use store::alert::DueNotice;
+use store::notice::DueNotice;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tower::Service;
 
-use super::{MailSettings, target};
+use super::target;
+use crate::alert::MailSettings;
 use crate::counter::Counters;
-use crate::{Control, Error};
+use crate::{Control, Error, report};
 
 /// How often is looked for what is to be tried again.
 const EVERY: Duration = Duration::from_secs(5);
@@ -57,7 +59,7 @@ const ERROR_CHARS_MAX: usize = 300;
 
 /// Why a notification was not received.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Undelivered {
+pub(crate) enum Undelivered {
     /// The channel is not there any more.
     #[error("the channel was removed")]
     Removed,
@@ -82,7 +84,7 @@ pub(super) enum Undelivered {
 }
 
 /// Sends what has to be told until `stop` holds true or its sender is gone.
-pub(super) async fn run(control: &Control, mut stop: watch::Receiver<bool>, news: &Notify) {
+pub(crate) async fn run(control: &Control, mut stop: watch::Receiver<bool>, news: &Notify) {
     loop {
         tokio::select! {
             () = news.notified() => {}
@@ -161,7 +163,7 @@ async fn deliver(control: &Control, notice: &DueNotice) -> Result<(), Undelivere
 }
 
 /// Sends a notification that is about nothing.
-pub(super) async fn try_out(
+pub(crate) async fn try_out(
     control: &Control,
     channel: &AlertChannel,
     secret: i64,
@@ -171,17 +173,17 @@ pub(super) async fn try_out(
         "timestamp": control.now(),
         "data": {
             "description": format!("Somebody tries out the channel {}. Nothing is wrong.", channel.spec.title),
-            "url": format!("{}/alerts/channels", control.settings().control_url),
+            "url": control.console_url("alerts/channels"),
         },
     });
-    let id = AlertNoticeId::new(control.uuid());
+    let id = NoticeId::new(control.uuid());
     send(control, (channel, secret), id, &body).await
 }
 
 async fn send(
     control: &Control,
     (channel, secret): (&AlertChannel, i64),
-    id: AlertNoticeId,
+    id: NoticeId,
     body: &Value,
 ) -> Result<(), Undelivered> {
     let settings = &control.settings().alerts;
@@ -209,6 +211,16 @@ fn line(body: &Value) -> String {
     let data = &body["data"];
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let alert = &data["alert"];
+    if body["type"] == "report.made" {
+        let period = &data["report"]["period"];
+        let day = |moment: &Value| text(moment).chars().take(10).collect::<String>();
+        return format!(
+            "{}, {} to {}",
+            text(&data["title"]),
+            day(&period["from"]),
+            day(&period["to"])
+        );
+    }
     if alert.is_null() {
         return text(&data["description"]);
     }
@@ -224,7 +236,7 @@ fn line(body: &Value) -> String {
 fn request(
     url: &str,
     format: WebhookFormat,
-    (id, key): (AlertNoticeId, &[u8]),
+    (id, key): (NoticeId, &[u8]),
     body: &Value,
     now: Timestamp,
 ) -> http::Request<Full<Bytes>> {
@@ -327,13 +339,37 @@ impl Service<Name> for Resolver {
     }
 }
 
+/// The file that a mail has with it: a report, as its schedule wants it.
+fn attachment(data: &Value) -> Result<Option<SinglePart>, Error> {
+    if data["report"].is_null() {
+        return Ok(None);
+    }
+    let unreadable = |error| Error::internal("reading a report", error);
+    let made: Report = serde_json::from_value(data["report"].clone()).map_err(unreadable)?;
+    let format: ReportFormat = serde_json::from_value(data["format"].clone()).map_err(unreadable)?;
+    let (kind, ending, content) = match format {
+        ReportFormat::Csv => {
+            let text =
+                report::write_csv(&made, None).map_err(|error| Error::internal("writing a report", error))?;
+            (
+                header::ContentType::parse("text/csv; charset=utf-8"),
+                "csv",
+                text.into_bytes(),
+            )
+        }
+        ReportFormat::Pdf => {
+            let file =
+                report::write_pdf(&made).map_err(|error| Error::internal("writing a report", error))?;
+            (header::ContentType::parse("application/pdf"), "pdf", file)
+        }
+    };
+    let kind = kind.map_err(|error| Error::internal("naming a kind of file", error))?;
+    let name = format!("{}.{ending}", made.name.as_str());
+    Ok(Some(Attachment::new(name).body(content, kind)))
+}
+
 /// Sends a mail to all mailboxes of a channel.
-async fn post(
-    mail: &MailSettings,
-    to: &[String],
-    id: AlertNoticeId,
-    body: &Value,
-) -> Result<(), Undelivered> {
+async fn post(mail: &MailSettings, to: &[String], id: NoticeId, body: &Value) -> Result<(), Undelivered> {
     let wrong = |error: &dyn std::fmt::Display| Undelivered::Mail(error.to_string());
     let from: Mailbox = mail
         .from
@@ -343,8 +379,7 @@ async fn post(
     let mut message = Message::builder()
         .from(from)
         .message_id(Some(format!("<{id}@gateline>")))
-        .subject(subject.replace(['\r', '\n'], " "))
-        .header(header::ContentType::TEXT_PLAIN);
+        .subject(subject.replace(['\r', '\n'], " "));
     for address in to {
         let mailbox = address
             .parse()
@@ -353,11 +388,18 @@ async fn post(
     }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let data = &body["data"];
-    let parts = [subject, text(&data["description"]), text(&data["url"])];
-    let parts: Vec<_> = parts.iter().filter(|part| !part.is_empty()).cloned().collect();
-    let message = message
-        .body(parts.join("\n\n") + "\n")
-        .map_err(|error| wrong(&error))?;
+    let about = [&data["description"], &data["report"]["about"]].map(text);
+    let parts = [&[subject], &about[..], &[text(&data["url"])]].concat();
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    let words = parts.join("\n\n") + "\n";
+    let message = match attachment(data).map_err(|error| wrong(&error))? {
+        None => message.header(header::ContentType::TEXT_PLAIN).body(words),
+        Some(file) => {
+            let words = SinglePart::plain(words);
+            message.multipart(MultiPart::mixed().singlepart(words).singlepart(file))
+        }
+    };
+    let message = message.map_err(|error| wrong(&error))?;
     let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&mail.url)
         .map_err(|error| wrong(&error))?
         .timeout(Some(PATIENCE))

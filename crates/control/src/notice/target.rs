@@ -19,7 +19,7 @@ const URL_CHARS_MAX: usize = 2000;
 const MAILBOXES_MAX: usize = 20;
 
 /// Says what is wrong with a target.
-pub(crate) fn check(control: &super::AlertSettings, target: &AlertTarget, faults: &mut Faults) {
+pub(crate) fn check(control: &crate::alert::AlertSettings, target: &AlertTarget, faults: &mut Faults) {
     match target {
         AlertTarget::Webhook { url, .. } => {
             if let Err(why) = webhook(control.allows_private, url) {
@@ -132,7 +132,7 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
 }
 
 /// A channel's secret: it follows from those of the installation, so that nothing of it is stored.
-pub(super) fn secret(control: &Control, channel: AlertChannelId, number: i64) -> String {
+pub(crate) fn secret(control: &Control, channel: AlertChannelId, number: i64) -> String {
     format!("whsec_{}", STANDARD.encode(key(control, channel, number)))
 }
 

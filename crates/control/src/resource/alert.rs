@@ -14,7 +14,7 @@ use store::entity::{self, Condition, Entity};
 
 use super::fault::{Faults, in_use};
 use super::{New, Resource, own};
-use crate::{Caller, Error, Settings, alert};
+use crate::{Caller, Error, Settings, alert, notice};
 
 /// The most rules of an organization: each is judged several times a minute.
 const RULES_MAX: i64 = 500;
@@ -30,7 +30,7 @@ const SILENCE_RULES_MAX: usize = 100;
 const SILENCE_MAX: Duration = Duration::from_hours(366 * 24);
 
 /// Refuses one more than there may be.
-async fn has_room<T: Entity>(tx: &mut Tx, it: &T, most: i64) -> Result<(), Error> {
+pub(super) async fn has_room<T: Entity>(tx: &mut Tx, it: &T, most: i64) -> Result<(), Error> {
     let of = it.organization().map(Arg::text).into_iter();
     let of: Vec<_> = of.map(|id| Condition::Is("organization_id", id)).collect();
     if entity::count::<T>(tx, &of).await? >= most {
@@ -139,12 +139,12 @@ impl Resource for AlertChannel {
 
     fn fits(&self, settings: &Settings) -> Result<(), Error> {
         let mut faults = Faults::default();
-        alert::check_target(&settings.alerts, &self.spec.target, &mut faults);
+        notice::check_target(&settings.alerts, &self.spec.target, &mut faults);
         faults.finish()
     }
 
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
-        in_use(&alert::rules_with(tx, self).await?)
+        in_use(&alert::users_of(tx, self).await?)
     }
 }
 

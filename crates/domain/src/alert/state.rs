@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::AlertSeverity;
-use crate::id::{AlertId, AlertNoticeId, AlertRuleId, OrganizationId};
+use crate::id::{AlertId, AlertRuleId, OrganizationId};
+use crate::notice::NoticeKind;
 use crate::{Name, Timestamp};
 
 /// How far an alert is.
@@ -82,53 +83,6 @@ pub struct Alert {
     pub updated_at: Timestamp,
     /// Counts its changes; the ETag.
     pub revision: i64,
-}
-
-/// What a notification says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeKind {
-    /// It has begun.
-    Firing,
-    /// It still is so.
-    Repeated,
-    /// It is over.
-    Resolved,
-}
-
-/// Whether a notification got there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum NoticeState {
-    /// It is on its way, perhaps not for the first time.
-    Waiting,
-    /// It was received.
-    Delivered,
-    /// It was given up.
-    Failed,
-}
-
-/// A notification of an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct AlertNotice {
-    /// Its id, which the receiver hears each time.
-    pub id: AlertNoticeId,
-    /// The name of the channel.
-    pub channel: Name,
-    /// What it says.
-    pub kind: NoticeKind,
-    /// Whether it got there.
-    pub state: NoticeState,
-    /// How often it was tried.
-    pub attempts: i64,
-    /// What went wrong the last time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it was received or given up.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
 }
 
 /// What is seen at a moment.

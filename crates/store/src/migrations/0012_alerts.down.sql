@@ -1,4 +1,4 @@
-DROP TABLE alert_notices;
+DROP TABLE notices;
 DROP TABLE alerts;
 DROP TABLE alert_silences;
 DROP TABLE alert_channels;

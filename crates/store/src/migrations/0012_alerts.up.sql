@@ -43,10 +43,11 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_organization ON alerts (organization_id);
 CREATE INDEX alerts_resolved ON alerts (resolved_at);
 CREATE UNIQUE INDEX alerts_open ON alerts (rule_id, labels) WHERE resolved_at IS NULL;
-CREATE TABLE alert_notices (
+CREATE TABLE notices (
     id TEXT PRIMARY KEY,
     organization_id TEXT NOT NULL REFERENCES organizations (id),
-    alert_id TEXT NOT NULL REFERENCES alerts (id),
+    -- The alert, or whatever else it is about.
+    about_id TEXT NOT NULL,
     channel_id TEXT NOT NULL,
     channel TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -59,5 +60,5 @@ CREATE TABLE alert_notices (
     created_at BIGINT NOT NULL,
     ended_at BIGINT
 );
-CREATE INDEX alert_notices_alert ON alert_notices (alert_id);
-CREATE INDEX alert_notices_due ON alert_notices (next_at) WHERE ended_at IS NULL;
+CREATE INDEX notices_about ON notices (about_id);
+CREATE INDEX notices_due ON notices (next_at) WHERE ended_at IS NULL;

@@ -1,12 +1,9 @@
 import { type Schemas, read } from "@gateline/api-client";
-import { ButtonLink, Copyable, Detail, Loaded, Section, State, Table, Time, useParam } from "@gateline/ui";
+import { ButtonLink, Copyable, Detail, Loaded, Section, Time, useParam } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { NoticesTable } from "../notices";
 import { AlertState, Severity } from "./alerts";
-
-type Notice = Schemas["AlertNotice"];
-
-const said: Record<Notice["kind"], string> = { firing: "It has begun", repeated: "It still is so", resolved: "It is over" };
 
 /** One alert: what was found, and who was told. */
 export default function AlertScreen() {
@@ -43,24 +40,9 @@ function Notices({ of }: { of: Schemas["Alert"] }) {
   const query = useQuery({ ...read("/api/v1/alerts/{id}/notices", { params: { path: { id: of.id } } }), refetchInterval: 5000 });
   return (
     <Loaded query={query}>
-      {({ data }) =>
-        data.length === 0 ? (
-          <p className="text-ink-2">{of.silenced ? "Nobody is told because of a silence." : "Nobody was told."}</p>
-        ) : (
-          <Table<Notice>
-            label="Notifications"
-            rows={data}
-            columns={[
-              { title: "Channel", cell: (notice) => <code>{notice.channel}</code> },
-              { title: "Said", cell: (notice) => said[notice.kind] },
-              { title: "State", cell: (notice) => <State of={notice.state} /> },
-              { title: "Tries", numeric: true, cell: (notice) => notice.attempts },
-              { title: "Made", cell: (notice) => <Time at={notice.created_at} /> },
-              { title: "What went wrong", wide: true, minor: true, cell: (notice) => notice.error ?? "–" },
-            ]}
-          />
-        )
-      }
+      {({ data }) => (
+        <NoticesTable of={data} nothing={of.silenced ? "Nobody is told because of a silence." : "Nobody was told."} />
+      )}
     </Loaded>
   );
 }

@@ -69,9 +69,10 @@ export default function ReportScreen() {
     placeholderData: keepPreviousData,
   });
   const saved = useMutation({
-    mutationFn: async () => {
-      const answer = await client.GET("/api/v1/reports/{name}/export", { params: params(), parseAs: "blob" });
-      saveFile(answer.data as unknown as Blob, `${name}.csv`);
+    mutationFn: async (format: "pdf" | "csv") => {
+      const { path, query: asked } = params();
+      const answer = await client.GET("/api/v1/reports/{name}/export", { params: { path, query: { ...asked, format } }, parseAs: "blob" });
+      saveFile(answer.data as unknown as Blob, `${name}.${format}`);
     },
   });
   const about = list.data?.data.find((report) => report.name === name);
@@ -88,9 +89,11 @@ export default function ReportScreen() {
         actions={
           <>
             <CallsFilter api={has("api")} application={has("application")} time={has("from") && { name: "time", value: time, options: times }} />
-            <Button disabled={saved.isPending || !query.data} onClick={() => saved.mutate()}>
-              Save as CSV
-            </Button>
+            {(["pdf", "csv"] as const).map((format) => (
+              <Button key={format} disabled={saved.isPending || !query.data} onClick={() => saved.mutate(format)}>
+                Save as {format.toUpperCase()}
+              </Button>
+            ))}
           </>
         }
       />

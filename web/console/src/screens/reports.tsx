@@ -1,14 +1,15 @@
 import { read } from "@gateline/api-client";
-import { Loaded, PageHeader } from "@gateline/ui";
+import { Loaded } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
+import { ReportHead } from "./report-head";
 
 /** The reports that there are. */
 export default function Reports() {
   const query = useQuery(read("/api/v1/reports"));
   return (
     <>
-      <PageHeader title="Reports" text="What happened in a time and what it means." />
+      <ReportHead text="What happened in a time and what it means." />
       <Loaded query={query} rows={6}>
         {({ data }) => (
           <ul className="grid gap-3 md:grid-cols-2" aria-label="Reports">

@@ -2,7 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::Timestamp;
 use domain::alert::WebhookFormat;
-use domain::id::AlertNoticeId;
+use domain::id::NoticeId;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -14,7 +14,7 @@ fn body(kind: &str) -> Value {
         "type": kind,
         "data": {
             "alert": { "title": "Errors", "severity": "critical", "summary": "There are many." },
-            "url": "http://control.test/alerts/alt_1",
+            "url": "http://control.test/console/alerts/alt_1",
         },
     })
 }
@@ -22,7 +22,7 @@ fn body(kind: &str) -> Value {
 /// The one of the specification's text: id, seconds and body joined by full stops.
 #[tokio::test]
 async fn webhooks_are_signed_as_the_standard_has_it() {
-    let id = AlertNoticeId::new(Uuid::from_u128(7));
+    let id = NoticeId::new(Uuid::from_u128(7));
     let now = Timestamp::from_micros(1_614_265_330_999_999);
     let key = [7_u8; 32];
     for format in [WebhookFormat::Standard, WebhookFormat::Text] {
@@ -46,7 +46,8 @@ async fn webhooks_are_signed_as_the_standard_has_it() {
         match format {
             WebhookFormat::Standard => assert_eq!(sent, body("alert.firing")),
             WebhookFormat::Text => {
-                let text = "Firing (critical): Errors - There are many.\nhttp://control.test/alerts/alt_1";
+                let text =
+                    "Firing (critical): Errors - There are many.\nhttp://control.test/console/alerts/alt_1";
                 assert_eq!(sent, json!({ "text": text }));
             }
         }
@@ -63,6 +64,10 @@ fn a_line_says_what_has_become_of_it() {
         line(&body("alert.repeated")),
         "Still firing (critical): Errors - There are many."
     );
+    let period = json!({ "from": "2026-11-16T00:00:00Z", "to": "2026-11-23T00:00:00Z" });
+    let report =
+        json!({ "type": "report.made", "data": { "title": "The week", "report": { "period": period } } });
+    assert_eq!(line(&report), "The week, 2026-11-16 to 2026-11-23");
     let test = json!({ "type": "alert.test", "data": { "description": "Nothing is wrong." } });
     assert_eq!(line(&test), "Nothing is wrong.");
 }

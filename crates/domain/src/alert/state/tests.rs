@@ -1,7 +1,8 @@
-use super::{Alert, AlertEnd, AlertState, NoticeKind, Seen, Step, step};
+use super::{Alert, AlertEnd, AlertState, Seen, Step, step};
 use crate::Timestamp;
 use crate::alert::AlertSeverity;
 use crate::id::{AlertId, AlertRuleId, OrganizationId};
+use crate::notice::NoticeKind;
 use std::time::Duration;
 use uuid::Uuid;
 

@@ -17,7 +17,7 @@ test("errors are told with their causes, and saved as a file", async ({ page }) 
 
   await beAdmin(page);
   await page.goto("/console/reports");
-  await expect(page.getByRole("list", { name: "Reports" }).getByRole("listitem")).toHaveCount(8);
+  await expect(page.getByRole("list", { name: "Reports" }).getByRole("listitem").nth(7)).toBeVisible();
   await page.getByRole("link", { name: "Errors and their causes" }).click();
   await page.getByLabel("API", { exact: true }).selectOption(made.api);
   await expect(page).toHaveURL(new RegExp(`api=${made.api}`));
@@ -83,4 +83,45 @@ test("a report is scheduled, sent now, and saved as a PDF", async ({ page }) => 
   const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as PDF" }).click()]);
   expect(file.suggestedFilename()).toBe("errors.pdf");
   expect((await readFile(await file.path())).subarray(0, 5).toString()).toBe("%PDF-");
+});
+
+test.describe("a report of one's own", () => {
+  test.use({ provokes: /^400 .*\/report-definitions/ });
+
+  test("is added, read, changed and deleted", async ({ page }) => {
+    const title = `Ours ${Date.now()}`;
+    const section = (place: number) => page.getByRole("group", { name: `Section ${place}` });
+    await beAdmin(page);
+    await page.goto("/console/reports");
+    await page.getByRole("link", { name: "Add a report" }).click();
+    await page.getByLabel("Title", { exact: true }).first().fill(title);
+    await section(1).getByLabel("Title").fill("Who calls");
+    await section(1).getByLabel("95 % within").check();
+    await section(1).getByLabel("By", { exact: true }).selectOption("application");
+    await page.getByRole("button", { name: "Add to sections" }).click();
+    await section(2).getByLabel("Title").fill("Over time");
+    await section(2).getByLabel("Shown as").selectOption("course");
+    await section(2).getByLabel("By", { exact: true }).selectOption("");
+    await accessible(page);
+    await page.getByRole("button", { name: "Add report" }).click();
+    await expect(page.getByRole("heading", { level: 1 })).toHaveText(title);
+    await expect(page.getByRole("heading", { name: "Who calls" })).toBeVisible();
+    await expect(page.getByRole("img", { name: /^Over time: / })).toBeVisible();
+    await accessible(page);
+
+    await page.getByRole("link", { name: "Change" }).click();
+    await section(2).getByLabel("Failed").check();
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(section(2)).toContainText("They have different units");
+    await section(2).getByLabel("Failed").uncheck();
+    await section(2).getByLabel("Title").fill("As time goes by");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(page.getByRole("img", { name: /^As time goes by: / })).toBeVisible();
+
+    await page.getByRole("link", { name: "Change" }).click();
+    await page.getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await expect(page.getByRole("list", { name: "Reports" })).toBeVisible();
+    await expect(page.getByRole("link", { name: title })).toHaveCount(0);
+  });
 });

@@ -24,6 +24,8 @@ test.beforeAll(async () => {
   await call("/sdk-keys", { kind: "client", environment: "sandbox", title: "Visited", origins: ["https://shop.example"] });
   const rule = await call("/alert-rules", { name: `visited-${Date.now()}`, title: "Visited", condition: { kind: "threshold", measure: "calls", window_minutes: 1, under: 1e12 } });
   const channel = await call("/alert-channels", { name: `visited-${Date.now()}`, title: "Visited", target: { kind: "webhook", url: "https://hooks.example.com/alerts" } });
+  const part = { name: "calls", title: "Calls", measures: ["calls"], dimensions: ["operation"] };
+  const definition = await call("/report-definitions", { name: `visited-${Date.now()}`, title: "Visited", parts: [part] });
   const schedule = await call("/report-schedules", { name: `visited-${Date.now()}`, title: "Visited", report: "traffic", interval: "day", channels: [channel["name"]] });
   await call("/alert-silences", { title: "Visited", starts_at: new Date().toISOString(), ends_at: new Date(Date.now() + 60_000).toISOString() });
   let alert: { id: string } | undefined;
@@ -36,6 +38,7 @@ test.beforeAll(async () => {
     alerts: alert?.id ?? "",
     $name: "errors",
     "reports/schedules": schedule["id"] ?? "",
+    "reports/definitions": definition["id"] ?? "",
     events: event["id"] ?? "",
     certificates: certificate["id"] ?? "",
     $policy: policy["id"] ?? "",

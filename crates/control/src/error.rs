@@ -88,6 +88,16 @@ impl Error {
         Self::fields(Code::RequestInvalid, detail, vec![error])
     }
 
+    /// The same, about a part of the body that stands there.
+    pub(crate) fn below(mut self, at: &str) -> Self {
+        if let Self::Refused { errors, .. } = &mut self {
+            for error in errors {
+                error.pointer.insert_str(0, at);
+            }
+        }
+        self
+    }
+
     /// What may be told of it: the store's own words are for the log.
     pub(crate) fn in_words(&self) -> String {
         match self {

@@ -1,12 +1,13 @@
-//! Reports: built in, each a file here, all of one form ([`domain::report`]).
+//! Reports: built in, each a file here, or an organization's own ([`custom`]); all of one form ([`domain::report`]).
 //!
 //! A report asks sums of calls ([`Asked::sums`]) and what only the store can tell ([`store::report`]), and says what that
 //! means as figures, courses and tables ([`form`]). To add one: a name in [`ReportName`], a module with `sections`, a line
-//! in [`Control::report`].
+//! in [`Which::sections`].
 
 mod adoption;
 mod consumers;
 mod csv;
+mod custom;
 mod errors;
 mod forecast;
 mod form;
@@ -24,16 +25,19 @@ use domain::analytics::{
     AnalyticsAnswer, AnalyticsQuery, Dimension, DimensionFilter, Granularity, Measure, TimeRange, Top,
 };
 use domain::id::{ApplicationId, OrganizationId};
-use domain::report::{Report, ReportInfo, ReportName, ReportSection, Reports};
+use domain::report::{Report, ReportDefinition, ReportInfo, ReportName, ReportSection, Reports};
 use domain::rollup::Resolution;
 use domain::time::HOUR_MICROS;
 use domain::{Code, Timestamp};
+use store::Arg;
+use store::entity::{self, Condition, Read};
 use store::report::About;
 
 use crate::analytics::{HOURS_KEPT, spans};
 use crate::{Caller, Control, Error};
 
 pub use self::csv::{UnknownSection, write as write_csv};
+pub(crate) use self::custom::{question_of, unit};
 pub use self::pdf::{Error as PdfError, write as write_pdf};
 pub(crate) use self::schedule::make_due;
 
@@ -67,49 +71,123 @@ pub struct ReportQuery {
     pub capacity: Option<f64>,
 }
 
+/// The parameters that reports of one's own look at.
+const CUSTOM_PARAMETERS: &[&str] = &["from", "to", "api", "application"];
+
+/// A report that can be asked for.
+pub(crate) enum Which {
+    /// Every organization has it.
+    BuiltIn(ReportName),
+    /// One of the organization's own.
+    Custom(Box<ReportDefinition>),
+}
+
+impl Which {
+    /// The report of an organization that is called so.
+    pub(crate) async fn find(
+        read: &mut impl Read,
+        organization: OrganizationId,
+        name: &str,
+    ) -> Result<Option<Self>, Error> {
+        if let Ok(name) = name.parse() {
+            return Ok(Some(Self::BuiltIn(name)));
+        }
+        let conditions = [
+            Condition::Is("name", Arg::text(name)),
+            Condition::Is("organization_id", Arg::text(organization)),
+        ];
+        let found = entity::find::<ReportDefinition>(read, &conditions).await?;
+        Ok(found.map(|definition| Self::Custom(Box::new(definition))))
+    }
+
+    /// The parameters that it looks at, beside the time zone.
+    pub(crate) fn parameters(&self) -> &'static [&'static str] {
+        match self {
+            Self::BuiltIn(name) => name.parameters(),
+            Self::Custom(_) => CUSTOM_PARAMETERS,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::BuiltIn(name) => name.as_str(),
+            Self::Custom(definition) => definition.spec.name.as_str(),
+        }
+    }
+
+    fn info(&self) -> ReportInfo {
+        let (title, about, definition_id) = match self {
+            Self::BuiltIn(name) => (name.title(), name.about(), None),
+            Self::Custom(it) => (it.spec.title.as_str(), it.spec.about.as_str(), Some(it.id)),
+        };
+        let parameters = self.parameters().iter();
+        ReportInfo {
+            name: self.name().to_owned(),
+            title: title.to_owned(),
+            about: about.to_owned(),
+            parameters: parameters.map(|name| (*name).to_owned()).collect(),
+            definition_id,
+        }
+    }
+
+    async fn sections(&self, asked: &Asked<'_>) -> Result<Vec<ReportSection>, Error> {
+        let name = match self {
+            Self::Custom(definition) => return custom::sections(asked, definition).await,
+            Self::BuiltIn(name) => name,
+        };
+        match name {
+            ReportName::Traffic => traffic::sections(asked).await,
+            ReportName::Errors => errors::sections(asked).await,
+            ReportName::Adoption => adoption::sections(asked).await,
+            ReportName::Consumers => consumers::sections(asked).await,
+            ReportName::Versions => versions::sections(asked).await,
+            ReportName::ServiceLevels => service_levels::sections(asked).await,
+            ReportName::Quotas => quotas::sections(asked).await,
+            ReportName::Forecast => forecast::sections(asked).await,
+        }
+    }
+}
+
 impl Control {
-    /// Tells which reports there are.
-    pub fn reports(&self, caller: &Caller) -> Result<Reports, Error> {
+    /// Tells which reports there are: those that are built in, and then the organization's own.
+    pub async fn reports(&self, caller: &Caller) -> Result<Reports, Error> {
         let organization = caller.organization()?;
         self.access().check(caller, "list_reports", organization, None)?;
-        let data = ReportName::ALL.iter().copied().map(ReportInfo::from);
+        let of = [Condition::Is("organization_id", Arg::text(organization))];
+        let own: Vec<ReportDefinition> = entity::all(&mut self.store(), &of).await?;
+        let own = own.into_iter().map(|own| Which::Custom(Box::new(own)));
+        let built_in = ReportName::ALL.iter().copied().map(Which::BuiltIn);
+        let data = built_in.chain(own).map(|which| which.info());
         Ok(Reports { data: data.collect() })
     }
 
     /// Makes a report about the calls to the APIs of the caller's organization, and those of its applications.
     ///
     /// # Errors
-    /// `request_invalid` with the parameter that cannot be.
+    /// `parameter_invalid` with the parameter that cannot be, `not_found` if there is no such report.
     pub async fn report(
         &self,
         caller: &Caller,
-        name: ReportName,
+        name: impl AsRef<str>,
         query: &ReportQuery,
     ) -> Result<Report, Error> {
         let organization = caller.organization()?;
         self.access().check(caller, "read_report", organization, None)?;
-        self.report_of(organization, name, query).await
+        let which = Which::find(&mut self.store(), organization, name.as_ref()).await?;
+        let which = which.ok_or_else(|| Error::not_found("report"))?;
+        self.report_of(organization, &which, query).await
     }
 
     /// Makes a report for an organization; callers have checked that it may be asked.
     pub(crate) async fn report_of(
         &self,
         organization: OrganizationId,
-        name: ReportName,
+        which: &Which,
         query: &ReportQuery,
     ) -> Result<Report, Error> {
-        let asked = Asked::new(self, organization, (name, query))?;
-        let sections = match name {
-            ReportName::Traffic => traffic::sections(&asked).await,
-            ReportName::Errors => errors::sections(&asked).await,
-            ReportName::Adoption => adoption::sections(&asked).await,
-            ReportName::Consumers => consumers::sections(&asked).await,
-            ReportName::Versions => versions::sections(&asked).await,
-            ReportName::ServiceLevels => service_levels::sections(&asked).await,
-            ReportName::Quotas => quotas::sections(&asked).await,
-            ReportName::Forecast => forecast::sections(&asked).await,
-        };
-        Ok(asked.report(name, sections?))
+        let asked = Asked::new(self, organization, (which, query))?;
+        let sections = which.sections(&asked).await?;
+        Ok(asked.report(which, sections))
     }
 }
 
@@ -131,7 +209,7 @@ impl<'a> Asked<'a> {
     fn new(
         control: &'a Control,
         organization: OrganizationId,
-        (name, query): (ReportName, &'a ReportQuery),
+        (which, query): (&Which, &'a ReportQuery),
     ) -> Result<Self, Error> {
         let now = control.now();
         let given = [
@@ -142,8 +220,8 @@ impl<'a> Asked<'a> {
             ("capacity", query.capacity.is_some()),
         ];
         for (parameter, is_given) in given {
-            if is_given && !name.parameters().contains(&parameter) {
-                let detail = format!("The report `{}` does not look at it.", name.as_str());
+            if is_given && !which.parameters().contains(&parameter) {
+                let detail = format!("The report `{}` does not look at it.", which.name());
                 return Err(refused(parameter, &detail, "Leave it out."));
             }
         }
@@ -202,11 +280,14 @@ impl<'a> Asked<'a> {
         })
     }
 
-    fn report(&self, name: ReportName, sections: Vec<ReportSection>) -> Report {
+    fn report(&self, which: &Which, sections: Vec<ReportSection>) -> Report {
+        let ReportInfo {
+            name, title, about, ..
+        } = which.info();
         Report {
             name,
-            title: name.title().to_owned(),
-            about: name.about().to_owned(),
+            title,
+            about,
             period: self.period,
             time_zone: self.time_zone.clone(),
             made_at: self.now,
@@ -258,11 +339,15 @@ impl<'a> Asked<'a> {
 
     /// The sums of the whole time, and of the one before.
     async fn sums(&self, measures: &[Measure]) -> Result<AnalyticsAnswer, Error> {
-        let before = self.previous().from;
-        let is_kept = before >= self.now.before(HOURS_KEPT);
+        self.compared(self.question(measures)).await
+    }
+
+    /// The answer to a question, with that of the time before as far as it is known.
+    async fn compared(&self, query: AnalyticsQuery) -> Result<AnalyticsAnswer, Error> {
+        let is_kept = self.previous().from >= self.now.before(HOURS_KEPT);
         self.ask(AnalyticsQuery {
             compare: is_kept,
-            ..self.question(measures)
+            ..query
         })
         .await
     }
@@ -282,9 +367,14 @@ impl<'a> Asked<'a> {
 
     /// The sums of each span of time, with when all spans begin.
     async fn course(&self, measures: &[Measure]) -> Result<(Vec<Timestamp>, AnalyticsAnswer), Error> {
+        self.over_time(self.question(measures)).await
+    }
+
+    /// The answer to a question for each span of time, with when all spans begin.
+    async fn over_time(&self, query: AnalyticsQuery) -> Result<(Vec<Timestamp>, AnalyticsAnswer), Error> {
         let query = AnalyticsQuery {
             granularity: Some(self.per()),
-            ..self.question(measures)
+            ..query
         };
         let at = spans(&query, self.now).map_err(as_parameter)?;
         Ok((at, self.ask(query).await?))

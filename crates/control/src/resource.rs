@@ -21,6 +21,7 @@ pub(crate) mod own;
 pub mod plan;
 mod policy;
 mod product;
+mod report_definition;
 mod report_schedule;
 pub(crate) mod route;
 mod sdk_key;

@@ -212,6 +212,8 @@ ids! {
     NoticeId = "ntc";
     /// A report that is sent from time to time.
     ReportScheduleId = "rps";
+    /// A report of an organization's own.
+    ReportDefinitionId = "rpd";
     /// One entry of the audit chain.
     AuditId = "aud";
     /// One piece of long work.

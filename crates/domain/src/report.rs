@@ -2,8 +2,10 @@
 //!
 //! All reports have one form, so that whatever shows, prints or sends one can do that with all of them.
 
+mod definition;
 mod schedule;
 
+pub use definition::{ReportDefinition, ReportDefinitionSpec, ReportPart};
 pub use schedule::{
     ReportFormat, ReportInterval, ReportSchedule, ReportScheduleSpec, ReportScheduleUse, UnknownZone,
 };
@@ -13,12 +15,12 @@ use utoipa::ToSchema;
 
 use crate::Timestamp;
 use crate::analytics::{Granularity, TimeRange};
+use crate::id::ReportDefinitionId;
 
 macro_rules! reports {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $title:literal, [$($parameter:literal),*], $about:literal;)*) => {
-        /// Which report.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-        #[serde(rename_all = "snake_case")]
+        /// Which built-in report.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ReportName {
             $($(#[$doc])* $name,)*
         }
@@ -94,33 +96,31 @@ impl std::str::FromStr for ReportName {
     }
 }
 
-/// Says that a text is not the name of a report.
+impl AsRef<str> for ReportName {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+/// Says that a text is not the name of a built-in report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no report of this name")]
+#[error("there is no built-in report of this name")]
 pub struct UnknownReport;
 
 /// A report that there is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReportInfo {
     /// Its name.
-    pub name: ReportName,
+    pub name: String,
     /// What people read.
     pub title: String,
     /// Which questions it answers.
     pub about: String,
     /// The parameters that it looks at, beside the time zone.
     pub parameters: Vec<String>,
-}
-
-impl From<ReportName> for ReportInfo {
-    fn from(name: ReportName) -> Self {
-        Self {
-            name,
-            title: name.title().to_owned(),
-            about: name.about().to_owned(),
-            parameters: name.parameters().iter().map(|name| (*name).to_owned()).collect(),
-        }
-    }
+    /// The definition of one of the organization's own; absent for a built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_id: Option<ReportDefinitionId>,
 }
 
 /// The reports that there are.
@@ -133,8 +133,8 @@ pub struct Reports {
 /// A report about a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Report {
-    /// Which.
-    pub name: ReportName,
+    /// Its name.
+    pub name: String,
     /// What people read.
     pub title: String,
     /// Which questions it answers.

@@ -45,6 +45,7 @@ const STEPS: &[Step] = steps! {
     12 "0012_alerts";
     13 "0013_first_calls";
     14 "0014_report_schedules";
+    15 "0015_report_definitions";
 };
 
 /// The newest version that this program knows.

@@ -16,6 +16,7 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
         "acme_accounts",
         "notices",
         "report_schedules",
+        "report_definitions",
         "alerts",
         "alert_silences",
         "alert_rules",

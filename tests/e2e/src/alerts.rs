@@ -337,9 +337,13 @@ async fn quota_and_what_is_not_usual_are_told_from_real_traffic() {
         "burn_rate"
     );
 
-    // The example is one that can be used.
-    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/alerts");
-    gateline.json(&["apply", examples]);
+    // The examples are such that can be used.
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    for folder in ["alerts", "reports"] {
+        gateline.json(&["apply", &format!("{examples}/{folder}")]);
+    }
+    let checkout = gateline.json(&["reports", "show", "checkout"]);
+    assert_eq!(checkout["sections"].as_array().unwrap().len(), 4, "{checkout}");
     gateline.stop();
 }
 

@@ -1522,6 +1522,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/report-definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List report definitions
+         * @description A report definition is a report of the organization's own: sections that each ask a question about calls. All members find it among the reports, under its name; it can be saved and sent as any other.
+         */
+        get: operations["list_report_definitions"];
+        put?: never;
+        /**
+         * Create a report definition
+         * @description A report definition is a report of the organization's own: sections that each ask a question about calls. All members find it among the reports, under its name; it can be saved and sent as any other.
+         */
+        post: operations["create_report_definition"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/report-definitions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a report definition
+         * @description A report definition is a report of the organization's own: sections that each ask a question about calls. All members find it among the reports, under its name; it can be saved and sent as any other.
+         */
+        get: operations["read_report_definition"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a report definition
+         * @description A report definition is a report of the organization's own: sections that each ask a question about calls. All members find it among the reports, under its name; it can be saved and sent as any other.
+         */
+        delete: operations["delete_report_definition"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a report definition
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     A report definition is a report of the organization's own: sections that each ask a question about calls. All members find it among the reports, under its name; it can be saved and sent as any other.
+         */
+        patch: operations["update_report_definition"];
+        trace?: never;
+    };
     "/api/v1/report-schedules": {
         parameters: {
             query?: never;
@@ -5979,6 +6033,15 @@ export interface components {
             next_cursor?: string;
         };
         /** @description One page of a list. */
+        Page_ReportDefinition: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["ReportDefinition"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
         Page_ReportSchedule: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["ReportSchedule"][];
@@ -6569,8 +6632,8 @@ export interface components {
         };
         /** @description A report about a time. */
         Report: {
-            /** @description Which. */
-            name: components["schemas"]["ReportName"];
+            /** @description Its name. */
+            name: string;
             /** @description What people read. */
             title: string;
             /** @description Which questions it answers. */
@@ -6637,6 +6700,61 @@ export interface components {
             /** @enum {string} */
             kind: "table";
         };
+        /** @description A report of an organization's own, for all its members. */
+        ReportDefinition: {
+            /** @description Unique in the organization, and none of a built-in report: what it is asked for by. */
+            name: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /** @description Which questions it answers. */
+            about: string;
+            /** @description Its sections, in the order in which they are read: 1 to 20. */
+            parts: components["schemas"]["ReportPart"][];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+            /** @description Its id. */
+            id: components["schemas"]["ReportDefinitionId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @example rpd_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        ReportDefinitionId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        ReportDefinitionPatch: {
+            /** @description Unique in the organization, and none of a built-in report: what it is asked for by. */
+            name?: components["schemas"]["Name"];
+            /** @description What people read. */
+            title?: string;
+            /** @description Which questions it answers. */
+            about?: string | null;
+            /** @description Its sections, in the order in which they are read: 1 to 20. */
+            parts?: components["schemas"]["ReportPart"][];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description The editable part of a [`ReportDefinition`]. */
+        ReportDefinitionSpec: {
+            /** @description Unique in the organization, and none of a built-in report: what it is asked for by. */
+            name: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /** @description Which questions it answers. */
+            about?: string;
+            /** @description Its sections, in the order in which they are read: 1 to 20. */
+            parts: components["schemas"]["ReportPart"][];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+        };
         /** @description A number that stands for itself. */
         ReportFigure: {
             /** @description Its name, unique in its part. */
@@ -6661,13 +6779,15 @@ export interface components {
         /** @description A report that there is. */
         ReportInfo: {
             /** @description Its name. */
-            name: components["schemas"]["ReportName"];
+            name: string;
             /** @description What people read. */
             title: string;
             /** @description Which questions it answers. */
             about: string;
             /** @description The parameters that it looks at, beside the time zone. */
             parameters: string[];
+            /** @description The definition of one of the organization's own; absent for a built-in one. */
+            definition_id?: components["schemas"]["ReportDefinitionId"];
         };
         /**
          * @description How often a report is made, and what time it is about.
@@ -6686,10 +6806,32 @@ export interface components {
             values: components["schemas"]["ReportCell"][];
         };
         /**
-         * @description Which report.
-         * @enum {string}
+         * @description A section of a report of one's own: what it asks.
+         *
+         *     Without dimensions and not over time it is figures; with dimensions a table; over time a course, with a line for each
+         *     measure, or one for each of the greatest groups of a dimension.
          */
-        ReportName: "traffic" | "errors" | "adoption" | "consumers" | "versions" | "service_levels" | "quotas" | "forecast";
+        ReportPart: {
+            /** @description Unique in the report. */
+            name: components["schemas"]["Name"];
+            /** @description What people read. */
+            title: string;
+            /** @description How to read it. */
+            text?: string;
+            /** @description What is measured: 1 to 8; over time, measures of one unit, or a single one if there is a dimension. */
+            measures: components["schemas"]["Measure"][];
+            /** @description What rows or lines are told apart by: at most 3, over time at most 1. */
+            dimensions?: components["schemas"]["Dimension"][];
+            /** @description Whether it is told over time. */
+            over_time?: boolean;
+            /**
+             * Format: int32
+             * @description How many groups are told one by one, the greatest by the first measure: 1 to 100, over time at most 8.
+             */
+            top?: number;
+            /** @description What calls must fit, beside what the report is asked about: at most 10. */
+            filters?: components["schemas"]["DimensionFilter"][];
+        };
         /** @description A row of a table. */
         ReportRow: {
             /** @description A cell for every column. */
@@ -6701,8 +6843,8 @@ export interface components {
             name: components["schemas"]["Name"];
             /** @description What people read; the subject of mails. */
             title: string;
-            /** @description Which report. */
-            report: components["schemas"]["ReportName"];
+            /** @description The report's name: a built-in one, or one of the organization's own. */
+            report: string;
             /** @description Only calls of this API: id or name. */
             api?: string;
             /** @description Only calls of this application: id or name. */
@@ -6758,8 +6900,8 @@ export interface components {
             name?: components["schemas"]["Name"];
             /** @description What people read; the subject of mails. */
             title?: string;
-            /** @description Which report. */
-            report?: components["schemas"]["ReportName"];
+            /** @description The report's name: a built-in one, or one of the organization's own. */
+            report?: string;
             /** @description Only calls of this API: id or name. */
             api?: string | null;
             /** @description Only calls of this application: id or name. */
@@ -6793,8 +6935,8 @@ export interface components {
             name: components["schemas"]["Name"];
             /** @description What people read; the subject of mails. */
             title: string;
-            /** @description Which report. */
-            report: components["schemas"]["ReportName"];
+            /** @description The report's name: a built-in one, or one of the organization's own. */
+            report: string;
             /** @description Only calls of this API: id or name. */
             api?: string;
             /** @description Only calls of this application: id or name. */
@@ -14775,8 +14917,8 @@ export interface operations {
                 "X-Gateline-Organization"?: components["parameters"]["Organization"];
             };
             path: {
-                /** @description The report's name. */
-                name: "traffic" | "errors" | "adoption" | "consumers" | "versions" | "service_levels" | "quotas" | "forecast";
+                /** @description The report's name, as `list_reports` has it. */
+                name: string;
             };
             cookie?: never;
         };
@@ -14834,8 +14976,8 @@ export interface operations {
                 "X-Gateline-Organization"?: components["parameters"]["Organization"];
             };
             path: {
-                /** @description The report's name. */
-                name: "traffic" | "errors" | "adoption" | "consumers" | "versions" | "service_levels" | "quotas" | "forecast";
+                /** @description The report's name, as `list_reports` has it. */
+                name: string;
             };
             cookie?: never;
         };
@@ -14864,6 +15006,331 @@ export interface operations {
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
             503: components["responses"]["Problem"];
+        };
+    };
+    list_report_definitions: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this name. */
+                "filter[name]"?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ReportDefinition"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_report_definition: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "checkout",
+                 *       "title": "The checkout",
+                 *       "about": "Is the checkout fast, and who notices if it is not?",
+                 *       "parts": [
+                 *         {
+                 *           "name": "slowest",
+                 *           "title": "By application",
+                 *           "text": "",
+                 *           "measures": [
+                 *             "calls",
+                 *             "latency_p95_us"
+                 *           ],
+                 *           "dimensions": [
+                 *             "application"
+                 *           ],
+                 *           "over_time": false,
+                 *           "top": 10,
+                 *           "filters": []
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReportDefinitionSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDefinition"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_report_definition: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["ReportDefinitionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDefinition"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_report_definition: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["ReportDefinitionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_report_definition: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["ReportDefinitionId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Our checkout"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["ReportDefinitionPatch"];
+                /**
+                 * @example {
+                 *       "title": "Our checkout"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReportDefinitionPatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportDefinition"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
         };
     };
     list_report_schedules: {

@@ -3,11 +3,12 @@
 use axum::response::{IntoResponse, Response};
 use control::Error;
 use control::report::{ReportQuery, write_csv, write_pdf};
+use domain::analytics::{Dimension, Measure};
 use domain::id::ReportScheduleId;
 use domain::notice::Notices;
 use domain::report::{
-    Report, ReportFormat, ReportInterval, ReportName, ReportSchedule, ReportScheduleSpec, ReportScheduleUse,
-    Reports,
+    Report, ReportDefinition, ReportDefinitionSpec, ReportFormat, ReportInterval, ReportPart, ReportSchedule,
+    ReportScheduleSpec, ReportScheduleUse, Reports,
 };
 use domain::{Code, Name};
 use http::{HeaderValue, StatusCode, header};
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::answer;
 use crate::call::{Call, invalid};
-use crate::crud::{self, Filter, Shown};
+use crate::crud::{self, Filter, Nothing, Shown};
 use crate::endpoint::Endpoint;
 use crate::links::Links;
 use crate::parameter::{Parameter, moment, one_of, text};
@@ -23,10 +24,11 @@ use crate::parameter::{Parameter, moment, one_of, text};
 const CSV: &str = "text/csv";
 const PDF: &str = "application/pdf";
 
-/// `list_reports`, `read_report`, `export_report`, those of schedules, `send_report`, `list_report_notices`.
+/// `list_reports`, `read_report`, `export_report`, those of definitions and schedules, `send_report`, `list_report_notices`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     [
         vec![list(), read(), export()],
+        crud::all::<ReportDefinition>(),
         crud::all::<ReportSchedule>(),
         vec![send(), notices()],
     ]
@@ -42,7 +44,7 @@ fn list() -> Endpoint {
         )
         .answers::<Reports>(200, "The reports that there are.")
         .to(|call| async move {
-            let reports = call.control().reports(&call.caller)?;
+            let reports = call.control().reports(&call.caller).await?;
             answer::json(StatusCode::OK, &reports)
         })
 }
@@ -59,7 +61,7 @@ fn read() -> Endpoint {
         .takes_all(parameters())
         .answers::<Report>(200, "The report.")
         .to(|call| async move {
-            let (_, report) = asked(&call).await?;
+            let report = asked(&call).await?;
             answer::json(StatusCode::OK, &report)
         })
 }
@@ -84,6 +86,63 @@ fn export() -> Endpoint {
         .to(answer_file)
 }
 
+impl Shown for ReportDefinition {
+    const COLLECTION: &'static str = "/api/v1/report-definitions";
+    const TAG: &'static str = "usage";
+    const ONE: &'static str = "a report definition";
+    const MANY: &'static str = "report definitions";
+    const ABOUT: &'static str = "A report definition is a report of the organization's own: sections that each ask a question \
+        about calls. All members find it among the reports, under its name; it can be saved and sent as any other.";
+    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict];
+    type Extra = Nothing;
+
+    fn example() -> ReportDefinitionSpec {
+        ReportDefinitionSpec {
+            name: "checkout".parse().expect("it is a name"),
+            title: "The checkout".to_owned(),
+            about: "Is the checkout fast, and who notices if it is not?".to_owned(),
+            parts: vec![ReportPart {
+                name: "slowest".parse().expect("it is a name"),
+                title: "By application".to_owned(),
+                text: String::new(),
+                measures: vec![Measure::Calls, Measure::LatencyP95Us],
+                dimensions: vec![Dimension::Application],
+                over_time: false,
+                top: 10,
+                filters: Vec::new(),
+            }],
+            managed_by: None,
+        }
+    }
+
+    fn patch_example() -> Value {
+        json!({ "title": "Our checkout" })
+    }
+
+    fn filters() -> Vec<Filter> {
+        named()
+    }
+
+    async fn parent(_: &Call) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn links(&self, links: Links) -> Links {
+        links.and("report", format!("/api/v1/reports/{}", self.spec.name))
+    }
+}
+
+/// The filters of what has a name.
+fn named() -> Vec<Filter> {
+    vec![
+        crud::search(),
+        Filter {
+            parameter: Parameter::query("filter[name]", "Only the one with this name.", text(63)),
+            condition: |text| crud::is::<Name>("name", text),
+        },
+    ]
+}
+
 impl Shown for ReportSchedule {
     const COLLECTION: &'static str = "/api/v1/report-schedules";
     const TAG: &'static str = "usage";
@@ -99,7 +158,7 @@ impl Shown for ReportSchedule {
         ReportScheduleSpec {
             name: "weekly-errors".parse().expect("it is a name"),
             title: "What went wrong last week".to_owned(),
-            report: ReportName::Errors,
+            report: "errors".to_owned(),
             api: None,
             application: None,
             capacity: None,
@@ -118,13 +177,7 @@ impl Shown for ReportSchedule {
     }
 
     fn filters() -> Vec<Filter> {
-        vec![
-            crud::search(),
-            Filter {
-                parameter: Parameter::query("filter[name]", "Only the one with this name.", text(63)),
-                condition: |text| crud::is::<Name>("name", text),
-            },
-        ]
+        named()
     }
 
     async fn parent(_: &Call) -> Result<(), Error> {
@@ -175,12 +228,11 @@ fn notices() -> Endpoint {
 
 /// The parameters that both have.
 fn parameters() -> [Parameter; 7] {
-    let names: Vec<_> = ReportName::ALL.iter().map(|name| name.as_str()).collect();
     let number = json!({ "type": "number", "exclusiveMinimum": 0 });
     let only = |name, description| Parameter::query(name, description, text(100));
     let capacity = "The calls of a day that can be served; a forecast says when they are reached.";
     [
-        Parameter::path("name", "The report's name.", one_of(&names)),
+        Parameter::path("name", "The report's name, as `list_reports` has it.", text(63)),
         Parameter::query("from", "From the hour of this moment on.", moment()),
         Parameter::query("to", "Before this moment; until now if absent.", moment()),
         only(
@@ -193,8 +245,8 @@ fn parameters() -> [Parameter; 7] {
     ]
 }
 
-async fn asked(call: &Call) -> Result<(ReportName, Report), Error> {
-    let name: ReportName = call.path("name")?;
+async fn asked(call: &Call) -> Result<Report, Error> {
+    let name: String = call.path("name")?;
     let own = |name| call.query(name).map(str::to_owned);
     let query = ReportQuery {
         from: call.query_as("from")?,
@@ -204,8 +256,7 @@ async fn asked(call: &Call) -> Result<(ReportName, Report), Error> {
         application: own("application"),
         capacity: call.query_as("capacity")?,
     };
-    let report = call.control().report(&call.caller, name, &query).await?;
-    Ok((name, report))
+    call.control().report(&call.caller, name, &query).await
 }
 
 async fn answer_file(call: Call) -> Result<Response, Error> {
@@ -218,7 +269,8 @@ async fn answer_file(call: Call) -> Result<Response, Error> {
         Some("pdf") => ReportFormat::Pdf,
         Some(_) => return Err(invalid("format", &"it is neither `csv` nor `pdf`")),
     };
-    let (name, report) = asked(&call).await?;
+    let report = asked(&call).await?;
+    let name = report.name.clone();
     let (kind, ending, content) = match format {
         ReportFormat::Csv => {
             let text = write_csv(&report, section).map_err(|error| invalid("section", &error))?;
@@ -232,7 +284,7 @@ async fn answer_file(call: Call) -> Result<Response, Error> {
             (PDF, "pdf", file)
         }
     };
-    let file = format!("attachment; filename=\"{}.{ending}\"", name.as_str());
+    let file = format!("attachment; filename=\"{name}.{ending}\"");
     let file = HeaderValue::try_from(file).map_err(|error| Error::internal("naming a file", error))?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(kind)),

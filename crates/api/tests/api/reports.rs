@@ -56,7 +56,7 @@ async fn what_cannot_be_told_is_refused() {
     let app = TestApp::new().await;
     let viewer = app.member("viewer").await;
     for (path, status, code) in [
-        ("/api/v1/reports/nothing", 400, "parameter_invalid"),
+        ("/api/v1/reports/nothing", 404, "not_found"),
         ("/api/v1/reports/quotas?api=shop", 400, "parameter_invalid"),
         ("/api/v1/reports/traffic?from=yesterday", 400, "parameter_invalid"),
         ("/api/v1/reports/forecast?capacity=-1", 400, "parameter_invalid"),

@@ -43,6 +43,7 @@ async fn nothing_of_another_tenant_is_there() {
             "create_organization",
             "create_plan",
             "create_quick_key",
+            "create_report_definition",
             "create_sdk_key",
             "create_upstream",
             "create_workspace",

@@ -54,17 +54,19 @@ const READS: [&str; 13] = [
     "read_version",
 ];
 /// Publishers of one workspace may not: plans, alerts and what is sent belong to the whole organization.
-const OF_ALL: [&str; 20] = [
+const OF_ALL: [&str; 23] = [
     "create_alert_channel",
     "create_alert_rule",
     "create_alert_silence",
     "create_debug_token",
     "create_plan",
+    "create_report_definition",
     "create_report_schedule",
     "delete_alert_channel",
     "delete_alert_rule",
     "delete_alert_silence",
     "delete_plan",
+    "delete_report_definition",
     "delete_report_schedule",
     "read_alert_channel_secret",
     "rotate_alert_channel_secret",
@@ -74,6 +76,7 @@ const OF_ALL: [&str; 20] = [
     "update_alert_rule",
     "update_alert_silence",
     "update_plan",
+    "update_report_definition",
     "update_report_schedule",
 ];
 

@@ -226,7 +226,7 @@ async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 2]
 }
 
 /// The ids of an alert, of its rule, of who is told and of a time in which nobody is.
-async fn alerted(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 5] {
+async fn alerted(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 6] {
     let control = &owner.app.control;
     let target = json!({ "kind": "webhook", "url": "http://127.0.0.1:9/alerts" });
     let channel = json!({ "name": name, "title": "Nobody listens there", "target": target });
@@ -235,6 +235,12 @@ async fn alerted(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 5]
     let condition = json!({ "kind": "threshold", "measure": "calls", "window_minutes": 5, "under": 1e9 });
     let rule = json!({ "name": name, "title": "Calls", "condition": condition });
     let rule = owner.post("/api/v1/alert-rules", rule).await.json(201);
+    let part = json!({ "name": "calls", "title": "Calls", "measures": ["calls"] });
+    let definition = json!({ "name": name, "title": "Ours", "parts": [part] });
+    let definition = owner
+        .post("/api/v1/report-definitions", definition)
+        .await
+        .json(201);
     let schedule = json!({
         "name": name, "title": "Traffic", "report": "traffic", "interval": "week", "channels": [name],
     });
@@ -259,6 +265,7 @@ async fn alerted(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 5]
         ("alert-rule", text(&rule, "/id")),
         ("alert-channel", text(&channel, "/id")),
         ("alert-silence", text(&silence, "/id")),
+        ("report-definition", text(&definition, "/id")),
         ("report-schedule", text(&schedule, "/id")),
     ]
 }

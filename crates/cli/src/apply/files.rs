@@ -27,11 +27,12 @@ pub(super) enum Kind {
     EventType,
     AlertChannel,
     AlertRule,
+    ReportDefinition,
     ReportSchedule,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Certificate,
         Self::Upstream,
         Self::Api,
@@ -44,6 +45,7 @@ impl Kind {
         Self::EventType,
         Self::AlertChannel,
         Self::AlertRule,
+        Self::ReportDefinition,
         Self::ReportSchedule,
     ];
 
@@ -62,6 +64,7 @@ impl Kind {
             Self::EventType => "event_type",
             Self::AlertChannel => "alert_channel",
             Self::AlertRule => "alert_rule",
+            Self::ReportDefinition => "report_definition",
             Self::ReportSchedule => "report_schedule",
         }
     }
@@ -81,6 +84,7 @@ impl Kind {
             Self::EventType => "event-types",
             Self::AlertChannel => "alert-channels",
             Self::AlertRule => "alert-rules",
+            Self::ReportDefinition => "report-definitions",
             Self::ReportSchedule => "report-schedules",
         };
         Collection::named(name).expect("the API has every kind; a test says so")

@@ -135,6 +135,7 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
         | Kind::EventType
         | Kind::AlertChannel
         | Kind::AlertRule
+        | Kind::ReportDefinition
         | Kind::ReportSchedule => {}
     }
     references

@@ -1405,6 +1405,84 @@ impl Client {
         self.send_raw(call).await
     }
 
+    /// List report definitions
+    ///
+    /// `GET /api/v1/report-definitions`
+    pub async fn list_report_definitions(
+        &self,
+        params: &types::ListReportDefinitionsParams,
+    ) -> Result<types::PageReportDefinition, Error> {
+        let call = Call::new(Method::GET, "/api/v1/report-definitions")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[name]", params.filter_name.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create a report definition
+    ///
+    /// `POST /api/v1/report-definitions`
+    pub async fn create_report_definition(
+        &self,
+        params: &types::CreateReportDefinitionParams,
+        body: &types::ReportDefinitionSpec,
+    ) -> Result<types::ReportDefinition, Error> {
+        let call = Call::new(Method::POST, "/api/v1/report-definitions")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read a report definition
+    ///
+    /// `GET /api/v1/report-definitions/{id}`
+    pub async fn read_report_definition(
+        &self,
+        id: &str,
+        params: &types::ReadReportDefinitionParams,
+    ) -> Result<types::ReportDefinition, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/report-definitions/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change a report definition
+    ///
+    /// `PATCH /api/v1/report-definitions/{id}`
+    pub async fn update_report_definition(
+        &self,
+        id: &str,
+        params: &types::UpdateReportDefinitionParams,
+        body: &types::ReportDefinitionPatch,
+    ) -> Result<types::ReportDefinition, Error> {
+        let call = Call::new(
+            Method::PATCH,
+            format!("/api/v1/report-definitions/{}", segment(id)),
+        )
+        .header("If-Match", params.if_match.as_ref())
+        .header("Idempotency-Key", params.idempotency_key.as_ref())
+        .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove a report definition
+    ///
+    /// `DELETE /api/v1/report-definitions/{id}`
+    pub async fn delete_report_definition(
+        &self,
+        id: &str,
+        params: &types::DeleteReportDefinitionParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(
+            Method::DELETE,
+            format!("/api/v1/report-definitions/{}", segment(id)),
+        )
+        .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
     /// List report schedules
     ///
     /// `GET /api/v1/report-schedules`
@@ -2740,6 +2818,23 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_usage(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_report_definitions`](Self::list_report_definitions), page after page; `params.cursor` is where it begins.
+    pub async fn list_report_definitions_all(
+        &self,
+        params: &types::ListReportDefinitionsParams,
+    ) -> Result<Vec<types::ReportDefinition>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_report_definitions(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

@@ -2051,6 +2051,13 @@ pub struct CreateQuickKeyParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`create_report_definition`](crate::Client::create_report_definition).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateReportDefinitionParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`create_report_schedule`](crate::Client::create_report_schedule).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateReportScheduleParams {
@@ -2247,6 +2254,13 @@ pub struct DeletePolicyParams {
 /// Optional parameters of [`delete_product`](crate::Client::delete_product).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteProductParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_report_definition`](crate::Client::delete_report_definition).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteReportDefinitionParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
 }
@@ -5190,6 +5204,65 @@ impl From<&str> for ListProductsParamsSort {
     }
 }
 
+/// Optional parameters of [`list_report_definitions`](crate::Client::list_report_definitions).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListReportDefinitionsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListReportDefinitionsParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this name.
+    pub filter_name: Option<String>,
+}
+
+/// `ListReportDefinitionsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListReportDefinitionsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListReportDefinitionsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListReportDefinitionsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// Optional parameters of [`list_report_schedules`](crate::Client::list_report_schedules).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListReportSchedulesParams {
@@ -7025,6 +7098,18 @@ pub struct PageProduct {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageReportDefinition {
+    /// The entries, in the order asked for.
+    pub data: Vec<ReportDefinition>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageReportSchedule {
     /// The entries, in the order asked for.
     pub data: Vec<ReportSchedule>,
@@ -8089,6 +8174,13 @@ pub struct ReadProductParams {
     pub if_none_match: Option<String>,
 }
 
+/// Optional parameters of [`read_report_definition`](crate::Client::read_report_definition).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadReportDefinitionParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
 /// Optional parameters of [`read_report`](crate::Client::read_report).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadReportParams {
@@ -8219,8 +8311,8 @@ pub struct ReplaceContractParams {
 /// A report about a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Which.
-    pub name: ReportName,
+    /// Its name.
+    pub name: String,
     /// What people read.
     pub title: String,
     /// Which questions it answers.
@@ -8262,6 +8354,88 @@ pub struct ReportColumn {
 
 /// What a part tells.
 pub type ReportContent = Value;
+
+/// A report of an organization's own, for all its members.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportDefinition {
+    /// Unique in the organization, and none of a built-in report: what it is asked for by.
+    pub name: Name,
+    /// What people read.
+    pub title: String,
+    /// Which questions it answers.
+    pub about: String,
+    /// Its sections, in the order in which they are read: 1 to 20.
+    pub parts: Vec<ReportPart>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+    /// Its id.
+    pub id: ReportDefinitionId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `ReportDefinitionId`.
+pub type ReportDefinitionId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReportDefinitionPatch {
+    /// Unique in the organization, and none of a built-in report: what it is asked for by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// What people read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Which questions it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Option<String>>,
+    /// Its sections, in the order in which they are read: 1 to 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<Vec<ReportPart>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
+}
+
+/// The editable part of a `ReportDefinition`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportDefinitionSpec {
+    /// Unique in the organization, and none of a built-in report: what it is asked for by.
+    pub name: Name,
+    /// What people read.
+    pub title: String,
+    /// Which questions it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Its sections, in the order in which they are read: 1 to 20.
+    pub parts: Vec<ReportPart>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl ReportDefinitionSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>, parts: Vec<ReportPart>) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            about: None,
+            parts,
+            managed_by: None,
+        }
+    }
+}
 
 /// A number that stands for itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -8317,13 +8491,16 @@ impl From<&str> for ReportFormat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReportInfo {
     /// Its name.
-    pub name: ReportName,
+    pub name: String,
     /// What people read.
     pub title: String,
     /// Which questions it answers.
     pub about: String,
     /// The parameters that it looks at, beside the time zone.
     pub parameters: Vec<String>,
+    /// The definition of one of the organization's own; absent for a built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_id: Option<ReportDefinitionId>,
 }
 
 /// How often a report is made, and what time it is about.
@@ -8378,66 +8555,47 @@ pub struct ReportLine {
     pub values: Vec<ReportCell>,
 }
 
-/// Which report.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum ReportName {
-    /// `traffic`.
-    #[serde(rename = "traffic")]
-    Traffic,
-    /// `errors`.
-    #[serde(rename = "errors")]
-    Errors,
-    /// `adoption`.
-    #[serde(rename = "adoption")]
-    Adoption,
-    /// `consumers`.
-    #[serde(rename = "consumers")]
-    Consumers,
-    /// `versions`.
-    #[serde(rename = "versions")]
-    Versions,
-    /// `service_levels`.
-    #[serde(rename = "service_levels")]
-    ServiceLevels,
-    /// `quotas`.
-    #[serde(rename = "quotas")]
-    Quotas,
-    /// `forecast`.
-    #[serde(rename = "forecast")]
-    Forecast,
-    /// A value that this client does not know yet, as it came.
-    #[serde(untagged)]
-    Unrecognized(String),
+/// A section of a report of one's own: what it asks.
+///
+/// Without dimensions and not over time it is figures; with dimensions a table; over time a course, with a line for each
+/// measure, or one for each of the greatest groups of a dimension.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReportPart {
+    /// Unique in the report.
+    pub name: Name,
+    /// What people read.
+    pub title: String,
+    /// How to read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What is measured: 1 to 8; over time, measures of one unit, or a single one if there is a dimension.
+    pub measures: Vec<Measure>,
+    /// What rows or lines are told apart by: at most 3, over time at most 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<Vec<Dimension>>,
+    /// Whether it is told over time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_time: Option<bool>,
+    /// How many groups are told one by one, the greatest by the first measure: 1 to 100, over time at most 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top: Option<u64>,
+    /// What calls must fit, beside what the report is asked about: at most 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<DimensionFilter>>,
 }
 
-impl std::fmt::Display for ReportName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Traffic => "traffic",
-            Self::Errors => "errors",
-            Self::Adoption => "adoption",
-            Self::Consumers => "consumers",
-            Self::Versions => "versions",
-            Self::ServiceLevels => "service_levels",
-            Self::Quotas => "quotas",
-            Self::Forecast => "forecast",
-            Self::Unrecognized(text) => text,
-        })
-    }
-}
-
-impl From<&str> for ReportName {
-    fn from(text: &str) -> Self {
-        match text {
-            "traffic" => Self::Traffic,
-            "errors" => Self::Errors,
-            "adoption" => Self::Adoption,
-            "consumers" => Self::Consumers,
-            "versions" => Self::Versions,
-            "service_levels" => Self::ServiceLevels,
-            "quotas" => Self::Quotas,
-            "forecast" => Self::Forecast,
-            other => Self::Unrecognized(other.to_owned()),
+impl ReportPart {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>, measures: Vec<Measure>) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            text: None,
+            measures,
+            dimensions: None,
+            over_time: None,
+            top: None,
+            filters: None,
         }
     }
 }
@@ -8456,8 +8614,8 @@ pub struct ReportSchedule {
     pub name: Name,
     /// What people read; the subject of mails.
     pub title: String,
-    /// Which report.
-    pub report: ReportName,
+    /// The report's name: a built-in one, or one of the organization's own.
+    pub report: String,
     /// Only calls of this API: id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<String>,
@@ -8519,9 +8677,9 @@ pub struct ReportSchedulePatch {
     /// What people read; the subject of mails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Which report.
+    /// The report's name: a built-in one, or one of the organization's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<ReportName>,
+    pub report: Option<String>,
     /// Only calls of this API: id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<Option<String>>,
@@ -8561,8 +8719,8 @@ pub struct ReportScheduleSpec {
     pub name: Name,
     /// What people read; the subject of mails.
     pub title: String,
-    /// Which report.
-    pub report: ReportName,
+    /// The report's name: a built-in one, or one of the organization's own.
+    pub report: String,
     /// Only calls of this API: id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<String>,
@@ -8598,14 +8756,14 @@ impl ReportScheduleSpec {
     pub fn new(
         name: impl Into<String>,
         title: impl Into<String>,
-        report: ReportName,
+        report: impl Into<String>,
         interval: ReportInterval,
         channels: Vec<Name>,
     ) -> Self {
         Self {
             name: name.into(),
             title: title.into(),
-            report,
+            report: report.into(),
             api: None,
             application: None,
             capacity: None,
@@ -10550,6 +10708,15 @@ pub struct UpdatePolicyParams {
 /// Optional parameters of [`update_product`](crate::Client::update_product).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateProductParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_report_definition`](crate::Client::update_report_definition).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateReportDefinitionParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.

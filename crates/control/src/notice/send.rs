@@ -364,7 +364,7 @@ fn attachment(data: &Value) -> Result<Option<SinglePart>, Error> {
         }
     };
     let kind = kind.map_err(|error| Error::internal("naming a kind of file", error))?;
-    let name = format!("{}.{ending}", made.name.as_str());
+    let name = format!("{}.{ending}", made.name);
     Ok(Some(Attachment::new(name).body(content, kind)))
 }
 

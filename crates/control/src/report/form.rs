@@ -9,9 +9,9 @@ use domain::report::{
 use super::ROWS_MAX;
 
 /// The name, the title and how to read a part.
-pub(super) type Head = (&'static str, &'static str, &'static str);
+pub(super) type Head<'a> = (&'a str, &'a str, &'a str);
 
-fn section((name, title, text): Head, content: ReportContent) -> ReportSection {
+fn section((name, title, text): Head<'_>, content: ReportContent) -> ReportSection {
     ReportSection {
         name: name.to_owned(),
         title: title.to_owned(),
@@ -20,12 +20,12 @@ fn section((name, title, text): Head, content: ReportContent) -> ReportSection {
     }
 }
 
-pub(super) fn figures(head: Head, figures: Vec<ReportFigure>) -> ReportSection {
+pub(super) fn figures(head: Head<'_>, figures: Vec<ReportFigure>) -> ReportSection {
     section(head, ReportContent::Figures { figures })
 }
 
 pub(super) fn course(
-    head: Head,
+    head: Head<'_>,
     unit: ReportUnit,
     (per, at): (Granularity, Vec<Timestamp>),
     lines: Vec<ReportLine>,
@@ -36,7 +36,7 @@ pub(super) fn course(
 
 /// A table with the first rows of these; `nothing` is said when there is none.
 pub(super) fn table(
-    head: Head,
+    head: Head<'_>,
     columns: &[(&str, &str, ReportUnit)],
     rows: impl IntoIterator<Item = Vec<ReportCell>>,
     nothing: &str,
@@ -84,7 +84,7 @@ pub(super) fn measured(
             .and_then(|row| row.previous.as_ref())
             .and_then(|values| values.get(measure))
             .copied(),
-        ..figure(&word(*measure), title, *unit, value(row, *measure))
+        ..figure(&word(measure), title, *unit, value(row, *measure))
     });
     figures.collect()
 }
@@ -101,7 +101,7 @@ pub(super) fn lines(
         let values = at
             .iter()
             .map(|at| value(by_time.get(at).copied(), *measure).into());
-        line(&word(*measure), title, values.collect())
+        line(&word(measure), title, values.collect())
     });
     lines.collect()
 }
@@ -123,9 +123,9 @@ pub(super) fn value(row: Option<&AnalyticsRow>, measure: Measure) -> Option<f64>
     known.or_else(|| (!is_nothing).then_some(0.0))
 }
 
-/// A measure as queries have it.
-fn word(measure: Measure) -> String {
-    let word = serde_json::to_value(measure).ok();
+/// A measure or dimension as queries have it.
+pub(super) fn word(it: impl serde::Serialize) -> String {
+    let word = serde_json::to_value(it).ok();
     word.and_then(|word| word.as_str().map(str::to_owned))
         .unwrap_or_default()
 }

@@ -15,7 +15,7 @@ use store::report::DueSchedule;
 use store::{Arg, Tx};
 use tokio::sync::{Notify, watch};
 
-use super::ReportQuery;
+use super::{ReportQuery, Which};
 use crate::{Caller, Control, Error, notice};
 
 /// How often is looked whether a time has come.
@@ -130,7 +130,9 @@ fn unplannable(error: domain::report::UnknownZone) -> Error {
 async fn body(control: &Control, schedule: &ReportSchedule, at: Timestamp) -> Result<Value, Error> {
     let spec = &schedule.spec;
     let period = spec.period_before(at).map_err(unplannable)?;
-    let has_period = spec.report.parameters().contains(&"from");
+    let which = Which::find(&mut control.store(), schedule.organization_id, &spec.report).await?;
+    let which = which.ok_or_else(|| Error::not_found("report"))?;
+    let has_period = which.parameters().contains(&"from");
     let query = ReportQuery {
         from: has_period.then_some(period.from),
         to: has_period.then_some(period.to),
@@ -139,7 +141,7 @@ async fn body(control: &Control, schedule: &ReportSchedule, at: Timestamp) -> Re
         application: spec.application.clone(),
         capacity: spec.capacity,
     };
-    let made = control.report_of(schedule.organization_id, spec.report, &query);
+    let made = control.report_of(schedule.organization_id, &which, &query);
     Ok(json!({
         "type": NoticeKind::Report.event(),
         "timestamp": control.now(),
@@ -148,7 +150,7 @@ async fn body(control: &Control, schedule: &ReportSchedule, at: Timestamp) -> Re
             "title": spec.title,
             "format": spec.format,
             "report": made.await?,
-            "url": control.console_url(&format!("reports/{}", spec.report.as_str())),
+            "url": control.console_url(&format!("reports/{}", spec.report)),
         },
     }))
 }

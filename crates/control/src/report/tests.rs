@@ -4,7 +4,7 @@ use domain::catalog::{Stage, Version};
 use domain::id::OrganizationId;
 use domain::identity::Role;
 use domain::offer::Plan;
-use domain::report::{Report, ReportCell, ReportContent, ReportName};
+use domain::report::{Report, ReportCell, ReportContent, ReportDefinition, ReportName};
 use domain::{Code, Timestamp};
 use events::{Batch, Call, Event, Sink as _};
 use serde_json::json;
@@ -103,10 +103,9 @@ fn is_whole(report: &Report) {
 on_both! {
     async fn every_report_can_be_made_of_nothing(url: String) {
         let world = World::new(&url).await;
-        let told = world.control.reports(&world.acme).unwrap().data;
+        let told = world.control.reports(&world.acme).await.unwrap().data;
         assert_eq!(told.len(), ReportName::ALL.len());
         for name in ReportName::ALL {
-            assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
             assert_eq!(name.as_str().parse(), Ok(*name));
             let report = report(&world, &world.acme, *name).await;
             is_whole(&report);
@@ -359,5 +358,74 @@ on_both! {
         assert!(all(ReportName::Errors, zone).await.contains("`time_zone`: There is no such time zone"), "zone");
         let nothing = ReportQuery { capacity: Some(0.0), ..ReportQuery::default() };
         assert!(all(ReportName::Forecast, nothing).await.contains("`capacity`: It is not more than 0"), "capacity");
+    }
+
+    async fn reports_of_ones_own_ask_what_they_say(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        count(&world, &shop, DAY * 40, (200, 4)).await;
+        count(&world, &shop, DAY * 2, (200, 6)).await;
+        count(&world, &shop, HOUR, (503, 2)).await;
+        let only = json!([{ "dimension": "status_class", "values": ["5xx"] }]);
+        let parts = json!([
+            { "name": "sums", "title": "Sums", "measures": ["calls", "error_rate"] },
+            { "name": "who", "title": "Who", "measures": ["calls"], "dimensions": ["application", "status"] },
+            { "name": "failed", "title": "Failed", "measures": ["calls"], "dimensions": ["operation"], "filters": only },
+            { "name": "course", "title": "Course", "measures": ["calls", "refused"], "over_time": true },
+            { "name": "groups", "title": "Groups", "measures": ["calls"], "dimensions": ["status"], "over_time": true },
+        ]);
+        let spec = json!({ "name": "ours", "title": "Ours", "about": "What we ask.", "parts": parts });
+        let definition = world.make::<ReportDefinition>(&world.acme, &(), spec).await.unwrap();
+        let listed = world.control.reports(&world.acme).await.unwrap().data;
+        let last = listed.last().unwrap();
+        assert_eq!((last.name.as_str(), last.definition_id), ("ours", Some(definition.id)));
+        let query = ReportQuery::default();
+        let found = world.control.report(&world.acme, "ours", &query).await.unwrap();
+        is_whole(&found);
+        assert_eq!((found.name.as_str(), found.about.as_str()), ("ours", "What we ask."));
+        assert_eq!(figure(&found, "calls").number, Some(8.0));
+        let ReportContent::Figures { figures } = &found.sections[0].content else { panic!("{found:?}") };
+        assert_eq!(figures[0].previous, Some(4.0));
+        assert_eq!(rows(&found, "who", &["application", "status", "calls"]), [["app", "200", "6"], ["app", "503", "2"]]);
+        assert_eq!(rows(&found, "failed", &["operation", "calls"]), [["list_pets", "2"]]);
+        let ReportContent::Course { lines, .. } = &found.sections[3].content else { panic!("{found:?}") };
+        assert_eq!(lines.iter().map(|line| line.title.as_str()).collect::<Vec<_>>(), ["Calls", "Refused"]);
+        let ReportContent::Course { lines, .. } = &found.sections[4].content else { panic!("{found:?}") };
+        let sums: Vec<f64> = lines.iter().map(|line| line.values.iter().filter_map(|cell| cell.number).sum()).collect();
+        assert_eq!(lines.iter().map(|line| line.title.as_str()).collect::<Vec<_>>(), ["200", "503"]);
+        assert!((sums[0] - 6.0).abs() < 1e-9 && (sums[1] - 2.0).abs() < 1e-9, "{sums:?}");
+        // It is of those who made it, and what is asked about it goes on to its questions.
+        let other = world.control.report(&world.globex, "ours", &query).await;
+        assert_eq!(refusal(other).0, "not_found");
+        let of_api = ReportQuery { api: Some("nothing".to_owned()), ..query };
+        let none = world.control.report(&world.acme, "ours", &of_api).await.unwrap();
+        assert_eq!(figure(&none, "calls").number, Some(0.0));
+    }
+
+    async fn reports_that_could_not_be_made_are_refused(url: String) {
+        let world = World::new(&url).await;
+        let part = |fields: serde_json::Value| {
+            let mut part = json!({ "name": "one", "title": "One", "measures": ["calls"] });
+            part.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            part
+        };
+        let made = async |name: &str, parts: serde_json::Value| {
+            let spec = json!({ "name": name, "title": "Ours", "parts": parts });
+            world.make::<ReportDefinition>(&world.acme, &(), spec).await
+        };
+        assert_eq!(refusal(made("traffic", json!([part(json!({}))])).await).1, ["/name"]);
+        for (parts, pointer) in [
+            (json!([]), "/parts"),
+            (json!([part(json!({})), part(json!({}))]), "/parts/1/name"),
+            (json!([part(json!({ "measures": [] }))]), "/parts/0/measures"),
+            (json!([part(json!({ "measures": ["calls", "calls"] }))]), "/parts/0/measures"),
+            (json!([part(json!({ "measures": ["calls", "error_rate"], "over_time": true }))]), "/parts/0/measures"),
+            (json!([part(json!({ "dimensions": ["api", "plan"], "over_time": true }))]), "/parts/0/dimensions"),
+            (json!([part(json!({ "dimensions": ["api"], "top": 9, "over_time": true }))]), "/parts/0/top"),
+            (json!([part(json!({ "filters": [{ "dimension": "api", "values": [] }] }))]), "/parts/0/filters/0/values"),
+        ] {
+            let refused = made("ours", parts.clone()).await;
+            assert_eq!(refusal(refused), ("request_invalid", vec![pointer.to_owned()]), "{parts}");
+        }
     }
 }

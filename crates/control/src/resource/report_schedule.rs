@@ -9,6 +9,7 @@ use store::Tx;
 use super::alert::has_room;
 use super::fault::Faults;
 use super::{New, Resource, own};
+use crate::report::Which;
 use crate::{Caller, Error};
 
 /// The most schedules of an organization.
@@ -49,7 +50,10 @@ impl Resource for ReportSchedule {
 
     async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
         let mut faults = Faults::default();
-        check_question(&mut faults, &self.spec, self.updated_at);
+        let which = Which::find(tx, self.organization_id, &self.spec.report).await?;
+        let parameters = which.as_ref().map_or(&[][..], Which::parameters);
+        faults.reference("/report", "report", which);
+        check_question(&mut faults, &self.spec, (parameters, self.updated_at));
         let channels = &self.spec.channels;
         faults.count("/channels", channels.len(), 1, CHANNELS_MAX);
         for (place, name) in channels.iter().enumerate().take(CHANNELS_MAX) {
@@ -65,7 +69,7 @@ impl Resource for ReportSchedule {
 }
 
 /// What a report could not be asked later.
-fn check_question(faults: &mut Faults, spec: &ReportScheduleSpec, now: Timestamp) {
+fn check_question(faults: &mut Faults, spec: &ReportScheduleSpec, (parameters, now): (&[&str], Timestamp)) {
     faults.title("/title", &spec.title);
     faults.range("/hour", spec.hour, 0, 23);
     if spec.zone(now).is_err() {
@@ -82,11 +86,11 @@ fn check_question(faults: &mut Faults, spec: &ReportScheduleSpec, now: Timestamp
         ("capacity", spec.capacity.is_some()),
     ];
     for (field, is_given) in given {
-        if is_given && !spec.report.parameters().contains(&field) {
+        if is_given && !parameters.contains(&field) {
             faults.add(
                 &format!("/{field}"),
                 "field_invalid",
-                format!("The report `{}` does not look at it.", spec.report.as_str()),
+                format!("The report `{}` does not look at it.", spec.report),
                 "Leave it out.",
             );
         }

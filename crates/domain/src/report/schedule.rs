@@ -6,7 +6,6 @@ use jiff::{ToSpan as _, Zoned};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ReportName;
 use crate::analytics::TimeRange;
 use crate::id::{OrganizationId, ReportScheduleId};
 use crate::{Name, Timestamp};
@@ -43,8 +42,9 @@ pub struct ReportScheduleSpec {
     /// What people read; the subject of mails.
     #[schema(max_length = 200)]
     pub title: String,
-    /// Which report.
-    pub report: ReportName,
+    /// The report's name: a built-in one, or one of the organization's own.
+    #[schema(max_length = 63)]
+    pub report: String,
     /// Only calls of this API: id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 100)]

@@ -2,10 +2,10 @@ import { type Schemas, client, done, read } from "@gateline/api-client";
 import { Button, ChoiceField, FormPanel, ProblemNote, SelectField, State, Table, TextArea, TextField, count, nameOf, useForm } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { filtersOf } from "../filters";
 
 type Spec = Schemas["AlertRuleSpec"];
 type Condition = Schemas["AlertCondition"];
-type Filters = NonNullable<Schemas["AnalyticsQuery"]["filters"]>;
 type Kind = Condition["kind"];
 
 /** What a condition is about, in words. */
@@ -45,16 +45,6 @@ const dimensions: [Schemas["Dimension"] | "", string][] = [
 ];
 
 const numberOf = (text: string): number | undefined => (text.trim() === "" ? undefined : Number(text));
-
-/** Filters as they are typed; text that is no JSON is sent as it is, so that the API says what is wrong with it. */
-function filtersOf(text: string): Filters {
-  if (text.trim() === "") return [];
-  try {
-    return JSON.parse(text) as Filters;
-  } catch {
-    return text as unknown as Filters;
-  }
-}
 
 /** What the fields of the form hold. */
 function fieldsOf(condition: Condition | undefined) {

@@ -1,6 +1,7 @@
 import { type Schemas, client, done, read } from "@gateline/api-client";
 import {
   Button,
+  ButtonLink,
   CodeLink,
   type Column,
   Command,
@@ -37,7 +38,6 @@ type ReportSection = Schemas["ReportSection"];
 type Content = Schemas["ReportContent"];
 type Cell = Schemas["ReportCell"];
 type Unit = Schemas["ReportUnit"];
-type Name = Schemas["ReportName"];
 
 /** The times that a report can be about: an hour says too little. */
 const times = Object.entries(spans)
@@ -46,7 +46,7 @@ const times = Object.entries(spans)
 
 /** A report: what happened in a time and what it means. */
 export default function ReportScreen() {
-  const name = useParam("name") as Name;
+  const name = useParam("name");
   const search = useSearch({ strict: false }) as { api?: string; application?: string; time?: string; capacity?: string };
   const list = useQuery(read("/api/v1/reports"));
   const takes = list.data?.data.find((report) => report.name === name)?.parameters;
@@ -89,6 +89,7 @@ export default function ReportScreen() {
         actions={
           <>
             <CallsFilter api={has("api")} application={has("application")} time={has("from") && { name: "time", value: time, options: times }} />
+            {about?.definition_id && <ButtonLink to={`/reports/definitions/${about.definition_id}/edit`}>Change</ButtonLink>}
             {(["pdf", "csv"] as const).map((format) => (
               <Button key={format} disabled={saved.isPending || !query.data} onClick={() => saved.mutate(format)}>
                 Save as {format.toUpperCase()}

@@ -1,5 +1,5 @@
 import { read } from "@gateline/api-client";
-import { Loaded } from "@gateline/ui";
+import { ButtonLink, Loaded } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { ReportHead } from "./report-head";
@@ -9,7 +9,14 @@ export default function Reports() {
   const query = useQuery(read("/api/v1/reports"));
   return (
     <>
-      <ReportHead text="What happened in a time and what it means." />
+      <ReportHead
+        text="What happened in a time and what it means."
+        actions={
+          <ButtonLink to="/reports/definitions/new" kind="primary">
+            Add a report
+          </ButtonLink>
+        }
+      />
       <Loaded query={query} rows={6}>
         {({ data }) => (
           <ul className="grid gap-3 md:grid-cols-2" aria-label="Reports">

@@ -1,5 +1,5 @@
 use domain::analytics::{Granularity, TimeRange};
-use domain::report::{Report, ReportCell, ReportName, ReportUnit};
+use domain::report::{Report, ReportCell, ReportUnit};
 
 use super::super::form::{course, figure, figures, line, table};
 use super::write;
@@ -23,7 +23,7 @@ fn report() -> Report {
         vec![ReportCell::default(), f64::NAN.into()],
     ];
     Report {
-        name: ReportName::Traffic,
+        name: "traffic".to_owned(),
         title: String::new(),
         about: String::new(),
         period: TimeRange { from, to },

@@ -3,8 +3,8 @@ use std::time::Duration;
 use domain::Timestamp;
 use domain::analytics::{Granularity, TimeRange};
 use domain::report::{
-    Report, ReportCell, ReportColumn, ReportContent, ReportFigure, ReportLine, ReportName, ReportRow,
-    ReportSection, ReportUnit,
+    Report, ReportCell, ReportColumn, ReportContent, ReportFigure, ReportLine, ReportRow, ReportSection,
+    ReportUnit,
 };
 
 use super::sheet::{LEFT, ROOM, Shape, Sheets};
@@ -39,7 +39,7 @@ fn moment(text: &str) -> Timestamp {
 
 fn report(sections: Vec<ReportSection>) -> Report {
     Report {
-        name: ReportName::Traffic,
+        name: "traffic".to_owned(),
         title: "Traffic and latency".to_owned(),
         about: "How much is called, how fast the answers are.".to_owned(),
         period: TimeRange {

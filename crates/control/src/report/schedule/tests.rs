@@ -155,6 +155,7 @@ on_both! {
         let channel = channel(&world).await;
         for (fields, pointer) in [
             (json!({ "report": "quotas", "api": "shop" }), "/api"),
+            (json!({ "report": "nothing" }), "/report"),
             (json!({ "capacity": 5.0 }), "/capacity"),
             (json!({ "report": "forecast", "capacity": 0.0 }), "/capacity"),
             (json!({ "hour": 24 }), "/hour"),

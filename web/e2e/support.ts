@@ -135,6 +135,8 @@ type Run = (context: ElementContext, options: RunOptions) => Promise<AxeResults>
 
 /** Fails when axe finds something: everything in light, what differs (contrast) in dark. */
 export async function accessible(page: Page): Promise<void> {
+  // What is being replaced is paler until it is.
+  await expect(page.locator('[aria-busy="true"]')).toHaveCount(0);
   await page.evaluate(axe);
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme });

@@ -100,7 +100,9 @@ export function List<Row extends { id: string }>(props: ListProps<Row>) {
                 Search for less, or take a filter away.
               </Empty>
             ) : (
-              <Table {...props} rows={page.data} stale={query.isPlaceholderData} />
+              <div aria-busy={query.isPlaceholderData}>
+                <Table {...props} rows={page.data} stale={query.isPlaceholderData} />
+              </div>
             )}
             <Pager first={!search["cursor"]} next={page.has_more ? page.next_cursor : undefined} go={(cursor) => set({ cursor })} />
           </>

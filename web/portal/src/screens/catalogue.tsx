@@ -45,7 +45,7 @@ export default function Catalogue() {
             <Nothing searched={Boolean(search.q)} />
           ) : (
             <>
-              <ul className={`divide-y divide-line ${query.isPlaceholderData ? "opacity-60" : ""}`}>
+              <ul aria-busy={query.isPlaceholderData} className={`divide-y divide-line ${query.isPlaceholderData ? "opacity-60" : ""}`}>
                 {page.data.map((product) => (
                   <Entry key={product.id} product={product} />
                 ))}

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::alert::AlertChannel;
 use domain::id::ReportScheduleId;
 use domain::notice::{Notice, NoticeKind};
-use domain::report::{ReportSchedule, ReportScheduleUse};
+use domain::report::{ReportSchedule, ReportScheduleUse, UnknownZone};
+use domain::{Code, Timestamp};
 use serde_json::{Value, json};
 use store::entity::{self, Condition};
 use store::notice::NewNotice;
@@ -60,12 +60,30 @@ pub(super) async fn round(control: &Control) -> Result<bool, Error> {
     let due = store::report::due_schedules(&mut control.store(), now, SCHEDULES_MAX).await?;
     let mut has_news = false;
     for due in due {
-        has_news |= match due.next_at {
-            None => look(control, &due).await.map(|()| false)?,
-            Some(at) => take(control, &due, (at, now)).await?,
+        let done = match due.next_at {
+            None => look(control, &due).await.map(|()| false),
+            Some(at) => take(control, &due, (at, now)).await,
         };
+        match done {
+            Ok(is_new) => has_news |= is_new,
+            // The others are not to wait for it.
+            Err(error) => delay(control, &due.schedule, (&error, now)).await?,
+        }
     }
     Ok(has_news)
+}
+
+/// Says why nothing has become of a schedule, which is tried again later.
+async fn delay(
+    control: &Control,
+    schedule: &ReportSchedule,
+    (error, now): (&Error, Timestamp),
+) -> Result<(), Error> {
+    tracing::warn!(schedule = %schedule.id, error = error as &dyn std::error::Error, "a report was not made");
+    let mut tx = control.store().begin().await?;
+    tx.delay_schedule(schedule.id, now.after(RETRY), &error.in_words())
+        .await?;
+    Ok(tx.commit().await?)
 }
 
 /// Finds out when a new or changed schedule is due.
@@ -88,20 +106,18 @@ async fn take(
 ) -> Result<bool, Error> {
     let schedule = &due.schedule;
     let made = tokio::time::timeout(PATIENCE, body(control, schedule, at)).await;
-    let made = made.unwrap_or_else(|_| Err(Error::internal("making a report", Late)));
+    let made = made.unwrap_or_else(|_| Err(Error::refused(Code::Overloaded, "It took too long.")));
     let mut tx = control.store().begin().await?;
     let body = match made {
         Ok(body) => body,
         Err(error) => {
-            tracing::warn!(schedule = %schedule.id, error = &error as &dyn std::error::Error, "a report was not made");
-            let why = error.in_words();
             let next = schedule.spec.next_after(at).map_err(unplannable)?;
-            if next <= now {
-                // Nobody waits for what is followed by another.
-                tx.plan_schedule(due, next, due.last_at, Some(&why)).await?;
-            } else {
-                tx.delay_schedule(schedule.id, now.after(RETRY), &why).await?;
+            if next > now {
+                return Err(error);
             }
+            // Nobody waits for what is followed by another.
+            tx.plan_schedule(due, next, due.last_at, Some(&error.in_words()))
+                .await?;
             tx.commit().await?;
             return Ok(false);
         }
@@ -117,13 +133,9 @@ async fn take(
     Ok(!notices.is_empty())
 }
 
-/// Says that making a report has taken too long.
-#[derive(Debug, thiserror::Error)]
-#[error("it took too long")]
-struct Late;
-
-fn unplannable(error: domain::report::UnknownZone) -> Error {
-    Error::internal("planning a report", error)
+/// A zone that was whole hours from UTC when the schedule was saved need not stay so.
+fn unplannable(error: UnknownZone) -> Error {
+    Error::refused(Code::RequestInvalid, format!("`time_zone`: {error}."))
 }
 
 /// What is sent, as Standard Webhooks has it: `type`, `timestamp`, `data`.

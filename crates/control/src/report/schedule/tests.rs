@@ -138,6 +138,24 @@ on_both! {
         assert_eq!(uses(&world, &schedule).await.next_at, Some(at("2025-11-25T14:00:00Z")));
     }
 
+    async fn one_that_cannot_be_planned_does_not_hold_up_others(url: String) {
+        let world = World::new(&url).await;
+        channel(&world).await;
+        // Whole hours from UTC in summer, and half an hour more in winter.
+        let zone = json!({ "name": "island", "interval": "day", "time_zone": "Australia/Lord_Howe" });
+        let island = make(&world, zone).await;
+        round(&world.control).await.unwrap();
+        world.pass(Duration::from_secs(60));
+        make(&world, json!({ "interval": "day" })).await;
+        round(&world.control).await.unwrap();
+        until(&world, "2026-04-10T12:00:00Z");
+        assert!(round(&world.control).await.unwrap());
+        let sent = bodies(&world).await;
+        assert_eq!(sent.iter().map(|body| &body["data"]["schedule"]).collect::<Vec<_>>(), ["weekly"]);
+        let why = uses(&world, &island).await.error.unwrap();
+        assert_eq!(why, "`time_zone`: there is no such time zone, or it is not whole hours from UTC.");
+    }
+
     async fn a_report_can_be_sent_now(url: String) {
         let world = World::new(&url).await;
         channel(&world).await;

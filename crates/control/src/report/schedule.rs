@@ -88,11 +88,10 @@ async fn delay(
 
 /// Finds out when a new or changed schedule is due.
 async fn look(control: &Control, due: &DueSchedule) -> Result<(), Error> {
-    let since = match due.last_at {
-        None => due.schedule.updated_at,
-        Some(last) => last.max(due.schedule.updated_at.before(CHANGED_AT_THE_TIME)),
-    };
-    let next = due.schedule.spec.next_after(since).map_err(unplannable)?;
+    let schedule = &due.schedule;
+    let known = due.last_at.unwrap_or(schedule.created_at);
+    let since = known.max(schedule.updated_at.before(CHANGED_AT_THE_TIME));
+    let next = schedule.spec.next_after(since).map_err(unplannable)?;
     let mut tx = control.store().begin().await?;
     tx.plan_schedule(due, next, due.last_at, None).await?;
     Ok(tx.commit().await?)

@@ -130,7 +130,7 @@ on_both! {
         round(&world.control).await.unwrap();
         change(json!({ "title": "Daily" })).await;
         round(&world.control).await.unwrap();
-        assert!(bodies(&world).await.len() <= 1);
+        assert_eq!(bodies(&world).await.len(), 1);
         change(json!({ "paused": true })).await;
         until(&world, "2025-11-25T12:00:00Z");
         assert!(!round(&world.control).await.unwrap());

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use domain::Timestamp;
+use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::migrate::MigrateError;
@@ -21,6 +22,10 @@ use crate::Error;
 const WAIT: Duration = Duration::from_millis(if cfg!(test) { 300 } else { 5000 });
 /// PostgreSQL connections and SQLite readers.
 const CONNECTIONS_MAX: u32 = 8;
+
+/// Rows that a thread of SQLite reads ahead of who asked: with the usual 50, half of the time for many rows is spent on
+/// waking each other.
+const ROWS_AHEAD: usize = 1024;
 
 /// The control plane's database.
 ///
@@ -248,7 +253,8 @@ impl Store {
             .create_if_missing(true)
             .foreign_keys(true)
             .busy_timeout(WAIT)
-            .synchronous(SqliteSynchronous::Full);
+            .synchronous(SqliteSynchronous::Full)
+            .row_buffer_size(ROWS_AHEAD);
         if path == ":memory:" {
             // A second connection would see another, empty database.
             let options = options.in_memory(true);
@@ -297,7 +303,7 @@ impl Store {
     pub async fn fetch_all(&self, sql: &str, args: &[Arg]) -> Result<Vec<Row>, Error> {
         Ok(match &self.db {
             Db::Sqlite { readers, .. } => {
-                let rows = bind!(sql, args).fetch_all(readers).await?;
+                let rows = bind!(nameless(sql), args).fetch_all(readers).await?;
                 rows.into_iter().map(|row| Row(Found::Sqlite(row))).collect()
             }
             Db::Postgres(pool) => {
@@ -307,10 +313,40 @@ impl Store {
         })
     }
 
+    /// Hands rows over one after the other, while `each` wants more; for more than should be in memory at a time.
+    ///
+    /// Whether they were all.
+    pub async fn for_each(
+        &self,
+        sql: &str,
+        args: &[Arg],
+        mut each: impl FnMut(Row) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
+        match &self.db {
+            Db::Sqlite { readers, .. } => {
+                let mut rows = bind!(nameless(sql), args).fetch(readers);
+                while let Some(row) = rows.try_next().await? {
+                    if !each(Row(Found::Sqlite(row)))? {
+                        return Ok(false);
+                    }
+                }
+            }
+            Db::Postgres(pool) => {
+                let mut rows = bind!(sql, args).fetch(pool);
+                while let Some(row) = rows.try_next().await? {
+                    if !each(Row(Found::Postgres(row)))? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Reads the first row, if there is one.
     pub async fn fetch_optional(&self, sql: &str, args: &[Arg]) -> Result<Option<Row>, Error> {
         Ok(match &self.db {
-            Db::Sqlite { readers, .. } => bind!(sql, args)
+            Db::Sqlite { readers, .. } => bind!(nameless(sql), args)
                 .fetch_optional(readers)
                 .await?
                 .map(|row| Row(Found::Sqlite(row))),
@@ -361,7 +397,10 @@ impl Tx {
     /// Runs a statement; returns the number of rows it changed.
     pub async fn execute(&mut self, sql: &str, args: &[Arg]) -> Result<u64, Error> {
         Ok(match &mut self.inner {
-            Inner::Sqlite(tx) => bind!(sql, args).execute(&mut **tx).await?.rows_affected(),
+            Inner::Sqlite(tx) => bind!(nameless(sql), args)
+                .execute(&mut **tx)
+                .await?
+                .rows_affected(),
             Inner::Postgres(tx) => bind!(sql, args).execute(&mut **tx).await?.rows_affected(),
         })
     }
@@ -370,7 +409,7 @@ impl Tx {
     pub async fn fetch_all(&mut self, sql: &str, args: &[Arg]) -> Result<Vec<Row>, Error> {
         Ok(match &mut self.inner {
             Inner::Sqlite(tx) => {
-                let rows = bind!(sql, args).fetch_all(&mut **tx).await?;
+                let rows = bind!(nameless(sql), args).fetch_all(&mut **tx).await?;
                 rows.into_iter().map(|row| Row(Found::Sqlite(row))).collect()
             }
             Inner::Postgres(tx) => {
@@ -383,7 +422,7 @@ impl Tx {
     /// Reads the first row, if there is one.
     pub async fn fetch_optional(&mut self, sql: &str, args: &[Arg]) -> Result<Option<Row>, Error> {
         Ok(match &mut self.inner {
-            Inner::Sqlite(tx) => bind!(sql, args)
+            Inner::Sqlite(tx) => bind!(nameless(sql), args)
                 .fetch_optional(&mut **tx)
                 .await?
                 .map(|row| Row(Found::Sqlite(row))),
@@ -424,6 +463,30 @@ fn storable(text: String) -> String {
     }
 }
 
+/// A statement for SQLite, with `?` in place of `$1`, `$2`… where these stand in their order.
+///
+/// SQLite takes `$1` for a name, and finds the name of a place by going through all before it: binding the 1,600
+/// values of 200 rows took two thirds of the time that they were written in.
+fn nameless(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut rest = sql;
+    for place in 1.. {
+        let Some((before, after)) = rest.split_once('$') else {
+            text.push_str(rest);
+            return text;
+        };
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, behind) = after.split_at(digits);
+        if number.parse() != Ok(place) {
+            break;
+        }
+        text.push_str(before);
+        text.push('?');
+        rest = behind;
+    }
+    sql.to_owned()
+}
+
 /// The placeholders of several rows, as `($1, $2, TRUE), ($3, $4, TRUE)`.
 pub(crate) fn places(rows: usize, columns: usize, constant: &str) -> String {
     let row = |row: usize| {
@@ -461,3 +524,6 @@ fn address(url: &str) -> Error {
     };
     Error::Address { url }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::Timestamp;
+use crate::analytics::{Dimension, DimensionFilter};
 use crate::id::{ApplicationId, OrganizationId};
+use crate::sketch::Sketch;
 use crate::tracking::EventUnit;
 
 /// How rows are written.
@@ -55,6 +58,44 @@ pub struct CallsQuery {
 
 const fn rows_usual() -> u32 {
     1000
+}
+
+/// Which calls to sum up, and what sums are told apart by: what roll-ups are read for where they can tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SumsQuery {
+    /// Who provides or consumes.
+    pub organization: OrganizationId,
+    /// From this moment on.
+    pub from: Timestamp,
+    /// Before this moment.
+    pub to: Timestamp,
+    /// When the spans begin, in their order, the first at or before `from`; without any, the time is one span.
+    pub spans: Vec<Timestamp>,
+    /// What sums are told apart by, beside the span.
+    pub dimensions: Vec<Dimension>,
+    /// What calls must fit; values are ids, and no names.
+    pub filters: Vec<DimensionFilter>,
+    /// Whether applications are told apart, whatever the dimensions.
+    pub by_application: bool,
+    /// Whether the spread of the latencies is wanted.
+    pub has_latency: bool,
+    /// The most sums; those after them are left out.
+    pub sums_max: usize,
+}
+
+/// Sums of the calls of one span and group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallSums {
+    /// Which of the spans.
+    pub span: usize,
+    /// A value for each of the dimensions; empty where there is none.
+    pub dimensions: Vec<String>,
+    /// The application's id, if it was wanted; empty for calls without a valid key.
+    pub application: Option<String>,
+    /// Calls, counted ones, refused ones, errors of clients and of servers, bytes in, bytes out, microseconds.
+    pub sums: [i64; 8],
+    /// The spread of the latencies, if it was wanted.
+    pub latency: Option<Sketch>,
 }
 
 /// How long calls are kept, in whole days; without a number, for ever.

@@ -60,6 +60,11 @@ impl Sketch {
         })
     }
 
+    /// The memory that it takes beside itself, in bytes.
+    pub const fn memory_bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<u64>()
+    }
+
     /// The bytes that [`from_bytes`](Self::from_bytes) reads: the form, then for each bin that is not empty the
     /// distance from the one before and its count, as LEB128.
     pub fn to_bytes(&self) -> Vec<u8> {

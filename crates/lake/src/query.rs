@@ -9,12 +9,13 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use deltalake::DeltaTableError;
 use deltalake::arrow::array::RecordBatch;
 use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
+use deltalake::datafusion::execution::session_state::SessionState;
 use deltalake::datafusion::prelude::DataFrame;
 use deltalake::datafusion::sql::parser::Statement;
-use deltalake::{DeltaTable, DeltaTableError};
 use domain::id::OrganizationId;
 use futures_util::{Stream, StreamExt};
 use tokio::runtime::Runtime;
@@ -32,6 +33,7 @@ mod fence;
 mod guard;
 mod output;
 mod session;
+mod sums;
 
 /// The most characters of a statement.
 pub const SQL_BYTES_MAX: usize = 32 << 10;
@@ -122,6 +124,21 @@ impl Lake {
     /// # Errors
     /// What is wrong with the statement, and [`Error::Busy`] while as many queries run as may.
     pub async fn query(&self, sql: &str, tenant: Tenant, limits: Limits) -> Result<Answer, Error> {
+        let statement = guard::statement(sql)?;
+        self.run(tenant, limits, move |state| begin(state, statement))
+            .await
+    }
+
+    /// Computes rows where a tenant sees its tables, within limits.
+    async fn run<F>(
+        &self,
+        tenant: Tenant,
+        limits: Limits,
+        begin: impl FnOnce(SessionState) -> F + Send + 'static,
+    ) -> Result<Answer, Error>
+    where
+        F: Future<Output = Result<SendableRecordBatchStream, Error>> + Send + 'static,
+    {
         let place = self
             .places
             .0
@@ -130,7 +147,6 @@ impl Lake {
             .map_err(|_| Error::Busy)?;
         let end = Instant::now() + limits.time;
         let late = |_| Error::Time { limit: limits.time };
-        let statement = guard::statement(sql)?;
         let newest = async { tokio::try_join!(self.calls.newest(), self.events.newest()) };
         let newest = tokio::time::timeout_at(end, newest).await;
         let (calls, events) = newest.map_err(late)?.map_err(unavailable)?;
@@ -139,7 +155,8 @@ impl Lake {
         let rows = sender.clone();
         let work = RUNTIME.spawn(async move {
             let _place = place;
-            let answer = begin((&calls, &events), statement, tenant, limits.memory_bytes).await?;
+            let state = session::state((&calls, &events), tenant, limits.memory_bytes).await?;
+            let answer = begin(state).await?;
             // Who has gone away is noticed with the first row.
             let _ = begun.send(answer.schema());
             pass_on(answer, limits, &rows).await
@@ -159,13 +176,7 @@ impl Lake {
 }
 
 /// Understands a statement and begins to compute its rows.
-async fn begin(
-    tables: (&DeltaTable, &DeltaTable),
-    statement: Statement,
-    tenant: Tenant,
-    memory_bytes: usize,
-) -> Result<SendableRecordBatchStream, Error> {
-    let state = session::state(tables, tenant, memory_bytes).await?;
+async fn begin(state: SessionState, statement: Statement) -> Result<SendableRecordBatchStream, Error> {
     let plan = state.statement_to_plan(statement).await.map_err(Error::of_plan)?;
     guard::plan(&plan)?;
     guard::joins(&state.optimize(&plan).map_err(Error::of_plan)?)?;

@@ -50,6 +50,9 @@ pub struct Arguments {
     /// Show the change since the time just before, as long as this one.
     #[arg(long)]
     compare: bool,
+    /// Say what was read to answer: which sums, or the calls themselves.
+    #[arg(long)]
+    explain: bool,
 }
 
 pub(crate) async fn run(
@@ -112,6 +115,33 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn people(answer: &AnalyticsAnswer, arguments: &Arguments) -> String {
+    let mut text = rows(answer, arguments);
+    if arguments.explain {
+        text.push_str("\nread to answer:\n");
+        let rows = answer.sources.iter().map(|source| {
+            let grains = [&source.provided, &source.consumed];
+            let grains: Vec<_> = grains.into_iter().flatten().map(ToString::to_string).collect();
+            vec![
+                source.kind.to_string(),
+                source
+                    .resolution
+                    .as_ref()
+                    .map_or_else(|| "-".to_owned(), ToString::to_string),
+                if grains.is_empty() {
+                    "-".to_owned()
+                } else {
+                    grains.join(", ")
+                },
+                source.period.from.clone(),
+                source.period.to.clone(),
+            ]
+        });
+        text.push_str(&table(&["source", "by", "grains", "from", "to"], rows));
+    }
+    text
+}
+
+fn rows(answer: &AnalyticsAnswer, arguments: &Arguments) -> String {
     if answer.rows.is_empty() {
         return "no calls in this time\n".to_owned();
     }

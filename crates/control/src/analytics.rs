@@ -3,14 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::analytics::{AnalyticsAnswer, AnalyticsQuery, Dimension, Measure, TimeRange};
+use domain::analytics::{
+    AnalyticsAnswer, AnalyticsQuery, AnalyticsSource, Dimension, DimensionFilter, Measure, SourceKind,
+    TimeRange,
+};
 use domain::id::OrganizationId;
+use domain::lake::SumsQuery;
 use store::Tx;
 use store::rollup::Wanted;
 
-use self::plan::Plan;
 pub(crate) use self::plan::VALUES_MAX;
+use self::plan::{Gap, Plan};
 use self::table::Table;
+use crate::lake::{Kept, QueryError, QueryErrorKind};
 use crate::{Caller, Control, Error};
 
 mod plan;
@@ -18,10 +23,12 @@ mod table;
 
 /// How long roll-ups by minute are kept.
 pub const MINUTES_KEPT: Duration = Duration::from_hours(7 * 24);
-/// How long roll-ups by hour are kept: a year and what a comparison with the one before needs most.
+/// How long roll-ups by hour and by day are kept: a year and what a comparison with the one before needs most.
 pub const HOURS_KEPT: Duration = Duration::from_hours(400 * 24);
 /// The most roll-ups that are read for an answer.
-const READ_MAX: usize = 400_000;
+const READ_MAX: usize = 2_000_000;
+/// The most groups and spans that are told apart while they are read: each may have a spread of some kilobytes.
+const GROUPS_MAX: usize = 50_000;
 /// The most questions that are answered at a time; others wait.
 pub(crate) const AT_ONCE: usize = 4;
 /// The most rows of an answer.
@@ -50,11 +57,18 @@ impl Control {
         // What is read for answers is in memory at the same time.
         let turn = self.inner.asking.acquire().await;
         let _turn = turn.expect("it is never closed");
-        let mut table = self.sum_up(organization, query, &plan, plan.period).await?;
-        let mut before = match plan.previous {
-            None => None,
-            Some(previous) => Some(self.sum_up(organization, query, &plan, previous).await?),
+        let mut sources = Vec::new();
+        let mut before = None;
+        let asked = Asked {
+            control: self,
+            organization,
+            query,
+            plan: &plan,
         };
+        if let Some(previous) = plan.previous {
+            before = Some(asked.sum_up(previous, &mut sources).await?);
+        }
+        let mut table = asked.sum_up(plan.period, &mut sources).await?;
         if let Some(top) = query.top {
             let greatest = table.greatest(top);
             table.keep_only(&greatest);
@@ -80,40 +94,20 @@ impl Control {
             period: plan.period,
             previous: plan.previous,
             resolution: plan.resolution,
+            sources,
             rows,
             names,
         })
     }
 
-    async fn sum_up(
-        &self,
-        organization: OrganizationId,
-        query: &AnalyticsQuery,
-        plan: &Plan,
-        period: TimeRange,
-    ) -> Result<Table, Error> {
-        let wanted = Wanted {
-            resolution: plan.resolution,
-            organization,
-            from: period.from,
-            to: period.to,
-            dimensions: &query.dimensions,
-            filters: &query.filters,
-            by_application: query.measures.contains(&Measure::Applications),
-            has_latency: query
-                .measures
-                .iter()
-                .any(|measure| measure.percentile().is_some()),
-            rows_max: READ_MAX,
-        };
-        let found = store::rollup::rollups(&mut self.store(), &wanted).await?;
-        if found.len() > READ_MAX {
-            return Err(too_much(&format!(
-                "More than {READ_MAX} sums would have to be read."
-            )));
+    /// Filters with ids in place of the names of APIs and applications.
+    async fn without_names(&self, filters: &[DimensionFilter]) -> Result<Vec<DimensionFilter>, Error> {
+        let mut filters = filters.to_vec();
+        for filter in &mut filters {
+            let named = store::rollup::named(&mut self.store(), filter.dimension, &filter.values).await?;
+            filter.values.extend(named);
         }
-        let spans = plan.spans(period)?;
-        Table::of(spans, found)
+        Ok(filters)
     }
 
     /// What the ids of a dimension are called.
@@ -131,12 +125,147 @@ impl Control {
     }
 }
 
-/// Checks whether a question can be answered at a moment.
+/// A question that is being answered.
+struct Asked<'a> {
+    control: &'a Control,
+    organization: OrganizationId,
+    query: &'a AnalyticsQuery,
+    plan: &'a Plan,
+}
+
+impl Asked<'_> {
+    /// Sums of a time: from roll-ups if these can tell and are not too many, from the calls themselves otherwise.
+    async fn sum_up(&self, period: TimeRange, sources: &mut Vec<AnalyticsSource>) -> Result<Table, Error> {
+        if self.plan.gap.is_none() {
+            let mut read = Vec::new();
+            if let Some(table) = self.rolled_up(period, &mut read).await? {
+                sources.append(&mut read);
+                return Ok(table);
+            }
+        }
+        let Some(kept) = &self.control.settings().lake else {
+            let too_much = || too_much(&format!("More than {READ_MAX} sums would have to be read."));
+            return Err(self.plan.gap.as_ref().map_or_else(too_much, Gap::refusal));
+        };
+        sources.push(AnalyticsSource {
+            kind: SourceKind::Calls,
+            resolution: None,
+            provided: None,
+            consumed: None,
+            period,
+        });
+        self.called(kept, period).await
+    }
+
+    /// None if too many roll-ups would have to be read.
+    async fn rolled_up(
+        &self,
+        period: TimeRange,
+        sources: &mut Vec<AnalyticsSource>,
+    ) -> Result<Option<Table>, Error> {
+        let query = self.query;
+        let spans = self.plan.spans(period)?;
+        let pieces = self.plan.pieces(period, spans.as_deref());
+        let mut table = Table::new(spans);
+        let mut left = READ_MAX;
+        for (resolution, period) in pieces {
+            let wanted = Wanted {
+                resolution,
+                organization: self.organization,
+                from: period.from,
+                to: period.to,
+                dimensions: &query.dimensions,
+                filters: &query.filters,
+                by_application: query.measures.contains(&Measure::Applications),
+                has_latency: has_latency(query),
+            };
+            let grains = wanted.grains();
+            sources.push(AnalyticsSource {
+                kind: SourceKind::Rollups,
+                resolution: Some(resolution),
+                provided: Some(grains.provided),
+                consumed: Some(grains.consumed),
+                period,
+            });
+            let read = store::rollup::rollups(self.control.store(), &wanted, |found| {
+                left -= 1;
+                table.add(found)?;
+                Ok(left > 0 && table.len() <= GROUPS_MAX)
+            });
+            if !read.await? {
+                return match left {
+                    0 => Ok(None),
+                    _ => Err(too_many_groups()),
+                };
+            }
+        }
+        Ok(Some(table))
+    }
+
+    async fn called(&self, kept: &Kept, period: TimeRange) -> Result<Table, Error> {
+        let (control, query) = (self.control, self.query);
+        let since = control.kept_since(kept, self.organization).await?;
+        if since.is_some_and(|since| period.from < since) {
+            let detail = "Neither sums nor single calls are kept for so long.";
+            return Err(Error::field(
+                "/from",
+                "invalid_value",
+                detail,
+                "Ask about a later time.",
+            ));
+        }
+        let spans = self.plan.spans(period)?;
+        let sums = kept.lake.sums(SumsQuery {
+            organization: self.organization,
+            from: period.from,
+            to: period.to,
+            spans: spans.clone().unwrap_or_default(),
+            dimensions: query.dimensions.clone(),
+            filters: control.without_names(&query.filters).await?,
+            by_application: query.measures.contains(&Measure::Applications),
+            has_latency: has_latency(query),
+            sums_max: READ_MAX,
+        });
+        let sums = sums.await.map_err(not_summed)?;
+        let mut table = Table::new(spans);
+        let is_whole = sums.len() < READ_MAX;
+        for sums in sums {
+            table.add_sums(sums);
+        }
+        if is_whole && table.len() <= GROUPS_MAX {
+            Ok(table)
+        } else {
+            Err(too_many_groups())
+        }
+    }
+}
+
+fn has_latency(query: &AnalyticsQuery) -> bool {
+    let mut measures = query.measures.iter();
+    measures.any(|measure| measure.percentile().is_some())
+}
+
+fn not_summed(error: QueryError) -> Error {
+    match error.kind {
+        QueryErrorKind::Stopped => too_much(&format!("The calls were not summed up: {error}.")),
+        QueryErrorKind::Invalid => Error::internal("summing calls up", error),
+        QueryErrorKind::Busy | QueryErrorKind::Unavailable => error.into(),
+    }
+}
+
+fn too_many_groups() -> Error {
+    too_much(&format!(
+        "It is about more than {GROUPS_MAX} groups and spans of time."
+    ))
+}
+
+/// Checks whether a question can be answered from roll-ups at a moment.
 ///
 /// # Errors
 /// `request_invalid` with the field that cannot be.
 pub(crate) fn check(query: &AnalyticsQuery, now: domain::Timestamp) -> Result<(), Error> {
-    Plan::of(query, now).map(drop)
+    let plan = Plan::of(query, now)?;
+    plan.gap.map_or(Ok(()), |gap| Err(gap.refusal()))
 }
 
 /// When the spans of a question's time begin, also of those without calls; none without granularity.
@@ -154,7 +283,9 @@ pub(crate) async fn forget_old(tx: &mut Tx, now: domain::Timestamp) -> Result<()
     let minutes = tx.forget_rollups_before(Resolution::Minute, now.before(MINUTES_KEPT));
     minutes.await?;
     let hours = tx.forget_rollups_before(Resolution::Hour, now.before(HOURS_KEPT));
-    if hours.await? > 0 {
+    hours.await?;
+    let days = tx.forget_rollups_before(Resolution::Day, now.before(HOURS_KEPT));
+    if days.await? > 0 {
         tx.forget_series().await?;
     }
     Ok(())

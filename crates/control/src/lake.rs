@@ -13,7 +13,7 @@ use bytes::Bytes;
 use domain::consumer::Application;
 use domain::id::{ApplicationId, NodeId, OrganizationId};
 use domain::identity::Organization;
-use domain::lake::{CallsQuery, Retention, RowFormat, Subject};
+use domain::lake::{CallSums, CallsQuery, Retention, RowFormat, Subject, SumsQuery};
 use domain::tracking::EventUnit;
 use domain::work::Work;
 use domain::{Code, Timestamp};
@@ -48,6 +48,9 @@ pub trait Lake: Send + Sync {
 
     /// Answers a query.
     fn query(&self, query: Query) -> Later<'_, Result<Box<dyn Rows>, QueryError>>;
+
+    /// Sums calls up.
+    fn sums(&self, query: SumsQuery) -> Later<'_, Result<Vec<CallSums>, QueryError>>;
 
     /// Joins small files, so that queries stay quick.
     fn compact(&self) -> Later<'_, Result<(), Trouble>>;
@@ -286,6 +289,23 @@ impl Control {
     fn kept(&self) -> Result<&Kept, Error> {
         let off = || Error::refused(Code::LakeOff, "This installation keeps no single calls.");
         self.settings().lake.as_ref().ok_or_else(off)
+    }
+
+    /// Since when the calls of a provider are all kept; none if for ever.
+    pub(crate) async fn kept_since(
+        &self,
+        kept: &Kept,
+        provider: OrganizationId,
+    ) -> Result<Option<Timestamp>, Error> {
+        let mut days = kept.days;
+        if !kept.days_of.is_empty() {
+            let same = [Condition::Is("id", Arg::text(provider))];
+            let organization = entity::find::<Organization>(&mut self.store(), &same).await?;
+            let own = organization.and_then(|known| kept.days_of.get(known.spec.name.as_str()).copied());
+            days = own.unwrap_or(days);
+        }
+        let days = days.map(|days| Duration::from_hours(24 * u64::from(days)));
+        Ok(days.map(|days| self.now().before(days)))
     }
 
     /// How long the calls of each provider are kept.

@@ -139,10 +139,11 @@ impl Counter {
         let first_calls: Vec<_> = first_calls.into_iter().collect();
         tx.note_first_calls(&first_calls).await.map_err(unavailable)?;
         tracked.write(&mut tx).await.map_err(unavailable)?;
-        let (minutes, hours) = rollups.finish();
-        let series: Vec<_> = hours.iter().map(|rollup| rollup.series).collect();
+        let rollups = rollups.finish();
+        let [.., days] = &rollups;
+        let series: Vec<_> = days.iter().map(|rollup| rollup.series).collect();
         tx.add_series(&series).await.map_err(unavailable)?;
-        for (resolution, rollups) in [(Resolution::Minute, minutes), (Resolution::Hour, hours)] {
+        for (resolution, rollups) in Resolution::ALL.into_iter().zip(rollups) {
             let added = tx.add_rollups(resolution, &rollups).await;
             added.map_err(unavailable)?;
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Timestamp;
-use crate::rollup::Resolution;
+use crate::rollup::{Grain, Resolution};
 
 /// What is measured. Times are in microseconds, rates are parts of 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -180,6 +180,34 @@ pub struct AnalyticsRow {
     pub previous: Option<BTreeMap<Measure, f64>>,
 }
 
+/// What can tell about calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceKind {
+    /// Sums that are kept as calls come in.
+    Rollups,
+    /// The calls themselves, in the lake.
+    Calls,
+}
+
+/// What was read to answer for a part of the time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AnalyticsSource {
+    /// What was read.
+    pub kind: SourceKind,
+    /// How long the spans are that the roll-ups sum up; absent for single calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+    /// How finely the roll-ups tell calls to one's own APIs apart; absent for single calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provided: Option<Grain>,
+    /// How finely they tell apart the calls of one's own applications to the APIs of others; absent for single calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<Grain>,
+    /// The part of the time.
+    pub period: TimeRange,
+}
+
 /// The answer to a question about calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AnalyticsAnswer {
@@ -188,8 +216,10 @@ pub struct AnalyticsAnswer {
     /// The time it is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<TimeRange>,
-    /// What it was summed up from: roll-ups by minute or by hour.
+    /// What the time was rounded to: minutes or hours.
     pub resolution: Resolution,
+    /// What was read to answer, in the order of time; first for the time it is compared with.
+    pub sources: Vec<AnalyticsSource>,
     /// The rows, in the order of time; those of one time with the greatest first, and the others last.
     ///
     /// Spans without calls have no row.

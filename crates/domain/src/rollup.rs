@@ -1,13 +1,17 @@
-//! Calls summed up by minute and hour: what dashboards read.
+//! Calls summed up by minute, hour and day: what dashboards read.
 //!
-//! A [`Series`] is all that calls have in common; a [`Rollup`] are the calls of one series in one span of time. What
+//! A [`Series`] is what calls have in common; a [`Rollup`] are the calls of one series in one span of time. What
 //! is counted by is written down once per series, so a minute of a series takes little more than its numbers.
+//!
+//! The same calls are summed up at every [`Grain`] and [`Resolution`], since most questions look at few dimensions
+//! and long times: they read the coarsest sums that can answer them.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::analytics::Dimension;
 use crate::id::{ApiId, ApplicationId, OperationId, OrganizationId, PlanId, RouteId, VersionId};
 use crate::release::VariantName;
 use crate::sketch::Sketch;
@@ -21,17 +25,29 @@ pub enum Resolution {
     Minute,
     /// An hour in UTC.
     Hour,
+    /// A day in UTC.
+    Day,
 }
 
 impl Resolution {
-    /// Both, the finer one first.
-    pub const ALL: [Self; 2] = [Self::Minute, Self::Hour];
+    /// All, finer ones first; each is made of whole spans of the one before.
+    pub const ALL: [Self; 3] = [Self::Minute, Self::Hour, Self::Day];
+
+    /// The next that is coarser.
+    pub const fn coarser(self) -> Option<Self> {
+        match self {
+            Self::Minute => Some(Self::Hour),
+            Self::Hour => Some(Self::Day),
+            Self::Day => None,
+        }
+    }
 
     /// The span in microseconds.
     pub const fn micros(self) -> i64 {
         match self {
             Self::Minute => 60_000_000,
             Self::Hour => crate::time::HOUR_MICROS,
+            Self::Day => 24 * crate::time::HOUR_MICROS,
         }
     }
 
@@ -40,11 +56,98 @@ impl Resolution {
         let micros = moment.as_micros();
         Timestamp::from_micros(micros - micros.rem_euclid(self.micros()))
     }
+
+    /// The first beginning of a span at or after a moment.
+    pub fn end(self, moment: Timestamp) -> Timestamp {
+        let begin = self.begin(moment);
+        if begin == moment {
+            begin
+        } else {
+            Timestamp::from_micros(begin.as_micros().saturating_add(self.micros()))
+        }
+    }
+}
+
+/// What the calls of a series have in common beside API, version, status and code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Grain {
+    /// Nothing more.
+    Apis,
+    /// The operation.
+    Operations,
+    /// Consumer, application and plan.
+    Applications,
+    /// All that sums can be told apart by.
+    Calls,
+}
+
+impl Grain {
+    /// All, those with fewer series first.
+    pub const ALL: [Self; 4] = [Self::Apis, Self::Operations, Self::Applications, Self::Calls];
+
+    /// As in the data base and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Apis => "apis",
+            Self::Operations => "operations",
+            Self::Applications => "applications",
+            Self::Calls => "calls",
+        }
+    }
+
+    /// Whether its series can be told apart by a dimension.
+    pub const fn has(self, dimension: Dimension) -> bool {
+        match dimension {
+            Dimension::Api
+            | Dimension::Version
+            | Dimension::Status
+            | Dimension::StatusClass
+            | Dimension::Code
+            | Dimension::Side => true,
+            Dimension::Operation => matches!(self, Self::Operations | Self::Calls),
+            Dimension::Consumer | Dimension::Application | Dimension::Plan => {
+                matches!(self, Self::Applications | Self::Calls)
+            }
+            Dimension::Variant => matches!(self, Self::Calls),
+        }
+    }
+}
+
+/// The grains at which sums about some dimensions are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grains {
+    /// Of calls to an organization's APIs.
+    pub provided: Grain,
+    /// Of calls that its applications made to those of others: those series name the consumer.
+    pub consumed: Grain,
+}
+
+impl Grains {
+    /// The coarsest whose series can be told apart by all of some dimensions.
+    pub fn of(dimensions: impl IntoIterator<Item = Dimension>) -> Self {
+        let mut fitting = Grain::ALL.to_vec();
+        for dimension in dimensions {
+            fitting.retain(|grain| grain.has(dimension));
+        }
+        let first = |of_consumers: bool| {
+            let mut fitting = fitting.iter().copied();
+            fitting
+                .find(|grain| !of_consumers || grain.has(Dimension::Consumer))
+                .unwrap_or(Grain::Calls)
+        };
+        Self {
+            provided: first(false),
+            consumed: first(true),
+        }
+    }
 }
 
 /// What calls have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Series {
+    /// Which parts it has; the others are absent.
+    pub grain: Grain,
     /// The provider's organization.
     pub provider: OrganizationId,
     /// The API.
@@ -68,6 +171,24 @@ pub struct Series {
 }
 
 impl Series {
+    /// The series that its calls are in at another grain, which must not have more parts.
+    #[must_use]
+    pub const fn at(self, grain: Grain) -> Self {
+        let mut series = Self { grain, ..self };
+        if !grain.has(Dimension::Operation) {
+            series.operation = None;
+        }
+        if !grain.has(Dimension::Application) {
+            series.consumer = None;
+            series.application = None;
+            series.plan = None;
+        }
+        if !grain.has(Dimension::Variant) {
+            series.variant = None;
+        }
+        series
+    }
+
     /// Its id: a hash of all that it is, so that everybody who meets it calls it the same (UUID version 8).
     pub fn id(&self) -> Uuid {
         fn field(hash: &mut Sha256, id: Option<Uuid>) {
@@ -75,6 +196,7 @@ impl Series {
             hash.update(id.unwrap_or_default().as_bytes());
         }
         let mut hash = Sha256::new();
+        hash.update([self.grain as u8]);
         field(&mut hash, Some(self.provider.uuid()));
         field(&mut hash, Some(self.api.uuid()));
         field(&mut hash, Some(self.version.uuid()));

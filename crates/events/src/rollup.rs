@@ -1,8 +1,9 @@
-//! Summing calls up by minute and hour.
+//! Summing calls up by minute, hour and day, and at every grain.
 
 use std::collections::HashMap;
 
-use domain::rollup::{Resolution, Rollup, Series, Sums};
+use domain::Timestamp;
+use domain::rollup::{Grain, Resolution, Rollup, Series, Sums};
 use domain::sketch::Sketch;
 
 use crate::call::Call;
@@ -10,8 +11,10 @@ use crate::call::Call;
 /// Sums calls up, one after the other.
 #[derive(Debug, Default)]
 pub struct Fold {
-    minutes: HashMap<(domain::Timestamp, Series), (Sums, Sketch)>,
+    minutes: Cells,
 }
+
+type Cells = HashMap<(Timestamp, Series), (Sums, Sketch)>;
 
 impl Fold {
     /// Adds a call. Calls that matched no route belong to no API and are not in the roll-ups.
@@ -29,32 +32,48 @@ impl Fold {
         latency.note(call.latency_us);
     }
 
-    /// The sums by minute, and by hour, each in no order.
-    pub fn finish(self) -> (Vec<Rollup>, Vec<Rollup>) {
-        let mut hours: HashMap<_, (Sums, Sketch)> = HashMap::new();
-        for ((minute, series), (sums, latency)) in &self.minutes {
-            let hour = Resolution::Hour.begin(*minute);
-            let (hour_sums, hour_latency) = hours.entry((hour, *series)).or_default();
-            hour_sums.add(sums);
-            hour_latency.merge(latency);
+    /// The sums by each of [`Resolution::ALL`], in no order; in each, the calls stand once at every grain.
+    pub fn finish(self) -> [Vec<Rollup>; Resolution::ALL.len()] {
+        let mut finer = self.minutes;
+        // From the calls one by one: each other grain has fewer series.
+        let all: Vec<_> = finer.drain().collect();
+        for grain in Grain::ALL {
+            for ((begin, series), cell) in &all {
+                add(&mut finer, (*begin, series.at(grain)), cell);
+            }
         }
-        let rows = |rows: HashMap<_, _>| {
+        Resolution::ALL.map(|resolution| {
+            let mut coarser = Cells::new();
+            if let Some(resolution) = resolution.coarser() {
+                for ((begin, series), cell) in &finer {
+                    add(&mut coarser, (resolution.begin(*begin), *series), cell);
+                }
+            }
             let row = |((begin, series), (sums, latency))| Rollup {
                 series,
                 begin,
                 sums,
                 latency,
             };
-            rows.into_iter().map(row).collect()
-        };
-        (rows(self.minutes), rows(hours))
+            std::mem::replace(&mut finer, coarser)
+                .into_iter()
+                .map(row)
+                .collect()
+        })
     }
+}
+
+fn add(cells: &mut Cells, key: (Timestamp, Series), (sums, latency): &(Sums, Sketch)) {
+    let (all_sums, all_latency) = cells.entry(key).or_default();
+    all_sums.add(sums);
+    all_latency.merge(latency);
 }
 
 fn series(call: &Call) -> Option<Series> {
     let callee = call.callee?;
     let subscribed = call.caller.and_then(|caller| caller.subscribed);
     Some(Series {
+        grain: Grain::Calls,
         provider: callee.organization,
         api: callee.api,
         version: callee.version,

@@ -1,7 +1,8 @@
 //! The schema, step by step, forth and back.
 //!
 //! A step is one text for both databases; `{json}` and `{bytes}` stand for the two column types whose names
-//! differ. To add one: two files in `migrations/`, one line in [`STEPS`]. A step that has been released is never
+//! differ, `{by_key}` behind a table says that its rows lie in the order of its key where the database can do that.
+//! To add one: two files in `migrations/`, one line in [`STEPS`]. A step that has been released is never
 //! changed: its checksum is in the database.
 
 use std::borrow::Cow;
@@ -109,12 +110,13 @@ fn migrator(postgres: bool) -> Migrator {
             (MigrationType::ReversibleUp, step.up),
             (MigrationType::ReversibleDown, step.down),
         ] {
-            let (json, bytes) = if postgres {
-                ("JSONB", "BYTEA")
+            let (json, bytes, by_key) = if postgres {
+                ("JSONB", "BYTEA", "")
             } else {
-                ("TEXT", "BLOB")
+                ("TEXT", "BLOB", "WITHOUT ROWID")
             };
             let sql = sql.replace("{json}", json).replace("{bytes}", bytes);
+            let sql = sql.replace("{by_key}", by_key);
             let sql = AssertSqlSafe(sql).into_sql_str();
             migrations.push(Migration::new(
                 step.version,

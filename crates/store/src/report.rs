@@ -30,6 +30,13 @@ pub struct About<'a> {
     pub filters: &'a [DimensionFilter],
 }
 
+impl About<'_> {
+    /// The condition of sums that are told apart by some dimensions.
+    fn about(&self, dimensions: &[Dimension]) -> (String, Vec<Arg>) {
+        about(self.organization, (self.from, self.to), dimensions, self.filters)
+    }
+}
+
 /// Calls that went wrong in the same way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
@@ -55,7 +62,7 @@ pub struct Cause {
 
 /// Reads the calls that went wrong, by how they did, the most frequent first.
 pub async fn causes(read: &mut impl Read, asked: About<'_>, limit: usize) -> Result<Vec<Cause>, Error> {
-    let (conditions, args) = about(asked.organization, (asked.from, asked.to), asked.filters);
+    let (conditions, args) = asked.about(&[Dimension::Operation, Dimension::Application]);
     let sql = format!(
         "SELECT s.status AS status, {} AS side, s.code AS code, s.api_id AS api, s.operation_id AS operation,
                 CAST(SUM(r.calls) AS BIGINT) AS calls,
@@ -104,7 +111,7 @@ pub struct Calling {
 
 /// Reads the applications that called, those with most calls first.
 pub async fn calling(read: &mut impl Read, asked: About<'_>, limit: usize) -> Result<Vec<Calling>, Error> {
-    let (conditions, args) = about(asked.organization, (asked.from, asked.to), asked.filters);
+    let (conditions, args) = asked.about(&[Dimension::Application]);
     let sql = format!(
         "SELECT s.application_id AS application, s.consumer_id AS consumer,
                 CAST(SUM(r.calls) AS BIGINT) AS calls,
@@ -152,7 +159,7 @@ pub struct Ending {
 /// Reads calls to versions that are deprecated or retired, and to operations that are deprecated, the most first.
 pub async fn ending(read: &mut impl Read, asked: About<'_>, limit: usize) -> Result<Vec<Ending>, Error> {
     const ENDS: &str = "v.body ->> 'stage' IN ('deprecated', 'retired')";
-    let (conditions, args) = about(asked.organization, (asked.from, asked.to), asked.filters);
+    let (conditions, args) = asked.about(&[Dimension::Operation, Dimension::Application]);
     let sql = format!(
         "SELECT api, version, operation, application, consumer,
                 CAST(SUM(calls) AS BIGINT) AS calls, MAX(last_at) AS last_at

@@ -1,4 +1,4 @@
-//! Calls summed up by minute and hour.
+//! Calls summed up by minute, hour and day.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use domain::Timestamp;
 use domain::analytics::{Dimension, DimensionFilter};
 use domain::id::OrganizationId;
-use domain::rollup::{Resolution, Rollup, Series};
+use domain::rollup::{Grains, Resolution, Rollup, Series};
 use domain::sketch::Sketch;
 
 use crate::entity::Read;
-use crate::{Arg, Error, Tx};
+use crate::{Arg, Error, Store, Tx};
 
 /// Rows written or looked up with one statement.
 const ROWS_MAX: usize = 200;
@@ -51,10 +51,17 @@ pub struct Wanted<'a> {
     pub filters: &'a [DimensionFilter],
     /// Whether applications are told apart, whatever the dimensions.
     pub by_application: bool,
-    /// Whether the spread of the latencies is wanted; then rows are those of the table.
+    /// Whether the spread of the latencies is wanted; then what is found are the roll-ups one by one.
     pub has_latency: bool,
-    /// The most rows; one more is read, so that the caller sees that there are more.
-    pub rows_max: usize,
+}
+
+impl Wanted<'_> {
+    /// The grains at which they are read.
+    pub fn grains(&self) -> Grains {
+        let filtered = self.filters.iter().map(|filter| filter.dimension);
+        let application = self.by_application.then_some(Dimension::Application);
+        Grains::of(self.dimensions.iter().copied().chain(filtered).chain(application))
+    }
 }
 
 /// Sums of one span.
@@ -76,7 +83,12 @@ const fn table(resolution: Resolution) -> &'static str {
     match resolution {
         Resolution::Minute => "rollup_minute",
         Resolution::Hour => "rollup_hour",
+        Resolution::Day => "rollup_day",
     }
+}
+
+fn series_id(series: &Series) -> Arg {
+    Arg::Bytes(series.id().into_bytes().to_vec())
 }
 
 fn none_or(id: Option<impl std::fmt::Display>) -> Arg {
@@ -86,15 +98,16 @@ fn none_or(id: Option<impl std::fmt::Display>) -> Arg {
 impl Tx {
     /// Writes down what the ids of series stand for, before roll-ups of them are added.
     pub async fn add_series(&mut self, series: &[Series]) -> Result<(), Error> {
-        const COLUMNS: usize = 12;
+        const COLUMNS: usize = 13;
         let sorted: BTreeMap<_, _> = series.iter().map(|series| (series.id(), series)).collect();
         let sorted: Vec<_> = sorted.into_iter().collect();
         for rows in sorted.chunks(ROWS_MAX) {
             let mut args = Vec::with_capacity(rows.len() * COLUMNS);
-            for (id, series) in rows {
+            for (_, series) in rows {
                 let variant = series.variant.as_ref();
                 args.extend([
-                    Arg::text(id),
+                    series_id(series),
+                    Arg::text(series.grain.as_str()),
                     Arg::text(series.provider),
                     Arg::text(series.api),
                     Arg::text(series.version),
@@ -109,7 +122,7 @@ impl Tx {
                 ]);
             }
             let sql = format!(
-                "INSERT INTO series (id, provider_id, api_id, version_id, operation_id, consumer_id, application_id,
+                "INSERT INTO series (id, grain, provider_id, api_id, version_id, operation_id, consumer_id, application_id,
                                      plan_id, variant_route_id, variant, status, code)
                  VALUES {} ON CONFLICT (id) DO NOTHING",
                 crate::db::places(rows.len(), COLUMNS, "")
@@ -131,9 +144,9 @@ impl Tx {
         }
         let mut sorted: Vec<_> = rollups
             .iter()
-            .map(|rollup| (rollup.begin, rollup.series.id().to_string(), rollup))
+            .map(|rollup| (rollup.begin, rollup.series.id().into_bytes(), rollup))
             .collect();
-        sorted.sort_unstable_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        sorted.sort_unstable_by_key(|(begin, id, _)| (*begin, *id));
         let table = table(resolution);
         let sums = ADDED.map(|sum| format!("{sum} = {table}.{sum} + excluded.{sum}"));
         let spans = sorted.chunk_by(|a, b| a.0 == b.0);
@@ -141,10 +154,10 @@ impl Tx {
             let mut known = self.spreads(table, rows).await?;
             let mut args = Vec::with_capacity(rows.len() * COLUMNS);
             for (begin, id, rollup) in rows {
-                let mut latency = known.remove(id).unwrap_or_default();
+                let mut latency = known.remove(id.as_slice()).unwrap_or_default();
                 latency.merge(&rollup.latency);
                 let sums = rollup.sums;
-                args.extend([Arg::text(id), Arg::time(*begin)]);
+                args.extend([Arg::Bytes(id.to_vec()), Arg::time(*begin)]);
                 let added = [
                     sums.calls,
                     sums.counted,
@@ -171,20 +184,20 @@ impl Tx {
     async fn spreads(
         &mut self,
         table: &str,
-        rows: &[(Timestamp, String, &Rollup)],
-    ) -> Result<HashMap<String, Sketch>, Error> {
+        rows: &[(Timestamp, [u8; 16], &Rollup)],
+    ) -> Result<HashMap<Vec<u8>, Sketch>, Error> {
         let places: Vec<_> = (2..rows.len() + 2).map(|place| format!("${place}")).collect();
         let sql = format!(
             "SELECT series_id, latency FROM {table} WHERE begun = $1 AND series_id IN ({})",
             places.join(", ")
         );
         let begin = Arg::time(rows[0].0);
-        let ids = rows.iter().map(|(_, id, _)| Arg::text(id));
+        let ids = rows.iter().map(|(_, id, _)| Arg::Bytes(id.to_vec()));
         let args: Vec<_> = std::iter::once(begin).chain(ids).collect();
         let found = self.rows(&sql, &args).await?;
         found
             .iter()
-            .map(|row| Ok((row.text("series_id")?, spread(&row.bytes("latency")?)?)))
+            .map(|row| Ok((row.bytes("series_id")?, spread(&row.bytes("latency")?)?)))
             .collect()
     }
 
@@ -202,10 +215,12 @@ impl Tx {
     ///
     /// One that a roll-up is being added of stays, or the addition fails and is made again: roll-ups refer to them.
     pub async fn forget_series(&mut self) -> Result<u64, Error> {
-        let sql = "DELETE FROM series
-                   WHERE NOT EXISTS (SELECT 1 FROM rollup_hour r WHERE r.series_id = series.id)
-                     AND NOT EXISTS (SELECT 1 FROM rollup_minute r WHERE r.series_id = series.id)";
-        self.execute(sql, &[]).await
+        let unused = Resolution::ALL.map(|resolution| {
+            let table = table(resolution);
+            format!("NOT EXISTS (SELECT 1 FROM {table} r WHERE r.series_id = series.id)")
+        });
+        let sql = format!("DELETE FROM series WHERE {}", unused.join(" AND "));
+        self.execute(&sql, &[]).await
     }
 }
 
@@ -242,14 +257,32 @@ pub(crate) const fn value(dimension: Dimension) -> &'static str {
 }
 
 /// What a roll-up `r` and its series `s` must fit, as a condition and its values; `$1` is the organization.
+///
+/// Each call is met once: at the coarsest grain that knows the dimensions, and those of the filters.
 pub(crate) fn about(
+    organization: OrganizationId,
+    span: (Timestamp, Timestamp),
+    dimensions: &[Dimension],
+    filters: &[DimensionFilter],
+) -> (String, Vec<Arg>) {
+    let filtered = filters.iter().map(|filter| filter.dimension);
+    let grains = Grains::of(dimensions.iter().copied().chain(filtered));
+    at_grains(grains, organization, span, filters)
+}
+
+fn at_grains(
+    grains: Grains,
     organization: OrganizationId,
     (from, to): (Timestamp, Timestamp),
     filters: &[DimensionFilter],
 ) -> (String, Vec<Arg>) {
     let mut args = vec![Arg::text(organization), Arg::time(from), Arg::time(to)];
-    let mut conditions =
-        String::from("(s.provider_id = $1 OR s.consumer_id = $1) AND r.begun >= $2 AND r.begun < $3");
+    let (provided, consumed) = (grains.provided.as_str(), grains.consumed.as_str());
+    let mut conditions = format!(
+        "((s.provider_id = $1 AND s.grain = '{provided}')
+          OR (s.consumer_id = $1 AND s.grain = '{consumed}' AND s.provider_id <> $1))
+         AND r.begun >= $2 AND r.begun < $3"
+    );
     for filter in filters {
         let places: Vec<_> = filter
             .values
@@ -273,9 +306,13 @@ pub(crate) fn about(
     (conditions, args)
 }
 
-/// Reads roll-ups in no order; of an organization's APIs and of its calls.
-pub async fn rollups(read: &mut impl Read, wanted: &Wanted<'_>) -> Result<Vec<Found>, Error> {
-    let (conditions, args) = about(wanted.organization, (wanted.from, wanted.to), wanted.filters);
+/// Hands sums over in no order, while `each` wants more; of an organization's APIs and of its calls. Whether they were
+/// all.
+pub async fn rollups(
+    store: &Store,
+    wanted: &Wanted<'_>,
+    mut each: impl FnMut(Found) -> Result<bool, Error>,
+) -> Result<bool, Error> {
     let mut keys = vec!["r.begun AS begun".to_owned()];
     let mut by = vec!["r.begun"];
     for (dimension, name) in wanted.dimensions.iter().zip(DIMENSION_NAMES) {
@@ -300,14 +337,16 @@ pub async fn rollups(read: &mut impl Read, wanted: &Wanted<'_>) -> Result<Vec<Fo
     } else {
         format!("GROUP BY {}", by.join(", "))
     };
+    let span = (wanted.from, wanted.to);
+    let (conditions, args) = at_grains(wanted.grains(), wanted.organization, span, wanted.filters);
     let sql = format!(
-        "SELECT {} FROM series s JOIN {} r ON r.series_id = s.id WHERE {conditions} {group} LIMIT {}",
+        "SELECT {} FROM series s JOIN {} r ON r.series_id = s.id WHERE {conditions} {group}",
         keys.join(", "),
-        table(wanted.resolution),
-        wanted.rows_max + 1
+        table(wanted.resolution)
     );
-    let rows = read.rows(&sql, &args).await?;
-    rows.iter().map(|row| found(row, wanted)).collect()
+    store
+        .for_each(&sql, &args, |row| each(found(&row, wanted)?))
+        .await
 }
 
 fn found(row: &crate::Row, wanted: &Wanted<'_>) -> Result<Found, Error> {
@@ -326,6 +365,24 @@ fn found(row: &crate::Row, wanted: &Wanted<'_>) -> Result<Found, Error> {
         sums,
         latency: wanted.has_latency.then(|| row.bytes("latency")).transpose()?,
     })
+}
+
+/// The ids of the APIs or applications with these names; other dimensions have none.
+pub async fn named(
+    read: &mut impl Read,
+    dimension: Dimension,
+    names: &[String],
+) -> Result<Vec<String>, Error> {
+    let table = match dimension {
+        Dimension::Api => "apis",
+        Dimension::Application => "applications",
+        _ => return Ok(Vec::new()),
+    };
+    let places: Vec<_> = (1..=names.len()).map(|place| format!("${place}")).collect();
+    let sql = format!("SELECT id FROM {table} WHERE name IN ({})", places.join(", "));
+    let args: Vec<_> = names.iter().map(Arg::text).collect();
+    let rows = read.rows(&sql, &args).await?;
+    rows.iter().map(|row| row.text("id")).collect()
 }
 
 /// What the ids of a dimension are called; those that are gone, and dimensions without names, are not in it.

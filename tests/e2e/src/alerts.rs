@@ -9,7 +9,9 @@ use axum::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::Timestamp;
-use domain::rollup::{Resolution, Rollup, Series, Sums};
+use domain::id::RequestId;
+use domain::rollup::Resolution;
+use events::{Call, Callee};
 use http::Method;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -17,6 +19,7 @@ use store::Store;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use crate::away::answers;
 use crate::harness::eventually;
@@ -357,39 +360,47 @@ async fn remember_ten_days(home: &Home, imported: &Value) {
         .await
         .unwrap()
         .unwrap();
-    let series = Series {
-        provider: row.parse("organization_id").unwrap(),
+    let callee = Callee {
+        organization: row.parse("organization_id").unwrap(),
         api: imported["api"].as_str().unwrap().parse().unwrap(),
         version: imported["version"].as_str().unwrap().parse().unwrap(),
         operation: None,
-        consumer: None,
-        application: None,
-        plan: None,
-        variant: None,
-        status: 200,
-        code: None,
     };
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     let now = i64::try_from(since.as_micros()).unwrap();
-    let hours = (1..=240).map(|ago| {
-        let begin = Resolution::Hour.begin(Timestamp::from_micros(now - ago * HOUR_MICROS));
-        let sums = Sums {
-            calls: 5 + ago % 3,
-            ..Sums::default()
+    let mut fold = events::rollup::Fold::default();
+    for ago in 1..=240 {
+        let call = Call {
+            request: RequestId::new(Uuid::nil()),
+            started_at: Timestamp::from_micros(now - ago * HOUR_MICROS),
+            callee: Some(callee),
+            caller: None,
+            method: events::Method::Get,
+            status: 200,
+            refusal: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            latency_us: 1000,
+            quota_period_start: 0,
+            counted: true,
+            units: 1,
+            over_limit: None,
+            variant: None,
         };
-        Rollup {
-            series,
-            begin,
-            sums,
-            latency: domain::sketch::Sketch::default(),
+        for _ in 0..5 + ago % 3 {
+            fold.add(&call);
         }
-    });
-    let hours: Vec<_> = hours.collect();
+    }
+    let rollups = fold.finish();
+    let [.., days] = &rollups;
+    let series: Vec<_> = days.iter().map(|day| day.series).collect();
     let mut tx = store.begin().await.unwrap();
-    tx.add_series(&[series]).await.unwrap();
-    tx.add_rollups(Resolution::Hour, &hours).await.unwrap();
+    tx.add_series(&series).await.unwrap();
+    for (resolution, rollups) in Resolution::ALL.into_iter().zip(rollups) {
+        tx.add_rollups(resolution, &rollups).await.unwrap();
+    }
     tx.commit().await.unwrap();
     store.close().await;
 }

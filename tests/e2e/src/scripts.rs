@@ -50,6 +50,9 @@ fn analytics_tell(gateline: &Gateline) {
     assert!(answered["latency_p95_us"].as_f64().unwrap() > 0.0, "{analytics}");
     let shown = gateline.run(&asked).stdout;
     assert!(shown.contains("LATENCY P95") && shown.contains(" ms"), "{shown}");
+    let explained = gateline.run(&[&asked[..], &["--explain"]].concat()).stdout;
+    assert!(explained.contains("rollups"), "{explained}");
+    assert!(explained.contains("apis, applications"), "{explained}");
 }
 
 async fn the_line(home: &Home) {

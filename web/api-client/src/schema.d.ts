@@ -3178,8 +3178,10 @@ export interface components {
             period: components["schemas"]["TimeRange"];
             /** @description The time it is compared with. */
             previous?: components["schemas"]["TimeRange"];
-            /** @description What it was summed up from: roll-ups by minute or by hour. */
+            /** @description What the time was rounded to: minutes or hours. */
             resolution: components["schemas"]["Resolution"];
+            /** @description What was read to answer, in the order of time; first for the time it is compared with. */
+            sources: components["schemas"]["AnalyticsSource"][];
             /**
              * @description The rows, in the order of time; those of one time with the greatest first, and the others last.
              *
@@ -3230,6 +3232,19 @@ export interface components {
             previous?: {
                 [key: string]: number;
             };
+        };
+        /** @description What was read to answer for a part of the time. */
+        AnalyticsSource: {
+            /** @description What was read. */
+            kind: components["schemas"]["SourceKind"];
+            /** @description How long the spans are that the roll-ups sum up; absent for single calls. */
+            resolution?: components["schemas"]["Resolution"];
+            /** @description How finely the roll-ups tell calls to one's own APIs apart; absent for single calls. */
+            provided?: components["schemas"]["Grain"];
+            /** @description How finely they tell apart the calls of one's own applications to the APIs of others; absent for single calls. */
+            consumed?: components["schemas"]["Grain"];
+            /** @description The part of the time. */
+            period: components["schemas"]["TimeRange"];
         };
         /**
          * @description Which values are unusual.
@@ -4739,6 +4754,11 @@ export interface components {
              */
             http_only: boolean;
         };
+        /**
+         * @description What the calls of a series have in common beside API, version, status and code.
+         * @enum {string}
+         */
+        Grain: "apis" | "operations" | "applications" | "calls";
         /**
          * @description How long the spans are that rows are about.
          * @enum {string}
@@ -6998,7 +7018,7 @@ export interface components {
          * @description How long the span of a [`Rollup`] is.
          * @enum {string}
          */
-        Resolution: "minute" | "hour";
+        Resolution: "minute" | "hour" | "day";
         /**
          * @description How the name in a target's URL is looked up.
          * @enum {string}
@@ -7409,6 +7429,11 @@ export interface components {
             /** @description What the new organization is called; made of the name if absent. */
             organization_title?: string;
         };
+        /**
+         * @description What can tell about calls.
+         * @enum {string}
+         */
+        SourceKind: "rollups" | "calls";
         /**
          * @description Sends the calls of a route to several upstreams, by weight; who calls stays on one side.
          *

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use control::lake::{Lake, Later, Query, QueryError, QueryErrorKind, Rows, Trouble};
 use domain::Timestamp;
+use domain::analytics::Dimension;
 use domain::id::NodeId;
-use domain::lake::{Retention, RowFormat, Subject};
+use domain::lake::{CallSums, Retention, RowFormat, Subject, SumsQuery};
 use events::Batch;
 use events::sink::SinkError;
 use http::Method;
@@ -15,6 +16,7 @@ use serde_json::json;
 use crate::app::TestApp;
 
 const SQL: &str = "/api/v1/analytics/sql";
+const QUERY: &str = "/api/v1/analytics/query";
 
 /// Notes what it is asked, and answers or refuses as the statement says.
 #[derive(Default)]
@@ -22,6 +24,7 @@ pub(crate) struct Noting {
     queries: Mutex<Vec<Query>>,
     batches: Mutex<Vec<u64>>,
     erased: Mutex<Vec<Subject>>,
+    sums: Mutex<Vec<SumsQuery>>,
 }
 
 struct Pieces(std::vec::IntoIter<Result<Bytes, QueryError>>);
@@ -62,6 +65,28 @@ impl Lake for Noting {
         };
         self.queries.lock().unwrap().push(query);
         Box::pin(async move { Ok(Box::new(Pieces(answer?.into_iter())) as Box<dyn Rows>) })
+    }
+
+    fn sums(&self, query: SumsQuery) -> Later<'_, Result<Vec<CallSums>, QueryError>> {
+        let found = CallSums {
+            span: query.spans.len().saturating_sub(1),
+            dimensions: query.dimensions.iter().map(|_| "7".to_owned()).collect(),
+            application: None,
+            sums: [5, 4, 0, 0, 1, 0, 0, 10],
+            latency: None,
+        };
+        let fits = query
+            .filters
+            .iter()
+            .all(|filter| filter.dimension == Dimension::Api);
+        self.sums.lock().unwrap().push(query);
+        Box::pin(async move {
+            if fits {
+                Ok(vec![found])
+            } else {
+                Err(refused(QueryErrorKind::Stopped, "time"))
+            }
+        })
     }
 
     fn compact(&self) -> Later<'_, Result<(), Trouble>> {
@@ -108,6 +133,52 @@ async fn a_query_sees_the_organization_of_who_asks() {
     assert_eq!(own["data"][0]["id"], first.organization.to_string());
     let own = stranger.get("/api/v1/organizations").await.json(200);
     assert_eq!(own["data"][0]["id"], second.organization.to_string());
+}
+
+#[tokio::test]
+async fn calls_are_summed_up_where_no_sums_are_kept() {
+    let lake = Arc::new(Noting::default());
+    let app = TestApp::keeping(lake.clone()).await;
+    let owner = app.owner().await;
+    let made = owner.import("shop").await;
+    let filter = |dimension, value| json!({ "dimension": dimension, "values": [value] });
+    let mut query = json!({
+        "measures": ["calls", "error_rate"],
+        "dimensions": ["operation"],
+        "filters": [filter("api", "shop")],
+        "from": "2019-12-31T23:00:00Z",
+        "to": "2020-02-29T23:00:00Z",
+        "granularity": "month",
+        "time_zone": "Europe/Berlin",
+    });
+    let answer = owner.post(QUERY, query.clone()).await.json(200);
+    let period = json!({ "from": "2019-12-31T23:00:00Z", "to": "2020-02-29T23:00:00Z" });
+    assert_eq!(answer["sources"], json!([{ "kind": "calls", "period": period }]));
+    let [row] = &answer["rows"].as_array().unwrap()[..] else {
+        panic!("{answer}");
+    };
+    assert_eq!(row["time"], "2020-01-31T23:00:00Z");
+    assert_eq!(row["dimensions"], json!({ "operation": "7" }));
+    assert_eq!(row["values"], json!({ "calls": 5.0, "error_rate": 0.2 }));
+    let [asked] = &lake.sums.lock().unwrap().clone()[..] else {
+        panic!("it is asked once");
+    };
+    let own = owner.get("/api/v1/organizations").await.json(200);
+    assert_eq!(own["data"][0]["id"], asked.organization.to_string());
+    // The name of the API is not in the calls.
+    let api = made["api"].as_str().unwrap().to_owned();
+    assert_eq!(asked.filters[0].values, ["shop".to_owned(), api]);
+    assert!(!asked.has_latency);
+
+    query["filters"] = json!([filter("status", "200")]);
+    let stopped = owner.post(QUERY, query.clone()).await;
+    assert_eq!(
+        stopped.problem(),
+        "400 request_invalid: The calls were not summed up: it is refused: time.\n\"/granularity\" \"too_much\": \"The calls were not summed up: it is refused: time.\""
+    );
+    let off = TestApp::new().await;
+    let refused = off.owner().await.post(QUERY, query).await.json(400);
+    assert_eq!(refused["errors"][0]["pointer"], "/from");
 }
 
 #[tokio::test]

@@ -623,8 +623,10 @@ pub struct AnalyticsAnswer {
     /// The time it is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<TimeRange>,
-    /// What it was summed up from: roll-ups by minute or by hour.
+    /// What the time was rounded to: minutes or hours.
     pub resolution: Resolution,
+    /// What was read to answer, in the order of time; first for the time it is compared with.
+    pub sources: Vec<AnalyticsSource>,
     /// The rows, in the order of time; those of one time with the greatest first, and the others last.
     ///
     /// Spans without calls have no row.
@@ -696,6 +698,24 @@ pub struct AnalyticsRow {
     /// The same for the time before, if that was asked for: the span as far from its beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<BTreeMap<String, f64>>,
+}
+
+/// What was read to answer for a part of the time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AnalyticsSource {
+    /// What was read.
+    pub kind: SourceKind,
+    /// How long the spans are that the roll-ups sum up; absent for single calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<Resolution>,
+    /// How finely the roll-ups tell calls to one's own APIs apart; absent for single calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provided: Option<Grain>,
+    /// How finely they tell apart the calls of one's own applications to the APIs of others; absent for single calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumed: Option<Grain>,
+    /// The part of the time.
+    pub period: TimeRange,
 }
 
 /// Which values are unusual.
@@ -3124,6 +3144,50 @@ pub struct GivenCookie {
     /// Keep it from scripts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_only: Option<bool>,
+}
+
+/// What the calls of a series have in common beside API, version, status and code.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Grain {
+    /// `apis`.
+    #[serde(rename = "apis")]
+    Apis,
+    /// `operations`.
+    #[serde(rename = "operations")]
+    Operations,
+    /// `applications`.
+    #[serde(rename = "applications")]
+    Applications,
+    /// `calls`.
+    #[serde(rename = "calls")]
+    Calls,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for Grain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Apis => "apis",
+            Self::Operations => "operations",
+            Self::Applications => "applications",
+            Self::Calls => "calls",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for Grain {
+    fn from(text: &str) -> Self {
+        match text {
+            "apis" => Self::Apis,
+            "operations" => Self::Operations,
+            "applications" => Self::Applications,
+            "calls" => Self::Calls,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// How long the spans are that rows are about.
@@ -8883,6 +8947,9 @@ pub enum Resolution {
     /// `hour`.
     #[serde(rename = "hour")]
     Hour,
+    /// `day`.
+    #[serde(rename = "day")]
+    Day,
     /// A value that this client does not know yet, as it came.
     #[serde(untagged)]
     Unrecognized(String),
@@ -8893,6 +8960,7 @@ impl std::fmt::Display for Resolution {
         f.write_str(match self {
             Self::Minute => "minute",
             Self::Hour => "hour",
+            Self::Day => "day",
             Self::Unrecognized(text) => text,
         })
     }
@@ -8903,6 +8971,7 @@ impl From<&str> for Resolution {
         match text {
             "minute" => Self::Minute,
             "hour" => Self::Hour,
+            "day" => Self::Day,
             other => Self::Unrecognized(other.to_owned()),
         }
     }
@@ -9708,6 +9777,40 @@ impl SignUp {
             password: password.into(),
             name: name.into(),
             organization_title: None,
+        }
+    }
+}
+
+/// What can tell about calls.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SourceKind {
+    /// `rollups`.
+    #[serde(rename = "rollups")]
+    Rollups,
+    /// `calls`.
+    #[serde(rename = "calls")]
+    Calls,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for SourceKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rollups => "rollups",
+            Self::Calls => "calls",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for SourceKind {
+    fn from(text: &str) -> Self {
+        match text {
+            "rollups" => Self::Rollups,
+            "calls" => Self::Calls,
+            other => Self::Unrecognized(other.to_owned()),
         }
     }
 }

@@ -10,8 +10,6 @@ use jiff::{RoundMode, Span, ToSpan as _, Unit, Zoned, ZonedRound};
 use super::{HOURS_KEPT, MINUTES_KEPT, ROWS_MAX, too_much};
 use crate::Error;
 
-/// Up to here, roll-ups by minute are used where there are some: the time is exact then.
-const MINUTES_SPAN: i64 = 48 * domain::time::HOUR_MICROS;
 const DIMENSIONS_MAX: usize = 4;
 const FILTERS_MAX: usize = 20;
 pub(crate) const VALUES_MAX: usize = 100;
@@ -21,11 +19,29 @@ const TOP_MAX: u32 = 100;
 /// How a question is answered.
 #[derive(Debug)]
 pub(super) struct Plan {
+    /// What the time is rounded to, and the finest roll-ups that are read.
     pub(super) resolution: Resolution,
+    /// Why roll-ups cannot tell, if they cannot; then the calls themselves have to.
+    pub(super) gap: Option<Gap>,
     pub(super) period: TimeRange,
     pub(super) previous: Option<TimeRange>,
     granularity: Option<Granularity>,
     zone: TimeZone,
+}
+
+/// Why roll-ups cannot tell: the field, what is wrong with it, and what to do.
+#[derive(Debug)]
+pub(super) struct Gap {
+    pointer: &'static str,
+    detail: String,
+    suggestion: &'static str,
+}
+
+impl Gap {
+    /// The answer where nothing else can tell.
+    pub(super) fn refusal(&self) -> Error {
+        refused(self.pointer, &self.detail, self.suggestion)
+    }
 }
 
 impl Plan {
@@ -41,10 +57,13 @@ impl Plan {
                 "Let the time end after it begins.",
             ));
         }
-        let resolution = resolution(query, (query.from, to), now, &zone)?;
+        let (resolution, gap) = match resolution(query, (query.from, to), now, &zone) {
+            Ok(resolution) => (resolution, None),
+            Err(gap) => (Resolution::Minute, Some(gap)),
+        };
         let period = TimeRange {
             from: resolution.begin(query.from),
-            to: end(resolution, to),
+            to: resolution.end(to),
         };
         let length = period.to.as_micros() - period.from.as_micros();
         let previous = query.compare.then(|| TimeRange {
@@ -53,6 +72,7 @@ impl Plan {
         });
         Ok(Self {
             resolution,
+            gap,
             period,
             previous,
             granularity: query.granularity,
@@ -78,6 +98,40 @@ impl Plan {
             spans.push(begin);
         }
         Ok(Some(spans))
+    }
+
+    /// What is read for a time: the coarsest sums that lie in one span each, so that long times take few of them.
+    pub(super) fn pieces(
+        &self,
+        period: TimeRange,
+        spans: Option<&[Timestamp]>,
+    ) -> Vec<(Resolution, TimeRange)> {
+        let mut pieces = Vec::new();
+        let mut from = period.from;
+        let inner = spans.unwrap_or_default().iter().copied();
+        for to in inner.filter(|begin| *begin > period.from).chain([period.to]) {
+            cover(&mut pieces, self.resolution, TimeRange { from, to });
+            from = to;
+        }
+        pieces
+    }
+}
+
+/// Appends what is read for a time whose ends are those of spans of a resolution.
+fn cover(pieces: &mut Vec<(Resolution, TimeRange)>, resolution: Resolution, time: TimeRange) {
+    if let Some(coarser) = resolution.coarser() {
+        let (from, to) = (coarser.end(time.from), coarser.begin(time.to));
+        if from < to {
+            cover(pieces, resolution, TimeRange { to: from, ..time });
+            cover(pieces, coarser, TimeRange { from, to });
+            cover(pieces, resolution, TimeRange { from: to, ..time });
+            return;
+        }
+    }
+    match pieces.last_mut() {
+        _ if time.from >= time.to => {}
+        Some((last, before)) if *last == resolution && before.to == time.from => before.to = time.to,
+        _ => pieces.push((resolution, time)),
     }
 }
 
@@ -156,13 +210,16 @@ fn zone(name: Option<&str>) -> Result<TimeZone, Error> {
     })
 }
 
-/// Roll-ups by minute if they are all there and the time is short, or if nothing else can tell.
+/// The finest roll-ups that are read: those by minute while they are all there, since the time is exact then.
+///
+/// # Errors
+/// Why roll-ups cannot tell.
 fn resolution(
     query: &AnalyticsQuery,
     (from, to): (Timestamp, Timestamp),
     now: Timestamp,
     zone: &TimeZone,
-) -> Result<Resolution, Error> {
+) -> Result<Resolution, Gap> {
     let length = to.as_micros() - from.as_micros();
     let earliest = if query.compare {
         Timestamp::from_micros(from.as_micros() - length)
@@ -173,44 +230,37 @@ fn resolution(
     if query.granularity == Some(Granularity::Minute) && !has_minutes {
         let days = MINUTES_KEPT.as_secs() / 86_400;
         let detail = format!("Minutes are told apart for {days} days.");
-        return Err(refused(
-            "/granularity",
-            &detail,
-            "Ask for hours, or about a later time.",
-        ));
+        return Err(Gap {
+            pointer: "/granularity",
+            detail,
+            suggestion: "Ask for hours, or about a later time.",
+        });
     }
     if earliest < now.before(HOURS_KEPT) {
         let days = HOURS_KEPT.as_secs() / 86_400;
         let detail = format!("Sums are kept for {days} days.");
-        return Err(refused("/from", &detail, "Ask about a later time."));
+        return Err(Gap {
+            pointer: "/from",
+            detail,
+            suggestion: "Ask about a later time.",
+        });
     }
-    let is_by_minute = query.granularity == Some(Granularity::Minute);
+    if has_minutes {
+        return Ok(Resolution::Minute);
+    }
     let splits_hours = query.granularity.is_some()
         && [earliest, to]
             .iter()
             .any(|moment| zone.to_offset(moment.to_jiff()).seconds() % 3600 != 0);
-    if is_by_minute || (has_minutes && (splits_hours || length <= MINUTES_SPAN)) {
-        return Ok(Resolution::Minute);
-    }
     if splits_hours {
         let detail = "Its days begin within an hour in UTC, and so long ago only whole hours are told apart.";
-        return Err(refused(
-            "/time_zone",
-            detail,
-            "Use a time zone that is whole hours from UTC.",
-        ));
+        return Err(Gap {
+            pointer: "/time_zone",
+            detail: detail.to_owned(),
+            suggestion: "Use a time zone that is whole hours from UTC.",
+        });
     }
     Ok(Resolution::Hour)
-}
-
-/// The first moment of a span at or after a moment.
-fn end(resolution: Resolution, moment: Timestamp) -> Timestamp {
-    let begin = resolution.begin(moment);
-    if begin == moment {
-        begin
-    } else {
-        Timestamp::from_micros(begin.as_micros() + resolution.micros())
-    }
 }
 
 /// The beginning of the span that a moment is in.

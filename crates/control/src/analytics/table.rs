@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::Timestamp;
 use domain::analytics::{AnalyticsRow, Dimension, Measure, Top};
+use domain::lake::CallSums;
 use domain::sketch::Sketch;
 use store::rollup::Found;
-
-use crate::Error;
 
 /// The values of the dimensions; none for the groups that are not among the greatest.
 type Group = Option<Vec<String>>;
@@ -29,27 +28,54 @@ struct Cell {
 }
 
 impl Table {
+    /// Without calls as yet.
+    pub(super) fn new(spans: Option<Vec<Timestamp>>) -> Self {
+        Self {
+            spans,
+            cells: HashMap::new(),
+        }
+    }
+
+    /// Adds sums of calls that began in a span of the whole time.
+    ///
     /// # Errors
     /// The store's, if a spread cannot be read.
-    pub(super) fn of(spans: Option<Vec<Timestamp>>, found: Vec<Found>) -> Result<Self, Error> {
-        let mut cells: HashMap<_, Cell> = HashMap::new();
-        for found in found {
-            let span = spans.as_ref().map_or(0, |spans| {
-                spans
-                    .partition_point(|begin| *begin <= found.begin)
-                    .saturating_sub(1)
-            });
-            let cell = cells.entry((span, Some(found.dimensions))).or_default();
-            for (sum, added) in cell.sums.iter_mut().zip(found.sums) {
-                *sum = sum.saturating_add(added);
-            }
-            if let Some(latency) = &found.latency {
-                cell.latency.merge(&store::rollup::spread(latency)?);
-            }
-            cell.applications
-                .extend(found.application.filter(|application| !application.is_empty()));
+    pub(super) fn add(&mut self, found: Found) -> Result<(), store::Error> {
+        let span = self.spans.as_ref().map_or(0, |spans| {
+            spans
+                .partition_point(|begin| *begin <= found.begin)
+                .saturating_sub(1)
+        });
+        let latency = found.latency.as_deref().map(store::rollup::spread).transpose()?;
+        self.add_sums(CallSums {
+            span,
+            dimensions: found.dimensions,
+            application: found.application,
+            sums: found.sums,
+            latency,
+        });
+        Ok(())
+    }
+
+    /// Adds sums of calls of one of the spans.
+    pub(super) fn add_sums(&mut self, found: CallSums) {
+        let cell = self
+            .cells
+            .entry((found.span, Some(found.dimensions)))
+            .or_default();
+        for (sum, added) in cell.sums.iter_mut().zip(found.sums) {
+            *sum = sum.saturating_add(added);
         }
-        Ok(Self { spans, cells })
+        if let Some(latency) = &found.latency {
+            cell.latency.merge(latency);
+        }
+        let application = found.application.filter(|application| !application.is_empty());
+        cell.applications.extend(application);
+    }
+
+    /// How many groups of spans it has.
+    pub(super) fn len(&self) -> usize {
+        self.cells.len()
     }
 
     /// The groups that have most of a measure over the whole time; of equals, the first by name.

@@ -44,7 +44,11 @@ fn recent(hours: i64) -> AnalyticsQuery {
 }
 
 fn refused(result: Result<Plan, Error>) -> String {
-    match result.unwrap_err() {
+    let error = match result {
+        Ok(plan) => plan.gap.expect("a reason").refusal(),
+        Err(error) => error,
+    };
+    match error {
         Error::Refused { code, errors, .. } => {
             assert_eq!(code, Code::RequestInvalid);
             errors[0].pointer.clone()
@@ -134,11 +138,11 @@ fn questions_that_cannot_be_answered_are_refused_with_their_field() {
     for (pointer, changes) in table {
         assert_eq!(refused(Plan::of(&read(&changes), now)), pointer, "{changes}");
     }
-    assert!(Plan::of(&read(&json!({})), now).is_ok());
+    assert!(Plan::of(&read(&json!({})), now).unwrap().gap.is_none());
 }
 
 #[test]
-fn short_times_are_told_by_minute_while_there_are_minutes() {
+fn times_are_exact_while_there_are_minutes() {
     let now = at("2026-11-20T12:00:00Z");
     let table = [
         (
@@ -150,8 +154,8 @@ fn short_times_are_told_by_minute_while_there_are_minutes() {
         (
             "2026-11-17T11:03:20Z",
             "2026-11-20T12:00:00Z",
-            Resolution::Hour,
-            "2026-11-17T11:00:00Z",
+            Resolution::Minute,
+            "2026-11-17T11:03:00Z",
         ),
         (
             "2026-11-03T11:03:20Z",
@@ -170,6 +174,65 @@ fn short_times_are_told_by_minute_while_there_are_minutes() {
         ..query("2026-11-16T00:00:00Z", "2026-11-20T00:00:00Z")
     };
     assert_eq!(Plan::of(&half, now).unwrap().resolution, Resolution::Minute);
+}
+
+#[test]
+fn long_times_are_read_from_the_coarsest_sums() {
+    let now = at("2026-11-20T12:00:00Z");
+    // Zone and granularity, from, to, and what is read from when on: minutes, hours or days.
+    let table = [
+        (
+            None,
+            "2026-11-18T22:58:30Z 2026-11-20T11:02:00Z",
+            "M 2026-11-18T22:58:00Z H 2026-11-18T23:00:00Z D 2026-11-19T00:00:00Z H 2026-11-20T00:00:00Z \
+             M 2026-11-20T11:00:00Z",
+        ),
+        (
+            Some(("UTC", Granularity::Day)),
+            "2026-10-01T00:00:00Z 2026-11-20T11:02:00Z",
+            "D 2026-10-01T00:00:00Z H 2026-11-20T00:00:00Z",
+        ),
+        (
+            Some(("UTC", Granularity::Hour)),
+            "2026-10-01T00:00:00Z 2026-10-03T00:00:00Z",
+            "H 2026-10-01T00:00:00Z",
+        ),
+        (
+            Some(("Europe/Berlin", Granularity::Day)),
+            "2026-10-01T00:00:00Z 2026-10-09T00:00:00Z",
+            "H 2026-10-01T00:00:00Z",
+        ),
+        (
+            // A week has six whole days in UTC.
+            Some(("Europe/Berlin", Granularity::Week)),
+            "2026-10-04T22:00:00Z 2026-10-11T22:00:00Z",
+            "H 2026-10-04T22:00:00Z D 2026-10-05T00:00:00Z H 2026-10-11T00:00:00Z",
+        ),
+        (
+            // Midnight splits an hour; the others are whole.
+            Some(("Asia/Kolkata", Granularity::Day)),
+            "2026-11-18T06:00:00Z 2026-11-19T06:00:00Z",
+            "H 2026-11-18T06:00:00Z M 2026-11-18T18:00:00Z H 2026-11-18T19:00:00Z",
+        ),
+    ];
+    for (zone, time, expected) in table {
+        let (from, to) = time.split_once(' ').unwrap();
+        let asked = AnalyticsQuery {
+            granularity: zone.map(|(_, granularity)| granularity),
+            time_zone: zone.map(|(zone, _)| zone.to_owned()),
+            ..query(from, to)
+        };
+        let plan = Plan::of(&asked, now).unwrap();
+        let spans = plan.spans(plan.period).unwrap();
+        let pieces = plan.pieces(plan.period, spans.as_deref());
+        let begun = pieces.iter().map(|(resolution, time)| {
+            let name = format!("{resolution:?}");
+            format!("{} {}", &name[..1], time.from)
+        });
+        assert_eq!(begun.collect::<Vec<_>>().join(" "), expected, "{asked:?}");
+        assert!(pieces.is_sorted_by(|(_, a), (_, b)| a.to == b.from));
+        assert_eq!(pieces.last().unwrap().1.to, plan.period.to);
+    }
 }
 
 #[test]

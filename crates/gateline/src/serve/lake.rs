@@ -8,7 +8,7 @@ use bytes::Bytes;
 use control::lake::{Kept, Later, Query, QueryError, QueryErrorKind, Rows, Trouble};
 use domain::Timestamp;
 use domain::id::NodeId;
-use domain::lake::{Retention, Subject};
+use domain::lake::{CallSums, Retention, Subject, SumsQuery};
 use events::sink::SinkError;
 use events::{Batch, Sink};
 use futures_util::stream::{BoxStream, StreamExt};
@@ -57,6 +57,16 @@ struct Open {
     time: Duration,
 }
 
+impl Open {
+    const fn limits(&self, rows: usize) -> Limits {
+        Limits {
+            memory_bytes: self.memory_bytes,
+            time: self.time,
+            rows,
+        }
+    }
+}
+
 impl control::lake::Lake for Open {
     fn commit<'a>(&'a self, node: NodeId, batches: &'a [Batch]) -> Later<'a, Result<u64, SinkError>> {
         Box::pin(self.lake.commit(node, batches))
@@ -65,11 +75,7 @@ impl control::lake::Lake for Open {
     fn query(&self, query: Query) -> Later<'_, Result<Box<dyn Rows>, QueryError>> {
         Box::pin(async move {
             let tenant = Tenant::Organization(query.organization);
-            let limits = Limits {
-                memory_bytes: self.memory_bytes,
-                time: self.time,
-                rows: query.rows_max as usize,
-            };
+            let limits = self.limits(query.rows_max as usize);
             let answer = self
                 .lake
                 .query(&query.sql, tenant, limits)
@@ -77,6 +83,13 @@ impl control::lake::Lake for Open {
                 .map_err(|error| told(&error))?;
             let pieces = lake::query::encode(answer, query.format).boxed();
             Ok(Box::new(Pieces(pieces)) as Box<dyn Rows>)
+        })
+    }
+
+    fn sums(&self, query: SumsQuery) -> Later<'_, Result<Vec<CallSums>, QueryError>> {
+        Box::pin(async move {
+            let found = self.lake.sums(query, self.limits(usize::MAX)).await;
+            found.map_err(|error| told(&error))
         })
     }
 

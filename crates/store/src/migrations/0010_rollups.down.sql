@@ -1,3 +1,4 @@
+DROP TABLE rollup_day;
 DROP TABLE rollup_hour;
 DROP TABLE rollup_minute;
 DROP TABLE series;

@@ -5,9 +5,9 @@
 //! written down until it is received ([`crate::notice`]). Several control planes share the work: a rule or a notification is
 //! taken with an update that only one of them can make.
 
+mod anomaly;
 mod engine;
 mod judge;
-mod usual;
 
 use std::fmt;
 use std::time::Duration;
@@ -129,7 +129,7 @@ impl Control {
         let organization = caller.organization()?;
         self.access().check(caller, "preview_alert", organization, None)?;
         check(condition, "", self.now())?;
-        let judged = judge::judge(self, organization, condition, &mut usual::Cache::default()).await?;
+        let judged = judge::judge(self, organization, condition, &mut anomaly::Cache::default()).await?;
         Ok(judged.preview())
     }
 

@@ -41,6 +41,7 @@ pub mod secret;
 mod snapshot;
 pub mod tracking;
 pub mod usage;
+mod usual;
 pub mod work;
 
 use std::cmp::Ordering;

@@ -5,6 +5,7 @@
 //! in [`Which::sections`].
 
 mod adoption;
+mod anomalies;
 mod consumers;
 mod csv;
 mod custom;
@@ -138,6 +139,7 @@ impl Which {
         match name {
             ReportName::Traffic => traffic::sections(asked).await,
             ReportName::Errors => errors::sections(asked).await,
+            ReportName::Anomalies => anomalies::sections(asked).await,
             ReportName::Adoption => adoption::sections(asked).await,
             ReportName::Consumers => consumers::sections(asked).await,
             ReportName::Versions => versions::sections(asked).await,

@@ -43,6 +43,11 @@ pub enum Measure {
 }
 
 impl Measure {
+    /// Whether there is nothing of it when there are no calls; of the others, nothing can be said then.
+    pub const fn is_counted(self) -> bool {
+        !matches!(self, Self::ErrorRate | Self::LatencyMeanUs) && self.percentile().is_none()
+    }
+
     /// The share of the calls that a percentile is about.
     pub const fn percentile(self) -> Option<f64> {
         Some(match self {

@@ -67,6 +67,9 @@ reports! {
     /// What went wrong and why.
     Errors = "errors", "Errors and their causes", ["from", "to", "api", "application"],
         "What goes wrong, which side decided it, since when, and who is affected.";
+    /// Hours that were not as the others.
+    Anomalies = "anomalies", "Anomalies", ["from", "to", "api", "application"],
+        "When traffic, errors or latency were far from what is usual at that time of the day and the week, and where.";
     /// How applications come and stay.
     Adoption = "adoption", "Adoption", ["from", "to", "api"],
         "How many of the applications that subscribed went on to call, how long that took, and where the others are.";

@@ -17,7 +17,7 @@ use store::{Arg, Tx};
 use tokio::sync::{Notify, watch};
 
 use super::judge::{self, Judged};
-use super::{FOUND_MAX, usual};
+use super::{FOUND_MAX, anomaly};
 use crate::counter::Counters;
 use crate::{Control, Error, notice, report};
 
@@ -44,7 +44,7 @@ async fn judge_all(control: &Control, mut stop: watch::Receiver<bool>, news: &No
     let every = control.settings().alerts.every;
     let mut ticks = tokio::time::interval(TICK.min(every));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut cache = usual::Cache::default();
+    let mut cache = anomaly::Cache::default();
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
@@ -67,7 +67,7 @@ async fn judge_all(control: &Control, mut stop: watch::Receiver<bool>, news: &No
 }
 
 /// Judges the rules whose turn it is; whether there is something to tell.
-pub(super) async fn round(control: &Control, cache: &mut usual::Cache) -> Result<bool, Error> {
+pub(super) async fn round(control: &Control, cache: &mut anomaly::Cache) -> Result<bool, Error> {
     let now = control.now();
     let before = now.before(control.settings().alerts.every);
     let mut has_news = false;

@@ -13,7 +13,7 @@ use domain::id::OrganizationId;
 use domain::limit::Period;
 use domain::rollup::Resolution;
 
-use super::{FOUND_MAX, usual};
+use super::{FOUND_MAX, anomaly};
 use crate::resource::fault::Faults;
 use crate::{Caller, Control, Error, quota};
 
@@ -191,7 +191,7 @@ fn first_query(condition: &AlertCondition, now: Timestamp) -> Option<AnalyticsQu
             ..
         } => Some(threshold_query(*measure, filters, by, *window_minutes, now)),
         AlertCondition::BurnRate { filters, .. } => Some(burn_query(filters, 5, now)),
-        AlertCondition::Anomaly { measure, filters, .. } => Some(usual::last_hour(*measure, filters, now)),
+        AlertCondition::Anomaly { measure, filters, .. } => Some(anomaly::last_hour(*measure, filters, now)),
         AlertCondition::Quota { .. } => None,
     }
 }
@@ -201,7 +201,7 @@ pub(super) async fn judge(
     control: &Control,
     organization: OrganizationId,
     condition: &AlertCondition,
-    cache: &mut usual::Cache,
+    cache: &mut anomaly::Cache,
 ) -> Result<Judged, Error> {
     let caller = Caller::system(Some(organization));
     match condition {
@@ -211,7 +211,7 @@ pub(super) async fn judge(
             filters,
             windows,
         } => burn_rate(control, &caller, (*objective, filters), windows).await,
-        AlertCondition::Anomaly { .. } => usual::judge(control, &caller, condition, cache).await,
+        AlertCondition::Anomaly { .. } => anomaly::judge(control, &caller, condition, cache).await,
         AlertCondition::Quota { percent, own } => quota(control, organization, *percent, *own).await,
     }
 }
@@ -284,7 +284,7 @@ async fn threshold(control: &Control, caller: &Caller, condition: &AlertConditio
     let found = rows.iter().filter(|row| !row.others).filter_map(|row| {
         let value = match row.values.get(measure) {
             Some(value) => *value,
-            None if is_counted(*measure) => 0.0,
+            None if measure.is_counted() => 0.0,
             None => return None,
         };
         let calls = row.values.get(&Measure::Calls).copied().unwrap_or(0.0);
@@ -458,19 +458,6 @@ fn of_whom(row: &AnalyticsRow, answer: &AnalyticsAnswer) -> String {
     format!(" of {}", names.join(", "))
 }
 
-/// Whether no calls are zero of it.
-pub(super) const fn is_counted(measure: Measure) -> bool {
-    !matches!(
-        measure,
-        Measure::ErrorRate
-            | Measure::LatencyMeanUs
-            | Measure::LatencyP50Us
-            | Measure::LatencyP90Us
-            | Measure::LatencyP95Us
-            | Measure::LatencyP99Us
-    )
-}
-
 pub(super) const fn title(measure: Measure) -> &'static str {
     match measure {
         Measure::Calls => "The number of calls",
@@ -495,7 +482,7 @@ pub(super) fn shown(measure: Measure, value: f64) -> String {
     match measure {
         Measure::ErrorRate => percent(value),
         Measure::BytesIn | Measure::BytesOut => format!("{:.1} MB", value / 1e6),
-        _ if is_counted(measure) => format!("{value:.0}"),
+        _ if measure.is_counted() => format!("{value:.0}"),
         _ => format!("{:.1} ms", value / 1000.0),
     }
 }

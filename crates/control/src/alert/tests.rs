@@ -7,7 +7,7 @@ use events::{Batch, Call, Event, Sink as _};
 use serde_json::{Value, json};
 use store::on_both;
 
-use super::{engine, usual};
+use super::{anomaly, engine};
 use crate::fixture::{World, from, refusal};
 use crate::resource::ListQuery;
 use crate::usage::tests::{Shop, node, shop};
@@ -38,7 +38,7 @@ async fn count_at(world: &World, shop: &Shop, (at, status): (Timestamp, u16), ca
 }
 
 async fn round(control: &Control) {
-    engine::round(control, &mut usual::Cache::default())
+    engine::round(control, &mut anomaly::Cache::default())
         .await
         .unwrap();
 }

@@ -117,10 +117,8 @@ pub(super) fn line(name: &str, title: &str, values: Vec<ReportCell>) -> ReportLi
 
 /// The value of a measure; 0 of what is counted if there are no calls.
 pub(super) fn value(row: Option<&AnalyticsRow>, measure: Measure) -> Option<f64> {
-    let is_nothing =
-        measure == Measure::ErrorRate || measure == Measure::LatencyMeanUs || measure.percentile().is_some();
     let known = row.and_then(|row| row.values.get(&measure)).copied();
-    known.or_else(|| (!is_nothing).then_some(0.0))
+    known.or_else(|| measure.is_counted().then_some(0.0))
 }
 
 /// A measure or dimension as queries have it.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use domain::catalog::{Stage, Version};
-use domain::id::OrganizationId;
+use domain::id::{ApiId, OrganizationId};
 use domain::identity::Role;
 use domain::offer::Plan;
 use domain::report::{Report, ReportCell, ReportContent, ReportDefinition, ReportName};
@@ -35,6 +35,15 @@ async fn count_all(world: &World, calls: &[Call]) {
         let events: Vec<_> = calls.iter().copied().map(Event::Call).collect();
         counter.commit(node(), &[Batch::of(1, &events)]).await.unwrap();
     }
+}
+
+/// A call to another API of the same provider, which has no name.
+fn other(shop: &Shop) -> Call {
+    let mut call = shop.call(0, 0);
+    if let Some(callee) = call.callee.as_mut() {
+        callee.api = ApiId::new(Uuid::from_u128(7));
+    }
+    call
 }
 
 async fn report(world: &World, caller: &Caller, name: ReportName) -> Report {
@@ -111,6 +120,58 @@ on_both! {
             is_whole(&report);
             assert!(!write_csv(&report, None).unwrap().is_empty());
         }
+    }
+
+    async fn hours_that_were_not_usual_are_told(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        let now = world.control.now();
+        count(&world, &shop, HOUR, (200, 1)).await;
+        let early = report(&world, &world.acme, ReportName::Anomalies).await;
+        let ReportContent::Table { nothing, .. } = &early.sections[1].content else {
+            panic!("{early:?}");
+        };
+        assert_eq!(nothing, "Calls are known of 0 days; 7 are needed to say what is usual.");
+
+        let mut calls = Vec::new();
+        for ago in 2..21 * 24_u32 {
+            // Of two APIs, which differ in nothing else.
+            for (number, version) in [shop.call(0, 0), other(&shop)].into_iter().enumerate() {
+                let many = match (ago, number) {
+                    (100..=102, 1) => 3,
+                    _ => 40 + ago * 7 % 5,
+                };
+                for call in 0..many {
+                    calls.push(Call {
+                        started_at: now.hour().before(HOUR * (ago - 1)),
+                        status: if ago == 200 && call % 2 == 0 { 503 } else { 200 },
+                        latency_us: if ago == 50 { 900_000 } else { 10_000 + u64::from(call) * 100 },
+                        ..version
+                    });
+                }
+            }
+        }
+        count_all(&world, &calls).await;
+        let told = report(&world, &world.acme, ReportName::Anomalies).await;
+        is_whole(&told);
+        let hour = |ago: u32| now.hour().before(HOUR * (ago - 1)).to_string();
+        let columns = ["direction", "since", "hours", "value"];
+        let traffic = rows(&told, "traffic", &["api", "direction", "since", "hours", "value"]);
+        let outage = ["Less", &hour(102), "3", "3"].map(str::to_owned);
+        let of_other = traffic.iter().find(|row| row[1..] == outage);
+        let of_other = of_other.unwrap_or_else(|| panic!("{traffic:?}"));
+        let other_api = other(&shop).callee.unwrap().api.to_string();
+        assert_eq!(of_other[0], other_api);
+        // All calls were fewer as well, and those of the other API as always.
+        assert_eq!(traffic.len(), 2, "{traffic:?}");
+        assert!(traffic.iter().any(|row| row[0] == "All" && row[1] == "Less"), "{traffic:?}");
+        let failed = rows(&told, "errors", &columns);
+        assert_eq!(failed.len(), 3, "{failed:?}");
+        assert!(failed.iter().all(|row| row[..3] == ["More", &hour(200), "1"]), "{failed:?}");
+        let slow = rows(&told, "latency", &columns);
+        assert_eq!(slow.len(), 3, "{slow:?}");
+        assert!(slow.iter().all(|row| row[..3] == ["More", &hour(50), "1"]), "{slow:?}");
+        assert_eq!(figure(&told, "errors").number, Some(3.0));
     }
 
     async fn traffic_is_told_by_what_made_it(url: String) {

@@ -105,3 +105,42 @@ fn hours_without_calls_are_usual_as_well() {
         .range(Measure::Calls, 1.0, AnomalySide::Both, 0.999);
     assert!(range.value < 1.0 && range.high < 12.0, "{range:?}");
 }
+
+#[test]
+fn hours_that_are_far_off_are_found_among_the_others() {
+    let outage = 10 * DAY_HOURS + 3..10 * DAY_HOURS + 6;
+    let value = |hour: usize| match hour {
+        hour if outage.contains(&hour) => 3.0,
+        hour => busy(hour) * (1.0 + 0.1 * noise(hour)),
+    };
+    let series = series(3 * WEEK_HOURS, value);
+    let ranges = series.ranges(Measure::Calls, 0.9999).unwrap();
+    assert_eq!(ranges.len(), series.len());
+    let is_low = |hour: &usize| series.values[*hour] < ranges[*hour].low;
+    assert_eq!(
+        (0..series.len()).filter(is_low).collect::<Vec<_>>(),
+        outage.collect::<Vec<_>>()
+    );
+    let is_high = |hour: &usize| series.values[*hour] > ranges[*hour].high;
+    assert_eq!((0..series.len()).find(is_high), None);
+}
+
+#[test]
+fn an_outage_a_week_ago_is_not_usual() {
+    let hours = 3 * WEEK_HOURS;
+    for ago in [0, 1] {
+        let outage = hours - WEEK_HOURS - ago;
+        let value = |hour: usize| match hour {
+            hour if hour == outage => 0.0,
+            hour => busy(hour) * (1.0 + 0.1 * noise(hour)),
+        };
+        let usual = series(hours, value).usual(Measure::Calls).unwrap();
+        let range = usual.range(Measure::Calls, 1.0, AnomalySide::Both, 0.999);
+        let wanted = busy(hours);
+        assert!(
+            range.low < wanted && wanted < range.high,
+            "{range:?} for {wanted}"
+        );
+        assert!(range.low > wanted * 0.5, "{range:?} for {wanted}");
+    }
+}

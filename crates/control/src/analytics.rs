@@ -178,6 +178,8 @@ impl Asked<'_> {
                 filters: &query.filters,
                 by_application: query.measures.contains(&Measure::Applications),
                 has_latency: has_latency(query),
+                rollups_max: left,
+                is_one_span: query.granularity.is_none(),
             };
             let grains = wanted.grains();
             sources.push(AnalyticsSource {
@@ -188,8 +190,8 @@ impl Asked<'_> {
                 period,
             });
             let read = store::rollup::rollups(self.control.store(), &wanted, |found| {
-                left -= 1;
-                table.add(found)?;
+                left = left.saturating_sub(usize::try_from(found.rollups).unwrap_or(usize::MAX));
+                table.add(found);
                 Ok(left > 0 && table.len() <= GROUPS_MAX)
             });
             if !read.await? {

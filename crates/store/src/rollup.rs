@@ -51,11 +51,21 @@ pub struct Wanted<'a> {
     pub filters: &'a [DimensionFilter],
     /// Whether applications are told apart, whatever the dimensions.
     pub by_application: bool,
-    /// Whether the spread of the latencies is wanted; then what is found are the roll-ups one by one.
+    /// Whether the spread of the latencies is wanted.
     pub has_latency: bool,
+    /// The most roll-ups that are read; those after them are left out.
+    pub rollups_max: usize,
+    /// Whether it does not matter when in the time something was; then less is found.
+    pub is_one_span: bool,
 }
 
 impl Wanted<'_> {
+    /// How long the parts are, in microseconds, that one span is added up by: some, so that what comes is not too large.
+    fn part(&self) -> i64 {
+        let length = self.to.as_micros().saturating_sub(self.from.as_micros());
+        self.resolution.micros().max(length / 4)
+    }
+
     /// The grains at which they are read.
     pub fn grains(&self) -> Grains {
         let filtered = self.filters.iter().map(|filter| filter.dimension);
@@ -67,16 +77,18 @@ impl Wanted<'_> {
 /// Sums of one span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Found {
-    /// When the span begins.
+    /// When the span begins, or one of several that are summed up together.
     pub begin: Timestamp,
+    /// How many roll-ups were added up.
+    pub rollups: i64,
     /// A value for each of the wanted dimensions; empty where there is none.
     pub dimensions: Vec<String>,
     /// The application's id, if it was wanted.
     pub application: Option<String>,
     /// Calls, counted ones, refused ones, errors of clients and of servers, bytes in, bytes out, microseconds.
     pub sums: [i64; 8],
-    /// The spread of the latencies, if it was wanted; as bytes, since it takes several times as much when it is read.
-    pub latency: Option<Vec<u8>>,
+    /// The spread of the latencies, if it was wanted.
+    pub latency: Option<Sketch>,
 }
 
 const fn table(resolution: Resolution) -> &'static str {
@@ -224,11 +236,24 @@ impl Tx {
     }
 }
 
+/// Adds up spreads that are written in hex.
+fn spreads(hex: &str) -> Result<Sketch, Error> {
+    let mut sum = Sketch::default();
+    for hex in hex.split(',') {
+        let bytes = hex::decode(hex).map_err(|error| Error::Corrupt {
+            what: "latency",
+            source: error.into(),
+        })?;
+        sum.merge(&spread(&bytes)?);
+    }
+    Ok(sum)
+}
+
 /// Reads a spread as it stands in a table.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if it is none.
-pub fn spread(bytes: &[u8]) -> Result<Sketch, Error> {
+fn spread(bytes: &[u8]) -> Result<Sketch, Error> {
     Sketch::from_bytes(bytes).map_err(|error| Error::Corrupt {
         what: "latency",
         source: error.into(),
@@ -313,36 +338,47 @@ pub async fn rollups(
     wanted: &Wanted<'_>,
     mut each: impl FnMut(Found) -> Result<bool, Error>,
 ) -> Result<bool, Error> {
-    let mut keys = vec!["r.begun AS begun".to_owned()];
-    let mut by = vec!["r.begun"];
+    let mut columns = vec!["r.begun AS begun".to_owned()];
+    let mut keys = vec!["MIN(begun) AS begun".to_owned(), "COUNT(*) AS rollups".to_owned()];
+    let mut by = vec![match wanted.is_one_span {
+        true => format!("begun / {}", wanted.part()),
+        false => "begun".to_owned(),
+    }];
+    let mut told_apart = |column: &str, name: &str| {
+        columns.push(format!("{column} AS {name}"));
+        keys.push(name.to_owned());
+        by.push(name.to_owned());
+    };
     for (dimension, name) in wanted.dimensions.iter().zip(DIMENSION_NAMES) {
-        keys.push(format!("{} AS {name}", value(*dimension)));
-        by.push(name);
+        told_apart(value(*dimension), name);
     }
     if wanted.by_application {
-        keys.push("s.application_id AS application".to_owned());
-        by.push("s.application_id");
+        told_apart("s.application_id", "application");
     }
-    let sums = SUMS.iter().zip(SUM_NAMES).map(|(sum, name)| {
-        if wanted.has_latency {
-            format!("CAST({sum} AS BIGINT) AS {name}")
-        } else {
-            format!("CAST(SUM({sum}) AS BIGINT) AS {name}")
-        }
-    });
-    keys.extend(sums);
-    let group = if wanted.has_latency {
-        keys.push("r.latency AS latency".to_owned());
-        String::new()
-    } else {
-        format!("GROUP BY {}", by.join(", "))
-    };
+    for (sum, name) in SUMS.iter().zip(SUM_NAMES) {
+        columns.push(format!("{sum} AS {name}"));
+        keys.push(format!("CAST(SUM({name}) AS BIGINT) AS {name}"));
+    }
+    if wanted.has_latency {
+        // They are added up here, but come in one piece: handing a row over takes longer than adding one.
+        let hex = match store.is_postgres() {
+            true => "encode(latency, 'hex')",
+            false => "hex(latency)",
+        };
+        columns.push("r.latency AS latency".to_owned());
+        keys.push(format!("string_agg({hex}, ',') AS latency"));
+    }
     let span = (wanted.from, wanted.to);
     let (conditions, args) = at_grains(wanted.grains(), wanted.organization, span, wanted.filters);
     let sql = format!(
-        "SELECT {} FROM series s JOIN {} r ON r.series_id = s.id WHERE {conditions} {group}",
+        "SELECT {} FROM (
+             SELECT {} FROM series s JOIN {} r ON r.series_id = s.id WHERE {conditions} LIMIT {}
+         ) AS found GROUP BY {}",
         keys.join(", "),
-        table(wanted.resolution)
+        columns.join(", "),
+        table(wanted.resolution),
+        wanted.rollups_max,
+        by.join(", ")
     );
     store
         .for_each(&sql, &args, |row| each(found(&row, wanted)?))
@@ -357,13 +393,17 @@ fn found(row: &crate::Row, wanted: &Wanted<'_>) -> Result<Found, Error> {
     let dimensions = DIMENSION_NAMES.iter().take(wanted.dimensions.len());
     Ok(Found {
         begin: row.time("begun")?,
+        rollups: row.int("rollups")?,
         dimensions: dimensions.map(|name| row.text(name)).collect::<Result<_, _>>()?,
         application: wanted
             .by_application
             .then(|| row.text("application"))
             .transpose()?,
         sums,
-        latency: wanted.has_latency.then(|| row.bytes("latency")).transpose()?,
+        latency: wanted
+            .has_latency
+            .then(|| spreads(&row.text("latency")?))
+            .transpose()?,
     })
 }
 

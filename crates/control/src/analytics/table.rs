@@ -37,24 +37,19 @@ impl Table {
     }
 
     /// Adds sums of calls that began in a span of the whole time.
-    ///
-    /// # Errors
-    /// The store's, if a spread cannot be read.
-    pub(super) fn add(&mut self, found: Found) -> Result<(), store::Error> {
+    pub(super) fn add(&mut self, found: Found) {
         let span = self.spans.as_ref().map_or(0, |spans| {
             spans
                 .partition_point(|begin| *begin <= found.begin)
                 .saturating_sub(1)
         });
-        let latency = found.latency.as_deref().map(store::rollup::spread).transpose()?;
         self.add_sums(CallSums {
             span,
             dimensions: found.dimensions,
             application: found.application,
             sums: found.sums,
-            latency,
+            latency: found.latency,
         });
-        Ok(())
     }
 
     /// Adds sums of calls of one of the spans.

@@ -14,7 +14,7 @@ use store::rollup::Wanted;
 
 pub(crate) use self::plan::VALUES_MAX;
 use self::plan::{Gap, Plan};
-use self::table::Table;
+use self::table::{Table, sums_of};
 use crate::lake::{Kept, QueryError, QueryErrorKind};
 use crate::{Caller, Control, Error};
 
@@ -177,6 +177,7 @@ impl Asked<'_> {
                 dimensions: &query.dimensions,
                 filters: &query.filters,
                 by_application: query.measures.contains(&Measure::Applications),
+                sums: sums_of(&query.measures),
                 has_latency: has_latency(query),
                 rollups_max: left,
                 is_one_span: query.granularity.is_none(),

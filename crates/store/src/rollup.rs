@@ -51,6 +51,8 @@ pub struct Wanted<'a> {
     pub filters: &'a [DimensionFilter],
     /// Whether applications are told apart, whatever the dimensions.
     pub by_application: bool,
+    /// Which of [`Found::sums`]; the others are 0.
+    pub sums: [bool; 8],
     /// Whether the spread of the latencies is wanted.
     pub has_latency: bool,
     /// The most roll-ups that are read; those after them are left out.
@@ -355,7 +357,12 @@ pub async fn rollups(
     if wanted.by_application {
         told_apart("s.application_id", "application");
     }
-    for (sum, name) in SUMS.iter().zip(SUM_NAMES) {
+    for ((sum, name), _) in SUMS
+        .iter()
+        .zip(SUM_NAMES)
+        .zip(wanted.sums)
+        .filter(|(_, wanted)| *wanted)
+    {
         columns.push(format!("{sum} AS {name}"));
         keys.push(format!("CAST(SUM({name}) AS BIGINT) AS {name}"));
     }
@@ -387,8 +394,10 @@ pub async fn rollups(
 
 fn found(row: &crate::Row, wanted: &Wanted<'_>) -> Result<Found, Error> {
     let mut sums = [0; 8];
-    for (sum, name) in sums.iter_mut().zip(SUM_NAMES) {
-        *sum = row.int(name)?;
+    for ((sum, name), is_wanted) in sums.iter_mut().zip(SUM_NAMES).zip(wanted.sums) {
+        if is_wanted {
+            *sum = row.int(name)?;
+        }
     }
     let dimensions = DIMENSION_NAMES.iter().take(wanted.dimensions.len());
     Ok(Found {

@@ -144,6 +144,33 @@ impl Table {
     }
 }
 
+/// Which sums measures are computed from.
+pub(super) fn sums_of(measures: &[Measure]) -> [bool; 8] {
+    let mut wanted = [false; 8];
+    for measure in measures {
+        let sums: &[usize] = match measure {
+            Measure::Calls => &[0],
+            Measure::Counted => &[1],
+            Measure::Refused => &[2],
+            Measure::ClientErrors => &[3],
+            Measure::ServerErrors => &[4],
+            Measure::ErrorRate => &[0, 4],
+            Measure::BytesIn => &[5],
+            Measure::BytesOut => &[6],
+            Measure::LatencyMeanUs => &[0, 7],
+            Measure::LatencyP50Us
+            | Measure::LatencyP90Us
+            | Measure::LatencyP95Us
+            | Measure::LatencyP99Us
+            | Measure::Applications => &[],
+        };
+        for sum in sums {
+            wanted[*sum] = true;
+        }
+    }
+    wanted
+}
+
 impl Cell {
     fn merge(&mut self, other: &Self) {
         for (sum, added) in self.sums.iter_mut().zip(other.sums) {

@@ -126,6 +126,7 @@ async fn rolled_up(world: &World, resolution: Resolution, dimensions: &[Dimensio
         dimensions,
         filters: &[],
         by_application: false,
+        sums: [true; 8],
         has_latency: true,
         rollups_max: 10_000,
         is_one_span: false,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::resource::invitation;
 use crate::{Control, Error, auth, idempotency, question};
@@ -13,19 +14,38 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Tidies up every minute until `stop` holds true or its sender is gone.
 ///
 /// A failure is logged and tried again: nothing here is needed for anything else to be right.
-pub async fn run(control: Control, mut stop: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            stopped = stop.wait_for(|stopped| *stopped) => {
-                drop(stopped);
-                return;
-            }
-        }
+pub async fn run(control: Control, stop: watch::Receiver<bool>) {
+    let mut ticks = Ticks::new(Duration::ZERO, EVERY, stop);
+    while ticks.next().await {
         if let Err(error) = tidy(&control).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "tidying up failed");
+        }
+    }
+}
+
+/// The moments at which something is done again and again, until it is to stop.
+#[derive(Debug)]
+pub(crate) struct Ticks {
+    interval: Interval,
+    stop: watch::Receiver<bool>,
+}
+
+impl Ticks {
+    /// The first after some time, and each as long after the one before; until `stop` holds true or its sender is gone.
+    pub(crate) fn new(first: Duration, every: Duration, stop: watch::Receiver<bool>) -> Self {
+        let mut interval = tokio::time::interval_at(Instant::now() + first, every);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { interval, stop }
+    }
+
+    /// Waits for the next; false if it is to stop.
+    pub(crate) async fn next(&mut self) -> bool {
+        tokio::select! {
+            _ = self.interval.tick() => true,
+            stopped = self.stop.wait_for(|stopped| *stopped) => {
+                drop(stopped);
+                false
+            }
         }
     }
 }

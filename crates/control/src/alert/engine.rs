@@ -19,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use super::judge::{self, Judged};
 use super::{FOUND_MAX, anomaly};
 use crate::counter::Counters;
+use crate::jobs::Ticks;
 use crate::{Control, Error, notice, report};
 
 /// Rules of a round; those that are left are taken in the next.
@@ -40,19 +41,11 @@ pub async fn run(control: Control, stop: watch::Receiver<bool>) {
     );
 }
 
-async fn judge_all(control: &Control, mut stop: watch::Receiver<bool>, news: &Notify) {
+async fn judge_all(control: &Control, stop: watch::Receiver<bool>, news: &Notify) {
     let every = control.settings().alerts.every;
-    let mut ticks = tokio::time::interval(TICK.min(every));
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = Ticks::new(Duration::ZERO, TICK.min(every), stop);
     let mut cache = anomaly::Cache::default();
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            stopped = stop.wait_for(|stopped| *stopped) => {
-                drop(stopped);
-                return;
-            }
-        }
+    while ticks.next().await {
         match round(control, &mut cache).await {
             Ok(true) => news.notify_one(),
             Ok(false) => {}

@@ -16,6 +16,7 @@ use store::{Arg, Tx};
 use tokio::sync::{Notify, watch};
 
 use super::{ReportQuery, Which};
+use crate::jobs::Ticks;
 use crate::{Caller, Control, Error, notice};
 
 /// How often is looked whether a time has come.
@@ -30,17 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CHANGED_AT_THE_TIME: Duration = Duration::from_secs(60);
 
 /// Makes reports that are due until `stop` holds true or its sender is gone.
-pub(crate) async fn make_due(control: &Control, mut stop: watch::Receiver<bool>, news: &Arc<Notify>) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            stopped = stop.wait_for(|stopped| *stopped) => {
-                drop(stopped);
-                return;
-            }
-        }
+pub(crate) async fn make_due(control: &Control, stop: watch::Receiver<bool>, news: &Arc<Notify>) {
+    let mut ticks = Ticks::new(Duration::ZERO, TICK, stop);
+    while ticks.next().await {
         match round(control).await {
             Ok(true) => news.notify_one(),
             Ok(false) => {}

@@ -26,6 +26,7 @@ use store::entity::{self, Condition};
 use tokio::sync::watch;
 
 use crate::audit::Change;
+use crate::jobs::Ticks;
 use crate::resource::own;
 use crate::{Caller, Control, Error, FieldError};
 
@@ -37,6 +38,9 @@ const EVERY: Duration = Duration::from_hours(1);
 const FIRST: Duration = Duration::from_secs(120);
 /// Of so many times that files are joined, one also removes what is not kept any more.
 const EXPIRES: u32 = 6;
+
+/// How long after an organization is gone something may still come of it.
+const LATE: Duration = Duration::from_hours(30 * 24);
 
 /// Something that is ready later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -299,8 +303,7 @@ impl Control {
     ) -> Result<Option<Timestamp>, Error> {
         let mut days = kept.days;
         if !kept.days_of.is_empty() {
-            let same = [Condition::Is("id", Arg::text(provider))];
-            let organization = entity::find::<Organization>(&mut self.store(), &same).await?;
+            let organization = entity::find_id::<Organization>(&mut self.store(), provider).await?;
             let own = organization.and_then(|known| kept.days_of.get(known.spec.name.as_str()).copied());
             days = own.unwrap_or(days);
         }
@@ -332,33 +335,32 @@ impl Control {
 /// Keeps the lake in order until `stop` holds true or its sender is gone.
 ///
 /// Several processes may do it at a time; what one has done, the others find done.
-pub async fn run(control: Control, mut stop: watch::Receiver<bool>) {
+pub async fn run(control: Control, stop: watch::Receiver<bool>) {
     let Some(kept) = control.settings().lake.clone() else {
         return;
     };
-    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + FIRST, EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    for round in 0_u32.. {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            stopped = stop.wait_for(|stopped| *stopped) => {
-                drop(stopped);
-                return;
-            }
-        }
+    let mut ticks = Ticks::new(FIRST, EVERY, stop);
+    let mut round = 0_u32;
+    while ticks.next().await {
         if let Err(error) = kept.lake.compact().await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "small files of the lake were not joined"
             );
         }
-        if round.is_multiple_of(EXPIRES)
-            && let Err(error) = expire(&control, &kept).await
-        {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "what is not kept was not removed"
-            );
+        let is_turn = round.is_multiple_of(EXPIRES);
+        round = round.wrapping_add(1);
+        if !is_turn {
+            continue;
+        }
+        // Neither waits for the other to succeed: a setting that names nobody stops the first.
+        for removed in [expire(&control, &kept).await, forget_gone(&control, &kept).await] {
+            if let Err(error) = removed {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what is not kept was not removed"
+                );
+            }
         }
     }
 }
@@ -368,3 +370,27 @@ async fn expire(control: &Control, kept: &Kept) -> Result<(), Error> {
     let expired = kept.lake.expire(retention, control.now()).await;
     expired.map_err(|error| Error::internal("removing calls that are not kept", error))
 }
+
+/// Removes what is of organizations that are gone, again and again for a while: their nodes may still have something to
+/// report.
+///
+/// Only of those that were removed here, and not of all that are not known: who restores an old copy of the database, or
+/// shares a lake by mistake, must lose nothing.
+async fn forget_gone(control: &Control, kept: &Kept) -> Result<(), Error> {
+    let now = control.now();
+    for (id, erased_at) in store::tenant::gone(&mut control.store()).await? {
+        let erased = kept.lake.erase(Subject::Organization(id)).await;
+        erased.map_err(|error| Error::internal("removing what was of an organization", error))?;
+        let mut tx = control.store().begin().await?;
+        match erased_at {
+            None => store::tenant::note_erased(&mut tx, id, now).await?,
+            Some(at) if at < now.before(LATE) => store::tenant::forget_gone(&mut tx, id).await?,
+            Some(_) => {}
+        }
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

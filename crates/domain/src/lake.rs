@@ -114,4 +114,6 @@ pub enum Subject {
     Application(ApplicationId),
     /// The tracked events of an organization that are about somebody.
     User(OrganizationId, EventUnit),
+    /// The calls to the APIs of an organization, and its tracked events.
+    Organization(OrganizationId),
 }

@@ -13,6 +13,7 @@ use deltalake::operations::vacuum::{Clock, VacuumMode};
 use deltalake::protocol::checkpoints;
 use deltalake::{DeltaTable, DeltaTableError};
 use domain::Timestamp;
+use domain::id::OrganizationId;
 use domain::lake::{Retention, Subject};
 
 use crate::schema::{self, DATE};
@@ -139,11 +140,20 @@ impl Lake {
                 let Some(about) = ids.reduce(Expr::or) else {
                     return Ok(Deleted::default());
                 };
-                let ours = col("organization_id").eq(lit(organization.to_string()));
-                self.events.delete(&ours.and(about)).await
+                self.events.delete(&of(organization).and(about)).await
+            }
+            Subject::Organization(organization) => {
+                let calls = self.calls.delete(&of(organization)).await?;
+                let events = self.events.delete(&of(organization)).await?;
+                Ok(calls.and(events))
             }
         }
     }
+}
+
+/// What is an organization's.
+fn of(organization: OrganizationId) -> Expr {
+    col("organization_id").eq(lit(organization.to_string()))
 }
 
 impl Deleted {

@@ -47,6 +47,7 @@ const STEPS: &[Step] = steps! {
     13 "0013_first_calls";
     14 "0014_report_schedules";
     15 "0015_report_definitions";
+    16 "0016_gone_organizations";
 };
 
 /// The newest version that this program knows.

@@ -1,11 +1,13 @@
 //! Tenants as a whole.
 
+use domain::Timestamp;
 use domain::id::{OrganizationId, VersionId, WorkspaceId};
 
 use crate::entity::Read;
 use crate::{Arg, Error, Tx};
 
-/// Removes what an organization has from its beginning, so that itself can be removed. Its audit chain stays.
+/// Removes what an organization has from its beginning, so that itself can be removed. Its audit chain stays; what it
+/// has in the lake is removed later ([`gone`]).
 ///
 /// # Errors
 /// [`Error::Reference`] if something else refers to it.
@@ -36,7 +38,32 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
         )
         .await?;
     }
+    let sql = "INSERT INTO gone_organizations (id) VALUES ($1) ON CONFLICT (id) DO NOTHING";
+    tx.execute(sql, &organization).await?;
     Ok(())
+}
+
+/// Organizations that were removed and may have something in the lake, with when that was first removed.
+pub async fn gone(read: &mut impl Read) -> Result<Vec<(OrganizationId, Option<Timestamp>)>, Error> {
+    let rows = read
+        .rows("SELECT id, erased_at FROM gone_organizations ORDER BY id", &[])
+        .await?;
+    rows.iter()
+        .map(|row| Ok((row.parse("id")?, row.time_or_null("erased_at")?)))
+        .collect()
+}
+
+/// Notes that what an organization had in the lake was removed for the first time.
+pub async fn note_erased(tx: &mut Tx, organization: OrganizationId, now: Timestamp) -> Result<(), Error> {
+    let sql = "UPDATE gone_organizations SET erased_at = $1 WHERE id = $2 AND erased_at IS NULL";
+    let args = [Arg::time(now), Arg::text(organization)];
+    tx.execute(sql, &args).await.map(drop)
+}
+
+/// Forgets an organization of which nothing comes any more.
+pub async fn forget_gone(tx: &mut Tx, organization: OrganizationId) -> Result<(), Error> {
+    let sql = "DELETE FROM gone_organizations WHERE id = $1";
+    tx.execute(sql, &[Arg::text(organization)]).await.map(drop)
 }
 
 /// Removes the roles that people have in a workspace, and those that are waiting for somebody.

@@ -199,6 +199,20 @@ async fn whoever_is_erased_is_in_no_file_that_is_left() {
     assert_eq!(world.again().commit(node(1), &[]).await.unwrap(), 10);
 }
 
+#[tokio::test]
+async fn an_organization_that_is_erased_leaves_nothing_of_its_own() {
+    let world = World::new();
+    let calls = ten_days(&world.lake).await;
+    let provider = |call: &Call| call.callee.map(|callee| callee.organization);
+    let wanted = kept(&calls, |call, _| provider(call) != Some(provider_id(0)));
+    assert!(wanted < 1000);
+    for rows in [1000 - wanted, 0] {
+        let erased = world.lake.erase(Subject::Organization(provider_id(0))).await;
+        assert_eq!(erased.unwrap().rows.unwrap_or(0), u64::try_from(rows).unwrap());
+        assert_eq!(count(&world.again()).await, (wanted, wanted));
+    }
+}
+
 /// Delta's own check lets two compactions of the same files pass.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn compactions_at_once_keep_each_row_once() {

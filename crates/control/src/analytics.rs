@@ -29,6 +29,8 @@ pub const HOURS_KEPT: Duration = Duration::from_hours(400 * 24);
 const READ_MAX: usize = 2_000_000;
 /// The most groups and spans that are told apart while they are read: each may have a spread of some kilobytes.
 const GROUPS_MAX: usize = 50_000;
+/// The most sums that the lake hands over, which are in memory at once; those of several applications are one group.
+const SUMS_MAX: usize = 4 * GROUPS_MAX;
 /// The most questions that are answered at a time; others wait.
 pub(crate) const AT_ONCE: usize = 4;
 /// The most rows of an answer.
@@ -227,11 +229,11 @@ impl Asked<'_> {
             filters: control.without_names(&query.filters).await?,
             by_application: query.measures.contains(&Measure::Applications),
             has_latency: has_latency(query),
-            sums_max: READ_MAX,
+            sums_max: SUMS_MAX,
         });
         let sums = sums.await.map_err(not_summed)?;
         let mut table = Table::new(spans);
-        let is_whole = sums.len() < READ_MAX;
+        let is_whole = sums.len() < SUMS_MAX;
         for sums in sums {
             table.add_sums(sums);
         }

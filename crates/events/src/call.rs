@@ -169,6 +169,30 @@ impl Method {
 }
 
 impl Call {
+    /// The status of a call whose client went away before there was an answer.
+    pub const CLIENT_GONE: u16 = 499;
+
+    /// A call of which nothing is known but that it began: it counts for nothing, and nobody has answered.
+    pub const fn begun(request: RequestId, started_at: Timestamp) -> Self {
+        Self {
+            request,
+            started_at,
+            callee: None,
+            caller: None,
+            method: Method::Other,
+            status: Self::CLIENT_GONE,
+            refusal: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            latency_us: 0,
+            quota_period_start: 0,
+            counted: false,
+            units: 1,
+            over_limit: None,
+            variant: None,
+        }
+    }
+
     /// The subscription and period whose quota the call takes its units of; `None` if it takes none.
     pub fn quota(&self) -> Option<(SubscriptionId, i64)> {
         let subscribed = self.caller?.subscribed?;

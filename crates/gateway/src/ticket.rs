@@ -18,9 +18,6 @@ use crate::recent::Notes;
 use crate::split::Took;
 use crate::traces::span::Finished;
 
-/// The status of a call whose client went away before there was an answer.
-const CLIENT_GONE: u16 = 499;
-
 /// One call that is being served; dropping it records the call as it stands.
 #[derive(Debug)]
 pub(crate) struct Ticket {
@@ -44,21 +41,8 @@ impl Ticket {
         core.figures.in_flight.add(1);
         let notes = core.recent.begin(began);
         let call = Call {
-            request: core.ids.request(moment.calendar),
-            started_at: moment.calendar,
-            callee: None,
-            caller: None,
             method: Method::from_name(method.as_str()),
-            status: CLIENT_GONE,
-            refusal: None,
-            bytes_in: 0,
-            bytes_out: 0,
-            latency_us: 0,
-            quota_period_start: 0,
-            counted: false,
-            units: 1,
-            over_limit: None,
-            variant: None,
+            ..Call::begun(core.ids.request(moment.calendar), moment.calendar)
         };
         (
             Box::new(Self {
@@ -176,7 +160,7 @@ impl Drop for Ticket {
         self.call.bytes_in = self.upload.as_ref().map_or(0, |upload| upload.bytes.get());
         let figures = &core.figures;
         let class = match self.call.status {
-            CLIENT_GONE => 0,
+            Call::CLIENT_GONE => 0,
             status => usize::from(status / 100).min(5),
         };
         figures.answers[class].add(1);

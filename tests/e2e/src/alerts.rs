@@ -373,21 +373,14 @@ async fn remember_ten_days(home: &Home, imported: &Value) {
     let mut fold = events::rollup::Fold::default();
     for ago in 1..=240 {
         let call = Call {
-            request: RequestId::new(Uuid::nil()),
-            started_at: Timestamp::from_micros(now - ago * HOUR_MICROS),
             callee: Some(callee),
-            caller: None,
-            method: events::Method::Get,
             status: 200,
-            refusal: None,
-            bytes_in: 0,
-            bytes_out: 0,
             latency_us: 1000,
-            quota_period_start: 0,
             counted: true,
-            units: 1,
-            over_limit: None,
-            variant: None,
+            ..Call::begun(
+                RequestId::new(Uuid::nil()),
+                Timestamp::from_micros(now - ago * HOUR_MICROS),
+            )
         };
         for _ in 0..5 + ago % 3 {
             fold.add(&call);

@@ -23,26 +23,18 @@ async fn calls_that_a_node_reports_are_in_the_answers() {
     let started_at: Timestamp = api["created_at"].as_str().unwrap().parse().unwrap();
     let call = |status, latency_us| {
         Event::Call(Call {
-            request: domain::id::RequestId::new(Uuid::nil()),
-            started_at,
             callee: Some(Callee {
                 organization: api["organization_id"].as_str().unwrap().parse().unwrap(),
                 api: api["id"].as_str().unwrap().parse().unwrap(),
                 version: made["version"].as_str().unwrap().parse().unwrap(),
                 operation: None,
             }),
-            caller: None,
             method: Method::Get,
             status,
-            refusal: None,
-            bytes_in: 0,
             bytes_out: 7,
             latency_us,
-            quota_period_start: 0,
             counted: true,
-            units: 1,
-            over_limit: None,
-            variant: None,
+            ..Call::begun(domain::id::RequestId::new(Uuid::nil()), started_at)
         })
     };
     let batch = Batch::of(1, &[call(200, 1000), call(200, 3000), call(500, 9000)]);

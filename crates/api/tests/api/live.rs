@@ -60,8 +60,6 @@ impl Shop {
 
     fn call(&self, status: u16, consumer: Option<OrganizationId>) -> Call {
         Call {
-            request: domain::id::RequestId::new(Uuid::now_v7()),
-            started_at: Timestamp::from_micros(1_763_640_000_000_000),
             callee: Some(self.callee),
             caller: consumer.map(|organization| Caller {
                 organization,
@@ -71,18 +69,17 @@ impl Shop {
             }),
             method: Method::Get,
             status,
-            refusal: None,
-            bytes_in: 0,
             bytes_out: 7,
             latency_us: 1500,
-            quota_period_start: 0,
             counted: true,
-            units: 1,
-            over_limit: None,
             variant: Some(Variant {
                 route: domain::id::RouteId::new(Uuid::now_v7()),
                 name: "new".parse().unwrap(),
             }),
+            ..Call::begun(
+                domain::id::RequestId::new(Uuid::now_v7()),
+                Timestamp::from_micros(1_763_640_000_000_000),
+            )
         }
     }
 

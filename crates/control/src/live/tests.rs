@@ -37,8 +37,6 @@ fn organization() -> OrganizationId {
 fn call(provider: OrganizationId, consumer: Option<OrganizationId>, status: u16) -> Call {
     let nil = Uuid::nil();
     Call {
-        request: RequestId::new(Uuid::now_v7()),
-        started_at: domain::Timestamp::from_micros(0),
         callee: Some(Callee {
             organization: provider,
             api: ApiId::new(nil),
@@ -53,15 +51,9 @@ fn call(provider: OrganizationId, consumer: Option<OrganizationId>, status: u16)
         }),
         method: Method::Get,
         status,
-        refusal: None,
-        bytes_in: 0,
-        bytes_out: 0,
         latency_us: 1000,
-        quota_period_start: 0,
         counted: true,
-        units: 1,
-        over_limit: None,
-        variant: None,
+        ..Call::begun(RequestId::new(Uuid::now_v7()), domain::Timestamp::from_micros(0))
     }
 }
 

@@ -73,8 +73,6 @@ pub(crate) const HOUR: i64 = domain::time::HOUR_MICROS;
 impl Shop {
     pub(crate) fn call(&self, operation: usize, hour: i64) -> Call {
         Call {
-            request: RequestId::new(Uuid::now_v7()),
-            started_at: Timestamp::from_micros(START + hour * HOUR + 17),
             callee: Some(Callee {
                 operation: self.operations.get(operation).copied(),
                 ..self.callee
@@ -82,15 +80,14 @@ impl Shop {
             caller: Some(self.caller),
             method: Method::Get,
             status: 200,
-            refusal: None,
             bytes_in: 10,
             bytes_out: 100,
             latency_us: 1000,
-            quota_period_start: 0,
             counted: true,
-            units: 1,
-            over_limit: None,
-            variant: None,
+            ..Call::begun(
+                RequestId::new(Uuid::now_v7()),
+                Timestamp::from_micros(START + hour * HOUR + 17),
+            )
         }
     }
 

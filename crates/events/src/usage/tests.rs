@@ -8,26 +8,20 @@ use crate::wire::Batch;
 
 pub(crate) fn call(status: u16, refusal: Option<Code>, started_us: i64) -> Event {
     Event::Call(Call {
-        request: RequestId::new(Uuid::nil()),
-        started_at: Timestamp::from_micros(started_us),
         callee: Some(Callee {
             organization: OrganizationId::new(Uuid::nil()),
             api: ApiId::new(Uuid::nil()),
             version: VersionId::new(Uuid::nil()),
             operation: None,
         }),
-        caller: None,
         method: Method::Get,
         status,
         refusal,
         bytes_in: 1,
         bytes_out: 10,
         latency_us: 100,
-        quota_period_start: 0,
         counted: refusal.is_none(),
-        units: 1,
-        over_limit: None,
-        variant: None,
+        ..Call::begun(RequestId::new(Uuid::nil()), Timestamp::from_micros(started_us))
     })
 }
 

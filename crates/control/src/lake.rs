@@ -295,20 +295,25 @@ impl Control {
         self.settings().lake.as_ref().ok_or_else(off)
     }
 
-    /// Since when the calls of a provider are all kept; none if for ever.
+    /// Since when all calls are kept that an organization provides or makes; none if for ever.
+    ///
+    /// Calls are kept as long as those of their provider.
     pub(crate) async fn kept_since(
         &self,
         kept: &Kept,
-        provider: OrganizationId,
+        organization: OrganizationId,
     ) -> Result<Option<Timestamp>, Error> {
-        let mut days = kept.days;
-        if !kept.days_of.is_empty() {
-            let organization = entity::find_id::<Organization>(&mut self.store(), provider).await?;
-            let own = organization.and_then(|known| kept.days_of.get(known.spec.name.as_str()).copied());
-            days = own.unwrap_or(days);
-        }
-        let days = days.map(|days| Duration::from_hours(24 * u64::from(days)));
-        Ok(days.map(|days| self.now().before(days)))
+        let providers = match kept.days_of.is_empty() {
+            true => Vec::new(),
+            false => store::rollup::providers(&mut self.store(), organization).await?,
+        };
+        let days_of = |name: &String| kept.days_of.get(name).copied().unwrap_or(kept.days);
+        let days = match providers.is_empty() {
+            true => kept.days,
+            false => providers.iter().filter_map(days_of).min(),
+        };
+        let kept = days.map(|days| Duration::from_hours(24 * u64::from(days)));
+        Ok(kept.map(|kept| self.now().before(kept)))
     }
 
     /// How long the calls of each provider are kept.

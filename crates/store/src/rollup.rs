@@ -416,6 +416,14 @@ fn found(row: &crate::Row, wanted: &Wanted<'_>) -> Result<Found, Error> {
     })
 }
 
+/// The names of the organizations that provide what an organization offers or calls, as far as roll-ups know.
+pub async fn providers(read: &mut impl Read, organization: OrganizationId) -> Result<Vec<String>, Error> {
+    let sql = "SELECT DISTINCT o.name AS name FROM series s JOIN organizations o ON o.id = s.provider_id
+               WHERE s.provider_id = $1 OR s.consumer_id = $1";
+    let rows = read.rows(sql, &[Arg::text(organization)]).await?;
+    rows.iter().map(|row| row.text("name")).collect()
+}
+
 /// The ids of the APIs or applications with these names; other dimensions have none.
 pub async fn named(
     read: &mut impl Read,

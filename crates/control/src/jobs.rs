@@ -1,4 +1,4 @@
-//! What is done from time to time: removing what has expired.
+//! What is done from time to time: when ([`Ticks`]), and removing what has expired.
 
 use std::time::Duration;
 

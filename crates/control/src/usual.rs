@@ -1,9 +1,9 @@
 //! What is usual: an hour as the weeks before, or around it, let expect it.
 //!
 //! Hours are split into their level (the median of the week around), what belongs to the hour of the day (the median of
-//! all days) and of the week (the median of what is left of all weeks, also an hour before and after), and what remains. An hour is expected to
-//! have the level and what belongs to its place; how far off it may be says the spread of what remains (median absolute deviation), and
-//! what chance alone makes of few calls.
+//! all days) and of the week (the median of what is left of all weeks, also an hour before and after), and what
+//! remains. An hour is expected to have the level and what belongs to its place; how far off it may be says the spread
+//! of what remains (median absolute deviation), and what chance alone makes of few calls.
 //!
 //! Nothing but medians, because weeks are few: an outage in one of three takes half of their mean with it, and robust STL
 //! (Cleveland et al. 1990) gives no weight to any of the three then, so that it took the two whole weeks for unusual.

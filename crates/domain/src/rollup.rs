@@ -86,7 +86,7 @@ impl Grain {
     /// All, those with fewer series first.
     pub const ALL: [Self; 4] = [Self::Apis, Self::Operations, Self::Applications, Self::Calls];
 
-    /// As in the data base and in answers.
+    /// As in the database and in answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Apis => "apis",
@@ -196,7 +196,8 @@ impl Series {
             hash.update(id.unwrap_or_default().as_bytes());
         }
         let mut hash = Sha256::new();
-        hash.update([self.grain as u8]);
+        hash.update(self.grain.as_str());
+        hash.update([0]);
         field(&mut hash, Some(self.provider.uuid()));
         field(&mut hash, Some(self.api.uuid()));
         field(&mut hash, Some(self.version.uuid()));

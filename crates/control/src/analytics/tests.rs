@@ -4,7 +4,7 @@ use std::time::Duration;
 use domain::analytics::{
     AnalyticsAnswer, AnalyticsQuery, Dimension, DimensionFilter, Granularity, Measure, TimeRange, Top,
 };
-use domain::id::{ApplicationId, RouteId};
+use domain::id::{ApplicationId, OperationId, RouteId};
 use domain::rollup::Resolution;
 use domain::{Code, Timestamp};
 use events::{Batch, Call, Event, Sink as _, Variant};
@@ -13,8 +13,8 @@ use store::on_both;
 use uuid::Uuid;
 
 use super::plan::Plan;
-use super::{HOURS_KEPT, MINUTES_KEPT};
-use crate::fixture::World;
+use super::{HOURS_KEPT, MINUTES_KEPT, READ_MAX};
+use crate::fixture::{World, refusal};
 use crate::usage::tests::{HOUR, START, node, shop};
 use crate::{Caller, Error};
 
@@ -354,6 +354,24 @@ on_both! {
         // No calls, no percentiles; but there is no row of nothing at all.
         let earlier = query_before(&query);
         assert_eq!(ask(&world, &world.acme, &earlier).await.rows, []);
+    }
+
+    async fn too_many_sums_are_not_read(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        let calls: Vec<_> = (0..READ_MAX as u128)
+            .map(|number| {
+                let mut call = shop.call(0, 0);
+                call.callee.as_mut().unwrap().operation = Some(OperationId::new(Uuid::from_u128(number)));
+                call
+            })
+            .collect();
+        count(&world, &calls).await;
+        let by = |dimensions: &[Dimension]| AnalyticsQuery { dimensions: dimensions.to_vec(), ..recent(1) };
+        // Of the API, they are one sum.
+        assert_eq!(ask(&world, &world.acme, &by(&[])).await.rows.len(), 1);
+        let refused = refusal(world.control.analytics(&world.acme, &by(&[Dimension::Operation])).await);
+        assert_eq!(refused, ("request_invalid", vec!["/granularity".to_owned()]));
     }
 
     async fn rows_are_told_apart_and_filtered_by_dimensions(url: String) {

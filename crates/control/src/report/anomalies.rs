@@ -12,8 +12,8 @@ use domain::report::{ReportCell, ReportSection, ReportUnit};
 use domain::rollup::Resolution;
 use domain::time::HOUR_MICROS;
 
+use super::Asked;
 use super::form::{figure, figures, table};
-use super::{Asked, as_parameter};
 use crate::Error;
 use crate::analytics::HOURS_KEPT;
 use crate::usual::{HOURS_MAX, Range, Series};
@@ -171,8 +171,7 @@ async fn spells(
         values: vec![id.clone()],
         exclude: false,
     }));
-    let answer = asked.control.answer_to(asked.organization, &query).await;
-    let answer = answer.map_err(as_parameter)?;
+    let answer = asked.ask(query).await?;
     // It takes some milliseconds in which nobody else should wait.
     let work = tokio::task::spawn_blocking(move || {
         let mut found = Vec::new();

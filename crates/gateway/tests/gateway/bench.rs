@@ -1,7 +1,7 @@
 //! A gateway, an upstream and a client, for a test.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -478,8 +478,13 @@ impl Client {
         }
     }
 
+    /// Sends bytes; those that come too late for a node that has refused before are lost, as any client's
+    /// would be: what it then reads says so.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
+        let sent = self.stream.write_all(bytes);
+        let gone =
+            |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+        assert!(sent.as_ref().err().is_none_or(gone), "{sent:?}");
     }
 
     pub(crate) fn answer(&mut self) -> Answer {

@@ -10,6 +10,9 @@ use crate::settings::{Log, LogFormat};
 /// Lines about calls of the API.
 const CALLS: &str = "gateline::access=off";
 
+/// What libraries tell of each step of theirs is no news; `log.level` may name them all the same.
+const LIBRARIES: &str = "buoyant_kernel=warn,deltalake_core=warn";
+
 /// People see the calls of others, not those by which a start finds out that everything answers.
 #[must_use]
 pub(crate) struct Quiet(Option<Box<dyn FnOnce() + Send>>);
@@ -25,7 +28,8 @@ impl Quiet {
 
 /// Begins to write lines; fails if the level cannot be read. For people, calls are left out until the quiet ends.
 pub(crate) fn start(settings: &Log) -> Result<Quiet, ParseError> {
-    let filter = EnvFilter::builder().parse(&settings.level)?;
+    let level = format!("{LIBRARIES},{}", settings.level);
+    let filter = EnvFilter::builder().parse(&level)?;
     let terminal = std::io::stderr().is_terminal();
     let text = match settings.format {
         LogFormat::Auto => terminal,
@@ -42,7 +46,7 @@ pub(crate) fn start(settings: &Log) -> Result<Quiet, ParseError> {
             .try_init();
         return Ok(Quiet(None));
     }
-    let calm = EnvFilter::builder().parse(format!("{},{CALLS}", settings.level))?;
+    let calm = EnvFilter::builder().parse(format!("{level},{CALLS}"))?;
     let lines = lines
         .with_ansi(terminal)
         .with_target(false)

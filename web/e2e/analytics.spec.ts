@@ -30,6 +30,8 @@ test("calls show with their latency, errors and who decided", async ({ page }) =
   await expect(row("key_missing")).toContainText("list_pets");
   await expect(row("operation_not_found")).toContainText("404");
   await expect(page.getByRole("region", { name: "By operation" }).getByRole("row").filter({ hasText: "list_pets" })).toContainText(/ms|µs/);
+  const target = page.getByRole("region", { name: "By target" }).getByRole("row").filter({ hasText: "http://127.0.0.1:" });
+  await expect(target).toContainText(/ms|µs/);
   await accessible(page);
 
   await page.getByLabel("Time").selectOption("Last 30 days");

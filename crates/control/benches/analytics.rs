@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use control::{Caller, Control};
 use domain::Timestamp;
 use domain::analytics::{AnalyticsQuery, Dimension, Granularity, Measure, Top};
-use domain::id::{ApiId, OperationId, PlanId, VersionId};
+use domain::id::{ApiId, OperationId, PlanId, TargetId, VersionId};
 use domain::rollup::Resolution;
 use events::Call;
 use events::rollup::Fold;
@@ -103,6 +103,7 @@ fn loyal(mut call: Call) -> Call {
     if let Some(subscribed) = caller.subscribed.as_mut() {
         subscribed.plan = PlanId::new(id(9, api * 3 + second));
     }
+    call.target = call.target.map(|_| TargetId::new(id(12, api * 2 + dice % 2)));
     call.variant = None;
     call
 }

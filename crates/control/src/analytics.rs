@@ -9,6 +9,7 @@ use domain::analytics::{
 };
 use domain::id::OrganizationId;
 use domain::lake::SumsQuery;
+use domain::rollup::Grains;
 use store::Tx;
 use store::rollup::Wanted;
 
@@ -138,16 +139,16 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// Sums of a time: from roll-ups if these can tell and are not too many, from the calls themselves otherwise.
     async fn sum_up(&self, period: TimeRange, sources: &mut Vec<AnalyticsSource>) -> Result<Table, Error> {
-        if self.plan.gap.is_none() {
+        if let Ok(grains) = &self.plan.grains {
             let mut read = Vec::new();
-            if let Some(table) = self.rolled_up(period, &mut read).await? {
+            if let Some(table) = self.rolled_up((period, *grains), &mut read).await? {
                 sources.append(&mut read);
                 return Ok(table);
             }
         }
         let Some(kept) = &self.control.settings().lake else {
-            let too_much = || too_much(&format!("More than {READ_MAX} sums would have to be read."));
-            return Err(self.plan.gap.as_ref().map_or_else(too_much, Gap::refusal));
+            let too_much = |_| too_much(&format!("More than {READ_MAX} sums would have to be read."));
+            return Err(self.plan.grains.as_ref().map_or_else(Gap::refusal, too_much));
         };
         sources.push(AnalyticsSource {
             kind: SourceKind::Calls,
@@ -162,7 +163,7 @@ impl Asked<'_> {
     /// None if too many roll-ups would have to be read.
     async fn rolled_up(
         &self,
-        period: TimeRange,
+        (period, grains): (TimeRange, Grains),
         sources: &mut Vec<AnalyticsSource>,
     ) -> Result<Option<Table>, Error> {
         let query = self.query;
@@ -173,6 +174,7 @@ impl Asked<'_> {
         for (resolution, period) in pieces {
             let wanted = Wanted {
                 resolution,
+                grains,
                 organization: self.organization,
                 from: period.from,
                 to: period.to,
@@ -184,7 +186,6 @@ impl Asked<'_> {
                 rollups_max: left,
                 is_one_span: query.granularity.is_none(),
             };
-            let grains = wanted.grains();
             sources.push(AnalyticsSource {
                 kind: SourceKind::Rollups,
                 resolution: Some(resolution),
@@ -270,7 +271,7 @@ fn too_many_groups() -> Error {
 /// `request_invalid` with the field that cannot be.
 pub(crate) fn check(query: &AnalyticsQuery, now: domain::Timestamp) -> Result<(), Error> {
     let plan = Plan::of(query, now)?;
-    plan.gap.map_or(Ok(()), |gap| Err(gap.refusal()))
+    plan.grains.map(drop).map_err(|gap| gap.refusal())
 }
 
 /// When the spans of a question's time begin, also of those without calls; none without granularity.

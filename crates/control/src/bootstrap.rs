@@ -28,6 +28,11 @@ impl Control {
         let mut tx = self.store().begin().await?;
         tx.lock("bootstrap").await?;
         if entity::count::<Organization>(&mut tx, &[]).await? > 0 {
+            // Upstreams may be older than the names of targets.
+            for upstream in store::rollup::nameless(&mut tx).await? {
+                tx.name_targets(&upstream).await?;
+            }
+            tx.commit().await?;
             return Ok(());
         }
         let password = crate::secret::token("")?;

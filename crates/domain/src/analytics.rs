@@ -78,6 +78,11 @@ pub enum Dimension {
     Plan,
     /// The route's id, `/`, the variant's name; empty for calls that got none, and for who does not provide the API.
     Variant,
+    /// The id of the upstream's target that was tried last; empty if none was, and for who does not provide the API.
+    ///
+    /// A target is what stands in the upstream: a name that stands for several addresses is one. It is told apart
+    /// together with API, version and what says how the answer was; together with others where the lake keeps calls.
+    Target,
     /// The status of the answer, as `404`.
     Status,
     /// The first digit of the status, as `4xx`.

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::compact::{self, Compact};
@@ -62,6 +63,13 @@ pub fn decode(text: &str) -> Option<u128> {
         let digit = VALUES[usize::from(*byte)];
         (digit < 32).then_some((bits << 5) | u128::from(digit))
     })
+}
+
+/// A UUID of what was hashed (version 8).
+pub(crate) fn hashed(hash: Sha256) -> Uuid {
+    let digest = hash.finalize();
+    let (head, _) = digest.split_first_chunk().expect("SHA-256 has 32 bytes");
+    uuid::Builder::from_custom_bytes(*head).into_uuid()
 }
 
 macro_rules! ids {
@@ -178,6 +186,8 @@ ids! {
     OperationId = "opn";
     /// The service behind.
     UpstreamId = "ups";
+    /// One configured address of an upstream: a hash of both (UUID version 8).
+    TargetId = "tgt";
     /// How a request finds a version.
     RouteId = "rte";
     /// How a connection that is not read finds a service.

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::analytics::Dimension;
-use crate::id::{ApiId, ApplicationId, OperationId, OrganizationId, PlanId, RouteId, VersionId};
+use crate::id::{ApiId, ApplicationId, OperationId, OrganizationId, PlanId, RouteId, TargetId, VersionId};
 use crate::release::VariantName;
 use crate::sketch::Sketch;
 use crate::{Code, Timestamp};
@@ -68,28 +68,37 @@ impl Resolution {
     }
 }
 
-/// What the calls of a series have in common beside API, version, status and code.
+/// What the calls of a series have in common beside API and version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Grain {
-    /// Nothing more.
+    /// Status and code.
     Apis,
-    /// The operation.
+    /// Target, status and code.
+    Targets,
+    /// Operation, status and code.
     Operations,
-    /// Consumer, application and plan.
+    /// Consumer, application and plan: so many that only sums tell how their calls were answered.
     Applications,
-    /// All that sums can be told apart by.
+    /// All that sums can be told apart by, but the target.
     Calls,
 }
 
 impl Grain {
     /// All, those with fewer series first.
-    pub const ALL: [Self; 4] = [Self::Apis, Self::Operations, Self::Applications, Self::Calls];
+    pub const ALL: [Self; 5] = [
+        Self::Apis,
+        Self::Targets,
+        Self::Operations,
+        Self::Applications,
+        Self::Calls,
+    ];
 
     /// As in the database and in answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Apis => "apis",
+            Self::Targets => "targets",
             Self::Operations => "operations",
             Self::Applications => "applications",
             Self::Calls => "calls",
@@ -99,12 +108,11 @@ impl Grain {
     /// Whether its series can be told apart by a dimension.
     pub const fn has(self, dimension: Dimension) -> bool {
         match dimension {
-            Dimension::Api
-            | Dimension::Version
-            | Dimension::Status
-            | Dimension::StatusClass
-            | Dimension::Code
-            | Dimension::Side => true,
+            Dimension::Api | Dimension::Version => true,
+            Dimension::Status | Dimension::StatusClass | Dimension::Code | Dimension::Side => {
+                !matches!(self, Self::Applications)
+            }
+            Dimension::Target => matches!(self, Self::Targets),
             Dimension::Operation => matches!(self, Self::Operations | Self::Calls),
             Dimension::Consumer | Dimension::Application | Dimension::Plan => {
                 matches!(self, Self::Applications | Self::Calls)
@@ -124,22 +132,25 @@ pub struct Grains {
 }
 
 impl Grains {
-    /// The coarsest whose series can be told apart by all of some dimensions.
-    pub fn of(dimensions: impl IntoIterator<Item = Dimension>) -> Self {
-        let mut fitting = Grain::ALL.to_vec();
-        for dimension in dimensions {
-            fitting.retain(|grain| grain.has(dimension));
-        }
-        let first = |of_consumers: bool| {
-            let mut fitting = fitting.iter().copied();
-            fitting
-                .find(|grain| !of_consumers || grain.has(Dimension::Consumer))
-                .unwrap_or(Grain::Calls)
+    /// The coarsest whose series can be told apart by all of some dimensions; none if there are no such sums.
+    ///
+    /// Consumers are not told of targets, so these are no reason to look closer at what they called.
+    pub fn of(dimensions: impl IntoIterator<Item = Dimension>) -> Option<Self> {
+        let dimensions: Vec<_> = dimensions.into_iter().collect();
+        let first = |known: fn(Dimension) -> bool, own: &[Dimension]| {
+            let told_apart = || {
+                dimensions
+                    .iter()
+                    .filter(|dimension| known(**dimension))
+                    .chain(own)
+            };
+            let mut grains = Grain::ALL.into_iter();
+            grains.find(|grain| told_apart().all(|dimension| grain.has(*dimension)))
         };
-        Self {
-            provided: first(false),
-            consumed: first(true),
-        }
+        Some(Self {
+            provided: first(|_| true, &[])?,
+            consumed: first(|dimension| dimension != Dimension::Target, &[Dimension::Consumer])?,
+        })
     }
 }
 
@@ -162,11 +173,13 @@ pub struct Series {
     pub application: Option<ApplicationId>,
     /// The plan; absent without a subscription.
     pub plan: Option<PlanId>,
+    /// The target that was tried last; absent if none was.
+    pub target: Option<TargetId>,
     /// The variant that they got, where their route splits calls.
     pub variant: Option<(RouteId, VariantName)>,
-    /// The status of the answer; 499 if the client went away before there was one.
+    /// The status of the answer; 499 if the client went away before there was one, 0 where that is left out.
     pub status: u16,
-    /// Why the gateway itself answered; absent when the answer is the upstream's.
+    /// Why the gateway itself answered; absent when the answer is the upstream's, or that is left out.
     pub code: Option<Code>,
 }
 
@@ -183,8 +196,14 @@ impl Series {
             series.application = None;
             series.plan = None;
         }
+        if !grain.has(Dimension::Target) {
+            series.target = None;
+        }
         if !grain.has(Dimension::Variant) {
             series.variant = None;
+        }
+        if !grain.has(Dimension::Status) {
+            (series.status, series.code) = (0, None);
         }
         series
     }
@@ -206,14 +225,16 @@ impl Series {
         field(&mut hash, self.application.map(ApplicationId::uuid));
         field(&mut hash, self.plan.map(PlanId::uuid));
         field(&mut hash, self.variant.map(|(route, _)| route.uuid()));
+        // Only there: other series are called as they were before there were targets.
+        if self.grain.has(Dimension::Target) {
+            field(&mut hash, self.target.map(TargetId::uuid));
+        }
         hash.update(self.status.to_be_bytes());
         // Two texts of any length: what stands between them is in neither.
         hash.update(self.code.map_or("", Code::as_str));
         hash.update([0]);
         hash.update(self.variant.as_ref().map_or("", |(_, name)| name.as_str()));
-        let digest = hash.finalize();
-        let (head, _) = digest.split_first_chunk().expect("SHA-256 has 32 bytes");
-        uuid::Builder::from_custom_bytes(*head).into_uuid()
+        crate::id::hashed(hash)
     }
 }
 
@@ -224,6 +245,12 @@ pub struct Sums {
     pub calls: i64,
     /// Those that count for quota and bill.
     pub counted: i64,
+    /// Those that the gateway refused.
+    pub refused: i64,
+    /// Those that the upstream or the client ended with a status of the class 4xx.
+    pub client_errors: i64,
+    /// Those that ended with a status of the class 5xx.
+    pub server_errors: i64,
     /// Bytes of request bodies.
     pub bytes_in: i64,
     /// Bytes of answer bodies.
@@ -237,6 +264,9 @@ impl Sums {
     pub const fn add(&mut self, other: &Self) {
         self.calls = self.calls.saturating_add(other.calls);
         self.counted = self.counted.saturating_add(other.counted);
+        self.refused = self.refused.saturating_add(other.refused);
+        self.client_errors = self.client_errors.saturating_add(other.client_errors);
+        self.server_errors = self.server_errors.saturating_add(other.server_errors);
         self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
         self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
         self.latency_us = self.latency_us.saturating_add(other.latency_us);

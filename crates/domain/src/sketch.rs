@@ -88,11 +88,20 @@ impl Sketch {
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut sketch = Self::default();
+        sketch.merge_bytes(bytes)?;
+        Ok(sketch)
+    }
+
+    /// Adds what [`to_bytes`](Self::to_bytes) wrote, as [`merge`](Self::merge) would, without memory for it in between.
+    ///
+    /// # Errors
+    /// If the bytes are no sketch; what stands before the mistake may have been added.
+    pub fn merge_bytes(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let (form, mut rest) = bytes.split_first().ok_or(Malformed)?;
         if *form != FORM {
             return Err(Malformed);
         }
-        let mut sketch = Self::default();
         let mut before = None;
         while !rest.is_empty() {
             let step = read(&mut rest)?;
@@ -101,10 +110,10 @@ impl Sketch {
             if at >= u64::from(BINS) || count == 0 || (before.is_some() && step == 0) {
                 return Err(Malformed);
             }
-            sketch.add_to(at as u16, count);
+            self.add_to(at as u16, count);
             before = Some(at);
         }
-        Ok(sketch)
+        Ok(())
     }
 
     /// The bins that are not empty, in their order.

@@ -1,9 +1,11 @@
 //! The services behind: their targets, and how these are chosen, asked and watched.
 
-use crate::id::{OrganizationId, UpstreamId, WorkspaceId};
-use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
+
+use crate::id::{OrganizationId, TargetId, UpstreamId, WorkspaceId};
+use crate::{Name, Timestamp};
 
 mod balancing;
 mod failure;
@@ -90,6 +92,14 @@ impl Target {
             resolve: Resolve::default(),
             zone: None,
         }
+    }
+
+    /// Its id among the targets of an upstream: a hash of the URL, so that everybody who meets it calls it the same.
+    pub fn id(&self, upstream: UpstreamId) -> TargetId {
+        let mut hash = Sha256::new();
+        hash.update(upstream.uuid().as_bytes());
+        hash.update(&self.url);
+        TargetId::new(crate::id::hashed(hash))
     }
 }
 

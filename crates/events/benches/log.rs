@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use domain::Timestamp;
 use domain::id::{
-    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, SubscriptionId, VersionId,
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, SubscriptionId, TargetId,
+    VersionId,
 };
 use events::log::LogSettings;
 use events::wire::Encoder;
@@ -173,6 +174,7 @@ fn sample(key: u64, number: u64) -> Call {
         counted: true,
         units: 1,
         over_limit: None,
+        target: Some(TargetId::new(uuid(11, key % 3))),
         variant: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use domain::id::{
     ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, RouteId, SubscriptionId,
-    VersionId,
+    TargetId, VersionId,
 };
 use domain::limit::Mode;
 use domain::release::VariantName;
@@ -47,6 +47,8 @@ pub struct Call {
     pub units: u32,
     /// How it was treated if it was over a limit and passed.
     pub over_limit: Option<Mode>,
+    /// The target that was tried last; absent if none was.
+    pub target: Option<TargetId>,
     /// The variant that it got, where its route splits calls.
     pub variant: Option<Variant>,
 }
@@ -189,6 +191,7 @@ impl Call {
             counted: false,
             units: 1,
             over_limit: None,
+            target: None,
             variant: None,
         }
     }

@@ -25,6 +25,9 @@ impl Fold {
         sums.add(&Sums {
             calls: 1,
             counted: i64::from(call.counted),
+            refused: i64::from(call.refusal.is_some() && call.status < 500),
+            client_errors: i64::from(call.refusal.is_none() && (400..500).contains(&call.status)),
+            server_errors: i64::from(call.status >= 500),
             bytes_in: clamped(call.bytes_in),
             bytes_out: clamped(call.bytes_out),
             latency_us: clamped(call.latency_us),
@@ -81,6 +84,7 @@ fn series(call: &Call) -> Option<Series> {
         consumer: call.caller.map(|caller| caller.organization),
         application: call.caller.map(|caller| caller.application),
         plan: subscribed.map(|subscribed| subscribed.plan),
+        target: call.target,
         variant: call.variant.map(|variant| (variant.route, variant.name)),
         status: call.status,
         code: call.refusal,

@@ -33,10 +33,12 @@ pub const BATCHES_MAX: usize = 4096;
 
 const FORM_LOST: u8 = 0;
 const FORM_CALLS: u8 = 1;
-/// Like [`FORM_CALLS`], and which variants calls got behind it; written only if one got any.
+/// Like [`FORM_CALLS`], and which variants calls got behind it; written before there were targets.
 const FORM_VARIANTS: u8 = 2;
 /// Tracked events.
 const FORM_TRACKED: u8 = 3;
+/// Like [`FORM_CALLS`], and behind it which targets calls were sent to, and which variants they got.
+const FORM_SIDES: u8 = 4;
 const FORM_BATCHES: u8 = 1;
 const HEAD_BYTES: usize = 5;
 
@@ -151,8 +153,8 @@ impl Batch {
     pub fn events(&self) -> Result<Vec<Event>, DecodeError> {
         match self.frame.get(4) {
             Some(&(FORM_LOST | FORM_TRACKED)) => Ok(Vec::new()),
-            Some(&form @ (FORM_CALLS | FORM_VARIANTS)) => {
-                body::decode(&self.frame[HEAD_BYTES..], form == FORM_VARIANTS)
+            Some(&form @ (FORM_CALLS | FORM_VARIANTS | FORM_SIDES)) => {
+                body::decode(&self.frame[HEAD_BYTES..], form)
             }
             Some(&form) => Err(DecodeError::UnknownForm { form }),
             None => Err(DecodeError::Malformed),
@@ -162,7 +164,7 @@ impl Batch {
     /// The tracked events; none of a batch that is lost or has calls.
     pub fn tracked(&self) -> Result<Vec<Tracked<'_>>, DecodeError> {
         match self.frame.get(4) {
-            Some(&(FORM_LOST | FORM_CALLS | FORM_VARIANTS)) => Ok(Vec::new()),
+            Some(&(FORM_LOST | FORM_CALLS | FORM_VARIANTS | FORM_SIDES)) => Ok(Vec::new()),
             Some(&FORM_TRACKED) => tracked::decode(&self.frame[HEAD_BYTES..]),
             Some(&form) => Err(DecodeError::UnknownForm { form }),
             None => Err(DecodeError::Malformed),

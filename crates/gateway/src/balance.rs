@@ -241,6 +241,7 @@ impl Balancer {
             pool: self.pools.of(&self.upstream, endpoint),
             health: Arc::clone(&member.health),
             label: Rc::new(Label {
+                id: member.id,
                 url: member.target.url(),
                 zone: member.zone.clone(),
             }),

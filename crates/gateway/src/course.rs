@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use domain::debug::Claims;
-use domain::id::{PolicyId, RouteId, UpstreamId};
+use domain::id::{PolicyId, RouteId, TargetId, UpstreamId};
 use domain::recent::{Candidate, TryOutcome, TryReason};
 use domain::{Name, recent};
 use policy::{Counted, Limits, Place};
@@ -139,6 +139,8 @@ pub(crate) struct Step {
 /// What a target is called, on this core.
 #[derive(Debug)]
 pub(crate) struct Label {
+    /// Of the configured target that it is or stands for.
+    pub(crate) id: TargetId,
     pub(crate) url: String,
     pub(crate) zone: Option<Name>,
 }
@@ -391,13 +393,21 @@ impl Course {
         parts.collect::<Vec<_>>().join(", ")
     }
 
+    /// The target whose answer it was, or else the one that was tried last.
+    pub(crate) fn target(&self) -> Option<TargetId> {
+        Some(self.answered().or_else(|| self.sends().last())?.target.id)
+    }
+
+    /// The try that brought the answer: a status that was worth another try is one, too, so the last one counts.
+    fn answered(&self) -> Option<&Try> {
+        self.sends()
+            .filter(|one| one.outcome == TryOutcome::Answered)
+            .last()
+    }
+
     /// When what happened; the times of the answer are those of the try that brought it.
     pub(crate) fn timing(&self, ended_us: u64) -> recent::CallTiming {
-        // A status that was worth another try is an answer, too: the last one counts.
-        let answered = self
-            .sends()
-            .filter(|one| one.outcome == TryOutcome::Answered)
-            .last();
+        let answered = self.answered();
         recent::CallTiming {
             decided_us: said(self.decided_us),
             sent_us: answered.and_then(|one| said(one.sent_us)),

@@ -10,6 +10,7 @@ use std::sync::atomic::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use domain::Name;
+use domain::id::TargetId;
 use domain::traffic::{OutlierDetection, Resolve};
 
 use crate::deadline::steady_ms;
@@ -19,6 +20,8 @@ use crate::target::{Endpoint, Target};
 /// A target with what is set about it and how it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Member {
+    /// Of the configured target that it is or stands for.
+    pub(crate) id: TargetId,
     pub(crate) target: Arc<Target>,
     pub(crate) weight: u32,
     pub(crate) priority: u8,
@@ -31,6 +34,7 @@ pub(crate) struct Member {
 /// A configured target: one address, or a name that stands for several.
 #[derive(Debug)]
 pub(crate) struct Source {
+    pub(crate) id: TargetId,
     pub(crate) target: Arc<Target>,
     pub(crate) resolve: Resolve,
     pub(crate) weight: u32,
@@ -56,6 +60,7 @@ impl Source {
     /// Its targets, as far as they are known; `health` is asked for how each is.
     fn members<'a>(&'a self, health: impl Fn(&Endpoint) -> Arc<Health> + 'a) -> Vec<Member> {
         let member = move |target: Target, weight: u32, rank: u8| Member {
+            id: self.id,
             health: health(&target.endpoint),
             target: Arc::new(target),
             weight,

@@ -158,6 +158,7 @@ impl Drop for Ticket {
         let latency = notes.get_mut().began().elapsed();
         self.call.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.call.bytes_in = self.upload.as_ref().map_or(0, |upload| upload.bytes.get());
+        self.call.target = notes.get_mut().target();
         let figures = &core.figures;
         let class = match self.call.status {
             Call::CLIENT_GONE => 0,

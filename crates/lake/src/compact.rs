@@ -201,7 +201,7 @@ fn joined(layout: &Layout, date: String, files: &[Bytes]) -> Result<DayFile, row
 }
 
 /// The columns as we write them: files of others may have other types in memory, and older ones fewer columns.
-fn as_written(layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn as_written(layout: &Layout, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
     let schema = layout.file_schema();
     let columns = schema
         .fields()

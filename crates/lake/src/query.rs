@@ -235,4 +235,4 @@ fn unavailable(error: DeltaTableError) -> Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

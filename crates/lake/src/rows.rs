@@ -143,6 +143,7 @@ fn rows(calls: &[Call]) -> Result<RecordBatch, ArrowError> {
         few(calls, |call| call.over_limit.map(mode)),
         few(calls, |call| Some(call.variant?.route)),
         few(calls, |call| Some(call.variant?.name)),
+        few(calls, |call| call.target),
     ];
     RecordBatch::try_new(schema::CALLS.file_schema(), columns)
 }

@@ -2,7 +2,7 @@
 
 use domain::id::{
     ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, RouteId, SubscriptionId,
-    VersionId,
+    TargetId, VersionId,
 };
 use domain::{Code, Timestamp};
 use events::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
@@ -91,6 +91,8 @@ impl Sample {
             counted: refusal.is_none(),
             units: 1,
             over_limit: None,
+            target: (refusal != Some(Code::RateLimited))
+                .then(|| TargetId::new(id(12, api * 2 + self.below(2)))),
             variant: has_variant.then(|| Variant {
                 route: RouteId::new(id(10, api)),
                 name: if application.is_multiple_of(2) {

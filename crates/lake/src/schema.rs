@@ -122,6 +122,13 @@ pub(crate) static CALLS: Layout = Layout {
     sorted_by: &["organization_id", "api_id", "started_at", "request_id"],
 };
 
+/// The calls as they were before they had targets.
+#[cfg(test)]
+pub(crate) static CALLS_BEFORE: Layout = Layout {
+    columns: CALL_COLUMNS.split_at(24).0,
+    ..CALLS
+};
+
 /// One row per tracked event.
 pub(crate) static EVENTS: Layout = Layout {
     name: "events",
@@ -137,7 +144,7 @@ pub(crate) static EVENTS: Layout = Layout {
 };
 
 /// The columns of `calls`.
-const CALL_COLUMNS: [Column; 24] = [
+const CALL_COLUMNS: [Column; 25] = [
     column(DATE, Kind::Date, "The day in UTC in which the call began"),
     column("started_at", Kind::Time, "When the head of the request was there").measured(),
     column("request_id", Kind::Own, "The id that the answer carried"),
@@ -216,6 +223,12 @@ const CALL_COLUMNS: [Column; 24] = [
         "variant",
         Kind::Few,
         "The variant that the call got, where its route splits calls",
+    )
+    .optional(),
+    column(
+        "target_id",
+        Kind::Few,
+        "The upstream's target that was tried last; none if none was",
     )
     .optional(),
 ];

@@ -117,7 +117,26 @@ impl Table {
             }
         }
         table.load().await?;
-        Ok(table)
+        self.grow(table).await
+    }
+
+    /// Adds the columns that the table does not have, because it was made before there were any.
+    async fn grow(&self, mut table: DeltaTable) -> Result<DeltaTable, DeltaTableError> {
+        let known = table.snapshot()?.schema();
+        let mut columns = self.layout.delta_columns();
+        columns.retain(|column| known.field(column.name()).is_none());
+        if columns.is_empty() {
+            return Ok(table);
+        }
+        match table.clone().add_columns().with_fields(columns).await {
+            Ok(grown) => Ok(grown),
+            // If somebody else was quicker, they are there all the same.
+            Err(error) if is_overtaken(&error) => {
+                table.update_state().await?;
+                Ok(table)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn create(&self) -> Result<DeltaTable, DeltaTableError> {

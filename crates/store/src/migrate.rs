@@ -48,6 +48,7 @@ const STEPS: &[Step] = steps! {
     14 "0014_report_schedules";
     15 "0015_report_definitions";
     16 "0016_gone_organizations";
+    17 "0017_targets";
 };
 
 /// The newest version that this program knows.

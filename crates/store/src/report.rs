@@ -7,6 +7,7 @@ use domain::analytics::{Dimension, DimensionFilter};
 use domain::catalog::Version;
 use domain::id::{ApiId, ApplicationId, OrganizationId, ReportScheduleId, VersionId};
 use domain::report::{ReportSchedule, ReportScheduleUse};
+use domain::rollup::{Grain, Grains};
 
 use crate::entity::Read;
 use crate::rollup::{about, value};
@@ -31,9 +32,13 @@ pub struct About<'a> {
 }
 
 impl About<'_> {
-    /// The condition of sums that are told apart by some dimensions.
-    fn about(&self, dimensions: &[Dimension]) -> (String, Vec<Arg>) {
-        about(self.organization, (self.from, self.to), dimensions, self.filters)
+    /// The condition of sums at a grain that knows applications.
+    fn at(&self, grain: Grain) -> (String, Vec<Arg>) {
+        let grains = Grains {
+            provided: grain,
+            consumed: grain,
+        };
+        about(grains, self.organization, (self.from, self.to), self.filters)
     }
 }
 
@@ -62,7 +67,7 @@ pub struct Cause {
 
 /// Reads the calls that went wrong, by how they did, the most frequent first.
 pub async fn causes(read: &mut impl Read, asked: About<'_>, limit: usize) -> Result<Vec<Cause>, Error> {
-    let (conditions, args) = asked.about(&[Dimension::Operation, Dimension::Application]);
+    let (conditions, args) = asked.at(Grain::Calls);
     let sql = format!(
         "SELECT s.status AS status, {} AS side, s.code AS code, s.api_id AS api, s.operation_id AS operation,
                 CAST(SUM(r.calls) AS BIGINT) AS calls,
@@ -111,11 +116,11 @@ pub struct Calling {
 
 /// Reads the applications that called, those with most calls first.
 pub async fn calling(read: &mut impl Read, asked: About<'_>, limit: usize) -> Result<Vec<Calling>, Error> {
-    let (conditions, args) = asked.about(&[Dimension::Application]);
+    let (conditions, args) = asked.at(Grain::Applications);
     let sql = format!(
         "SELECT s.application_id AS application, s.consumer_id AS consumer,
                 CAST(SUM(r.calls) AS BIGINT) AS calls,
-                CAST(SUM(CASE WHEN s.code <> '' OR s.status >= 400 THEN r.calls ELSE 0 END) AS BIGINT) AS failed,
+                CAST(SUM(r.refused + r.client_errors + r.server_errors) AS BIGINT) AS failed,
                 COUNT(DISTINCT r.begun / {DAY_MICROS}) AS days, MAX(r.begun) AS last_at
          FROM series s JOIN rollup_hour r ON r.series_id = s.id
          WHERE {conditions} AND s.application_id <> ''
@@ -159,7 +164,7 @@ pub struct Ending {
 /// Reads calls to versions that are deprecated or retired, and to operations that are deprecated, the most first.
 pub async fn ending(read: &mut impl Read, asked: About<'_>, limit: usize) -> Result<Vec<Ending>, Error> {
     const ENDS: &str = "v.body ->> 'stage' IN ('deprecated', 'retired')";
-    let (conditions, args) = asked.about(&[Dimension::Operation, Dimension::Application]);
+    let (conditions, args) = asked.at(Grain::Calls);
     let sql = format!(
         "SELECT api, version, operation, application, consumer,
                 CAST(SUM(calls) AS BIGINT) AS calls, MAX(last_at) AS last_at

@@ -8,30 +8,27 @@ use domain::analytics::{Dimension, DimensionFilter};
 use domain::id::OrganizationId;
 use domain::rollup::{Grains, Resolution, Rollup, Series};
 use domain::sketch::Sketch;
+use domain::traffic::Upstream;
 
 use crate::entity::Read;
 use crate::{Arg, Error, Store, Tx};
 
 /// Rows written or looked up with one statement.
 const ROWS_MAX: usize = 200;
-/// The columns that are added to.
-const ADDED: [&str; 5] = ["calls", "counted", "bytes_in", "bytes_out", "latency_us"];
-/// How each of [`Found::sums`] is computed from a roll-up `r` and its series `s`.
+/// The columns that are added to: those of [`Sums`](domain::rollup::Sums), and of [`Found::sums`].
 const SUMS: [&str; 8] = [
-    "r.calls",
-    "r.counted",
-    "CASE WHEN s.code <> '' AND s.status < 500 THEN r.calls ELSE 0 END",
-    "CASE WHEN s.code = '' AND s.status BETWEEN 400 AND 499 THEN r.calls ELSE 0 END",
-    "CASE WHEN s.status >= 500 THEN r.calls ELSE 0 END",
-    "r.bytes_in",
-    "r.bytes_out",
-    "r.latency_us",
+    "calls",
+    "counted",
+    "refused",
+    "client_errors",
+    "server_errors",
+    "bytes_in",
+    "bytes_out",
+    "latency_us",
 ];
-/// The names of the columns of an answer that hold them.
-const SUM_NAMES: [&str; 8] = ["sum0", "sum1", "sum2", "sum3", "sum4", "sum5", "sum6", "sum7"];
 /// The names of the columns of an answer that hold dimensions.
-const DIMENSION_NAMES: [&str; 11] = [
-    "dim0", "dim1", "dim2", "dim3", "dim4", "dim5", "dim6", "dim7", "dim8", "dim9", "dim10",
+const DIMENSION_NAMES: [&str; 12] = [
+    "dim0", "dim1", "dim2", "dim3", "dim4", "dim5", "dim6", "dim7", "dim8", "dim9", "dim10", "dim11",
 ];
 
 /// Which roll-ups to read.
@@ -39,6 +36,8 @@ const DIMENSION_NAMES: [&str; 11] = [
 pub struct Wanted<'a> {
     /// The table.
     pub resolution: Resolution,
+    /// The grains that know dimensions and filters.
+    pub grains: Grains,
     /// Who provides or consumes.
     pub organization: OrganizationId,
     /// From the span on that begins here.
@@ -59,21 +58,6 @@ pub struct Wanted<'a> {
     pub rollups_max: usize,
     /// Whether it does not matter when in the time something was; then less is found.
     pub is_one_span: bool,
-}
-
-impl Wanted<'_> {
-    /// How long the parts are, in microseconds, that one span is added up by: some, so that what comes is not too large.
-    fn part(&self) -> i64 {
-        let length = self.to.as_micros().saturating_sub(self.from.as_micros());
-        self.resolution.micros().max(length / 4)
-    }
-
-    /// The grains at which they are read.
-    pub fn grains(&self) -> Grains {
-        let filtered = self.filters.iter().map(|filter| filter.dimension);
-        let application = self.by_application.then_some(Dimension::Application);
-        Grains::of(self.dimensions.iter().copied().chain(filtered).chain(application))
-    }
 }
 
 /// Sums of one span.
@@ -112,7 +96,7 @@ fn none_or(id: Option<impl std::fmt::Display>) -> Arg {
 impl Tx {
     /// Writes down what the ids of series stand for, before roll-ups of them are added.
     pub async fn add_series(&mut self, series: &[Series]) -> Result<(), Error> {
-        const COLUMNS: usize = 13;
+        const COLUMNS: usize = 14;
         let sorted: BTreeMap<_, _> = series.iter().map(|series| (series.id(), series)).collect();
         let sorted: Vec<_> = sorted.into_iter().collect();
         for rows in sorted.chunks(ROWS_MAX) {
@@ -129,6 +113,7 @@ impl Tx {
                     none_or(series.consumer),
                     none_or(series.application),
                     none_or(series.plan),
+                    none_or(series.target),
                     none_or(variant.map(|(route, _)| route)),
                     none_or(variant.map(|(_, name)| name)),
                     Arg::int(i64::from(series.status)),
@@ -137,9 +122,33 @@ impl Tx {
             }
             let sql = format!(
                 "INSERT INTO series (id, grain, provider_id, api_id, version_id, operation_id, consumer_id, application_id,
-                                     plan_id, variant_route_id, variant, status, code)
+                                     plan_id, target_id, variant_route_id, variant, status, code)
                  VALUES {} ON CONFLICT (id) DO NOTHING",
                 crate::db::places(rows.len(), COLUMNS, "")
+            );
+            self.execute(&sql, &args).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes down what the ids of an upstream's targets stand for, so that their calls can be told by URL.
+    pub async fn name_targets(&mut self, upstream: &Upstream) -> Result<(), Error> {
+        const COLUMNS: usize = 4;
+        for targets in upstream.spec.targets.chunks(ROWS_MAX) {
+            let args: Vec<_> = targets
+                .iter()
+                .flat_map(|target| {
+                    [
+                        Arg::text(target.id(upstream.id)),
+                        Arg::text(upstream.organization_id),
+                        Arg::text(upstream.id),
+                        Arg::text(&target.url),
+                    ]
+                })
+                .collect();
+            let sql = format!(
+                "INSERT INTO targets (id, organization_id, upstream_id, url) VALUES {} ON CONFLICT (id) DO NOTHING",
+                crate::db::places(targets.len(), COLUMNS, "")
             );
             self.execute(&sql, &args).await?;
         }
@@ -151,7 +160,7 @@ impl Tx {
     /// Spreads are added here and not by the database, so whoever else adds to those of the same providers waits
     /// until this transaction ends.
     pub async fn add_rollups(&mut self, resolution: Resolution, rollups: &[Rollup]) -> Result<(), Error> {
-        const COLUMNS: usize = 3 + ADDED.len();
+        const COLUMNS: usize = 3 + SUMS.len();
         let providers: BTreeSet<_> = rollups.iter().map(|rollup| rollup.series.provider).collect();
         for provider in providers {
             self.lock(&format!("rollups:{provider}")).await?;
@@ -162,7 +171,7 @@ impl Tx {
             .collect();
         sorted.sort_unstable_by_key(|(begin, id, _)| (*begin, *id));
         let table = table(resolution);
-        let sums = ADDED.map(|sum| format!("{sum} = {table}.{sum} + excluded.{sum}"));
+        let sums = SUMS.map(|sum| format!("{sum} = {table}.{sum} + excluded.{sum}"));
         let spans = sorted.chunk_by(|a, b| a.0 == b.0);
         for rows in spans.flat_map(|span| span.chunks(ROWS_MAX)) {
             let mut known = self.spreads(table, rows).await?;
@@ -175,6 +184,9 @@ impl Tx {
                 let added = [
                     sums.calls,
                     sums.counted,
+                    sums.refused,
+                    sums.client_errors,
+                    sums.server_errors,
                     sums.bytes_in,
                     sums.bytes_out,
                     sums.latency_us,
@@ -185,7 +197,7 @@ impl Tx {
             let sql = format!(
                 "INSERT INTO {table} (series_id, begun, {}, latency) VALUES {}
                  ON CONFLICT (series_id, begun) DO UPDATE SET {}, latency = excluded.latency",
-                ADDED.join(", "),
+                SUMS.join(", "),
                 crate::db::places(rows.len(), COLUMNS, ""),
                 sums.join(", ")
             );
@@ -240,13 +252,17 @@ impl Tx {
 
 /// Adds up spreads that are written in hex.
 fn spreads(hex: &str) -> Result<Sketch, Error> {
-    let mut sum = Sketch::default();
-    for hex in hex.split(',') {
-        let bytes = hex::decode(hex).map_err(|error| Error::Corrupt {
+    fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::Corrupt {
             what: "latency",
             source: error.into(),
-        })?;
-        sum.merge(&spread(&bytes)?);
+        }
+    }
+    let (mut sum, mut bytes) = (Sketch::default(), Vec::new());
+    for hex in hex.split(',') {
+        bytes.resize(hex.len() / 2, 0);
+        hex::decode_to_slice(hex, &mut bytes).map_err(corrupt)?;
+        sum.merge_bytes(&bytes).map_err(corrupt)?;
     }
     Ok(sum)
 }
@@ -262,7 +278,7 @@ fn spread(bytes: &[u8]) -> Result<Sketch, Error> {
     })
 }
 
-/// The value of a dimension of a series `s`, as `$1` may see it: variants are the provider's own business.
+/// The value of a dimension of a series `s`, as `$1` may see it: targets and variants are the provider's own business.
 pub(crate) const fn value(dimension: Dimension) -> &'static str {
     match dimension {
         Dimension::Api => "s.api_id",
@@ -271,6 +287,7 @@ pub(crate) const fn value(dimension: Dimension) -> &'static str {
         Dimension::Consumer => "s.consumer_id",
         Dimension::Application => "s.application_id",
         Dimension::Plan => "s.plan_id",
+        Dimension::Target => "CASE WHEN s.provider_id = $1 THEN s.target_id ELSE '' END",
         Dimension::Variant => {
             "CASE WHEN s.provider_id = $1 AND s.variant <> '' THEN s.variant_route_id || '/' || s.variant ELSE '' END"
         }
@@ -285,19 +302,22 @@ pub(crate) const fn value(dimension: Dimension) -> &'static str {
 
 /// What a roll-up `r` and its series `s` must fit, as a condition and its values; `$1` is the organization.
 ///
-/// Each call is met once: at the coarsest grain that knows the dimensions, and those of the filters.
+/// Each call is met once, at the grain that is said; callers choose one that knows what they look at.
 pub(crate) fn about(
+    grains: Grains,
     organization: OrganizationId,
     span: (Timestamp, Timestamp),
-    dimensions: &[Dimension],
     filters: &[DimensionFilter],
 ) -> (String, Vec<Arg>) {
-    let filtered = filters.iter().map(|filter| filter.dimension);
-    let grains = Grains::of(dimensions.iter().copied().chain(filtered));
-    at_grains(grains, organization, span, filters)
+    let (series, args) = about_series(grains, organization, span, filters);
+    (format!("{series} AND {WITHIN}"), args)
 }
 
-fn at_grains(
+/// The part of [`about`] that is of the roll-up itself.
+const WITHIN: &str = "r.begun >= $2 AND r.begun < $3";
+
+/// The part of [`about`] that is of the series; all the values.
+fn about_series(
     grains: Grains,
     organization: OrganizationId,
     (from, to): (Timestamp, Timestamp),
@@ -307,8 +327,7 @@ fn at_grains(
     let (provided, consumed) = (grains.provided.as_str(), grains.consumed.as_str());
     let mut conditions = format!(
         "((s.provider_id = $1 AND s.grain = '{provided}')
-          OR (s.consumer_id = $1 AND s.grain = '{consumed}' AND s.provider_id <> $1))
-         AND r.begun >= $2 AND r.begun < $3"
+          OR (s.consumer_id = $1 AND s.grain = '{consumed}' AND s.provider_id <> $1))"
     );
     for filter in filters {
         let places: Vec<_> = filter
@@ -320,12 +339,11 @@ fn at_grains(
             })
             .collect();
         let (value, places) = (value(filter.dimension), places.join(", "));
-        let named = match filter.dimension {
-            Dimension::Api => format!(" OR {value} IN (SELECT id FROM apis WHERE name IN ({places}))"),
-            Dimension::Application => {
-                format!(" OR {value} IN (SELECT id FROM applications WHERE name IN ({places}))")
+        let named = match by_name(filter.dimension) {
+            Some((table, name)) => {
+                format!(" OR {value} IN (SELECT id FROM {table} WHERE {name} IN ({places}))")
             }
-            _ => String::new(),
+            None => String::new(),
         };
         let not = if filter.exclude { "NOT " } else { "" };
         let _ = write!(conditions, " AND {not}({value} IN ({places}){named})");
@@ -340,61 +358,146 @@ pub async fn rollups(
     wanted: &Wanted<'_>,
     mut each: impl FnMut(Found) -> Result<bool, Error>,
 ) -> Result<bool, Error> {
-    let mut columns = vec!["r.begun AS begun".to_owned()];
-    let mut keys = vec!["MIN(begun) AS begun".to_owned(), "COUNT(*) AS rollups".to_owned()];
-    let mut by = vec![match wanted.is_one_span {
-        true => format!("begun / {}", wanted.part()),
-        false => "begun".to_owned(),
-    }];
-    let mut told_apart = |column: &str, name: &str| {
-        columns.push(format!("{column} AS {name}"));
-        keys.push(name.to_owned());
-        by.push(name.to_owned());
-    };
-    for (dimension, name) in wanted.dimensions.iter().zip(DIMENSION_NAMES) {
-        told_apart(value(*dimension), name);
-    }
-    if wanted.by_application {
-        told_apart("s.application_id", "application");
-    }
-    for ((sum, name), _) in SUMS
-        .iter()
-        .zip(SUM_NAMES)
-        .zip(wanted.sums)
-        .filter(|(_, wanted)| *wanted)
-    {
-        columns.push(format!("{sum} AS {name}"));
-        keys.push(format!("CAST(SUM({name}) AS BIGINT) AS {name}"));
-    }
-    if wanted.has_latency {
-        // They are added up here, but come in one piece: handing a row over takes longer than adding one.
-        let hex = match store.is_postgres() {
-            true => "encode(latency, 'hex')",
-            false => "hex(latency)",
-        };
-        columns.push("r.latency AS latency".to_owned());
-        keys.push(format!("string_agg({hex}, ',') AS latency"));
-    }
     let span = (wanted.from, wanted.to);
-    let (conditions, args) = at_grains(wanted.grains(), wanted.organization, span, wanted.filters);
-    let sql = format!(
-        "SELECT {} FROM (
-             SELECT {} FROM series s JOIN {} r ON r.series_id = s.id WHERE {conditions} LIMIT {}
-         ) AS found GROUP BY {}",
-        keys.join(", "),
-        columns.join(", "),
-        table(wanted.resolution),
-        wanted.rollups_max,
-        by.join(", ")
-    );
+    let (series, args) = about_series(wanted.grains, wanted.organization, span, wanted.filters);
+    let sql = match wanted.is_one_span && may_read_all(store, wanted, &series, &args).await? {
+        true => by_series(store, wanted, &series),
+        false => one_by_one(store, wanted, &series),
+    };
     store
         .for_each(&sql, &args, |row| each(found(&row, wanted)?))
         .await
 }
 
+/// Whether there cannot be more roll-ups than are read.
+async fn may_read_all(store: &Store, wanted: &Wanted<'_>, series: &str, args: &[Arg]) -> Result<bool, Error> {
+    // Every value has to stand in the statement.
+    let sql = format!("SELECT COUNT(*) AS series FROM series s WHERE {series} AND $2 < $3");
+    let row = store.fetch_optional(&sql, args).await?;
+    let series = row.map_or(Ok(0), |row| row.int("series"))?;
+    let length = wanted.to.as_micros().saturating_sub(wanted.from.as_micros());
+    let spans = length / wanted.resolution.micros() + 1;
+    Ok(usize::try_from(series.saturating_mul(spans)).is_ok_and(|all| all <= wanted.rollups_max))
+}
+
+/// What stands in an answer besides: values of a series `s`, each with a name, and sums of its roll-ups.
+struct Columns {
+    values: Vec<(&'static str, &'static str)>,
+    sums: Vec<&'static str>,
+}
+
+impl Columns {
+    fn of(wanted: &Wanted<'_>) -> Self {
+        let mut values: Vec<_> = wanted
+            .dimensions
+            .iter()
+            .zip(DIMENSION_NAMES)
+            .map(|(dimension, name)| (value(*dimension), name))
+            .collect();
+        if wanted.by_application {
+            values.push(("s.application_id", "application"));
+        }
+        let sums = SUMS.into_iter().zip(wanted.sums);
+        Self {
+            values,
+            sums: sums.filter(|(_, wanted)| *wanted).map(|(sum, _)| sum).collect(),
+        }
+    }
+}
+
+/// One of some parts that a group is added up in, so that its spreads do not come as one text.
+const fn part(store: &Store) -> &'static str {
+    match store.is_postgres() {
+        true => "get_byte(s.id, 0) & 3",
+        false => "unicode(hex(substr(s.id, 1, 1))) & 3",
+    }
+}
+
+/// A spread as text: they are added up here, but come in one piece, since handing a row over takes longer than adding
+/// one.
+const fn hex(store: &Store) -> &'static str {
+    match store.is_postgres() {
+        true => "encode(r.latency, 'hex')",
+        false => "hex(r.latency)",
+    }
+}
+
+/// Adds up each series first, whose roll-ups lie beside each other, and then those that belong together: of these there
+/// are few, and next to nothing has to be sorted.
+fn by_series(store: &Store, wanted: &Wanted<'_>, series: &str) -> String {
+    let Columns { values, sums } = Columns::of(wanted);
+    let mut inner = vec![
+        "r.series_id AS series_id".to_owned(),
+        "MIN(r.begun) AS begun".to_owned(),
+        "COUNT(*) AS rollups".to_owned(),
+    ];
+    let mut outer = vec![
+        "MIN(r.begun) AS begun".to_owned(),
+        "CAST(SUM(r.rollups) AS BIGINT) AS rollups".to_owned(),
+    ];
+    let mut by = vec![part(store)];
+    for (value, name) in values {
+        outer.push(format!("{value} AS {name}"));
+        by.push(name);
+    }
+    for sum in sums {
+        inner.push(format!("SUM(r.{sum}) AS {sum}"));
+        outer.push(format!("CAST(SUM(r.{sum}) AS BIGINT) AS {sum}"));
+    }
+    if wanted.has_latency {
+        inner.push(format!("string_agg({}, ',') AS latency", hex(store)));
+        outer.push("string_agg(r.latency, ',') AS latency".to_owned());
+    }
+    format!(
+        "SELECT {} FROM (
+             SELECT {} FROM {} r
+             WHERE r.series_id IN (SELECT s.id FROM series s WHERE {series}) AND {WITHIN} GROUP BY r.series_id
+         ) AS r JOIN series s ON s.id = r.series_id GROUP BY {}",
+        outer.join(", "),
+        inner.join(", "),
+        table(wanted.resolution),
+        by.join(", ")
+    )
+}
+
+/// Adds up roll-ups as they come, and stops when they are too many.
+fn one_by_one(store: &Store, wanted: &Wanted<'_>, series: &str) -> String {
+    let Columns { values, sums } = Columns::of(wanted);
+    let mut inner = vec!["r.begun AS begun".to_owned()];
+    let mut outer = vec!["MIN(begun) AS begun".to_owned(), "COUNT(*) AS rollups".to_owned()];
+    let mut by = vec!["begun"];
+    if wanted.is_one_span {
+        inner.push(format!("{} AS part", part(store)));
+        by = vec!["part"];
+    }
+    for (value, name) in values {
+        inner.push(format!("{value} AS {name}"));
+        outer.push(name.to_owned());
+        by.push(name);
+    }
+    for sum in sums {
+        inner.push(format!("r.{sum} AS {sum}"));
+        outer.push(format!("CAST(SUM({sum}) AS BIGINT) AS {sum}"));
+    }
+    if wanted.has_latency {
+        inner.push("r.latency AS latency".to_owned());
+        outer.push(format!("string_agg({}, ',') AS latency", hex(store)));
+    }
+    format!(
+        "SELECT {} FROM (
+             SELECT {} FROM series s JOIN {} r ON r.series_id = s.id WHERE {series} AND {WITHIN} LIMIT {}
+         ) AS r GROUP BY {}",
+        outer.join(", "),
+        inner.join(", "),
+        table(wanted.resolution),
+        wanted.rollups_max,
+        by.join(", ")
+    )
+}
+
 fn found(row: &crate::Row, wanted: &Wanted<'_>) -> Result<Found, Error> {
     let mut sums = [0; 8];
-    for ((sum, name), is_wanted) in sums.iter_mut().zip(SUM_NAMES).zip(wanted.sums) {
+    for ((sum, name), is_wanted) in sums.iter_mut().zip(SUMS).zip(wanted.sums) {
         if is_wanted {
             *sum = row.int(name)?;
         }
@@ -424,22 +527,38 @@ pub async fn providers(read: &mut impl Read, organization: OrganizationId) -> Re
     rows.iter().map(|row| row.text("name")).collect()
 }
 
-/// The ids of the APIs or applications with these names; other dimensions have none.
+/// The table and column of the names that filters may have in place of ids.
+const fn by_name(dimension: Dimension) -> Option<(&'static str, &'static str)> {
+    match dimension {
+        Dimension::Api => Some(("apis", "name")),
+        Dimension::Application => Some(("applications", "name")),
+        Dimension::Target => Some(("targets", "url")),
+        _ => None,
+    }
+}
+
+/// The ids of the APIs, applications or targets with these names; other dimensions have none.
 pub async fn named(
     read: &mut impl Read,
     dimension: Dimension,
     names: &[String],
 ) -> Result<Vec<String>, Error> {
-    let table = match dimension {
-        Dimension::Api => "apis",
-        Dimension::Application => "applications",
-        _ => return Ok(Vec::new()),
+    let Some((table, name)) = by_name(dimension) else {
+        return Ok(Vec::new());
     };
     let places: Vec<_> = (1..=names.len()).map(|place| format!("${place}")).collect();
-    let sql = format!("SELECT id FROM {table} WHERE name IN ({})", places.join(", "));
+    let sql = format!("SELECT id FROM {table} WHERE {name} IN ({})", places.join(", "));
     let args: Vec<_> = names.iter().map(Arg::text).collect();
     let rows = read.rows(&sql, &args).await?;
     rows.iter().map(|row| row.text("id")).collect()
+}
+
+/// The upstreams of whose targets no name is known.
+pub async fn nameless(read: &mut impl Read) -> Result<Vec<Upstream>, Error> {
+    let sql =
+        "SELECT body FROM upstreams u WHERE NOT EXISTS (SELECT 1 FROM targets t WHERE t.upstream_id = u.id)";
+    let rows = read.rows(sql, &[]).await?;
+    rows.iter().map(|row| row.read("body", "body")).collect()
 }
 
 /// What the ids of a dimension are called; those that are gone, and dimensions without names, are not in it.
@@ -455,6 +574,7 @@ pub async fn names(
         Dimension::Consumer => ("organizations", "name"),
         Dimension::Application => ("applications", "body ->> 'title'"),
         Dimension::Plan => ("plans", "name"),
+        Dimension::Target => ("targets", "url"),
         Dimension::Variant
         | Dimension::Status
         | Dimension::StatusClass

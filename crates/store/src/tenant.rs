@@ -30,6 +30,7 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
         "memberships",
         "plans",
         "environments",
+        "targets",
         "workspaces",
     ] {
         tx.execute(

@@ -30,7 +30,7 @@ async fn the_line_on_postgresql() {
 }
 
 /// The ten calls of the line are in the answers of `gateline analytics`.
-fn analytics_tell(gateline: &Gateline) {
+fn analytics_tell(gateline: &Gateline, service: &str) {
     let asked = [
         "analytics",
         "--api",
@@ -52,7 +52,17 @@ fn analytics_tell(gateline: &Gateline) {
     assert!(shown.contains("LATENCY P95") && shown.contains(" ms"), "{shown}");
     let explained = gateline.run(&[&asked[..], &["--explain"]].concat()).stdout;
     assert!(explained.contains("rollups"), "{explained}");
-    assert!(explained.contains("apis, applications"), "{explained}");
+    assert!(explained.contains("apis, calls"), "{explained}");
+    // All of them were sent to the one target, which is called as it is configured.
+    let by_target = gateline.run(&["analytics", "--api", "shop", "--last", "1h", "--by", "target"]);
+    let (code, shown) = (by_target.code, by_target.stdout);
+    assert_eq!(code, Some(0), "{}", by_target.stderr);
+    assert!(
+        shown
+            .lines()
+            .any(|line| line.starts_with(service) && line.contains(" 10 ")),
+        "{shown}"
+    );
 }
 
 async fn the_line(home: &Home) {
@@ -109,7 +119,7 @@ async fn the_line(home: &Home) {
         "{usage}"
     );
     assert_eq!(service.reached(), 10);
-    analytics_tell(&gateline);
+    analytics_tell(&gateline, &service.url);
 
     let verified = gateline.run(&["audit", "verify"]);
     assert_eq!(

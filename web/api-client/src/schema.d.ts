@@ -4267,7 +4267,7 @@ export interface components {
          * @description What rows are told apart by, and what they can be filtered by.
          * @enum {string}
          */
-        Dimension: "api" | "version" | "operation" | "consumer" | "application" | "plan" | "variant" | "status" | "status_class" | "code" | "side";
+        Dimension: "api" | "version" | "operation" | "consumer" | "application" | "plan" | "variant" | "target" | "status" | "status_class" | "code" | "side";
         /** @description Values that a dimension must have, or must not have. */
         DimensionFilter: {
             /** @description The dimension. */
@@ -4755,10 +4755,10 @@ export interface components {
             http_only: boolean;
         };
         /**
-         * @description What the calls of a series have in common beside API, version, status and code.
+         * @description What the calls of a series have in common beside API and version.
          * @enum {string}
          */
-        Grain: "apis" | "operations" | "applications" | "calls";
+        Grain: "apis" | "targets" | "operations" | "applications" | "calls";
         /**
          * @description How long the spans are that rows are about.
          * @enum {string}

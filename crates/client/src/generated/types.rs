@@ -2358,6 +2358,9 @@ pub enum Dimension {
     /// `variant`.
     #[serde(rename = "variant")]
     Variant,
+    /// `target`.
+    #[serde(rename = "target")]
+    Target,
     /// `status`.
     #[serde(rename = "status")]
     Status,
@@ -2385,6 +2388,7 @@ impl std::fmt::Display for Dimension {
             Self::Application => "application",
             Self::Plan => "plan",
             Self::Variant => "variant",
+            Self::Target => "target",
             Self::Status => "status",
             Self::StatusClass => "status_class",
             Self::Code => "code",
@@ -2404,6 +2408,7 @@ impl From<&str> for Dimension {
             "application" => Self::Application,
             "plan" => Self::Plan,
             "variant" => Self::Variant,
+            "target" => Self::Target,
             "status" => Self::Status,
             "status_class" => Self::StatusClass,
             "code" => Self::Code,
@@ -3146,12 +3151,15 @@ pub struct GivenCookie {
     pub http_only: Option<bool>,
 }
 
-/// What the calls of a series have in common beside API, version, status and code.
+/// What the calls of a series have in common beside API and version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Grain {
     /// `apis`.
     #[serde(rename = "apis")]
     Apis,
+    /// `targets`.
+    #[serde(rename = "targets")]
+    Targets,
     /// `operations`.
     #[serde(rename = "operations")]
     Operations,
@@ -3170,6 +3178,7 @@ impl std::fmt::Display for Grain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Apis => "apis",
+            Self::Targets => "targets",
             Self::Operations => "operations",
             Self::Applications => "applications",
             Self::Calls => "calls",
@@ -3182,6 +3191,7 @@ impl From<&str> for Grain {
     fn from(text: &str) -> Self {
         match text {
             "apis" => Self::Apis,
+            "targets" => Self::Targets,
             "operations" => Self::Operations,
             "applications" => Self::Applications,
             "calls" => Self::Calls,

@@ -1,8 +1,8 @@
 //! What a question asks for exactly: checked, with its spans of time.
 
 use domain::Timestamp;
-use domain::analytics::{AnalyticsQuery, Granularity, TimeRange};
-use domain::rollup::Resolution;
+use domain::analytics::{AnalyticsQuery, Dimension, Granularity, Measure, TimeRange};
+use domain::rollup::{Grains, Resolution};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{RoundMode, Span, ToSpan as _, Unit, Zoned, ZonedRound};
@@ -21,8 +21,8 @@ const TOP_MAX: u32 = 100;
 pub(super) struct Plan {
     /// What the time is rounded to, and the finest roll-ups that are read.
     pub(super) resolution: Resolution,
-    /// Why roll-ups cannot tell, if they cannot; then the calls themselves have to.
-    pub(super) gap: Option<Gap>,
+    /// At which roll-ups are read, or why they cannot tell; then the calls themselves have to.
+    pub(super) grains: Result<Grains, Gap>,
     pub(super) period: TimeRange,
     pub(super) previous: Option<TimeRange>,
     granularity: Option<Granularity>,
@@ -57,9 +57,9 @@ impl Plan {
                 "Let the time end after it begins.",
             ));
         }
-        let (resolution, gap) = match resolution(query, (query.from, to), now, &zone) {
-            Ok(resolution) => (resolution, None),
-            Err(gap) => (Resolution::Minute, Some(gap)),
+        let (resolution, grains) = match resolution(query, (query.from, to), now, &zone) {
+            Ok(resolution) => (resolution, grains(query)),
+            Err(gap) => (Resolution::Minute, Err(gap)),
         };
         let period = TimeRange {
             from: resolution.begin(query.from),
@@ -72,7 +72,7 @@ impl Plan {
         });
         Ok(Self {
             resolution,
-            gap,
+            grains,
             period,
             previous,
             granularity: query.granularity,
@@ -207,6 +207,29 @@ fn zone(name: Option<&str>) -> Result<TimeZone, Error> {
     TimeZone::get(name).map_err(|_| {
         let suggestion = "Use a name of the IANA data base, as `Europe/Berlin`.";
         refused("/time_zone", "There is no such time zone.", suggestion)
+    })
+}
+
+/// The grains that know what a question tells apart and filters by.
+///
+/// # Errors
+/// Why roll-ups cannot tell.
+fn grains(query: &AnalyticsQuery) -> Result<Grains, Gap> {
+    let filtered = query.filters.iter().map(|filter| filter.dimension);
+    let application = query.measures.contains(&Measure::Applications);
+    let application = application.then_some(Dimension::Application);
+    let grains = Grains::of(
+        query
+            .dimensions
+            .iter()
+            .copied()
+            .chain(filtered)
+            .chain(application),
+    );
+    grains.ok_or_else(|| Gap {
+        pointer: "/dimensions",
+        detail: "Sums know the target together with API, version, status and code only.".to_owned(),
+        suggestion: "Leave out `target`, or what stands beside it.",
     })
 }
 

@@ -5,7 +5,8 @@ use domain::analytics::{
     AnalyticsAnswer, AnalyticsQuery, Dimension, DimensionFilter, Granularity, Measure, TimeRange, Top,
 };
 use domain::id::{ApplicationId, OperationId, RouteId};
-use domain::rollup::Resolution;
+use domain::rollup::{Grain, Resolution};
+use domain::traffic::Upstream;
 use domain::{Code, Timestamp};
 use events::{Batch, Call, Event, Sink as _, Variant};
 use serde_json::json;
@@ -45,7 +46,7 @@ fn recent(hours: i64) -> AnalyticsQuery {
 
 fn refused(result: Result<Plan, Error>) -> String {
     let error = match result {
-        Ok(plan) => plan.gap.expect("a reason").refusal(),
+        Ok(plan) => plan.grains.expect_err("a reason").refusal(),
         Err(error) => error,
     };
     match error {
@@ -138,7 +139,7 @@ fn questions_that_cannot_be_answered_are_refused_with_their_field() {
     for (pointer, changes) in table {
         assert_eq!(refused(Plan::of(&read(&changes), now)), pointer, "{changes}");
     }
-    assert!(Plan::of(&read(&json!({})), now).unwrap().gap.is_none());
+    assert!(Plan::of(&read(&json!({})), now).unwrap().grains.is_ok());
 }
 
 #[test]
@@ -386,6 +387,14 @@ on_both! {
         anonymous.caller = None;
         let mut green = shop.call(1, 0);
         let route = RouteId::new(Uuid::nil());
+        let url = "http://10.0.0.7:8080";
+        let workspace = world.workspace(&world.acme).await;
+        let upstream = json!({ "name": "green", "targets": [{ "url": url }] });
+        let upstream = world.make::<Upstream>(&world.acme, &workspace, upstream).await.unwrap();
+        green.target = Some(upstream.spec.targets[0].id(upstream.id));
+        // It is called so also when it is not there any more.
+        let changed = json!({ "targets": [{ "url": "http://10.0.0.8" }] });
+        world.control.update::<Upstream>(&world.acme, upstream.id, &changed, None).await.unwrap();
         green.variant = Some(Variant { route, name: "green".parse().unwrap() });
         count(&world, &[shop.call(0, 0), shop.call(0, 0), limited, gone, anonymous, green]).await;
         let by = |dimension: Dimension| AnalyticsQuery { dimensions: vec![dimension], ..recent(1) };
@@ -415,9 +424,16 @@ on_both! {
         let answer = ask(&world, &world.acme, &by(Dimension::Variant)).await;
         assert_eq!(told(&answer), [(vec![""], 5.0), (vec![&*variant], 1.0)]);
         assert_eq!(answer.names[&variant], "green");
-        // Whoever calls sees its own calls, and not which variant they got.
-        let answer = ask(&world, &world.globex, &by(Dimension::Variant)).await;
-        assert_eq!(told(&answer), [(vec![""], 5.0)]);
+        let target = green.target.unwrap().to_string();
+        let answer = ask(&world, &world.acme, &by(Dimension::Target)).await;
+        assert_eq!(told(&answer), [(vec![""], 5.0), (vec![&*target], 1.0)]);
+        assert_eq!(answer.names[&target], url);
+        assert_eq!(answer.sources[0].provided, Some(Grain::Targets));
+        // Whoever calls sees its own calls, and not which variant they got, or where they were sent.
+        for own in [Dimension::Variant, Dimension::Target] {
+            let answer = ask(&world, &world.globex, &by(own)).await;
+            assert_eq!(told(&answer), [(vec![""], 5.0)]);
+        }
 
         let filtered = |dimension, values: &[&str], exclude| AnalyticsQuery {
             filters: vec![DimensionFilter {
@@ -436,6 +452,8 @@ on_both! {
             (filtered(Dimension::Application, &["app"], true), 1.0),
             (filtered(Dimension::Api, &["shop"], false), 6.0),
             (filtered(Dimension::Variant, &[&variant], false), 1.0),
+            (filtered(Dimension::Target, &[url], false), 1.0),
+            (filtered(Dimension::Target, &[&target], true), 5.0),
         ];
         for (query, calls) in table {
             assert_eq!(told(&ask(&world, &world.acme, &query).await), [(vec![], calls)], "{query:?}");

@@ -185,6 +185,7 @@ const fn dimension_title(dimension: Dimension) -> &'static str {
         Dimension::Consumer => "Organization",
         Dimension::Application => "Application",
         Dimension::Plan => "Plan",
+        Dimension::Target => "Target",
         Dimension::Variant => "Variant",
         Dimension::Status => "Status",
         Dimension::StatusClass => "Class of status",

@@ -63,6 +63,10 @@ impl Resource for Upstream {
         Ok(())
     }
 
+    async fn written(&self, tx: &mut Tx) -> Result<(), Error> {
+        Ok(tx.name_targets(self).await?)
+    }
+
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         // A route that is saved at the same time is seen here, or does not see the upstream any more.
         tx.lock_snapshot().await?;

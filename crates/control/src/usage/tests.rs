@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use domain::Timestamp;
 use domain::analytics::Dimension;
 use domain::id::{KeyId, NodeId, OperationId, RequestId};
-use domain::rollup::Resolution;
+use domain::rollup::{Grains, Resolution};
 use domain::usage::UsageRow;
 use events::sink::SinkError;
 use events::{Batch, Call, Callee, Caller as Consumer, Event, Method, Sink as _, Subscribed};
@@ -117,6 +117,7 @@ async fn rows(world: &World, caller: &Caller, group: &[Group]) -> Vec<UsageRow> 
 async fn rolled_up(world: &World, resolution: Resolution, dimensions: &[Dimension]) -> i64 {
     let wanted = Wanted {
         resolution,
+        grains: Grains::of(dimensions.iter().copied()).unwrap(),
         organization: world.acme.organization.unwrap(),
         from: Timestamp::from_micros(0),
         to: Timestamp::from_micros(i64::MAX),

@@ -1,11 +1,11 @@
 use std::collections::HashMap;
 
-use domain::id::{OperationId, RouteId};
+use domain::id::{OperationId, RouteId, TargetId};
 use domain::rollup::{Grain, Resolution, Rollup};
 use domain::sketch::Sketch;
 use domain::{Code, Timestamp};
 use proptest::strategy::Strategy;
-use proptest::{bool, collection, prelude::any, prop_assert_eq, proptest, sample};
+use proptest::{collection, prelude::any, prop_assert_eq, proptest, sample};
 use uuid::Uuid;
 
 use super::Fold;
@@ -42,14 +42,15 @@ fn a_call() -> impl Strategy<Value = Call> {
         (500, None),
     ]);
     let minute = Resolution::Minute.micros();
-    (status, 0..4 * 60 * minute, 0..3_u128, 0..1_000_000_u64, bool::ANY).prop_map(
-        |((status, refusal), started, operation, latency, has_variant)| {
+    (status, 0..4 * 60 * minute, 0..3_u128, 0..1_000_000_u64, 0..4_u128).prop_map(
+        |((status, refusal), started, operation, latency, side)| {
             let Event::Call(mut call) = call(status, refusal, started);
             call.latency_us = latency;
             if let Some(callee) = call.callee.as_mut() {
                 callee.operation = Some(OperationId::new(Uuid::from_u128(operation)));
             }
-            call.variant = has_variant.then(|| Variant {
+            call.target = (side > 1).then(|| TargetId::new(Uuid::from_u128(side)));
+            call.variant = (side % 2 == 1).then(|| Variant {
                 route: RouteId::new(Uuid::nil()),
                 name: "green".parse().unwrap(),
             });
@@ -93,7 +94,14 @@ fn calls_are_told_apart_by_what_they_have_in_common() {
     assert_eq!(counts, told);
     for coarser in [hours, days] {
         assert_eq!(coarser.iter().filter(of_calls).count(), 3);
-        assert_eq!(coarser.len(), 3 * Grain::ALL.len());
+        // Applications are not told apart by how they were answered; that is in the sums.
+        assert_eq!(coarser.len(), 3 * (Grain::ALL.len() - 1) + 1);
+        let of_application = coarser.iter().find(|row| row.series.grain == Grain::Applications);
+        let sums = of_application.unwrap().sums;
+        assert_eq!(
+            (sums.calls, sums.refused, sums.client_errors, sums.server_errors),
+            (5, 1, 1, 0)
+        );
         for answered in coarser.iter().filter(|row| row.series.status == 200) {
             assert_eq!(answered.sums.calls, 3);
             assert_eq!(answered.sums.latency_us, 300);

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use domain::id::TargetId;
 use domain::limit::Mode;
 use domain::{Code, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::{DecodeError, EVENTS_MAX, FORM_CALLS, FORM_VARIANTS, seal};
+use super::{DecodeError, EVENTS_MAX, FORM_CALLS, FORM_SIDES, FORM_VARIANTS, seal};
 use crate::call::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
 
 /// An id as 16 bytes in one piece; byte by byte, as serde sees arrays, takes several times as long.
@@ -119,14 +120,37 @@ struct BodyRef<'a> {
     calls: &'a [WireCall],
 }
 
-/// Which variants calls got, behind a body whose calls got any.
-#[derive(Serialize, Deserialize)]
-struct Sides<'a> {
+/// Which targets calls were sent to, behind a body.
+#[derive(Deserialize)]
+struct Targets {
+    targets: Vec<Id>,
+    /// For each call its place in the list, from 1; 0 is none. Empty if none was sent anywhere.
+    chosen: Vec<u32>,
+}
+
+/// [`Targets`] as it is written.
+#[derive(Serialize)]
+struct TargetsRef<'a> {
+    targets: &'a [Id],
+    chosen: &'a [u32],
+}
+
+/// Which variants calls got.
+#[derive(Deserialize)]
+struct Variants<'a> {
     routes: Vec<Id>,
     /// As many, with commas.
     names: &'a str,
-    /// For each call its place in these lists, from 1; 0 is none.
+    /// For each call its place in these lists, from 1; 0 is none. Empty if none got any.
     chosen: Vec<u32>,
+}
+
+/// [`Variants`] as it is written.
+#[derive(Serialize)]
+struct VariantsRef<'a> {
+    routes: &'a [Id],
+    names: &'a str,
+    chosen: &'a [u32],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,6 +196,8 @@ pub struct Encoder {
     periods: Places<i64, i64>,
     codes: Vec<Code>,
     codes_text: String,
+    targets: Places<TargetId, Id>,
+    to: Vec<u32>,
     variants: Places<Variant, Variant>,
     chosen: Vec<u32>,
 }
@@ -199,7 +225,7 @@ impl Encoder {
         self.frame.extend_from_slice(&[0, 0, 0, 0, FORM_CALLS]);
         postcard::serialize_with_flavor(&body, Append(&mut self.frame))
             .expect("plain data into memory cannot fail");
-        if !self.variants.items.is_empty() {
+        if !(self.targets.items.is_empty() && self.variants.items.is_empty()) {
             self.add_sides();
         }
         seal(sequence, &mut self.frame);
@@ -207,20 +233,29 @@ impl Encoder {
     }
 
     fn add_sides(&mut self) {
-        let sides = &self.variants.items;
-        let names: Vec<_> = sides.iter().map(|side| side.name.as_str()).collect();
-        let sides = Sides {
-            routes: sides.iter().map(|side| side.route.uuid().into()).collect(),
-            names: &names.join(","),
-            chosen: std::mem::take(&mut self.chosen),
+        fn chosen<'a, T, W>(places: &Places<T, W>, chosen: &'a [u32]) -> &'a [u32] {
+            if places.items.is_empty() { &[] } else { chosen }
+        }
+        let targets = TargetsRef {
+            targets: &self.targets.items,
+            chosen: chosen(&self.targets, &self.to),
         };
-        self.frame[FORM_PLACE] = FORM_VARIANTS;
-        postcard::serialize_with_flavor(&sides, Append(&mut self.frame))
+        let variants = &self.variants.items;
+        let routes: Vec<Id> = variants.iter().map(|side| side.route.uuid().into()).collect();
+        let names: Vec<_> = variants.iter().map(|side| side.name.as_str()).collect();
+        let variants = VariantsRef {
+            routes: &routes,
+            names: &names.join(","),
+            chosen: chosen(&self.variants, &self.chosen),
+        };
+        self.frame[FORM_PLACE] = FORM_SIDES;
+        postcard::serialize_with_flavor(&(targets, variants), Append(&mut self.frame))
             .expect("plain data into memory cannot fail");
-        self.chosen = sides.chosen;
     }
 
     fn clear(&mut self) {
+        self.targets.clear();
+        self.to.clear();
         self.variants.clear();
         self.chosen.clear();
         self.calls.clear();
@@ -232,6 +267,8 @@ impl Encoder {
     }
 
     fn add(&mut self, call: &Call, base_us: i64) {
+        self.to
+            .push(call.target.map_or(0, |target| self.targets.place(target)));
         self.chosen
             .push(call.variant.map_or(0, |variant| self.variants.place(variant)));
         let wire = WireCall {
@@ -311,12 +348,15 @@ impl<T: Copy + Eq + Hash, W: From<T>> Places<T, W> {
 }
 
 /// Reads what [`Encoder::encode`] wrote after the head of the frame.
-pub(super) fn decode(bytes: &[u8], has_variants: bool) -> Result<Vec<Event>, DecodeError> {
+pub(super) fn decode(bytes: &[u8], form: u8) -> Result<Vec<Event>, DecodeError> {
     let (body, mut rest) =
         postcard::take_from_bytes::<Body<'_>>(bytes).map_err(|_| DecodeError::Malformed)?;
-    let mut chosen = Vec::new();
-    if has_variants {
-        (chosen, rest) = read_sides(rest, body.calls.len())?;
+    let (mut targets, mut variants) = (Vec::new(), Vec::new());
+    if form == FORM_SIDES {
+        (targets, rest) = read_targets(rest, body.calls.len())?;
+    }
+    if matches!(form, FORM_SIDES | FORM_VARIANTS) {
+        (variants, rest) = read_variants(rest, body.calls.len())?;
     }
     if !rest.is_empty() {
         return Err(DecodeError::Malformed);
@@ -343,29 +383,52 @@ pub(super) fn decode(bytes: &[u8], has_variants: bool) -> Result<Vec<Event>, Dec
             counted: wire.flags & COUNTED != 0,
             units: units(wire.flags),
             over_limit: over_limit(wire.flags),
-            variant: chosen.get(place).copied().flatten(),
+            target: targets.get(place).copied().flatten(),
+            variant: variants.get(place).copied().flatten(),
         }))
     };
     body.calls.iter().enumerate().map(read).collect()
 }
 
-/// Which variant each of so many calls got, and what follows.
-fn read_sides(bytes: &[u8], calls: usize) -> Result<(Vec<Option<Variant>>, &[u8]), DecodeError> {
+/// What each of so many calls chose of a list, and what follows.
+type Chosen<'a, T> = (Vec<Option<T>>, &'a [u8]);
+
+fn read_targets(bytes: &[u8], calls: usize) -> Result<Chosen<'_, TargetId>, DecodeError> {
     let malformed = DecodeError::Malformed;
-    let (sides, rest) = postcard::take_from_bytes::<Sides<'_>>(bytes).map_err(|_| malformed)?;
-    let names: Vec<_> = sides.names.split(',').take(EVENTS_MAX + 1).collect();
-    if names.len() != sides.routes.len() || sides.chosen.len() != calls {
+    let (read, rest) = postcard::take_from_bytes::<Targets>(bytes).map_err(|_| malformed)?;
+    let targets: Vec<_> = read
+        .targets
+        .iter()
+        .map(|bytes| id(*bytes, TargetId::new))
+        .collect();
+    Ok((choose(&targets, &read.chosen, calls)?, rest))
+}
+
+fn read_variants(bytes: &[u8], calls: usize) -> Result<Chosen<'_, Variant>, DecodeError> {
+    let malformed = DecodeError::Malformed;
+    let (read, rest) = postcard::take_from_bytes::<Variants<'_>>(bytes).map_err(|_| malformed)?;
+    if read.routes.is_empty() {
+        return Ok((choose(&[], &read.chosen, calls)?, rest));
+    }
+    let names: Vec<_> = read.names.split(',').take(EVENTS_MAX + 1).collect();
+    if names.len() != read.routes.len() {
         return Err(malformed);
     }
-    let variants = sides.routes.iter().zip(names).map(|(route, name)| {
+    let variants = read.routes.iter().zip(names).map(|(route, name)| {
         Ok(Variant {
             route: id(*route, domain::id::RouteId::new),
             name: name.parse().map_err(|_| malformed)?,
         })
     });
     let variants = variants.collect::<Result<Vec<_>, _>>()?;
-    let chosen = sides.chosen.iter().map(|place| at(&variants, *place));
-    Ok((chosen.collect::<Result<_, _>>()?, rest))
+    Ok((choose(&variants, &read.chosen, calls)?, rest))
+}
+
+fn choose<T: Copy>(list: &[T], chosen: &[u32], calls: usize) -> Result<Vec<Option<T>>, DecodeError> {
+    if chosen.len() != if list.is_empty() { 0 } else { calls } {
+        return Err(DecodeError::Malformed);
+    }
+    chosen.iter().map(|place| at(list, *place)).collect()
 }
 
 /// A code that only a newer version knows is read as `internal`: that the call was refused is what counts.
@@ -386,6 +449,12 @@ fn at<T: Copy>(list: &[T], place: u32) -> Result<Option<T>, DecodeError> {
 
 fn id<T>(bytes: Id, make: impl FnOnce(Uuid) -> T) -> T {
     make(Uuid::from_bytes(bytes.0))
+}
+
+impl From<TargetId> for Id {
+    fn from(target: TargetId) -> Self {
+        target.uuid().into()
+    }
 }
 
 impl From<Callee> for WireCallee {

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use domain::id::{
     ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, RequestId, RouteId, SubscriptionId,
-    VersionId,
+    TargetId, VersionId,
 };
 use domain::limit::{COST_MAX, Mode};
 use domain::{Code, Timestamp};
@@ -12,8 +12,8 @@ use proptest::sample::{Index, select};
 use uuid::Uuid;
 
 use super::{
-    BATCHES_BYTES_MAX, Batch, DecodeError, EVENTS_MAX, FRAME_BYTES_MAX, HEAD_BYTES, decode_batches,
-    encode_batches, seal,
+    BATCHES_BYTES_MAX, Batch, DecodeError, EVENTS_MAX, FORM_CALLS, FORM_SIDES, FORM_VARIANTS,
+    FRAME_BYTES_MAX, HEAD_BYTES, decode_batches, encode_batches, seal,
 };
 use crate::call::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
 
@@ -77,7 +77,8 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
     let modes = [None, Some(Mode::Warn), Some(Mode::SlowDown), Some(Mode::Degrade)];
     let units = proptest::prop_oneof![Just(1), Just(0), Just(COST_MAX), 0..=COST_MAX];
     let limits = (any::<bool>(), units, select(modes.to_vec()));
-    (who, how, sums, period, started, limits, option::of(variant())).prop_map(
+    let sides = (option::of(id(TargetId::new)), option::of(variant()));
+    (who, how, sums, period, started, limits, sides).prop_map(
         |(
             (request, callee, caller),
             (method, status, refusal),
@@ -85,7 +86,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
             period,
             started_at,
             limits,
-            variant,
+            (target, variant),
         )| Call {
             request,
             started_at,
@@ -101,6 +102,7 @@ pub(crate) fn call() -> impl Strategy<Value = Call> {
             counted: limits.0,
             units: limits.1,
             over_limit: limits.2,
+            target,
             variant,
         },
     )
@@ -146,6 +148,7 @@ pub(crate) fn long_call(seed: u32) -> Call {
         counted: true,
         units: COST_MAX,
         over_limit: Some(Mode::Degrade),
+        target: Some(TargetId::new(uuid)),
         variant: Some(Variant {
             route: RouteId::new(uuid),
             name: format!("v{seed:031}").parse().unwrap(),
@@ -238,23 +241,31 @@ fn calls_of_one_client_take_few_bytes() {
         })
         .collect();
     let bytes = Batch::of(1, &events).frame().len();
-    assert!(bytes < 750 * 35, "{bytes} bytes");
+    assert!(bytes < 750 * 36, "{bytes} bytes");
 }
 
-/// Whoever knows nothing of variants reads frames without any.
+/// Whoever knows nothing of targets and variants reads frames without any.
 #[test]
-fn only_frames_with_variants_have_another_form() {
+fn only_frames_with_sides_have_another_form() {
     let with = Event::Call(long_call(1));
-    let mut without = long_call(1);
-    without.variant = None;
-    let without = Event::Call(without);
-    for (events, form) in [(&[without, without][..], 1), (&[without, with], 2)] {
+    let mut plain = long_call(1);
+    (plain.target, plain.variant) = (None, None);
+    let sent = Event::Call(Call {
+        target: Some(TargetId::new(Uuid::from_u128(5))),
+        ..plain
+    });
+    let plain = Event::Call(plain);
+    for (events, form) in [
+        (&[plain, plain][..], FORM_CALLS),
+        (&[plain, sent], FORM_SIDES),
+        (&[plain, with], FORM_SIDES),
+    ] {
         let batch = Batch::of(1, events);
         assert_eq!(batch.frame()[HEAD_BYTES - 1], form);
         assert_eq!(batch.events().unwrap(), events);
     }
     // A list that does not fit the calls, or names that are none, are no variants.
-    let batch = Batch::of(1, &[without, with]);
+    let batch = Batch::of(1, &[plain, with]);
     for (from, to) in [("v0", "V0"), ("v0", ",0")] {
         let mut frame = batch.frame().to_vec();
         let place = frame.windows(2).position(|two| two == from.as_bytes()).unwrap();
@@ -263,6 +274,27 @@ fn only_frames_with_variants_have_another_form() {
         let batch = Batch::from_frame(1, frame.into()).unwrap();
         assert_eq!(batch.events(), Err(DecodeError::Malformed));
     }
+}
+
+/// Logs may have frames that were written before calls had targets.
+#[test]
+fn frames_with_nothing_but_variants_are_read() {
+    let mut call = long_call(1);
+    call.target = None;
+    let events = [Event::Call(call)];
+    let plain = Event::Call(Call {
+        variant: None,
+        ..call
+    });
+    let body = Batch::of(1, &[plain]).frame().len();
+    let mut frame = Batch::of(1, &events).frame().to_vec();
+    // Two empty lists stand where the targets would.
+    assert_eq!(frame.drain(body..body + 2).collect::<Vec<_>>(), [0, 0]);
+    frame[HEAD_BYTES - 1] = FORM_VARIANTS;
+    seal(1, &mut frame);
+    let batch = Batch::from_frame(1, frame.into()).unwrap();
+    assert_eq!(batch.events().unwrap(), events);
+    assert_eq!(batch.tracked(), Ok(Vec::new()));
 }
 
 #[test]

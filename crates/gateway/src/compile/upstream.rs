@@ -213,13 +213,14 @@ fn checked(upstream: &snapshot::Upstream) -> Result<Vec<domain::traffic::Target>
 
 /// The targets as they are configured; names keep what they stood for.
 fn sources(
-    (spec, targets): (&UpstreamSpec, &[domain::traffic::Target]),
+    (id, spec, targets): (UpstreamId, &UpstreamSpec, &[domain::traffic::Target]),
     tls: Option<&Arc<Out>>,
     before: Option<&Upstream>,
 ) -> Result<Vec<Source>, target::Invalid> {
     let sources = targets.iter().map(|target| {
         let parsed = Target::parse(&target.url, spec.protocol, tls)?;
         Ok(Source {
+            id: target.id(id),
             found: ArcSwapOption::new(before.and_then(|before| before.found(&parsed, target.resolve))),
             target: Arc::new(parsed),
             resolve: target.resolve,
@@ -239,7 +240,7 @@ fn new(
     let spec = &upstream.spec;
     let rules = Rules::new(&spec.balancing);
     let tls = Out::parse(&spec.tls)?;
-    let sources = sources((spec, &targets), tls.as_ref(), before)?;
+    let sources = sources((upstream.id, spec, &targets), tls.as_ref(), before)?;
     let group = Group::of(&sources, before.map(|before| &before.group));
     let is_found = sources.iter().any(|source| source.resolve != Resolve::System);
     let concurrency = &spec.concurrency;

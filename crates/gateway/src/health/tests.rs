@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use domain::id::TargetId;
 use domain::traffic::{OutlierDetection, UpstreamProtocol};
+use uuid::Uuid;
 
 use super::{Checked, Health};
 use crate::group::{Group, Member};
@@ -10,6 +12,7 @@ use crate::target::Target;
 fn group(count: usize) -> (Group, Vec<Arc<Health>>) {
     let healths: Vec<Arc<Health>> = (0..count).map(|_| Arc::default()).collect();
     let members = healths.iter().enumerate().map(|(index, health)| Member {
+        id: TargetId::new(Uuid::nil()),
         target: Arc::new(
             Target::parse(&format!("http://10.0.0.{index}"), UpstreamProtocol::Http1, None).unwrap(),
         ),

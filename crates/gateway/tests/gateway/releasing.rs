@@ -206,8 +206,12 @@ fn each_variant_is_counted_and_recorded() {
     let route = release.bench.snapshots.borrow().routes[0].id;
     for (head, name) in [("", "blue"), ("X-Try: green\r\n", "green")] {
         assert_eq!(release.get(head).status, 200);
-        let variant = release.bench.record().variant.unwrap();
+        let call = release.bench.record();
+        let variant = call.variant.unwrap();
         assert_eq!((variant.route, variant.name.as_str()), (route, name));
+        let snapshot = release.bench.snapshots.borrow();
+        let upstream = &snapshot.upstreams[usize::from(name == "green")];
+        assert_eq!(call.target, Some(upstream.spec.targets[0].id(upstream.id)));
     }
     assert_eq!(release.sides[1].received().len(), 1);
     // What is counted goes on with another snapshot; a service that is gone is an error of its side.
@@ -216,7 +220,8 @@ fn each_variant_is_counted_and_recorded() {
         .bench
         .change(|snapshot| snapshot.upstreams[1].spec.targets = vec![Target::new(gone.url())]);
     assert_eq!(release.get("X-Try: green\r\n").status, 502);
-    assert_eq!(release.bench.record().status, 502);
+    let call = release.bench.record();
+    assert_eq!((call.status, call.target.is_some()), (502, true));
     assert_eq!(
         (release.figure("calls", "blue"), release.figure("errors", "blue")),
         (1, 0)
@@ -231,7 +236,8 @@ fn each_variant_is_counted_and_recorded() {
     assert!(release.figure("microseconds", "green") > 0);
     // Who is refused before has no side.
     assert_eq!(release.bench.get("/shop/nothing").status, 404);
-    assert_eq!(release.bench.record().variant, None);
+    let call = release.bench.record();
+    assert_eq!((call.target, call.variant), (None, None));
     assert_eq!(
         release.figure("calls", "blue") + release.figure("calls", "green"),
         3

@@ -1,14 +1,23 @@
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use deltalake::arrow::array::RecordBatch;
+use deltalake::arrow::compute::concat_batches;
 use deltalake::datafusion::prelude::SessionContext;
+use deltalake::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use domain::id::NodeId;
 use events::sink::SinkError;
-use events::{Batch, Sink};
+use events::{Batch, Event, Sink};
 use uuid::Uuid;
 
+use super::append;
+use crate::compact::as_written;
 use crate::place::Place;
+use crate::query::{Limits, Tenant};
+use crate::rows::DayFile;
 use crate::sample::{START_MICROS, Sample};
+use crate::schema::CALLS_BEFORE;
+use crate::table::Table;
 use crate::{Lake, rows};
 
 pub(crate) fn node(number: u128) -> NodeId {
@@ -47,6 +56,57 @@ pub(crate) async fn count(lake: &Lake) -> (i64, i64) {
 
 fn lake(directory: &tempfile::TempDir) -> Lake {
     Lake::new(&Place::directory(directory.path()).unwrap())
+}
+
+/// Writes files as they were before calls had targets.
+fn files_before(batches: &[Batch]) -> Result<Vec<DayFile>, rows::Error> {
+    let files = rows::files(batches)?.into_iter().map(|file| {
+        let rows = ParquetRecordBatchReaderBuilder::try_new(file.bytes)?.build()?;
+        let rows = rows.map(|batch| as_written(&CALLS_BEFORE, &batch?));
+        let rows: Vec<_> = rows.collect::<Result<_, _>>()?;
+        rows::written(
+            &CALLS_BEFORE,
+            file.date,
+            &concat_batches(&CALLS_BEFORE.file_schema(), &rows)?,
+        )
+    });
+    files.collect()
+}
+
+/// The only row of an answer.
+async fn asked(lake: &Lake, sql: &str) -> Vec<String> {
+    let rows = crate::query::tests::rows(lake, sql, Tenant::Installation, Limits::default());
+    rows.await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn a_table_from_before_gets_the_columns_that_it_does_not_have() {
+    let directory = tempfile::tempdir().unwrap();
+    let before = Table::new(&Place::directory(directory.path()).unwrap(), &CALLS_BEFORE);
+    let store = before.store();
+    let (old, new) = (batches(1, 1..=1, 40), batches(1, 2..=2, 60));
+    let mut turn = before.turn().await.unwrap();
+    let appended = append(&mut turn, (&*store, files_before), (node(1), 0), &old).await;
+    assert_eq!(appended.unwrap(), 1);
+    turn.end();
+
+    let lake = lake(&directory);
+    assert_eq!(lake.commit(node(1), &new).await.unwrap(), 2);
+    let events = new.iter().flat_map(|batch| batch.events().unwrap());
+    let is_sent = |event: &Event| matches!(event, Event::Call(call) if call.target.is_some());
+    let sent = events.filter(is_sent).count();
+    let counts = "SELECT count(*), count(target_id) FROM calls";
+    assert_eq!(asked(&lake, counts).await, ["100", &sent.to_string()]);
+    // Who knows the table as it was goes on, and its files are joined with others.
+    let mut turn = before.turn().await.unwrap();
+    turn.refresh().await.unwrap();
+    let older = batches(1, 3..=3, 10);
+    let appended = append(&mut turn, (&*store, files_before), (node(1), 0), &older).await;
+    assert_eq!(appended.unwrap(), 3);
+    turn.end();
+    let joined = lake.compact(NonZeroU64::new(64 << 20).unwrap()).await.unwrap();
+    assert_eq!((joined.files_removed, joined.files_added), (3, 1));
+    assert_eq!(asked(&lake, counts).await, ["110", &sent.to_string()]);
 }
 
 #[tokio::test]

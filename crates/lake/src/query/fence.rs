@@ -24,7 +24,7 @@ use futures_util::stream::{self, StreamExt};
 use super::{Error, Tenant};
 
 /// Columns of the provider's own, at the end: which side of an experiment a call was on is not told to callers.
-const OF_PROVIDER: [&str; 2] = ["route_id", "variant"];
+const OF_PROVIDER: [&str; 3] = ["route_id", "variant", "target_id"];
 
 /// On which side of a call the tenant stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

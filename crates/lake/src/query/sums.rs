@@ -184,6 +184,8 @@ fn value(dimension: Dimension, side: Side) -> Expr {
         Dimension::Side => when(col("refusal").is_not_null(), lit("gateway"))
             .when(col("status").eq(lit(499_i16)), lit("client"))
             .otherwise(lit("upstream")),
+        Dimension::Target if side == Side::Consumer => Ok(lit("")),
+        Dimension::Target => or_none("target_id"),
         Dimension::Variant if side == Side::Consumer => Ok(lit("")),
         Dimension::Variant => {
             let place = joined(joined(text(col("route_id")), lit("/")), text(col("variant")));

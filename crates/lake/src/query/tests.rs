@@ -54,7 +54,12 @@ fn of_provider(calls: &[Call], id: OrganizationId) -> usize {
     calls.iter().filter(is_of).count()
 }
 
-async fn rows(lake: &Lake, sql: &str, tenant: Tenant, limits: Limits) -> Result<Vec<Vec<String>>, Error> {
+pub(crate) async fn rows(
+    lake: &Lake,
+    sql: &str,
+    tenant: Tenant,
+    limits: Limits,
+) -> Result<Vec<Vec<String>>, Error> {
     let batches: Vec<RecordBatch> = lake.query(sql, tenant, limits).await?.try_collect().await?;
     let options = FormatOptions::default().with_null("none");
     let mut rows = Vec::new();

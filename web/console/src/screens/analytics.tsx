@@ -95,6 +95,18 @@ export default function Analytics() {
         column="Application"
         nameOf={(id, names) => (id ? (names[id] ?? id) : "(no valid key)")}
       />
+      {!search.application && (
+        <Groups
+          name={name}
+          // Only calls that were sent somewhere: an organization that offers nothing has none.
+          filters={[...filters, { dimension: "target", values: [""], exclude: true }]}
+          dimension="target"
+          title="By target"
+          column="Target"
+          nameOf={(id, names) => <code>{names[id] ?? id}</code>}
+          isHiddenWithout
+        />
+      )}
       {!search.api && (
         <Groups
           name={name}
@@ -237,7 +249,16 @@ function Errors({ name, filters }: Part) {
 const time = (row: AnalyticsRow, measure: Measure) => (row.values[measure] == null ? "–" : duration(valueOf(row, measure)));
 
 /** The greatest groups of a dimension. */
-function Groups(props: Part & { dimension: "api" | "operation" | "application"; title: string; column: string; nameOf: (id: string, names: AnalyticsAnswer["names"]) => ReactNode }) {
+function Groups(
+  props: Part & {
+    dimension: "api" | "operation" | "application" | "target";
+    title: string;
+    column: string;
+    nameOf: (id: string, names: AnalyticsAnswer["names"]) => ReactNode;
+    /** Whether there is nothing to see without calls. */
+    isHiddenWithout?: boolean;
+  },
+) {
   const query = useAnswer(props.name, props.filters, {
     measures: ["calls", "error_rate", "latency_p50_us", "latency_p95_us", "latency_p99_us"],
     dimensions: [props.dimension],
@@ -253,6 +274,7 @@ function Groups(props: Part & { dimension: "api" | "operation" | "application"; 
     { title: "p95", numeric: true, cell: (row) => time(row, "latency_p95_us") },
     { title: "p99", numeric: true, minor: true, cell: (row) => time(row, "latency_p99_us") },
   ];
+  if (props.isHiddenWithout && !query.data?.rows.length) return null;
   return (
     <Section title={props.title}>
       <Loaded query={query}>

@@ -32,6 +32,7 @@ const dimensions: [Dimension | "", string][] = [
   ["consumer", "Organization"],
   ["application", "Application"],
   ["plan", "Plan"],
+  ["target", "Target"],
   ["variant", "Variant"],
   ["status", "Status"],
   ["status_class", "Class of status"],

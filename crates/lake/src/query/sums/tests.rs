@@ -4,7 +4,7 @@ use domain::Timestamp;
 use domain::analytics::{Dimension, DimensionFilter};
 use domain::id::OrganizationId;
 use domain::lake::{CallSums, SumsQuery};
-use domain::rollup::{Rollup, Series};
+use domain::rollup::{Grain, Rollup, Series};
 use domain::sketch::Sketch;
 use events::rollup::Fold;
 use events::{Batch, Call, Event, Sink as _};
@@ -15,13 +15,14 @@ use crate::query::Error;
 use crate::sample::{START_MICROS, Sample, consumer_id, provider_id};
 use crate::{Lake, Limits};
 
-const ALL: [Dimension; 11] = [
+const ALL: [Dimension; 12] = [
     Dimension::Api,
     Dimension::Version,
     Dimension::Operation,
     Dimension::Consumer,
     Dimension::Application,
     Dimension::Plan,
+    Dimension::Target,
     Dimension::Variant,
     Dimension::Status,
     Dimension::StatusClass,
@@ -91,6 +92,7 @@ fn value(dimension: Dimension, series: &Series, asker: OrganizationId) -> String
         Dimension::Consumer => or_none(series.consumer),
         Dimension::Application => or_none(series.application),
         Dimension::Plan => or_none(series.plan),
+        Dimension::Target => or_none(series.target.filter(|_| series.provider == asker)),
         Dimension::Variant => {
             let own = series.variant.filter(|_| series.provider == asker);
             or_none(own.map(|(route, name)| format!("{route}/{name}")))
@@ -112,6 +114,10 @@ fn expected(calls: &[Call], query: &SumsQuery) -> HashMap<(usize, Vec<String>), 
         fold.add(call);
     }
     let [_, hours, _] = fold.finish();
+    let grain = match query.dimensions.contains(&Dimension::Target) {
+        true => Grain::Targets,
+        false => Grain::Calls,
+    };
     let mut sums: HashMap<_, ([i64; 8], Sketch)> = HashMap::new();
     for Rollup {
         series,
@@ -120,14 +126,17 @@ fn expected(calls: &[Call], query: &SumsQuery) -> HashMap<(usize, Vec<String>), 
         latency,
     } in &hours
     {
-        let is_mine = series.provider == query.organization || series.consumer == Some(query.organization);
+        let is_mine = match series.provider == query.organization {
+            true => series.grain == grain,
+            false => series.grain == Grain::Calls && series.consumer == Some(query.organization),
+        };
         let fits = query.filters.iter().all(|filter| {
             filter
                 .values
                 .contains(&value(filter.dimension, series, query.organization))
                 != filter.exclude
         });
-        if series.grain != domain::rollup::Grain::Calls || !is_mine || !fits {
+        if !is_mine || !fits {
             continue;
         }
         let span = query

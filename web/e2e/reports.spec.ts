@@ -48,6 +48,22 @@ test("a forecast asks for a capacity and says what it does not know yet", async 
   await accessible(page);
 });
 
+test("costs are shared out by what causes them", async ({ page }) => {
+  await beAdmin(page);
+  await page.goto("/console/reports/costs");
+  await expect(page.getByRole("heading", { name: "Costs", exact: true })).toBeVisible();
+  await expect(page.getByText("Say what a month costs")).toBeVisible();
+  await page.getByLabel("Costs of a month, in any currency").fill("1850.50");
+  await page.getByRole("button", { name: "What is that for a call?" }).click();
+  await expect(page).toHaveURL(/monthly_cost=1850.50/);
+  await expect(page.getByText("A thousand calls").first()).toBeVisible();
+  await page.getByLabel("Shared out").selectOption("by the number of calls");
+  await expect(page).toHaveURL(/cost_by=calls/);
+  const organizations = page.getByRole("region", { name: "By consumer" });
+  await expect(organizations.getByRole("row").nth(1)).toContainText(/\d\.\d\d/);
+  await accessible(page);
+});
+
 test("a plan's promise is entered, shown, and told whether it was kept", async ({ page }) => {
   const name = `promising-${Date.now()}`;
   const plan = await call<{ id: string }>("/plans", { name, title: name });

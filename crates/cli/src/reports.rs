@@ -78,6 +78,12 @@ pub struct About {
     /// The calls of a day that can be served; a forecast says when they are reached.
     #[arg(long, value_name = "NUMBER")]
     capacity: Option<f64>,
+    /// What serving all calls costs in a month; `costs` shares it out.
+    #[arg(long, value_name = "NUMBER")]
+    monthly_cost: Option<f64>,
+    /// What `costs` shares costs out by: `time` (if absent), `calls` or `bytes_out`.
+    #[arg(long, value_name = "CAUSE")]
+    cost_by: Option<String>,
 }
 
 /// What a section tells.
@@ -115,6 +121,8 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
                 api: about.api.clone(),
                 application: about.application.clone(),
                 capacity: about.capacity,
+                monthly_cost: about.monthly_cost,
+                cost_by: about.cost_by.as_deref().map(Into::into),
             };
             let mut report = client.read_report(&about.name, &params).await?;
             if let Some(wanted) = section {
@@ -145,6 +153,8 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
                 api: about.api.clone(),
                 application: about.application.clone(),
                 capacity: about.capacity,
+                monthly_cost: about.monthly_cost,
+                cost_by: about.cost_by.as_deref().map(Into::into),
                 section: section.clone(),
                 format: pdf.then(|| "pdf".into()),
             };
@@ -322,8 +332,16 @@ fn written(unit: &ReportUnit, cell: &ReportCell) -> String {
         ReportUnit::Microseconds => format!("{:.1} ms", number / 1000.0),
         ReportUnit::Seconds => duration(number),
         ReportUnit::Bytes => bytes(number),
+        ReportUnit::Amount => amount(number),
         _ => format!("{number:.0}"),
     }
+}
+
+/// An amount: hundredths from 1 on, below as many decimals as show three digits.
+fn amount(number: f64) -> String {
+    let decimals = (2..9).find(|decimals| number * 10_f64.powi(*decimals) >= 100.0);
+    let decimals = decimals.and_then(|decimals| usize::try_from(decimals).ok());
+    format!("{number:.*}", decimals.unwrap_or(2))
 }
 
 /// Seconds in the greatest unit of which there is one.
@@ -362,6 +380,8 @@ mod tests {
             (ReportUnit::Seconds, 59.0, "59 s"),
             (ReportUnit::Seconds, 5400.0, "1.5 h"),
             (ReportUnit::Bytes, 2_500_000.0, "2.5 MB"),
+            (ReportUnit::Amount, 1850.0, "1850.00"),
+            (ReportUnit::Amount, 0.000_123_4, "0.000123"),
         ];
         for (unit, number, text) in table {
             let cell = ReportCell {

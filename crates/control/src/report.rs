@@ -7,6 +7,7 @@
 mod adoption;
 mod anomalies;
 mod consumers;
+mod costs;
 mod csv;
 mod custom;
 mod errors;
@@ -23,10 +24,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::analytics::{
-    AnalyticsAnswer, AnalyticsQuery, Dimension, DimensionFilter, Granularity, Measure, TimeRange, Top,
+    AnalyticsAnswer, AnalyticsQuery, AnalyticsRow, Dimension, DimensionFilter, Granularity, Measure,
+    TimeRange, Top,
 };
 use domain::id::{ApplicationId, OrganizationId};
-use domain::report::{Report, ReportDefinition, ReportInfo, ReportName, ReportSection, Reports};
+use domain::report::{
+    CostBy, Report, ReportDefinition, ReportInfo, ReportName, ReportScheduleSpec, ReportSection, Reports,
+};
 use domain::rollup::Resolution;
 use domain::time::HOUR_MICROS;
 use domain::{Code, Timestamp};
@@ -70,6 +74,67 @@ pub struct ReportQuery {
     pub application: Option<String>,
     /// The calls of a day that can be served; only forecasts look at it.
     pub capacity: Option<f64>,
+    /// What serving all calls costs in a month; only `costs` looks at it.
+    pub monthly_cost: Option<f64>,
+    /// What that is shared out by; only `costs` looks at it.
+    pub cost_by: Option<CostBy>,
+}
+
+impl ReportQuery {
+    /// The parameters that are given, by their names.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            ("from", self.from.is_some()),
+            ("to", self.to.is_some()),
+            ("api", self.api.is_some()),
+            ("application", self.application.is_some()),
+            ("capacity", self.capacity.is_some()),
+            ("monthly_cost", self.monthly_cost.is_some()),
+            ("cost_by", self.cost_by.is_some()),
+        ];
+        given
+            .into_iter()
+            .filter(|(_, is_given)| *is_given)
+            .map(|(name, _)| name)
+    }
+
+    /// The numbers that are not more than 0, by their names, with what to say.
+    pub(crate) fn too_small(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let numbers = [
+            (
+                self.capacity,
+                "capacity",
+                "Say how many calls of a day can be served.",
+            ),
+            (
+                self.monthly_cost,
+                "monthly_cost",
+                "Say what serving all calls costs in a month.",
+            ),
+        ];
+        let is_wrong =
+            |number: Option<f64>| number.is_some_and(|number| !(number.is_finite() && number > 0.0));
+        numbers
+            .into_iter()
+            .filter(move |(number, ..)| is_wrong(*number))
+            .map(|(_, name, suggestion)| (name, suggestion))
+    }
+}
+
+impl From<&ReportScheduleSpec> for ReportQuery {
+    /// What a schedule says, beside the time.
+    fn from(spec: &ReportScheduleSpec) -> Self {
+        Self {
+            from: None,
+            to: None,
+            time_zone: spec.time_zone.clone(),
+            api: spec.api.clone(),
+            application: spec.application.clone(),
+            capacity: spec.capacity,
+            monthly_cost: spec.monthly_cost,
+            cost_by: spec.cost_by,
+        }
+    }
 }
 
 /// The parameters that reports of one's own look at.
@@ -145,6 +210,7 @@ impl Which {
             ReportName::Versions => versions::sections(asked).await,
             ReportName::ServiceLevels => service_levels::sections(asked).await,
             ReportName::Quotas => quotas::sections(asked).await,
+            ReportName::Costs => costs::sections(asked).await,
             ReportName::Forecast => forecast::sections(asked).await,
         }
     }
@@ -204,6 +270,8 @@ struct Asked<'a> {
     application: Option<&'a str>,
     filters: Vec<DimensionFilter>,
     capacity: Option<f64>,
+    monthly_cost: Option<f64>,
+    cost_by: CostBy,
     now: Timestamp,
 }
 
@@ -214,25 +282,12 @@ impl<'a> Asked<'a> {
         (which, query): (&Which, &'a ReportQuery),
     ) -> Result<Self, Error> {
         let now = control.now();
-        let given = [
-            ("from", query.from.is_some()),
-            ("to", query.to.is_some()),
-            ("api", query.api.is_some()),
-            ("application", query.application.is_some()),
-            ("capacity", query.capacity.is_some()),
-        ];
-        for (parameter, is_given) in given {
-            if is_given && !which.parameters().contains(&parameter) {
-                let detail = format!("The report `{}` does not look at it.", which.name());
-                return Err(refused(parameter, &detail, "Leave it out."));
-            }
+        if let Some(parameter) = query.given().find(|name| !which.parameters().contains(name)) {
+            let detail = format!("The report `{}` does not look at it.", which.name());
+            return Err(refused(parameter, &detail, "Leave it out."));
         }
-        if query
-            .capacity
-            .is_some_and(|calls| !(calls.is_finite() && calls > 0.0))
-        {
-            let suggestion = "Say how many calls of a day can be served.";
-            return Err(refused("capacity", "It is not more than 0.", suggestion));
+        if let Some((parameter, suggestion)) = query.too_small().next() {
+            return Err(refused(parameter, "It is not more than 0.", suggestion));
         }
         let to = query.to.unwrap_or(now);
         let from = query.from.unwrap_or(to.before(USUAL));
@@ -278,6 +333,8 @@ impl<'a> Asked<'a> {
             application: query.application.as_deref(),
             filters: filters.into_iter().flatten().collect(),
             capacity: query.capacity,
+            monthly_cost: query.monthly_cost,
+            cost_by: query.cost_by.unwrap_or_default(),
             now,
         })
     }
@@ -342,6 +399,18 @@ impl<'a> Asked<'a> {
     /// The sums of the whole time, and of the one before.
     async fn sums(&self, measures: &[Measure]) -> Result<AnalyticsAnswer, Error> {
         self.compared(self.question(measures)).await
+    }
+
+    /// The sums of the whole time and of nothing else; none without calls.
+    async fn whole(&self, measures: &[Measure]) -> Result<Option<AnalyticsRow>, Error> {
+        Ok(self.ask(self.question(measures)).await?.rows.into_iter().next())
+    }
+
+    /// The same of calls that fit a filter besides.
+    async fn of(&self, measures: &[Measure], filter: DimensionFilter) -> Result<Option<AnalyticsRow>, Error> {
+        let mut question = self.question(measures);
+        question.filters.push(filter);
+        Ok(self.ask(question).await?.rows.into_iter().next())
     }
 
     /// The answer to a question, with that of the time before as far as it is known.

@@ -28,6 +28,8 @@ pub enum Measure {
     BytesIn,
     /// Bytes of answer bodies.
     BytesOut,
+    /// The time of all calls together, each from the request's head to the answer's end.
+    LatencyTotalUs,
     /// Mean time from the request's head to the answer's end.
     LatencyMeanUs,
     /// The time that half of the calls did not exceed; percentiles are at most 1.6 % off.
@@ -136,7 +138,7 @@ pub struct Top {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AnalyticsQuery {
-    /// What is measured: 1 to 14 measures.
+    /// What is measured: 1 to 15 measures.
     pub measures: Vec<Measure>,
     /// What rows are told apart by: at most 4 dimensions.
     #[serde(default)]

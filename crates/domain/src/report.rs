@@ -85,10 +85,44 @@ reports! {
     /// How far quotas are used up.
     Quotas = "quotas", "Quotas", ["application"],
         "How far the quotas of this period are used up, and when they will be if calls go on as they do.";
+    /// What calls cost.
+    Costs = "costs", "Costs", ["from", "to", "api", "application", "monthly_cost", "cost_by"],
+        "What a call costs, and which APIs, operations and consumers cause how much of it.";
     /// What comes.
     Forecast = "forecast", "Forecast", ["api", "application", "capacity"],
         "How many calls to expect in the next weeks, between which bounds, and when a capacity is reached.";
 }
+
+/// What costs are shared out by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CostBy {
+    /// The time that calls took: servers are busy for so long.
+    #[default]
+    Time,
+    /// The number of calls.
+    Calls,
+    /// The bytes that were sent.
+    BytesOut,
+}
+
+impl std::str::FromStr for CostBy {
+    type Err = UnknownCause;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCause> {
+        Ok(match text {
+            "time" => Self::Time,
+            "calls" => Self::Calls,
+            "bytes_out" => Self::BytesOut,
+            _ => return Err(UnknownCause),
+        })
+    }
+}
+
+/// Says that costs are not shared out by something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`time`, `calls` or `bytes_out` was expected")]
+pub struct UnknownCause;
 
 impl std::str::FromStr for ReportName {
     type Err = UnknownReport;
@@ -218,6 +252,8 @@ pub enum ReportUnit {
     Seconds,
     /// Bytes.
     Bytes,
+    /// An amount of money, in the currency in which the costs were said.
+    Amount,
 }
 
 /// A number that stands for itself.

@@ -31,7 +31,7 @@ async fn what_happened_is_told_and_saved() {
     assert_eq!(http.get(&url, "nobody's").await.unwrap().status, 401);
 
     let listed = gateline.json(&["reports", "list"]);
-    assert_eq!(listed["data"].as_array().unwrap().len(), 9);
+    assert_eq!(listed["data"].as_array().unwrap().len(), 10);
     let show = ["reports", "show", "errors", "--last", "7d", "--api", "shop"];
     eventually("the refused call is told", SOON, async || {
         let told = gateline.run(&show).stdout;

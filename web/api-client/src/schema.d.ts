@@ -3195,7 +3195,7 @@ export interface components {
         };
         /** @description A question about calls. */
         AnalyticsQuery: {
-            /** @description What is measured: 1 to 14 measures. */
+            /** @description What is measured: 1 to 15 measures. */
             measures: components["schemas"]["Measure"][];
             /** @description What rows are told apart by: at most 4 dimensions. */
             dimensions?: components["schemas"]["Dimension"][];
@@ -4234,6 +4234,11 @@ export interface components {
         };
         /** @example ctr_01jd9zk5v8e7rbxq3m6t4n2w0c */
         ContractId: string;
+        /**
+         * @description What costs are shared out by.
+         * @enum {string}
+         */
+        CostBy: "time" | "calls" | "bytes_out";
         /** @description A debug token; it is shown once and stored nowhere. */
         DebugToken: {
             /** @description Its id, as in the audit chain. */
@@ -5424,7 +5429,7 @@ export interface components {
          * @description What is measured. Times are in microseconds, rates are parts of 1.
          * @enum {string}
          */
-        Measure: "calls" | "counted" | "refused" | "client_errors" | "server_errors" | "error_rate" | "bytes_in" | "bytes_out" | "latency_mean_us" | "latency_p50_us" | "latency_p90_us" | "latency_p95_us" | "latency_p99_us" | "applications";
+        Measure: "calls" | "counted" | "refused" | "client_errors" | "server_errors" | "error_rate" | "bytes_in" | "bytes_out" | "latency_total_us" | "latency_mean_us" | "latency_p50_us" | "latency_p90_us" | "latency_p95_us" | "latency_p99_us" | "applications";
         /** @description A person's role in an organization or in one workspace of it. */
         Membership: {
             /** @description Who. */
@@ -6874,6 +6879,13 @@ export interface components {
              * @description The calls of a day that can be served; only forecasts look at it.
              */
             capacity?: number;
+            /**
+             * Format: double
+             * @description What serving all calls costs in a month, in any currency; only `costs` looks at it.
+             */
+            monthly_cost?: number;
+            /** @description What that is shared out by; only `costs` looks at it. */
+            cost_by?: components["schemas"]["CostBy"];
             /** @description How often, and about which time. */
             interval: components["schemas"]["ReportInterval"];
             /**
@@ -6931,6 +6943,13 @@ export interface components {
              * @description The calls of a day that can be served; only forecasts look at it.
              */
             capacity?: number | null;
+            /**
+             * Format: double
+             * @description What serving all calls costs in a month, in any currency; only `costs` looks at it.
+             */
+            monthly_cost?: number | null;
+            /** @description What that is shared out by; only `costs` looks at it. */
+            cost_by?: components["schemas"]["CostBy"] | null;
             /** @description How often, and about which time. */
             interval?: components["schemas"]["ReportInterval"];
             /**
@@ -6966,6 +6985,13 @@ export interface components {
              * @description The calls of a day that can be served; only forecasts look at it.
              */
             capacity?: number;
+            /**
+             * Format: double
+             * @description What serving all calls costs in a month, in any currency; only `costs` looks at it.
+             */
+            monthly_cost?: number;
+            /** @description What that is shared out by; only `costs` looks at it. */
+            cost_by?: components["schemas"]["CostBy"];
             /** @description How often, and about which time. */
             interval: components["schemas"]["ReportInterval"];
             /**
@@ -6999,7 +7025,7 @@ export interface components {
          * @description What a number is, or that a cell is none.
          * @enum {string}
          */
-        ReportUnit: "text" | "moment" | "count" | "share" | "change" | "microseconds" | "seconds" | "bytes";
+        ReportUnit: "text" | "moment" | "count" | "share" | "change" | "microseconds" | "seconds" | "bytes" | "amount";
         /** @description A node whose calls a stream can tell of: it reports to the process that answers. */
         ReportingNode: {
             /** @description The node. */
@@ -14933,6 +14959,10 @@ export interface operations {
                 application?: string;
                 /** @description The calls of a day that can be served; a forecast says when they are reached. */
                 capacity?: number;
+                /** @description What serving all calls costs in a month, in any currency; `costs` shares it out. */
+                monthly_cost?: number;
+                /** @description What `costs` shares costs out by: the time that calls took (if absent), their number, or what was sent. */
+                cost_by?: "time" | "calls" | "bytes_out";
             };
             header?: {
                 /**
@@ -14988,6 +15018,10 @@ export interface operations {
                 application?: string;
                 /** @description The calls of a day that can be served; a forecast says when they are reached. */
                 capacity?: number;
+                /** @description What serving all calls costs in a month, in any currency; `costs` shares it out. */
+                monthly_cost?: number;
+                /** @description What `costs` shares costs out by: the time that calls took (if absent), their number, or what was sent. */
+                cost_by?: "time" | "calls" | "bytes_out";
                 /** @description As what; `csv` if absent. */
                 format?: "csv" | "pdf";
                 /** @description Only this section, as `csv`; all, one after the other, if absent. */

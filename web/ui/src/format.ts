@@ -26,6 +26,13 @@ export function bytes(value: number): string {
   return `${unit === 0 || rest >= 100 ? Math.round(rest) : rest.toFixed(1)} ${units[unit]}`;
 }
 
+/** An amount of money: hundredths from 1 on, below as many decimals as show three digits. */
+export function amount(value: number): string {
+  const size = Math.abs(value);
+  const decimals = size >= 1 || size === 0 ? 2 : Math.min(8, 2 - Math.floor(Math.log10(size)));
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
 /** `320 µs`, `4.2 ms` or `1.30 s`, of microseconds. */
 export function duration(us: number): string {
   if (us < 1000) return `${Math.round(us)} µs`;

@@ -12,7 +12,7 @@ export { Detail } from "./detail";
 export { saveFile } from "./save-file";
 export { type Change, changes, mergePatch } from "./diff";
 export { figure } from "./figure";
-export { ago, bytes, count, duration, interval, moment, nameOf, period, plural, price, quota, rate, serviceLevel, share } from "./format";
+export { ago, amount, bytes, count, duration, interval, moment, nameOf, period, plural, price, quota, rate, serviceLevel, share } from "./format";
 export { ChoiceField, Field, FormPanel, NewPasswordField, SelectField, TextArea, TextField, useForm, useGo, useWrong } from "./form";
 export { type Column, type Filter, List, ListPage, type ListSearch, Table } from "./list";
 export { type Expiry, expiryOf, momentOf } from "./expiry";

@@ -162,6 +162,8 @@ impl Shown for ReportSchedule {
             api: None,
             application: None,
             capacity: None,
+            monthly_cost: None,
+            cost_by: None,
             interval: ReportInterval::Week,
             hour: 6,
             time_zone: Some("Europe/Berlin".to_owned()),
@@ -227,9 +229,11 @@ fn notices() -> Endpoint {
 }
 
 /// The parameters that both have.
-fn parameters() -> [Parameter; 7] {
+fn parameters() -> [Parameter; 9] {
     let number = json!({ "type": "number", "exclusiveMinimum": 0 });
     let only = |name, description| Parameter::query(name, description, text(100));
+    let cost = "What serving all calls costs in a month, in any currency; `costs` shares it out.";
+    let by = "What `costs` shares costs out by: the time that calls took (if absent), their number, or what was sent.";
     let capacity = "The calls of a day that can be served; a forecast says when they are reached.";
     [
         Parameter::path("name", "The report's name, as `list_reports` has it.", text(63)),
@@ -241,7 +245,13 @@ fn parameters() -> [Parameter; 7] {
         ),
         only("api", "Only calls of this API: its id or name."),
         only("application", "Only calls of this application: its id or name."),
-        Parameter::query("capacity", capacity, number),
+        Parameter::query("capacity", capacity, number.clone()),
+        Parameter::query("monthly_cost", cost, number),
+        Parameter::query(
+            "cost_by",
+            by,
+            json!({ "type": "string", "enum": ["time", "calls", "bytes_out"] }),
+        ),
     ]
 }
 
@@ -255,6 +265,8 @@ async fn asked(call: &Call) -> Result<Report, Error> {
         api: own("api"),
         application: own("application"),
         capacity: call.query_as("capacity")?,
+        monthly_cost: call.query_as("monthly_cost")?,
+        cost_by: call.query_as("cost_by")?,
     };
     call.control().report(&call.caller, name, &query).await
 }

@@ -490,6 +490,8 @@ pub const COLLECTIONS: &[Collection] = &[
             "api",
             "application",
             "capacity",
+            "monthly_cost",
+            "cost_by",
             "interval",
             "hour",
             "time_zone",

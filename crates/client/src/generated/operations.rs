@@ -1381,7 +1381,9 @@ impl Client {
             .query("time_zone", params.time_zone.as_ref())
             .query("api", params.api.as_ref())
             .query("application", params.application.as_ref())
-            .query("capacity", params.capacity.as_ref());
+            .query("capacity", params.capacity.as_ref())
+            .query("monthly_cost", params.monthly_cost.as_ref())
+            .query("cost_by", params.cost_by.as_ref());
         self.send_json(call).await
     }
 
@@ -1400,6 +1402,8 @@ impl Client {
             .query("api", params.api.as_ref())
             .query("application", params.application.as_ref())
             .query("capacity", params.capacity.as_ref())
+            .query("monthly_cost", params.monthly_cost.as_ref())
+            .query("cost_by", params.cost_by.as_ref())
             .query("format", params.format.as_ref())
             .query("section", params.section.as_ref());
         self.send_raw(call).await

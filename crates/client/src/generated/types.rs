@@ -638,7 +638,7 @@ pub struct AnalyticsAnswer {
 /// A question about calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AnalyticsQuery {
-    /// What is measured: 1 to 14 measures.
+    /// What is measured: 1 to 15 measures.
     pub measures: Vec<Measure>,
     /// What rows are told apart by: at most 4 dimensions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -1946,6 +1946,45 @@ pub struct Contract {
 /// `ContractId`.
 pub type ContractId = String;
 
+/// What costs are shared out by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CostBy {
+    /// `time`.
+    #[serde(rename = "time")]
+    Time,
+    /// `calls`.
+    #[serde(rename = "calls")]
+    Calls,
+    /// `bytes_out`.
+    #[serde(rename = "bytes_out")]
+    BytesOut,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for CostBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Time => "time",
+            Self::Calls => "calls",
+            Self::BytesOut => "bytes_out",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for CostBy {
+    fn from(text: &str) -> Self {
+        match text {
+            "time" => Self::Time,
+            "calls" => Self::Calls,
+            "bytes_out" => Self::BytesOut,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// Optional parameters of [`create_alert_channel`](crate::Client::create_alert_channel).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateAlertChannelParams {
@@ -2908,10 +2947,53 @@ pub struct ExportReportParams {
     pub application: Option<String>,
     /// The calls of a day that can be served; a forecast says when they are reached.
     pub capacity: Option<f64>,
+    /// What serving all calls costs in a month, in any currency; `costs` shares it out.
+    pub monthly_cost: Option<f64>,
+    /// What `costs` shares costs out by: the time that calls took (if absent), their number, or what was sent.
+    pub cost_by: Option<ExportReportParamsCostBy>,
     /// As what; `csv` if absent.
     pub format: Option<ExportReportParamsFormat>,
     /// Only this section, as `csv`; all, one after the other, if absent.
     pub section: Option<String>,
+}
+
+/// `ExportReportParamsCostBy`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ExportReportParamsCostBy {
+    /// `time`.
+    #[serde(rename = "time")]
+    Time,
+    /// `calls`.
+    #[serde(rename = "calls")]
+    Calls,
+    /// `bytes_out`.
+    #[serde(rename = "bytes_out")]
+    BytesOut,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ExportReportParamsCostBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Time => "time",
+            Self::Calls => "calls",
+            Self::BytesOut => "bytes_out",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ExportReportParamsCostBy {
+    fn from(text: &str) -> Self {
+        match text {
+            "time" => Self::Time,
+            "calls" => Self::Calls,
+            "bytes_out" => Self::BytesOut,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// `ExportReportParamsFormat`.
@@ -6191,6 +6273,9 @@ pub enum Measure {
     /// `bytes_out`.
     #[serde(rename = "bytes_out")]
     BytesOut,
+    /// `latency_total_us`.
+    #[serde(rename = "latency_total_us")]
+    LatencyTotalUs,
     /// `latency_mean_us`.
     #[serde(rename = "latency_mean_us")]
     LatencyMeanUs,
@@ -6225,6 +6310,7 @@ impl std::fmt::Display for Measure {
             Self::ErrorRate => "error_rate",
             Self::BytesIn => "bytes_in",
             Self::BytesOut => "bytes_out",
+            Self::LatencyTotalUs => "latency_total_us",
             Self::LatencyMeanUs => "latency_mean_us",
             Self::LatencyP50Us => "latency_p50_us",
             Self::LatencyP90Us => "latency_p90_us",
@@ -6247,6 +6333,7 @@ impl From<&str> for Measure {
             "error_rate" => Self::ErrorRate,
             "bytes_in" => Self::BytesIn,
             "bytes_out" => Self::BytesOut,
+            "latency_total_us" => Self::LatencyTotalUs,
             "latency_mean_us" => Self::LatencyMeanUs,
             "latency_p50_us" => Self::LatencyP50Us,
             "latency_p90_us" => Self::LatencyP90Us,
@@ -8270,6 +8357,49 @@ pub struct ReadReportParams {
     pub application: Option<String>,
     /// The calls of a day that can be served; a forecast says when they are reached.
     pub capacity: Option<f64>,
+    /// What serving all calls costs in a month, in any currency; `costs` shares it out.
+    pub monthly_cost: Option<f64>,
+    /// What `costs` shares costs out by: the time that calls took (if absent), their number, or what was sent.
+    pub cost_by: Option<ReadReportParamsCostBy>,
+}
+
+/// `ReadReportParamsCostBy`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReadReportParamsCostBy {
+    /// `time`.
+    #[serde(rename = "time")]
+    Time,
+    /// `calls`.
+    #[serde(rename = "calls")]
+    Calls,
+    /// `bytes_out`.
+    #[serde(rename = "bytes_out")]
+    BytesOut,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ReadReportParamsCostBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Time => "time",
+            Self::Calls => "calls",
+            Self::BytesOut => "bytes_out",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ReadReportParamsCostBy {
+    fn from(text: &str) -> Self {
+        match text {
+            "time" => Self::Time,
+            "calls" => Self::Calls,
+            "bytes_out" => Self::BytesOut,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// Optional parameters of [`read_report_schedule`](crate::Client::read_report_schedule).
@@ -8699,6 +8829,12 @@ pub struct ReportSchedule {
     /// The calls of a day that can be served; only forecasts look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<f64>,
+    /// What serving all calls costs in a month, in any currency; only `costs` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_cost: Option<f64>,
+    /// What that is shared out by; only `costs` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_by: Option<CostBy>,
     /// How often, and about which time.
     pub interval: ReportInterval,
     /// The hour of the day from which on it is sent: 0 to 23.
@@ -8763,6 +8899,12 @@ pub struct ReportSchedulePatch {
     /// The calls of a day that can be served; only forecasts look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Option<f64>>,
+    /// What serving all calls costs in a month, in any currency; only `costs` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_cost: Option<Option<f64>>,
+    /// What that is shared out by; only `costs` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_by: Option<Option<CostBy>>,
     /// How often, and about which time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<ReportInterval>,
@@ -8804,6 +8946,12 @@ pub struct ReportScheduleSpec {
     /// The calls of a day that can be served; only forecasts look at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<f64>,
+    /// What serving all calls costs in a month, in any currency; only `costs` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub monthly_cost: Option<f64>,
+    /// What that is shared out by; only `costs` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_by: Option<CostBy>,
     /// How often, and about which time.
     pub interval: ReportInterval,
     /// The hour of the day from which on it is sent: 0 to 23.
@@ -8841,6 +8989,8 @@ impl ReportScheduleSpec {
             api: None,
             application: None,
             capacity: None,
+            monthly_cost: None,
+            cost_by: None,
             interval,
             hour: None,
             time_zone: None,
@@ -8892,6 +9042,9 @@ pub enum ReportUnit {
     /// `bytes`.
     #[serde(rename = "bytes")]
     Bytes,
+    /// `amount`.
+    #[serde(rename = "amount")]
+    Amount,
     /// A value that this client does not know yet, as it came.
     #[serde(untagged)]
     Unrecognized(String),
@@ -8908,6 +9061,7 @@ impl std::fmt::Display for ReportUnit {
             Self::Microseconds => "microseconds",
             Self::Seconds => "seconds",
             Self::Bytes => "bytes",
+            Self::Amount => "amount",
             Self::Unrecognized(text) => text,
         })
     }
@@ -8924,6 +9078,7 @@ impl From<&str> for ReportUnit {
             "microseconds" => Self::Microseconds,
             "seconds" => Self::Seconds,
             "bytes" => Self::Bytes,
+            "amount" => Self::Amount,
             other => Self::Unrecognized(other.to_owned()),
         }
     }

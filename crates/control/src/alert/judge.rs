@@ -468,6 +468,7 @@ pub(super) const fn title(measure: Measure) -> &'static str {
         Measure::ErrorRate => "The error rate",
         Measure::BytesIn => "The size of requests",
         Measure::BytesOut => "The size of answers",
+        Measure::LatencyTotalUs => "The time of all calls together",
         Measure::LatencyMeanUs => "The mean latency",
         Measure::LatencyP50Us => "The median latency",
         Measure::LatencyP90Us => "The 90th percentile of the latency",
@@ -482,6 +483,7 @@ pub(super) fn shown(measure: Measure, value: f64) -> String {
     match measure {
         Measure::ErrorRate => percent(value),
         Measure::BytesIn | Measure::BytesOut => format!("{:.1} MB", value / 1e6),
+        Measure::LatencyTotalUs => format!("{:.1} s", value / 1e6),
         _ if measure.is_counted() => format!("{value:.0}"),
         _ => format!("{:.1} ms", value / 1000.0),
     }

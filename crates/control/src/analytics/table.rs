@@ -157,6 +157,7 @@ pub(super) fn sums_of(measures: &[Measure]) -> [bool; 8] {
             Measure::ErrorRate => &[0, 4],
             Measure::BytesIn => &[5],
             Measure::BytesOut => &[6],
+            Measure::LatencyTotalUs => &[7],
             Measure::LatencyMeanUs => &[0, 7],
             Measure::LatencyP50Us
             | Measure::LatencyP90Us
@@ -202,6 +203,7 @@ impl Cell {
             Measure::ErrorRate => return per_call(server_errors),
             Measure::BytesIn => bytes_in,
             Measure::BytesOut => bytes_out,
+            Measure::LatencyTotalUs => latency_us,
             Measure::LatencyMeanUs => return per_call(latency_us),
             Measure::Applications => self.applications.len() as f64,
             Measure::LatencyP50Us | Measure::LatencyP90Us | Measure::LatencyP95Us | Measure::LatencyP99Us => {

@@ -337,6 +337,7 @@ on_both! {
             (Measure::ErrorRate, 0.1),
             (Measure::BytesIn, 1000.0),
             (Measure::BytesOut, 10_000.0),
+            (Measure::LatencyTotalUs, 5_050_000.0),
             (Measure::LatencyMeanUs, 50_500.0),
             (Measure::LatencyP50Us, 50_000.0),
             (Measure::LatencyP90Us, 90_000.0),

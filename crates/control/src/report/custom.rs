@@ -167,6 +167,7 @@ const fn titled(measure: Measure) -> (Measure, &'static str, ReportUnit) {
         Measure::ErrorRate => ("Failed", ReportUnit::Share),
         Measure::BytesIn => ("Received", ReportUnit::Bytes),
         Measure::BytesOut => ("Sent", ReportUnit::Bytes),
+        Measure::LatencyTotalUs => ("Time of all calls", ReportUnit::Microseconds),
         Measure::LatencyMeanUs => ("Mean latency", ReportUnit::Microseconds),
         Measure::LatencyP50Us => ("Half within", ReportUnit::Microseconds),
         Measure::LatencyP90Us => ("90 % within", ReportUnit::Microseconds),

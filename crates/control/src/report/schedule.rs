@@ -140,10 +140,7 @@ async fn body(control: &Control, schedule: &ReportSchedule, at: Timestamp) -> Re
     let query = ReportQuery {
         from: has_period.then_some(period.from),
         to: has_period.then_some(period.to),
-        time_zone: spec.time_zone.clone(),
-        api: spec.api.clone(),
-        application: spec.application.clone(),
-        capacity: spec.capacity,
+        ..ReportQuery::from(spec)
     };
     let made = control.report_of(schedule.organization_id, &which, &query);
     Ok(json!({

@@ -4,7 +4,8 @@ use domain::catalog::{Stage, Version};
 use domain::id::{ApiId, OrganizationId};
 use domain::identity::Role;
 use domain::offer::Plan;
-use domain::report::{Report, ReportCell, ReportContent, ReportDefinition, ReportName};
+use domain::report::{CostBy, Report, ReportCell, ReportContent, ReportDefinition, ReportName, ReportUnit};
+use domain::time::HOUR_MICROS;
 use domain::{Code, Timestamp};
 use events::{Batch, Call, Event, Sink as _};
 use serde_json::json;
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::{ReportQuery, write_csv};
 use crate::Caller;
 use crate::fixture::{World, detail, member, refusal};
-use crate::usage::tests::{Shop, node, shop};
+use crate::usage::tests::{START, Shop, node, shop};
 
 const DAY: Duration = Duration::from_hours(24);
 const HOUR: Duration = Duration::from_hours(1);
@@ -399,6 +400,58 @@ on_both! {
         assert_eq!((at.len(), lines.len()), (29 + 30, 5));
     }
 
+    async fn costs_are_shared_out_by_what_causes_them(url: String) {
+        let world = World::new(&url).await;
+        let shop = shop(&world).await;
+        // Three quarters of the time are those of one call, which fails.
+        let mut slow = shop.call(1, 0);
+        (slow.latency_us, slow.bytes_out, slow.status) = (9000, 0, 503);
+        let mut stranger = shop.call(1, 0);
+        (stranger.caller, stranger.counted) = (None, false);
+        count_all(&world, &[shop.call(0, 0), shop.call(0, 0), stranger, slow]).await;
+        let begin = Timestamp::from_micros(START);
+        let hour = ReportQuery {
+            from: Some(begin),
+            to: Some(Timestamp::from_micros(START + HOUR_MICROS)),
+            // The costs of this hour are 4.
+            monthly_cost: Some(4.0 * 365.25 * 2.0),
+            ..ReportQuery::default()
+        };
+        let costs = |query: ReportQuery| {
+            let world = &world;
+            async move {
+                let report = world.control.report(&world.acme, ReportName::Costs, &query).await.unwrap();
+                is_whole(&report);
+                report
+            }
+        };
+        let near = |cell: &ReportCell, expected: f64| (cell.number.unwrap() - expected).abs() < 1e-9;
+        let report = costs(hour.clone()).await;
+        let of = |name| figure(&report, name);
+        assert!(near(of("cost"), 4.0) && near(of("per_call"), 1000.0), "{report:?}");
+        assert!(near(of("per_counted"), 4000.0 / 3.0) && near(of("failed_cost"), 3.0), "{report:?}");
+        assert!(near(of("failed"), 0.75) && near(of("caused"), 12_000.0), "{report:?}");
+        let operations = rows(&report, "operations", &["name", "calls", "share", "cost"]);
+        assert_eq!(operations[0][1..], ["2", "0.8333333333333334", "3.3333333333333335"]);
+        assert_eq!(operations[1][1..], ["2", "0.16666666666666666", "0.6666666666666666"]);
+        let consumers = rows(&report, "consumers", &["name", "calls", "cost"]);
+        assert_eq!(consumers, [["globex", "3", "3.6666666666666665"], ["None", "1", "0.3333333333333333"]]);
+
+        let by_calls = ReportQuery { cost_by: Some(CostBy::Calls), ..hour.clone() };
+        let consumers = rows(&costs(by_calls).await, "consumers", &["name", "cost"]);
+        assert_eq!(consumers, [["globex", "3"], ["None", "1"]]);
+        let by_bytes = ReportQuery { cost_by: Some(CostBy::BytesOut), ..hour.clone() };
+        let operations = rows(&costs(by_bytes).await, "operations", &["caused", "share"]);
+        assert_eq!(operations, [["200", "0.6666666666666666"], ["100", "0.3333333333333333"]]);
+        // Without costs, the shares; without calls, nothing to share.
+        let report = costs(ReportQuery { monthly_cost: None, ..hour.clone() }).await;
+        let ReportContent::Figures { figures } = &report.sections[0].content else { panic!("{report:?}") };
+        assert!(figures.iter().all(|figure| figure.unit != ReportUnit::Amount), "{figures:?}");
+        let nobody = ReportQuery { application: Some("nobody".to_owned()), ..hour };
+        let report = costs(nobody).await;
+        assert_eq!(figure(&report, "per_call").number, None);
+    }
+
     async fn what_a_report_does_not_look_at_is_refused(url: String) {
         let world = World::new(&url).await;
         let moment = |text: &str| Some(text.parse().unwrap());
@@ -419,6 +472,10 @@ on_both! {
         assert!(all(ReportName::Errors, zone).await.contains("`time_zone`: There is no such time zone"), "zone");
         let nothing = ReportQuery { capacity: Some(0.0), ..ReportQuery::default() };
         assert!(all(ReportName::Forecast, nothing).await.contains("`capacity`: It is not more than 0"), "capacity");
+        let nothing = ReportQuery { monthly_cost: Some(-1.0), ..ReportQuery::default() };
+        assert!(all(ReportName::Costs, nothing).await.contains("`monthly_cost`: It is not more than 0"), "costs");
+        let by = ReportQuery { cost_by: Some(CostBy::Calls), ..ReportQuery::default() };
+        assert!(all(ReportName::Traffic, by).await.contains("`cost_by`: The report `traffic` does not"), "cause");
     }
 
     async fn reports_of_ones_own_ask_what_they_say(url: String) {

@@ -9,7 +9,7 @@ use store::Tx;
 use super::alert::has_room;
 use super::fault::Faults;
 use super::{New, Resource, own};
-use crate::report::Which;
+use crate::report::{ReportQuery, Which};
 use crate::{Caller, Error};
 
 /// The most schedules of an organization.
@@ -80,32 +80,26 @@ fn check_question(faults: &mut Faults, spec: &ReportScheduleSpec, (parameters, n
             "Use a name of the IANA data base, as `Europe/Berlin`.",
         );
     }
-    let given = [
-        ("api", spec.api.is_some()),
-        ("application", spec.application.is_some()),
-        ("capacity", spec.capacity.is_some()),
-    ];
-    for (field, is_given) in given {
-        if is_given && !parameters.contains(&field) {
-            faults.add(
-                &format!("/{field}"),
-                "field_invalid",
-                format!("The report `{}` does not look at it.", spec.report),
-                "Leave it out.",
-            );
-        }
+    let question = ReportQuery::from(spec);
+    for field in question.given().filter(|field| !parameters.contains(field)) {
+        faults.add(
+            &format!("/{field}"),
+            "field_invalid",
+            format!("The report `{}` does not look at it.", spec.report),
+            "Leave it out.",
+        );
     }
     for (field, text) in [("/api", &spec.api), ("/application", &spec.application)] {
         if let Some(text) = text {
             faults.line(field, text, NAME_CHARS_MAX);
         }
     }
-    if spec.capacity.is_some_and(|calls| calls <= 0.0) {
+    for (field, suggestion) in question.too_small() {
         faults.add(
-            "/capacity",
+            &format!("/{field}"),
             "out_of_range",
             "It is not more than 0.",
-            "Say how many calls of a day can be served.",
+            suggestion,
         );
     }
 }

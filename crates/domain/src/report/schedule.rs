@@ -6,6 +6,7 @@ use jiff::{ToSpan as _, Zoned};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::CostBy;
 use crate::analytics::TimeRange;
 use crate::id::{OrganizationId, ReportScheduleId};
 use crate::{Name, Timestamp};
@@ -57,6 +58,13 @@ pub struct ReportScheduleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(exclusive_minimum = 0)]
     pub capacity: Option<f64>,
+    /// What serving all calls costs in a month, in any currency; only `costs` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(exclusive_minimum = 0)]
+    pub monthly_cost: Option<f64>,
+    /// What that is shared out by; only `costs` looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_by: Option<CostBy>,
     /// How often, and about which time.
     pub interval: ReportInterval,
     /// The hour of the day from which on it is sent: 0 to 23.

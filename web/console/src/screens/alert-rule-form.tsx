@@ -27,6 +27,7 @@ const measures: [Schemas["Measure"], string][] = [
   ["latency_p90_us", "Latency, 90 % (µs)"],
   ["latency_p95_us", "Latency, 95 % (µs)"],
   ["latency_p99_us", "Latency, 99 % (µs)"],
+  ["latency_total_us", "Time of all calls (µs)"],
   ["latency_mean_us", "Latency, mean (µs)"],
   ["bytes_in", "Bytes of requests"],
   ["bytes_out", "Bytes of answers"],

@@ -14,6 +14,7 @@ const measures: [Measure, string][] = [
   ["client_errors", "Client errors"],
   ["server_errors", "Server errors"],
   ["error_rate", "Failed"],
+  ["latency_total_us", "Time of all calls"],
   ["latency_mean_us", "Mean latency"],
   ["latency_p50_us", "Half within"],
   ["latency_p90_us", "90 % within"],

@@ -18,7 +18,7 @@ export default function ReportScheduleEdit() {
             submit="Save changes"
             cancel={`/reports/schedules/${id}`}
             send={async (spec) => {
-              const body = { api: null, application: null, capacity: null, time_zone: null, ...spec } as Schemas["ReportSchedulePatch"];
+              const body = { api: null, application: null, capacity: null, monthly_cost: null, cost_by: null, time_zone: null, ...spec } as Schemas["ReportSchedulePatch"];
               const answer = await client.PATCH("/api/v1/report-schedules/{id}", { params: { path: { id }, header: ifMatch(schedule) }, body });
               await queries.invalidateQueries({ queryKey: ["/api/v1/report-schedules/{id}"] });
               return done(answer);

@@ -36,13 +36,15 @@ export function ReportScheduleForm(props: {
       api: schedule?.api ?? "",
       application: schedule?.application ?? "",
       capacity: String(schedule?.capacity ?? ""),
+      monthly_cost: String(schedule?.monthly_cost ?? ""),
+      cost_by: schedule?.cost_by ?? ("time" as Schemas["CostBy"]),
       interval: schedule?.interval ?? ("week" as Interval),
       hour: String(schedule?.hour ?? 6),
       time_zone: schedule?.time_zone ?? (schedule ? "" : zone()),
       format: schedule?.format ?? ("pdf" as Schemas["ReportFormat"]),
       channels: schedule?.channels ?? ([] as string[]),
     },
-    send: ({ api, application, capacity, hour, time_zone, ...values }) =>
+    send: ({ api, application, capacity, monthly_cost, cost_by, hour, time_zone, ...values }) =>
       props.send({
         ...values,
         hour: Number(hour),
@@ -50,6 +52,8 @@ export function ReportScheduleForm(props: {
         ...(takes(values.report, "api") && api && { api }),
         ...(takes(values.report, "application") && application && { application }),
         ...(takes(values.report, "capacity") && figure(capacity) !== undefined && { capacity: figure(capacity) as number }),
+        ...(takes(values.report, "monthly_cost") && figure(monthly_cost) !== undefined && { monthly_cost: figure(monthly_cost) as number }),
+        ...(takes(values.report, "cost_by") && { cost_by }),
         ...(time_zone && { time_zone }),
       }),
     after: (made) => props.after(made.id),
@@ -101,6 +105,30 @@ export function ReportScheduleForm(props: {
           value={values.capacity}
           set={(capacity) => set({ capacity })}
         />
+      )}
+      {has("monthly_cost") && (
+        <div className="grid gap-x-4 gap-y-5 sm:grid-cols-2">
+          <TextField
+            label="Costs of a month"
+            optional
+            pointer="/monthly_cost"
+            type="number"
+            help="Of serving all calls, in any currency."
+            value={values.monthly_cost}
+            set={(monthly_cost) => set({ monthly_cost })}
+          />
+          <SelectField
+            label="Shared out"
+            pointer="/cost_by"
+            value={values.cost_by}
+            set={(cost_by) => set({ cost_by: cost_by as Schemas["CostBy"] })}
+            options={[
+              ["time", "By the time that calls took"],
+              ["calls", "By the number of calls"],
+              ["bytes_out", "By what was sent"],
+            ]}
+          />
+        </div>
       )}
       <SelectField
         label="Sent"

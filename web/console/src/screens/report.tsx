@@ -14,6 +14,7 @@ import {
   Section,
   type SpanName,
   Table,
+  amount,
   bytes,
   change,
   count,
@@ -30,7 +31,7 @@ import {
 } from "@gateline/ui";
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, type ReactNode, useState } from "react";
 import { CallsFilter } from "../calls-filter";
 
 type Report = Schemas["Report"];
@@ -44,10 +45,26 @@ const times = Object.entries(spans)
   .filter(([name]) => name !== "hour")
   .map(([name, span]): [string, string] => [name, span.title]);
 
+interface Asked {
+  api?: string;
+  application?: string;
+  time?: string;
+  capacity?: string;
+  monthly_cost?: string;
+  cost_by?: string;
+}
+
+const causes: [Schemas["CostBy"], string][] = [
+  ["time", "by the time that calls took"],
+  ["calls", "by the number of calls"],
+  ["bytes_out", "by what was sent"],
+];
+
 /** A report: what happened in a time and what it means. */
 export default function ReportScreen() {
   const name = useParam("name");
-  const search = useSearch({ strict: false }) as { api?: string; application?: string; time?: string; capacity?: string };
+  const search = useSearch({ strict: false }) as Asked;
+  const navigate = useNavigate();
   const list = useQuery(read("/api/v1/reports"));
   const takes = list.data?.data.find((report) => report.name === name)?.parameters;
   const time: SpanName = isSpan(search.time) && search.time !== "hour" ? search.time : "month";
@@ -60,10 +77,12 @@ export default function ReportScreen() {
       ...(has("api") && search.api && { api: search.api }),
       ...(has("application") && search.application && { application: search.application }),
       ...(has("capacity") && search.capacity && { capacity: Number(search.capacity) }),
+      ...(has("monthly_cost") && search.monthly_cost && { monthly_cost: Number(search.monthly_cost) }),
+      ...(has("cost_by") && search.cost_by && { cost_by: search.cost_by as Schemas["CostBy"] }),
     },
   });
   const query = useQuery({
-    queryKey: ["/api/v1/reports", name, time, search.api, search.application, search.capacity],
+    queryKey: ["/api/v1/reports", name, time, search],
     queryFn: async ({ signal }): Promise<Report> => done(await client.GET("/api/v1/reports/{name}", { params: params(), signal })),
     enabled: takes !== undefined,
     placeholderData: keepPreviousData,
@@ -99,7 +118,23 @@ export default function ReportScreen() {
         }
       />
       {saved.error && <ProblemNote error={saved.error} />}
-      {has("capacity") && <Capacity key={search.capacity} now={search.capacity ?? ""} />}
+      {has("capacity") && <NumberOf key={search.capacity} name="capacity" label="Calls of a day that can be served" ask="When is that reached?" />}
+      {has("monthly_cost") && (
+        <NumberOf key={search.monthly_cost} name="monthly_cost" label="Costs of a month, in any currency" ask="What is that for a call?">
+          <select
+            aria-label="Shared out"
+            className="input w-64"
+            value={search.cost_by ?? "time"}
+            onChange={({ target }) => void navigate({ to: ".", search: { ...search, cost_by: target.value } as never })}
+          >
+            {causes.map(([cause, title]) => (
+              <option key={cause} value={cause}>
+                {title}
+              </option>
+            ))}
+          </select>
+        </NumberOf>
+      )}
       {list.data && !about ? (
         <Empty title="There is no such report" />
       ) : (
@@ -120,21 +155,21 @@ export default function ReportScreen() {
   );
 }
 
-/** How many calls of a day can be served: forecasts say when they are reached. */
-function Capacity({ now }: { now: string }) {
-  const [value, set] = useState(now);
+/** A number that a report asks for, which stands in the address. */
+function NumberOf(props: { name: "capacity" | "monthly_cost"; label: string; ask: string; children?: ReactNode }) {
   const navigate = useNavigate();
-  const search = useSearch({ strict: false }) as Record<string, string>;
+  const { [props.name]: now, ...others } = useSearch({ strict: false }) as Asked;
+  const [value, set] = useState(now ?? "");
   const ask = (event: FormEvent) => {
     event.preventDefault();
-    const { capacity: _, ...others } = search;
-    void navigate({ to: ".", search: (Number(value) > 0 ? { ...others, capacity: value } : others) as never });
+    void navigate({ to: ".", search: (Number(value) > 0 ? { ...others, [props.name]: value } : others) as never });
   };
   return (
     <form onSubmit={ask} className="mb-6 flex flex-wrap items-center gap-2">
-      <label htmlFor="capacity">Calls of a day that can be served</label>
-      <input id="capacity" className="input w-36" type="number" min="1" value={value} onChange={(event) => set(event.target.value)} />
-      <Button type="submit">When is that reached?</Button>
+      <label htmlFor={props.name}>{props.label}</label>
+      <input id={props.name} className="input w-36" type="number" min="0" step="any" value={value} onChange={(event) => set(event.target.value)} />
+      {props.children}
+      <Button type="submit">{props.ask}</Button>
     </form>
   );
 }
@@ -243,6 +278,8 @@ function written(unit: Unit, { number, text }: Cell): string {
       return interval(number);
     case "bytes":
       return bytes(number);
+    case "amount":
+      return amount(number);
     default:
       return count(Math.round(number));
   }

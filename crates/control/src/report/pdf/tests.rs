@@ -328,6 +328,7 @@ fn no_number_stops_a_report() {
         ReportUnit::Microseconds,
         ReportUnit::Seconds,
         ReportUnit::Bytes,
+        ReportUnit::Amount,
     ];
     let values: Vec<_> = numbers.into_iter().map(Some).collect();
     let mut sections = Vec::new();
@@ -417,6 +418,10 @@ fn numbers_are_written_with_their_units() {
         (ReportUnit::Seconds, 40.0, "40 s"),
         (ReportUnit::Seconds, 5_400.0, "1.5 h"),
         (ReportUnit::Seconds, 86_400.0 * 12.0, "12 d"),
+        (ReportUnit::Amount, 12_345.678, "12,345.68"),
+        (ReportUnit::Amount, 0.5, "0.500"),
+        (ReportUnit::Amount, 0.000_012_34, "0.0000123"),
+        (ReportUnit::Amount, 0.0, "0.00"),
         (ReportUnit::Bytes, 512.0, "512 B"),
         (ReportUnit::Bytes, 3_200_000.0, "3.2 MB"),
     ];

@@ -130,6 +130,7 @@ pub(super) fn number(unit: ReportUnit, number: f64) -> String {
         ReportUnit::Microseconds => signed(number, microseconds),
         ReportUnit::Seconds => signed(number, seconds),
         ReportUnit::Bytes => signed(number, bytes),
+        ReportUnit::Amount => signed(number, amount),
         ReportUnit::Count | ReportUnit::Text | ReportUnit::Moment => signed(number, |size| digits(size, 0)),
     }
 }
@@ -219,6 +220,13 @@ fn seconds(number: f64) -> String {
 }
 
 /// `3.2 MB`, in powers of 1000.
+/// An amount: hundredths from 1 on, below as many decimals as show three digits.
+fn amount(number: f64) -> String {
+    let decimals = (2..9).find(|decimals| number * 10_f64.powi(*decimals) >= 100.0);
+    let decimals = decimals.and_then(|decimals| usize::try_from(decimals).ok());
+    digits(number, decimals.unwrap_or(2))
+}
+
 fn bytes(number: f64) -> String {
     let units = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     let fits = units.into_iter().find(|(size, _)| number >= *size);

@@ -176,6 +176,8 @@ on_both! {
             (json!({ "report": "nothing" }), "/report"),
             (json!({ "capacity": 5.0 }), "/capacity"),
             (json!({ "report": "forecast", "capacity": 0.0 }), "/capacity"),
+            (json!({ "monthly_cost": 5.0 }), "/monthly_cost"),
+            (json!({ "report": "costs", "monthly_cost": 0.0 }), "/monthly_cost"),
             (json!({ "hour": 24 }), "/hour"),
             (json!({ "time_zone": "Asia/Kolkata" }), "/time_zone"),
             (json!({ "channels": [] }), "/channels"),

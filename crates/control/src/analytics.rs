@@ -265,12 +265,15 @@ fn too_many_groups() -> Error {
     ))
 }
 
-/// Checks whether a question can be answered from roll-ups at a moment.
+/// Checks whether a question can be answered at a moment: from roll-ups, or else from calls if these may be asked.
 ///
 /// # Errors
 /// `request_invalid` with the field that cannot be.
-pub(crate) fn check(query: &AnalyticsQuery, now: domain::Timestamp) -> Result<(), Error> {
+pub(crate) fn check(query: &AnalyticsQuery, now: domain::Timestamp, has_calls: bool) -> Result<(), Error> {
     let plan = Plan::of(query, now)?;
+    if has_calls {
+        return Ok(());
+    }
     plan.grains.map(drop).map_err(|gap| gap.refusal())
 }
 

@@ -1,16 +1,20 @@
 //! Measures the lake: `cargo bench -p lake [-- ROWS [DIRECTORY]]`; prints figures, asserts none.
 //!
 //! Calls of ten days with realistic skew are committed in slices as a node's log hands them on, then compacted, then
-//! asked for: one day of all, one day of one provider, and everything.
+//! asked for: one day of all, one day of one provider, by those who run it and by itself, and everything.
+//!
+//! If `PEER_PYTHON` names a Python with the packages `duckdb` and `deltalake`, DuckDB is asked the same of the same
+//! files, in turn.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use deltalake::arrow::array::RecordBatch;
-use domain::id::NodeId;
+use domain::id::{NodeId, OrganizationId};
 use events::{Batch, Sink};
 use futures_util::TryStreamExt;
 use lake::{Lake, Limits, Place, Tenant};
@@ -76,46 +80,154 @@ async fn main() -> Result<(), Box<dyn Error>> {
         compacted.files_added,
         started.elapsed().as_secs_f64()
     )?;
-    for (name, sql) in queries() {
-        let mut times = Vec::new();
+    ask(&lake, &directory.path().join("calls"), &mut out).await
+}
+
+/// Asks the questions, and the peer if there is one.
+async fn ask(lake: &Lake, table: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let mut peer = Peer::start(table)?;
+    for question in questions() {
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let started = Instant::now();
-            let answer = lake.query(&sql, Tenant::Installation, Limits::default()).await?;
+            let answer = lake.query(&question.sql(OURS), question.tenant, LIMITS).await?;
             let batches: Vec<_> = answer.try_collect().await?;
-            times.push((
-                started.elapsed(),
-                batches.iter().map(RecordBatch::num_rows).sum::<usize>(),
-            ));
+            let rows = batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+            ours.push((started.elapsed().as_secs_f64() * 1e3, rows));
+            if let Some(peer) = &mut peer {
+                theirs.push(peer.ask(&question.peers())?);
+            }
         }
-        times.sort_unstable();
-        let (median, rows) = times[ROUNDS / 2];
-        writeln!(out, "{name}: {:.0} ms, {rows} rows", median.as_secs_f64() * 1e3)?;
+        let (median, slowest, rows) = told(ours);
+        write!(
+            out,
+            "{}: {median:.0} ms, at most {slowest:.0}, {rows} rows",
+            question.name
+        )?;
+        if peer.is_some() {
+            let (theirs, _, their_rows) = told(theirs);
+            assert_eq!(rows, their_rows, "both find the same");
+            write!(out, "; DuckDB {theirs:.0} ms, {:.2} x", median / theirs)?;
+        }
+        writeln!(out)?;
     }
     Ok(())
 }
 
-fn queries() -> [(&'static str, String); 3] {
-    let measures =
-        "count(*), sum(bytes_out), approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_us)";
-    let day = "date = '2026-11-25'";
+/// Enough for whatever the largest table is asked here.
+const LIMITS: Limits = Limits {
+    memory_bytes: 1 << 30,
+    time: Duration::from_secs(300),
+    rows: 1_000_000,
+};
+/// How a percentile is asked for.
+const OURS: &str = "approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY latency_us)";
+const THEIRS: &str = "approx_quantile(latency_us, 0.95)";
+
+/// The median and the slowest of some rounds, and how many rows they found.
+fn told(mut rounds: Vec<(f64, usize)>) -> (f64, f64, usize) {
+    rounds.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+    let (median, rows) = rounds[ROUNDS / 2];
+    (median, rounds[ROUNDS - 1].0, rows)
+}
+
+struct Question {
+    name: &'static str,
+    by: &'static str,
+    filter: &'static str,
+    tenant: Tenant,
+    /// Whose rows, where that is not said by who asks.
+    provider: Option<OrganizationId>,
+}
+
+impl Question {
+    fn sql(&self, percentile: &str) -> String {
+        let Self { by, filter, .. } = self;
+        let whose = self.provider.map(|id| format!(" AND organization_id = '{id}'"));
+        format!(
+            "SELECT {by}, count(*), sum(bytes_out), {percentile} FROM calls WHERE {filter}{} GROUP BY {by}",
+            whose.unwrap_or_default()
+        )
+    }
+
+    /// The same for who knows no tenants.
+    fn peers(&self) -> String {
+        let provider = match self.tenant {
+            Tenant::Organization(id) => Some(id),
+            Tenant::Installation => self.provider,
+        };
+        Self { provider, ..*self }.sql(THEIRS)
+    }
+}
+
+fn questions() -> [Question; 4] {
     let provider = sample::provider_id(3);
+    let all = Question {
+        name: "a day, by API and status",
+        by: "api_id, status",
+        filter: "date = DATE '2026-11-25'",
+        tenant: Tenant::Installation,
+        provider: None,
+    };
     [
-        (
-            "a day, by API and status",
-            format!("SELECT api_id, status, {measures} FROM calls WHERE {day} GROUP BY 1, 2"),
-        ),
-        (
-            "a day of a provider, by application",
-            format!(
-                "SELECT application_id, {measures} FROM calls \
-                 WHERE {day} AND organization_id = '{provider}' GROUP BY 1"
-            ),
-        ),
-        (
-            "everything, by day",
-            format!("SELECT date, {measures} FROM calls GROUP BY 1"),
-        ),
+        Question {
+            name: "a day of a provider, by application",
+            by: "application_id",
+            provider: Some(provider),
+            ..all
+        },
+        Question {
+            name: "the same, asked by the provider",
+            by: "application_id",
+            tenant: Tenant::Organization(provider),
+            ..all
+        },
+        Question {
+            name: "everything, by day",
+            by: "date",
+            filter: "true",
+            ..all
+        },
+        all,
     ]
+}
+
+/// DuckDB in a process of its own, which stays.
+struct Peer {
+    _process: Child,
+    asks: ChildStdin,
+    answers: Lines<BufReader<ChildStdout>>,
+}
+
+impl Peer {
+    /// None if no Python is named.
+    fn start(table: &Path) -> Result<Option<Self>, Box<dyn Error>> {
+        let Some(python) = std::env::var_os("PEER_PYTHON") else {
+            return Ok(None);
+        };
+        let mut process = Command::new(python)
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer.py"))
+            .arg(table)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let asks = process.stdin.take().ok_or("it is piped")?;
+        let mut answers = BufReader::new(process.stdout.take().ok_or("it is piped")?).lines();
+        answers.next().ok_or("the peer did not start")??;
+        Ok(Some(Self {
+            _process: process,
+            asks,
+            answers,
+        }))
+    }
+
+    /// Milliseconds and rows.
+    fn ask(&mut self, sql: &str) -> Result<(f64, usize), Box<dyn Error>> {
+        writeln!(self.asks, "{}", serde_json::Value::from(sql))?;
+        let line = self.answers.next().ok_or("the peer has ended")??;
+        let (millis, rows) = line.split_once(' ').ok_or("milliseconds and rows")?;
+        Ok((millis.parse()?, rows.parse()?))
+    }
 }
 
 /// Bytes of the data files below a directory.

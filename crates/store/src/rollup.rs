@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use domain::Timestamp;
 use domain::analytics::{Dimension, DimensionFilter};
 use domain::id::OrganizationId;
@@ -252,19 +253,21 @@ impl Tx {
 
 /// Adds up spreads that are written in hex.
 fn spreads(hex: &str) -> Result<Sketch, Error> {
-    fn corrupt(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        Error::Corrupt {
-            what: "latency",
-            source: error.into(),
-        }
-    }
     let (mut sum, mut bytes) = (Sketch::default(), Vec::new());
     for hex in hex.split(',') {
         bytes.resize(hex.len() / 2, 0);
-        hex::decode_to_slice(hex, &mut bytes).map_err(corrupt)?;
+        let decoded = HEXLOWER_PERMISSIVE.decode_mut(hex.as_bytes(), &mut bytes);
+        decoded.map_err(|wrong| corrupt(wrong.error))?;
         sum.merge_bytes(&bytes).map_err(corrupt)?;
     }
     Ok(sum)
+}
+
+fn corrupt(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Corrupt {
+        what: "latency",
+        source: error.into(),
+    }
 }
 
 /// Reads a spread as it stands in a table.
@@ -272,10 +275,7 @@ fn spreads(hex: &str) -> Result<Sketch, Error> {
 /// # Errors
 /// [`Error::Corrupt`] if it is none.
 fn spread(bytes: &[u8]) -> Result<Sketch, Error> {
-    Sketch::from_bytes(bytes).map_err(|error| Error::Corrupt {
-        what: "latency",
-        source: error.into(),
-    })
+    Sketch::from_bytes(bytes).map_err(corrupt)
 }
 
 /// The value of a dimension of a series `s`, as `$1` may see it: targets and variants are the provider's own business.
@@ -422,8 +422,9 @@ const fn hex(store: &Store) -> &'static str {
     }
 }
 
-/// Adds up each series first, whose roll-ups lie beside each other, and then those that belong together: of these there
-/// are few, and next to nothing has to be sorted.
+/// Adds up each series first, whose roll-ups lie beside each other, and then those that belong together, of which there
+/// are few: next to nothing has to be sorted. Spreads are handed over series by series, so that some are added up while
+/// others are read.
 fn by_series(store: &Store, wanted: &Wanted<'_>, series: &str) -> String {
     let Columns { values, sums } = Columns::of(wanted);
     let mut inner = vec![
@@ -431,32 +432,37 @@ fn by_series(store: &Store, wanted: &Wanted<'_>, series: &str) -> String {
         "MIN(r.begun) AS begun".to_owned(),
         "COUNT(*) AS rollups".to_owned(),
     ];
-    let mut outer = vec![
-        "MIN(r.begun) AS begun".to_owned(),
-        "CAST(SUM(r.rollups) AS BIGINT) AS rollups".to_owned(),
-    ];
-    let mut by = vec![part(store)];
-    for (value, name) in values {
-        outer.push(format!("{value} AS {name}"));
-        by.push(name);
-    }
-    for sum in sums {
-        inner.push(format!("SUM(r.{sum}) AS {sum}"));
-        outer.push(format!("CAST(SUM(r.{sum}) AS BIGINT) AS {sum}"));
-    }
-    if wanted.has_latency {
+    inner.extend(
+        sums.iter()
+            .map(|sum| format!("CAST(SUM(r.{sum}) AS BIGINT) AS {sum}")),
+    );
+    let mut outer: Vec<_> = values
+        .iter()
+        .map(|(value, name)| format!("{value} AS {name}"))
+        .collect();
+    let by = if wanted.has_latency {
         inner.push(format!("string_agg({}, ',') AS latency", hex(store)));
-        outer.push("string_agg(r.latency, ',') AS latency".to_owned());
-    }
+        outer.extend(["begun", "rollups", "latency"].map(|column| format!("r.{column} AS {column}")));
+        outer.extend(sums.iter().map(|sum| format!("r.{sum} AS {sum}")));
+        String::new()
+    } else {
+        outer.push("MIN(r.begun) AS begun".to_owned());
+        let sums = sums.iter().chain(&["rollups"]);
+        outer.extend(sums.map(|sum| format!("CAST(SUM(r.{sum}) AS BIGINT) AS {sum}")));
+        match &*values.iter().map(|(_, name)| *name).collect::<Vec<_>>() {
+            // Of nothing there is no row.
+            [] => "HAVING COUNT(*) > 0".to_owned(),
+            names => format!("GROUP BY {}", names.join(", ")),
+        }
+    };
     format!(
         "SELECT {} FROM (
              SELECT {} FROM {} r
              WHERE r.series_id IN (SELECT s.id FROM series s WHERE {series}) AND {WITHIN} GROUP BY r.series_id
-         ) AS r JOIN series s ON s.id = r.series_id GROUP BY {}",
+         ) AS r JOIN series s ON s.id = r.series_id {by}",
         outer.join(", "),
         inner.join(", "),
         table(wanted.resolution),
-        by.join(", ")
     )
 }
 

@@ -124,7 +124,7 @@ pub(crate) fn check(condition: &AlertCondition, at: &str, now: Timestamp) -> Res
     }
     faults.finish()?;
     if let Some(query) = first_query(condition, now) {
-        crate::analytics::check(&query, now).map_err(|error| below(error, at))?;
+        crate::analytics::check(&query, now, false).map_err(|error| below(error, at))?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use store::on_both;
 use uuid::Uuid;
 
 use super::plan::Plan;
-use super::{HOURS_KEPT, MINUTES_KEPT, READ_MAX};
+use super::{HOURS_KEPT, MINUTES_KEPT, READ_MAX, check};
 use crate::fixture::{World, refusal};
 use crate::usage::tests::{HOUR, START, node, shop};
 use crate::{Caller, Error};
@@ -139,6 +139,10 @@ fn questions_that_cannot_be_answered_are_refused_with_their_field() {
     for (pointer, changes) in table {
         assert_eq!(refused(Plan::of(&read(&changes), now)), pointer, "{changes}");
     }
+    // What no sums can tell is refused only where no calls are kept.
+    let by_target = read(&json!({ "dimensions": ["target", "operation"] }));
+    assert_eq!(refused(Plan::of(&by_target, now)), "/dimensions");
+    assert!(check(&by_target, now, false).is_err() && check(&by_target, now, true).is_ok());
     assert!(Plan::of(&read(&json!({})), now).unwrap().grains.is_ok());
 }
 

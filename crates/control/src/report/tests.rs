@@ -540,6 +540,7 @@ on_both! {
             (json!([part(json!({ "measures": ["calls", "error_rate"], "over_time": true }))]), "/parts/0/measures"),
             (json!([part(json!({ "dimensions": ["api", "plan"], "over_time": true }))]), "/parts/0/dimensions"),
             (json!([part(json!({ "dimensions": ["api"], "top": 9, "over_time": true }))]), "/parts/0/top"),
+            (json!([part(json!({ "dimensions": ["target", "operation"] }))]), "/parts/0/dimensions"),
             (json!([part(json!({ "filters": [{ "dimension": "api", "values": [] }] }))]), "/parts/0/filters/0/values"),
         ] {
             let refused = made("ours", parts.clone()).await;

@@ -10,7 +10,7 @@ use super::alert::has_room;
 use super::fault::{Faults, in_use};
 use super::{New, Resource};
 use crate::report::unit;
-use crate::{Caller, Error};
+use crate::{Caller, Error, Settings};
 
 /// The most reports of an organization's own.
 const DEFINITIONS_MAX: i64 = 200;
@@ -88,15 +88,19 @@ impl Resource for ReportDefinition {
             check_part(&mut faults, &at, part);
         }
         faults.finish()?;
-        for (place, part) in spec.parts.iter().enumerate() {
-            let query = crate::report::question_of(part, self.updated_at);
-            crate::analytics::check(&query, self.updated_at)
-                .map_err(|error| error.below(&format!("/parts/{place}")))?;
-        }
         match before {
             None => has_room(tx, self, DEFINITIONS_MAX).await,
             Some(_) => Ok(()),
         }
+    }
+
+    fn fits(&self, settings: &Settings) -> Result<(), Error> {
+        for (place, part) in self.spec.parts.iter().enumerate() {
+            let query = crate::report::question_of(part, self.updated_at);
+            crate::analytics::check(&query, self.updated_at, settings.lake.is_some())
+                .map_err(|error| error.below(&format!("/parts/{place}")))?;
+        }
+        Ok(())
     }
 
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {

@@ -60,7 +60,7 @@ fn analytics_tell(gateline: &Gateline, service: &str) {
     assert!(
         shown
             .lines()
-            .any(|line| line.starts_with(service) && line.contains(" 10 ")),
+            .any(|line| line.trim_start().starts_with(service) && line.contains(" 10 ")),
         "{shown}"
     );
 }

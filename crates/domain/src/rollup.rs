@@ -136,20 +136,19 @@ impl Grains {
     ///
     /// Consumers are not told of targets, so these are no reason to look closer at what they called.
     pub fn of(dimensions: impl IntoIterator<Item = Dimension>) -> Option<Self> {
-        let dimensions: Vec<_> = dimensions.into_iter().collect();
-        let first = |known: fn(Dimension) -> bool, own: &[Dimension]| {
-            let told_apart = || {
-                dimensions
-                    .iter()
-                    .filter(|dimension| known(**dimension))
-                    .chain(own)
-            };
+        let mut consumed = vec![Dimension::Consumer];
+        let mut provided = Vec::new();
+        for dimension in dimensions {
+            provided.push(dimension);
+            consumed.extend((dimension != Dimension::Target).then_some(dimension));
+        }
+        let first = |dimensions: &[Dimension]| {
             let mut grains = Grain::ALL.into_iter();
-            grains.find(|grain| told_apart().all(|dimension| grain.has(*dimension)))
+            grains.find(|grain| dimensions.iter().all(|dimension| grain.has(*dimension)))
         };
         Some(Self {
-            provided: first(|_| true, &[])?,
-            consumed: first(|dimension| dimension != Dimension::Target, &[Dimension::Consumer])?,
+            provided: first(&provided)?,
+            consumed: first(&consumed)?,
         })
     }
 }
@@ -260,6 +259,32 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// What they are called in columns, in the order in which they are handed on.
+    pub const NAMES: [&str; 8] = [
+        "calls",
+        "counted",
+        "refused",
+        "client_errors",
+        "server_errors",
+        "bytes_in",
+        "bytes_out",
+        "latency_us",
+    ];
+
+    /// They in the order of [`NAMES`](Self::NAMES).
+    pub const fn values(&self) -> [i64; Self::NAMES.len()] {
+        [
+            self.calls,
+            self.counted,
+            self.refused,
+            self.client_errors,
+            self.server_errors,
+            self.bytes_in,
+            self.bytes_out,
+            self.latency_us,
+        ]
+    }
+
     /// Adds others.
     pub const fn add(&mut self, other: &Self) {
         self.calls = self.calls.saturating_add(other.calls);

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use domain::Timestamp;
 use domain::analytics::{Dimension, DimensionFilter};
 use domain::id::OrganizationId;
-use domain::rollup::{Grains, Resolution, Rollup, Series};
+use domain::rollup::{Grains, Resolution, Rollup, Series, Sums};
 use domain::sketch::Sketch;
 use domain::traffic::Upstream;
 
@@ -16,17 +16,8 @@ use crate::{Arg, Error, Store, Tx};
 
 /// Rows written or looked up with one statement.
 const ROWS_MAX: usize = 200;
-/// The columns that are added to: those of [`Sums`](domain::rollup::Sums), and of [`Found::sums`].
-const SUMS: [&str; 8] = [
-    "calls",
-    "counted",
-    "refused",
-    "client_errors",
-    "server_errors",
-    "bytes_in",
-    "bytes_out",
-    "latency_us",
-];
+/// The columns that are added to, and what [`Found::sums`] are.
+const SUMS: [&str; 8] = Sums::NAMES;
 /// The names of the columns of an answer that hold dimensions.
 const DIMENSION_NAMES: [&str; 12] = [
     "dim0", "dim1", "dim2", "dim3", "dim4", "dim5", "dim6", "dim7", "dim8", "dim9", "dim10", "dim11",
@@ -180,19 +171,8 @@ impl Tx {
             for (begin, id, rollup) in rows {
                 let mut latency = known.remove(id.as_slice()).unwrap_or_default();
                 latency.merge(&rollup.latency);
-                let sums = rollup.sums;
                 args.extend([Arg::Bytes(id.to_vec()), Arg::time(*begin)]);
-                let added = [
-                    sums.calls,
-                    sums.counted,
-                    sums.refused,
-                    sums.client_errors,
-                    sums.server_errors,
-                    sums.bytes_in,
-                    sums.bytes_out,
-                    sums.latency_us,
-                ];
-                args.extend(added.map(Arg::int));
+                args.extend(rollup.sums.values().map(Arg::int));
                 args.push(Arg::Bytes(latency.to_bytes()));
             }
             let sql = format!(

@@ -46,16 +46,7 @@ pub struct Key {
 pub type Sums = [i64; SUMS.len()];
 
 /// The columns that are summed up.
-pub const SUMS: [&str; 8] = [
-    "calls",
-    "counted",
-    "refused",
-    "client_errors",
-    "server_errors",
-    "bytes_in",
-    "bytes_out",
-    "latency_us",
-];
+pub const SUMS: [&str; 8] = domain::rollup::Sums::NAMES;
 
 /// What rows are told apart by, beside the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

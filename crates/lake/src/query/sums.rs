@@ -27,16 +27,7 @@ use super::fence::Side;
 use super::{Answer, Error, Limits, Tenant};
 use crate::Lake;
 
-const SUMS: [&str; 8] = [
-    "calls",
-    "counted",
-    "refused",
-    "client_errors",
-    "server_errors",
-    "bytes_in",
-    "bytes_out",
-    "latency_us",
-];
+const SUMS: [&str; 8] = domain::rollup::Sums::NAMES;
 
 impl Lake {
     /// Sums up the calls of an organization's APIs and those that its applications made, each once.

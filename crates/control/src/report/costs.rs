@@ -1,10 +1,10 @@
 //! What calls cost: the costs of a month, shared out among calls by what causes them.
 
 use domain::analytics::{AnalyticsRow, Dimension, DimensionFilter, Measure};
-use domain::report::{CostBy, ReportCell, ReportFigure, ReportSection, ReportUnit};
+use domain::report::{CostBy, ReportFigure, ReportSection, ReportUnit};
 
 use super::Asked;
-use super::form::{figure, figures, table, value};
+use super::form::{figure, figures, group, table, value};
 use crate::Error;
 
 /// An average month, in microseconds.
@@ -144,17 +144,11 @@ async fn groups(
         _ => true,
     };
     let rows = answer.rows.iter().map(|row| {
-        let id = row.dimensions.get(&dimension).map_or("", String::as_str);
-        let called = match (row.others, id) {
-            (true, _) => ReportCell::from("All others"),
-            (_, "") => ReportCell::from("None"),
-            (_, id) => ReportCell::named(id, answer.names.get(id).map(String::as_str)),
-        };
         let (calls, caused) = (value(Some(row), Measure::Calls), value(Some(row), sharing.cause));
         let cost = sharing.cost(caused);
         let per_call = cost.zip(calls).map(|(cost, calls)| cost * 1000.0 / calls);
         let cells = [
-            ("name", called),
+            ("name", group(&answer, row, dimension)),
             ("calls", calls.into()),
             ("caused", caused.into()),
             ("share", sharing.share(caused).into()),

@@ -1,10 +1,10 @@
 //! Reports of an organization's own: each section a question about calls.
 
 use domain::Timestamp;
-use domain::analytics::{AnalyticsAnswer, AnalyticsQuery, AnalyticsRow, Dimension, Measure, Top};
+use domain::analytics::{AnalyticsQuery, AnalyticsRow, Dimension, Measure, Top};
 use domain::report::{ReportCell, ReportDefinition, ReportPart, ReportSection, ReportUnit};
 
-use super::form::{Head, course, line, lines, measured, table, value};
+use super::form::{Head, course, group, line, lines, measured, table, value};
 use super::{Asked, form};
 use crate::Error;
 
@@ -77,15 +77,14 @@ async fn rows(asked: &Asked<'_>, part: &ReportPart, head: Head<'_>) -> Result<Re
         (word.as_str(), title, unit)
     }));
     let rows = answer.rows.iter().map(|row| {
-        let names = part
-            .dimensions
-            .iter()
-            .enumerate()
-            .map(|(place, dimension)| match (row.others, place) {
-                (true, 0) => ReportCell::from("All others"),
-                (true, _) => ReportCell::default(),
-                (false, _) => name(&answer, row, *dimension),
-            });
+        let names =
+            part.dimensions
+                .iter()
+                .enumerate()
+                .map(|(place, dimension)| match row.others && place > 0 {
+                    true => ReportCell::default(),
+                    false => group(&answer, row, *dimension),
+                });
         let values = part
             .measures
             .iter()
@@ -120,10 +119,7 @@ async fn by_group(
     let (at, answer) = asked.over_time(question(asked, part)).await?;
     let mut groups: Vec<(ReportCell, Vec<&AnalyticsRow>)> = Vec::new();
     for row in &answer.rows {
-        let name = match row.others {
-            true => ReportCell::from("All others"),
-            false => name(&answer, row, dimension),
-        };
+        let name = group(&answer, row, dimension);
         match groups.iter_mut().find(|(known, _)| *known == name) {
             Some((_, rows)) => rows.push(row),
             None => groups.push((name, vec![row])),
@@ -139,17 +135,6 @@ async fn by_group(
     });
     let lines = lines.collect();
     Ok(course(head, unit(measure), (asked.per(), at), lines))
-}
-
-/// What a group is called.
-fn name(answer: &AnalyticsAnswer, row: &AnalyticsRow, dimension: Dimension) -> ReportCell {
-    match row.dimensions.get(&dimension).map_or("", String::as_str) {
-        "" => ReportCell::from("None"),
-        id => match answer.names.get(id) {
-            Some(name) => ReportCell::named(id, Some(name)),
-            None => ReportCell::from(id),
-        },
-    }
 }
 
 /// What the values of a measure are.

@@ -1,7 +1,7 @@
 //! The parts of a report.
 
 use domain::Timestamp;
-use domain::analytics::{AnalyticsRow, Granularity, Measure};
+use domain::analytics::{AnalyticsAnswer, AnalyticsRow, Dimension, Granularity, Measure};
 use domain::report::{
     ReportCell, ReportColumn, ReportContent, ReportFigure, ReportLine, ReportRow, ReportSection, ReportUnit,
 };
@@ -112,6 +112,20 @@ pub(super) fn line(name: &str, title: &str, values: Vec<ReportCell>) -> ReportLi
         title: title.to_owned(),
         expected: false,
         values,
+    }
+}
+
+/// What the group of a row is called.
+pub(super) fn group(answer: &AnalyticsAnswer, row: &AnalyticsRow, dimension: Dimension) -> ReportCell {
+    if row.others {
+        return ReportCell::from("All others");
+    }
+    match row.dimensions.get(&dimension).map_or("", String::as_str) {
+        "" => ReportCell::from("None"),
+        id => match answer.names.get(id) {
+            Some(name) => ReportCell::named(id, Some(name)),
+            None => ReportCell::from(id),
+        },
     }
 }
 

@@ -4,7 +4,7 @@ use domain::analytics::{Dimension, Measure};
 use domain::report::{ReportCell, ReportSection, ReportUnit};
 
 use super::Asked;
-use super::form::{course, figures, lines, measured, table, value};
+use super::form::{course, figures, group, lines, measured, table, value};
 use crate::Error;
 
 pub(super) async fn sections(asked: &Asked<'_>) -> Result<Vec<ReportSection>, Error> {
@@ -105,13 +105,7 @@ async fn groups(
     let mut columns = vec![("name", column, ReportUnit::Text)];
     columns.extend(measures.map(|(_, name, title, unit)| (name, title, unit)));
     let rows = answer.rows.iter().map(|row| {
-        let id = row.dimensions.get(&dimension).map_or("", String::as_str);
-        let names = &answer.names;
-        let name = match (row.others, id) {
-            (true, _) => ReportCell::from("All others"),
-            (_, "") => ReportCell::from("None"),
-            (_, id) => ReportCell::named(id, names.get(id).map(String::as_str)),
-        };
+        let name = group(&answer, row, dimension);
         let values = measures.map(|(measure, ..)| ReportCell::from(value(Some(row), measure)));
         std::iter::once(name).chain(values).collect()
     });

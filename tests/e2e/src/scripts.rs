@@ -167,6 +167,9 @@ async fn up_brings_a_sample_that_stays() {
             .unwrap();
         assert_eq!(answer.status, 200, "{page}");
     }
+    // What a library does step by step is not told.
+    let log = gateline.running.said();
+    assert!(!log.contains("buoyant_kernel"), "{log}");
     let said = std::fs::read_to_string(home.path().join("stdout.log")).unwrap();
     for part in ["/console/", "/portal/", "curl ", &first.1] {
         assert!(said.contains(part), "{part} is not in {said}");

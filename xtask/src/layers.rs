@@ -131,8 +131,9 @@ const FENCES: &[Fence] = &[
     ),
     Fence(
         "axum",
-        &["api", "departures", "gateline"],
-        "the data plane runs on hyper, control knows no HTTP; the program gives the router a listener",
+        &["api", "departures", "gateline", "lake"],
+        "the data plane runs on hyper, control knows no HTTP; the program gives the router a listener, and Ballista is \
+         served with it",
     ),
     Fence("cel", &["expression"], "expressions are bounded in one place"),
     Fence(
@@ -140,6 +141,7 @@ const FENCES: &[Fence] = &[
         &["lake"],
         "half of all the libraries stand behind it; editing anything else rebuilds none of them",
     ),
+    Fence("ballista-core", &["lake"], "it stands on the same libraries"),
     Fence("object_store", &["lake"], "where tables are kept is one type"),
     Fence("redb", &["events"], "the durable log is one type"),
     Fence("utoipa-axum", &["api"], "only the edge has routes"),

@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Start everything in one process, with a sample API to try.
     Up(Up),
-    /// Start chosen roles: a control plane, a gateway node, or both.
+    /// Start chosen roles: a control plane, a gateway node, both, or parts of a lake's cluster.
     Serve(Serve),
     /// Check the settings, or print their schema.
     #[command(subcommand)]
@@ -93,6 +93,10 @@ pub(crate) enum Role {
     Control,
     /// The data plane.
     Gateway,
+    /// Hands out what executors compute, for a lake that is too large for one process.
+    Scheduler,
+    /// Computes what the scheduler hands out.
+    Executor,
 }
 
 /// What can be done with settings.

@@ -11,7 +11,7 @@ use crate::settings::{Log, LogFormat};
 const CALLS: &str = "gateline::access=off";
 
 /// What libraries tell of each step of theirs is no news; `log.level` may name them all the same.
-const LIBRARIES: &str = "buoyant_kernel=warn,deltalake_core=warn";
+const LIBRARIES: &str = "ballista_core=warn,ballista_executor=warn,ballista_scheduler=warn,buoyant_kernel=warn,deltalake_core=warn";
 
 /// People see the calls of others, not those by which a start finds out that everything answers.
 #[must_use]

@@ -4,6 +4,7 @@
 //! must know the gateway's address → snapshots and usage flow → API → sample → "everything answers". Stop: the
 //! gateway finishes its calls, its records go to the log, the log to the store, then the API and the store end.
 
+mod cluster;
 mod error;
 mod lake;
 mod node;
@@ -27,6 +28,7 @@ use crate::folder::Folder;
 use crate::log::Quiet;
 use crate::settings::{self, Settings};
 
+use cluster::Cluster;
 pub(crate) use error::Error;
 use node::Node;
 use plane::Plane;
@@ -38,6 +40,8 @@ pub(crate) use ready::{Admin, client as client_of};
 pub(crate) struct Plan {
     control: bool,
     gateway: bool,
+    scheduler: bool,
+    executor: bool,
     demo: bool,
     ready_file: Option<PathBuf>,
 }
@@ -49,6 +53,8 @@ impl Plan {
         Self {
             control: true,
             gateway: true,
+            scheduler: false,
+            executor: false,
             demo: !arguments.no_demo,
             ready_file,
         }
@@ -56,9 +62,12 @@ impl Plan {
 
     /// The chosen roles.
     pub(crate) fn serve(arguments: &Serve) -> Self {
+        let has = |role| arguments.roles.contains(&role);
         Self {
-            control: arguments.roles.contains(&Role::Control),
-            gateway: arguments.roles.contains(&Role::Gateway),
+            control: has(Role::Control),
+            gateway: has(Role::Gateway),
+            scheduler: has(Role::Scheduler),
+            executor: has(Role::Executor),
             demo: false,
             ready_file: arguments.ready.ready_file.clone(),
         }
@@ -168,6 +177,8 @@ async fn serve(
         }
         None => None,
     };
+    let chosen = (plan.scheduler, plan.executor);
+    let mut cluster = Cluster::start(settings, &folder, chosen, plane.as_ref()).await?;
     if let Some(node) = &mut node {
         match &plane {
             Some(plane) => node.follow(plane).await?,
@@ -177,7 +188,7 @@ async fn serve(
     if let Some(plane) = &mut plane {
         plane.serve(settings, &folder, node.as_ref())?;
     }
-    let begun = begin(plan, &folder, plane.as_ref(), gateway);
+    let begun = begin(plan, &folder, plane.as_ref(), gateway, &cluster);
     let demo = tokio::select! {
         begun = begun => begun?,
         () = signals.any() => None,
@@ -187,10 +198,11 @@ async fn serve(
         tokio::select! {
             () = signals.any() => {}
             () = again.changed() => reload(flags, node.as_mut()),
+            error = cluster.failed() => return Err(error),
         }
     }
     tokio::select! {
-        () = finish(node, plane, demo) => Ok(()),
+        () = finish(node, plane, cluster, demo) => Ok(()),
         // Whoever asks twice does not want to wait.
         () = signals.any() => Err(Error::Impatient),
     }
@@ -211,6 +223,7 @@ async fn begin(
     folder: &Folder,
     plane: Option<&Plane>,
     gateway: Option<String>,
+    cluster: &Cluster,
 ) -> Result<Option<Demo>, Error> {
     let control = plane.map(Plane::url);
     ready::wait(control.as_deref(), gateway.as_deref(), plane.is_some()).await?;
@@ -224,12 +237,15 @@ async fn begin(
         }
         _ => None,
     };
-    let report = ready::report(
+    let mut report = ready::report(
         control.as_deref(),
         gateway.as_deref(),
         admin.as_ref(),
         demo.as_ref(),
     );
+    for (name, address) in cluster.addresses() {
+        report[name] = address.to_string().into();
+    }
     if let Some(file) = &plan.ready_file {
         ready::write(file, &report)?;
     }
@@ -242,8 +258,9 @@ async fn begin(
     Ok(demo)
 }
 
-async fn finish(node: Option<Node>, plane: Option<Plane>, demo: Option<Demo>) {
+async fn finish(node: Option<Node>, plane: Option<Plane>, cluster: Cluster, demo: Option<Demo>) {
     tracing::info!("stopping");
+    cluster.stop().await;
     if let Some(node) = node {
         node.stop().await;
     }

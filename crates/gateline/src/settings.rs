@@ -178,6 +178,54 @@ pub(crate) struct Lake {
     /// The longest that a query may take in seconds: 1 to 3,600.
     #[schemars(range(min = 1, max = 3600))]
     pub(crate) query_seconds: u64,
+    /// Processes that compute sums over many days.
+    pub(crate) cluster: LakeCluster,
+}
+
+/// Processes that compute sums over many days (Ballista): one with the role `scheduler`, others with the role `executor`.
+/// They know `cluster.token`, and share the store with the control plane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LakeCluster {
+    /// Where the scheduler answers control planes and executors, as `scheduler.internal:50050`; if absent, each control
+    /// plane computes for itself.
+    pub(crate) scheduler: Option<String>,
+    /// Analytics over so many days and more are computed there: 0 to 3,660.
+    #[schemars(range(max = 3660))]
+    pub(crate) from_days: u32,
+    /// Into how many parts they are cut, 1 to 1,024: about as many as the executors have cores together.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(crate) partitions: usize,
+    /// Where the scheduler listens; port 0 takes a free one.
+    pub(crate) scheduler_listen: SocketAddr,
+    /// Where an executor listens, for control planes and other executors; port 0 takes a free one.
+    pub(crate) executor_listen: SocketAddr,
+    /// By which name or address they reach it; the address from which the scheduler sees it come if absent.
+    pub(crate) executor_host: Option<String>,
+    /// How many tasks an executor has at a time, up to 1,024; 0 is as many as there are cores.
+    #[schemars(range(max = 1024))]
+    pub(crate) executor_cores: usize,
+    /// Memory of an executor's tasks together in bytes, 64 MiB or more; what needs more goes to files in its data
+    /// directory.
+    #[schemars(range(min = 67_108_864))]
+    pub(crate) executor_memory_bytes: u64,
+}
+
+impl LakeCluster {
+    /// Host and port of the scheduler, if there is one.
+    ///
+    /// # Errors
+    /// What is wrong with the setting.
+    pub(crate) fn scheduler(&self) -> Result<Option<(&str, u16)>, &'static str> {
+        let Some(text) = &self.scheduler else {
+            return Ok(None);
+        };
+        let wrong = "must be a host and a port, as `scheduler.internal:50050`";
+        let (host, port) = text.rsplit_once(':').ok_or(wrong)?;
+        let is_host = !host.is_empty() && !host.contains(['/', '@', ' ', '?', '#']);
+        let port = port.parse().ok().filter(|port| *port > 0 && is_host);
+        port.map(|port| Some((host, port))).ok_or(wrong)
+    }
 }
 
 impl Lake {
@@ -320,6 +368,22 @@ impl Default for Lake {
             keep_days_of: BTreeMap::new(),
             query_memory_bytes: 256 << 20,
             query_seconds: 30,
+            cluster: LakeCluster::default(),
+        }
+    }
+}
+
+impl Default for LakeCluster {
+    fn default() -> Self {
+        Self {
+            scheduler: None,
+            from_days: 7,
+            partitions: 16,
+            scheduler_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50050)),
+            executor_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 50051)),
+            executor_host: None,
+            executor_cores: 0,
+            executor_memory_bytes: 1 << 30,
         }
     }
 }

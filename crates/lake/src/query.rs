@@ -9,13 +9,13 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use deltalake::DeltaTableError;
 use deltalake::arrow::array::RecordBatch;
 use deltalake::arrow::datatypes::SchemaRef;
 use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::datafusion::execution::session_state::SessionState;
 use deltalake::datafusion::prelude::DataFrame;
 use deltalake::datafusion::sql::parser::Statement;
+use deltalake::{DeltaTable, DeltaTableError};
 use domain::id::OrganizationId;
 use futures_util::{Stream, StreamExt};
 use tokio::runtime::Runtime;
@@ -30,6 +30,8 @@ pub use self::output::encode;
 
 mod error;
 mod fence;
+mod files;
+pub(crate) mod functions;
 mod guard;
 mod output;
 mod session;
@@ -125,16 +127,18 @@ impl Lake {
     /// What is wrong with the statement, and [`Error::Busy`] while as many queries run as may.
     pub async fn query(&self, sql: &str, tenant: Tenant, limits: Limits) -> Result<Answer, Error> {
         let statement = guard::statement(sql)?;
-        self.run(tenant, limits, move |state| begin(state, statement))
-            .await
+        let begin = move |(calls, events): (DeltaTable, DeltaTable)| async move {
+            let state = session::state((&calls, &events), tenant, limits.memory_bytes).await?;
+            begin(state, statement).await
+        };
+        self.run(limits, begin).await
     }
 
-    /// Computes rows where a tenant sees its tables, within limits.
+    /// Computes rows of the newest versions of `calls` and `events`, within limits.
     async fn run<F>(
         &self,
-        tenant: Tenant,
         limits: Limits,
-        begin: impl FnOnce(SessionState) -> F + Send + 'static,
+        begin: impl FnOnce((DeltaTable, DeltaTable)) -> F + Send + 'static,
     ) -> Result<Answer, Error>
     where
         F: Future<Output = Result<SendableRecordBatchStream, Error>> + Send + 'static,
@@ -149,14 +153,13 @@ impl Lake {
         let late = |_| Error::Time { limit: limits.time };
         let newest = async { tokio::try_join!(self.calls.newest(), self.events.newest()) };
         let newest = tokio::time::timeout_at(end, newest).await;
-        let (calls, events) = newest.map_err(late)?.map_err(unavailable)?;
+        let tables = newest.map_err(late)?.map_err(unavailable)?;
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
         let (begun, schema) = oneshot::channel();
         let rows = sender.clone();
         let work = RUNTIME.spawn(async move {
             let _place = place;
-            let state = session::state((&calls, &events), tenant, limits.memory_bytes).await?;
-            let answer = begin(state).await?;
+            let answer = begin(tables).await?;
             // Who has gone away is noticed with the first row.
             let _ = begun.send(answer.schema());
             pass_on(answer, limits, &rows).await

@@ -19,6 +19,8 @@ mod alerts;
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod declared;

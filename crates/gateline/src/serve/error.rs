@@ -58,15 +58,19 @@ pub(crate) enum Error {
     /// The file with the cluster's token cannot be read.
     #[error("`cluster.token_file` cannot be read")]
     ClusterToken(#[source] io::Error),
-    /// A node that runs alone was not told with whom.
-    #[error("a gateway without a control plane in its process needs `{setting}` ({how})")]
+    /// A part that runs alone was not told with whom.
+    #[error("{who} without a control plane in its process needs `{setting}` ({how})")]
     Alone {
+        who: &'static str,
         setting: &'static str,
         how: &'static str,
     },
     /// The place of the lake cannot be used.
     #[error("`lake.url` cannot be used")]
     Lake(#[source] lake::place::Error),
+    /// A part of the lake's cluster has ended.
+    #[error("the lake's cluster cannot be kept up")]
+    Cluster(#[source] Box<dyn StdError + Send + Sync>),
     /// Not everything answers.
     #[error("{url} does not answer within {seconds} s: {said}")]
     Silent { url: String, seconds: u64, said: String },
@@ -114,7 +118,7 @@ impl Error {
             | Self::ClusterToken(_) => Exit::Settings,
             Self::Folder(_) | Self::ReadyFile { .. } => Exit::Settings,
             Self::Gateway(gateway::Error::Tls(_)) => Exit::Settings,
-            Self::Log(_) | Self::Control(_) | Self::Gateway(_) => Exit::Internal,
+            Self::Log(_) | Self::Control(_) | Self::Gateway(_) | Self::Cluster(_) => Exit::Internal,
             Self::Silent { .. } | Self::SignIn(_) | Self::Demo(_) | Self::Runtime { .. } => Exit::Internal,
             Self::Impatient => Exit::Interrupted,
         }

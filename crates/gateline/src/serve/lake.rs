@@ -12,8 +12,9 @@ use domain::lake::{CallSums, Retention, Subject, SumsQuery};
 use events::sink::SinkError;
 use events::{Batch, Sink};
 use futures_util::stream::{BoxStream, StreamExt};
-use lake::{Lake, Limits, Place, S3Options, Tenant};
+use lake::{Cluster, ClusterOptions, Lake, Limits, Place, S3Options, Tenant};
 
+use super::Error;
 use crate::folder::Folder;
 use crate::settings;
 
@@ -21,25 +22,44 @@ use crate::settings;
 const TARGET_BYTES: NonZeroU64 = NonZeroU64::new(16 << 20).expect("it is not 0");
 
 /// Opens the lake that is set; asks no store.
-pub(super) fn open(settings: &settings::Lake, folder: &Folder) -> Result<Option<Kept>, lake::place::Error> {
+///
+/// The cluster's secret is read when there is a cluster.
+pub(super) fn open(
+    settings: &settings::Lake,
+    folder: &Folder,
+    secret: impl FnOnce() -> Result<String, Error>,
+) -> Result<Option<Kept>, Error> {
     if !settings.enabled {
         return Ok(None);
     }
-    let place = match &settings.url {
-        Some(url) => Place::new(url, &options(&settings.s3))?,
-        None => Place::directory(&folder.path().join("lake"))?,
-    };
+    let mut lake = Lake::new(&place(settings, folder).map_err(Error::Lake)?);
+    if let Some(scheduler) = &settings.cluster.scheduler {
+        lake = lake.with_cluster(Cluster::new(&ClusterOptions {
+            scheduler: scheduler.clone(),
+            secret: secret()?,
+            days_min: settings.cluster.from_days,
+            partitions: settings.cluster.partitions,
+        }));
+    }
     let days = |days: u32| (days > 0).then_some(days);
     let days_of = settings.keep_days_of.iter();
     Ok(Some(Kept {
         lake: Arc::new(Open {
-            lake: Lake::new(&place),
+            lake,
             memory_bytes: settings.query_memory_bytes,
             time: Duration::from_secs(settings.query_seconds),
         }),
         days: days(settings.keep_days),
         days_of: days_of.map(|(name, kept)| (name.clone(), days(*kept))).collect(),
     }))
+}
+
+/// Where the tables are.
+pub(super) fn place(settings: &settings::Lake, folder: &Folder) -> Result<Place, lake::place::Error> {
+    match &settings.url {
+        Some(url) => Place::new(url, &options(&settings.s3)),
+        None => Place::directory(&folder.path().join("lake")),
+    }
 }
 
 fn options(s3: &settings::S3) -> S3Options {

@@ -180,7 +180,8 @@ impl Node {
 
     /// Serves what a control plane elsewhere says, and has its calls counted there.
     pub(super) fn follow_from_afar(&mut self, settings: &Settings) -> Result<(), Error> {
-        let alone = |setting, how| Error::Alone { setting, how };
+        let who = "a gateway";
+        let alone = |setting, how| Error::Alone { who, setting, how };
         let url = settings.cluster.control_url.as_ref();
         let url = url.ok_or_else(|| alone("cluster.control_url", "flag --control-url"))?;
         let token = settings.cluster.read_token().map_err(Error::ClusterToken)?;

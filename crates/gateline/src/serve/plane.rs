@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use control::secret::Secrets;
 use control::{Control, system_clock};
 use domain::session::FirstAdmin;
 use domain::{Name, Snapshot};
@@ -60,7 +61,12 @@ impl Plane {
             let path = folder.sub("secrets")?.join("cluster.token");
             write_private(&path, &token).map_err(|source| folder::Error::Unusable { path, source })?;
         }
-        let lake = lake::open(&settings.lake, folder).map_err(Error::Lake)?;
+        let secret = || {
+            let secrets = Secrets::open(&folder.path().join("secrets"));
+            let secrets = secrets.map_err(|error| Error::Control(Box::new(error)))?;
+            Ok(secrets.cluster_token().to_owned())
+        };
+        let lake = lake::open(&settings.lake, folder, secret)?;
         let control = Control::open(control::Settings {
             database: database.clone(),
             data_dir: folder.path().to_owned(),

@@ -389,6 +389,9 @@ fn check(loaded: &Loaded) -> Result<(), Error> {
             "needs both `access_key_id` and `secret_access_key`, or neither",
         );
     }
+    if let Err(reason) = lake.cluster.scheduler() {
+        return wrong("lake.cluster.scheduler", reason);
+    }
     let alerts = &settings.alerts;
     if alerts.mail_url.is_some() != alerts.mail_from.is_some() {
         return wrong("alerts", "needs both `mail_url` and `mail_from`, or neither");
@@ -417,14 +420,24 @@ fn check(loaded: &Loaded) -> Result<(), Error> {
 }
 
 /// Numbers that have a least and a greatest value.
-fn bounds(settings: &Settings) -> [(&'static str, u64, RangeInclusive<u64>); 8] {
+fn bounds(settings: &Settings) -> [(&'static str, u64, RangeInclusive<u64>); 12] {
     let (lake, tracking) = (&settings.lake, &settings.tracking);
     let memory = lake.query_memory_bytes as u64;
+    let cluster = &lake.cluster;
+    let (partitions, cores) = (cluster.partitions as u64, cluster.executor_cores as u64);
     let (known, waiting) = (tracking.duplicates_max as u64, tracking.waiting_bytes_max as u64);
     [
         ("lake.commit_interval_ms", lake.commit_interval_ms, 100..=600_000),
         ("lake.query_memory_bytes", memory, 16 << 20..=1 << 40),
         ("lake.query_seconds", lake.query_seconds, 1..=3600),
+        ("lake.cluster.from_days", cluster.from_days.into(), 0..=3660),
+        ("lake.cluster.partitions", partitions, 1..=1024),
+        ("lake.cluster.executor_cores", cores, 0..=1024),
+        (
+            "lake.cluster.executor_memory_bytes",
+            cluster.executor_memory_bytes,
+            64 << 20..=1 << 50,
+        ),
         (
             "alerts.interval_seconds",
             settings.alerts.interval_seconds,

@@ -35,6 +35,16 @@ pub(super) enum Side {
     Consumer,
 }
 
+impl Side {
+    /// The column with the organization that stands there.
+    pub(super) const fn organization(self) -> &'static str {
+        match self {
+            Self::Provider => "organization_id",
+            Self::Consumer => "consumer_organization_id",
+        }
+    }
+}
+
 /// A table behind its fence.
 #[derive(Debug)]
 pub(super) struct Fence {
@@ -46,10 +56,7 @@ pub(super) struct Fence {
 impl Fence {
     /// Puts the rows of a tenant's side before all rows.
     pub(super) fn new(all: Arc<dyn TableProvider>, tenant: Tenant, side: Side) -> Result<Self, Error> {
-        let column = match side {
-            Side::Provider => "organization_id",
-            Side::Consumer => "consumer_organization_id",
-        };
+        let column = side.organization();
         let mine = match (tenant, side) {
             (Tenant::Organization(organization), _) => col(column).eq(lit(organization.to_string())),
             (Tenant::Installation, Side::Consumer) => col(column).is_not_null(),

@@ -2,30 +2,32 @@
 //!
 //! They are the same to the last unit: the dimensions have the same values, and latencies are counted in the same bins.
 
-use std::mem::size_of;
 use std::sync::Arc;
 
-use deltalake::arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch};
-use deltalake::arrow::datatypes::{DataType, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType};
+use deltalake::DeltaTable;
+use deltalake::arrow::array::{AsArray, RecordBatch};
+use deltalake::arrow::datatypes::{DataType, Int32Type, Int64Type};
 use deltalake::datafusion::common::{ScalarValue, TableReference, exec_datafusion_err};
 use deltalake::datafusion::datasource::provider_as_source;
 use deltalake::datafusion::error::{DataFusionError, Result};
+use deltalake::datafusion::execution::SendableRecordBatchStream;
 use deltalake::datafusion::execution::session_state::SessionState;
 use deltalake::datafusion::functions_aggregate::expr_fn::{count, sum};
 use deltalake::datafusion::logical_expr::{
-    Accumulator, ColumnarValue, Expr, LogicalPlan, LogicalPlanBuilder, Operator, Volatility, binary_expr,
-    cast, col, create_udaf, create_udf, in_list, lit, when,
+    Expr, LogicalPlan, LogicalPlanBuilder, Operator, binary_expr, cast, col, in_list, lit, when,
 };
 use deltalake::datafusion::prelude::DataFrame;
 use domain::Timestamp;
 use domain::analytics::{Dimension, DimensionFilter};
 use domain::lake::{CallSums, SumsQuery};
-use domain::sketch::Sketch;
 use futures_util::StreamExt as _;
 
 use super::fence::Side;
-use super::{Answer, Error, Limits, Tenant};
-use crate::Lake;
+use super::files::Files;
+use super::functions::{sketch, span_of, spread};
+use super::{Answer, Error, Limits, Tenant, session};
+use crate::cluster::Cluster;
+use crate::{Lake, schema};
 
 const SUMS: [&str; 8] = domain::rollup::Sums::NAMES;
 
@@ -39,15 +41,20 @@ impl Lake {
             rows: query.sums_max,
             ..limits
         };
-        let tenant = Tenant::Organization(query.organization);
         let asked = query.clone();
-        let mut answer: Answer = self
-            .run(tenant, limits, move |state| async move {
-                let plan = plan(&state, &asked).await.map_err(Error::of_plan)?;
-                let rows = DataFrame::new(state, plan).execute_stream().await;
-                rows.map_err(Error::of_plan)
-            })
-            .await?;
+        let cluster = self.cluster.clone().filter(|cluster| cluster.is_for(&query));
+        let begin = move |(calls, events): (DeltaTable, DeltaTable)| async move {
+            if let Some(cluster) = cluster {
+                match afar(&cluster, &calls, &asked).await {
+                    Ok(rows) => return Ok(rows),
+                    Err(error) => tracing::warn!(%error, "the cluster gives no sums; they are computed here"),
+                }
+            }
+            let tenant = Tenant::Organization(asked.organization);
+            let state = session::state((&calls, &events), tenant, limits.memory_bytes).await?;
+            here(state, &asked).await.map_err(Error::of_plan)
+        };
+        let mut answer: Answer = self.run(limits, begin).await?;
         let mut found = Vec::new();
         while let Some(batch) = answer.next().await {
             let batch = batch?;
@@ -63,9 +70,43 @@ fn named(place: usize) -> String {
     format!("dimension_{place}")
 }
 
-async fn plan(state: &SessionState, query: &SumsQuery) -> Result<LogicalPlan> {
-    let provided = side(state, query, Side::Provider).await?;
-    let consumed = side(state, query, Side::Consumer).await?;
+/// Computes sums in this process, behind the asker's fence.
+async fn here(state: SessionState, query: &SumsQuery) -> Result<SendableRecordBatchStream> {
+    let schema = state.schema_for_ref(TableReference::bare("calls"))?;
+    let mut sides = Vec::new();
+    for table in ["calls", "calls_made"] {
+        let provider = schema.table(table).await?;
+        let provider = provider.ok_or_else(|| exec_datafusion_err!("there is no table {table}"))?;
+        sides.push(LogicalPlanBuilder::scan(
+            table,
+            provider_as_source(provider),
+            None,
+        )?);
+    }
+    let [provided, consumed] = <[_; 2]>::try_from(sides).expect("there are two");
+    let plan = plan(provided, consumed, query)?;
+    DataFrame::new(state, plan).execute_stream().await
+}
+
+/// Has a cluster compute them. No fence is needed: all that is computed with the rows of others is whose they are.
+async fn afar(cluster: &Cluster, calls: &DeltaTable, query: &SumsQuery) -> Result<SendableRecordBatchStream> {
+    let files = Arc::new(Files::new(calls.clone(), &schema::CALLS)?);
+    let side = |side: Side| {
+        let calls = LogicalPlanBuilder::scan("calls", provider_as_source(files.clone()), None)?;
+        calls.filter(col(side.organization()).eq(lit(query.organization.to_string())))
+    };
+    let plan = plan(side(Side::Provider)?, side(Side::Consumer)?, query)?;
+    cluster.compute(&cluster.state(), &plan).await
+}
+
+/// Sums of the calls of both sides.
+fn plan(
+    provided: LogicalPlanBuilder,
+    consumed: LogicalPlanBuilder,
+    query: &SumsQuery,
+) -> Result<LogicalPlan> {
+    let provided = side(provided, query, Side::Provider)?;
+    let consumed = side(consumed, query, Side::Consumer)?;
     let mut groups: Vec<_> = (0..query.dimensions.len())
         .map(|place| col(named(place)))
         .collect();
@@ -90,25 +131,15 @@ async fn plan(state: &SessionState, query: &SumsQuery) -> Result<LogicalPlan> {
 }
 
 /// The calls of one side with all that sums need of them.
-async fn side(state: &SessionState, query: &SumsQuery, side: Side) -> Result<LogicalPlanBuilder> {
-    let table = match side {
-        Side::Provider => "calls",
-        Side::Consumer => "calls_made",
-    };
-    let provider = state
-        .schema_for_ref(TableReference::bare(table))?
-        .table(table)
-        .await?
-        .ok_or_else(|| exec_datafusion_err!("there is no table {table}"))?;
-    let source = provider_as_source(provider);
+fn side(calls: LogicalPlanBuilder, query: &SumsQuery, side: Side) -> Result<LogicalPlanBuilder> {
     let moment = |at: Timestamp| {
         let at = ScalarValue::TimestampMicrosecond(Some(at.as_micros()), Some("UTC".into()));
         Expr::Literal(at, None)
     };
     let day = |at: Timestamp| Expr::Literal(ScalarValue::Date32(Some(day_of(at))), None);
     let last = Timestamp::from_micros(query.to.as_micros().saturating_sub(1));
-    let mut calls = LogicalPlanBuilder::scan(table, source, None)?
-        .filter(col(crate::schema::DATE).between(day(query.from), day(last)))?
+    let mut calls = calls
+        .filter(col(schema::DATE).between(day(query.from), day(last)))?
         .filter(
             col("started_at")
                 .gt_eq(moment(query.from))
@@ -193,77 +224,6 @@ fn joined(left: Expr, right: Expr) -> Expr {
 fn fits(filter: &DimensionFilter, side: Side) -> Expr {
     let values = filter.values.iter().map(|value| lit(value.as_str())).collect();
     in_list(value(filter.dimension, side), values, filter.exclude)
-}
-
-/// The number of the span that a moment is in.
-fn span_of(begins: &[Timestamp], moment: Expr) -> Expr {
-    let begins: Vec<_> = begins.iter().map(|begin| begin.as_micros()).collect();
-    let span = move |arguments: &[ColumnarValue]| {
-        let moments = ColumnarValue::values_to_arrays(arguments)?;
-        let moments = moments[0].as_primitive::<TimestampMicrosecondType>();
-        let spans: Int32Array = moments.unary(|at| {
-            let place = begins.partition_point(|begin| *begin <= at).saturating_sub(1);
-            i32::try_from(place).unwrap_or(i32::MAX)
-        });
-        Ok(ColumnarValue::Array(Arc::new(spans)))
-    };
-    let moments = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
-    create_udf(
-        "span_of",
-        vec![moments],
-        DataType::Int32,
-        Volatility::Immutable,
-        Arc::new(span),
-    )
-    .call(vec![moment])
-}
-
-/// How values are spread, as the bytes of a [`Sketch`].
-fn spread(values: Expr) -> Expr {
-    create_udaf(
-        "spread",
-        vec![DataType::Int64],
-        Arc::new(DataType::Binary),
-        Volatility::Immutable,
-        Arc::new(|_| Ok(Box::<Spread>::default())),
-        Arc::new(vec![DataType::Binary]),
-    )
-    .call(vec![values])
-}
-
-#[derive(Debug, Default)]
-struct Spread(Sketch);
-
-impl Accumulator for Spread {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        for value in values[0].as_primitive::<Int64Type>().iter().flatten() {
-            self.0.note(value.unsigned_abs());
-        }
-        Ok(())
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(ScalarValue::Binary(Some(self.0.to_bytes())))
-    }
-
-    fn size(&self) -> usize {
-        size_of::<Self>() + self.0.memory_bytes()
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![self.evaluate()?])
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        for state in states[0].as_binary::<i32>().iter().flatten() {
-            self.0.merge(&sketch(state)?);
-        }
-        Ok(())
-    }
-}
-
-fn sketch(bytes: &[u8]) -> Result<Sketch> {
-    Sketch::from_bytes(bytes).map_err(|error| DataFusionError::External(error.into()))
 }
 
 fn read(batch: &RecordBatch, query: &SumsQuery) -> Result<Vec<CallSums>> {

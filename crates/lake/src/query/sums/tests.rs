@@ -1,5 +1,9 @@
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
 
+use deltalake::DeltaTable;
 use domain::Timestamp;
 use domain::analytics::{Dimension, DimensionFilter};
 use domain::id::OrganizationId;
@@ -8,7 +12,10 @@ use domain::rollup::{Grain, Rollup, Series};
 use domain::sketch::Sketch;
 use events::rollup::Fold;
 use events::{Batch, Call, Event, Sink as _};
+use futures_util::StreamExt as _;
 
+use super::{afar, read};
+use crate::cluster::{Cluster, ClusterOptions, Executor, ExecutorOptions, Scheduler};
 use crate::commit::tests::node;
 use crate::place::Place;
 use crate::query::Error;
@@ -33,7 +40,7 @@ const ALL: [Dimension; 12] = [
 struct World {
     lake: Lake,
     calls: Vec<Call>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 async fn world() -> World {
@@ -63,7 +70,7 @@ async fn world() -> World {
     World {
         calls: calls.collect(),
         lake,
-        _directory: directory,
+        directory,
     }
 }
 
@@ -176,9 +183,8 @@ fn told(sums: Vec<CallSums>) -> HashMap<(usize, Vec<String>), ([i64; 8], Sketch)
     told
 }
 
-#[tokio::test]
-async fn they_are_those_of_roll_ups_to_the_last_unit() {
-    let world = world().await;
+/// Every shape of a question.
+fn questions() -> Vec<SumsQuery> {
     let hour = |hour: i64| Timestamp::from_micros(START_MICROS + hour * domain::time::HOUR_MICROS);
     let status = |values: &[&str], exclude| DimensionFilter {
         dimension: Dimension::StatusClass,
@@ -210,7 +216,13 @@ async fn they_are_those_of_roll_ups_to_the_last_unit() {
         organization: consumer_id(1),
         ..question(&[Dimension::Variant, Dimension::Api])
     });
-    for question in questions {
+    questions
+}
+
+#[tokio::test]
+async fn they_are_those_of_roll_ups_to_the_last_unit() {
+    let world = world().await;
+    for question in questions() {
         let found = world
             .lake
             .sums(question.clone(), Limits::default())
@@ -270,4 +282,103 @@ async fn they_are_bounded() {
     let all = question(&[Dimension::Application, Dimension::Operation, Dimension::Status]);
     let stopped = world.lake.sums(all, limits).await;
     assert!(matches!(stopped, Err(Error::Memory { .. })), "{stopped:?}");
+}
+
+const ANY: &str = "127.0.0.1:0";
+const SECRET: &str = "known by all";
+
+/// How a scheduler is asked.
+fn asking(scheduler: SocketAddr, secret: &str) -> Cluster {
+    Cluster::new(&ClusterOptions {
+        scheduler: scheduler.to_string(),
+        secret: secret.to_owned(),
+        days_min: 0,
+        partitions: 4,
+    })
+}
+
+/// Starts a scheduler.
+async fn scheduler() -> SocketAddr {
+    let scheduler = Scheduler::bind(ANY.parse().unwrap(), SECRET.to_owned())
+        .await
+        .unwrap();
+    let address = scheduler.address().unwrap();
+    tokio::spawn(scheduler.run(std::future::pending()));
+    address
+}
+
+/// Starts an executor, as if it were a process of its own.
+async fn executor(scheduler: SocketAddr, place: &Place, folder: &Path) {
+    std::fs::create_dir(folder).unwrap();
+    let options = ExecutorOptions {
+        scheduler_host: scheduler.ip().to_string(),
+        scheduler_port: scheduler.port(),
+        secret: SECRET.to_owned(),
+        host: None,
+        cores: 2,
+        memory_bytes: 256 << 20,
+        folder: folder.to_owned(),
+    };
+    let executor = Executor::bind(ANY.parse().unwrap(), place.clone(), options)
+        .await
+        .unwrap();
+    tokio::spawn(executor.run());
+}
+
+/// Asks until there is an executor.
+async fn ask(cluster: &Cluster, calls: &DeltaTable, question: &SumsQuery) -> Vec<CallSums> {
+    for _ in 0..600 {
+        let Ok(rows) = afar(cluster, calls, question).await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let found = rows.map(|batch| read(&batch.unwrap(), question).unwrap());
+        return found.collect::<Vec<_>>().await.concat();
+    }
+    panic!("no executor comes")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_finds_the_same() {
+    let world = world().await;
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::directory(world.directory.path()).unwrap();
+    let scheduler = scheduler().await;
+    let executors = ["one", "other"].map(|name| folder.path().join(name));
+    for folder in &executors {
+        executor(scheduler, &place, folder).await;
+    }
+    let cluster = asking(scheduler, SECRET).far();
+    let calls = world.lake.calls.newest().await.unwrap();
+    for question in questions() {
+        let found = told(ask(&cluster, &calls, &question).await);
+        assert_eq!(found, expected(&world.calls, &question), "{question:?}");
+    }
+    for folder in &executors {
+        assert!(
+            folder.read_dir().unwrap().next().is_some(),
+            "it has computed something"
+        );
+    }
+
+    let stranger = asking(scheduler, "guessed");
+    let refused = afar(&stranger, &calls, &question(&[])).await;
+    let said = refused.err().unwrap().to_string();
+    assert!(said.contains("the cluster's token"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_cluster_they_are_computed_here() {
+    let world = world().await;
+    let calls = world.lake.calls.newest().await.unwrap();
+    let idle = asking(scheduler().await, SECRET);
+    let refused = afar(&idle, &calls, &question(&[])).await;
+    let said = refused.err().unwrap().to_string();
+    assert!(said.contains("there is no executor"), "{said}");
+    let gone = asking("127.0.0.1:1".parse().unwrap(), SECRET);
+    for cluster in [idle, gone] {
+        let lake = Lake::new(&Place::directory(world.directory.path()).unwrap()).with_cluster(cluster);
+        let found = lake.sums(question(&[]), Limits::default()).await.unwrap();
+        assert_eq!(told(found), expected(&world.calls, &question(&[])));
+    }
 }

@@ -154,6 +154,10 @@ impl Table {
                 ("delta.dataSkippingStatsColumns", Some(measured.join(","))),
                 ("delta.deletedFileRetentionDuration", Some(retention.clone())),
                 ("delta.logRetentionDuration", Some(retention)),
+                // What is appended meanwhile does not make a deletion void, which would begin anew for ever where
+                // much is appended: what it deletes is what was there when it began. The protocol writes it with a
+                // capital, which the library does not understand (buoyant_kernel 0.28).
+                ("delta.isolationLevel", Some("writeSerializable".to_owned())),
                 // Maintenance does it, not whoever commits.
                 ("delta.enableExpiredLogCleanup", Some("false".to_owned())),
             ])
@@ -205,7 +209,9 @@ impl Turn<'_> {
         files: Vec<Action>,
         operation: DeltaOperation,
     ) -> Result<Outcome, DeltaTableError> {
+        let is_append = matches!(operation, DeltaOperation::Write { .. });
         let properties = CommitProperties::default()
+            .with_metadata([("isBlindAppend".to_owned(), is_append.into())])
             .with_application_transaction(transaction)
             .with_max_retries(0)
             .with_cleanup_expired_logs(Some(false));

@@ -128,7 +128,7 @@ impl Lake {
     pub async fn query(&self, sql: &str, tenant: Tenant, limits: Limits) -> Result<Answer, Error> {
         let statement = guard::statement(sql)?;
         let begin = move |(calls, events): (DeltaTable, DeltaTable)| async move {
-            let state = session::state((&calls, &events), tenant, limits.memory_bytes).await?;
+            let state = session::state((&calls, &events), tenant, limits.memory_bytes)?;
             begin(state, statement).await
         };
         self.run(limits, begin).await

@@ -284,17 +284,16 @@ impl Layout {
         Arc::new(Schema::new(fields.collect::<Vec<_>>()))
     }
 
-    /// The columns of a file and that of its partition, as they are read: texts as texts.
-    pub(crate) fn read_columns(&self) -> (Schema, Field) {
-        let mut fields = self.columns.iter().map(|column| {
+    /// The columns as they are read: texts as texts.
+    pub(crate) fn read_columns(&self) -> Schema {
+        let fields = self.columns.iter().map(|column| {
             let kind = match column.kind {
                 Kind::Few => ArrowType::Utf8,
                 _ => column.arrow_type(),
             };
             Field::new(column.name, kind, column.is_optional)
         });
-        let date = fields.next().expect("the partition's is the first");
-        (Schema::new(fields.collect::<Vec<_>>()), date)
+        Schema::new(fields.collect::<Vec<_>>())
     }
 
     /// Names of the columns whose least and greatest values each file's entry has.

@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use deltalake::DeltaTable;
 use deltalake::datafusion::catalog::{
-    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider,
+    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::execution::SessionStateDefaults;
 use deltalake::datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use deltalake::datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use deltalake::datafusion::logical_expr::AggregateUDF;
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::fence::{Fence, Side};
-use super::{Error, Tenant, unavailable};
+use super::files::Files;
+use super::functions::percentile;
+use super::{Error, Tenant};
+use crate::schema;
 
 /// Functions of single values. None makes a text longer than those that it is given, so that no row grows.
 pub(super) const SCALARS: &[&str] = &[
@@ -113,7 +117,7 @@ const CATALOG: &str = "lake";
 const SCHEMA: &str = "public";
 
 /// A session for one query.
-pub(super) async fn state(
+pub(super) fn state(
     (calls, events): (&DeltaTable, &DeltaTable),
     tenant: Tenant,
     memory_bytes: usize,
@@ -142,47 +146,54 @@ pub(super) async fn state(
             SCALARS,
             |found| found.name(),
         ))
-        .with_aggregate_functions(functions(
-            SessionStateDefaults::default_aggregate_functions(),
-            AGGREGATES,
-            |found| found.name(),
-        ))
+        .with_aggregate_functions(aggregates())
         .with_window_functions(functions(
             SessionStateDefaults::default_window_functions(),
             WINDOWS,
             |found| found.name(),
         ));
     let context = SessionContext::new_with_state(builder.build());
-    for table in [calls, events] {
-        let known = table.update_datafusion_session(&context.state());
-        known.map_err(unavailable)?;
-    }
+    let files = |table: &DeltaTable, layout| {
+        let files = Files::new(table.clone(), layout).map_err(Error::of_plan)?;
+        files.register(&context.runtime_env());
+        Ok::<_, Error>(Arc::new(files) as Arc<dyn TableProvider>)
+    };
+    let tables = tables(
+        &files(calls, &schema::CALLS)?,
+        &files(events, &schema::EVENTS)?,
+        tenant,
+    )?;
     let catalog = Arc::new(MemoryCatalogProvider::new());
     catalog
-        .register_schema(SCHEMA, Arc::new(tables((calls, events), tenant).await?))
+        .register_schema(SCHEMA, Arc::new(tables))
         .map_err(Error::of_plan)?;
     context.register_catalog(CATALOG, catalog);
     Ok(context.state())
 }
 
 /// The tables that statements name, and whose rows they hold.
-async fn tables(
-    (calls, events): (&DeltaTable, &DeltaTable),
+fn tables(
+    calls: &Arc<dyn TableProvider>,
+    events: &Arc<dyn TableProvider>,
     tenant: Tenant,
 ) -> Result<MemorySchemaProvider, Error> {
-    let calls = calls.table_provider().await.map_err(Error::of_plan)?;
-    let events = events.table_provider().await.map_err(Error::of_plan)?;
     let schema = MemorySchemaProvider::new();
     for (name, all, side) in [
-        ("calls", &calls, Side::Provider),
-        ("calls_made", &calls, Side::Consumer),
-        ("events", &events, Side::Provider),
+        ("calls", calls, Side::Provider),
+        ("calls_made", calls, Side::Consumer),
+        ("events", events, Side::Provider),
     ] {
         let fence = Fence::new(all.clone(), tenant, side)?;
         let registered = schema.register_table(name.to_owned(), Arc::new(fence));
         registered.map_err(|error: DataFusionError| Error::of_plan(error))?;
     }
     Ok(schema)
+}
+
+fn aggregates() -> Vec<Arc<AggregateUDF>> {
+    let all = SessionStateDefaults::default_aggregate_functions();
+    let known = functions(all, AGGREGATES, |found| found.name()).into_iter();
+    known.map(percentile::by_groups).collect()
 }
 
 fn functions<T>(all: Vec<Arc<T>>, known: &[&str], name: impl Fn(&T) -> &str) -> Vec<Arc<T>> {

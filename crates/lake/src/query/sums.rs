@@ -51,7 +51,7 @@ impl Lake {
                 }
             }
             let tenant = Tenant::Organization(asked.organization);
-            let state = session::state((&calls, &events), tenant, limits.memory_bytes).await?;
+            let state = session::state((&calls, &events), tenant, limits.memory_bytes)?;
             here(state, &asked).await.map_err(Error::of_plan)
         };
         let mut answer: Answer = self.run(limits, begin).await?;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use deltalake::arrow::array::{Array, Int64Array, RecordBatch};
@@ -86,6 +87,68 @@ async fn one(lake: &Lake, sql: &str, tenant: Tenant) -> String {
     let found = found.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     assert_eq!(found.len(), 1, "{sql}: {found:?}");
     found[0].join(" ")
+}
+
+/// Which calls are looked at.
+type Which = fn(&Call) -> bool;
+
+#[tokio::test]
+async fn percentiles_of_groups_are_those_of_their_rows() {
+    let world = world().await;
+    let World { lake, calls, .. } = &world;
+    // What is asked, of which values, and the share of them that is below.
+    let table: [(&str, Which, f64); 4] = [
+        (
+            "approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY latency_us)",
+            |_| true,
+            0.9,
+        ),
+        (
+            "approx_percentile_cont(0.9) WITHIN GROUP (ORDER BY latency_us DESC)",
+            |_| true,
+            0.1,
+        ),
+        (
+            "approx_median(CASE WHEN bytes_in > 0 THEN latency_us END)",
+            |call| call.bytes_in > 0,
+            0.5,
+        ),
+        (
+            "approx_percentile_cont(0.5) WITHIN GROUP (ORDER BY latency_us) FILTER (WHERE bytes_in > 0)",
+            |call| call.bytes_in > 0,
+            0.5,
+        ),
+    ];
+    for (asked, is_one, share) in table {
+        let sql = format!("SELECT status, {asked} FROM calls GROUP BY 1");
+        let found = rows(lake, &sql, Tenant::Installation, Limits::default())
+            .await
+            .unwrap();
+        let mut by_status: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
+        for call in calls {
+            let values = by_status.entry(call.status).or_default();
+            values.extend(is_one(call).then_some(call.latency_us));
+        }
+        assert_eq!(found.len(), by_status.len());
+        for row in found {
+            let values = by_status.get_mut(&row[0].parse().unwrap()).unwrap();
+            values.sort_unstable();
+            if values.is_empty() {
+                assert_eq!(row[1], "none");
+                continue;
+            }
+            let last = (values.len() - 1) as f64;
+            let least = values[(last * (share - 0.05)).floor() as usize] as f64;
+            let greatest = values[(last * (share + 0.05)).ceil().min(last) as usize] as f64;
+            let range = least..=greatest;
+            let found: f64 = row[1].parse().unwrap();
+            assert!(range.contains(&found), "{asked}: {found} in {range:?}");
+        }
+    }
+    let wrong =
+        "SELECT status, approx_percentile_cont(2) WITHIN GROUP (ORDER BY latency_us) FROM calls GROUP BY 1";
+    let refused = rows(lake, wrong, Tenant::Installation, Limits::default()).await;
+    assert!(refused.is_err(), "{refused:?}");
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+use argon2::password_hash::CustomizedPasswordHasher;
+use argon2::password_hash::phc::{Output, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, PasswordVerifier as _, Version};
 use domain::Code;
 use tokio::sync::Semaphore;
 
@@ -14,6 +15,9 @@ use crate::{Error, FieldError};
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
+/// Blocks of 1 KiB from which on glibc asks the system for memory and gives it back. Below 32 MiB it learns from each that is
+/// given back to keep such: two sign-ins would cost 40 MB until the program ends.
+const RETURNED_BLOCKS: usize = 33 * 1024;
 
 /// The fewest characters of a password.
 pub const LEN_MIN: usize = 10;
@@ -99,14 +103,79 @@ impl Drop for Place<'_> {
     }
 }
 
-fn argon2() -> Result<Argon2<'static>, Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
-        .map_err(|error| Error::internal("setting argon2 up", error))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+/// argon2 with memory that goes back to the system.
+struct Hasher {
+    algorithm: Algorithm,
+    version: Version,
+    params: Params,
+}
+
+impl Hasher {
+    fn new() -> Result<Self, Error> {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
+            .map_err(|error| Error::internal("setting argon2 up", error))?;
+        Ok(Self {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            params,
+        })
+    }
+}
+
+impl PasswordHasher<PasswordHash> for Hasher {
+    fn hash_password_with_salt(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+    ) -> argon2::password_hash::Result<PasswordHash> {
+        let params = &self.params;
+        // What is not written to takes no memory.
+        let mut memory = Vec::with_capacity(params.block_count().max(RETURNED_BLOCKS));
+        memory.resize(params.block_count(), Block::default());
+        let mut output = [0; Output::MAX_LENGTH];
+        let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let output = output
+            .get_mut(..length)
+            .ok_or(argon2::password_hash::Error::OutputSize)?;
+        let argon2 = Argon2::new(self.algorithm, self.version, params.clone());
+        argon2.hash_password_into_with_memory(password, salt, output, &mut memory[..])?;
+        Ok(PasswordHash {
+            algorithm: self.algorithm.ident(),
+            version: Some(self.version.into()),
+            params: params.try_into()?,
+            salt: Some(Salt::new(salt)?),
+            hash: Some(Output::new(output)?),
+        })
+    }
+}
+
+impl CustomizedPasswordHasher<PasswordHash> for Hasher {
+    type Params = Params;
+
+    fn hash_password_customized(
+        &self,
+        password: &[u8],
+        salt: &[u8],
+        algorithm: Option<&str>,
+        version: Option<u32>,
+        params: Params,
+    ) -> argon2::password_hash::Result<PasswordHash> {
+        let algorithm = algorithm
+            .map(Algorithm::try_from)
+            .transpose()?
+            .unwrap_or_default();
+        let version = version.map(Version::try_from).transpose()?.unwrap_or_default();
+        let hasher = Self {
+            algorithm,
+            version,
+            params,
+        };
+        hasher.hash_password_with_salt(password, salt)
+    }
 }
 
 fn hash(password: &str) -> Result<String, Error> {
-    let hash = argon2()?
+    let hash = Hasher::new()?
         .hash_password(password.as_bytes())
         .map_err(|error| Error::internal("hashing a password", error))?;
     Ok(hash.to_string())
@@ -116,7 +185,9 @@ fn hash(password: &str) -> Result<String, Error> {
 fn verify(password: &str, stored: &str) -> Result<bool, Error> {
     let stored =
         PasswordHash::new(stored).map_err(|error| Error::internal("reading a password's hash", error))?;
-    Ok(argon2()?.verify_password(password.as_bytes(), &stored).is_ok())
+    Ok(Hasher::new()?
+        .verify_password(password.as_bytes(), &stored)
+        .is_ok())
 }
 
 /// Checks that a new password is good enough (NIST SP 800-63B: length matters, composition rules do not).
@@ -138,4 +209,28 @@ pub(crate) fn check(pointer: &str, password: &str, email: &str) -> Result<(), Er
         return refuse("password_too_simple", "The password is too easy to guess.");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::phc::PasswordHash;
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, PasswordVerifier as _, Version};
+
+    use super::{hash, verify};
+
+    #[test]
+    fn hashes_are_those_of_the_library() {
+        let ours = hash("correct horse").unwrap();
+        assert!(ours.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{ours}");
+        let read = PasswordHash::new(&ours).unwrap();
+        assert!(Argon2::default().verify_password(b"correct horse", &read).is_ok());
+        // With other parameters than ours.
+        let params = Params::new(8 * 1024, 3, 1, None).unwrap();
+        let other = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let theirs = other.hash_password(b"correct horse").unwrap().to_string();
+        assert!(verify("correct horse", &theirs).unwrap());
+        for wrong in ["", "correct horsf"] {
+            assert!(!verify(wrong, &ours).unwrap());
+        }
+    }
 }

@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help up build web test check gen fmt bench bench-scale bench-instructions suites clean tools test-tools
+.PHONY: help up build web test check gen fmt bench bench-scale bench-ingest bench-instructions suites clean tools test-tools
 
 help:
 	@echo 'make up                          build, start with the sample, print where everything is'
@@ -20,6 +20,7 @@ help:
 	@echo 'make fmt                         format the Rust code'
 	@echo 'make bench                       measure the gateway against its peers'
 	@echo 'make bench-scale                 measure what 5,000 routes and 100,000 keys cost, and changes of them'
+	@echo 'make bench-ingest                measure how many tracked events are taken, counted and kept'
 	@echo 'make bench-instructions          count the instructions of a call, compare with what is written down'
 	@echo 'make suites                      run the suites of others: HTTP/2, HTTP/3, gRPC, ambiguous messages, telemetry, tables'
 	@echo 'make clean                       remove everything that was built'
@@ -76,6 +77,9 @@ bench: tools
 
 bench-scale: tools
 	benches/gateway/scale
+
+bench-ingest: tools
+	benches/ingest/run
 
 bench-instructions: tools
 	benches/gateway/instructions

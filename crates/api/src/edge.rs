@@ -60,25 +60,31 @@ pub(crate) async fn edge(State(app): State<App>, mut request: Request, next: Nex
         response.headers_mut().insert(REQUEST_ID, id);
     }
     // 4. What is noted of it. No query and no headers: they hold what is nobody's business.
-    let operation = response
-        .extensions()
-        .get::<OperationId>()
-        .map_or("-", |id| id.0.id.as_str())
-        .to_owned();
+    let endpoint = response.extensions().get::<OperationId>().map(|id| &*id.0);
+    let operation = endpoint.map_or("-", |endpoint| endpoint.id.as_str());
     let (status, elapsed) = (response.status(), begun.elapsed());
-    app.metrics.count(&operation, status, elapsed);
-    tracing::info!(
-        target: "gateline::access",
-        request_id = context.request_id,
-        trace_id,
-        method = method.as_str(),
-        path,
-        operation,
-        status = status.as_u16(),
-        duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-        client = context.client.map(tracing::field::display),
-        "request"
-    );
+    app.metrics.count(operation, status, elapsed);
+    macro_rules! note {
+        ($level:expr) => {
+            tracing::event!(
+                target: "gateline::access",
+                $level,
+                request_id = context.request_id,
+                trace_id,
+                method = method.as_str(),
+                path,
+                operation,
+                status = status.as_u16(),
+                duration_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+                client = context.client.map(tracing::field::display),
+                "request"
+            )
+        };
+    }
+    match endpoint.is_some_and(|endpoint| endpoint.frequent) && status.is_success() {
+        true => note!(tracing::Level::DEBUG),
+        false => note!(tracing::Level::INFO),
+    }
     response
 }
 

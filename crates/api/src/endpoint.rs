@@ -94,6 +94,8 @@ pub(crate) struct Endpoint {
     pub(crate) precondition: bool,
     /// Whether a repetition with the same `Idempotency-Key` gets the first answer.
     pub(crate) idempotent: bool,
+    /// Whether it is called so often that calls that succeed are only worth a line when somebody looks for faults.
+    pub(crate) frequent: bool,
     /// The types it names.
     pub(crate) schemas: Schemas,
     /// The fields of the entries, for lists.
@@ -125,6 +127,7 @@ impl Endpoint {
             codes: Vec::new(),
             precondition: false,
             idempotent,
+            frequent: false,
             schemas: Schemas::default(),
             entry_fields: Vec::new(),
             handler: None,
@@ -170,6 +173,12 @@ impl Endpoint {
     /// Takes back that repetitions are recognised, for answers that must not be stored.
     pub(crate) fn not_idempotent(mut self) -> Self {
         self.idempotent = false;
+        self
+    }
+
+    /// Leaves calls that succeed out of the log, down to `debug`.
+    pub(crate) fn frequent(mut self) -> Self {
+        self.frequent = true;
         self
     }
 

@@ -73,6 +73,7 @@ fn track() -> Endpoint {
         .tag("tracking")
         .access(Access::Open)
         .not_idempotent()
+        .frequent()
         .says(
             "Record events",
             "Takes one event, a list of them or `{\"events\": […]}` as JSON (also as `text/plain`, for \

@@ -1,6 +1,24 @@
-//! Which variant a unit gets: the one hash that flags, experiments and split routes have in common.
+//! Which variant a unit gets: flags, and the one hash that flags, experiments and split routes have in common.
 //!
-//! Pure: no I/O, no clock, no random source, and no memory is taken once it is set up. What a unit is (an application,
-//! a user, a cookie) and what variants mean is said by whoever asks. Start with [`bucketing`].
+//! ```text
+//! Definitions ─Flags::compile─► Flags ─evaluate(flag, Subject)─► variant, value, reason
+//! ```
+//!
+//! Pure: no I/O, no clock and no random source; what is not known of a subject is said by whoever asks, the moment
+//! included. Evaluating takes no memory and ends always: patterns match in linear time, prerequisites and segments lead
+//! in no circles. Start with [`Flags`]; what can be written down is in [`definition`], how units are spread in
+//! [`bucketing`].
 
 pub mod bucketing;
+mod condition;
+pub mod definition;
+mod flags;
+mod problem;
+mod subject;
+mod value;
+
+pub use definition::Definitions;
+pub use flags::{Evaluation, Flags, Handle, Reason};
+pub use problem::Problem;
+pub use subject::Subject;
+pub use value::Value;

@@ -1,0 +1,242 @@
+//! Flags as they are written down: what is stored, sent to SDKs, and compiled into [`Flags`](crate::Flags).
+//!
+//! ```json
+//! {"flags": {"new-checkout": {
+//!     "variants": {"on": true, "off": false}, "off": "off", "enabled": true,
+//!     "rules": [{"name": "staff", "when": {"attribute": "email", "op": "ends_with", "values": ["@acme.example"]}, "serve": "on"}],
+//!     "otherwise": {"split": {"on": 10, "off": 90}, "by": "user_id"}}}}
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// All flags of an environment, and the segments that they name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definitions {
+    /// Flags by their keys.
+    #[serde(default)]
+    pub flags: BTreeMap<String, Flag>,
+    /// Segments by their keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub segments: BTreeMap<String, Segment>,
+}
+
+/// A flag in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flag {
+    /// Which version of the flag this is; it grows with every change.
+    #[serde(default)]
+    pub version: u64,
+    /// The values that it can have, by the variants' names.
+    ///
+    /// A split hands units out in the order of these names, byte by byte.
+    pub variants: BTreeMap<String, serde_json::Value>,
+    /// Off: everybody gets the variant `off`, whatever the rules say.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// The variant of those for whom the flag is off.
+    pub off: String,
+    /// What other flags must give before this one is looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prerequisites: Vec<Prerequisite>,
+    /// Variants of single units, for testers: they come before all rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
+    /// The first that fits says which variant it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+    /// What those get whom no rule fits.
+    pub otherwise: Outcome,
+}
+
+/// What another flag must give.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prerequisite {
+    /// The other flag's key.
+    pub flag: String,
+    /// One of these variants of it.
+    pub variants: Vec<String>,
+}
+
+/// The variant of single units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Override {
+    /// The attribute that says who it is.
+    pub by: String,
+    /// Its values.
+    pub values: Vec<String>,
+    /// The variant that they get.
+    pub serve: String,
+}
+
+/// Who gets what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// What it is called in answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whom it fits; everybody if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Condition>,
+    /// From when on it holds (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Until when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Which share of those whom it fits; all of these gates must be open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// The variant that they get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<String>,
+    /// Percents of them by variant, of 100 together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<BTreeMap<String, f64>>,
+    /// The attribute whose value decides which part of a split it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// What those get whom no rule fits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The variant that all of them get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<String>,
+    /// Percents of them by variant, of 100 together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<BTreeMap<String, f64>>,
+    /// The attribute whose value decides which part of a split it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// A share of all units, the same for all that have the gate's key.
+///
+/// Of two gates with one key and parts that do not overlap, a unit passes one at most: that is how experiments exclude
+/// each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    /// What units are put in order by: the name of a layer or of a holdout.
+    pub key: String,
+    /// The attribute that says which unit it is.
+    pub by: String,
+    /// The parts that pass, in percent: from, to.
+    pub parts: Vec<(f64, f64)>,
+}
+
+/// Whom something fits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Condition {
+    /// All of them hold.
+    All {
+        /// The conditions; none holds for everybody.
+        all: Vec<Condition>,
+    },
+    /// One of them holds at least.
+    Any {
+        /// The conditions; none holds for nobody.
+        any: Vec<Condition>,
+    },
+    /// It does not hold.
+    Not {
+        /// The condition.
+        not: Box<Condition>,
+    },
+    /// The subject is in a segment.
+    Segment {
+        /// The segment's key.
+        segment: String,
+    },
+    /// An attribute has a value.
+    Attribute(Test),
+}
+
+/// What an attribute's value must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// The attribute's name.
+    pub attribute: String,
+    /// How it is compared.
+    pub op: Op,
+    /// With what; one of these must do, if there may be several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// Whether capitals make no difference.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ignore_case: bool,
+}
+
+/// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
+/// `not_in` and `is_absent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// It is one of the values; of a list, one of its texts.
+    In,
+    /// It is none of the values.
+    NotIn,
+    /// It is there.
+    IsPresent,
+    /// It is not there.
+    IsAbsent,
+    /// It begins with one of the values.
+    StartsWith,
+    /// It ends with one of them.
+    EndsWith,
+    /// It contains one of them.
+    Contains,
+    /// One of the regular expressions matches a part of it.
+    Matches,
+    /// It is a number equal to one of the values.
+    Eq,
+    /// It is a number greater than the value.
+    Gt,
+    /// It is a number greater than the value, or equal.
+    Gte,
+    /// It is a number less than the value.
+    Lt,
+    /// It is a number less than the value, or equal.
+    Lte,
+    /// It is a moment (RFC 3339, or milliseconds since 1970) before the value.
+    Before,
+    /// It is a moment after the value.
+    After,
+    /// It is a version (Semantic Versioning 2.0) equal to one of the values, but for build metadata.
+    SemverEq,
+    /// It is a version after the value.
+    SemverGt,
+    /// It is a version after the value, or equal.
+    SemverGte,
+    /// It is a version before the value.
+    SemverLt,
+    /// It is a version before the value, or equal.
+    SemverLte,
+    /// It is an IP address in one of the networks, `10.0.0.0/8`, or equal to one of the addresses.
+    InNetwork,
+    /// It is a list that has all of the values.
+    HasAll,
+}
+
+/// Subjects that flags speak of together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Segment {
+    /// Who is in it.
+    pub when: Condition,
+}
+
+const fn yes() -> bool {
+    true
+}

@@ -1,0 +1,576 @@
+//! Flags, compiled: a set is made once and asked by many at a time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::bucketing::{Bucketing, Shares};
+use crate::condition::{Compiler, Condition, moment};
+use crate::definition::{self, Definitions};
+use crate::problem::{Problem, Problems, part};
+use crate::subject::{Names, Slot, Subject};
+use crate::value::Value;
+
+/// Parts of a percent that weights may have: three digits behind the point.
+const PARTS: f64 = 1000.0;
+/// How many parts are the whole.
+const WHOLE: u32 = 100_000;
+
+/// All flags of an environment, ready to be asked.
+#[derive(Debug)]
+pub struct Flags {
+    names: Names,
+    places: HashMap<Box<str>, Handle>,
+    flags: Box<[Flag]>,
+    segments: Box<[Condition]>,
+}
+
+/// A flag of a set, to ask for it without its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Handle(usize);
+
+#[derive(Debug)]
+struct Flag {
+    key: Box<str>,
+    version: u64,
+    enabled: bool,
+    variants: Box<[(Box<str>, serde_json::Value)]>,
+    off: usize,
+    prerequisites: Box<[(usize, Box<[usize]>)]>,
+    overrides: Box<[Override]>,
+    rules: Box<[Rule]>,
+    otherwise: Outcome,
+    bucketing: Bucketing,
+}
+
+#[derive(Debug)]
+struct Override {
+    by: Slot,
+    values: Box<[Box<str>]>,
+    variant: usize,
+}
+
+#[derive(Debug)]
+struct Rule {
+    name: Option<Box<str>>,
+    when: Option<Condition>,
+    /// From when on and until when it holds, in microseconds.
+    window: (i64, i64),
+    gates: Box<[Gate]>,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+struct Gate {
+    bucketing: Bucketing,
+    by: Slot,
+    /// First and last hash of each part, the last one not in it.
+    parts: Box<[(u64, u64)]>,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Serve(usize),
+    Split(Shares, Slot),
+}
+
+/// Why a subject got its variant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Everybody gets it.
+    Static,
+    /// A rule, or an override, is for them.
+    TargetingMatch,
+    /// They are in that part of a split.
+    Split,
+    /// No rule was for them.
+    Default,
+    /// The flag is off.
+    Disabled,
+    /// Another flag does not give what this one needs.
+    PrerequisiteFailed,
+    /// It is not known which part of a split they are in: the attribute that says so is missing.
+    UnitMissing,
+}
+
+impl Reason {
+    /// Its name in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::TargetingMatch => "targeting_match",
+            Self::Split => "split",
+            Self::Default => "default",
+            Self::Disabled => "disabled",
+            Self::PrerequisiteFailed => "prerequisite_failed",
+            Self::UnitMissing => "unit_missing",
+        }
+    }
+}
+
+/// What a subject got.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluation<'s> {
+    /// The variant's name.
+    pub variant: &'s str,
+    /// Its value.
+    pub value: &'s serde_json::Value,
+    /// Why.
+    pub reason: Reason,
+    /// Which rule it was, from 0.
+    pub rule: Option<usize>,
+    /// What that rule is called.
+    pub rule_name: Option<&'s str>,
+    /// The flag's version.
+    pub version: u64,
+}
+
+/// What was decided: the variant's place, why, and the rule.
+type Decision = (usize, Reason, Option<usize>);
+
+impl Flags {
+    /// Compiles definitions.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn compile(definitions: &Definitions) -> Result<Self, Vec<Problem>> {
+        let mut problems = Problems::default();
+        let mut names = Names::default();
+        let segments = segments(definitions, &mut names, &mut problems);
+        let keys: HashMap<&str, usize> = (definitions.flags.keys().map(String::as_str)).zip(0..).collect();
+        let segment_places = places(definitions.segments.keys());
+        let mut flags = Vec::with_capacity(keys.len());
+        for (key, source) in &definitions.flags {
+            let mut maker = Maker {
+                pointer: format!("/flags/{}", part(key)),
+                source,
+                definitions,
+                keys: &keys,
+                compiler: Compiler {
+                    names: &mut names,
+                    segments: &|key| segment_places.get(key).copied(),
+                    problems: &mut problems,
+                },
+            };
+            flags.push(maker.flag(key));
+        }
+        if problems.0.is_empty() {
+            find_circles(&flags, &mut problems);
+        }
+        if !problems.0.is_empty() {
+            return Err(problems.0);
+        }
+        Ok(Self {
+            names,
+            places: flags
+                .iter()
+                .map(|flag| flag.key.clone())
+                .zip((0..).map(Handle))
+                .collect(),
+            flags: flags.into(),
+            segments,
+        })
+    }
+
+    /// The flag of a key.
+    pub fn get(&self, key: &str) -> Option<Handle> {
+        self.places.get(key).copied()
+    }
+
+    /// All flags in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Handle)> {
+        self.flags.iter().map(|flag| &*flag.key).zip((0..).map(Handle))
+    }
+
+    /// Names of the attributes that flags read, in no order.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.names.iter()
+    }
+
+    /// Somebody of whom nothing is known yet, at a moment in microseconds since 1970.
+    pub fn subject<'a>(&self, now_micros: i64) -> Subject<'a> {
+        Subject::new(self.names.len(), now_micros)
+    }
+
+    /// Notes what is known of a subject; what no flag reads is left out.
+    pub fn put<'a>(&self, subject: &mut Subject<'a>, name: &str, value: impl Into<Value<'a>>) {
+        if let Some(slot) = self.names.get(name) {
+            subject.put(slot, value.into());
+        }
+    }
+
+    /// What a subject of this set gets of a flag. It takes no memory, and always comes to an end.
+    pub fn evaluate(&self, flag: Handle, subject: &Subject<'_>) -> Evaluation<'_> {
+        let flag = &self.flags[flag.0];
+        let (variant, reason, rule) = self.decide(flag, subject);
+        let (name, value) = &flag.variants[variant];
+        Evaluation {
+            variant: name,
+            value,
+            reason,
+            rule,
+            rule_name: rule.and_then(|rule| flag.rules[rule].name.as_deref()),
+            version: flag.version,
+        }
+    }
+
+    fn decide(&self, flag: &Flag, subject: &Subject<'_>) -> Decision {
+        if !flag.enabled {
+            return (flag.off, Reason::Disabled, None);
+        }
+        for (other, wanted) in &flag.prerequisites {
+            let (found, ..) = self.decide(&self.flags[*other], subject);
+            if !wanted.contains(&found) {
+                return (flag.off, Reason::PrerequisiteFailed, None);
+            }
+        }
+        for one in &flag.overrides {
+            let is_one = |text: &str| one.values.iter().any(|value| **value == *text);
+            if subject.get(one.by).and_then(|value| value.with_text(is_one)) == Some(true) {
+                return (one.variant, Reason::TargetingMatch, None);
+            }
+        }
+        for (place, rule) in flag.rules.iter().enumerate() {
+            if rule.fits(subject, &self.segments) {
+                return flag.give(&rule.outcome, subject, Reason::TargetingMatch, Some(place));
+            }
+        }
+        let reason = match flag.rules.is_empty() && flag.overrides.is_empty() {
+            true => Reason::Static,
+            false => Reason::Default,
+        };
+        flag.give(&flag.otherwise, subject, reason, None)
+    }
+}
+
+impl Flag {
+    fn give(
+        &self,
+        outcome: &Outcome,
+        subject: &Subject<'_>,
+        served: Reason,
+        rule: Option<usize>,
+    ) -> Decision {
+        match outcome {
+            Outcome::Serve(variant) => (*variant, served, rule),
+            Outcome::Split(shares, by) => {
+                let unit = subject.get(*by);
+                match unit.and_then(|unit| unit.with_text(|unit| self.bucketing.of(unit.as_bytes()))) {
+                    Some(hash) => (shares.place(hash), Reason::Split, rule),
+                    None => (self.off, Reason::UnitMissing, rule),
+                }
+            }
+        }
+    }
+}
+
+impl Rule {
+    fn fits(&self, subject: &Subject<'_>, segments: &[Condition]) -> bool {
+        let (from, until) = self.window;
+        (from..until).contains(&subject.now_micros)
+            && self.when.as_ref().is_none_or(|when| when.fits(subject, segments))
+            && self.gates.iter().all(|gate| gate.is_open(subject))
+    }
+}
+
+impl Gate {
+    fn is_open(&self, subject: &Subject<'_>) -> bool {
+        let unit = subject.get(self.by);
+        let hash = unit.and_then(|unit| unit.with_text(|unit| self.bucketing.of(unit.as_bytes())));
+        let is_in = |hash: u32| {
+            self.parts
+                .iter()
+                .any(|(from, to)| (*from..*to).contains(&u64::from(hash)))
+        };
+        hash.is_some_and(is_in)
+    }
+}
+
+fn places<'k>(keys: impl Iterator<Item = &'k String>) -> HashMap<&'k str, usize> {
+    keys.map(String::as_str).zip(0..).collect()
+}
+
+/// Compiles the segments; they may name each other, but not in circles.
+fn segments(definitions: &Definitions, names: &mut Names, problems: &mut Problems) -> Box<[Condition]> {
+    let places = places(definitions.segments.keys());
+    let mut compiler = Compiler {
+        names,
+        segments: &|key| places.get(key).copied(),
+        problems,
+    };
+    let compiled: Vec<_> = definitions
+        .segments
+        .iter()
+        .map(|(key, segment)| compiler.condition(&segment.when, &format!("/segments/{}/when", part(key))))
+        .collect();
+    let named: Vec<Vec<usize>> = compiled.iter().map(Condition::segments).collect();
+    for (key, place) in &places {
+        if leads_back(*place, &named) {
+            let detail = "The segment contains itself, by itself or through others.".to_owned();
+            problems.add(&format!("/segments/{}/when", part(key)), "circular", detail);
+        }
+    }
+    compiled.into()
+}
+
+/// Prerequisites that lead back to the flag itself would never end.
+fn find_circles(flags: &[Flag], problems: &mut Problems) {
+    let needed: Vec<Vec<usize>> = flags
+        .iter()
+        .map(|flag| flag.prerequisites.iter().map(|(other, _)| *other).collect())
+        .collect();
+    for (place, flag) in flags.iter().enumerate() {
+        if leads_back(place, &needed) {
+            let detail = "The flag needs itself, by itself or through others.".to_owned();
+            problems.add(
+                &format!("/flags/{}/prerequisites", part(&flag.key)),
+                "circular",
+                detail,
+            );
+        }
+    }
+}
+
+/// Whether a way leads from a place back to it.
+fn leads_back(place: usize, ways: &[Vec<usize>]) -> bool {
+    let mut seen = vec![false; ways.len()];
+    let mut waiting = ways[place].clone();
+    while let Some(next) = waiting.pop() {
+        if next == place {
+            return true;
+        }
+        if !std::mem::replace(&mut seen[next], true) {
+            waiting.extend(&ways[next]);
+        }
+    }
+    false
+}
+
+/// Makes one flag.
+struct Maker<'a> {
+    pointer: String,
+    source: &'a definition::Flag,
+    definitions: &'a Definitions,
+    keys: &'a HashMap<&'a str, usize>,
+    compiler: Compiler<'a>,
+}
+
+impl Maker<'_> {
+    fn flag(&mut self, key: &str) -> Flag {
+        let source = self.source;
+        if source.variants.is_empty() {
+            self.wrong(
+                "/variants",
+                "variants_missing",
+                "A flag has at least one variant.".to_owned(),
+            );
+        }
+        let variants = source
+            .variants
+            .iter()
+            .map(|(name, value)| (Box::from(name.as_str()), value.clone()));
+        Flag {
+            key: key.into(),
+            version: source.version,
+            enabled: source.enabled,
+            off: self.variant(&source.off, "/off"),
+            prerequisites: self.prerequisites(),
+            overrides: self.overrides(),
+            rules: source
+                .rules
+                .iter()
+                .enumerate()
+                .map(|(place, rule)| self.rule(rule, place))
+                .collect(),
+            otherwise: {
+                let definition::Outcome { serve, split, by } = &source.otherwise;
+                self.outcome(serve.as_deref(), split.as_ref(), by.as_deref(), "/otherwise")
+            },
+            bucketing: Bucketing::new(key),
+            variants: variants.collect(),
+        }
+    }
+
+    fn wrong(&mut self, place: &str, code: &'static str, detail: String) {
+        let pointer = format!("{}{place}", self.pointer);
+        self.compiler.problems.add(&pointer, code, detail);
+    }
+
+    fn variant(&mut self, name: &str, place: &str) -> usize {
+        let found = self.source.variants.keys().position(|key| key == name);
+        if found.is_none() {
+            self.wrong(
+                place,
+                "variant_unknown",
+                format!("The flag has no variant `{name}`."),
+            );
+        }
+        found.unwrap_or(0)
+    }
+
+    fn prerequisites(&mut self) -> Box<[(usize, Box<[usize]>)]> {
+        let mut all = Vec::new();
+        for (place, needed) in self.source.prerequisites.iter().enumerate() {
+            let at = format!("/prerequisites/{place}");
+            let (Some(flag), Some(other)) = (
+                self.keys.get(&*needed.flag),
+                self.definitions.flags.get(&needed.flag),
+            ) else {
+                self.wrong(
+                    &format!("{at}/flag"),
+                    "flag_unknown",
+                    format!("There is no flag `{}`.", needed.flag),
+                );
+                continue;
+            };
+            let mut variants = Vec::new();
+            for (number, name) in needed.variants.iter().enumerate() {
+                match other.variants.keys().position(|key| key == name) {
+                    Some(variant) => variants.push(variant),
+                    None => {
+                        let detail = format!("The flag `{}` has no variant `{name}`.", needed.flag);
+                        self.wrong(&format!("{at}/variants/{number}"), "variant_unknown", detail);
+                    }
+                }
+            }
+            all.push((*flag, variants.into()));
+        }
+        all.into()
+    }
+
+    fn overrides(&mut self) -> Box<[Override]> {
+        let mut all = Vec::new();
+        for (place, one) in self.source.overrides.iter().enumerate() {
+            let variant = self.variant(&one.serve, &format!("/overrides/{place}/serve"));
+            let values = one.values.iter().map(|value| Box::from(value.as_str()));
+            all.push(Override {
+                by: self.compiler.names.slot(&one.by),
+                values: values.collect(),
+                variant,
+            });
+        }
+        all.into()
+    }
+
+    fn rule(&mut self, rule: &definition::Rule, place: usize) -> Rule {
+        let at = format!("/rules/{place}");
+        let pointer = format!("{}{at}/when", self.pointer);
+        let when = rule
+            .when
+            .as_ref()
+            .map(|when| self.compiler.condition(when, &pointer));
+        let from = self.moment(rule.from.as_deref(), &format!("{at}/from"), i64::MIN);
+        let until = self.moment(rule.until.as_deref(), &format!("{at}/until"), i64::MAX);
+        if from >= until {
+            let detail = "It ends before it begins.".to_owned();
+            self.wrong(&format!("{at}/until"), "out_of_range", detail);
+        }
+        let gates = rule.gates.iter().enumerate();
+        Rule {
+            name: rule.name.as_deref().map(Box::from),
+            when,
+            window: (from, until),
+            gates: gates
+                .map(|(number, gate)| self.gate(gate, &format!("{at}/gates/{number}")))
+                .collect(),
+            outcome: self.outcome(
+                rule.serve.as_deref(),
+                rule.split.as_ref(),
+                rule.by.as_deref(),
+                &at,
+            ),
+        }
+    }
+
+    fn moment(&mut self, text: Option<&str>, place: &str, otherwise: i64) -> i64 {
+        let Some(text) = text else { return otherwise };
+        moment(text).unwrap_or_else(|| {
+            self.wrong(
+                place,
+                "value_invalid",
+                format!("`{text}` is not a moment, as `2026-11-22T10:00:00Z`."),
+            );
+            otherwise
+        })
+    }
+
+    fn gate(&mut self, gate: &definition::Gate, place: &str) -> Gate {
+        let mut parts = Vec::new();
+        for (number, (from, to)) in gate.parts.iter().enumerate() {
+            match (thousandths(*from), thousandths(*to)) {
+                (Some(from), Some(to)) if from <= to => parts.push((first_hash(from), first_hash(to))),
+                _ => {
+                    let detail = format!("From {from} to {to} is no part of 0 to 100 in steps of 0.001.");
+                    self.wrong(&format!("{place}/parts/{number}"), "out_of_range", detail);
+                }
+            }
+        }
+        Gate {
+            bucketing: Bucketing::new(&gate.key),
+            by: self.compiler.names.slot(&gate.by),
+            parts: parts.into(),
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        serve: Option<&str>,
+        split: Option<&BTreeMap<String, f64>>,
+        by: Option<&str>,
+        place: &str,
+    ) -> Outcome {
+        match (serve, split, by) {
+            (Some(name), None, None) => Outcome::Serve(self.variant(name, &format!("{place}/serve"))),
+            (None, Some(split), Some(by)) => {
+                let by = self.compiler.names.slot(by);
+                match self.shares(split, &format!("{place}/split")) {
+                    Some(shares) => Outcome::Split(shares, by),
+                    None => Outcome::Serve(0),
+                }
+            }
+            _ => {
+                let detail = "It says either `serve`, or `split` with `by`.".to_owned();
+                self.wrong(place, "outcome_invalid", detail);
+                Outcome::Serve(0)
+            }
+        }
+    }
+
+    /// The shares of all variants, in the order of their names.
+    fn shares(&mut self, split: &BTreeMap<String, f64>, place: &str) -> Option<Shares> {
+        let mut weights = vec![0; self.source.variants.len()];
+        for (name, percent) in split {
+            let at = format!("{place}/{}", part(name));
+            let variant = self.variant(name, &at);
+            match thousandths(*percent) {
+                Some(weight) => *weights.get_mut(variant)? = weight,
+                None => {
+                    let detail = format!("{percent} is not from 0 to 100 in steps of 0.001.");
+                    self.wrong(&at, "out_of_range", detail);
+                    return None;
+                }
+            }
+        }
+        let sum: u64 = weights.iter().copied().map(u64::from).sum();
+        if sum != u64::from(WHOLE) {
+            let detail = format!("The shares add up to {}, not to 100.", sum as f64 / PARTS);
+            self.wrong(place, "weights_sum", detail);
+            return None;
+        }
+        Shares::new(&weights)
+    }
+}
+
+/// A percentage in thousandths of a percent.
+fn thousandths(percent: f64) -> Option<u32> {
+    let parts = percent * PARTS;
+    let whole = parts.round();
+    let is_one = (0.0..=f64::from(WHOLE)).contains(&whole) && (parts - whole).abs() < 1e-6;
+    is_one.then_some(whole as u32)
+}
+
+/// The first hash that is not below a share of all.
+fn first_hash(thousandths: u32) -> u64 {
+    (u64::from(thousandths) << 32).div_ceil(u64::from(WHOLE))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What is known of a subject: a value under a name.
+
+use std::fmt::{self, Write as _};
+
+/// The value of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    /// Yes or no.
+    Bool(bool),
+    /// A number.
+    Number(f64),
+    /// A text; also what stands for a number or a date where nothing else can, as in a query string.
+    Text(&'a str),
+    /// Several texts.
+    List(&'a [&'a str]),
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<f64> for Value<'_> {
+    fn from(value: f64) -> Self {
+        Self::Number(value)
+    }
+}
+
+impl Value<'_> {
+    /// The value as a number, if it is one or its text is.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+            Self::Bool(_) | Self::List(_) => None,
+        }
+    }
+
+    /// Hands the value's text on: numbers as JSON writes them, booleans as `true` and `false`; a list has none.
+    pub(crate) fn with_text<T>(&self, then: impl FnOnce(&str) -> T) -> Option<T> {
+        match self {
+            Self::Text(text) => Some(then(text)),
+            Self::Bool(true) => Some(then("true")),
+            Self::Bool(false) => Some(then("false")),
+            Self::Number(number) => {
+                let mut text = Short::default();
+                // Numbers that are not so short are no identifiers.
+                write!(text, "{number}").ok()?;
+                Some(then(text.as_str()))
+            }
+            Self::List(_) => None,
+        }
+    }
+}
+
+/// A short text on the stack.
+#[derive(Default)]
+struct Short {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Short {
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}

@@ -1,22 +1,19 @@
 //! Conditions, compiled so that asking takes no memory.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use regex::{Regex, RegexBuilder};
+use smallvec::SmallVec;
 
-use self::semver::Semver;
 use crate::definition::{self, Op, Test};
 use crate::problem::Problems;
-use crate::subject::{Names, Slot, Subject};
+use crate::semver::Release;
+use crate::subject::{Known, Names, Reads, Slot, Subject};
 use crate::value::Value;
 
-mod semver;
 mod text;
 
-/// More values than these are looked up instead of compared one by one.
-const COMPARED_MAX: usize = 8;
 /// Conditions within conditions.
 const DEPTH_MAX: usize = 16;
 /// What a compiled regular expression may take; patterns of people take a hundredth.
@@ -36,17 +33,19 @@ pub(crate) enum Condition {
 /// What an attribute is compared with.
 #[derive(Debug)]
 pub(crate) enum Check {
-    In(Texts),
-    NotIn(Texts),
+    /// It is one of the texts with these numbers, in their order, or none of them.
+    In(SmallVec<[u32; 6]>, bool),
+    /// The same for texts in small letters.
+    InSmall(Texts, bool),
     IsPresent,
     IsAbsent,
     StartsWith(Texts),
     EndsWith(Texts),
     Contains(Texts),
     Matches(Box<[Regex]>),
-    Number(Box<[f64]>, Wanted),
+    Number(SmallVec<[f64; 2]>, Wanted),
     Moment(i64, Wanted),
-    Semver(Box<[Box<str>]>, Wanted),
+    Semver(SmallVec<[Release; 1]>, Wanted),
     InNetwork(Box<[(IpAddr, u8)]>),
     HasAll(Texts),
 }
@@ -82,48 +81,45 @@ impl Wanted {
 /// Texts to compare with.
 #[derive(Debug)]
 pub(crate) enum Texts {
-    Few(Box<[Box<str>]>),
-    Many(HashSet<Box<str>>),
+    Plain(SmallVec<[Box<str>; 2]>),
     /// In small letters.
-    Small(Box<[Box<str>]>),
+    Small(SmallVec<[Box<str>; 2]>),
 }
 
 impl Texts {
-    fn new(values: &[String], ignore_case: bool, are_looked_up: bool) -> Self {
-        let all = values.iter().map(|value| Box::from(value.as_str()));
-        match (ignore_case, are_looked_up && values.len() > COMPARED_MAX) {
-            (true, _) => Self::Small(values.iter().map(|value| text::small(value)).collect()),
-            (false, true) => Self::Many(all.collect()),
-            (false, false) => Self::Few(all.collect()),
+    fn new(values: &[String], ignore_case: bool) -> Self {
+        match ignore_case {
+            true => Self::Small(values.iter().map(|value| text::small(value)).collect()),
+            false => Self::Plain(values.iter().map(|value| Box::from(value.as_str())).collect()),
         }
     }
 
-    fn has(&self, text: &str) -> bool {
-        match self {
-            Self::Few(values) => values.iter().any(|value| **value == *text),
-            Self::Many(values) => values.contains(text),
-            Self::Small(values) => values.iter().any(|value| text::is(text, value)),
-        }
-    }
-
-    /// Whether one of them fits, with capitals or in small letters.
+    /// Whether one of them fits, as it is or in small letters.
     fn any(&self, plain: impl Fn(&str) -> bool, small: impl Fn(&str) -> bool) -> bool {
         match self {
-            Self::Few(values) => values.iter().any(|value| plain(value)),
-            Self::Many(values) => values.iter().any(|value| plain(value)),
+            Self::Plain(values) => values.iter().any(|value| plain(value)),
             Self::Small(values) => values.iter().any(|value| small(value)),
         }
     }
 
-    fn all(&self, list: &[&str]) -> bool {
+    fn is(&self, text: &str) -> bool {
+        self.any(|value| value == text, |value| text::is(text, value))
+    }
+
+    fn are_in(&self, list: &[&str]) -> bool {
         match self {
-            Self::Few(values) => values.iter().all(|value| list.contains(&&**value)),
-            Self::Many(values) => values.iter().all(|value| list.contains(&&**value)),
+            Self::Plain(values) => values.iter().all(|value| list.contains(&&**value)),
             Self::Small(values) => values
                 .iter()
                 .all(|value| list.iter().any(|text| text::is(text, value))),
         }
     }
+}
+
+/// What conditions of a set have in common.
+pub(crate) struct Set<'s> {
+    pub(crate) names: &'s Names,
+    pub(crate) segments: &'s [Condition],
 }
 
 impl Condition {
@@ -137,70 +133,92 @@ impl Condition {
         }
     }
 
-    /// Whether a subject fits; segments are those of the set.
-    pub(crate) fn fits(&self, subject: &Subject<'_>, segments: &[Self]) -> bool {
+    /// Whether a subject fits.
+    pub(crate) fn fits(&self, subject: &Subject<'_>, set: &Set<'_>) -> bool {
         match self {
-            Self::All(all) => all.iter().all(|one| one.fits(subject, segments)),
-            Self::Any(any) => any.iter().any(|one| one.fits(subject, segments)),
-            Self::Not(not) => !not.fits(subject, segments),
-            Self::Segment(place) => segments[*place].fits(subject, segments),
-            Self::Test(slot, check) => check.fits(subject.get(*slot)),
+            Self::All(all) => all.iter().all(|one| one.fits(subject, set)),
+            Self::Any(any) => any.iter().any(|one| one.fits(subject, set)),
+            Self::Not(not) => !not.fits(subject, set),
+            Self::Segment(place) => set.segments[*place].fits(subject, set),
+            Self::Test(slot, check) => match subject.get(*slot) {
+                Some(known) => check.fits(known, || set.names.reads(*slot)),
+                None => check.fits_nothing(),
+            },
         }
     }
 }
 
 impl Check {
-    fn fits(&self, value: Option<Value<'_>>) -> bool {
-        let Some(value) = value else {
-            return matches!(self, Self::NotIn(_) | Self::IsAbsent);
-        };
-        let texts = |then: &dyn Fn(&str) -> bool| match value {
-            Value::List(list) => list.iter().any(|text| then(text)),
-            single => single.with_text(then).unwrap_or(false),
-        };
+    fn fits_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::In(_, false) | Self::InSmall(_, false) | Self::IsAbsent
+        )
+    }
+
+    fn fits<'n>(&self, known: &Known<'_>, reads: impl FnOnce() -> &'n Reads) -> bool {
         match self {
             Self::IsPresent => true,
             Self::IsAbsent => false,
-            Self::In(values) => texts(&|text| values.has(text)),
-            Self::NotIn(values) => !texts(&|text| values.has(text)),
-            Self::StartsWith(values) => {
-                texts(&|text| values.any(|value| text.starts_with(value), |value| text::begins(text, value)))
-            }
-            Self::EndsWith(values) => {
-                texts(&|text| values.any(|value| text.ends_with(value), |value| text::ends(text, value)))
-            }
-            Self::Contains(values) => {
-                texts(&|text| values.any(|value| text.contains(value), |value| text::contains(text, value)))
-            }
-            Self::Matches(patterns) => texts(&|text| patterns.iter().any(|pattern| pattern.is_match(text))),
-            Self::Number(values, wanted) => {
-                let number = value.number();
-                let fits = |number: f64, value: &f64| {
-                    number.partial_cmp(value).is_some_and(|order| wanted.is(order))
+            Self::In(numbers, wanted) => {
+                let is_in = match known.value {
+                    Value::List(list) => {
+                        let reads = reads();
+                        list.iter().any(|text| has(numbers, reads.number_of(text)))
+                    }
+                    _ => has(numbers, known.text),
                 };
-                number.is_some_and(|number| values.iter().any(|value| fits(number, value)))
+                is_in == *wanted
             }
-            Self::Moment(moment, wanted) => micros(value).is_some_and(|micros| wanted.is(micros.cmp(moment))),
-            Self::Semver(values, wanted) => {
-                let Value::Text(text) = value else { return false };
-                let Some(version) = Semver::read(text) else {
-                    return false;
-                };
-                let others = values.iter().filter_map(|value| Semver::read(value));
-                others.into_iter().any(|other| wanted.is(version.compare(&other)))
-            }
-            Self::InNetwork(networks) => {
-                let is_in = |text: &str| {
-                    let address = text.trim().parse().ok();
-                    address.is_some_and(|address| networks.iter().any(|network| contains(*network, address)))
-                };
-                texts(&is_in)
-            }
-            Self::HasAll(values) => match value {
-                Value::List(list) => values.all(list),
+            Self::InSmall(values, wanted) => any(known, |text| values.is(text)) == *wanted,
+            Self::StartsWith(values) => any(known, |text| {
+                values.any(|value| text.starts_with(value), |value| text::begins(text, value))
+            }),
+            Self::EndsWith(values) => any(known, |text| {
+                values.any(|value| text.ends_with(value), |value| text::ends(text, value))
+            }),
+            Self::Contains(values) => any(known, |text| {
+                values.any(|value| text.contains(value), |value| text::contains(text, value))
+            }),
+            Self::Matches(patterns) => any(known, |text| {
+                patterns.iter().any(|pattern| pattern.is_match(text))
+            }),
+            Self::Number(values, wanted) => known.number.is_some_and(|number| {
+                let order = |value: &f64| number.partial_cmp(value);
+                values
+                    .iter()
+                    .any(|value| order(value).is_some_and(|order| wanted.is(order)))
+            }),
+            Self::Moment(moment, wanted) => known.moment.is_some_and(|known| wanted.is(known.cmp(moment))),
+            Self::Semver(values, wanted) => known.version.is_some_and(|version| {
+                let mut orders = values.iter().map(|value| version.compare(&value.as_version()));
+                orders.any(|order| wanted.is(order))
+            }),
+            Self::InNetwork(networks) => any(known, |text| {
+                let address = text.trim().parse().ok();
+                address.is_some_and(|address| networks.iter().any(|network| contains(*network, address)))
+            }),
+            Self::HasAll(values) => match known.value {
+                Value::List(list) => values.are_in(list),
                 _ => false,
             },
         }
+    }
+}
+
+/// Whether a text of the value fits: its own, or one of a list's.
+fn any(known: &Known<'_>, fits: impl Fn(&str) -> bool) -> bool {
+    match known.value {
+        Value::List(list) => list.iter().any(|text| fits(text)),
+        single => single.with_text(fits).unwrap_or(false),
+    }
+}
+
+/// Whether a number is among others, which are in their order; 0 never is.
+fn has(numbers: &[u32], number: u32) -> bool {
+    match numbers.len() {
+        0..=8 => numbers.contains(&number),
+        _ => numbers.binary_search(&number).is_ok(),
     }
 }
 
@@ -208,14 +226,6 @@ impl Check {
 pub(crate) fn moment(text: &str) -> Option<i64> {
     let moment: jiff::Timestamp = text.trim().parse().ok()?;
     Some(moment.as_microsecond())
-}
-
-fn micros(value: Value<'_>) -> Option<i64> {
-    match value {
-        Value::Text(text) => moment(text),
-        Value::Number(millis) if millis.abs() < 1e15 => Some((millis * 1e3) as i64),
-        _ => None,
-    }
 }
 
 fn contains((network, bits): (IpAddr, u8), address: IpAddr) -> bool {
@@ -289,49 +299,46 @@ impl Compiler<'_> {
             }
             definition::Condition::Attribute(test) => {
                 let slot = self.names.slot(&test.attribute);
-                Condition::Test(slot, self.check(test, pointer))
+                Condition::Test(slot, self.check(test, pointer, slot))
             }
         }
     }
 
-    fn check(&mut self, test: &Test, pointer: &str) -> Check {
-        let values = &test.values;
+    fn check(&mut self, test: &Test, pointer: &str, slot: Slot) -> Check {
         self.count(test, pointer);
-        let texts = |are_looked_up| Texts::new(values, test.ignore_case, are_looked_up);
+        let texts = || Texts::new(&test.values, test.ignore_case);
         match test.op {
-            Op::In => Check::In(texts(true)),
-            Op::NotIn => Check::NotIn(texts(true)),
+            Op::In | Op::NotIn if test.ignore_case => Check::InSmall(texts(), test.op == Op::In),
+            Op::In | Op::NotIn => {
+                let reads = self.names.reads_mut(slot);
+                let mut numbers: SmallVec<_> =
+                    test.values.iter().map(|value| reads.number_for(value)).collect();
+                numbers.sort_unstable();
+                Check::In(numbers, test.op == Op::In)
+            }
             Op::IsPresent => Check::IsPresent,
             Op::IsAbsent => Check::IsAbsent,
-            Op::StartsWith => Check::StartsWith(texts(false)),
-            Op::EndsWith => Check::EndsWith(texts(false)),
-            Op::Contains => Check::Contains(texts(false)),
-            Op::HasAll => Check::HasAll(texts(false)),
-            Op::Matches => Check::Matches(self.each(test, pointer, "a regular expression", |value| {
-                RegexBuilder::new(value)
-                    .case_insensitive(test.ignore_case)
-                    .size_limit(PATTERN_BYTES)
-                    .build()
-                    .ok()
-            })),
-            Op::Eq => Check::Number(self.numbers(test, pointer), Wanted::EQUAL),
-            Op::Gt => Check::Number(self.numbers(test, pointer), Wanted::GREATER),
-            Op::Gte => Check::Number(self.numbers(test, pointer), Wanted::GREATER_OR_EQUAL),
-            Op::Lt => Check::Number(self.numbers(test, pointer), Wanted::LESS),
-            Op::Lte => Check::Number(self.numbers(test, pointer), Wanted::LESS_OR_EQUAL),
-            Op::Before => Check::Moment(self.moment(test, pointer), Wanted::LESS),
-            Op::After => Check::Moment(self.moment(test, pointer), Wanted::GREATER),
-            Op::SemverEq => Check::Semver(self.versions(test, pointer), Wanted::EQUAL),
-            Op::SemverGt => Check::Semver(self.versions(test, pointer), Wanted::GREATER),
-            Op::SemverGte => Check::Semver(self.versions(test, pointer), Wanted::GREATER_OR_EQUAL),
-            Op::SemverLt => Check::Semver(self.versions(test, pointer), Wanted::LESS),
-            Op::SemverLte => Check::Semver(self.versions(test, pointer), Wanted::LESS_OR_EQUAL),
-            Op::InNetwork => Check::InNetwork(self.each(
-                test,
-                pointer,
-                "an address or a network, as `10.0.0.0/8`",
-                network,
-            )),
+            Op::StartsWith => Check::StartsWith(texts()),
+            Op::EndsWith => Check::EndsWith(texts()),
+            Op::Contains => Check::Contains(texts()),
+            Op::HasAll => Check::HasAll(texts()),
+            Op::Matches => Check::Matches(self.patterns(test, pointer).into()),
+            Op::InNetwork => {
+                let what = "an address or a network, as `10.0.0.0/8`";
+                Check::InNetwork(self.each(test, pointer, what, network).into())
+            }
+            Op::Eq => self.numbers(test, pointer, slot, Wanted::EQUAL),
+            Op::Gt => self.numbers(test, pointer, slot, Wanted::GREATER),
+            Op::Gte => self.numbers(test, pointer, slot, Wanted::GREATER_OR_EQUAL),
+            Op::Lt => self.numbers(test, pointer, slot, Wanted::LESS),
+            Op::Lte => self.numbers(test, pointer, slot, Wanted::LESS_OR_EQUAL),
+            Op::Before => self.moment(test, pointer, slot, Wanted::LESS),
+            Op::After => self.moment(test, pointer, slot, Wanted::GREATER),
+            Op::SemverEq => self.versions(test, pointer, slot, Wanted::EQUAL),
+            Op::SemverGt => self.versions(test, pointer, slot, Wanted::GREATER),
+            Op::SemverGte => self.versions(test, pointer, slot, Wanted::GREATER_OR_EQUAL),
+            Op::SemverLt => self.versions(test, pointer, slot, Wanted::LESS),
+            Op::SemverLte => self.versions(test, pointer, slot, Wanted::LESS_OR_EQUAL),
         }
     }
 
@@ -366,7 +373,7 @@ impl Compiler<'_> {
         pointer: &str,
         what: &str,
         read: impl Fn(&str) -> Option<T>,
-    ) -> Box<[T]> {
+    ) -> Vec<T> {
         let mut all = Vec::with_capacity(test.values.len());
         for (place, value) in test.values.iter().enumerate() {
             match read(value) {
@@ -378,22 +385,35 @@ impl Compiler<'_> {
                 }
             }
         }
-        all.into()
+        all
     }
 
-    fn numbers(&mut self, test: &Test, pointer: &str) -> Box<[f64]> {
-        self.each(test, pointer, "a number", |value| Value::Text(value).number())
-    }
-
-    fn moment(&mut self, test: &Test, pointer: &str) -> i64 {
-        let moments = self.each(test, pointer, "a moment, as `2026-11-22T10:00:00Z`", moment);
-        moments.first().copied().unwrap_or(0)
-    }
-
-    fn versions(&mut self, test: &Test, pointer: &str) -> Box<[Box<str>]> {
-        self.each(test, pointer, "a version, as `2.1.0`", |value| {
-            Semver::read(value).map(|_| Box::from(value))
+    fn patterns(&mut self, test: &Test, pointer: &str) -> Vec<Regex> {
+        self.each(test, pointer, "a regular expression", |value| {
+            let mut pattern = RegexBuilder::new(value);
+            pattern
+                .case_insensitive(test.ignore_case)
+                .size_limit(PATTERN_BYTES);
+            pattern.build().ok()
         })
+    }
+
+    fn numbers(&mut self, test: &Test, pointer: &str, slot: Slot, wanted: Wanted) -> Check {
+        self.names.reads_mut(slot).numbers = true;
+        let numbers = self.each(test, pointer, "a number", |value| Value::Text(value).number());
+        Check::Number(numbers.into(), wanted)
+    }
+
+    fn moment(&mut self, test: &Test, pointer: &str, slot: Slot, wanted: Wanted) -> Check {
+        self.names.reads_mut(slot).moments = true;
+        let moments = self.each(test, pointer, "a moment, as `2026-11-22T10:00:00Z`", moment);
+        Check::Moment(moments.first().copied().unwrap_or(0), wanted)
+    }
+
+    fn versions(&mut self, test: &Test, pointer: &str, slot: Slot, wanted: Wanted) -> Check {
+        self.names.reads_mut(slot).versions = true;
+        let versions = self.each(test, pointer, "a version, as `2.1.0`", Release::read);
+        Check::Semver(versions.into(), wanted)
     }
 }
 

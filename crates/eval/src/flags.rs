@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::bucketing::{Bucketing, Shares};
-use crate::condition::{Compiler, Condition, moment};
+use crate::condition::{Compiler, Condition, Set, moment};
 use crate::definition::{self, Definitions};
 use crate::problem::{Problem, Problems, part};
 use crate::subject::{Names, Slot, Subject};
@@ -193,7 +193,7 @@ impl Flags {
     /// Notes what is known of a subject; what no flag reads is left out.
     pub fn put<'a>(&self, subject: &mut Subject<'a>, name: &str, value: impl Into<Value<'a>>) {
         if let Some(slot) = self.names.get(name) {
-            subject.put(slot, value.into());
+            subject.put(slot, value.into(), self.names.reads(slot));
         }
     }
 
@@ -224,12 +224,20 @@ impl Flags {
         }
         for one in &flag.overrides {
             let is_one = |text: &str| one.values.iter().any(|value| **value == *text);
-            if subject.get(one.by).and_then(|value| value.with_text(is_one)) == Some(true) {
+            if subject
+                .get(one.by)
+                .and_then(|known| known.value.with_text(is_one))
+                == Some(true)
+            {
                 return (one.variant, Reason::TargetingMatch, None);
             }
         }
+        let set = Set {
+            names: &self.names,
+            segments: &self.segments,
+        };
         for (place, rule) in flag.rules.iter().enumerate() {
-            if rule.fits(subject, &self.segments) {
+            if rule.fits(subject, &set) {
                 return flag.give(&rule.outcome, subject, Reason::TargetingMatch, Some(place));
             }
         }
@@ -251,30 +259,26 @@ impl Flag {
     ) -> Decision {
         match outcome {
             Outcome::Serve(variant) => (*variant, served, rule),
-            Outcome::Split(shares, by) => {
-                let unit = subject.get(*by);
-                match unit.and_then(|unit| unit.with_text(|unit| self.bucketing.of(unit.as_bytes()))) {
-                    Some(hash) => (shares.place(hash), Reason::Split, rule),
-                    None => (self.off, Reason::UnitMissing, rule),
-                }
-            }
+            Outcome::Split(shares, by) => match hash(&self.bucketing, subject, *by) {
+                Some(hash) => (shares.place(hash), Reason::Split, rule),
+                None => (self.off, Reason::UnitMissing, rule),
+            },
         }
     }
 }
 
 impl Rule {
-    fn fits(&self, subject: &Subject<'_>, segments: &[Condition]) -> bool {
+    fn fits(&self, subject: &Subject<'_>, set: &Set<'_>) -> bool {
         let (from, until) = self.window;
         (from..until).contains(&subject.now_micros)
-            && self.when.as_ref().is_none_or(|when| when.fits(subject, segments))
+            && self.when.as_ref().is_none_or(|when| when.fits(subject, set))
             && self.gates.iter().all(|gate| gate.is_open(subject))
     }
 }
 
 impl Gate {
     fn is_open(&self, subject: &Subject<'_>) -> bool {
-        let unit = subject.get(self.by);
-        let hash = unit.and_then(|unit| unit.with_text(|unit| self.bucketing.of(unit.as_bytes())));
+        let hash = hash(&self.bucketing, subject, self.by);
         let is_in = |hash: u32| {
             self.parts
                 .iter()
@@ -282,6 +286,12 @@ impl Gate {
         };
         hash.is_some_and(is_in)
     }
+}
+
+/// Where a subject is among all units, if it is known who it is.
+fn hash(bucketing: &Bucketing, subject: &Subject<'_>, by: Slot) -> Option<u32> {
+    let unit = subject.get(by)?.value;
+    unit.with_text(|unit| bucketing.of(unit.as_bytes()))
 }
 
 fn places<'k>(keys: impl Iterator<Item = &'k String>) -> HashMap<&'k str, usize> {

@@ -14,6 +14,7 @@ mod condition;
 pub mod definition;
 mod flags;
 mod problem;
+mod semver;
 mod subject;
 mod value;
 

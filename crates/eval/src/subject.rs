@@ -2,38 +2,111 @@
 
 use std::collections::HashMap;
 
+use crate::condition::moment;
+use crate::semver::Semver;
 use crate::value::Value;
 
 /// The place of an attribute's name among all that the flags read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Slot(u32);
 
-/// The names of the attributes that flags read.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Names(HashMap<Box<str>, Slot>);
+/// The attributes that flags read, by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    slots: HashMap<Box<str>, Slot>,
+    reads: Vec<Reads>,
+}
+
+/// What flags compare an attribute with, so that what they need of it is found out once for each subject.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    pub(crate) numbers: bool,
+    pub(crate) versions: bool,
+    pub(crate) moments: bool,
+    /// Numbers of the texts that it may be equal to, from 1.
+    texts: HashMap<Box<str>, u32>,
+}
+
+impl Reads {
+    /// The number of a text; it gets one if it has none.
+    pub(crate) fn number_for(&mut self, text: &str) -> u32 {
+        let next = u32::try_from(self.texts.len() + 1).expect("fewer texts than numbers");
+        *self.texts.entry(text.into()).or_insert(next)
+    }
+
+    /// The number of a text; 0 for all others.
+    pub(crate) fn number_of(&self, text: &str) -> u32 {
+        self.texts.get(text).copied().unwrap_or(0)
+    }
+}
 
 impl Names {
     /// The place of a name; it gets one if it has none.
     pub(crate) fn slot(&mut self, name: &str) -> Slot {
-        if let Some(slot) = self.0.get(name) {
+        if let Some(slot) = self.slots.get(name) {
             return *slot;
         }
-        let slot = Slot(u32::try_from(self.0.len()).expect("fewer names than numbers"));
-        self.0.insert(name.into(), slot);
+        let slot = Slot(u32::try_from(self.reads.len()).expect("fewer names than numbers"));
+        self.slots.insert(name.into(), slot);
+        self.reads.push(Reads::default());
         slot
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Slot> {
-        self.0.get(name).copied()
+        self.slots.get(name).copied()
+    }
+
+    pub(crate) fn reads(&self, slot: Slot) -> &Reads {
+        &self.reads[slot.0 as usize]
+    }
+
+    pub(crate) fn reads_mut(&mut self, slot: Slot) -> &mut Reads {
+        &mut self.reads[slot.0 as usize]
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.reads.len()
     }
 
     /// All names, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(|name| &**name)
+        self.slots.keys().map(|name| &**name)
+    }
+}
+
+/// An attribute's value, and what flags need of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    pub(crate) value: Value<'a>,
+    /// The number of its text among those that it may be equal to; 0 if it is none of them, or a list.
+    pub(crate) text: u32,
+    pub(crate) number: Option<f64>,
+    pub(crate) moment: Option<i64>,
+    pub(crate) version: Option<Semver<'a>>,
+}
+
+impl<'a> Known<'a> {
+    fn new(value: Value<'a>, reads: &Reads) -> Self {
+        let number_of = |text: &str| reads.number_of(text);
+        let version = |text| Semver::read(text);
+        Self {
+            value,
+            text: value.with_text(number_of).unwrap_or(0),
+            number: value.number().filter(|_| reads.numbers),
+            moment: reads.moments.then(|| micros(value)).flatten(),
+            version: match value {
+                Value::Text(text) if reads.versions => version(text),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn micros(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::Text(text) => moment(text),
+        Value::Number(millis) if millis.abs() < 1e15 => Some((millis * 1e3) as i64),
+        _ => None,
     }
 }
 
@@ -42,7 +115,7 @@ impl Names {
 /// It is made once and asked about many flags; what no flag reads is not kept.
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
-    values: Vec<Option<Value<'a>>>,
+    values: Vec<Option<Known<'a>>>,
     /// The moment of the evaluation in microseconds since 1970.
     pub(crate) now_micros: i64,
 }
@@ -55,13 +128,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    pub(crate) fn put(&mut self, slot: Slot, value: Value<'a>) {
+    pub(crate) fn put(&mut self, slot: Slot, value: Value<'a>, reads: &Reads) {
         if let Some(place) = self.values.get_mut(slot.0 as usize) {
-            *place = Some(value);
+            *place = Some(Known::new(value, reads));
         }
     }
 
-    pub(crate) fn get(&self, slot: Slot) -> Option<Value<'a>> {
-        self.values.get(slot.0 as usize).copied().flatten()
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Known<'a>> {
+        self.values.get(slot.0 as usize)?.as_ref()
     }
 }

@@ -1,7 +1,7 @@
 use serde_json::{Value as Json, json};
 
-use super::semver::Semver;
 use crate::definition::{Condition, Definitions, Flag, Outcome, Rule};
+use crate::semver::Semver;
 use crate::{Flags, Value};
 
 const NOW: &str = "2026-11-22T10:00:00Z";

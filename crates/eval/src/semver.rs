@@ -4,14 +4,37 @@ use std::cmp::Ordering;
 
 /// A version; what is behind a `+` does not count.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Semver<'a> {
+pub(crate) struct Semver<'a> {
     numbers: [u64; 3],
     before: &'a str,
 }
 
+/// A version to compare with.
+#[derive(Debug)]
+pub(crate) struct Release {
+    numbers: [u64; 3],
+    before: Box<str>,
+}
+
+impl Release {
+    /// Reads what [`Semver`] reads.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let Semver { numbers, before } = Semver::read(text)?;
+        let before = before.into();
+        Some(Self { numbers, before })
+    }
+
+    pub(crate) fn as_version(&self) -> Semver<'_> {
+        Semver {
+            numbers: self.numbers,
+            before: &self.before,
+        }
+    }
+}
+
 impl<'a> Semver<'a> {
     /// Reads `1.2.3`, `1.2.3-rc.1`, `1.2.3+build`; a `v` in front does no harm.
-    pub(super) fn read(text: &'a str) -> Option<Self> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
         let text = text.trim();
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
         let (text, build) = text
@@ -40,7 +63,7 @@ impl<'a> Semver<'a> {
     }
 
     /// Which one comes first.
-    pub(super) fn compare(&self, other: &Semver<'_>) -> Ordering {
+    pub(crate) fn compare(&self, other: &Semver<'_>) -> Ordering {
         let by_numbers = self.numbers.cmp(&other.numbers);
         by_numbers.then_with(|| match (self.before, other.before) {
             ("", "") => Ordering::Equal,

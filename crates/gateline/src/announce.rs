@@ -1,6 +1,7 @@
 //! What `up` prints for people, once everything answers.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use crate::demo::Demo;
 use crate::serve::Admin;
@@ -9,17 +10,21 @@ use crate::serve::Admin;
 pub(crate) fn print(
     control: Option<&str>,
     gateway: Option<&str>,
+    parts: &[(&str, SocketAddr)],
     admin: Option<&Admin>,
     demo: Option<&Demo>,
 ) {
-    let text = text(control, gateway, admin, demo);
+    let text = text((control, gateway, parts), admin, demo);
     // Who closed our output does not want to know.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn text(control: Option<&str>, gateway: Option<&str>, admin: Option<&Admin>, demo: Option<&Demo>) -> String {
+/// Where everything is: control plane, gateway, and parts of a lake's cluster.
+type Places<'a> = (Option<&'a str>, Option<&'a str>, &'a [(&'a str, SocketAddr)]);
+
+fn text((control, gateway, parts): Places<'_>, admin: Option<&Admin>, demo: Option<&Demo>) -> String {
     let mut text = "\nGateline is running.\n\n".to_owned();
-    let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<9}{value}\n"));
+    let mut line = |label: &str, value: &str| text.push_str(&format!("  {label:<11}{value}\n"));
     if let Some(control) = control {
         line("console", &format!("{control}/console/"));
         match admin {
@@ -36,6 +41,9 @@ fn text(control: Option<&str>, gateway: Option<&str>, admin: Option<&Admin>, dem
     }
     if let Some(gateway) = gateway {
         line("gateway", gateway);
+    }
+    for (name, address) in parts {
+        line(name, &address.to_string());
     }
     if let Some(demo) = demo {
         line(
@@ -59,16 +67,18 @@ mod tests {
             password: "secret".to_owned(),
             token: Some("t".to_owned()),
         };
-        let said = text(Some("http://c"), Some("http://g"), Some(&admin), None);
+        let parts = [("scheduler", "127.0.0.1:50050".parse().unwrap())];
+        let said = text((Some("http://c"), Some("http://g"), &parts), Some(&admin), None);
         for part in [
             "http://c/console/",
             "sign in as a@b with secret",
             "http://c/portal/",
-            "gateway  http://g",
+            "gateway    http://g",
+            "scheduler  127.0.0.1:50050",
         ] {
             assert!(said.contains(part), "{part} is not in {said}");
         }
         let changed = Admin { token: None, ..admin };
-        assert!(!text(Some("http://c"), None, Some(&changed), None).contains("secret"));
+        assert!(!text((Some("http://c"), None, &[]), Some(&changed), None).contains("secret"));
     }
 }

@@ -243,8 +243,9 @@ async fn begin(
         admin.as_ref(),
         demo.as_ref(),
     );
-    for (name, address) in cluster.addresses() {
-        report[name] = address.to_string().into();
+    let parts: Vec<_> = cluster.addresses().collect();
+    for (name, address) in &parts {
+        report[*name] = address.to_string().into();
     }
     if let Some(file) = &plan.ready_file {
         ready::write(file, &report)?;
@@ -252,6 +253,7 @@ async fn begin(
     announce::print(
         control.as_deref(),
         gateway.as_deref(),
+        &parts,
         admin.as_ref(),
         demo.as_ref(),
     );

@@ -25,13 +25,29 @@ mod executor;
 mod scheduler;
 mod server;
 
+/// What control planes, scheduler and executors all know; it is not shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl From<String> for Secret {
+    fn from(secret: String) -> Self {
+        Self(secret)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
 /// How a cluster is asked.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
     /// Where its scheduler answers, as `host:port`.
     pub scheduler: String,
-    /// What control planes, scheduler and executors all know.
-    pub secret: String,
+    /// What shows that it may be asked.
+    pub secret: Secret,
     /// Sums over so many days and more are computed there.
     pub days_min: u32,
     /// Into how many parts they are cut: about as many as the executors have cores.
@@ -44,7 +60,7 @@ pub struct Cluster {
     url: String,
     days_min: u32,
     config: SessionConfig,
-    /// One for all questions: a scheduler does not forget sessions.
+    /// What the scheduler calls whoever asks.
     session: String,
 }
 
@@ -110,7 +126,7 @@ impl fmt::Debug for Cluster {
 }
 
 /// What each process of a cluster computes with.
-fn session(secret: &str) -> SessionConfig {
+fn session(secret: &Secret) -> SessionConfig {
     SessionConfig::new_with_ballista()
         .with_ballista_override_create_grpc_client_endpoint(showing(secret))
         .set_bool("datafusion.execution.parquet.pushdown_filters", true)
@@ -119,15 +135,15 @@ fn session(secret: &str) -> SessionConfig {
 /// Shows the secret on each connection.
 ///
 /// The name of the program is the only header that Ballista lets be set on all of them.
-fn showing(secret: &str) -> EndpointOverrideFn {
+fn showing(secret: &Secret) -> EndpointOverrideFn {
     let shown = shown(secret);
     Arc::new(move |endpoint| Ok(endpoint.user_agent(shown.as_str())?))
 }
 
 /// What is shown of a secret: who learns it can ask the cluster, and nobody else.
-fn shown(secret: &str) -> String {
+fn shown(secret: &Secret) -> String {
     let mut hash = Sha256::new();
     hash.update(b"gateline lake cluster\0");
-    hash.update(secret);
+    hash.update(&secret.0);
     format!("gateline-{}", data_encoding::HEXLOWER.encode(&hash.finalize()))
 }

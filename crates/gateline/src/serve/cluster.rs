@@ -39,7 +39,7 @@ impl Cluster {
         if schedules {
             let secret = secret(settings, plane, "a scheduler")?;
             let address = settings.lake.cluster.scheduler_listen;
-            let scheduler = Scheduler::bind(address, secret).await;
+            let scheduler = Scheduler::bind(address, secret.into()).await;
             let scheduler = scheduler.map_err(|source| Error::Listen {
                 who: "scheduler",
                 setting: "lake.cluster.scheduler_listen",
@@ -129,7 +129,7 @@ async fn executor(
     let options = ExecutorOptions {
         scheduler_host: scheduler.0,
         scheduler_port: scheduler.1,
-        secret: secret(settings, plane, who)?,
+        secret: secret(settings, plane, who)?.into(),
         host: cluster.executor_host.clone(),
         cores: cluster.executor_cores,
         memory_bytes: cluster.executor_memory_bytes,

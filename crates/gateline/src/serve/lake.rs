@@ -36,7 +36,7 @@ pub(super) fn open(
     if let Some(scheduler) = &settings.cluster.scheduler {
         lake = lake.with_cluster(Cluster::new(&ClusterOptions {
             scheduler: scheduler.clone(),
-            secret: secret()?,
+            secret: secret()?.into(),
             days_min: settings.cluster.from_days,
             partitions: settings.cluster.partitions,
         }));

@@ -16,6 +16,7 @@ use deltalake::datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use tokio::net::TcpListener;
 use tonic::service::RoutesBuilder;
 
+use super::Secret;
 use crate::place::Place;
 use crate::query::functions;
 
@@ -33,8 +34,8 @@ pub struct ExecutorOptions {
     pub scheduler_host: String,
     /// And its port.
     pub scheduler_port: u16,
-    /// What control planes, scheduler and executors all know.
-    pub secret: String,
+    /// What shows that it may take work.
+    pub secret: Secret,
     /// By which name others reach it; the address from which the scheduler sees it come if absent.
     pub host: Option<String>,
     /// Tasks at a time; 0 is as many as the machine has cores.
@@ -113,7 +114,7 @@ impl Executor {
 }
 
 /// Gives out what was found.
-fn results(listener: TcpListener, secret: String, health: ExecutorHealth) -> Arc<ArrowFlightServerProvider> {
+fn results(listener: TcpListener, secret: Secret, health: ExecutorHealth) -> Arc<ArrowFlightServerProvider> {
     let listener = Mutex::new(Some(listener));
     Arc::new(move |folder, _, mut shutdown, _| {
         let listener = listener.lock().unwrap_or_else(PoisonError::into_inner).take();

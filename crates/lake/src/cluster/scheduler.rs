@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tonic::Status;
 use tonic::service::RoutesBuilder;
 
+use super::Secret;
 use crate::query::functions;
 
 /// Executors that say nothing for so long are gone; they come every five seconds at least, however busy.
@@ -32,12 +33,12 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Scheduler {
     listener: TcpListener,
-    secret: String,
+    secret: Secret,
 }
 
 impl Scheduler {
     /// Listens; port 0 takes a free one.
-    pub async fn bind(address: SocketAddr, secret: String) -> std::io::Result<Self> {
+    pub async fn bind(address: SocketAddr, secret: Secret) -> std::io::Result<Self> {
         Ok(Self {
             listener: TcpListener::bind(address).await?,
             secret,

@@ -13,11 +13,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tonic::Status;
 
+use super::Secret;
+
 /// Answers until it is told to stop; anybody may ask whether it lives and whether it is ready.
 pub(super) async fn serve(
     listener: TcpListener,
     services: Router,
-    secret: &str,
+    secret: &Secret,
     is_ready: impl Fn() -> bool + Clone + Send + Sync + 'static,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {

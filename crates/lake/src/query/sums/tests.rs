@@ -291,7 +291,7 @@ const SECRET: &str = "known by all";
 fn asking(scheduler: SocketAddr, secret: &str) -> Cluster {
     Cluster::new(&ClusterOptions {
         scheduler: scheduler.to_string(),
-        secret: secret.to_owned(),
+        secret: secret.to_owned().into(),
         days_min: 0,
         partitions: 4,
     })
@@ -299,7 +299,7 @@ fn asking(scheduler: SocketAddr, secret: &str) -> Cluster {
 
 /// Starts a scheduler.
 async fn scheduler() -> SocketAddr {
-    let scheduler = Scheduler::bind(ANY.parse().unwrap(), SECRET.to_owned())
+    let scheduler = Scheduler::bind(ANY.parse().unwrap(), SECRET.to_owned().into())
         .await
         .unwrap();
     let address = scheduler.address().unwrap();
@@ -313,7 +313,7 @@ async fn executor(scheduler: SocketAddr, place: &Place, folder: &Path) {
     let options = ExecutorOptions {
         scheduler_host: scheduler.ip().to_string(),
         scheduler_port: scheduler.port(),
-        secret: SECRET.to_owned(),
+        secret: SECRET.to_owned().into(),
         host: None,
         cores: 2,
         memory_bytes: 256 << 20,

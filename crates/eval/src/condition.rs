@@ -46,7 +46,7 @@ pub(crate) enum Check {
     Number(SmallVec<[f64; 2]>, Wanted),
     Moment(i64, Wanted),
     Semver(SmallVec<[Release; 1]>, Wanted),
-    InNetwork(Box<[(IpAddr, u8)]>),
+    InNetwork(Box<[Network]>),
     HasAll(Texts),
 }
 
@@ -196,7 +196,7 @@ impl Check {
             }),
             Self::InNetwork(networks) => any(known, |text| {
                 let address = text.trim().parse().ok();
-                address.is_some_and(|address| networks.iter().any(|network| contains(*network, address)))
+                address.is_some_and(|address| networks.iter().any(|network| network.has(address)))
             }),
             Self::HasAll(values) => match known.value {
                 Value::List(list) => values.are_in(list),
@@ -228,29 +228,44 @@ pub(crate) fn moment(text: &str) -> Option<i64> {
     Some(moment.as_microsecond())
 }
 
-fn contains((network, bits): (IpAddr, u8), address: IpAddr) -> bool {
-    fn number(address: IpAddr) -> (u128, u8) {
-        match address.to_canonical() {
-            IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-            IpAddr::V6(address) => (address.to_bits(), 128),
-        }
-    }
-    let ((network, width), (address, other)) = (number(network), number(address));
-    let rest = u32::from(width.saturating_sub(bits));
-    width == other && network.checked_shr(rest).unwrap_or(0) == address.checked_shr(rest).unwrap_or(0)
+/// Addresses that begin with the same bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Network {
+    address: IpAddr,
+    bits: u8,
 }
 
-fn network(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, bits) = text
-        .split_once('/')
-        .map_or((text, None), |(address, bits)| (address, Some(bits)));
-    let address: IpAddr = address.parse().ok()?;
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let bits = match bits {
-        Some(bits) => bits.parse().ok().filter(|bits| *bits <= width)?,
-        None => width,
-    };
-    Some((address, bits))
+impl Network {
+    /// Reads `10.0.0.0/8`, or one address.
+    fn read(text: &str) -> Option<Self> {
+        let (address, bits) = text
+            .split_once('/')
+            .map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address: IpAddr = address.parse().ok()?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let bits: u8 = match bits {
+            Some(bits) => bits.parse().ok().filter(|bits| *bits <= width)?,
+            None => width,
+        };
+        // `::ffff:10.0.0.0/104` is 10.0.0.0/8, written as IPv6.
+        let plain = address.to_canonical();
+        Some(match bits.checked_sub(96) {
+            Some(bits) if address.is_ipv6() && plain.is_ipv4() => Self { address: plain, bits },
+            _ => Self { address, bits },
+        })
+    }
+
+    fn has(self, address: IpAddr) -> bool {
+        let (network, address, width) = match (self.address, address.to_canonical()) {
+            (IpAddr::V4(network), IpAddr::V4(address)) => {
+                (network.to_bits().into(), address.to_bits().into(), 32)
+            }
+            (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
+            _ => return false,
+        };
+        let first = |number: u128| number.checked_shr(width - u32::from(self.bits)).unwrap_or(0);
+        first(network) == first(address)
+    }
 }
 
 /// What conditions are compiled with.
@@ -325,7 +340,7 @@ impl Compiler<'_> {
             Op::Matches => Check::Matches(self.patterns(test, pointer).into()),
             Op::InNetwork => {
                 let what = "an address or a network, as `10.0.0.0/8`";
-                Check::InNetwork(self.each(test, pointer, what, network).into())
+                Check::InNetwork(self.each(test, pointer, what, Network::read).into())
             }
             Op::Eq => self.numbers(test, pointer, slot, Wanted::EQUAL),
             Op::Gt => self.numbers(test, pointer, slot, Wanted::GREATER),

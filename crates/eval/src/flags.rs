@@ -11,6 +11,8 @@ use crate::value::Value;
 
 /// Parts of a percent that weights may have: three digits behind the point.
 const PARTS: f64 = 1000.0;
+/// How often other flags are asked for one, and other segments for one.
+const ASKED_MAX: usize = 256;
 /// How many parts are the whole.
 const WHOLE: u32 = 100_000;
 
@@ -153,7 +155,12 @@ impl Flags {
             flags.push(maker.flag(key));
         }
         if problems.0.is_empty() {
-            find_circles(&flags, &mut problems);
+            let needed: Vec<Vec<usize>> = flags.iter().map(Flag::needs).collect();
+            let keys = definitions.flags.keys();
+            let pointers: Vec<_> = keys
+                .map(|key| format!("/flags/{}/prerequisites", part(key)))
+                .collect();
+            find_circles(&needed, &pointers, &mut problems);
         }
         if !problems.0.is_empty() {
             return Err(problems.0);
@@ -250,6 +257,11 @@ impl Flags {
 }
 
 impl Flag {
+    /// The places of the flags that it is asked after.
+    fn needs(&self) -> Vec<usize> {
+        self.prerequisites.iter().map(|(other, _)| *other).collect()
+    }
+
     fn give(
         &self,
         outcome: &Outcome,
@@ -312,31 +324,49 @@ fn segments(definitions: &Definitions, names: &mut Names, problems: &mut Problem
         .map(|(key, segment)| compiler.condition(&segment.when, &format!("/segments/{}/when", part(key))))
         .collect();
     let named: Vec<Vec<usize>> = compiled.iter().map(Condition::segments).collect();
-    for (key, place) in &places {
-        if leads_back(*place, &named) {
-            let detail = "The segment contains itself, by itself or through others.".to_owned();
-            problems.add(&format!("/segments/{}/when", part(key)), "circular", detail);
-        }
-    }
+    let keys = definitions.segments.keys();
+    let pointers: Vec<_> = keys.map(|key| format!("/segments/{}/when", part(key))).collect();
+    find_circles(&named, &pointers, problems);
     compiled.into()
 }
 
-/// Prerequisites that lead back to the flag itself would never end.
-fn find_circles(flags: &[Flag], problems: &mut Problems) {
-    let needed: Vec<Vec<usize>> = flags
-        .iter()
-        .map(|flag| flag.prerequisites.iter().map(|(other, _)| *other).collect())
-        .collect();
-    for (place, flag) in flags.iter().enumerate() {
-        if leads_back(place, &needed) {
-            let detail = "The flag needs itself, by itself or through others.".to_owned();
-            problems.add(
-                &format!("/flags/{}/prerequisites", part(&flag.key)),
-                "circular",
-                detail,
-            );
+/// Notes what leads back to itself, which would never end, and what leads to more than may be asked on the way: two
+/// ways at each of thirty steps are a thousand million.
+fn find_circles(ways: &[Vec<usize>], pointers: &[String], problems: &mut Problems) {
+    let places = || {
+        ways.iter()
+            .zip(pointers)
+            .enumerate()
+            .filter(|(_, (ways, _))| !ways.is_empty())
+    };
+    let mut are_endless = false;
+    for (place, (_, pointer)) in places() {
+        if leads_back(place, ways) {
+            are_endless = true;
+            let detail = "It leads back to itself, by itself or through others.".to_owned();
+            problems.add(pointer, "circular", detail);
         }
     }
+    if are_endless {
+        return;
+    }
+    for (place, (_, pointer)) in places() {
+        if !is_near(place, ways) {
+            let detail =
+                format!("It leads to others more than {ASKED_MAX} times, by itself and through them.");
+            problems.add(pointer, "too_deep", detail);
+        }
+    }
+}
+
+/// Whether all that a place leads to is asked in so many steps as may be; each way to the same counts.
+fn is_near(place: usize, ways: &[Vec<usize>]) -> bool {
+    let mut waiting = ways[place].clone();
+    for _ in 0..=ASKED_MAX {
+        let Some(next) = waiting.pop() else { return true };
+        waiting.extend(&ways[next]);
+    }
+    false
 }
 
 /// Whether a way leads from a place back to it.

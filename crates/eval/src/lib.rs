@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Pure: no I/O, no clock and no random source; what is not known of a subject is said by whoever asks, the moment
-//! included. Evaluating takes no memory and ends always: patterns match in linear time, prerequisites and segments lead
-//! in no circles. Start with [`Flags`]; what can be written down is in [`definition`], how units are spread in
+//! included. Evaluating takes no memory and ends soon: patterns match in linear time, prerequisites and segments lead in
+//! no circles and to few others. Start with [`Flags`]; what can be written down is in [`definition`], how units are spread in
 //! [`bucketing`].
 
 pub mod bucketing;

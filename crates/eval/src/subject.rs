@@ -87,15 +87,13 @@ pub(crate) struct Known<'a> {
 
 impl<'a> Known<'a> {
     fn new(value: Value<'a>, reads: &Reads) -> Self {
-        let number_of = |text: &str| reads.number_of(text);
-        let version = |text| Semver::read(text);
         Self {
             value,
-            text: value.with_text(number_of).unwrap_or(0),
-            number: value.number().filter(|_| reads.numbers),
+            text: value.with_text(|text| reads.number_of(text)).unwrap_or(0),
+            number: reads.numbers.then(|| value.number()).flatten(),
             moment: reads.moments.then(|| micros(value)).flatten(),
             version: match value {
-                Value::Text(text) if reads.versions => version(text),
+                Value::Text(text) if reads.versions => Semver::read(text),
                 _ => None,
             },
         }

@@ -189,6 +189,49 @@ fn what_is_wrong_is_named_with_its_place() {
     assert_eq!(found.len(), 3, "{found:?}");
 }
 
+/// Flags of which each one asks the one before as often as is said.
+fn chain(length: usize, times: usize) -> Json {
+    let mut flags = serde_json::Map::new();
+    for place in 0..length {
+        let before = format!("flag-{:05}", place.saturating_sub(1));
+        let needed = vec![json!({ "flag": before, "variants": ["off"] }); if place > 0 { times } else { 0 }];
+        flags.insert(
+            format!("flag-{place:05}"),
+            boolean(&json!({ "prerequisites": needed })),
+        );
+    }
+    Json::Object(flags)
+}
+
+#[test]
+fn prerequisites_are_asked_in_bounded_time_and_depth() {
+    let flags = compiled(&chain(257, 1));
+    assert_eq!(asked(&flags, "flag-00256", &[]), ("off", Reason::Static, None));
+    for (length, times) in [(258, 1), (10_000, 1), (40, 2), (2, 257)] {
+        let found = problems(&chain(length, times));
+        assert!(found.iter().all(|(_, code)| *code == "too_deep"), "{found:?}");
+        let last = format!("/flags/flag-{:05}/prerequisites", length - 1);
+        assert!(found.iter().any(|(pointer, _)| *pointer == last), "{found:?}");
+    }
+}
+
+#[test]
+fn segments_are_asked_in_bounded_time_and_depth() {
+    let mut segments = serde_json::Map::new();
+    segments.insert("0".to_owned(), json!({ "when": { "all": [] } }));
+    for place in 1..40 {
+        let before = json!({ "segment": (place - 1).to_string() });
+        segments.insert(place.to_string(), json!({ "when": { "all": [before, before] } }));
+    }
+    let source: Definitions = serde_json::from_value(json!({ "segments": segments })).unwrap();
+    let found = Flags::compile(&source).unwrap_err();
+    assert!(
+        found.iter().all(|problem| problem.code == "too_deep"),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|problem| problem.pointer == "/segments/39/when"));
+}
+
 /// How many of 20,000 users get `on`, and whether each one does.
 fn users(flags: &Flags, key: &str) -> Vec<bool> {
     let flag = flags.get(key).unwrap();

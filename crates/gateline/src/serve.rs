@@ -194,15 +194,16 @@ async fn serve(
         () = signals.any() => None,
     };
     quiet.end();
-    while !signals.came {
+    let mut ended = Ok(());
+    while !signals.came && ended.is_ok() {
         tokio::select! {
             () = signals.any() => {}
             () = again.changed() => reload(flags, node.as_mut()),
-            error = cluster.failed() => return Err(error),
+            error = cluster.failed() => ended = Err(error),
         }
     }
     tokio::select! {
-        () = finish(node, plane, cluster, demo) => Ok(()),
+        () = finish(node, plane, cluster, demo) => ended,
         // Whoever asks twice does not want to wait.
         () = signals.any() => Err(Error::Impatient),
     }

@@ -200,7 +200,8 @@ pub(crate) struct LakeCluster {
     pub(crate) scheduler_listen: SocketAddr,
     /// Where an executor listens, for control planes and other executors; port 0 takes a free one.
     pub(crate) executor_listen: SocketAddr,
-    /// By which name or address they reach it; the address from which the scheduler sees it come if absent.
+    /// By which name or address they reach it; the address from which the scheduler sees it come if absent. Executors
+    /// with IPv6 need it, in brackets: `[2001:db8::7]`.
     pub(crate) executor_host: Option<String>,
     /// How many tasks an executor has at a time, up to 1,024; 0 is as many as there are cores.
     #[schemars(range(max = 1024))]

@@ -5,6 +5,7 @@
 //! engine and the same functions. Whoever talks shows what all of them know: a plan may read whatever the store has.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ballista_core::execution_plans::execute_physical_plan;
@@ -122,6 +123,14 @@ impl fmt::Debug for Cluster {
             .field("url", &self.url)
             .field("days_min", &self.days_min)
             .finish_non_exhaustive()
+    }
+}
+
+/// An address as the host of a URL.
+pub fn host(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
     }
 }
 

@@ -4,12 +4,12 @@
 //! log of a node ─events::ship─► Lake::commit ─rows─► a Parquet file per day ─┐
 //!                                                    watermark of the node ──┴─► one version of the table
 //! SQL ─► Lake::query ─guard─► plan ─fence─► rows of the asker ─► NDJSON, CSV, Parquet, Arrow
-//!       Lake::sums ─► plan ─fence─► sums of the asker's calls; over many days from a cluster
+//! Lake::sums ─► plan ─fence─► sums of the asker's calls; over many days from a cluster
 //! ```
 //!
 //! Belongs here: the tables ([`mod@place`], and what they hold), how events get into them once, how they are kept in
-//! order ([`maintain`]), and reading them, alone ([`query`]) or with others ([`cluster`]). Does not belong here: what an event is (`events`), who
-//! may ask what, and when maintenance runs (`control`). Start with [`Lake`]; `docs/lake.md` is for those who use it.
+//! order ([`maintain`]), and reading them, alone ([`query`]) or with others ([`cluster`]). Does not belong here: what an
+//! event is (`events`), who may ask what, and when maintenance runs (`control`). Start with [`Lake`]; `docs/lake.md` is for those who use it.
 //!
 //! Promises: a batch of a node is in the table once or not at all, whoever commits it and how often; a commit that was
 //! answered outlives a power failure; whatever dies leaves a table that can be read.

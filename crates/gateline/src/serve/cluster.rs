@@ -2,8 +2,9 @@
 
 use std::future::{Future, pending};
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use ::lake::cluster::{Executor, ExecutorOptions, Scheduler};
+use ::lake::cluster::{self, Executor, ExecutorOptions, Scheduler};
 use tokio::task::JoinSet;
 
 use super::plane::Plane;
@@ -12,7 +13,7 @@ use crate::folder::Folder;
 use crate::settings::Settings;
 
 /// How long tasks under way may take once the process is told to stop.
-const DRAIN: std::time::Duration = std::time::Duration::from_secs(15);
+const DRAIN: Duration = Duration::from_secs(15);
 
 /// The parts that run in this process.
 pub(super) struct Cluster {
@@ -105,11 +106,11 @@ async fn executor(
     plane: Option<&Plane>,
     scheduler: Option<SocketAddr>,
 ) -> Result<Executor, Error> {
-    let cluster = &settings.lake.cluster;
+    let set = &settings.lake.cluster;
     let who = "an executor";
-    let scheduler = match (cluster.scheduler(), scheduler) {
+    let scheduler = match (set.scheduler(), scheduler) {
         (Ok(Some((host, port))), _) => (host.to_owned(), port),
-        (_, Some(address)) => (address.ip().to_string(), address.port()),
+        (_, Some(address)) => (cluster::host(address.ip()), address.port()),
         _ => {
             return Err(Error::Alone {
                 who,
@@ -130,12 +131,12 @@ async fn executor(
         scheduler_host: scheduler.0,
         scheduler_port: scheduler.1,
         secret: secret(settings, plane, who)?.into(),
-        host: cluster.executor_host.clone(),
-        cores: cluster.executor_cores,
-        memory_bytes: cluster.executor_memory_bytes,
+        host: set.executor_host.clone(),
+        cores: set.executor_cores,
+        memory_bytes: set.executor_memory_bytes,
         folder: folder.sub("executor")?,
     };
-    let address = cluster.executor_listen;
+    let address = set.executor_listen;
     let executor = Executor::bind(address, place, options).await;
     executor.map_err(|source| Error::Listen {
         who: "executor",

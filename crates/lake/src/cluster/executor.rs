@@ -83,7 +83,7 @@ impl Executor {
         let (folder, secret) = (options.folder.clone(), options.secret.clone());
         let health = ExecutorHealth::new();
         let config = ExecutorProcessConfig {
-            bind_host: address.ip().to_string(),
+            bind_host: super::host(address.ip()),
             port: address.port(),
             external_host: options.host,
             scheduler_host: options.scheduler_host,

@@ -15,7 +15,7 @@ use events::{Batch, Call, Event, Sink as _};
 use futures_util::StreamExt as _;
 
 use super::{afar, read};
-use crate::cluster::{Cluster, ClusterOptions, Executor, ExecutorOptions, Scheduler};
+use crate::cluster::{Cluster, ClusterOptions, Executor, ExecutorOptions, Scheduler, host};
 use crate::commit::tests::node;
 use crate::place::Place;
 use crate::query::Error;
@@ -311,7 +311,7 @@ async fn scheduler() -> SocketAddr {
 async fn executor(scheduler: SocketAddr, place: &Place, folder: &Path) {
     std::fs::create_dir(folder).unwrap();
     let options = ExecutorOptions {
-        scheduler_host: scheduler.ip().to_string(),
+        scheduler_host: host(scheduler.ip()),
         scheduler_port: scheduler.port(),
         secret: SECRET.to_owned().into(),
         host: None,

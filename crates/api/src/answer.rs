@@ -1,5 +1,6 @@
 //! Successful answers.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use control::Error;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -8,11 +9,17 @@ use serde::Serialize;
 use crate::call::Call;
 use crate::etag;
 
+/// About as many headers as answers have in the end, so that there is room for them from the beginning.
+const HEADERS: usize = 12;
+
 /// JSON with a status.
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Response, Error> {
     let body = serde_json::to_vec(value).map_err(|error| Error::internal("writing an answer", error))?;
-    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use control::{Caller, Control, Error};
 use domain::Code;
-use http::{HeaderMap, header};
+use http::{HeaderMap, Uri, header};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
@@ -26,11 +26,11 @@ pub(crate) struct Call {
     /// What they showed to prove it.
     pub(crate) credential: Credential,
     /// The request's id.
-    pub(crate) request_id: String,
+    pub(crate) request_id: Arc<str>,
     /// The address of whoever is at the other end of the connection.
     pub(crate) peer: Option<IpAddr>,
-    /// The path that was asked for.
-    pub(crate) uri_path: String,
+    /// What was asked for.
+    pub(crate) uri: Uri,
     /// The parameters in the path.
     pub(crate) path: Vec<(String, String)>,
     /// The parameters in the query; only those that the endpoint declares, each once.
@@ -149,7 +149,7 @@ impl Call {
         crate::problem::Origin {
             control_url: &self.app.settings.control_url,
             request_id: &self.request_id,
-            path: &self.uri_path,
+            path: self.uri.path(),
         }
     }
 
@@ -158,7 +158,7 @@ impl Call {
         OwnedOrigin {
             app: self.app.clone(),
             request_id: self.request_id.clone(),
-            path: self.uri_path.clone(),
+            uri: self.uri.clone(),
         }
     }
 
@@ -186,8 +186,8 @@ impl Call {
 /// What of a call stands in problems that are found after it was answered.
 pub(crate) struct OwnedOrigin {
     app: App,
-    request_id: String,
-    path: String,
+    request_id: Arc<str>,
+    uri: Uri,
 }
 
 impl OwnedOrigin {
@@ -196,7 +196,7 @@ impl OwnedOrigin {
         let origin = crate::problem::Origin {
             control_url: &self.app.settings.control_url,
             request_id: &self.request_id,
-            path: &self.path,
+            path: self.uri.path(),
         };
         crate::problem::explain(&origin, error)
     }

@@ -27,7 +27,7 @@ const REQUEST_ID_CHARS_MAX: usize = 128;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Context {
     /// Its id.
-    pub(crate) request_id: String,
+    pub(crate) request_id: Arc<str>,
     /// The address it comes from.
     pub(crate) client: Option<IpAddr>,
 }
@@ -45,18 +45,19 @@ pub(crate) async fn edge(State(app): State<App>, mut request: Request, next: Nex
         client: serve::client(&app.settings, &request),
     };
     request.extensions_mut().insert(context.clone());
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let path = uri.path();
     let trace_id = trace_id(request.headers());
     // 2. Browsers that ask whether a page of another site may call us are answered here.
     let origin = cors::allowed(&app.settings, request.headers());
     let mut response = match cors::preflight(origin.as_ref(), &request) {
         Some(answer) => answer,
-        None => within_limits(&app, &context, &path, next.run(request)).await,
+        None => within_limits(&app, &context, path, next.run(request)).await,
     };
     // 3. What every answer carries.
     cors::mark(origin.as_ref(), &mut response);
     security::mark(&app.settings, &mut response);
-    if let Ok(id) = HeaderValue::try_from(&context.request_id) {
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     // 4. What is noted of it. No query and no headers: they hold what is nobody's business.
@@ -69,7 +70,7 @@ pub(crate) async fn edge(State(app): State<App>, mut request: Request, next: Nex
             tracing::event!(
                 target: "gateline::access",
                 $level,
-                request_id = context.request_id,
+                request_id = &*context.request_id,
                 trace_id,
                 method = method.as_str(),
                 path,
@@ -124,7 +125,7 @@ pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
 }
 
 /// The id that the client gave its request if it is a plain one, otherwise a new one.
-fn request_id(app: &App, request: &Request) -> String {
+fn request_id(app: &App, request: &Request) -> Arc<str> {
     let plain = |id: &&str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
         (1..=REQUEST_ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(allowed)
@@ -134,7 +135,10 @@ fn request_id(app: &App, request: &Request) -> String {
         .get(REQUEST_ID)
         .and_then(|id| id.to_str().ok())
         .filter(plain);
-    given.map_or_else(|| RequestId::new(app.control.uuid()).to_string(), str::to_owned)
+    given.map_or_else(
+        || RequestId::new(app.control.uuid()).to_string().into(),
+        Arc::from,
+    )
 }
 
 /// The trace that the request belongs to (W3C Trace Context), for the log.

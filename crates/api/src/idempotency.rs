@@ -34,10 +34,15 @@ const KEPT: [HeaderName; 5] = [
 pub(crate) async fn once(call: Call) -> Result<Response, Error> {
     let endpoint = call.endpoint.clone();
     let wanted = endpoint.idempotent && endpoint.access == Access::SignedIn;
-    let key = match call.headers.get(KEY) {
-        Some(key) if wanted => key.clone(),
-        _ => return endpoint.handle(call).await,
-    };
+    match call.headers.get(KEY) {
+        // In a box: most calls are spared what these few need.
+        Some(key) if wanted => Box::pin(kept(key.clone(), call)).await,
+        _ => endpoint.handle(call).await,
+    }
+}
+
+async fn kept(key: HeaderValue, call: Call) -> Result<Response, Error> {
+    let endpoint = call.endpoint.clone();
     let key = key
         .to_str()
         .ok()
@@ -52,7 +57,7 @@ pub(crate) async fn once(call: Call) -> Result<Response, Error> {
         .finish();
     let if_match = call.header(header::IF_MATCH).unwrap_or_default();
     let parts = [
-        call.uri_path.as_bytes(),
+        call.uri.path().as_bytes(),
         query.as_bytes(),
         if_match.as_bytes(),
         &call.body,
@@ -73,13 +78,13 @@ pub(crate) async fn once(call: Call) -> Result<Response, Error> {
             return Err(Error::refused(Code::IdempotencyKeyReused, detail));
         }
     };
-    let (request_id, path, app) = (call.request_id.clone(), call.uri_path.clone(), call.app.clone());
+    let (request_id, uri, app) = (call.request_id.clone(), call.uri.clone(), call.app.clone());
     // The client may go away; the answer is kept for its repetition all the same.
     let done = tokio::spawn(async move {
         let origin = problem::Origin {
             control_url: &app.settings.control_url,
             request_id: &request_id,
-            path: &path,
+            path: uri.path(),
         };
         let answered = AssertUnwindSafe(endpoint.handle(call)).catch_unwind().await;
         let answered = answered.unwrap_or_else(|panic| Err(crate::edge::panicked(panic.as_ref())));

@@ -112,7 +112,7 @@ pub(crate) fn answer(
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(call.query.iter().filter(|(name, _)| name != "cursor"));
         query.append_pair("cursor", &cursor);
-        let link = format!("<{}?{}>; rel=\"next\"", call.uri_path, query.finish());
+        let link = format!("<{}?{}>; rel=\"next\"", call.uri.path(), query.finish());
         answer::set(&mut response, header::LINK, &link);
     }
     Ok(response)

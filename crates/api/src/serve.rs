@@ -25,11 +25,11 @@ pub(crate) async fn serve(
     request: Request,
 ) -> Response {
     let context = request.extensions().get::<Context>().cloned().unwrap_or_default();
-    let uri_path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let origin = Origin {
         control_url: &app.settings.control_url,
         request_id: &context.request_id,
-        path: &uri_path,
+        path: uri.path(),
     };
     let answered = run(app.clone(), endpoint.clone(), &context, path, request).await;
     let mut response = answered.unwrap_or_else(|error| problem::answer(&origin, &error));
@@ -72,7 +72,7 @@ async fn run(
         credential,
         request_id: context.request_id.clone(),
         peer: context.client,
-        uri_path: head.uri.path().to_owned(),
+        uri: head.uri,
         path: path
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -96,13 +96,13 @@ pub(crate) async fn try_it(
     request: Request,
 ) -> Response {
     let context = request.extensions().get::<Context>().cloned().unwrap_or_default();
-    let uri_path = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let answered = forward(&app, &context, &version, request).await;
     answered.unwrap_or_else(|error| {
         let origin = Origin {
             control_url: &app.settings.control_url,
             request_id: &context.request_id,
-            path: &uri_path,
+            path: uri.path(),
         };
         problem::answer(&origin, &error)
     })
@@ -131,7 +131,7 @@ async fn forward(app: &App, context: &Context, version: &str, request: Request) 
         let host = HeaderValue::try_from(host).map_err(|error| Error::internal("writing a host", error))?;
         head.headers.insert(header::HOST, host);
     }
-    if let Ok(id) = HeaderValue::try_from(&context.request_id) {
+    if let Ok(id) = HeaderValue::from_str(&context.request_id) {
         head.headers.insert(crate::edge::REQUEST_ID, id);
     }
     let outgoing = Request::from_parts(head, ()).map(|()| Limited::new(body, BODY_BYTES_MAX));

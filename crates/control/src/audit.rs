@@ -56,7 +56,7 @@ impl Control {
             resource: change.resource,
             before: change.before.map(without_secrets),
             after: change.after.map(without_secrets),
-            request_id: caller.request_id.clone(),
+            request_id: caller.request_id.as_deref().map(str::to_owned),
             previous,
             hash: String::new(),
         };

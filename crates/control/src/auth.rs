@@ -16,6 +16,7 @@ mod reset;
 mod web;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use domain::id::{OrganizationId, SessionId, UserId};
 use domain::session::{Belonging, WorkspaceRole};
@@ -38,7 +39,7 @@ pub struct About {
     /// The peer's address, for slowing down who guesses passwords.
     pub address: Option<IpAddr>,
     /// The request, for audit entries.
-    pub request_id: Option<String>,
+    pub request_id: Option<Arc<str>>,
     /// The organization that the call is about, by id or name (`X-Gateline-Organization`); the caller's first
     /// one if absent.
     pub organization: Option<String>,

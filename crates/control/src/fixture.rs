@@ -155,7 +155,7 @@ pub(crate) fn member(organization: OrganizationId, role: Role) -> Caller {
             organization: Some(role),
             workspaces: Vec::new(),
         },
-        request_id: Some("req_1".to_owned()),
+        request_id: Some("req_1".into()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who calls, and as what.
 
+use std::sync::Arc;
+
 use domain::Code;
 use domain::id::{ClientId, OrganizationId, UserId, WorkspaceId};
 use domain::identity::Role;
@@ -16,7 +18,7 @@ pub struct Caller {
     /// Their roles in that organization: one for the whole of it, some for single workspaces.
     pub roles: Roles,
     /// The request, for audit entries.
-    pub request_id: Option<String>,
+    pub request_id: Option<Arc<str>>,
 }
 
 /// Who calls.
@@ -57,7 +59,7 @@ impl Caller {
     }
 
     /// Nobody in particular.
-    pub fn anonymous(request_id: Option<String>) -> Self {
+    pub fn anonymous(request_id: Option<Arc<str>>) -> Self {
         Self {
             principal: Principal::Anonymous,
             organization: None,
@@ -67,7 +69,7 @@ impl Caller {
     }
 
     /// A person who acts on their own account, for audit entries.
-    pub(crate) fn of_user(user: UserId, organization: OrganizationId, request_id: Option<String>) -> Self {
+    pub(crate) fn of_user(user: UserId, organization: OrganizationId, request_id: Option<Arc<str>>) -> Self {
         Self {
             principal: Principal::User(user),
             organization: Some(organization),

@@ -149,7 +149,7 @@ async fn open(url: &str, data: &tempfile::TempDir, now: &Arc<AtomicI64>) -> Cont
 pub(super) fn about() -> About {
     About {
         address: Some("192.0.2.7".parse().unwrap()),
-        request_id: Some("req-1".to_owned()),
+        request_id: Some("req-1".into()),
         organization: None,
     }
 }

@@ -25,7 +25,6 @@ pub struct Definitions {
 
 /// A flag in one environment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Flag {
     /// Which version of the flag this is; it grows with every change.
     #[serde(default)]
@@ -34,6 +33,16 @@ pub struct Flag {
     ///
     /// A split hands units out in the order of these names, byte by byte.
     pub variants: BTreeMap<String, serde_json::Value>,
+    /// Who gets which of them.
+    #[serde(flatten)]
+    pub targeting: Targeting,
+}
+
+/// Who gets which variant of a flag in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagTargeting))]
+#[serde(deny_unknown_fields)]
+pub struct Targeting {
     /// Off: everybody gets the variant `off`, whatever the rules say.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -54,6 +63,7 @@ pub struct Flag {
 
 /// What another flag must give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagPrerequisite))]
 #[serde(deny_unknown_fields)]
 pub struct Prerequisite {
     /// The other flag's key.
@@ -64,6 +74,7 @@ pub struct Prerequisite {
 
 /// The variant of single units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagOverride))]
 #[serde(deny_unknown_fields)]
 pub struct Override {
     /// The attribute that says who it is.
@@ -76,6 +87,7 @@ pub struct Override {
 
 /// Who gets what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagRule))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// What it is called in answers.
@@ -106,6 +118,7 @@ pub struct Rule {
 
 /// What those get whom no rule fits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagOutcome))]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// The variant that all of them get.
@@ -124,6 +137,7 @@ pub struct Outcome {
 /// Of two gates with one key and parts that do not overlap, a unit passes one at most: that is how experiments exclude
 /// each other.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagGate))]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
     /// What units are put in order by: the name of a layer or of a holdout.
@@ -136,21 +150,25 @@ pub struct Gate {
 
 /// Whom something fits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagCondition))]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Condition {
     /// All of them hold.
     All {
         /// The conditions; none holds for everybody.
+        #[cfg_attr(feature = "schema", schema(no_recursion))]
         all: Vec<Condition>,
     },
     /// One of them holds at least.
     Any {
         /// The conditions; none holds for nobody.
+        #[cfg_attr(feature = "schema", schema(no_recursion))]
         any: Vec<Condition>,
     },
     /// It does not hold.
     Not {
         /// The condition.
+        #[cfg_attr(feature = "schema", schema(no_recursion))]
         not: Box<Condition>,
     },
     /// The subject is in a segment.
@@ -164,6 +182,7 @@ pub enum Condition {
 
 /// What an attribute's value must be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagTest))]
 #[serde(deny_unknown_fields)]
 pub struct Test {
     /// The attribute's name.
@@ -181,6 +200,7 @@ pub struct Test {
 /// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
 /// `not_in` and `is_absent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagOperator))]
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     /// It is one of the values; of a list, one of its texts.

@@ -9,6 +9,10 @@ use crate::problem::{Problem, Problems, part};
 use crate::subject::{Names, Slot, Subject};
 use crate::value::Value;
 
+mod explain;
+
+pub use explain::Step;
+
 /// Parts of a percent that weights may have: three digits behind the point.
 const PARTS: f64 = 1000.0;
 /// How often other flags are asked for one, and other segments for one.
@@ -121,6 +125,8 @@ pub struct Evaluation<'s> {
     pub rule: Option<usize>,
     /// What that rule is called.
     pub rule_name: Option<&'s str>,
+    /// The attribute that says which unit it is, if that decided.
+    pub by: Option<&'s str>,
     /// The flag's version.
     pub version: u64,
 }
@@ -215,6 +221,10 @@ impl Flags {
             reason,
             rule,
             rule_name: rule.and_then(|rule| flag.rules[rule].name.as_deref()),
+            by: match flag.outcome(rule) {
+                Outcome::Split(_, by) if reason == Reason::Split => Some(self.names.name(*by)),
+                _ => None,
+            },
             version: flag.version,
         }
     }
@@ -229,15 +239,8 @@ impl Flags {
                 return (flag.off, Reason::PrerequisiteFailed, None);
             }
         }
-        for one in &flag.overrides {
-            let is_one = |text: &str| one.values.iter().any(|value| **value == *text);
-            if subject
-                .get(one.by)
-                .and_then(|known| known.value.with_text(is_one))
-                == Some(true)
-            {
-                return (one.variant, Reason::TargetingMatch, None);
-            }
+        if let Some(one) = flag.overrides.iter().find(|one| one.is_for(subject)) {
+            return (one.variant, Reason::TargetingMatch, None);
         }
         let set = Set {
             names: &self.names,
@@ -257,6 +260,11 @@ impl Flags {
 }
 
 impl Flag {
+    /// What a rule gives, or what those get whom none fits.
+    fn outcome(&self, rule: Option<usize>) -> &Outcome {
+        rule.map_or(&self.otherwise, |rule| &self.rules[rule].outcome)
+    }
+
     /// The places of the flags that it is asked after.
     fn needs(&self) -> Vec<usize> {
         self.prerequisites.iter().map(|(other, _)| *other).collect()
@@ -276,6 +284,14 @@ impl Flag {
                 None => (self.off, Reason::UnitMissing, rule),
             },
         }
+    }
+}
+
+impl Override {
+    fn is_for(&self, subject: &Subject<'_>) -> bool {
+        let is_one = |text: &str| self.values.iter().any(|value| **value == *text);
+        let known = subject.get(self.by);
+        known.and_then(|known| known.value.with_text(is_one)) == Some(true)
     }
 }
 
@@ -410,18 +426,19 @@ impl Maker<'_> {
         Flag {
             key: key.into(),
             version: source.version,
-            enabled: source.enabled,
-            off: self.variant(&source.off, "/off"),
+            enabled: source.targeting.enabled,
+            off: self.variant(&source.targeting.off, "/off"),
             prerequisites: self.prerequisites(),
             overrides: self.overrides(),
             rules: source
+                .targeting
                 .rules
                 .iter()
                 .enumerate()
                 .map(|(place, rule)| self.rule(rule, place))
                 .collect(),
             otherwise: {
-                let definition::Outcome { serve, split, by } = &source.otherwise;
+                let definition::Outcome { serve, split, by } = &source.targeting.otherwise;
                 self.outcome(serve.as_deref(), split.as_ref(), by.as_deref(), "/otherwise")
             },
             bucketing: Bucketing::new(key),
@@ -448,7 +465,7 @@ impl Maker<'_> {
 
     fn prerequisites(&mut self) -> Box<[(usize, Box<[usize]>)]> {
         let mut all = Vec::new();
-        for (place, needed) in self.source.prerequisites.iter().enumerate() {
+        for (place, needed) in self.source.targeting.prerequisites.iter().enumerate() {
             let at = format!("/prerequisites/{place}");
             let (Some(flag), Some(other)) = (
                 self.keys.get(&*needed.flag),
@@ -478,7 +495,7 @@ impl Maker<'_> {
 
     fn overrides(&mut self) -> Box<[Override]> {
         let mut all = Vec::new();
-        for (place, one) in self.source.overrides.iter().enumerate() {
+        for (place, one) in self.source.targeting.overrides.iter().enumerate() {
             let variant = self.variant(&one.serve, &format!("/overrides/{place}/serve"));
             let values = one.values.iter().map(|value| Box::from(value.as_str()));
             all.push(Override {

@@ -19,7 +19,7 @@ mod subject;
 mod value;
 
 pub use definition::Definitions;
-pub use flags::{Evaluation, Flags, Handle, Reason};
+pub use flags::{Evaluation, Flags, Handle, Reason, Step};
 pub use problem::Problem;
 pub use subject::Subject;
 pub use value::Value;

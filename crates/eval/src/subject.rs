@@ -14,6 +14,7 @@ pub(crate) struct Slot(u32);
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     slots: HashMap<Box<str>, Slot>,
+    names: Vec<Box<str>>,
     reads: Vec<Reads>,
 }
 
@@ -48,12 +49,17 @@ impl Names {
         }
         let slot = Slot(u32::try_from(self.reads.len()).expect("fewer names than numbers"));
         self.slots.insert(name.into(), slot);
+        self.names.push(name.into());
         self.reads.push(Reads::default());
         slot
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Slot> {
         self.slots.get(name).copied()
+    }
+
+    pub(crate) fn name(&self, slot: Slot) -> &str {
+        &self.names[slot.0 as usize]
     }
 
     pub(crate) fn reads(&self, slot: Slot) -> &Reads {
@@ -70,7 +76,7 @@ impl Names {
 
     /// All names, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.slots.keys().map(|name| &**name)
+        self.names.iter().map(|name| &**name)
     }
 }
 

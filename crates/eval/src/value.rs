@@ -33,6 +33,18 @@ impl From<f64> for Value<'_> {
     }
 }
 
+/// As people read it: texts in quotes.
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(is) => write!(f, "{is}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::List(texts) => write!(f, "{texts:?}"),
+        }
+    }
+}
+
 impl Value<'_> {
     /// The value as a number, if it is one or its text is.
     pub(crate) fn number(&self) -> Option<f64> {

@@ -1,6 +1,6 @@
 use serde_json::{Value as Json, json};
 
-use crate::definition::{Condition, Definitions, Flag, Outcome, Rule};
+use crate::definition::{Condition, Definitions, Flag, Outcome, Rule, Targeting};
 use crate::semver::Semver;
 use crate::{Flags, Value};
 
@@ -23,15 +23,17 @@ fn definitions(when: Json) -> Definitions {
     let flag = Flag {
         version: 1,
         variants: [("yes".to_owned(), json!(true)), ("no".to_owned(), json!(false))].into(),
-        enabled: true,
-        off: "no".to_owned(),
-        prerequisites: Vec::new(),
-        overrides: Vec::new(),
-        rules: vec![rule],
-        otherwise: Outcome {
-            serve: serve("no"),
-            split: None,
-            by: None,
+        targeting: Targeting {
+            enabled: true,
+            off: "no".to_owned(),
+            prerequisites: Vec::new(),
+            overrides: Vec::new(),
+            rules: vec![rule],
+            otherwise: Outcome {
+                serve: serve("no"),
+                split: None,
+                by: None,
+            },
         },
     };
     Definitions {

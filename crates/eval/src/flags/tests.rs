@@ -381,3 +381,78 @@ proptest! {
         prop_assert!(Flags::compile(&again).is_ok());
     }
 }
+
+/// The steps of an explanation, as `pointer holds`.
+fn steps(flags: &Flags, key: &str, known: &[(&str, &str)]) -> Vec<String> {
+    let mut subject = flags.subject(moment(NOW).unwrap());
+    for (name, value) in known {
+        flags.put(&mut subject, name, *value);
+    }
+    let flag = flags.get(key).unwrap();
+    let (found, steps) = flags.explain(flag, &subject);
+    assert_eq!(found, flags.evaluate(flag, &subject));
+    let last = steps.last().unwrap();
+    match (found.reason, found.rule) {
+        (Reason::Disabled, _) => assert_eq!(last.pointer, "/enabled"),
+        (Reason::PrerequisiteFailed, _) => assert!(last.pointer.starts_with("/prerequisites/")),
+        (_, Some(rule)) => assert_eq!(last.pointer, format!("/rules/{rule}")),
+        (Reason::TargetingMatch, None) => assert!(last.pointer.starts_with("/overrides/")),
+        (_, None) => assert_eq!(last.pointer, "/otherwise"),
+    }
+    steps
+        .iter()
+        .map(|step| format!("{} {}", step.pointer, step.holds))
+        .collect()
+}
+
+#[test]
+fn an_explanation_tells_what_was_looked_at() {
+    let test = |name: &str| json!({ "attribute": name, "op": "in", "values": ["yes"] });
+    let flags = compiled(&json!({
+        "off": boolean(&json!({ "enabled": false })),
+        "base": boolean(&json!({ "rules": [{ "when": test("base"), "serve": "on" }] })),
+        "all": boolean(&json!({
+            "prerequisites": [{ "flag": "base", "variants": ["on"] }],
+            "overrides": [{ "by": "user_id", "values": ["tester"], "serve": "on" }],
+            "rules": [
+                { "until": NOW, "serve": "on" },
+                { "when": { "any": [test("a"), { "all": [test("b"), { "not": test("c") }] }] }, "serve": "on" },
+                { "when": test("a"), "serve": "off" },
+                { "gates": [{ "key": "layer", "by": "user_id", "parts": [[0, 0]] }], "serve": "on" },
+            ],
+            "otherwise": { "split": { "on": 50, "off": 50 }, "by": "user_id" },
+        })),
+    }));
+    assert_eq!(steps(&flags, "off", &[]), ["/enabled false"]);
+    assert_eq!(
+        steps(&flags, "all", &[]),
+        ["/enabled true", "/prerequisites/0 false"]
+    );
+    let base = ("base", "yes");
+    assert_eq!(
+        steps(&flags, "all", &[base, ("user_id", "tester")])[2..],
+        ["/overrides/0 true"]
+    );
+    assert_eq!(
+        steps(&flags, "all", &[base, ("b", "yes")])[2..],
+        [
+            "/overrides/0 false",
+            "/rules/0/until false",
+            "/rules/1/when/any/0 false",
+            "/rules/1/when/any/1/all/0 true",
+            "/rules/1/when/any/1/all/1/not false",
+            "/rules/1 true",
+        ]
+    );
+    assert_eq!(
+        steps(&flags, "all", &[base, ("c", "yes"), ("user_id", "7")])[4..],
+        [
+            "/rules/1/when/any/0 false",
+            "/rules/1/when/any/1/all/0 false",
+            "/rules/2/when false",
+            "/rules/3/gates/0 false",
+            "/otherwise true",
+        ]
+    );
+    assert_eq!(steps(&flags, "all", &[base]).last().unwrap(), "/otherwise false");
+}

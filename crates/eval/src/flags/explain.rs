@@ -1,0 +1,198 @@
+//! What was looked at on the way to a decision, for people who wonder about it.
+
+use super::{Flag, Flags, Gate, Handle, Outcome, Reason, Rule, hash};
+use crate::Evaluation;
+use crate::condition::{Condition, Set};
+use crate::subject::Subject;
+
+/// Something that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The place, as a JSON Pointer into the flag's definition.
+    pub pointer: String,
+    /// Whether it holds: the flag is on, the prerequisite is met, the condition fits, the gate is open.
+    pub holds: bool,
+    /// In words.
+    pub detail: String,
+}
+
+/// The steps so far.
+struct Steps<'a> {
+    flags: &'a Flags,
+    subject: &'a Subject<'a>,
+    all: Vec<Step>,
+}
+
+impl Flags {
+    /// As [`evaluate`](Self::evaluate), with every step on the way, in the order in which they are taken. What comes
+    /// after the step that decides is not looked at and not told.
+    pub fn explain<'a>(&'a self, flag: Handle, subject: &'a Subject<'a>) -> (Evaluation<'a>, Vec<Step>) {
+        let mut steps = Steps {
+            flags: self,
+            subject,
+            all: Vec::new(),
+        };
+        steps.flag(&self.flags[flag.0]);
+        (self.evaluate(flag, subject), steps.all)
+    }
+}
+
+impl Steps<'_> {
+    fn note(&mut self, pointer: String, holds: bool, detail: impl Into<String>) -> bool {
+        let detail = detail.into();
+        self.all.push(Step {
+            pointer,
+            holds,
+            detail,
+        });
+        holds
+    }
+
+    fn flag(&mut self, flag: &Flag) {
+        let detail = if flag.enabled {
+            "The flag is on."
+        } else {
+            "The flag is off."
+        };
+        if !self.note("/enabled".to_owned(), flag.enabled, detail)
+            || !self.prerequisites(flag)
+            || self.overrides(flag)
+        {
+            return;
+        }
+        let found = (flag.rules.iter().enumerate()).find(|(place, rule)| self.rule(rule, *place));
+        match found {
+            Some((place, rule)) => self.outcome(flag, &rule.outcome, format!("/rules/{place}")),
+            None => self.outcome(flag, &flag.otherwise, "/otherwise".to_owned()),
+        }
+    }
+
+    /// Whether all are met.
+    fn prerequisites(&mut self, flag: &Flag) -> bool {
+        for (place, (other, wanted)) in flag.prerequisites.iter().enumerate() {
+            let other = &self.flags.flags[*other];
+            let (found, ..) = self.flags.decide(other, self.subject);
+            let (name, _) = &other.variants[found];
+            let detail = format!("The flag `{}` gives `{name}`.", other.key);
+            if !self.note(format!("/prerequisites/{place}"), wanted.contains(&found), detail) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether one is for them.
+    fn overrides(&mut self, flag: &Flag) -> bool {
+        for (place, one) in flag.overrides.iter().enumerate() {
+            let is_meant = one.is_for(self.subject);
+            let (name, _) = &flag.variants[one.variant];
+            let detail = match is_meant {
+                true => format!("They are among those who get `{name}`."),
+                false => format!("They are none of those who get `{name}`."),
+            };
+            if self.note(format!("/overrides/{place}"), is_meant, detail) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether it fits.
+    fn rule(&mut self, rule: &Rule, place: usize) -> bool {
+        let at = format!("/rules/{place}");
+        let (from, until) = rule.window;
+        if from > self.subject.now_micros {
+            return self.note(format!("{at}/from"), false, "It does not hold yet.");
+        }
+        if until <= self.subject.now_micros {
+            return self.note(format!("{at}/until"), false, "It does not hold any more.");
+        }
+        if let Some(when) = &rule.when
+            && !self.condition(when, &format!("{at}/when"))
+        {
+            return false;
+        }
+        (rule.gates.iter().enumerate()).all(|(number, gate)| self.gate(gate, format!("{at}/gates/{number}")))
+    }
+
+    /// Tells every part that was looked at before the whole.
+    fn condition(&mut self, condition: &Condition, pointer: &str) -> bool {
+        let set = Set {
+            names: &self.flags.names,
+            segments: &self.flags.segments,
+        };
+        let holds = match condition {
+            Condition::All(parts) => {
+                return parts
+                    .iter()
+                    .enumerate()
+                    .all(|(place, part)| self.condition(part, &format!("{pointer}/all/{place}")));
+            }
+            Condition::Any(parts) => {
+                return parts
+                    .iter()
+                    .enumerate()
+                    .any(|(place, part)| self.condition(part, &format!("{pointer}/any/{place}")));
+            }
+            Condition::Not(part) => return !self.condition(part, &format!("{pointer}/not")),
+            Condition::Segment(_) | Condition::Test(..) => condition.fits(self.subject, &set),
+        };
+        let fits = if holds { "fits" } else { "does not fit" };
+        let detail = match condition {
+            Condition::Test(slot, _) => {
+                let name = self.flags.names.name(*slot);
+                match self.subject.get(*slot) {
+                    Some(known) => format!("`{name}` is {}: it {fits}.", known.value),
+                    None => format!("`{name}` is not known: it {fits}."),
+                }
+            }
+            _ => match holds {
+                true => "They are in the segment.".to_owned(),
+                false => "They are not in the segment.".to_owned(),
+            },
+        };
+        self.note(pointer.to_owned(), holds, detail)
+    }
+
+    fn gate(&mut self, gate: &Gate, pointer: String) -> bool {
+        let name = self.flags.names.name(gate.by);
+        let detail = match hash(&gate.bucketing, self.subject, gate.by) {
+            Some(hash) => format!("By `{name}` they are at {} % of all.", percent(hash)),
+            None => format!("`{name}` is not known."),
+        };
+        self.note(pointer, gate.is_open(self.subject), detail)
+    }
+
+    fn outcome(&mut self, flag: &Flag, outcome: &Outcome, pointer: String) {
+        let (variant, reason, _) = flag.give(outcome, self.subject, Reason::Default, None);
+        let (variant, _) = &flag.variants[variant];
+        let (detail, holds) = match outcome {
+            Outcome::Serve(_) => (format!("Everybody here gets `{variant}`."), true),
+            Outcome::Split(_, by) => {
+                let name = self.flags.names.name(*by);
+                match hash(&flag.bucketing, self.subject, *by) {
+                    Some(hash) => {
+                        let place = percent(hash);
+                        (
+                            format!("By `{name}` they are at {place} % of all: `{variant}`."),
+                            true,
+                        )
+                    }
+                    None => (format!("`{name}` is not known: `{variant}`."), false),
+                }
+            }
+        };
+        debug_assert_eq!(
+            holds,
+            reason != Reason::UnitMissing,
+            "both say whether the unit is known"
+        );
+        self.note(pointer, holds, detail);
+    }
+}
+
+/// Where a hash is among all, in percent with three digits behind the point, as weights are written.
+fn percent(hash: u32) -> String {
+    let thousandths = (u64::from(hash) * 100_000) >> 32;
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+}

@@ -10,8 +10,12 @@ use crate::source::{Error, cargo, root};
 struct Layer(&'static str, &'static [&'static str], &'static str);
 
 const LAYERS: &[Layer] = &[
-    Layer("domain", &[], "pure: the words"),
     Layer("eval", &[], "pure: which variant a unit gets"),
+    Layer(
+        "domain",
+        &["eval"],
+        "pure: the words; how flags are written down is said where they are compiled",
+    ),
     Layer(
         "contracts",
         &["domain"],
@@ -58,6 +62,7 @@ const LAYERS: &[Layer] = &[
         &[
             "contracts",
             "domain",
+            "eval",
             "events",
             "pki",
             "policy",

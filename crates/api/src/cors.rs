@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::Settings;
-use crate::v1::tracking;
+use crate::v1::{feature_flags, tracking};
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -38,15 +38,22 @@ pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Opti
         && request
             .headers()
             .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    // Whose pages may record events depends on the key, which browsers do not send when they ask.
-    let is_tracking = request.uri().path() == tracking::PATH;
-    if asks && is_tracking && origin.is_none() {
+    // Whose pages may use an SDK key depends on the key, which browsers do not send when they ask.
+    let path = request.uri().path();
+    let methods = match path {
+        tracking::PATH => Some("POST"),
+        path => feature_flags::evaluates(path).then_some("GET, POST"),
+    };
+    if let Some(methods) = methods
+        && asks
+        && origin.is_none()
+    {
         let any = HeaderValue::from_static("*");
         let headers = [
             (header::ACCESS_CONTROL_ALLOW_ORIGIN, any),
             (
                 header::ACCESS_CONTROL_ALLOW_METHODS,
-                HeaderValue::from_static("POST"),
+                HeaderValue::from_static(methods),
             ),
             (header::ACCESS_CONTROL_ALLOW_HEADERS, TRACKING_HEADERS),
             (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),

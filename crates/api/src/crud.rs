@@ -76,6 +76,8 @@ pub(crate) trait Shown:
     const ABOUT: &'static str;
     /// Situations in which it cannot be written.
     const REFUSALS: &'static [Code];
+    /// The field that lists sorted by name are sorted by.
+    const NAME: &'static str = "name";
     /// What is shown beside the resource, as the title of what it refers to.
     type Extra: Serialize + ToSchema + Default + Send;
 
@@ -213,8 +215,9 @@ fn sort_value<T: Shown>(it: &T, by: &str) -> Result<String, Error> {
         return Ok(it.id().to_string());
     }
     let value = serde_json::to_value(it).map_err(|error| Error::internal("writing a cursor", error))?;
+    let field = if by == "name" { T::NAME } else { by };
     Ok(value
-        .get(by)
+        .get(field)
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned())

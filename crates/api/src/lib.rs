@@ -31,6 +31,7 @@ mod parameter;
 mod problem;
 mod query;
 mod schema;
+mod sdk_key;
 mod security;
 mod serve;
 mod settings;

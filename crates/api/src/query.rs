@@ -1,4 +1,5 @@
-//! The query of a request: only parameters that the endpoint declares, each once.
+//! The query of a request: only parameters that the endpoint declares, each once; any others as well if it declares an
+//! object, whose fields they are (`style: form`, exploded).
 
 use control::Error;
 use domain::Code;
@@ -19,8 +20,9 @@ pub(crate) fn read(endpoint: &Endpoint, query: &str) -> Result<Vec<(String, Stri
             .iter()
             .filter(|parameter| parameter.place == Place::Query)
     };
+    let takes_any = known().any(|parameter| parameter.schema["type"] == "object");
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        if !known().any(|parameter| parameter.name == name) {
+        if !takes_any && !known().any(|parameter| parameter.name == name) {
             let detail = match known()
                 .map(|parameter| parameter.name.as_str())
                 .collect::<Vec<_>>()

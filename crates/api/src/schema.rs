@@ -197,6 +197,7 @@ fn without_null(schema: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(without_null),
         Value::Object(fields) => {
             fields.values_mut().for_each(without_null);
+            always_there(fields);
             if let Some(Value::Array(types)) = fields.get_mut("type") {
                 types.retain(|kind| kind != "null");
                 if let [only] = types.as_slice() {
@@ -217,6 +218,25 @@ fn without_null(schema: &mut Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// What is always there although there may be none is null then.
+fn always_there(schema: &mut Map<String, Value>) {
+    let required = schema.get("required").cloned().unwrap_or_default();
+    let is_required = |name: &str| {
+        required
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one == name))
+    };
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for (name, property) in properties.into_iter().flatten() {
+        let may_be_absent = property
+            .as_object_mut()
+            .is_some_and(|fields| is_required(name) && fields.remove(ABSENT).is_some());
+        if may_be_absent {
+            nullable(property);
+        }
     }
 }
 

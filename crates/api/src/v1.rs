@@ -13,6 +13,7 @@ mod contracts;
 mod environments;
 mod event_types;
 mod explain;
+pub(crate) mod feature_flags;
 mod gateways;
 mod imports;
 mod invitations;
@@ -66,6 +67,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         tracking::endpoints(),
         event_types::endpoints(),
         sdk_keys::endpoints(),
+        feature_flags::endpoints(),
         usage::endpoints(),
         reports::endpoints(),
         analytics::endpoints(),

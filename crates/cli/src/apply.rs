@@ -12,10 +12,11 @@ mod certificate;
 mod change;
 mod execute;
 mod files;
+mod flag;
 mod prune;
 mod state;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -26,7 +27,7 @@ use crate::session::Connection;
 use crate::{Error, Exit};
 
 use change::Change;
-use files::Folder;
+use files::{Folder, Kind};
 use prune::{Kept, Pruning, Removal};
 use state::State;
 
@@ -99,6 +100,28 @@ pub(crate) async fn apply(
     }
     output.answer(&plan.report(), |_| plan.people(true));
     Ok(Exit::Done)
+}
+
+/// As [`apply`] of one file that declares flags only.
+pub(crate) async fn apply_flags(
+    connection: &Connection,
+    file: &Path,
+    output: &Output,
+) -> Result<Exit, Error> {
+    let folder = files::read(file)?;
+    if let Some(other) = folder.declared.iter().find(|one| one.kind != Kind::FeatureFlag) {
+        let reason = format!(
+            "it declares more than flags: {} `{}`; `gateline apply` takes all",
+            other.kind.word(),
+            other.identity()
+        );
+        return Err(files::wrong(file, reason));
+    }
+    let what = DiffArguments {
+        path: file.to_owned(),
+        prune: false,
+    };
+    apply(connection, &ApplyArguments { what, yes: false }, output).await
 }
 
 impl<'a> Plan<'a> {

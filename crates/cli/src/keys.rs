@@ -7,16 +7,21 @@ use client::types::{
 
 use crate::output::{Entries, Output, table};
 use crate::session::Connection;
-use crate::{Error, Exit};
+use crate::{Error, Exit, sdk_keys};
 
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a key for an API; makes the application `default` and its subscription when they are missing.
+    /// Make a key for an API; makes the application `default` and its subscription when they are missing. With
+    /// `--evaluation`, make one that asks for feature flags instead.
     Create {
         /// The API, by name or id.
-        #[arg(long)]
-        api: String,
+        #[arg(long, required_unless_present = "evaluation")]
+        api: Option<String>,
+        /// A key that asks for feature flags and records events, as `gateline sdk-keys create` makes it: held by a
+        /// server, or by pages and apps, where everybody can read it.
+        #[arg(long, value_enum, conflicts_with_all = ["api", "plan"], requires = "environment")]
+        evaluation: Option<sdk_keys::Kind>,
         /// The plan, by name.
         #[arg(long, default_value = "free")]
         plan: String,
@@ -48,15 +53,26 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
     let client = &connection.client;
     match command {
         Command::Create {
+            evaluation: Some(kind),
+            environment,
+            title,
+            ..
+        } => {
+            let environment = environment.as_deref().unwrap_or_default();
+            let key = sdk_keys::create(connection, *kind, environment, title.clone()).await?;
+            output.answer(&key, |key| shown_once(&key.key, &key.id, &key.environment));
+        }
+        Command::Create {
             api,
             plan,
             environment,
             title,
+            evaluation: None,
         } => {
             let wanted = QuickKeySpec {
                 environment: environment.clone(),
                 title: title.clone(),
-                ..QuickKeySpec::new(api, plan)
+                ..QuickKeySpec::new(api.as_deref().unwrap_or_default(), plan)
             };
             let key = client
                 .create_quick_key(&CreateQuickKeyParams::default(), &wanted)

@@ -14,6 +14,7 @@ mod error;
 mod event_types;
 pub mod exit;
 mod explain;
+mod flags;
 mod import;
 mod keys;
 mod login;
@@ -103,7 +104,10 @@ pub enum Command {
     /// Declare what users may be recorded to do, and see how often they did.
     #[command(subcommand)]
     EventTypes(event_types::Command),
-    /// Make, list, rotate and revoke the keys that record events.
+    /// Make feature flags, say who gets which variant, and see what somebody would get.
+    #[command(subcommand)]
+    Flags(flags::Command),
+    /// Make, list, rotate and revoke the keys that ask for flags and record events.
     #[command(subcommand)]
     SdkKeys(sdk_keys::Command),
     /// See what is so and must not be, try out who is told, and have nobody told for a while.
@@ -167,6 +171,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Keys(command) => keys::run(&connection, &command, output).await,
         Command::Alerts(command) => alerts::run(&connection, &command, output).await,
         Command::EventTypes(command) => event_types::run(&connection, &command, output).await,
+        Command::Flags(command) => flags::run(&connection, &command, output).await,
         Command::SdkKeys(command) => sdk_keys::run(&connection, &command, output).await,
         Command::Routes(command) => routes::run(&connection, &command, output).await,
         Command::Explain(arguments) => explain::run(&connection, &arguments, output).await,

@@ -210,7 +210,10 @@ impl Finder<'_> {
         parent: Option<&str>,
         name: &str,
     ) -> Result<String, Error> {
-        let named = [("filter[name]", name)];
+        let filter = collection
+            .name_filter()
+            .ok_or_else(|| nothing(collection, name))?;
+        let named = [(filter, name)];
         let found = self.connection.client.entries(collection, parent, &named).await?;
         let first = found.first().map(|entry| text(entry, "id"));
         first.ok_or_else(|| nothing(collection, name))
@@ -289,7 +292,8 @@ fn shown(entry: &Value) -> String {
 }
 
 fn titled(collection: &Collection, entry: &Value) -> String {
-    let (kind, id, name) = (collection.one, text(entry, "id"), text(entry, "name"));
+    let (kind, id) = (collection.one, text(entry, "id"));
+    let name = text(entry, if entry.get("key").is_some() { "key" } else { "name" });
     if name.is_empty() {
         format!("{kind} {id}")
     } else {

@@ -1,9 +1,9 @@
-//! `gateline sdk-keys`: make, list, rotate and revoke the keys that record events.
+//! `gateline sdk-keys`: make, list, rotate and revoke the keys that ask for flags and record events.
 
 use clap::{Subcommand, ValueEnum};
 use client::types::{
-    CreateSdkKeyParams, ListSdkKeysParams, RevokeSdkKeyParams, RotateSdkKeyParams, RotateSpec, SdkKey,
-    SdkKeyKind, SdkKeySpec,
+    CreateSdkKeyParams, IssuedSdkKey, ListSdkKeysParams, RevokeSdkKeyParams, RotateSdkKeyParams, RotateSpec,
+    SdkKey, SdkKeyKind, SdkKeySpec,
 };
 
 use crate::keys::shown_once;
@@ -58,6 +58,30 @@ pub enum Kind {
     Client,
 }
 
+impl From<Kind> for SdkKeyKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Server => Self::Server,
+            Kind::Client => Self::Client,
+        }
+    }
+}
+
+/// Makes a key.
+pub(crate) async fn create(
+    connection: &Connection,
+    kind: Kind,
+    environment: &str,
+    title: Option<String>,
+) -> Result<IssuedSdkKey, Error> {
+    let wanted = SdkKeySpec {
+        title,
+        ..SdkKeySpec::new(kind.into(), environment)
+    };
+    let params = CreateSdkKeyParams::default();
+    Ok(connection.client.create_sdk_key(&params, &wanted).await?)
+}
+
 pub(crate) async fn run(connection: &Connection, command: &Command, output: &Output) -> Result<Exit, Error> {
     let client = &connection.client;
     match command {
@@ -68,15 +92,11 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             origin,
             expires,
         } => {
-            let kind = match kind {
-                Kind::Server => SdkKeyKind::Server,
-                Kind::Client => SdkKeyKind::Client,
-            };
             let wanted = SdkKeySpec {
                 title: title.clone(),
                 origins: (!origin.is_empty()).then(|| origin.clone()),
                 expires_at: expires.clone(),
-                ..SdkKeySpec::new(kind, environment)
+                ..SdkKeySpec::new((*kind).into(), environment)
             };
             let key = client
                 .create_sdk_key(&CreateSdkKeyParams::default(), &wanted)

@@ -54,6 +54,13 @@ impl Call {
         self
     }
 
+    /// Adds query parameters that have names of the caller's.
+    #[must_use]
+    pub fn query_each<'p>(self, values: Option<impl IntoIterator<Item = (&'p String, &'p String)>>) -> Self {
+        let all = values.into_iter().flatten();
+        all.fold(self, |call, (name, value)| call.query(name, Some(value)))
+    }
+
     /// Adds a header if it is given; a value that no header may have is left out, so the server misses it and
     /// says so.
     #[must_use]

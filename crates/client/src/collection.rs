@@ -64,9 +64,15 @@ impl Collection {
         COLLECTIONS.iter().find(|one| one.item == Some(item.as_str()))
     }
 
+    /// The filter that finds entries by what people call them: their name, or a flag's key.
+    pub fn name_filter(&self) -> Option<&'static str> {
+        let names = ["filter[name]", "filter[key]"];
+        names.into_iter().find(|filter| self.filters.contains(filter))
+    }
+
     /// Whether entries can be found by their names.
     pub fn has_names(&self) -> bool {
-        self.filters.contains(&"filter[name]")
+        self.name_filter().is_some()
     }
 
     fn at(&self, id: &str, offered: bool, what: &'static str) -> Result<String, Error> {

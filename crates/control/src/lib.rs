@@ -22,6 +22,7 @@ mod error;
 mod explain;
 #[cfg(test)]
 mod fixture;
+pub mod flag;
 pub mod idempotency;
 mod import;
 pub mod jobs;

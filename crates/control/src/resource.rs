@@ -13,6 +13,7 @@ mod currency;
 mod environment;
 mod event_type;
 pub(crate) mod fault;
+mod feature_flag;
 pub(crate) mod invitation;
 mod key;
 mod membership;

@@ -15,6 +15,7 @@ use events::{Batch, Tracked};
 use store::tracking::{HourKey, HourSums};
 
 use crate::credential::Issued;
+use crate::flag::FlagSets;
 use crate::resource::Resource as _;
 use crate::{Caller, Control, Error};
 
@@ -37,9 +38,16 @@ struct Found {
     /// How many changes this process had made before.
     changes: u64,
     checked_at: Instant,
-    directory: Arc<Directory>,
+    edge: Edge,
     /// Compiled types by their revision, so that a change does not compile all of them.
     kinds: HashMap<EventTypeId, (i64, Arc<EventKind>)>,
+}
+
+/// What edges need to know of all organizations.
+#[derive(Clone)]
+struct Edge {
+    directory: Arc<Directory>,
+    flags: Arc<FlagSets>,
 }
 
 impl Kept {
@@ -164,49 +172,61 @@ impl Control {
     /// # Errors
     /// Those of the database, if nothing was read yet.
     pub async fn directory(&self) -> Result<Arc<Directory>, Error> {
+        Ok(self.edge().await?.directory)
+    }
+
+    /// The feature flags of all organizations, as [`directory`](Self::directory).
+    ///
+    /// # Errors
+    /// Those of the database, if nothing was read yet.
+    pub async fn flag_sets(&self) -> Result<Arc<FlagSets>, Error> {
+        Ok(self.edge().await?.flags)
+    }
+
+    async fn edge(&self) -> Result<Edge, Error> {
         let changes = *self.inner.changes.borrow();
         let known = {
             let mut kept = self.inner.directory.lock();
             match kept.as_mut() {
                 Some(found) if found.changes == changes && found.checked_at.elapsed() < POLL => {
-                    return Ok(Arc::clone(&found.directory));
+                    return Ok(found.edge.clone());
                 }
                 Some(found) => {
                     // Others need not ask at the same time.
                     found.checked_at = Instant::now();
-                    Some((found.revision, Arc::clone(&found.directory)))
+                    Some((found.revision, found.edge.clone()))
                 }
                 None => None,
             }
         };
-        match (
-            self.newer_directory(changes, known.as_ref().map(|(revision, _)| *revision))
-                .await,
-            known,
-        ) {
-            (Ok(directory), _) => Ok(directory),
-            (Err(error), Some((_, directory))) => {
+        // In a box: what is seldom waited for need not be in every future that may.
+        let revision = known.as_ref().map(|(revision, _)| *revision);
+        let newer = Box::pin(self.newer_edge(changes, revision)).await;
+        match (newer, known) {
+            (Ok(edge), _) => Ok(edge),
+            (Err(error), Some((_, edge))) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "keys and event types stay as they were"
+                    "keys, event types and flags stay as they were"
                 );
-                Ok(directory)
+                Ok(edge)
             }
             (Err(error), None) => Err(error),
         }
     }
 
-    async fn newer_directory(&self, changes: u64, known: Option<u64>) -> Result<Arc<Directory>, Error> {
+    async fn newer_edge(&self, changes: u64, known: Option<u64>) -> Result<Edge, Error> {
         let mut tx = self.store().begin_read().await?;
         let revision = store::snapshot::revision(&mut tx).await?;
         if known == Some(revision)
             && let Some(found) = self.inner.directory.lock().as_mut()
         {
             found.changes = found.changes.max(changes);
-            return Ok(Arc::clone(&found.directory));
+            return Ok(found.edge.clone());
         }
         let keys = store::tracking::keys(&mut tx, self.now().before(ENDED_KEPT)).await?;
         let types = store::tracking::event_types(&mut tx).await?;
+        let flags = store::flag::all(&mut tx, None).await?;
         drop(tx);
         let mut kept = self.inner.directory.lock();
         let before = kept.as_ref().map(|found| &found.kinds);
@@ -222,17 +242,21 @@ impl Control {
             kinds.insert(it.id, (it.revision, kind));
         }
         let keys = keys.into_iter().map(|(hash, key)| (hash, key_of(key)));
-        let directory = Arc::new(Directory::new(keys, all));
+        let flags_before = kept.as_ref().map(|found| &*found.edge.flags);
+        let edge = Edge {
+            directory: Arc::new(Directory::new(keys, all)),
+            flags: Arc::new(FlagSets::new(flags, flags_before)),
+        };
         if kept.as_ref().is_none_or(|found| found.revision <= revision) {
             *kept = Some(Found {
                 revision,
                 changes,
                 checked_at: Instant::now(),
-                directory: Arc::clone(&directory),
+                edge: edge.clone(),
                 kinds,
             });
         }
-        Ok(directory)
+        Ok(edge)
     }
 }
 

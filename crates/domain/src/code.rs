@@ -153,6 +153,8 @@ codes! {
         "Send it in `X-API-Key`, as a bearer token, or as `?key=`; `POST /api/v1/sdk-keys` makes one.";
     SdkKeyInvalid = "sdk_key_invalid", 401, "The SDK key does not open this",
         "`detail` says why. Make a new one with `POST /api/v1/sdk-keys`.";
+    FlagNotFound = "flag_not_found", 404, "There is no such flag",
+        "Check the flag's key and the environment; use your default meanwhile. A new flag is there within a second.";
     OriginRefused = "origin_refused", 403, "Pages of this origin may not use the key",
         "Add the page's origin to the key's `origins`; keys of servers are for no page at all.";
     EventsInvalid = "events_invalid", 400, "None of the events can be taken",

@@ -210,6 +210,10 @@ ids! {
     SdkKeyId = "sdk";
     /// A kind of tracked events.
     EventTypeId = "evt";
+    /// A switch whose state differs from one user to the next.
+    FeatureFlagId = "flg";
+    /// Which variant of a flag a unit gets: a hash of both (UUID version 8).
+    AssignmentId = "asg";
     /// What must not be.
     AlertRuleId = "alr";
     /// Somebody who is told of alerts.

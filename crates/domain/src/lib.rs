@@ -19,6 +19,7 @@ pub mod consumer;
 pub mod debug;
 pub mod explain;
 pub mod finding;
+pub mod flag;
 pub mod id;
 pub mod identity;
 pub mod import;

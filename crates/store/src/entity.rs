@@ -185,7 +185,7 @@ impl Text {
             Condition::Contains(text) => {
                 let place = self.arg(Arg::text(format!("%{}%", escaped(&text.to_lowercase()))));
                 self.add(format_args!(
-                    " AND (LOWER(body ->> 'name') LIKE ${place} ESCAPE '\\' \
+                    " AND (LOWER(COALESCE(body ->> 'name', body ->> 'key')) LIKE ${place} ESCAPE '\\' \
                      OR LOWER(body ->> 'title') LIKE ${place} ESCAPE '\\')"
                 ));
             }

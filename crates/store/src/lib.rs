@@ -13,6 +13,7 @@ mod db;
 pub mod entity;
 mod error;
 pub mod failure;
+pub mod flag;
 pub mod idempotency;
 pub mod link;
 pub mod live;

@@ -49,6 +49,7 @@ const STEPS: &[Step] = steps! {
     15 "0015_report_definitions";
     16 "0016_gone_organizations";
     17 "0017_targets";
+    18 "0018_feature_flags";
 };
 
 /// The newest version that this program knows.

@@ -26,6 +26,7 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
         "clients",
         "sdk_keys",
         "event_types",
+        "feature_flags",
         "invitations",
         "memberships",
         "plans",

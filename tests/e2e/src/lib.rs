@@ -1,7 +1,7 @@
 //! Boots the real programs on free ports with temporary folders, and drives them over sockets as users do.
 //!
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
-//! survives a crash ([`crash`]), certificates from an ACME server ([`acme`]), who is told of what must not be ([`alerts`]), what nodes count together
+//! survives a crash ([`crash`]), feature flags ([`flags`]), certificates from an ACME server ([`acme`]), who is told of what must not be ([`alerts`]), what nodes count together
 //! ([`together`]), calls over HTTP/3 ([`http3`]), what happens when something is away ([`away`]) or full ([`full`]), when
 //! clients are slow ([`slow`]) and networks fail ([`faults`]), what passes unread ([`streams`]), how a node is passed its
 //! sockets ([`activated`]), how it is upgraded ([`upgrade`]), and calls that are watched as they come ([`tail`]). Start
@@ -26,6 +26,8 @@ mod crash;
 mod declared;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod flags;
 #[cfg(test)]
 mod full;
 #[cfg(test)]

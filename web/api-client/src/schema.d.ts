@@ -1442,6 +1442,104 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/feature-flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List feature flags
+         * @description A feature flag is a switch whose state differs from one user to the next. Its variants are the same everywhere; `environments` says for each environment who gets which: overrides for single units first, then the first rule that fits, then `otherwise`. A split hands units out by a hash of the flag's key and the attribute `by`, so that raising a share never moves anybody out of it. What is saved is compiled together with all other flags of the organization; what is wrong is told with its place. A change is known within a second.
+         */
+        get: operations["list_feature_flags"];
+        put?: never;
+        /**
+         * Create a feature flag
+         * @description A feature flag is a switch whose state differs from one user to the next. Its variants are the same everywhere; `environments` says for each environment who gets which: overrides for single units first, then the first rule that fits, then `otherwise`. A split hands units out by a hash of the flag's key and the attribute `by`, so that raising a share never moves anybody out of it. What is saved is compiled together with all other flags of the organization; what is wrong is told with its place. A change is known within a second.
+         */
+        post: operations["create_feature_flag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a feature flag
+         * @description A feature flag is a switch whose state differs from one user to the next. Its variants are the same everywhere; `environments` says for each environment who gets which: overrides for single units first, then the first rule that fits, then `otherwise`. A split hands units out by a hash of the flag's key and the attribute `by`, so that raising a share never moves anybody out of it. What is saved is compiled together with all other flags of the organization; what is wrong is told with its place. A change is known within a second.
+         */
+        get: operations["read_feature_flag"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a feature flag
+         * @description A feature flag is a switch whose state differs from one user to the next. Its variants are the same everywhere; `environments` says for each environment who gets which: overrides for single units first, then the first rule that fits, then `otherwise`. A split hands units out by a hash of the flag's key and the attribute `by`, so that raising a share never moves anybody out of it. What is saved is compiled together with all other flags of the organization; what is wrong is told with its place. A change is known within a second.
+         */
+        delete: operations["delete_feature_flag"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a feature flag
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     A feature flag is a switch whose state differs from one user to the next. Its variants are the same everywhere; `environments` says for each environment who gets which: overrides for single units first, then the first rule that fits, then `otherwise`. A split hands units out by a hash of the flag's key and the attribute `by`, so that raising a share never moves anybody out of it. What is saved is compiled together with all other flags of the organization; what is wrong is told with its place. A change is known within a second.
+         */
+        patch: operations["update_feature_flag"];
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try out a feature flag
+         * @description What somebody would get of the flag, with every step on the way: which prerequisites, overrides, rules and gates were looked at, what held of them, and where in a split the unit is. Nothing is recorded.
+         */
+        post: operations["try_feature_flag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{key}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Evaluate a feature flag
+         * @description The flag's state in the environment of the SDK key. What is not known of somebody is never an error: a split by an attribute that is missing gives the variant `off` with the reason `unit_missing`. A key of kind `client` may ask for flags with `client_side` only, and is told values, never rules.
+         */
+        get: operations["evaluate_feature_flag"];
+        put?: never;
+        /**
+         * Evaluate a feature flag for somebody of whom more is known
+         * @description The flag's state in the environment of the SDK key. What is not known of somebody is never an error: a split by an attribute that is missing gives the variant `off` with the reason `unit_missing`. A key of kind `client` may ask for flags with `client_side` only, and is told values, never rules.
+         */
+        post: operations["evaluate_feature_flag_for"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage": {
         parameters: {
             query?: never;
@@ -3357,6 +3455,8 @@ export interface components {
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
         };
+        /** @example asg_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        AssignmentId: string;
         /**
          * @description One change, chained to the one before it in the same organization.
          *
@@ -4663,6 +4763,85 @@ export interface components {
             /** @description The body, up to 64 KiB. */
             body?: string;
         };
+        /** @description A feature flag: a switch whose state differs from one user to the next. */
+        FeatureFlag: {
+            /** @description Unique in the organization; what programs ask for. Cannot be changed. */
+            key: components["schemas"]["FlagKey"];
+            /** @description What people read; the key if empty. */
+            title: string;
+            /** @description What it switches, and until when it is needed. */
+            description: string;
+            /** @description What values it has. Cannot be changed. */
+            type: components["schemas"]["FlagType"];
+            /** @description The values, by the names of the variants; `on` and `off` of a boolean flag if absent. */
+            variants: Record<string, never>;
+            /** @description Who gets which variant, by the environment's name. Where nothing is said, the flag is not there. */
+            environments: {
+                [key: string]: components["schemas"]["FlagTargeting"];
+            };
+            /** @description Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules. */
+            client_side: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+            /** @description Its id. */
+            id: components["schemas"]["FeatureFlagId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag, and `flag_version` of what it gives.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @example flg_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        FeatureFlagId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        FeatureFlagPatch: {
+            /** @description Unique in the organization; what programs ask for. Cannot be changed. */
+            key?: components["schemas"]["FlagKey"];
+            /** @description What people read; the key if empty. */
+            title?: string | null;
+            /** @description What it switches, and until when it is needed. */
+            description?: string | null;
+            /** @description What values it has. Cannot be changed. */
+            type?: components["schemas"]["FlagType"] | null;
+            /** @description The values, by the names of the variants; `on` and `off` of a boolean flag if absent. */
+            variants?: Record<string, never> | null;
+            /** @description Who gets which variant, by the environment's name. Where nothing is said, the flag is not there. */
+            environments?: {
+                [key: string]: components["schemas"]["FlagTargeting"];
+            } | null;
+            /** @description Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules. */
+            client_side?: boolean | null;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description The editable part of a [`FeatureFlag`]. */
+        FeatureFlagSpec: {
+            /** @description Unique in the organization; what programs ask for. Cannot be changed. */
+            key: components["schemas"]["FlagKey"];
+            /** @description What people read; the key if empty. */
+            title?: string;
+            /** @description What it switches, and until when it is needed. */
+            description?: string;
+            /** @description What values it has. Cannot be changed. */
+            type?: components["schemas"]["FlagType"];
+            /** @description The values, by the names of the variants; `on` and `off` of a boolean flag if absent. */
+            variants?: Record<string, never>;
+            /** @description Who gets which variant, by the environment's name. Where nothing is said, the flag is not there. */
+            environments?: {
+                [key: string]: components["schemas"]["FlagTargeting"];
+            };
+            /** @description Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules. */
+            client_side?: boolean;
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+        };
         /**
          * @description How a value is compared.
          * @enum {string}
@@ -4718,6 +4897,193 @@ export interface components {
             /** @description The body, at most 64 KiB; none if empty. */
             body?: string;
         };
+        /** @description Whom something fits. */
+        FlagCondition: {
+            /** @description The conditions; none holds for everybody. */
+            all: components["schemas"]["FlagCondition"][];
+        } | {
+            /** @description The conditions; none holds for nobody. */
+            any: components["schemas"]["FlagCondition"][];
+        } | {
+            /** @description The condition. */
+            not: components["schemas"]["FlagCondition"];
+        } | {
+            /** @description The segment's key. */
+            segment: string;
+        } | components["schemas"]["FlagTest"];
+        /** @description What somebody gets of a flag. */
+        FlagEvaluation: {
+            /** @description The flag's key. */
+            key: string;
+            /** @description The value of a boolean flag; of others, whether the variant is another than that of `off`. */
+            enabled: boolean;
+            /** @description The variant. */
+            variant: string;
+            /** @description Its value. */
+            value: unknown;
+            /** @description Why: `static`, `targeting_match`, `split`, `default`, `disabled`, `prerequisite_failed`, `unit_missing`. */
+            reason: string;
+            /** @description The rule that was for them: its name, or its place from 1 as `#2`; `null` if none was. */
+            rule: string | null;
+            /**
+             * Format: int64
+             * @description The flag's revision.
+             */
+            flag_version: number;
+            /** @description The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit. */
+            assignment_id: components["schemas"]["AssignmentId"] | null;
+        };
+        /** @description What somebody gets of a flag, and every step on the way there. */
+        FlagExplanation: {
+            /** @description The flag's key. */
+            key: string;
+            /** @description The value of a boolean flag; of others, whether the variant is another than that of `off`. */
+            enabled: boolean;
+            /** @description The variant. */
+            variant: string;
+            /** @description Its value. */
+            value: unknown;
+            /** @description Why: `static`, `targeting_match`, `split`, `default`, `disabled`, `prerequisite_failed`, `unit_missing`. */
+            reason: string;
+            /** @description The rule that was for them: its name, or its place from 1 as `#2`; `null` if none was. */
+            rule: string | null;
+            /**
+             * Format: int64
+             * @description The flag's revision.
+             */
+            flag_version: number;
+            /** @description The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit. */
+            assignment_id: components["schemas"]["AssignmentId"] | null;
+            /** @description What was looked at, in this order; what comes after the step that decided was not. */
+            steps: components["schemas"]["FlagStep"][];
+        };
+        /**
+         * @description A share of all units, the same for all that have the gate's key.
+         *
+         *     Of two gates with one key and parts that do not overlap, a unit passes one at most: that is how experiments exclude
+         *     each other.
+         */
+        FlagGate: {
+            /** @description What units are put in order by: the name of a layer or of a holdout. */
+            key: string;
+            /** @description The attribute that says which unit it is. */
+            by: string;
+            /** @description The parts that pass, in percent: from, to. */
+            parts: [
+                number,
+                number
+            ][];
+        };
+        /** @example new-checkout */
+        FlagKey: string;
+        /**
+         * @description How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
+         *     `not_in` and `is_absent`.
+         * @enum {string}
+         */
+        FlagOperator: "in" | "not_in" | "is_present" | "is_absent" | "starts_with" | "ends_with" | "contains" | "matches" | "eq" | "gt" | "gte" | "lt" | "lte" | "before" | "after" | "semver_eq" | "semver_gt" | "semver_gte" | "semver_lt" | "semver_lte" | "in_network" | "has_all";
+        /** @description What those get whom no rule fits. */
+        FlagOutcome: {
+            /** @description The variant that all of them get. */
+            serve?: string;
+            /** @description Percents of them by variant, of 100 together. */
+            split?: {
+                [key: string]: number;
+            };
+            /** @description The attribute whose value decides which part of a split it is. */
+            by?: string;
+        };
+        /** @description The variant of single units. */
+        FlagOverride: {
+            /** @description The attribute that says who it is. */
+            by: string;
+            /** @description Its values. */
+            values: string[];
+            /** @description The variant that they get. */
+            serve: string;
+        };
+        /** @description What another flag must give. */
+        FlagPrerequisite: {
+            /** @description The other flag's key. */
+            flag: string;
+            /** @description One of these variants of it. */
+            variants: string[];
+        };
+        /** @description Whom a flag is asked about. */
+        FlagQuestion: {
+            /** @description What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts. */
+            attributes?: Record<string, never>;
+        };
+        /** @description Who gets what. */
+        FlagRule: {
+            /** @description What it is called in answers. */
+            name?: string;
+            /** @description Whom it fits; everybody if absent. */
+            when?: components["schemas"]["FlagCondition"];
+            /** @description From when on it holds (RFC 3339). */
+            from?: string;
+            /** @description Until when it holds. */
+            until?: string;
+            /** @description Which share of those whom it fits; all of these gates must be open. */
+            gates?: components["schemas"]["FlagGate"][];
+            /** @description The variant that they get. */
+            serve?: string;
+            /** @description Percents of them by variant, of 100 together. */
+            split?: {
+                [key: string]: number;
+            };
+            /** @description The attribute whose value decides which part of a split it is. */
+            by?: string;
+        };
+        /** @description One step of an evaluation. */
+        FlagStep: {
+            /** @description JSON Pointer (RFC 6901) to what was looked at, in the flag's part for the environment. */
+            pointer: string;
+            /** @description Whether it holds: the flag is on, the prerequisite is met, the condition fits, the gate is open. */
+            holds: boolean;
+            /** @description In words. */
+            detail: string;
+        };
+        /** @description Who gets which variant of a flag in one environment. */
+        FlagTargeting: {
+            /** @description Off: everybody gets the variant `off`, whatever the rules say. */
+            enabled?: boolean;
+            /** @description The variant of those for whom the flag is off. */
+            off: string;
+            /** @description What other flags must give before this one is looked at. */
+            prerequisites?: components["schemas"]["FlagPrerequisite"][];
+            /** @description Variants of single units, for testers: they come before all rules. */
+            overrides?: components["schemas"]["FlagOverride"][];
+            /** @description The first that fits says which variant it is. */
+            rules?: components["schemas"]["FlagRule"][];
+            /** @description What those get whom no rule fits. */
+            otherwise: components["schemas"]["FlagOutcome"];
+        };
+        /** @description What an attribute's value must be. */
+        FlagTest: {
+            /** @description The attribute's name. */
+            attribute: string;
+            /** @description How it is compared. */
+            op: components["schemas"]["FlagOperator"];
+            /** @description With what; one of these must do, if there may be several. */
+            values?: string[];
+            /** @description Whether capitals make no difference. */
+            ignore_case?: boolean;
+        };
+        /** @description Whom a flag is asked about, and where. */
+        FlagTrial: {
+            /** @description The environment's name. */
+            environment: components["schemas"]["Name"];
+            /** @description What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts. */
+            attributes?: Record<string, never>;
+            /** @description When it is asked; now if absent. */
+            at?: components["schemas"]["Timestamp"];
+        };
+        /**
+         * @description What values a flag has.
+         * @enum {string}
+         */
+        FlagType: "boolean" | "string" | "number" | "json";
         /** @description How a call names the variant that it wants; a name that no variant has changes nothing. */
         ForcedBy: {
             /** @description By the value of this header field, which comes first. */
@@ -5971,6 +6337,15 @@ export interface components {
         Page_EventType: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["EventType"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_FeatureFlag: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["FeatureFlag"][];
             /** @description Whether there are more. */
             has_more: boolean;
             /** @description What to pass as `cursor` to get them. */
@@ -14846,6 +15221,527 @@ export interface operations {
             503: components["responses"]["Problem"];
             /** @description `storage_full`: The disk is full */
             507: components["responses"]["Problem"];
+        };
+    };
+    list_feature_flags: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this key. */
+                "filter[key]"?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FeatureFlag"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_feature_flag: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "new-checkout",
+                 *       "title": "The new checkout",
+                 *       "description": "",
+                 *       "type": "boolean",
+                 *       "variants": {
+                 *         "off": false,
+                 *         "on": true
+                 *       },
+                 *       "environments": {
+                 *         "production": {
+                 *           "enabled": true,
+                 *           "off": "off",
+                 *           "rules": [
+                 *             {
+                 *               "name": "staff",
+                 *               "when": {
+                 *                 "attribute": "email",
+                 *                 "op": "ends_with",
+                 *                 "values": [
+                 *                   "@acme.example"
+                 *                 ]
+                 *               },
+                 *               "serve": "on"
+                 *             }
+                 *           ],
+                 *           "otherwise": {
+                 *             "split": {
+                 *               "off": 90,
+                 *               "on": 10
+                 *             },
+                 *             "by": "user_id"
+                 *           }
+                 *         }
+                 *       },
+                 *       "client_side": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["FeatureFlagSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureFlag"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_feature_flag: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureFlag"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_feature_flag: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_feature_flag: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "environments": {
+                 *         "production": {
+                 *           "enabled": false
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["FeatureFlagPatch"];
+                /**
+                 * @example {
+                 *       "environments": {
+                 *         "production": {
+                 *           "enabled": false
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FeatureFlagPatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureFlag"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    try_feature_flag: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "environment": "production",
+                 *       "attributes": {
+                 *         "user_id": "123",
+                 *         "country": "DE",
+                 *         "app_version": "2.3.0"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagTrial"];
+            };
+        };
+        responses: {
+            /** @description What they would get, and why. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagExplanation"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing; `flag_not_found`: There is no such flag */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    evaluate_feature_flag: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+                /** @description What is known of them, each as a parameter of its own: `?user_id=123&country=DE`. */
+                attributes?: {
+                    [key: string]: string;
+                };
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path: {
+                /** @description The flag's key. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What they get. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagEvaluation"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `flag_not_found`: There is no such flag */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    evaluate_feature_flag_for: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path: {
+                /** @description The flag's key. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attributes": {
+                 *         "user_id": "123",
+                 *         "country": "DE",
+                 *         "app_version": "2.3.0"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagQuestion"];
+            };
+        };
+        responses: {
+            /** @description What they get. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagEvaluation"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `flag_not_found`: There is no such flag */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
         };
     };
     list_usage: {

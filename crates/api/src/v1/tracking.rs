@@ -3,7 +3,7 @@
 use axum::response::Response;
 use control::{Error, FieldError};
 use domain::Code;
-use domain::tracking::{EventError, EventReceipt, EventUnit, SdkKeyKind, TrackedEvent, TrackedEvents};
+use domain::tracking::{EventError, EventReceipt, EventUnit, TrackedEvent, TrackedEvents};
 use domain::work::Work;
 use events::Ingest;
 use events::ingest::{BODY_BYTES_MAX, Events, Facts, MEDIA_TYPES, Refusal};
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::call::Call;
 use crate::crud::Nothing;
 use crate::endpoint::{Access, Endpoint};
-use crate::parameter::{Parameter, text};
+use crate::sdk_key::{self, Holder, sentence};
 use crate::v1::operations;
 use crate::{answer, cors, problem};
 
@@ -83,8 +83,7 @@ fn track() -> Endpoint {
              within the last hour is not taken again. The SDK key is sent in `X-API-Key`, as a bearer token, or as \
              `key` by who can send no headers.",
         )
-        .takes(Parameter::header("X-API-Key", "The SDK key.", text(200)))
-        .takes(Parameter::query("key", "The SDK key, if it cannot be sent in a header.", text(200)))
+        .takes_sdk_key()
         .body(&example)
         .body_as(|body| {
             body.types = MEDIA_TYPES;
@@ -95,14 +94,10 @@ fn track() -> Endpoint {
         .answers::<EventReceipt>(202, "All events are on the disk.")
         .answers::<EventReceipt>(207, errors)
         .refuses(&[
-            Code::SdkKeyMissing,
-            Code::SdkKeyInvalid,
-            Code::OriginRefused,
             Code::EventsInvalid,
             Code::EventsDelayed,
             Code::EventsUnwritten,
             Code::Draining,
-            Code::StoreUnavailable,
         ])
         .to(answer_events)
 }
@@ -110,23 +105,17 @@ fn track() -> Endpoint {
 async fn answer_events(call: Call) -> Result<Response, Error> {
     let ingest = call.app.settings.ingest.clone();
     let ingest = ingest.ok_or_else(|| Error::refused(Code::Draining, "This process takes no events."))?;
-    let directory = call.control().directory().await?;
-    let text = key(&call)?;
-    let key = directory
-        .key(text, call.control().now())
-        .map_err(|fault| Error::refused(Code::SdkKeyInvalid, sentence(&fault.to_string())))?;
-    let origin = call.headers.get(header::ORIGIN);
-    let shown = origin.map(|origin| origin.to_str().unwrap_or("?"));
-    if !key.admits(shown) {
-        let detail = format!("The key is not for pages of `{}`.", shown.unwrap_or("no origin"));
-        return Err(Error::refused(Code::OriginRefused, detail));
-    }
-    let page = origin.filter(|_| key.kind == SdkKeyKind::Client).cloned();
+    let Holder { directory, key, page } = sdk_key::identify(&call).await?;
     let events = if call.body.len() <= SMALL_BYTES_MAX && !call.headers.contains_key(header::CONTENT_ENCODING)
     {
-        ingest.read((&directory, key), &facts(&call), &call.body, call.control().now())
+        ingest.read(
+            (&directory, &key),
+            &facts(&call),
+            &call.body,
+            call.control().now(),
+        )
     } else {
-        let (reader, directory, key, call) = (ingest.clone(), directory.clone(), key.clone(), call.clone());
+        let (reader, call) = (ingest.clone(), call.clone());
         let read = move || {
             reader.read(
                 (&directory, &key),
@@ -153,22 +142,6 @@ async fn answer_read(ingest: &Ingest, events: Result<Events, Refusal>) -> Result
         _ => StatusCode::MULTI_STATUS,
     };
     answer::json(status, &receipt)
-}
-
-/// The text of the key, wherever it stands.
-fn key(call: &Call) -> Result<&str, Error> {
-    let bearer = || {
-        let value = call.header(header::AUTHORIZATION)?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    };
-    let found = call
-        .header("x-api-key")
-        .or_else(bearer)
-        .or_else(|| call.query("key"));
-    found
-        .filter(|key| !key.is_empty())
-        .ok_or_else(|| Error::refused(Code::SdkKeyMissing, "The request came without an SDK key."))
 }
 
 fn facts(call: &Call) -> Facts<'_> {
@@ -228,11 +201,4 @@ fn field(error: EventError) -> FieldError {
     let mut field = FieldError::new(&error.pointer, &error.code, error.detail, error.suggestion);
     field.index = Some(error.index);
     field
-}
-
-/// Begins with a capital letter and ends with a full stop.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
 }

@@ -39,6 +39,7 @@ async fn nothing_of_another_tenant_is_there() {
             "create_debug_token",
             "create_environment",
             "create_event_type",
+            "create_feature_flag",
             "create_invitation",
             "create_organization",
             "create_plan",

@@ -213,15 +213,19 @@ async fn routed(owner: &Someone<'_>, api: &str) -> [(&'static str, String); 2] {
     [("route", route), ("upstream", upstream)]
 }
 
-/// The ids of an event type and of an SDK key.
-async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 2] {
+/// The ids of an event type, of an SDK key and of a feature flag.
+async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 3] {
     let event_type = json!({ "name": format!("{name}.visited"), "title": "Visit" });
     let event_type = owner.post("/api/v1/event-types", event_type).await.json(201);
     let sdk_key = json!({ "kind": "client", "environment": "sandbox" });
     let sdk_key = owner.post("/api/v1/sdk-keys", sdk_key).await.json(201);
+    let targeting = json!({ "off": "off", "otherwise": { "serve": "on" } });
+    let flag = json!({ "key": format!("{name}-new"), "environments": { "production": targeting } });
+    let flag = owner.post("/api/v1/feature-flags", flag).await.json(201);
     [
         ("event-type", text(&event_type, "/id")),
         ("sdk-key", text(&sdk_key, "/id")),
+        ("feature-flag", text(&flag, "/id")),
     ]
 }
 

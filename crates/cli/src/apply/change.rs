@@ -6,6 +6,7 @@ use client::types::Stage;
 use serde_json::{Map, Value, json};
 
 use super::files::{Declared, Folder, Kind};
+use super::flag;
 use super::state::{Found, State};
 use crate::Error;
 
@@ -71,7 +72,7 @@ fn change<'a>(declared: &'a Declared, owner: Option<&'a str>, state: &State) -> 
     });
     let action = match state.find(declared.kind, &identity) {
         None => Action::Create,
-        Some(found) => Action::Change(differences(&declared.spec, &found.shown)),
+        Some(found) => Action::Change(differences(declared, &found.shown)),
     };
     let nothing = action == Action::Change(Vec::new()) && !contract && !stage;
     (!nothing).then_some(Change {
@@ -83,12 +84,16 @@ fn change<'a>(declared: &'a Declared, owner: Option<&'a str>, state: &State) -> 
     })
 }
 
-fn differences(declared: &Map<String, Value>, shown: &Map<String, Value>) -> Vec<(String, Value, Value)> {
+fn differences(declared: &Declared, shown: &Map<String, Value>) -> Vec<(String, Value, Value)> {
     let differs = |(name, after): (&String, &Value)| {
         let before = shown.get(name).cloned().unwrap_or_default();
-        (!holds(&before, after)).then(|| (name.clone(), before, after.clone()))
+        let is_so = match declared.kind {
+            Kind::FeatureFlag => flag::holds(name, &before, after),
+            _ => holds(&before, after),
+        };
+        (!is_so).then(|| (name.clone(), before, after.clone()))
     };
-    declared.iter().filter_map(differs).collect()
+    declared.spec.iter().filter_map(differs).collect()
 }
 
 /// Whether a value already has all that is declared; in objects, what is not declared does not matter.

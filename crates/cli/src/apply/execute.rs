@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::change::{Action, Change};
 use super::files::{Contract, Declared, Kind};
+use super::flag;
 use super::state::State;
 use crate::Error;
 use crate::session::Connection;
@@ -182,6 +183,11 @@ fn body<'a>(
                 ("upstream_id", id(declared, Kind::Upstream, &value, state)?)
             }
             (Kind::Route, part @ ("split" | "mirror")) => (part, upstreams(declared, value, state)?),
+            (Kind::FeatureFlag, part) => {
+                let found = state.find(declared.kind, &declared.identity());
+                let before = found.and_then(|found| found.shown.get(part));
+                (part, flag::patch(part, before.unwrap_or(&Value::Null), &value))
+            }
             (Kind::Policy, "api") => ("api_id", id(declared, Kind::Api, &value, state)?),
             (Kind::Policy, "operation") => ("operation_id", operation(declared, &value, state)?),
             (Kind::Product, "plans") => {
@@ -211,7 +217,12 @@ fn body<'a>(
     // What people read is the name unless they say otherwise.
     let titled = !matches!(
         declared.kind,
-        Kind::Certificate | Kind::Upstream | Kind::Route | Kind::Policy | Kind::StreamRoute
+        Kind::Certificate
+            | Kind::Upstream
+            | Kind::Route
+            | Kind::Policy
+            | Kind::StreamRoute
+            | Kind::FeatureFlag
     );
     if titled && state.find(declared.kind, &declared.identity()).is_none() && !body.contains_key("title") {
         body.insert("title".to_owned(), declared.identity().into());

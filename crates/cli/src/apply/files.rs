@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::certificate::{self, PrivateKey};
+use super::flag;
 use crate::Error;
 
 /// What can be declared, in the order in which it is made: nothing refers to what comes later.
@@ -25,6 +26,7 @@ pub(super) enum Kind {
     Policy,
     StreamRoute,
     EventType,
+    FeatureFlag,
     AlertChannel,
     AlertRule,
     ReportDefinition,
@@ -32,7 +34,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Certificate,
         Self::Upstream,
         Self::Api,
@@ -43,6 +45,7 @@ impl Kind {
         Self::Policy,
         Self::StreamRoute,
         Self::EventType,
+        Self::FeatureFlag,
         Self::AlertChannel,
         Self::AlertRule,
         Self::ReportDefinition,
@@ -62,6 +65,7 @@ impl Kind {
             Self::Policy => "policy",
             Self::StreamRoute => "stream_route",
             Self::EventType => "event_type",
+            Self::FeatureFlag => "feature_flag",
             Self::AlertChannel => "alert_channel",
             Self::AlertRule => "alert_rule",
             Self::ReportDefinition => "report_definition",
@@ -82,6 +86,7 @@ impl Kind {
             Self::Policy => "policies",
             Self::StreamRoute => "stream-routes",
             Self::EventType => "event-types",
+            Self::FeatureFlag => "feature-flags",
             Self::AlertChannel => "alert-channels",
             Self::AlertRule => "alert-rules",
             Self::ReportDefinition => "report-definitions",
@@ -159,6 +164,7 @@ pub(super) fn identity(kind: Kind, spec: &Map<String, Value>) -> String {
             let position = spec.get("position").and_then(Value::as_i64).unwrap_or_default();
             format!("{place}:{}:{position}", field("kind"))
         }
+        Kind::FeatureFlag => field("key"),
         _ => field("name"),
     }
 }
@@ -266,6 +272,13 @@ fn read_file(file: &Path, folder: &mut Folder) -> Result<(), Error> {
             reason: first.map_or_else(|| refusal.to_string(), |finding| finding.detail.clone()),
         }
     })?;
+    let flags = flag::resources(&data).transpose();
+    if let Some(flags) = flags.map_err(|reason| wrong(file, reason))? {
+        for resource in flags {
+            folder.declared.push(read_resource(file, resource)?);
+        }
+        return Ok(());
+    }
     let resources = match data {
         Value::Array(resources) => resources,
         one => vec![one],
@@ -339,7 +352,8 @@ fn read_resource(file: &Path, resource: Value) -> Result<Declared, Error> {
     if matches!(kind, Kind::Route | Kind::Policy) || !declared.identity().is_empty() {
         Ok(declared)
     } else {
-        Err(wrong(file, format!("the {word} has no `name`")))
+        let name = if kind == Kind::FeatureFlag { "key" } else { "name" };
+        Err(wrong(file, format!("the {word} has no `{name}`")))
     }
 }
 

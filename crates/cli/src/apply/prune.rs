@@ -133,6 +133,7 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
         | Kind::Plan
         | Kind::Application
         | Kind::EventType
+        | Kind::FeatureFlag
         | Kind::AlertChannel
         | Kind::AlertRule
         | Kind::ReportDefinition

@@ -1344,6 +1344,128 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// List feature flags
+    ///
+    /// `GET /api/v1/feature-flags`
+    pub async fn list_feature_flags(
+        &self,
+        params: &types::ListFeatureFlagsParams,
+    ) -> Result<types::PageFeatureFlag, Error> {
+        let call = Call::new(Method::GET, "/api/v1/feature-flags")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[key]", params.filter_key.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create a feature flag
+    ///
+    /// `POST /api/v1/feature-flags`
+    pub async fn create_feature_flag(
+        &self,
+        params: &types::CreateFeatureFlagParams,
+        body: &types::FeatureFlagSpec,
+    ) -> Result<types::FeatureFlag, Error> {
+        let call = Call::new(Method::POST, "/api/v1/feature-flags")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read a feature flag
+    ///
+    /// `GET /api/v1/feature-flags/{id}`
+    pub async fn read_feature_flag(
+        &self,
+        id: &str,
+        params: &types::ReadFeatureFlagParams,
+    ) -> Result<types::FeatureFlag, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/feature-flags/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change a feature flag
+    ///
+    /// `PATCH /api/v1/feature-flags/{id}`
+    pub async fn update_feature_flag(
+        &self,
+        id: &str,
+        params: &types::UpdateFeatureFlagParams,
+        body: &types::FeatureFlagPatch,
+    ) -> Result<types::FeatureFlag, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/feature-flags/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove a feature flag
+    ///
+    /// `DELETE /api/v1/feature-flags/{id}`
+    pub async fn delete_feature_flag(
+        &self,
+        id: &str,
+        params: &types::DeleteFeatureFlagParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/feature-flags/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
+    /// Try out a feature flag
+    ///
+    /// `POST /api/v1/feature-flags/{id}/try`
+    pub async fn try_feature_flag(
+        &self,
+        id: &str,
+        body: &types::FlagTrial,
+    ) -> Result<types::FlagExplanation, Error> {
+        let call =
+            Call::new(Method::POST, format!("/api/v1/feature-flags/{}/try", segment(id))).json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Evaluate a feature flag
+    ///
+    /// `GET /api/v1/feature-flags/{key}/evaluate`
+    pub async fn evaluate_feature_flag(
+        &self,
+        key: &str,
+        params: &types::EvaluateFeatureFlagParams,
+    ) -> Result<types::FlagEvaluation, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
+        )
+        .header("X-API-Key", params.x_api_key.as_ref())
+        .query("key", params.key.as_ref())
+        .query_each(params.attributes.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Evaluate a feature flag for somebody of whom more is known
+    ///
+    /// `POST /api/v1/feature-flags/{key}/evaluate`
+    pub async fn evaluate_feature_flag_for(
+        &self,
+        key: &str,
+        params: &types::EvaluateFeatureFlagForParams,
+        body: &types::FlagQuestion,
+    ) -> Result<types::FlagEvaluation, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
+        )
+        .header("X-API-Key", params.x_api_key.as_ref())
+        .query("key", params.key.as_ref())
+        .json(body)?;
+        self.send_json(call).await
+    }
+
     /// Read usage
     ///
     /// `GET /api/v1/usage`
@@ -2805,6 +2927,23 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_sdk_keys(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_feature_flags`](Self::list_feature_flags), page after page; `params.cursor` is where it begins.
+    pub async fn list_feature_flags_all(
+        &self,
+        params: &types::ListFeatureFlagsParams,
+    ) -> Result<Vec<types::FeatureFlag>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_feature_flags(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

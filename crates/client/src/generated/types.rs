@@ -916,6 +916,9 @@ impl ApplicationSpec {
     }
 }
 
+/// `AssignmentId`.
+pub type AssignmentId = String;
+
 /// One change, chained to the one before it in the same organization.
 ///
 /// `hash` is SHA-256 over the canonical JSON (RFC 8785) of all other fields, `previous` included, so a changed
@@ -2052,6 +2055,13 @@ pub struct CreateEventTypeParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`create_feature_flag`](crate::Client::create_feature_flag).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFeatureFlagParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`create_invitation`](crate::Client::create_invitation).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateInvitationParams {
@@ -2271,6 +2281,13 @@ pub struct DeleteEnvironmentParams {
 /// Optional parameters of [`delete_event_type`](crate::Client::delete_event_type).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteEventTypeParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_feature_flag`](crate::Client::delete_feature_flag).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFeatureFlagParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
 }
@@ -2536,6 +2553,26 @@ pub struct ErrorCode {
     pub title: String,
     /// What to do about it.
     pub suggestion: String,
+}
+
+/// Optional parameters of [`evaluate_feature_flag_for`](crate::Client::evaluate_feature_flag_for).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EvaluateFeatureFlagForParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
+/// Optional parameters of [`evaluate_feature_flag`](crate::Client::evaluate_feature_flag).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EvaluateFeatureFlagParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// What is known of them, each as a parameter of its own: `?user_id=123&country=DE`.
+    pub attributes: Option<BTreeMap<String, String>>,
 }
 
 /// An event that was not taken.
@@ -3075,6 +3112,117 @@ pub struct Fallback {
     pub body: Option<String>,
 }
 
+/// A feature flag: a switch whose state differs from one user to the next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureFlag {
+    /// Unique in the organization; what programs ask for. Cannot be changed.
+    pub key: FlagKey,
+    /// What people read; the key if empty.
+    pub title: String,
+    /// What it switches, and until when it is needed.
+    pub description: String,
+    /// What values it has. Cannot be changed.
+    pub r#type: FlagType,
+    /// The values, by the names of the variants; `on` and `off` of a boolean flag if absent.
+    pub variants: Value,
+    /// Who gets which variant, by the environment's name. Where nothing is said, the flag is not there.
+    pub environments: BTreeMap<String, FlagTargeting>,
+    /// Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules.
+    pub client_side: bool,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+    /// Its id.
+    pub id: FeatureFlagId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag, and `flag_version` of what it gives.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `FeatureFlagId`.
+pub type FeatureFlagId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FeatureFlagPatch {
+    /// Unique in the organization; what programs ask for. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<FlagKey>,
+    /// What people read; the key if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Option<String>>,
+    /// What it switches, and until when it is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<String>>,
+    /// What values it has. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<Option<FlagType>>,
+    /// The values, by the names of the variants; `on` and `off` of a boolean flag if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Option<Value>>,
+    /// Who gets which variant, by the environment's name. Where nothing is said, the flag is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environments: Option<Option<BTreeMap<String, FlagTargeting>>>,
+    /// Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_side: Option<Option<bool>>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
+}
+
+/// The editable part of a `FeatureFlag`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureFlagSpec {
+    /// Unique in the organization; what programs ask for. Cannot be changed.
+    pub key: FlagKey,
+    /// What people read; the key if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What it switches, and until when it is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What values it has. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<FlagType>,
+    /// The values, by the names of the variants; `on` and `off` of a boolean flag if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Value>,
+    /// Who gets which variant, by the environment's name. Where nothing is said, the flag is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environments: Option<BTreeMap<String, FlagTargeting>>,
+    /// Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_side: Option<bool>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl FeatureFlagSpec {
+    /// What is required, and nothing else.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            title: None,
+            description: None,
+            r#type: None,
+            variants: None,
+            environments: None,
+            client_side: None,
+            managed_by: None,
+        }
+    }
+}
+
 /// How a value is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FieldKind {
@@ -3195,6 +3343,421 @@ impl FixedAnswer {
             headers: None,
             content_type: None,
             body: None,
+        }
+    }
+}
+
+/// Whom something fits.
+pub type FlagCondition = Value;
+
+/// What somebody gets of a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagEvaluation {
+    /// The flag's key.
+    pub key: String,
+    /// The value of a boolean flag; of others, whether the variant is another than that of `off`.
+    pub enabled: bool,
+    /// The variant.
+    pub variant: String,
+    /// Its value.
+    pub value: Value,
+    /// Why: `static`, `targeting_match`, `split`, `default`, `disabled`, `prerequisite_failed`, `unit_missing`.
+    pub reason: String,
+    /// The rule that was for them: its name, or its place from 1 as `#2`; `null` if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The flag's revision.
+    pub flag_version: u64,
+    /// The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment_id: Option<AssignmentId>,
+}
+
+/// What somebody gets of a flag, and every step on the way there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagExplanation {
+    /// The flag's key.
+    pub key: String,
+    /// The value of a boolean flag; of others, whether the variant is another than that of `off`.
+    pub enabled: bool,
+    /// The variant.
+    pub variant: String,
+    /// Its value.
+    pub value: Value,
+    /// Why: `static`, `targeting_match`, `split`, `default`, `disabled`, `prerequisite_failed`, `unit_missing`.
+    pub reason: String,
+    /// The rule that was for them: its name, or its place from 1 as `#2`; `null` if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The flag's revision.
+    pub flag_version: u64,
+    /// The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment_id: Option<AssignmentId>,
+    /// What was looked at, in this order; what comes after the step that decided was not.
+    pub steps: Vec<FlagStep>,
+}
+
+/// A share of all units, the same for all that have the gate's key.
+///
+/// Of two gates with one key and parts that do not overlap, a unit passes one at most: that is how experiments exclude
+/// each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagGate {
+    /// What units are put in order by: the name of a layer or of a holdout.
+    pub key: String,
+    /// The attribute that says which unit it is.
+    pub by: String,
+    /// The parts that pass, in percent: from, to.
+    pub parts: Vec<Vec<Value>>,
+}
+
+/// `FlagKey`.
+pub type FlagKey = String;
+
+/// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
+/// `not_in` and `is_absent`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FlagOperator {
+    /// `in`.
+    #[serde(rename = "in")]
+    In,
+    /// `not_in`.
+    #[serde(rename = "not_in")]
+    NotIn,
+    /// `is_present`.
+    #[serde(rename = "is_present")]
+    IsPresent,
+    /// `is_absent`.
+    #[serde(rename = "is_absent")]
+    IsAbsent,
+    /// `starts_with`.
+    #[serde(rename = "starts_with")]
+    StartsWith,
+    /// `ends_with`.
+    #[serde(rename = "ends_with")]
+    EndsWith,
+    /// `contains`.
+    #[serde(rename = "contains")]
+    Contains,
+    /// `matches`.
+    #[serde(rename = "matches")]
+    Matches,
+    /// `eq`.
+    #[serde(rename = "eq")]
+    Eq,
+    /// `gt`.
+    #[serde(rename = "gt")]
+    Gt,
+    /// `gte`.
+    #[serde(rename = "gte")]
+    Gte,
+    /// `lt`.
+    #[serde(rename = "lt")]
+    Lt,
+    /// `lte`.
+    #[serde(rename = "lte")]
+    Lte,
+    /// `before`.
+    #[serde(rename = "before")]
+    Before,
+    /// `after`.
+    #[serde(rename = "after")]
+    After,
+    /// `semver_eq`.
+    #[serde(rename = "semver_eq")]
+    SemverEq,
+    /// `semver_gt`.
+    #[serde(rename = "semver_gt")]
+    SemverGt,
+    /// `semver_gte`.
+    #[serde(rename = "semver_gte")]
+    SemverGte,
+    /// `semver_lt`.
+    #[serde(rename = "semver_lt")]
+    SemverLt,
+    /// `semver_lte`.
+    #[serde(rename = "semver_lte")]
+    SemverLte,
+    /// `in_network`.
+    #[serde(rename = "in_network")]
+    InNetwork,
+    /// `has_all`.
+    #[serde(rename = "has_all")]
+    HasAll,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for FlagOperator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::In => "in",
+            Self::NotIn => "not_in",
+            Self::IsPresent => "is_present",
+            Self::IsAbsent => "is_absent",
+            Self::StartsWith => "starts_with",
+            Self::EndsWith => "ends_with",
+            Self::Contains => "contains",
+            Self::Matches => "matches",
+            Self::Eq => "eq",
+            Self::Gt => "gt",
+            Self::Gte => "gte",
+            Self::Lt => "lt",
+            Self::Lte => "lte",
+            Self::Before => "before",
+            Self::After => "after",
+            Self::SemverEq => "semver_eq",
+            Self::SemverGt => "semver_gt",
+            Self::SemverGte => "semver_gte",
+            Self::SemverLt => "semver_lt",
+            Self::SemverLte => "semver_lte",
+            Self::InNetwork => "in_network",
+            Self::HasAll => "has_all",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for FlagOperator {
+    fn from(text: &str) -> Self {
+        match text {
+            "in" => Self::In,
+            "not_in" => Self::NotIn,
+            "is_present" => Self::IsPresent,
+            "is_absent" => Self::IsAbsent,
+            "starts_with" => Self::StartsWith,
+            "ends_with" => Self::EndsWith,
+            "contains" => Self::Contains,
+            "matches" => Self::Matches,
+            "eq" => Self::Eq,
+            "gt" => Self::Gt,
+            "gte" => Self::Gte,
+            "lt" => Self::Lt,
+            "lte" => Self::Lte,
+            "before" => Self::Before,
+            "after" => Self::After,
+            "semver_eq" => Self::SemverEq,
+            "semver_gt" => Self::SemverGt,
+            "semver_gte" => Self::SemverGte,
+            "semver_lt" => Self::SemverLt,
+            "semver_lte" => Self::SemverLte,
+            "in_network" => Self::InNetwork,
+            "has_all" => Self::HasAll,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// What those get whom no rule fits.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FlagOutcome {
+    /// The variant that all of them get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<String>,
+    /// Percents of them by variant, of 100 together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<BTreeMap<String, f64>>,
+    /// The attribute whose value decides which part of a split it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// The variant of single units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagOverride {
+    /// The attribute that says who it is.
+    pub by: String,
+    /// Its values.
+    pub values: Vec<String>,
+    /// The variant that they get.
+    pub serve: String,
+}
+
+/// What another flag must give.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagPrerequisite {
+    /// The other flag's key.
+    pub flag: String,
+    /// One of these variants of it.
+    pub variants: Vec<String>,
+}
+
+/// Whom a flag is asked about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FlagQuestion {
+    /// What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Value>,
+}
+
+/// Who gets what.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FlagRule {
+    /// What it is called in answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whom it fits; everybody if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<FlagCondition>,
+    /// From when on it holds (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Until when it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// Which share of those whom it fits; all of these gates must be open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Vec<FlagGate>>,
+    /// The variant that they get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<String>,
+    /// Percents of them by variant, of 100 together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<BTreeMap<String, f64>>,
+    /// The attribute whose value decides which part of a split it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// One step of an evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagStep {
+    /// JSON Pointer (RFC 6901) to what was looked at, in the flag's part for the environment.
+    pub pointer: String,
+    /// Whether it holds: the flag is on, the prerequisite is met, the condition fits, the gate is open.
+    pub holds: bool,
+    /// In words.
+    pub detail: String,
+}
+
+/// Who gets which variant of a flag in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagTargeting {
+    /// Off: everybody gets the variant `off`, whatever the rules say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The variant of those for whom the flag is off.
+    pub off: String,
+    /// What other flags must give before this one is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prerequisites: Option<Vec<FlagPrerequisite>>,
+    /// Variants of single units, for testers: they come before all rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overrides: Option<Vec<FlagOverride>>,
+    /// The first that fits says which variant it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Vec<FlagRule>>,
+    /// What those get whom no rule fits.
+    pub otherwise: FlagOutcome,
+}
+
+impl FlagTargeting {
+    /// What is required, and nothing else.
+    pub fn new(off: impl Into<String>, otherwise: FlagOutcome) -> Self {
+        Self {
+            enabled: None,
+            off: off.into(),
+            prerequisites: None,
+            overrides: None,
+            rules: None,
+            otherwise,
+        }
+    }
+}
+
+/// What an attribute's value must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagTest {
+    /// The attribute's name.
+    pub attribute: String,
+    /// How it is compared.
+    pub op: FlagOperator,
+    /// With what; one of these must do, if there may be several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<Vec<String>>,
+    /// Whether capitals make no difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ignore_case: Option<bool>,
+}
+
+impl FlagTest {
+    /// What is required, and nothing else.
+    pub fn new(attribute: impl Into<String>, op: FlagOperator) -> Self {
+        Self {
+            attribute: attribute.into(),
+            op,
+            values: None,
+            ignore_case: None,
+        }
+    }
+}
+
+/// Whom a flag is asked about, and where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagTrial {
+    /// The environment's name.
+    pub environment: Name,
+    /// What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Value>,
+    /// When it is asked; now if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+}
+
+impl FlagTrial {
+    /// What is required, and nothing else.
+    pub fn new(environment: impl Into<String>) -> Self {
+        Self {
+            environment: environment.into(),
+            attributes: None,
+            at: None,
+        }
+    }
+}
+
+/// What values a flag has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FlagType {
+    /// `boolean`.
+    #[serde(rename = "boolean")]
+    Boolean,
+    /// `string`.
+    #[serde(rename = "string")]
+    String,
+    /// `number`.
+    #[serde(rename = "number")]
+    Number,
+    /// `json`.
+    #[serde(rename = "json")]
+    Json,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for FlagType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Boolean => "boolean",
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Json => "json",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for FlagType {
+    fn from(text: &str) -> Self {
+        match text {
+            "boolean" => Self::Boolean,
+            "string" => Self::String,
+            "number" => Self::Number,
+            "json" => Self::Json,
+            other => Self::Unrecognized(other.to_owned()),
         }
     }
 }
@@ -4759,6 +5322,65 @@ impl std::fmt::Display for ListEventTypesParamsSort {
 }
 
 impl From<&str> for ListEventTypesParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_feature_flags`](crate::Client::list_feature_flags).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFeatureFlagsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListFeatureFlagsParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this key.
+    pub filter_key: Option<String>,
+}
+
+/// `ListFeatureFlagsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListFeatureFlagsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListFeatureFlagsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListFeatureFlagsParamsSort {
     fn from(text: &str) -> Self {
         match text {
             "-created_at" => Self::CreatedAtDescending,
@@ -7151,6 +7773,18 @@ pub struct PageEventType {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageFeatureFlag {
+    /// The entries, in the order asked for.
+    pub data: Vec<FeatureFlag>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageInvitation {
     /// The entries, in the order asked for.
     pub data: Vec<Invitation>,
@@ -8261,6 +8895,13 @@ impl From<&str> for ReadEventTypeUsageParamsInterval {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Optional parameters of [`read_feature_flag`](crate::Client::read_feature_flag).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadFeatureFlagParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
 }
 
 /// Optional parameters of [`read_invitation`](crate::Client::read_invitation).
@@ -10913,6 +11554,15 @@ pub struct UpdateEnvironmentParams {
 /// Optional parameters of [`update_event_type`](crate::Client::update_event_type).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateEventTypeParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_feature_flag`](crate::Client::update_feature_flag).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateFeatureFlagParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.

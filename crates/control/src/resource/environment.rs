@@ -77,12 +77,17 @@ async fn unused(it: &Environment, tx: &mut Tx) -> Result<(), Error> {
     let certificates = entity::count::<Certificate>(tx, &here).await?;
     let streams = entity::count::<StreamRoute>(tx, &here).await?;
     let sdk_keys = entity::count::<SdkKey>(tx, &here).await?;
+    let flags = store::flag::all(tx, Some(it.organization_id)).await?;
+    let flags = flags
+        .iter()
+        .filter(|flag| flag.spec.environments.contains_key(&it.spec.name));
     let used = [
         (keys, "keys"),
         (routes, "routes"),
         (certificates, "certificates"),
         (streams, "stream routes"),
         (sdk_keys, "SDK keys"),
+        (i64::try_from(flags.count()).unwrap_or(i64::MAX), "feature flags"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0);

@@ -31,7 +31,7 @@ fn row(list: &Operation, operations: &[Operation]) -> Option<String> {
         operations.iter().any(same)
     };
     let filter = |parameter: &Parameter| match parameter.wire.as_str() {
-        _ if parameter.header => None,
+        _ if parameter.adder != "query" => None,
         "limit" | "cursor" => None,
         wire => Some(format!("{wire:?}")),
     };

@@ -42,7 +42,8 @@ pub(super) enum Answer {
 #[derive(Debug)]
 pub(super) struct Parameter {
     pub(super) wire: String,
-    pub(super) header: bool,
+    /// The method of a call that adds it.
+    pub(super) adder: &'static str,
 }
 
 /// One method of the client.
@@ -134,7 +135,11 @@ fn read<'a>(
             .iter()
             .map(|one| Parameter {
                 wire: wire(one),
-                header: place(one) == "header",
+                adder: match (place(one), one["schema"]["type"] == "object") {
+                    ("header", _) => "header",
+                    (_, true) => "query_each",
+                    (_, false) => "query",
+                },
             })
             .collect(),
         body: body(operation, &name, types)?,
@@ -273,9 +278,12 @@ impl Operation {
             format!("format!(\"{path}\"{filled})")
         };
         let mut call = format!("Call::new(Method::{}, {path})", self.method.to_uppercase());
-        for Parameter { wire, header } in &self.parameters {
-            let place = if *header { "header" } else { "query" };
-            call.push_str(&format!(".{place}(\"{wire}\", params.{}.as_ref())", snake(wire)));
+        for Parameter { wire, adder } in &self.parameters {
+            let field = format!("params.{}.as_ref()", snake(wire));
+            call.push_str(&match *adder {
+                "query_each" => format!(".query_each({field})"),
+                adder => format!(".{adder}(\"{wire}\", {field})"),
+            });
         }
         match &self.body {
             Body::Nothing => {}

@@ -16,6 +16,8 @@ fn document() -> Value {
                         { "name": "cursor", "in": "query", "schema": { "type": "string" } },
                         { "name": "fields", "in": "query", "schema": { "type": "string" } },
                         { "name": "filter[name]", "in": "query", "schema": { "type": ["string", "null"] } },
+                        { "name": "labels", "in": "query", "schema": {
+                            "type": "object", "additionalProperties": { "type": "string" } } },
                         { "name": "X-Gateline-Organization", "in": "header", "schema": { "type": "string" } }
                     ],
                     "responses": { "200": { "content": { "application/json": {
@@ -148,6 +150,7 @@ fn operations_become_methods() {
         "pub async fn list_apis(&self, params: &types::ListApisParams) -> Result<types::PageApi, Error>",
     );
     has(&source, ".query(\"filter[name]\", params.filter_name.as_ref())");
+    has(&source, ".query_each(params.labels.as_ref())");
     has(
         &source,
         "async fn update_api( &self, api_id: &str, params: &types::UpdateApiParams, body: &types::ApiPatch, )",

@@ -1,0 +1,86 @@
+//! Who calls with an SDK key: programs of the organization's own, and pages and apps of its users.
+
+use std::sync::Arc;
+
+use control::Error;
+use domain::Code;
+use domain::tracking::SdkKeyKind;
+use events::ingest::{Directory, Key};
+use http::{HeaderValue, header};
+
+use crate::call::Call;
+use crate::endpoint::Endpoint;
+use crate::parameter::{Parameter, text};
+
+/// The holder of a key that is valid.
+pub(crate) struct Holder {
+    /// All keys and event types.
+    pub(crate) directory: Arc<Directory>,
+    /// The key.
+    pub(crate) key: Arc<Key>,
+    /// The page that calls, if the key is one for pages; it may read the answer.
+    pub(crate) page: Option<HeaderValue>,
+}
+
+impl Endpoint {
+    /// Takes an SDK key, which [`identify`] looks at.
+    pub(crate) fn takes_sdk_key(self) -> Self {
+        self.takes(Parameter::header("X-API-Key", "The SDK key.", text(200)))
+            .takes(Parameter::query(
+                "key",
+                "The SDK key, if it cannot be sent in a header.",
+                text(200),
+            ))
+            .refuses(&[
+                Code::SdkKeyMissing,
+                Code::SdkKeyInvalid,
+                Code::OriginRefused,
+                Code::StoreUnavailable,
+            ])
+    }
+}
+
+/// Finds out whose key it is: in `X-API-Key`, as a bearer token, or as `key` in the query.
+///
+/// # Errors
+/// `sdk_key_missing`, `sdk_key_invalid`, `origin_refused` if the page that calls may not use it.
+pub(crate) async fn identify(call: &Call) -> Result<Holder, Error> {
+    let directory = call.control().directory().await?;
+    let key = directory
+        .key(text_of(call)?, call.control().now())
+        .map_err(|fault| Error::refused(Code::SdkKeyInvalid, sentence(&fault.to_string())))?;
+    let origin = call.headers.get(header::ORIGIN);
+    let shown = origin.map(|origin| origin.to_str().unwrap_or("?"));
+    if !key.admits(shown) {
+        let detail = format!("The key is not for pages of `{}`.", shown.unwrap_or("no origin"));
+        return Err(Error::refused(Code::OriginRefused, detail));
+    }
+    Ok(Holder {
+        page: origin.filter(|_| key.kind == SdkKeyKind::Client).cloned(),
+        key: Arc::clone(key),
+        directory,
+    })
+}
+
+/// The text of the key, wherever it stands.
+fn text_of(call: &Call) -> Result<&str, Error> {
+    let bearer = || {
+        let value = call.header(header::AUTHORIZATION)?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    };
+    let found = call
+        .header("x-api-key")
+        .or_else(bearer)
+        .or_else(|| call.query("key"));
+    found
+        .filter(|key| !key.is_empty())
+        .ok_or_else(|| Error::refused(Code::SdkKeyMissing, "The request came without an SDK key."))
+}
+
+/// Begins with a capital letter and ends with a full stop.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}

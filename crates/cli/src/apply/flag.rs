@@ -1,0 +1,155 @@
+//! Flags in files: `flags:` with their keys, beside resources of `kind: feature_flag`.
+//!
+//! What a file says of variants and of an environment is all there is to be: what it leaves out goes. Environments that
+//! it does not name stay as they are.
+
+use serde_json::{Map, Value, json};
+
+use crate::flags::replacing;
+
+/// The flags of `flags: { key: … }` as resources; `None` if this is something else.
+pub(super) fn resources(data: &Value) -> Option<Result<Vec<Value>, String>> {
+    let fields = data.as_object().filter(|fields| !fields.contains_key("kind"))?;
+    let flags = fields.get("flags")?;
+    if let Some(other) = fields.keys().find(|name| *name != "flags") {
+        return Some(Err(format!(
+            "`{other}` is unknown; a file of flags has `flags` and nothing else"
+        )));
+    }
+    let Value::Object(flags) = flags else {
+        return Some(Err("`flags` is a mapping of keys to flags".to_owned()));
+    };
+    let each = flags.iter().map(|(key, flag)| {
+        let Value::Object(fields) = flag else {
+            return Err(format!("the flag `{key}` is not a mapping"));
+        };
+        if fields.contains_key("key") {
+            return Err(format!("the flag `{key}` has a `key` already: the one above it"));
+        }
+        let mut spec = Map::from_iter([("key".to_owned(), json!(key))]);
+        spec.extend(fields.clone());
+        Ok(json!({ "kind": "feature_flag", "spec": spec }))
+    });
+    Some(each.collect())
+}
+
+/// Whether a field of a flag already is as declared.
+pub(super) fn holds(field: &str, before: &Value, declared: &Value) -> bool {
+    match field {
+        "environments" => each(declared, |name, declared| {
+            same(
+                &trimmed(before.get(name).unwrap_or(&Value::Null)),
+                &trimmed(declared),
+            )
+        }),
+        _ => same(before, declared),
+    }
+}
+
+/// The part of a merge patch that makes a field as declared.
+pub(super) fn patch(field: &str, before: &Value, declared: &Value) -> Value {
+    match (field, declared) {
+        ("environments", Value::Object(declared)) => declared
+            .iter()
+            .map(|(name, declared)| {
+                let before = before.get(name).unwrap_or(&Value::Null);
+                (name.clone(), replacing(before, declared))
+            })
+            .collect(),
+        _ => replacing(before, declared),
+    }
+}
+
+fn each(fields: &Value, is_so: impl Fn(&str, &Value) -> bool) -> bool {
+    let fields = fields.as_object().into_iter().flatten();
+    fields.into_iter().all(|(name, value)| is_so(name, value))
+}
+
+/// Without what is so anyway.
+fn trimmed(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let is_usual = |name: &str, value: &Value| match name {
+                "enabled" => *value == json!(true),
+                "ignore_case" => *value == json!(false),
+                "prerequisites" | "overrides" | "rules" | "gates" | "values" => *value == json!([]),
+                _ => value.is_null(),
+            };
+            let fields = fields
+                .iter()
+                .filter(|(name, value)| !is_usual(name, value))
+                .map(|(name, value)| (name.clone(), trimmed(value)));
+            Value::Object(fields.collect())
+        }
+        Value::Array(entries) => entries.iter().map(trimmed).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The same, whoever writes 2 as 2.0.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => one == other || one.as_f64() == other.as_f64(),
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .all(|(name, value)| other.get(name).is_some_and(|other| same(value, other)))
+        }
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{holds, patch, resources};
+
+    #[test]
+    fn a_file_of_flags_is_a_list_of_resources() {
+        let read = |data| resources(&data);
+        assert_eq!(read(json!({ "kind": "plan", "spec": {} })), None);
+        assert_eq!(read(json!([])), None);
+        assert_eq!(
+            read(json!({ "flags": { "a": { "type": "boolean" } } })),
+            Some(Ok(vec![
+                json!({ "kind": "feature_flag", "spec": { "key": "a", "type": "boolean" } })
+            ]))
+        );
+        for wrong in [
+            json!({ "flags": [] }),
+            json!({ "flags": {}, "more": 1 }),
+            json!({ "flags": { "a": true } }),
+            json!({ "flags": { "a": { "key": "b" } } }),
+        ] {
+            assert!(matches!(read(wrong.clone()), Some(Err(_))), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_goes_but_for_other_environments() {
+        let before = json!({
+            "production": { "enabled": true, "off": "off", "rules": [{ "name": "a", "serve": "on" }], "otherwise": { "serve": "off" } },
+            "sandbox": { "enabled": true, "off": "off", "otherwise": { "serve": "on" } },
+        });
+        let same = json!({ "production": { "off": "off", "rules": [{ "serve": "on", "name": "a" }], "otherwise": { "serve": "off" } } });
+        assert!(holds("environments", &before, &same));
+        let nameless = json!({ "production": { "off": "off", "rules": [{ "serve": "on" }], "otherwise": { "serve": "off" } } });
+        assert!(!holds("environments", &before, &nameless));
+        let split = json!({ "production": { "off": "off", "otherwise": { "split": { "on": 10, "off": 90 }, "by": "u" } } });
+        assert!(!holds("environments", &before, &split));
+        assert_eq!(
+            patch("environments", &before, &split),
+            json!({ "production": {
+                "enabled": null, "rules": null,
+                "otherwise": { "serve": null, "split": { "on": 10, "off": 90 }, "by": "u" },
+            } })
+        );
+        assert!(holds("variants", &json!({ "a": 2.0 }), &json!({ "a": 2 })));
+        assert!(!holds("variants", &json!({ "a": 1, "b": 2 }), &json!({ "a": 1 })));
+    }
+}

@@ -1,0 +1,356 @@
+//! `gateline flags`: make flags, say who gets which variant, and see what somebody would get.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use client::Collection;
+use client::types::{FeatureFlag, FlagExplanation, FlagTrial, ListFeatureFlagsParams};
+use serde_json::{Map, Value, json};
+
+use crate::output::{Entries, Output, table};
+use crate::session::Connection;
+use crate::{Error, Exit, apply};
+
+mod change;
+mod yaml;
+
+pub(crate) use change::replacing;
+
+/// What to do with feature flags.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a flag.
+    Create(CreateArguments),
+    /// Change who gets which variant of a flag in an environment.
+    Set {
+        /// The flag's key.
+        key: String,
+        /// The environment's name.
+        #[arg(long)]
+        environment: String,
+        #[command(flatten)]
+        state: State,
+    },
+    /// List the flags of your organization.
+    List,
+    /// Show what somebody would get; nothing is recorded.
+    Evaluate(EvaluateArguments),
+    /// Make flags as a file says: `flags:` with their keys.
+    Apply {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print all flags as a file for `apply`.
+    Export {
+        /// Only these, by key; all if none is named.
+        keys: Vec<String>,
+    },
+}
+
+/// A flag that is to be made.
+#[derive(Debug, Args)]
+pub struct CreateArguments {
+    /// What programs ask for.
+    key: String,
+    /// What values it has.
+    #[arg(long, value_enum, default_value = "boolean")]
+    r#type: Type,
+    /// A variant and its value, as `blue="#00f"`; `on` and `off` of a boolean flag if absent. Can be repeated.
+    #[arg(long = "variant", value_name = "NAME=VALUE")]
+    variants: Vec<String>,
+    /// What people read.
+    #[arg(long)]
+    title: Option<String>,
+    /// What it switches.
+    #[arg(long)]
+    description: Option<String>,
+    /// The environment in which it is to be asked for.
+    #[arg(long)]
+    environment: Option<String>,
+    #[command(flatten)]
+    state: State,
+}
+
+/// Who gets which variant when no rule fits.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct State {
+    /// On, with the variant `on` for this share of all, as `10%`.
+    #[arg(long, value_name = "PERCENT")]
+    on: Option<String>,
+    /// Off: everybody gets the variant `off`.
+    #[arg(long)]
+    off: bool,
+    /// On, with this variant for everybody.
+    #[arg(long, value_name = "VARIANT")]
+    serve: Option<String>,
+    /// On, with these shares in percent, as `a=20,b=80`.
+    #[arg(long, value_name = "SHARES")]
+    split: Option<String>,
+}
+
+/// What values a flag has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Type {
+    /// `true` and `false`.
+    Boolean,
+    /// Texts.
+    String,
+    /// Numbers.
+    Number,
+    /// Any JSON.
+    Json,
+}
+
+impl Type {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::String => "string",
+            Self::Number => "number",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Whom a flag is asked about.
+#[derive(Debug, Args)]
+pub struct EvaluateArguments {
+    /// The flag's key.
+    key: String,
+    /// The environment's name.
+    #[arg(long)]
+    environment: String,
+    /// The user: the attribute `user_id`.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// What else is known, as `country=DE`; one that is given several times is a list.
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<String>,
+    /// When it is asked, as `2026-11-20T00:00:00Z`; now if absent.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Also show every step on the way.
+    #[arg(long)]
+    explain: bool,
+}
+
+pub(crate) async fn run(connection: &Connection, command: &Command, output: &Output) -> Result<Exit, Error> {
+    match command {
+        Command::Create(arguments) => create(connection, arguments, output).await?,
+        Command::Set {
+            key,
+            environment,
+            state,
+        } => set(connection, (key, environment), state, output).await?,
+        Command::List => {
+            let all = connection
+                .client
+                .list_feature_flags_all(&ListFeatureFlagsParams::default())
+                .await?;
+            output.answer(&Entries { data: all }, list);
+        }
+        Command::Evaluate(arguments) => evaluate(connection, arguments, output).await?,
+        Command::Apply { file } => return apply::apply_flags(connection, file, output).await,
+        Command::Export { keys } => export(connection, keys, output).await?,
+    }
+    Ok(Exit::Done)
+}
+
+fn collection() -> &'static Collection {
+    Collection::named("feature-flags").expect("the API has flags; a test says so")
+}
+
+/// Finds a flag by its key.
+async fn find(connection: &Connection, key: &str) -> Result<FeatureFlag, Error> {
+    let params = ListFeatureFlagsParams {
+        filter_key: Some(key.to_owned()),
+        ..ListFeatureFlagsParams::default()
+    };
+    let found = connection.client.list_feature_flags_all(&params).await?;
+    found.into_iter().next().ok_or_else(|| Error::NotFound {
+        kind: "feature-flag",
+        name: key.to_owned(),
+    })
+}
+
+async fn create(connection: &Connection, wanted: &CreateArguments, output: &Output) -> Result<(), Error> {
+    let mut spec = json!({ "key": wanted.key, "type": wanted.r#type.as_str() });
+    let texts = [("title", &wanted.title), ("description", &wanted.description)];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            spec[name] = json!(text);
+        }
+    }
+    let mut variants = change::usual_variants();
+    if !wanted.variants.is_empty() {
+        variants = change::variants(&wanted.variants, wanted.r#type)?;
+        spec["variants"] = json!(variants);
+    }
+    match &wanted.environment {
+        Some(environment) => {
+            let off = wanted.variants.first().and_then(|one| one.split('=').next());
+            let off = if variants.contains_key("off") {
+                "off"
+            } else {
+                off.unwrap_or("off")
+            };
+            let targeting = change::targeting(None, off, &wanted.state)?;
+            spec["environments"] = json!({ environment: targeting });
+        }
+        None if wanted.state.is_given() => {
+            let reason = "who gets which variant is said per environment: `--environment` is missing";
+            return Err(Error::Argument {
+                reason: reason.to_owned(),
+            });
+        }
+        None => {}
+    }
+    let made = connection.client.create_entry(collection(), &spec).await?;
+    output.answer(&made, |made| {
+        format!("{} ({}) is made\n", text(made, "key"), text(made, "id"))
+    });
+    Ok(())
+}
+
+async fn set(
+    connection: &Connection,
+    (key, environment): (&str, &str),
+    state: &State,
+    output: &Output,
+) -> Result<(), Error> {
+    if !state.is_given() {
+        let reason = "one of `--on`, `--off`, `--serve` and `--split` says what is to change";
+        return Err(Error::Argument {
+            reason: reason.to_owned(),
+        });
+    }
+    let found = find(connection, key).await?;
+    let targetings = json!(found.environments);
+    let before = targetings.get(environment);
+    let variants = found.variants.as_object();
+    let off = before
+        .and_then(|before| before["off"].as_str())
+        .or_else(|| {
+            let mut names = variants?.keys();
+            names
+                .clone()
+                .find(|name| *name == "off")
+                .or_else(|| names.next())
+                .map(String::as_str)
+        })
+        .unwrap_or("off");
+    let after = change::targeting(before, off, state)?;
+    let patch = replacing(before.unwrap_or(&Value::Null), &after);
+    let patch = json!({ "environments": { environment: patch } });
+    let at = (found.id.as_str(), found.revision);
+    let changed = connection.client.change_entry(collection(), at, &patch).await?;
+    output.answer(&changed, |changed| {
+        let state = change::in_words(&changed["environments"][environment]);
+        format!("{key} in {environment}: {state}\n")
+    });
+    Ok(())
+}
+
+async fn evaluate(connection: &Connection, asked: &EvaluateArguments, output: &Output) -> Result<(), Error> {
+    let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let user = asked.user.iter().map(|user| ("user_id".to_owned(), user.clone()));
+    let others = asked.attributes.iter().map(|one| change::pair(one, "country=DE"));
+    for one in user.map(Ok).chain(others) {
+        let (name, value) = one?;
+        attributes.entry(name).or_default().push(value);
+    }
+    let attributes: Map<String, Value> = attributes
+        .into_iter()
+        .map(|(name, values)| match values.as_slice() {
+            [one] => (name, json!(one)),
+            several => (name, json!(several)),
+        })
+        .collect();
+    let found = find(connection, &asked.key).await?;
+    let trial = FlagTrial {
+        attributes: Some(Value::Object(attributes)),
+        at: asked.at.clone(),
+        ..FlagTrial::new(&asked.environment)
+    };
+    let got = connection.client.try_feature_flag(&found.id, &trial).await?;
+    let mut told = json!(got);
+    // What there is none of is `null`, as the server says it.
+    for field in ["rule", "assignment_id"] {
+        if told.get(field).is_none() {
+            told[field] = Value::Null;
+        }
+    }
+    if let Some(fields) = told.as_object_mut().filter(|_| !asked.explain) {
+        fields.remove("steps");
+    }
+    output.answer(&told, |_| explained(&got, asked.explain));
+    Ok(())
+}
+
+async fn export(connection: &Connection, keys: &[String], output: &Output) -> Result<(), Error> {
+    let mut all = connection
+        .client
+        .list_feature_flags_all(&ListFeatureFlagsParams::default())
+        .await?;
+    if let Some(missing) = keys.iter().find(|key| !all.iter().any(|flag| flag.key == **key)) {
+        return Err(Error::NotFound {
+            kind: "feature-flag",
+            name: missing.clone(),
+        });
+    }
+    all.retain(|flag| keys.is_empty() || keys.contains(&flag.key));
+    all.sort_by(|one, other| one.key.cmp(&other.key));
+    let flags: Map<String, Value> = all
+        .iter()
+        .map(|flag| (flag.key.clone(), yaml::declared(&json!(flag))))
+        .collect();
+    let file = json!({ "flags": flags });
+    output.text(&match output.is_for_people() {
+        true => yaml::write(&file)?,
+        false => format!("{file:#}\n"),
+    });
+    Ok(())
+}
+
+fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+    value[field].as_str().unwrap_or_default()
+}
+
+fn list(flags: &Entries<FeatureFlag>) -> String {
+    let rows = flags.data.iter().map(|flag| {
+        let environments = json!(flag.environments);
+        let states = environments.as_object().into_iter().flatten();
+        let states: Vec<_> = states
+            .map(|(name, targeting)| format!("{name}: {}", change::in_words(targeting)))
+            .collect();
+        vec![
+            flag.key.clone(),
+            flag.title.clone(),
+            flag.r#type.to_string(),
+            states.join("; "),
+        ]
+    });
+    table(&["key", "title", "type", "environments"], rows)
+}
+
+fn explained(got: &FlagExplanation, with_steps: bool) -> String {
+    let rule = got
+        .rule
+        .as_ref()
+        .map_or(String::new(), |rule| format!(", rule {rule}"));
+    let mut text = format!(
+        "{}: {} = {} ({}{rule}, version {})\n",
+        got.key, got.variant, got.value, got.reason, got.flag_version
+    );
+    if with_steps {
+        let rows = got.steps.iter().map(|step| {
+            let holds = if step.holds { "yes" } else { "no" };
+            vec![step.pointer.clone(), holds.to_owned(), step.detail.clone()]
+        });
+        text.push('\n');
+        text.push_str(&table(&["looked at", "holds", "why"], rows));
+    }
+    text
+}

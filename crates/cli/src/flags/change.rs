@@ -1,0 +1,220 @@
+//! What is typed about a flag, as the API says it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{State, Type};
+use crate::Error;
+
+/// The attribute that tells units apart unless something else is said.
+const UNIT: &str = "user_id";
+
+impl State {
+    /// Whether anything is said.
+    pub(super) fn is_given(&self) -> bool {
+        self.on.is_some() || self.off || self.serve.is_some() || self.split.is_some()
+    }
+}
+
+/// The variants of a boolean flag unless others are named.
+pub(super) fn usual_variants() -> BTreeMap<String, Value> {
+    [("on".to_owned(), json!(true)), ("off".to_owned(), json!(false))].into()
+}
+
+/// Variants from `name=value`; values are of the flag's type.
+pub(super) fn variants(given: &[String], kind: Type) -> Result<BTreeMap<String, Value>, Error> {
+    let mut variants = BTreeMap::new();
+    for one in given {
+        let (name, text) = pair(one, "blue=#00f")?;
+        let value = match kind {
+            Type::String => json!(text),
+            Type::Boolean | Type::Number | Type::Json => {
+                serde_json::from_str(&text).map_err(|error| Error::Argument {
+                    reason: format!("`--variant {one}`: the value is not JSON: {error}"),
+                })?
+            }
+        };
+        variants.insert(name, value);
+    }
+    Ok(variants)
+}
+
+/// `name=value`.
+pub(super) fn pair(text: &str, example: &str) -> Result<(String, String), Error> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Error::Argument {
+            reason: format!("`{text}` is not of the form `{example}`"),
+        }),
+    }
+}
+
+/// What a flag's part for an environment is to be: as it was but for what is said.
+pub(super) fn targeting(before: Option<&Value>, off: &str, state: &State) -> Result<Value, Error> {
+    let mut after = match before {
+        Some(before) => before.clone(),
+        None => json!({ "enabled": true, "off": off, "otherwise": { "serve": off } }),
+    };
+    let by = after["otherwise"]["by"].as_str().unwrap_or(UNIT).to_owned();
+    let shares = match (&state.on, &state.serve, &state.split) {
+        (Some(on), ..) => {
+            let percent = percent(on)?;
+            Some(vec![
+                ("on".to_owned(), percent),
+                (off.to_owned(), 100.0 - percent),
+            ])
+        }
+        (_, Some(variant), _) => Some(vec![(variant.clone(), 100.0)]),
+        (.., Some(split)) => Some(shares(split)?),
+        _ => None,
+    };
+    if state.is_given() {
+        after["enabled"] = json!(!state.off);
+    }
+    if let Some(shares) = shares {
+        let whole = shares.iter().find(|(_, percent)| *percent == 100.0);
+        after["otherwise"] = match whole {
+            Some((variant, _)) => json!({ "serve": variant }),
+            None => {
+                // Written with the digits that weights have: 100 - 33.3 is no 66.7 for a computer.
+                let split = shares
+                    .into_iter()
+                    .map(|(name, percent)| (name, json!(thousandths(percent))));
+                json!({ "split": split.collect::<Map<_, _>>(), "by": by })
+            }
+        };
+    }
+    Ok(after)
+}
+
+fn thousandths(percent: f64) -> f64 {
+    (percent * 1000.0).round() / 1000.0
+}
+
+/// `10%`, `10`, `12.5%`.
+fn percent(text: &str) -> Result<f64, Error> {
+    let number = text.trim().trim_end_matches('%').trim_end().parse();
+    number
+        .ok()
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| Error::Argument {
+            reason: format!("`{text}` is no share: say `10%`, from 0 to 100"),
+        })
+}
+
+/// `a=20,b=80`.
+fn shares(text: &str) -> Result<Vec<(String, f64)>, Error> {
+    let each = text.split(',').map(|one| {
+        let (name, share) = pair(one.trim(), "a=20,b=80")?;
+        Ok((name, percent(&share)?))
+    });
+    each.collect()
+}
+
+/// Who gets what if no rule fits, in a few words.
+pub(super) fn in_words(targeting: &Value) -> String {
+    if targeting["enabled"] == json!(false) {
+        return "off".to_owned();
+    }
+    let otherwise = &targeting["otherwise"];
+    let mut text = match (otherwise["serve"].as_str(), otherwise["split"].as_object()) {
+        (Some(variant), _) => variant.to_owned(),
+        (None, Some(split)) => {
+            let shares = split.iter().map(|(name, percent)| {
+                let percent = percent.as_f64().unwrap_or_default();
+                format!("{name} {percent}%")
+            });
+            shares.collect::<Vec<_>>().join(", ")
+        }
+        (None, None) => String::new(),
+    };
+    let rules = targeting["rules"].as_array().map_or(0, Vec::len);
+    if rules > 0 {
+        let many = if rules == 1 { "rule" } else { "rules" };
+        text.push_str(&format!(" after {rules} {many}"));
+    }
+    text
+}
+
+/// The merge patch (RFC 7396) that makes `after` of `before`: what is not there any more is named to go.
+pub(crate) fn replacing(before: &Value, after: &Value) -> Value {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        return after.clone();
+    };
+    let gone = before
+        .keys()
+        .filter(|name| !after.contains_key(*name))
+        .map(|name| (name.clone(), Value::Null));
+    let changed = after.iter().filter_map(|(name, after)| {
+        let before = before.get(name).unwrap_or(&Value::Null);
+        (before != after).then(|| (name.clone(), replacing(before, after)))
+    });
+    Value::Object(gone.chain(changed).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{in_words, replacing, targeting};
+    use crate::flags::State;
+
+    fn state(on: Option<&str>, off: bool, serve: Option<&str>, split: Option<&str>) -> State {
+        State {
+            on: on.map(str::to_owned),
+            off,
+            serve: serve.map(str::to_owned),
+            split: split.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn shares_are_written_as_weights_are() {
+        let of = |on: &str| targeting(None, "off", &state(Some(on), false, None, None));
+        assert_eq!(
+            of("10%").unwrap()["otherwise"],
+            json!({ "split": { "on": 10.0, "off": 90.0 }, "by": "user_id" })
+        );
+        assert_eq!(
+            of("33.3").unwrap()["otherwise"]["split"],
+            json!({ "on": 33.3, "off": 66.7 })
+        );
+        assert_eq!(of("100 %").unwrap()["otherwise"], json!({ "serve": "on" }));
+        assert_eq!(of("0%").unwrap()["otherwise"], json!({ "serve": "off" }));
+        for bad in ["", "%", "ten", "-1", "101%", "NaN"] {
+            assert!(of(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_said_stays() {
+        let before = json!({
+            "enabled": true, "off": "off", "rules": [{ "serve": "on" }],
+            "otherwise": { "split": { "on": 10.0, "off": 90.0 }, "by": "device" },
+        });
+        let after = |state| targeting(Some(&before), "off", &state).unwrap();
+        let off = after(state(None, true, None, None));
+        assert_eq!(off["enabled"], json!(false));
+        assert_eq!(off["otherwise"], before["otherwise"]);
+        let more = after(state(Some("50%"), false, None, None));
+        assert_eq!(more["otherwise"]["by"], "device");
+        assert_eq!(more["rules"], before["rules"]);
+        let three = after(state(None, false, None, Some("a=20, b=30,c=50")));
+        assert_eq!(
+            three["otherwise"]["split"],
+            json!({ "a": 20.0, "b": 30.0, "c": 50.0 })
+        );
+        assert_eq!(in_words(&more), "on 50%, off 50% after 1 rule");
+        assert_eq!(in_words(&off), "off");
+    }
+
+    #[test]
+    fn a_patch_says_what_goes() {
+        let before = json!({ "a": 1, "b": { "c": 2, "d": 3 }, "e": [1, 2] });
+        let after = json!({ "b": { "c": 2, "f": 4 }, "e": [2] });
+        let patch = replacing(&before, &after);
+        assert_eq!(patch, json!({ "a": null, "b": { "d": null, "f": 4 }, "e": [2] }));
+        assert_eq!(replacing(&Value::Null, &after), after);
+    }
+}

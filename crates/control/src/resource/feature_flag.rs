@@ -1,0 +1,217 @@
+//! Feature flags: what is saved can be compiled, together with all others of the organization.
+
+use std::collections::BTreeSet;
+
+use domain::code::Code;
+use domain::flag::{FeatureFlag, FeatureFlagSpec};
+use domain::id::FeatureFlagId;
+use domain::identity::Environment;
+use domain::{Name, Timestamp};
+use eval::Flags;
+use eval::definition::{Condition, Op, Rule, Targeting};
+use store::entity::{self, Window};
+use store::{Arg, Tx};
+
+use super::fault::{Faults, TITLE_MAX};
+use super::{New, Resource};
+use crate::flag::definitions;
+use crate::{Caller, Error};
+
+/// The most flags of an organization: every edge knows them all.
+const FLAGS_MAX: usize = 10_000;
+/// The most variants of a flag.
+const VARIANTS_MAX: usize = 100;
+/// The most characters of a variant's name.
+const VARIANT_CHARS_MAX: usize = 100;
+/// The most bytes of a flag as JSON.
+const BYTES_MAX: usize = 256 << 10;
+/// The most rules of a flag in one environment.
+const RULES_MAX: usize = 200;
+/// The most regular expressions of a flag in one environment: they are what takes long to compile.
+const PATTERNS_MAX: usize = 50;
+/// The most environments of an organization that are looked at.
+const ENVIRONMENTS_MAX: u32 = 1000;
+
+impl Resource for FeatureFlag {
+    type Spec = FeatureFlagSpec;
+    type Parent = ();
+    const IN_SNAPSHOT: bool = true;
+
+    fn new(new: New, (): &(), spec: FeatureFlagSpec) -> Self {
+        Self {
+            id: FeatureFlagId::new(new.uuid),
+            organization_id: new.organization,
+            spec,
+            created_at: new.now,
+            updated_at: new.now,
+            revision: 1,
+        }
+    }
+
+    fn spec(&self) -> &FeatureFlagSpec {
+        &self.spec
+    }
+
+    fn with(&self, spec: FeatureFlagSpec, now: Timestamp) -> Self {
+        Self {
+            spec,
+            updated_at: now,
+            revision: self.revision + 1,
+            ..self.clone()
+        }
+    }
+
+    async fn check(&mut self, tx: &mut Tx, _: &Caller, before: Option<&Self>) -> Result<(), Error> {
+        let mut faults = Faults::default();
+        shape(&mut faults, &self.spec);
+        if let Some(before) = before {
+            faults.fixed("/key", before.spec.key != self.spec.key);
+            faults.fixed("/type", before.spec.r#type != self.spec.r#type);
+        }
+        faults.finish()?;
+        let mut faults = Faults::default();
+        let known = environments(tx, self).await?;
+        for name in self.spec.environments.keys() {
+            let pointer = format!("/environments/{name}");
+            faults.reference(&pointer, "environment", known.contains(name).then_some(()));
+        }
+        faults.finish()?;
+        let mut others = store::flag::all(tx, Some(self.organization_id)).await?;
+        others.retain(|other| other.id != self.id);
+        if before.is_none() && others.len() >= FLAGS_MAX {
+            let detail = format!("The organization has {FLAGS_MAX} flags.");
+            return Err(Error::refused(Code::Conflict, detail));
+        }
+        let mut faults = Faults::default();
+        let mut touched: BTreeSet<&Name> = self.spec.environments.keys().collect();
+        touched.extend(
+            before
+                .into_iter()
+                .flat_map(|before| before.spec.environments.keys()),
+        );
+        for name in touched {
+            compile(&mut faults, (self, &others), name);
+        }
+        faults.finish()
+    }
+
+    /// Others may look at what it gives.
+    async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+        let flags = store::flag::all(tx, Some(self.organization_id)).await?;
+        for name in self.spec.environments.keys() {
+            let needs = |flag: &&FeatureFlag| {
+                let targeting = flag.spec.environments.get(name);
+                let needed = targeting.into_iter().flat_map(|it| &it.prerequisites);
+                flag.id != self.id && needed.into_iter().any(|one| one.flag == self.spec.key.as_str())
+            };
+            if let Some(other) = flags.iter().find(needs) {
+                let detail = format!("The flag `{}` needs it in `{name}`.", other.spec.key);
+                return Err(Error::refused(Code::InUse, detail));
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn environments(tx: &mut Tx, flag: &FeatureFlag) -> Result<BTreeSet<Name>, Error> {
+    let of = [entity::Condition::Is(
+        "organization_id",
+        Arg::text(flag.organization_id),
+    )];
+    let window = Window {
+        limit: ENVIRONMENTS_MAX,
+        ..Window::default()
+    };
+    let all = entity::list::<Environment>(tx, &of, &window).await?;
+    Ok(all.into_iter().map(|it| it.spec.name).collect())
+}
+
+/// What can be said of a flag by itself, without compiling it.
+fn shape(faults: &mut Faults, spec: &FeatureFlagSpec) {
+    faults.line("/title", &spec.title, TITLE_MAX);
+    faults.description("/description", &spec.description);
+    faults.count("/variants", spec.variants.len(), 1, VARIANTS_MAX);
+    for (name, value) in &spec.variants {
+        let pointer = format!("/variants/{}", part(name));
+        let is_name = (1..=VARIANT_CHARS_MAX).contains(&name.chars().count())
+            && !name.contains(char::is_control)
+            && name.trim() == name;
+        if !is_name {
+            let detail = format!("A variant's name has 1 to {VARIANT_CHARS_MAX} characters in one line.");
+            faults.add(&pointer, "field_invalid", detail, "Rename the variant.");
+        }
+        if !spec.r#type.has(value) {
+            let detail = format!("The value is not of the flag's type, `{}`.", spec.r#type.as_str());
+            let suggestion = "Change the value, or make a flag of another type.";
+            faults.add(&pointer, "value_type", detail, suggestion);
+        }
+    }
+    for (name, targeting) in &spec.environments {
+        let at = format!("/environments/{name}");
+        faults.count(&format!("{at}/rules"), targeting.rules.len(), 0, RULES_MAX);
+        let patterns = patterns(targeting);
+        if patterns > PATTERNS_MAX {
+            let detail =
+                format!("There are {patterns} regular expressions; at most {PATTERNS_MAX} are taken.");
+            let suggestion = "Join them with `|`, or compare with `starts_with`, `ends_with` and `contains`.";
+            faults.add(&at, "field_out_of_range", detail, suggestion);
+        }
+    }
+    let bytes = serde_json::to_vec(spec).map_or(0, |text| text.len());
+    if bytes > BYTES_MAX {
+        let detail = format!("The flag has {bytes} bytes as JSON; at most {BYTES_MAX} are taken.");
+        let suggestion = "Keep large values elsewhere and let the flag say which one it is.";
+        faults.add("", "field_out_of_range", detail, suggestion);
+    }
+}
+
+/// Notes what is wrong once a flag is as it is to be, in itself and for those that need it.
+fn compile(faults: &mut Faults, (flag, others): (&FeatureFlag, &[FeatureFlag]), environment: &Name) {
+    let all = definitions(others.iter().chain([flag]), environment);
+    let Err(problems) = Flags::compile(&all) else {
+        return;
+    };
+    let own = format!("/flags/{}", part(flag.spec.key.as_str()));
+    let own_or_below = |pointer: &str| {
+        let rest = pointer.strip_prefix(&own)?;
+        (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
+    };
+    for problem in problems {
+        match own_or_below(&problem.pointer) {
+            Some(rest) => {
+                let pointer = format!("/environments/{environment}{rest}");
+                faults.add(&pointer, problem.code, problem.detail, SUGGESTION);
+            }
+            None => {
+                let detail = format!(
+                    "Another flag needs it otherwise, at `{}`: {}",
+                    problem.pointer, problem.detail
+                );
+                let pointer = format!("/environments/{environment}");
+                faults.add(&pointer, "needed_by", detail, "Change the other flag first.");
+            }
+        }
+    }
+}
+
+const SUGGESTION: &str = "See the operation's reference for the fields and their forms.";
+
+fn patterns(targeting: &Targeting) -> usize {
+    fn of(condition: &Condition) -> usize {
+        match condition {
+            Condition::All { all } => all.iter().map(of).sum(),
+            Condition::Any { any } => any.iter().map(of).sum(),
+            Condition::Not { not } => of(not),
+            Condition::Segment { .. } => 0,
+            Condition::Attribute(test) if test.op == Op::Matches => test.values.len(),
+            Condition::Attribute(_) => 0,
+        }
+    }
+    let of_rule = |rule: &Rule| rule.when.as_ref().map_or(0, of);
+    targeting.rules.iter().map(of_rule).sum()
+}
+
+/// A key as a part of a JSON Pointer (RFC 6901 §3).
+fn part(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,167 @@
+//! Feature flags: the lines that scripts rely on, exactly as they are promised.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::harness::gateline::{Gateline, Home};
+use crate::harness::http::Http;
+
+const FILE: &str = r#"
+flags:
+  new-checkout:
+    type: boolean                       # string, number, json
+    variants: {on: true, off: false}
+    environments:
+      production:
+        enabled: true
+        off: off
+        rules:
+          - {name: staff, when: {attribute: email, op: ends_with, values: ["@acme.example"]}, serve: on}
+          - {name: eu, when: {all: [{attribute: country, op: in, values: [DE, FR]}, {attribute: app_version, op: semver_gte, values: ["2.1.0"]}]}, split: {on: 30, off: 70}, by: user_id}
+        otherwise: {split: {on: 10, off: 90}, by: user_id}
+"#;
+
+#[tokio::test]
+async fn the_lines_of_flags() {
+    the_lines(&Home::new().with(&["--no-demo"])).await;
+}
+
+#[tokio::test]
+async fn the_lines_of_flags_on_postgresql() {
+    let database = store::testing::fresh_postgres().await;
+    the_lines(&Home::new().with(&["--no-demo", "--database", &database])).await;
+}
+
+async fn the_lines(home: &Home) {
+    let gateline = home.up().await;
+    let made = gateline.json(&[
+        "flags",
+        "create",
+        "new-checkout",
+        "--type",
+        "boolean",
+        "--environment",
+        "production",
+        "--on",
+        "10%",
+    ]);
+    let split = json!({ "split": { "on": 10.0, "off": 90.0 }, "by": "user_id" });
+    assert_eq!(made["environments"]["production"]["otherwise"], split);
+    rolled_out(&gateline).await;
+    declared(home, &gateline);
+    tried(&gateline);
+    gateline.stop();
+}
+
+/// A share of nobody, of all, of half, and the switch: each change is in force with the next question.
+async fn rolled_out(gateline: &Gateline) {
+    let key = gateline.json(&[
+        "keys",
+        "create",
+        "--evaluation",
+        "server",
+        "--environment",
+        "production",
+    ]);
+    let key = key["key"].as_str().unwrap().to_owned();
+    let http = Http::new();
+    let control = gateline.control();
+    let on = async |user: u32| {
+        let path = format!("/api/v1/feature-flags/new-checkout/evaluate?user_id={user}&country=DE");
+        let answer = http.get(&format!("{control}{path}"), &key).await.unwrap().json();
+        let variant = if answer["enabled"] == true { "on" } else { "off" };
+        assert_eq!(answer["variant"], variant, "{answer}");
+        answer["enabled"] == true
+    };
+    let users = async || {
+        let mut users = Vec::new();
+        for user in 0..200 {
+            if on(user).await {
+                users.push(user);
+            }
+        }
+        users
+    };
+    let set = |arguments: &[&str]| {
+        let line = ["flags", "set", "new-checkout", "--environment", "production"];
+        gateline.json(&[&line, arguments].concat())
+    };
+    let few = users().await;
+    set(&["--on", "50%"]);
+    let many = users().await;
+    assert!(
+        few.len() < many.len() && few.iter().all(|user| many.contains(user)),
+        "{few:?} {many:?}"
+    );
+    set(&["--off"]);
+    assert_eq!(users().await, [0; 0]);
+    set(&["--on", "100%"]);
+    assert_eq!(users().await.len(), 200);
+    set(&["--on", "10%"]);
+    assert_eq!(users().await, few);
+}
+
+/// A file makes the flag as it says, and an export is such a file.
+fn declared(home: &Home, gateline: &Gateline) {
+    let file = home.path().join("flags.yaml");
+    fs::write(&file, FILE).unwrap();
+    let file = file.to_str().unwrap();
+    let changes = |file: &str| {
+        gateline.json(&["flags", "apply", file])["changes"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!((changes(file), changes(file)), (1, 0));
+    let exported = gateline.run(&["flags", "export"]).stdout;
+    let back = home.path().join("back.yaml");
+    fs::write(&back, &exported).unwrap();
+    assert_eq!(changes(back.to_str().unwrap()), 0, "{exported}");
+    // Where there is nothing yet, it makes the same.
+    gateline.json(&["delete", "feature-flag", "new-checkout", "--yes"]);
+    assert_eq!((changes(back.to_str().unwrap()), changes(file)), (1, 0));
+    assert_eq!(gateline.run(&["flags", "export"]).stdout, exported);
+    let plan = home.path().join("plan.yaml");
+    fs::write(&plan, "kind: plan\nspec: { name: gold }\n").unwrap();
+    let refused = gateline.run(&["flags", "apply", plan.to_str().unwrap()]);
+    assert!(
+        refused.stderr.contains("it declares more than flags"),
+        "{}",
+        refused.stderr
+    );
+}
+
+/// The question what user 123 would get.
+fn line<'a>(attributes: &[&'a str]) -> Vec<&'a str> {
+    let line = [
+        "flags",
+        "evaluate",
+        "new-checkout",
+        "--environment",
+        "production",
+        "--user",
+        "123",
+    ];
+    let attributes = attributes.iter().flat_map(|one| ["--attribute", *one]);
+    line.into_iter().chain(attributes).collect()
+}
+
+fn tried(gateline: &Gateline) {
+    let german = line(&["country=DE", "app_version=2.1.0"]);
+    let got = gateline.json(&german);
+    assert_eq!((&got["rule"], &got["reason"]), (&json!("eu"), &json!("split")));
+    assert_eq!(got.get("steps"), None);
+    let nobody = gateline.json(&line(&["country=US"]));
+    assert_eq!(nobody["rule"], Value::Null);
+    let explained = gateline
+        .run(&[&line(&["country=DE"])[..], &["--explain"]].concat())
+        .stdout;
+    assert!(explained.contains("/rules/1/when/all/1"), "{explained}");
+    assert!(explained.contains("`app_version` is not known"), "{explained}");
+    let list = gateline.run(&["flags", "list"]).stdout;
+    assert!(
+        list.contains("production: off 90%, on 10% after 2 rules"),
+        "{list}"
+    );
+}

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::Settings;
+use crate::ofrep;
 use crate::v1::{feature_flags, tracking};
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
@@ -12,8 +13,8 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, idempotency-key, if-match, if-none-match, prefer, x-csrf-token, \
      x-gateline-organization, x-request-id, x-api-key, last-event-id, traceparent",
 );
-const TRACKING_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-encoding, content-type, x-api-key, x-request-id, traceparent, ce-specversion, ce-id, \
+const SDK_HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-encoding, content-type, if-none-match, x-api-key, x-request-id, traceparent, ce-specversion, ce-id, \
      ce-source, ce-type, ce-time, ce-subject, ce-anonymousid, ce-datacontenttype, ce-dataschema",
 );
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -42,6 +43,7 @@ pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Opti
     let path = request.uri().path();
     let methods = match path {
         tracking::PATH => Some("POST"),
+        path if ofrep::evaluates(path) => Some("POST"),
         path => feature_flags::evaluates(path).then_some("GET, POST"),
     };
     if let Some(methods) = methods
@@ -55,7 +57,7 @@ pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Opti
                 header::ACCESS_CONTROL_ALLOW_METHODS,
                 HeaderValue::from_static(methods),
             ),
-            (header::ACCESS_CONTROL_ALLOW_HEADERS, TRACKING_HEADERS),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, SDK_HEADERS),
             (header::ACCESS_CONTROL_MAX_AGE, MAX_AGE),
         ];
         return Some((StatusCode::NO_CONTENT, headers).into_response());

@@ -3,12 +3,20 @@
 use control::Error;
 use domain::Code;
 use http::{HeaderValue, header};
+use sha2::{Digest as _, Sha256};
 
 use crate::call::Call;
 
 /// The tag of a revision.
 pub(crate) fn tag(revision: i64) -> HeaderValue {
     HeaderValue::try_from(format!("\"{revision}\"")).expect("digits in quotes are a header value")
+}
+
+/// The tag of an answer by what it says.
+pub(crate) fn of_content(body: &[u8]) -> HeaderValue {
+    let digest = Sha256::digest(body);
+    let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::try_from(format!("\"{hex}\"")).expect("digits in quotes are a header value")
 }
 
 /// The revision of a tag in `If-Match`.

@@ -24,6 +24,7 @@ mod internal;
 mod links;
 mod meta;
 mod metrics;
+mod ofrep;
 mod openapi;
 mod page;
 mod pages;
@@ -93,6 +94,7 @@ pub fn openapi() -> Value {
 
 fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = v1::endpoints();
+    endpoints.extend(ofrep::endpoints());
     endpoints.extend(meta::endpoints());
     endpoints
 }

@@ -20,6 +20,13 @@ use crate::{Caller, Control, Error, FieldError};
 /// The most attributes of one question.
 const ATTRIBUTES_MAX: usize = 200;
 
+/// How deep attributes may be nested in a context.
+const CONTEXT_DEPTH_MAX: usize = 8;
+/// What OpenFeature calls the unit.
+const TARGETING_KEY: &str = "targetingKey";
+/// What flags of ours usually call it.
+const USER_ID: &str = "user_id";
+
 /// The flags of all organizations.
 #[derive(Debug, Default)]
 pub struct FlagSets {
@@ -122,6 +129,23 @@ impl Attributes {
         }
     }
 
+    /// Attributes as they stand in an evaluation context of OpenFeature.
+    ///
+    /// `targetingKey` is `user_id` as well, unless that is there too. What is nested is there under its path,
+    /// `company.name`; what no flag can read (lists of other things than texts) is left out.
+    ///
+    /// # Errors
+    /// Why it cannot be read: there are too many.
+    pub fn from_context(context: &Map<String, Value>) -> Result<Self, String> {
+        let mut all = Vec::new();
+        flatten(context, "", 0, &mut all)?;
+        let find = |wanted: &str| all.iter().find(|(name, _)| name == wanted);
+        if let (Some((_, unit)), None) = (find(TARGETING_KEY), find(USER_ID)) {
+            all.push((USER_ID.to_owned(), unit.clone()));
+        }
+        Ok(Self(all))
+    }
+
     /// The text of an attribute, as units are told apart by it.
     fn text(&self, name: &str) -> Option<String> {
         let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
@@ -132,6 +156,27 @@ impl Attributes {
             Attribute::List(_) => None,
         }
     }
+}
+
+fn flatten(
+    fields: &Map<String, Value>,
+    path: &str,
+    depth: usize,
+    all: &mut Vec<(String, Attribute)>,
+) -> Result<(), String> {
+    for (name, value) in fields {
+        let name = format!("{path}{name}");
+        match value {
+            Value::Object(fields) if depth < CONTEXT_DEPTH_MAX => {
+                flatten(fields, &format!("{name}."), depth + 1, all)?;
+            }
+            value => all.extend(attribute(value).ok().flatten().map(|value| (name, value))),
+        }
+        if all.len() > ATTRIBUTES_MAX {
+            return Err(format!("At most {ATTRIBUTES_MAX} attributes are taken."));
+        }
+    }
+    Ok(())
 }
 
 fn attribute(value: &Value) -> Result<Option<Attribute>, ()> {
@@ -269,6 +314,26 @@ impl FlagSet {
         let subject = self.subject(attributes, &lists, now);
         let found = self.flags.evaluate(known.handle, &subject);
         Ok(self.told(key, known, &found, attributes))
+    }
+
+    /// What somebody gets of all flags that the holder of a key of this kind may ask for, in the order of their keys.
+    pub fn evaluate_all(
+        &self,
+        holder: SdkKeyKind,
+        attributes: &Attributes,
+        now: Timestamp,
+    ) -> Vec<FlagEvaluation> {
+        let lists = attributes.lists();
+        let subject = self.subject(attributes, &lists, now);
+        let each = self.flags.iter().filter_map(|(key, flag)| {
+            let known = self.known.get(key)?;
+            if holder == SdkKeyKind::Client && !known.client_side {
+                return None;
+            }
+            let found = self.flags.evaluate(flag, &subject);
+            Some(self.told(key, known, &found, attributes))
+        });
+        each.collect()
     }
 
     fn explain(&self, key: &str, attributes: &Attributes, now: Timestamp) -> Result<FlagExplanation, Error> {

@@ -2734,6 +2734,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ofrep/v1/evaluate/flags/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate a feature flag (OFREP)
+         * @description For providers of OpenFeature's SDKs for servers: their base URL is this server's, without a path.
+         */
+        post: operations["ofrep_evaluate_flag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ofrep/v1/evaluate/flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate all feature flags (OFREP)
+         * @description For providers of OpenFeature's SDKs for pages and apps. The `ETag` is that of the answer: it stays the same until a flag or something that a flag reads of the context gives another one.
+         */
+        post: operations["ofrep_evaluate_flags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health/live": {
         parameters: {
             query?: never;
@@ -6056,6 +6096,41 @@ export interface components {
         Notices: {
             /** @description The newest first; at most 200. */
             data: components["schemas"]["Notice"][];
+        };
+        /** @description What somebody gets of a flag. */
+        OfrepEvaluation: {
+            /** @description The flag's key. */
+            key: string;
+            /** @description The value. */
+            value: unknown;
+            /** @description Why, in the words of OpenFeature: `STATIC`, `TARGETING_MATCH`, `SPLIT`, `DEFAULT`, `DISABLED`. */
+            reason: string;
+            /** @description The variant. */
+            variant: string;
+            /** @description `flagVersion`; `rule` and `assignmentId` if there is one; `reason` if ours says more than OpenFeature's. */
+            metadata: Record<string, never>;
+        };
+        /** @description What somebody gets of all flags. */
+        OfrepEvaluations: {
+            /** @description In the order of their keys. */
+            flags: components["schemas"]["OfrepEvaluation"][];
+        };
+        /** @description Why there is no evaluation. */
+        OfrepFailure: {
+            /** @description The flag's key, if one was asked for. */
+            key?: string;
+            /** @description OpenFeature's code: `PARSE_ERROR`, `INVALID_CONTEXT`, `FLAG_NOT_FOUND`. */
+            errorCode: string;
+            /** @description What is wrong. */
+            errorDetails: string;
+        };
+        /** @description Whom flags are asked about. */
+        OfrepRequest: {
+            /**
+             * @description The evaluation context. `targetingKey` is `user_id` as well, unless that is there too; what is nested is read with
+             *     its path, as `company.name`.
+             */
+            context?: Record<string, never>;
         };
         /** @description One method and path of a version. */
         Operation: {
@@ -20780,6 +20855,156 @@ export interface operations {
             503: components["responses"]["Problem"];
             /** @description `storage_full`: The disk is full */
             507: components["responses"]["Problem"];
+        };
+    };
+    ofrep_evaluate_flag: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path: {
+                /** @description The flag's key. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "context": {
+                 *         "targetingKey": "123",
+                 *         "country": "DE"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["OfrepRequest"];
+            };
+        };
+        responses: {
+            /** @description What they get. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfrepEvaluation"];
+                };
+            };
+            /** @description The context cannot be read. */
+            400: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfrepFailure"];
+                };
+            };
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description There is no such flag; the SDK goes on with the caller's default. */
+            404: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfrepFailure"];
+                };
+            };
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    ofrep_evaluate_flags: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+                /** @description The `ETag` of the answer that is there already; 304 if it is still the same. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "context": {
+                 *         "targetingKey": "123",
+                 *         "country": "DE"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["OfrepRequest"];
+            };
+        };
+        responses: {
+            /** @description What they get. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfrepEvaluations"];
+                };
+            };
+            /** @description What is there already. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The context cannot be read. */
+            400: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfrepFailure"];
+                };
+            };
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
         };
     };
     read_liveness: {

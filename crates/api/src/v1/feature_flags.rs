@@ -20,7 +20,7 @@ use crate::sdk_key::{self, Holder};
 use crate::{answer, cors, problem};
 
 /// Most bytes of what is known of somebody.
-const QUESTION_BYTES_MAX: usize = 64 << 10;
+pub(crate) const QUESTION_BYTES_MAX: usize = 64 << 10;
 const COLLECTION: &str = "/api/v1/feature-flags";
 
 /// Whether a path is one that evaluates a flag, so that pages may ask for it with a key of theirs.

@@ -477,3 +477,132 @@ async fn flags_are_listed_by_their_keys() {
         ["c~three"]
     );
 }
+
+#[tokio::test]
+async fn providers_of_openfeature_ask_for_one_flag() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    make(&owner, theme()).await;
+    let nested = json!({ "off": "off", "rules": [{
+        "name": "plan", "when": { "attribute": "company.plan", "op": "in", "values": ["gold"] }, "serve": "on"
+    }], "otherwise": { "serve": "off" } });
+    make(&owner, flag("nested", &nested)).await;
+    let asker = app.anybody().with("x-api-key", &server_key(&owner).await);
+    let ask = async |key: &str, context: Value| {
+        let path = format!("/ofrep/v1/evaluate/flags/{key}");
+        asker.post(&path, json!({ "context": context })).await
+    };
+    // The targeting key is the user, unless it is said who that is.
+    let unit = ask("theme", json!({ "targetingKey": "42" })).await.json(200);
+    let same = asker
+        .get(&format!("{FLAGS}/theme/evaluate?user_id=42"))
+        .await
+        .json(200);
+    let metadata = json!({ "flagVersion": 1, "assignmentId": same["assignment_id"] });
+    assert_eq!(
+        unit,
+        json!({ "key": "theme", "value": same["value"], "variant": same["variant"], "reason": "SPLIT", "metadata": metadata })
+    );
+    let tester = ask("theme", json!({ "targetingKey": "42", "user_id": "t1" }))
+        .await
+        .json(200);
+    assert_eq!(
+        (&tester["variant"], &tester["reason"]),
+        (&json!("red"), &json!("TARGETING_MATCH"))
+    );
+    let gold = ask(
+        "nested",
+        json!({ "company": { "plan": "gold", "tags": [1, {}] } }),
+    )
+    .await
+    .json(200);
+    assert_eq!(
+        (&gold["value"], &gold["metadata"]["rule"]),
+        (&json!(true), &json!("plan"))
+    );
+    // A protocol of its own has errors of its own.
+    let missing = ask("none", json!({})).await.json(404);
+    assert_eq!(
+        (&missing["key"], &missing["errorCode"]),
+        (&json!("none"), &json!("FLAG_NOT_FOUND"))
+    );
+    assert_eq!(
+        ask("theme", json!("me")).await.json(400)["errorCode"],
+        "INVALID_CONTEXT"
+    );
+    let many: serde_json::Map<_, _> = (0..201).map(|name| (name.to_string(), json!(1))).collect();
+    assert_eq!(
+        ask("theme", many.into()).await.json(400)["errorCode"],
+        "INVALID_CONTEXT"
+    );
+    let path = "/ofrep/v1/evaluate/flags/theme";
+    let json = Some("application/json");
+    let broken = asker.send(http::Method::POST, path, "{".into(), json).await;
+    assert_eq!(broken.json(400)["errorCode"], "PARSE_ERROR");
+    let nothing = asker
+        .send(http::Method::POST, path, axum::body::Body::empty(), None)
+        .await;
+    let nothing = nothing.json(200);
+    assert_eq!(
+        (&nothing["reason"], &nothing["metadata"]["reason"]),
+        (&json!("DEFAULT"), &json!("unit_missing"))
+    );
+    assert_eq!(
+        app.anybody().post(path, json!({})).await.code(),
+        "sdk_key_missing"
+    );
+}
+
+#[tokio::test]
+async fn providers_of_openfeature_ask_for_all_flags() {
+    let app = TestApp::new().await;
+    let owner = app.owner().await;
+    let made = make(&owner, theme()).await;
+    let mut inner = flag("inner", &on());
+    inner["client_side"] = json!(false);
+    make(&owner, inner).await;
+    let spec = json!({ "kind": "client", "environment": "sandbox", "origins": ["https://shop.example"] });
+    let client = key(&owner, spec).await;
+    let page = app
+        .anybody()
+        .with("origin", "https://shop.example")
+        .with("x-api-key", &client);
+    let server = app.anybody().with("x-api-key", &server_key(&owner).await);
+    let path = "/ofrep/v1/evaluate/flags";
+    let ask = async |who: &Someone<'_>, context: Value| who.post(path, json!({ "context": context })).await;
+    let keys = |answer: &Answer| {
+        let flags = answer.json(200)["flags"].as_array().unwrap().clone();
+        flags
+            .iter()
+            .map(|flag| flag["key"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&ask(&server, json!({})).await), ["inner", "theme"]);
+    let first = ask(&page, json!({ "targetingKey": "t1" })).await;
+    assert_eq!(keys(&first), ["theme"]);
+    assert_eq!(
+        first.header("access-control-allow-origin"),
+        "https://shop.example"
+    );
+    // What no flag reads changes nothing, what one reads does.
+    let known = page.with("if-none-match", first.header("etag"));
+    let same = ask(&known, json!({ "targetingKey": "t1", "shoe_size": 43 })).await;
+    assert_eq!((same.status.as_u16(), same.body.len()), (304, 0));
+    assert_eq!(same.header("etag"), first.header("etag"));
+    assert_eq!(same.header("access-control-allow-origin"), "https://shop.example");
+    assert_eq!(
+        ask(&known, json!({ "targetingKey": "t2" })).await.status.as_u16(),
+        200
+    );
+    patch(&owner, &made, json!({ "title": "Theme" })).await.json(200);
+    assert_eq!(
+        ask(&known, json!({ "targetingKey": "t1" })).await.status.as_u16(),
+        200
+    );
+    // An environment without flags has none.
+    let environment = json!({ "name": "moon", "title": "Moon" });
+    owner.post("/api/v1/environments", environment).await.json(201);
+    let elsewhere = key(&owner, json!({ "kind": "server", "environment": "moon" })).await;
+    let elsewhere = app.anybody().with("x-api-key", &elsewhere);
+    assert_eq!(keys(&ask(&elsewhere, json!({})).await), [""; 0]);
+}

@@ -94,7 +94,10 @@ fn refusal_is_expected(operation: &Operation, code: &str) -> bool {
         "create_subscription" | "import_api" => code == "conflict" || code == "name_taken",
         "rotate_key" | "update_key" | "rotate_sdk_key" | "update_sdk_key" => code == "conflict",
         // Whoever asks for a flag shows an SDK key.
-        "evaluate_feature_flag" | "evaluate_feature_flag_for" => code == "sdk_key_invalid",
+        "evaluate_feature_flag"
+        | "evaluate_feature_flag_for"
+        | "ofrep_evaluate_flag"
+        | "ofrep_evaluate_flags" => code == "sdk_key_invalid",
         // There is no channel of the example's name.
         "create_report_schedule" => code == "request_invalid",
         // No node remembers anything here.

@@ -2588,6 +2588,38 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// Evaluate a feature flag (OFREP)
+    ///
+    /// `POST /ofrep/v1/evaluate/flags/{key}`
+    pub async fn ofrep_evaluate_flag(
+        &self,
+        key: &str,
+        params: &types::OfrepEvaluateFlagParams,
+        body: &types::OfrepRequest,
+    ) -> Result<types::OfrepEvaluation, Error> {
+        let call = Call::new(Method::POST, format!("/ofrep/v1/evaluate/flags/{}", segment(key)))
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Evaluate all feature flags (OFREP)
+    ///
+    /// `POST /ofrep/v1/evaluate/flags`
+    pub async fn ofrep_evaluate_flags(
+        &self,
+        params: &types::OfrepEvaluateFlagsParams,
+        body: &types::OfrepRequest,
+    ) -> Result<types::OfrepEvaluations, Error> {
+        let call = Call::new(Method::POST, "/ofrep/v1/evaluate/flags")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .header("If-None-Match", params.if_none_match.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
     /// Read whether the process lives
     ///
     /// `GET /health/live`

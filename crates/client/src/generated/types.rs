@@ -7399,6 +7399,71 @@ pub struct Notices {
     pub data: Vec<Notice>,
 }
 
+/// Optional parameters of [`ofrep_evaluate_flag`](crate::Client::ofrep_evaluate_flag).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OfrepEvaluateFlagParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
+/// Optional parameters of [`ofrep_evaluate_flags`](crate::Client::ofrep_evaluate_flags).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OfrepEvaluateFlagsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// What somebody gets of a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfrepEvaluation {
+    /// The flag's key.
+    pub key: String,
+    /// The value.
+    pub value: Value,
+    /// Why, in the words of OpenFeature: `STATIC`, `TARGETING_MATCH`, `SPLIT`, `DEFAULT`, `DISABLED`.
+    pub reason: String,
+    /// The variant.
+    pub variant: String,
+    /// `flagVersion`; `rule` and `assignmentId` if there is one; `reason` if ours says more than OpenFeature's.
+    pub metadata: Value,
+}
+
+/// What somebody gets of all flags.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfrepEvaluations {
+    /// In the order of their keys.
+    pub flags: Vec<OfrepEvaluation>,
+}
+
+/// Why there is no evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfrepFailure {
+    /// The flag's key, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// OpenFeature's code: `PARSE_ERROR`, `INVALID_CONTEXT`, `FLAG_NOT_FOUND`.
+    #[serde(rename = "errorCode")]
+    pub errorcode: String,
+    /// What is wrong.
+    #[serde(rename = "errorDetails")]
+    pub errordetails: String,
+}
+
+/// Whom flags are asked about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct OfrepRequest {
+    /// The evaluation context. `targetingKey` is `user_id` as well, unless that is there too; what is nested is read with
+    /// its path, as `company.name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Value>,
+}
+
 /// One method and path of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Operation {

@@ -14,6 +14,7 @@ use domain::{Code, Name, Timestamp};
 use eval::definition::{Definitions, Targeting};
 use eval::{Evaluation, Flags, Handle, Subject};
 use serde_json::{Map, Value};
+use store::entity::Read;
 
 use crate::{Caller, Control, Error, FieldError};
 
@@ -194,30 +195,25 @@ fn attribute(value: &Value) -> Result<Option<Attribute>, ()> {
 }
 
 impl FlagSets {
-    /// Compiles the flags of all organizations; those that have not changed are taken from `before`.
-    pub(crate) fn new(flags: Vec<FeatureFlag>, before: Option<&Self>) -> Self {
-        let mut by_organization: HashMap<OrganizationId, Vec<FeatureFlag>> = HashMap::new();
-        for flag in flags {
+    /// Reads and compiles the flags of all organizations; those that have not changed are taken from `before`.
+    pub(crate) async fn read(read: &mut impl Read, before: Option<&Self>) -> Result<Self, Error> {
+        let mut by_organization: HashMap<OrganizationId, Vec<(FeatureFlagId, i64)>> = HashMap::new();
+        for (organization, flag, revision) in store::flag::revisions(read).await? {
             by_organization
-                .entry(flag.organization_id)
+                .entry(organization)
                 .or_default()
-                .push(flag);
+                .push((flag, revision));
         }
-        let organizations = by_organization.into_iter().map(|(id, flags)| {
-            let revisions: Vec<_> = flags.iter().map(|flag| (flag.id, flag.revision)).collect();
+        let mut organizations = HashMap::with_capacity(by_organization.len());
+        for (id, revisions) in by_organization {
             let known = before.and_then(|before| before.organizations.get(&id));
-            let same = known.filter(|known| known.revisions == revisions).cloned();
-            let organization = same.unwrap_or_else(|| {
-                Arc::new(Organization {
-                    revisions,
-                    environments: environments(id, &flags, known),
-                })
-            });
-            (id, organization)
-        });
-        Self {
-            organizations: organizations.collect(),
+            let organization = match known.filter(|known| known.revisions == revisions) {
+                Some(same) => Arc::clone(same),
+                None => Arc::new(Organization::new(id, &store::flag::all(read, id).await?, known)),
+            };
+            organizations.insert(id, organization);
         }
+        Ok(Self { organizations })
     }
 
     /// The flags of an organization in an environment; `None` if it has none there.
@@ -229,31 +225,31 @@ impl FlagSets {
     }
 }
 
-fn environments(
-    organization: OrganizationId,
-    flags: &[FeatureFlag],
-    before: Option<&Arc<Organization>>,
-) -> BTreeMap<Name, Arc<FlagSet>> {
-    let names: BTreeSet<&Name> = flags
-        .iter()
-        .flat_map(|flag| flag.spec.environments.keys())
-        .collect();
-    let mut sets = BTreeMap::new();
-    for name in names {
-        match FlagSet::new(organization, name, flags) {
-            Ok(set) => {
-                sets.insert(name.clone(), Arc::new(set));
-            }
-            Err(problems) => {
-                // All of it was compiled when it was saved; another version of the program may see it differently.
-                tracing::error!(%organization, environment = %name, ?problems, "flags stay as they were: they cannot be used");
-                if let Some(known) = before.and_then(|before| before.environments.get(name)) {
-                    sets.insert(name.clone(), Arc::clone(known));
+impl Organization {
+    /// Compiles the flags of each environment; where they cannot be compiled, they stay as they were.
+    fn new(id: OrganizationId, flags: &[FeatureFlag], before: Option<&Arc<Self>>) -> Self {
+        let names: BTreeSet<&Name> = flags
+            .iter()
+            .flat_map(|flag| flag.spec.environments.keys())
+            .collect();
+        let mut environments = BTreeMap::new();
+        for name in names {
+            let set = match FlagSet::new(id, name, flags) {
+                Ok(set) => Some(Arc::new(set)),
+                Err(problems) => {
+                    // All of it was compiled when it was saved; another version of the program may see it differently.
+                    tracing::error!(organization = %id, environment = %name, ?problems,
+                        "flags stay as they were: they cannot be used");
+                    before.and_then(|before| before.environments.get(name)).cloned()
                 }
-            }
+            };
+            environments.extend(set.map(|set| (name.clone(), set)));
+        }
+        Self {
+            revisions: flags.iter().map(|flag| (flag.id, flag.revision)).collect(),
+            environments,
         }
     }
-    sets
 }
 
 /// What flags are in an environment.

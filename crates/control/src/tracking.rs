@@ -77,7 +77,7 @@ impl From<Issued<SdkKey>> for IssuedSdkKey {
 }
 
 impl Control {
-    /// Makes a key that records events for the caller's organization.
+    /// Makes a key that asks for flags and records events for the caller's organization.
     pub async fn issue_sdk_key(&self, caller: &Caller, spec: SdkKeySpec) -> Result<IssuedSdkKey, Error> {
         let mut tx = self.begin(caller).await?;
         let mut made = self.new_credential::<SdkKey>(caller, spec)?;
@@ -226,7 +226,14 @@ impl Control {
         }
         let keys = store::tracking::keys(&mut tx, self.now().before(ENDED_KEPT)).await?;
         let types = store::tracking::event_types(&mut tx).await?;
-        let flags = store::flag::all(&mut tx, None).await?;
+        // Compiled before anybody has to wait for it.
+        let flags = self
+            .inner
+            .directory
+            .lock()
+            .as_ref()
+            .map(|found| Arc::clone(&found.edge.flags));
+        let flags = FlagSets::read(&mut tx, flags.as_deref()).await?;
         drop(tx);
         let mut kept = self.inner.directory.lock();
         let before = kept.as_ref().map(|found| &found.kinds);
@@ -242,10 +249,9 @@ impl Control {
             kinds.insert(it.id, (it.revision, kind));
         }
         let keys = keys.into_iter().map(|(hash, key)| (hash, key_of(key)));
-        let flags_before = kept.as_ref().map(|found| &*found.edge.flags);
         let edge = Edge {
             directory: Arc::new(Directory::new(keys, all)),
-            flags: Arc::new(FlagSets::new(flags, flags_before)),
+            flags: Arc::new(flags),
         };
         if kept.as_ref().is_none_or(|found| found.revision <= revision) {
             *kept = Some(Found {

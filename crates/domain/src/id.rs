@@ -206,7 +206,7 @@ ids! {
     SubscriptionId = "sub";
     /// An API key.
     KeyId = "key";
-    /// A key that records events.
+    /// A key that asks for feature flags and records events.
     SdkKeyId = "sdk";
     /// A kind of tracked events.
     EventTypeId = "evt";

@@ -1,7 +1,7 @@
 //! Tracked events: what kinds there are, who may record them, and how many came.
 //!
 //! An event type belongs to an organization and holds in all its environments. An SDK key belongs to an
-//! organization and one environment; it records events from a server, or from browsers and apps, where everybody
+//! organization and one environment; it asks for flags and records events from a server, or from browsers and apps, where everybody
 //! can read it. Events themselves are in `events`.
 
 mod name;
@@ -129,7 +129,8 @@ pub struct EventTypeUsage {
 pub enum SdkKeyKind {
     /// A server: nobody else gets to see it. Browsers are not told that they may use it.
     Server,
-    /// A browser or app, where everybody can read it: it records events and reads nothing.
+    /// A browser or app, where everybody can read it: it records events, and is told values of flags that are for
+    /// clients.
     Client,
 }
 

@@ -1361,13 +1361,13 @@ export interface paths {
         };
         /**
          * List SDK keys
-         * @description An SDK key records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
          */
         get: operations["list_sdk_keys"];
         put?: never;
         /**
          * Create an SDK key
-         * @description An SDK key records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
          */
         post: operations["create_sdk_key"];
         delete?: never;
@@ -1385,7 +1385,7 @@ export interface paths {
         };
         /**
          * Read an SDK key
-         * @description An SDK key records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
          */
         get: operations["read_sdk_key"];
         put?: never;
@@ -1397,7 +1397,7 @@ export interface paths {
          * Change an SDK key
          * @description Send what is to change (JSON Merge Patch, RFC 7396).
          *
-         *     An SDK key records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         *     An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
          */
         patch: operations["update_sdk_key"];
         trace?: never;

@@ -33,9 +33,9 @@ impl Shown for SdkKey {
     const TAG: &'static str = "tracking";
     const ONE: &'static str = "an SDK key";
     const MANY: &'static str = "SDK keys";
-    const ABOUT: &'static str = "An SDK key records events in one environment. One of kind `server` is secret. One of kind \
-        `client` may stand in a page or app, where everybody can read it: it can only write, and `origins` says whose \
-        pages may. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be \
+    const ABOUT: &'static str = "An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of \
+        kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for \
+        clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be \
         changed.";
     const REFUSALS: &'static [Code] = &[Code::Conflict];
     type Extra = SdkKeyUse;

@@ -1,12 +1,16 @@
+use std::sync::Arc;
+
 use domain::Timestamp;
 use domain::flag::FeatureFlag;
 use domain::id::{FeatureFlagId, OrganizationId};
 use domain::tracking::SdkKeyKind;
 use serde_json::{Value, json};
+use store::on_both;
 use uuid::Uuid;
 
-use super::{Attributes, FlagSets};
-use crate::Error;
+use super::{Attributes, FlagSet, FlagSets, Organization};
+use crate::fixture::World;
+use crate::{Caller, Error};
 
 fn organization(number: u128) -> OrganizationId {
     OrganizationId::new(Uuid::from_u128(number))
@@ -28,43 +32,51 @@ fn serves(variant: &str) -> Value {
     json!({ "off": "off", "otherwise": { "serve": variant } })
 }
 
-fn value(sets: &FlagSets, owner: u128, key: &str) -> Result<Value, Error> {
-    let set = sets
-        .get(organization(owner), &"sandbox".parse().unwrap())
-        .unwrap();
+fn compiled(flags: &[FeatureFlag], before: Option<&Arc<Organization>>) -> Arc<Organization> {
+    Arc::new(Organization::new(organization(1), flags, before))
+}
+
+fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<FlagSet> {
+    &all.environments[&environment.parse().unwrap()]
+}
+
+fn value(all: &Organization, key: &str) -> Result<Value, Error> {
     let now = Timestamp::from_micros(0);
-    let found = set.evaluate(key, SdkKeyKind::Server, &Attributes::default(), now)?;
+    let found = set(all, "sandbox").evaluate(key, SdkKeyKind::Server, &Attributes::default(), now)?;
     Ok(found.value)
 }
 
 #[test]
-fn only_what_has_changed_is_compiled_again() {
-    let environment = "sandbox".parse().unwrap();
-    let first = FlagSets::new(
-        vec![flag(1, "a", 1, &serves("on")), flag(2, "a", 1, &serves("off"))],
-        None,
-    );
-    assert_eq!(value(&first, 1, "a").unwrap(), json!(true));
-    assert_eq!(value(&first, 2, "a").unwrap(), json!(false));
-    let second = FlagSets::new(
-        vec![flag(1, "a", 1, &serves("on")), flag(2, "a", 2, &serves("on"))],
-        Some(&first),
-    );
-    let set = |sets: &FlagSets, owner| sets.get(organization(owner), &environment).unwrap().clone();
-    assert!(std::sync::Arc::ptr_eq(&set(&first, 1), &set(&second, 1)));
-    assert!(!std::sync::Arc::ptr_eq(&set(&first, 2), &set(&second, 2)));
-    assert_eq!(value(&second, 2, "a").unwrap(), json!(true));
-    // One that is gone is gone, though no revision has grown.
-    let third = FlagSets::new(vec![flag(1, "b", 1, &serves("on"))], Some(&second));
-    assert!(value(&third, 1, "a").is_err());
-    assert!(third.get(organization(2), &environment).is_none());
+fn what_cannot_be_compiled_any_more_stays_as_it_was() {
+    let first = compiled(&[flag(1, "a", 1, &serves("on"))], None);
+    assert_eq!(value(&first, "a").unwrap(), json!(true));
+    let second = compiled(&[flag(1, "a", 2, &serves("none"))], Some(&first));
+    assert_eq!(value(&second, "a").unwrap(), json!(true));
+    let third = compiled(&[flag(1, "b", 1, &serves("on"))], Some(&second));
+    assert!(value(&third, "a").is_err());
+    assert_eq!(value(&third, "b").unwrap(), json!(true));
 }
 
-#[test]
-fn what_cannot_be_compiled_any_more_stays_as_it_was() {
-    let first = FlagSets::new(vec![flag(1, "a", 1, &serves("on"))], None);
-    let second = FlagSets::new(vec![flag(1, "a", 2, &serves("none"))], Some(&first));
-    assert_eq!(value(&second, 1, "a").unwrap(), json!(true));
+on_both! {
+    async fn only_what_has_changed_is_compiled_again(url: String) {
+        let world = World::new(&url).await;
+        let spec = json!({ "key": "a", "environments": { "sandbox": serves("on") } });
+        let (ours, theirs) = (&world.acme, &world.globex);
+        let made = world.make::<FeatureFlag>(ours, &(), spec.clone()).await.unwrap();
+        world.make::<FeatureFlag>(theirs, &(), spec).await.unwrap();
+        let sandbox = "sandbox".parse().unwrap();
+        let get = |sets: &FlagSets, caller: &Caller| sets.get(caller.organization.unwrap(), &sandbox).cloned();
+        let first = world.control.flag_sets().await.unwrap();
+        let off = json!({ "environments": { "sandbox": { "enabled": false } } });
+        let changed = world.control.update::<FeatureFlag>(ours, made.id, &off, None).await;
+        changed.unwrap();
+        let second = world.control.flag_sets().await.unwrap();
+        let is_same = |caller| Arc::ptr_eq(&get(&first, caller).unwrap(), &get(&second, caller).unwrap());
+        assert_eq!((is_same(ours), is_same(theirs)), (false, true));
+        world.control.delete::<FeatureFlag>(ours, made.id, None).await.unwrap();
+        let third = world.control.flag_sets().await.unwrap();
+        assert!(get(&third, ours).is_none() && get(&third, theirs).is_some());
+    }
 }
 
 #[test]

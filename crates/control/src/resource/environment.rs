@@ -77,7 +77,7 @@ async fn unused(it: &Environment, tx: &mut Tx) -> Result<(), Error> {
     let certificates = entity::count::<Certificate>(tx, &here).await?;
     let streams = entity::count::<StreamRoute>(tx, &here).await?;
     let sdk_keys = entity::count::<SdkKey>(tx, &here).await?;
-    let flags = store::flag::all(tx, Some(it.organization_id)).await?;
+    let flags = store::flag::all(tx, it.organization_id).await?;
     let flags = flags
         .iter()
         .filter(|flag| flag.spec.environments.contains_key(&it.spec.name));

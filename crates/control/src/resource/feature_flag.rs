@@ -76,7 +76,7 @@ impl Resource for FeatureFlag {
             faults.reference(&pointer, "environment", known.contains(name).then_some(()));
         }
         faults.finish()?;
-        let mut others = store::flag::all(tx, Some(self.organization_id)).await?;
+        let mut others = store::flag::all(tx, self.organization_id).await?;
         others.retain(|other| other.id != self.id);
         if before.is_none() && others.len() >= FLAGS_MAX {
             let detail = format!("The organization has {FLAGS_MAX} flags.");
@@ -97,7 +97,7 @@ impl Resource for FeatureFlag {
 
     /// Others may look at what it gives.
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
-        let flags = store::flag::all(tx, Some(self.organization_id)).await?;
+        let flags = store::flag::all(tx, self.organization_id).await?;
         for name in self.spec.environments.keys() {
             let needs = |flag: &&FeatureFlag| {
                 let targeting = flag.spec.environments.get(name);

@@ -82,7 +82,7 @@ pub enum KeyFault {
     #[error("this is not a key: it was not copied whole, or something else was sent")]
     Malformed,
     /// Nobody has it.
-    #[error("there is no such SDK key; keys of applications do not record events")]
+    #[error("there is no such SDK key; keys of applications are others")]
     Unknown,
     /// It was revoked.
     #[error("the key was revoked")]

@@ -27,7 +27,7 @@ type Issued = Schemas["IssuedSdkKey"];
 
 const lines = (text: string): string[] => text.split(/\s+/).filter((line) => line !== "");
 
-/** The keys that record events. */
+/** The keys that ask for flags and record events. */
 export default function SdkKeys() {
   const [open, setOpen] = useState(false);
   const [changed, setChanged] = useState<Key>();
@@ -50,7 +50,7 @@ export default function SdkKeys() {
       <ListPage<Key>
         title="SDK keys"
         label="SDK keys"
-        text="What records events: a server's key is secret, a client's key may stand in a page or app."
+        text="What asks for flags and records events: a server's key is secret, a client's key may stand in a page or app."
         actions={create}
         load={({ cursor, state }) => read("/api/v1/sdk-keys", { params: { query: { cursor, "filter[state]": state as Key["state"] | undefined } } })}
         filters={[
@@ -156,7 +156,7 @@ function CreateForm(props: { after: (issued: Issued) => void }) {
       <SelectField
         label="Kind"
         pointer="/kind"
-        help="Who holds it. A client's key can be read by everybody: it only writes."
+        help="Who holds it. A client's key can be read by everybody: it is told values of flags for clients only."
         value={values.kind}
         set={(kind) => set({ kind })}
         options={[

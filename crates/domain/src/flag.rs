@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use crate::id::{AssignmentId, FeatureFlagId, OrganizationId};
 use crate::{Name, Timestamp};
 
-pub use key::{FlagKey, KeyError};
+pub use key::FlagKey;
 
 /// What values a flag has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -108,11 +108,7 @@ pub struct FeatureFlag {
 impl FeatureFlag {
     /// What it is in an environment; `None` if it is not there.
     pub fn in_environment(&self, environment: &str) -> Option<eval::definition::Flag> {
-        let (_, targeting) = self
-            .spec
-            .environments
-            .iter()
-            .find(|(name, _)| name.as_str() == environment)?;
+        let targeting = self.spec.environments.get(environment)?;
         Some(eval::definition::Flag {
             version: self.revision.unsigned_abs(),
             variants: self.spec.variants.clone(),

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::Name;
 use crate::id::UpstreamId;
-use crate::name::ParseError;
+use crate::name::NameError;
 
 /// Sends the calls of a route to several upstreams, by weight; who calls stays on one side.
 ///
@@ -262,16 +262,17 @@ impl VariantName {
 }
 
 impl FromStr for VariantName {
-    type Err = ParseError;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self, ParseError> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let name: Name = text.parse()?;
         let mut bytes = [0; Self::LEN_MAX];
         match bytes.get_mut(..name.as_str().len()) {
             Some(place) => place.copy_from_slice(name.as_str().as_bytes()),
             None => {
-                return Err(ParseError {
+                return Err(NameError {
                     text: text.to_owned(),
+                    wanted: "the name of a variant: use a name of at most 32 characters",
                 });
             }
         }

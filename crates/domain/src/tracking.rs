@@ -14,7 +14,7 @@ use crate::consumer::KeyState;
 use crate::id::{EventTypeId, OrganizationId, SdkKeyId};
 use crate::{Name, Timestamp};
 
-pub use name::{EventTypeName, NameError};
+pub use name::EventTypeName;
 
 /// Whether events of a type are taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

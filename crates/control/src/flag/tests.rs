@@ -37,7 +37,7 @@ fn compiled(flags: &[FeatureFlag], before: Option<&Arc<Organization>>) -> Arc<Or
 }
 
 fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<FlagSet> {
-    &all.environments[&environment.parse().unwrap()]
+    &all.environments[environment]
 }
 
 fn value(all: &Organization, key: &str) -> Result<Value, Error> {

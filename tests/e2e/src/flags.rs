@@ -22,6 +22,16 @@ flags:
         otherwise: {split: {on: 10, off: 90}, by: user_id}
 "#;
 
+const NEEDING: &str = r#"
+flags:
+  above:
+    environments:
+      production: {off: off, prerequisites: [{flag: below, variants: [on]}], otherwise: {serve: on}}
+  below:
+    environments:
+      production: {off: off, otherwise: {serve: on}}
+"#;
+
 #[tokio::test]
 async fn the_lines_of_flags() {
     the_lines(&Home::new().with(&["--no-demo"])).await;
@@ -122,6 +132,12 @@ fn declared(home: &Home, gateline: &Gateline) {
     gateline.json(&["delete", "feature-flag", "new-checkout", "--yes"]);
     assert_eq!((changes(back.to_str().unwrap()), changes(file)), (1, 0));
     assert_eq!(gateline.run(&["flags", "export"]).stdout, exported);
+    // One that needs another comes after it, whatever they are called.
+    let needing = home.path().join("needing.yaml");
+    fs::write(&needing, NEEDING).unwrap();
+    let needing = needing.to_str().unwrap();
+    assert_eq!((changes(needing), changes(needing)), (2, 0));
+    gateline.json(&["delete", "feature-flag", "above", "below", "--yes"]);
     let plan = home.path().join("plan.yaml");
     fs::write(&plan, "kind: plan\nspec: { name: gold }\n").unwrap();
     let refused = gateline.run(&["flags", "apply", plan.to_str().unwrap()]);

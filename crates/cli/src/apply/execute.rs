@@ -11,6 +11,7 @@ use super::files::{Contract, Declared, Kind};
 use super::flag;
 use super::state::State;
 use crate::Error;
+use crate::flags::replacing;
 use crate::session::Connection;
 
 /// Makes one change, and keeps `state` true for those that follow.
@@ -154,17 +155,12 @@ async fn update(
 }
 
 /// A value of another kind than the one that is there: a merge patch would mix the two, so the old parts are named to go.
-fn of_one_kind(declared: &Declared, part: &str, mut value: Value, state: &State) -> Value {
+fn of_one_kind(declared: &Declared, part: &str, value: Value, state: &State) -> Value {
     let found = state.find(declared.kind, &declared.identity());
-    let before = found.and_then(|found| found.shown.get(part)?.as_object());
-    if let (Some(before), Some(after)) = (before, value.as_object_mut())
-        && before.get("kind") != after.get("kind")
-    {
-        for name in before.keys() {
-            after.entry(name).or_insert(Value::Null);
-        }
+    match found.and_then(|found| found.shown.get(part)) {
+        Some(before) if before["kind"] != value["kind"] => replacing(before, &value),
+        _ => value,
     }
-    value
 }
 
 /// Fields in the words of the API: ids for names.

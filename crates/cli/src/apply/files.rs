@@ -214,7 +214,11 @@ pub(super) fn read(path: &Path) -> Result<Folder, Error> {
     for file in files {
         read_file(&file, &mut folder)?;
     }
-    // Stable: within a kind, files in the order of their names.
+    let is_flag = |one: &Declared| one.kind == Kind::FeatureFlag;
+    let (flags, others): (Vec<_>, Vec<_>) = folder.declared.into_iter().partition(is_flag);
+    folder.declared = others;
+    folder.declared.extend(flag::in_order(flags));
+    // Stable: within a kind, files in the order of their names, and flags after those that they need.
     folder.declared.sort_by_key(|one| one.kind);
     let mut seen = BTreeMap::new();
     for one in &folder.declared {

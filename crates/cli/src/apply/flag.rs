@@ -3,8 +3,11 @@
 //! What a file says of variants and of an environment is all there is to be: what it leaves out goes. Environments that
 //! it does not name stay as they are.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
+use super::files::Declared;
 use crate::flags::replacing;
 
 /// The flags of `flags: { key: … }` as resources; `None` if this is something else.
@@ -31,6 +34,31 @@ pub(super) fn resources(data: &Value) -> Option<Result<Vec<Value>, String>> {
         Ok(json!({ "kind": "feature_flag", "spec": spec }))
     });
     Some(each.collect())
+}
+
+/// The keys of the flags that a flag needs, in any environment.
+pub(super) fn needed(spec: &Map<String, Value>) -> BTreeSet<&str> {
+    let environments = spec.get("environments").and_then(Value::as_object);
+    let targetings = environments.into_iter().flatten().map(|(_, targeting)| targeting);
+    let needed = targetings.filter_map(|targeting| targeting["prerequisites"].as_array());
+    let keys = needed.flatten().filter_map(|one| one["flag"].as_str());
+    keys.collect()
+}
+
+/// Flags in an order in which they can be made: those that others need come first. Circles are left to the server.
+pub(super) fn in_order(mut waiting: Vec<Declared>) -> Vec<Declared> {
+    let mut order = Vec::with_capacity(waiting.len());
+    loop {
+        let keys: BTreeSet<String> = waiting.iter().map(Declared::identity).collect();
+        let is_ready = |one: &Declared| needed(&one.spec).iter().all(|key| !keys.contains(*key));
+        let (ready, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_ready);
+        waiting = others;
+        if ready.is_empty() {
+            order.extend(waiting);
+            return order;
+        }
+        order.extend(ready);
+    }
 }
 
 /// Whether a field of a flag already is as declared.
@@ -107,7 +135,8 @@ fn same(one: &Value, other: &Value) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::{holds, patch, resources};
+    use super::{holds, in_order, patch, resources};
+    use crate::apply::files::{Declared, Kind};
 
     #[test]
     fn a_file_of_flags_is_a_list_of_resources() {
@@ -151,5 +180,36 @@ mod tests {
         );
         assert!(holds("variants", &json!({ "a": 2.0 }), &json!({ "a": 2 })));
         assert!(!holds("variants", &json!({ "a": 1, "b": 2 }), &json!({ "a": 1 })));
+    }
+
+    #[test]
+    fn flags_come_after_those_that_they_need() {
+        let flag = |key: &str, needed: &[&str]| {
+            let needed: Vec<_> = needed
+                .iter()
+                .map(|key| json!({ "flag": key, "variants": ["on"] }))
+                .collect();
+            let spec = json!({ "key": key, "environments": { "sandbox": { "prerequisites": needed } } });
+            Declared {
+                file: "flags.yaml".into(),
+                kind: Kind::FeatureFlag,
+                spec: spec.as_object().unwrap().clone(),
+                contract: None,
+                private_key: None,
+            }
+        };
+        let order = |flags: Vec<Declared>| {
+            let keys: Vec<_> = in_order(flags).iter().map(Declared::identity).collect();
+            keys.join(" ")
+        };
+        let chain = vec![
+            flag("a", &["b", "elsewhere"]),
+            flag("b", &["c"]),
+            flag("c", &[]),
+            flag("d", &[]),
+        ];
+        assert_eq!(order(chain), "c d b a");
+        let circle = vec![flag("a", &["b"]), flag("b", &["a"]), flag("c", &[])];
+        assert_eq!(order(circle), "c a b");
     }
 }

@@ -3,12 +3,14 @@
 //! Ownership is kept on the server: what a folder with a name makes carries the name in `managed_by`, and only
 //! that is ever removed. What others made stays, and so does what they build on.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Map, Value, json};
 
 use super::files::{Folder, Kind};
+use super::flag;
 use super::state::{Found, State};
 use crate::Error;
 use crate::session::Connection;
@@ -78,8 +80,10 @@ pub(super) fn plan(folder: &Folder, state: &State) -> Result<Pruning, Error> {
             by: format!("{} `{name}`", kind.word()),
         });
     }
-    let mut found: Vec<(&Key, &Found)> = state.all().filter(|(key, _)| removed.contains(key)).collect();
-    found.reverse();
+    let found = removed_first(
+        state.all().filter(|(key, _)| removed.contains(key)).collect(),
+        &references,
+    );
     let removal = |((kind, name), found): (&Key, &Found)| Removal {
         kind: *kind,
         name: name.clone(),
@@ -88,6 +92,32 @@ pub(super) fn plan(folder: &Folder, state: &State) -> Result<Pruning, Error> {
     };
     pruning.removed = found.into_iter().map(removal).collect();
     Ok(pruning)
+}
+
+/// In an order in which they can be removed: what refers to others first.
+fn removed_first<'s>(
+    mut waiting: Vec<(&'s Key, &'s Found)>,
+    references: &[(&Key, BTreeSet<Key>)],
+) -> Vec<(&'s Key, &'s Found)> {
+    waiting.reverse();
+    let mut order = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let keys: BTreeSet<&Key> = waiting.iter().map(|(key, _)| *key).collect();
+        let by_those = references.iter().filter(|(by, _)| keys.contains(by));
+        let needed: BTreeSet<&Key> = by_those.flat_map(|(_, all)| all).collect();
+        let (free, others): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(key, _)| !needed.contains(key));
+        // None is free in a circle only, which the server has no way to make.
+        waiting = if free.is_empty() {
+            Vec::new()
+        } else {
+            others.clone()
+        };
+        order.extend(if free.is_empty() { others } else { free });
+    }
+    // There are references that are not looked at here, and none of them leads to a later kind.
+    order.sort_by_key(|(key, _)| Reverse(key.0));
+    order
 }
 
 /// What a resource will refer to once the folder is applied.
@@ -119,6 +149,10 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
         }
         Kind::Policy => refer(Kind::Api, shown.get("api")),
         Kind::StreamRoute => refer(Kind::Upstream, shown.get("upstream")),
+        Kind::FeatureFlag => {
+            let needed = flag::needed(&shown).into_iter();
+            references.extend(needed.map(|key| (Kind::FeatureFlag, key.to_owned())));
+        }
         Kind::Product => {
             for plan in list(&shown, "plans") {
                 refer(Kind::Plan, Some(&plan));
@@ -133,7 +167,6 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
         | Kind::Plan
         | Kind::Application
         | Kind::EventType
-        | Kind::FeatureFlag
         | Kind::AlertChannel
         | Kind::AlertRule
         | Kind::ReportDefinition

@@ -245,6 +245,32 @@ fn what_refers_to_others_is_removed_before_them() {
 }
 
 #[test]
+fn flags_are_removed_before_those_that_they_need() {
+    let flag = |key: &str, needed: &str| {
+        let needed = json!([{ "flag": needed, "variants": ["on"] }]);
+        let environments = json!({ "sandbox": { "prerequisites": needed } });
+        let flag = json!({ "id": key, "key": key, "environments": environments, "managed_by": "shop" });
+        (Kind::FeatureFlag, flag)
+    };
+    let there = [flag("a", "c"), flag("b", ""), flag("c", "b"), gold("shop")];
+    let removed = [
+        "- feature_flag a",
+        "- feature_flag c",
+        "- feature_flag b",
+        "- plan gold",
+    ];
+    assert_eq!(pruned("", &there), removed);
+    // One that stays keeps those that it needs.
+    let declared = "- { kind: feature_flag, spec: { key: c } }\n";
+    let kept = [
+        "- feature_flag a",
+        "- plan gold",
+        "! feature_flag b stays: feature_flag `c` needs it",
+    ];
+    assert_eq!(pruned(declared, &there), kept);
+}
+
+#[test]
 fn what_others_build_on_stays() {
     let there = [gold("shop"), product(None)];
     assert_eq!(

@@ -3,13 +3,13 @@ use std::sync::Arc;
 use domain::Timestamp;
 use domain::flag::FeatureFlag;
 use domain::id::{FeatureFlagId, OrganizationId};
-use domain::tracking::SdkKeyKind;
+use domain::tracking::{EventType, SdkKeyKind};
 use serde_json::{Value, json};
 use store::on_both;
 use uuid::Uuid;
 
 use super::{Attributes, FlagSet, FlagSets, Organization};
-use crate::fixture::World;
+use crate::fixture::{World, refusal};
 use crate::{Caller, Error};
 
 fn organization(number: u128) -> OrganizationId {
@@ -76,6 +76,21 @@ on_both! {
         world.control.delete::<FeatureFlag>(ours, made.id, None).await.unwrap();
         let third = world.control.flag_sets().await.unwrap();
         assert!(get(&third, ours).is_none() && get(&third, theirs).is_some());
+    }
+}
+
+on_both! {
+    async fn what_one_database_cannot_keep_is_refused_by_both(url: String) {
+        let world = World::new(&url).await;
+        let flag = |value: &str| json!({ "key": "a", "type": "json", "variants": { "x": { "y/z": ["", value] } } });
+        let made = world.make::<FeatureFlag>(&world.acme, &(), flag("a\0")).await;
+        let found = refusal(made);
+        assert_eq!(found.1, ["/variants/x/y~1z/1"]);
+        // What only looks like it is kept.
+        world.make::<FeatureFlag>(&world.acme, &(), flag("\\u0000")).await.unwrap();
+        let schema = json!({ "name": "a", "title": "A", "schema": { "const": "a\0" } });
+        let made = world.make::<EventType>(&world.acme, &(), schema).await;
+        assert_eq!(refusal(made).1, ["/schema/const"]);
     }
 }
 

@@ -5,6 +5,7 @@ use domain::code::Code;
 use domain::id::EventTypeId;
 use domain::tracking::{EventType, EventTypeSpec};
 use events::ingest::Schema;
+use serde_json::json;
 use store::entity::{self, Condition};
 use store::{Arg, Tx};
 
@@ -60,6 +61,7 @@ impl Resource for EventType {
                 "See https://json-schema.org; references may lead to parts of the same schema, and not in circles.",
             );
         }
+        faults.without_nul("/schema", &json!(spec.schema));
         faults.finish()?;
         if before.is_none() {
             let of = [Condition::Is("organization_id", Arg::text(self.organization_id))];

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use domain::code::Code;
+use serde_json::Value;
 
 use crate::{Error, FieldError};
 
@@ -46,6 +47,19 @@ impl Faults {
         if text.contains('\0') {
             self.add(
                 pointer,
+                "field_invalid",
+                "It contains a NUL character.",
+                "Remove it.",
+            );
+        }
+    }
+
+    /// Wants JSON without NUL in its texts: PostgreSQL keeps none, SQLite does.
+    pub(crate) fn without_nul(&mut self, pointer: &str, value: &Value) {
+        if let Some(place) = nul(value) {
+            let pointer = format!("{pointer}{place}");
+            self.add(
+                &pointer,
                 "field_invalid",
                 "It contains a NUL character.",
                 "Remove it.",
@@ -130,4 +144,27 @@ pub(crate) fn in_use(users: &[String]) -> Result<(), Error> {
         named.push_str(&format!(" and {} more", users.len() - NAMED_MAX));
     }
     Err(Error::refused(Code::InUse, format!("It is used by {named}.")))
+}
+
+/// The JSON Pointer to the first text or name with a NUL.
+pub(crate) fn nul(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(entries) => (entries.iter().enumerate())
+            .find_map(|(place, entry)| nul(entry).map(|rest| format!("/{place}{rest}"))),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            let rest = if name.contains('\0') {
+                Some(String::new())
+            } else {
+                nul(value)
+            };
+            rest.map(|rest| format!("/{}{rest}", part(name)))
+        }),
+        _ => None,
+    }
+}
+
+/// A key as a part of a JSON Pointer (RFC 6901 §3).
+pub(crate) fn part(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }

@@ -9,10 +9,11 @@ use domain::identity::Environment;
 use domain::{Name, Timestamp};
 use eval::Flags;
 use eval::definition::{Condition, Op, Rule, Targeting};
+use serde_json::json;
 use store::entity::{self, Window};
 use store::{Arg, Tx};
 
-use super::fault::{Faults, TITLE_MAX};
+use super::fault::{Faults, TITLE_MAX, part};
 use super::{New, Resource};
 use crate::flag::definitions;
 use crate::{Caller, Error};
@@ -157,7 +158,9 @@ fn shape(faults: &mut Faults, spec: &FeatureFlagSpec) {
             faults.add(&at, "field_out_of_range", detail, suggestion);
         }
     }
-    let bytes = serde_json::to_vec(spec).map_or(0, |text| text.len());
+    let whole = json!(spec);
+    faults.without_nul("", &whole);
+    let bytes = whole.to_string().len();
     if bytes > BYTES_MAX {
         let detail = format!("The flag has {bytes} bytes as JSON; at most {BYTES_MAX} are taken.");
         let suggestion = "Keep large values elsewhere and let the flag say which one it is.";
@@ -209,9 +212,4 @@ fn patterns(targeting: &Targeting) -> usize {
     }
     let of_rule = |rule: &Rule| rule.when.as_ref().map_or(0, of);
     targeting.rules.iter().map(of_rule).sum()
-}
-
-/// A key as a part of a JSON Pointer (RFC 6901 §3).
-fn part(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

@@ -8,7 +8,7 @@ use domain::traffic::{Policy, PolicyKind, PolicySpec};
 use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 
-use super::fault::Faults;
+use super::fault::{Faults, nul};
 use super::{New, Resource, own};
 use crate::{Caller, Control, Error};
 
@@ -99,8 +99,8 @@ fn config(spec: &PolicySpec) -> Result<(), Error> {
         return faults.finish_as(Code::PolicyInvalid);
     };
     let text = spec.config.to_string();
-    if text.contains("\\u0000") {
-        // PostgreSQL keeps no NUL in JSON.
+    if nul(&spec.config).is_some() {
+        // PostgreSQL keeps none in JSON.
         faults.add(
             "/config",
             "field_invalid",

@@ -153,12 +153,7 @@ async fn answer_one(call: &Call, holder: &Holder, key: &str) -> Result<Response,
         Err(failure) => return answer::json(StatusCode::BAD_REQUEST, &failure),
     };
     let sets = call.control().flag_sets().await?;
-    let set = sets.get(holder.key.organization, &holder.key.environment);
-    let found = match set {
-        Some(set) => set.evaluate(key, holder.key.kind, &attributes, call.control().now()),
-        None => Err(control::flag::missing(key, &holder.key.environment)),
-    };
-    match found {
+    match sets.evaluate(&holder.key, key, &attributes, call.control().now()) {
         Ok(found) => answer::json(StatusCode::OK, &OfrepEvaluation::from(found)),
         Err(Error::Refused {
             code: Code::FlagNotFound,
@@ -178,9 +173,8 @@ async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
         Err(failure) => return answer::json(StatusCode::BAD_REQUEST, &failure),
     };
     let sets = call.control().flag_sets().await?;
-    let set = sets.get(holder.key.organization, &holder.key.environment);
-    let found = set.map(|set| set.evaluate_all(holder.key.kind, &attributes, call.control().now()));
-    let flags = found.unwrap_or_default().into_iter().map(OfrepEvaluation::from);
+    let found = sets.evaluate_all(&holder.key, &attributes, call.control().now());
+    let flags = found.into_iter().map(OfrepEvaluation::from);
     let answer = OfrepEvaluations {
         flags: flags.collect(),
     };

@@ -20,9 +20,9 @@ pub(crate) fn read(endpoint: &Endpoint, query: &str) -> Result<Vec<(String, Stri
             .iter()
             .filter(|parameter| parameter.place == Place::Query)
     };
-    let takes_any = known().any(|parameter| parameter.schema["type"] == "object");
+    let takes_any = || known().any(|parameter| parameter.schema["type"] == "object");
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        if !takes_any && !known().any(|parameter| parameter.name == name) {
+        if !known().any(|parameter| parameter.name == name) && !takes_any() {
             let detail = match known()
                 .map(|parameter| parameter.name.as_str())
                 .collect::<Vec<_>>()

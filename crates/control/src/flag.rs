@@ -13,9 +13,11 @@ use domain::tracking::SdkKeyKind;
 use domain::{Code, Name, Timestamp};
 use eval::definition::{Definitions, Targeting};
 use eval::{Evaluation, Flags, Handle, Subject};
+use events::ingest::Key;
 use serde_json::{Map, Value};
 use store::entity::Read;
 
+use crate::resource::fault::part;
 use crate::{Caller, Control, Error, FieldError};
 
 /// The most attributes of one question.
@@ -44,7 +46,7 @@ struct Organization {
 
 /// The flags of an organization in one environment.
 #[derive(Debug)]
-pub struct FlagSet {
+struct FlagSet {
     organization: OrganizationId,
     environment: Name,
     flags: Flags,
@@ -114,7 +116,7 @@ impl Attributes {
                 Ok(None) => {}
                 Ok(Some(value)) => all.push((name.clone(), value)),
                 Err(()) => {
-                    let pointer = format!("/attributes/{}", name.replace('~', "~0").replace('/', "~1"));
+                    let pointer = format!("/attributes/{}", part(name));
                     let detail = "It is neither a text, a number, a boolean nor a list of texts.";
                     let suggestion = "Send what is inside as attributes of their own.";
                     faults.push(FieldError::new(&pointer, "field_invalid", detail, suggestion));
@@ -216,8 +218,31 @@ impl FlagSets {
         Ok(Self { organizations })
     }
 
+    /// What somebody gets of a flag, for the holder of a key.
+    ///
+    /// # Errors
+    /// `flag_not_found` if there is none in the key's environment, or none for keys of its kind.
+    pub fn evaluate(
+        &self,
+        key: &Key,
+        flag: &str,
+        attributes: &Attributes,
+        now: Timestamp,
+    ) -> Result<FlagEvaluation, Error> {
+        let set = self.get(key.organization, &key.environment);
+        let set = set.ok_or_else(|| missing(flag, &key.environment))?;
+        set.evaluate(flag, key.kind, attributes, now)
+    }
+
+    /// What somebody gets of all flags that the holder of a key may ask for, in the order of their keys.
+    pub fn evaluate_all(&self, key: &Key, attributes: &Attributes, now: Timestamp) -> Vec<FlagEvaluation> {
+        let set = self.get(key.organization, &key.environment);
+        set.map(|set| set.evaluate_all(key.kind, attributes, now))
+            .unwrap_or_default()
+    }
+
     /// The flags of an organization in an environment; `None` if it has none there.
-    pub fn get(&self, organization: OrganizationId, environment: &Name) -> Option<&Arc<FlagSet>> {
+    fn get(&self, organization: OrganizationId, environment: &Name) -> Option<&Arc<FlagSet>> {
         self.organizations
             .get(&organization)?
             .environments
@@ -292,11 +317,7 @@ impl FlagSet {
         })
     }
 
-    /// What somebody gets of a flag, for the holder of a key of this kind.
-    ///
-    /// # Errors
-    /// `flag_not_found` if there is none, or none for keys of that kind.
-    pub fn evaluate(
+    fn evaluate(
         &self,
         key: &str,
         holder: SdkKeyKind,
@@ -312,8 +333,7 @@ impl FlagSet {
         Ok(self.told(key, known, &found, attributes))
     }
 
-    /// What somebody gets of all flags that the holder of a key of this kind may ask for, in the order of their keys.
-    pub fn evaluate_all(
+    fn evaluate_all(
         &self,
         holder: SdkKeyKind,
         attributes: &Attributes,
@@ -413,7 +433,7 @@ impl Attributes {
 }
 
 /// There is no such flag for whoever asks.
-pub fn missing(key: &str, environment: &Name) -> Error {
+fn missing(key: &str, environment: &Name) -> Error {
     let key: String = key.chars().take(100).collect();
     let detail = format!("There is no flag `{key}` in `{environment}`, or not for this key.");
     Error::refused(Code::FlagNotFound, detail)

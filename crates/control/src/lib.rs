@@ -18,6 +18,7 @@ pub mod catalogue;
 mod contract;
 mod counter;
 mod credential;
+mod edge;
 mod error;
 mod explain;
 #[cfg(test)]
@@ -97,7 +98,7 @@ struct Inner {
     counters: counter::Counters,
     snapshots: snapshot::Watched,
     questions: question::Questions,
-    directory: tracking::Kept,
+    edge: edge::Kept,
     hub: Arc<live::Hub>,
     topics: live::Topics,
     /// Turns to read what answers about calls are made of.
@@ -195,7 +196,7 @@ impl Control {
                 counters: counter::Counters::default(),
                 snapshots: snapshot::Watched::default(),
                 questions: question::Questions::default(),
-                directory: tracking::Kept::default(),
+                edge: edge::Kept::default(),
                 hub: Arc::default(),
                 topics: live::Topics::default(),
                 asking: tokio::sync::Semaphore::new(analytics::AT_ONCE),

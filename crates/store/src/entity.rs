@@ -7,6 +7,7 @@
 mod alert;
 mod catalog;
 mod consumer;
+mod flag;
 mod identity;
 mod report;
 

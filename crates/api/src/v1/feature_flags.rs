@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use control::Error;
-use control::flag::{Attributes, missing};
+use control::flag::Attributes;
 use domain::Code;
 use domain::flag::{
     FeatureFlag, FeatureFlagSpec, FlagEvaluation, FlagExplanation, FlagKey, FlagQuestion, FlagTrial,
@@ -204,10 +204,7 @@ async fn evaluated(
 ) -> Result<Response, Error> {
     let flag: String = call.path("key")?;
     let sets = call.control().flag_sets().await?;
-    let environment = &holder.key.environment;
-    let set = sets.get(holder.key.organization, environment);
-    let set = set.ok_or_else(|| missing(&flag, environment))?;
-    let found = set.evaluate(&flag, holder.key.kind, &attributes?, call.control().now())?;
+    let found = sets.evaluate(&holder.key, &flag, &attributes?, call.control().now())?;
     answer::json(StatusCode::OK, &found)
 }
 

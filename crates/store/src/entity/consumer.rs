@@ -2,8 +2,7 @@
 
 use domain::Timestamp;
 use domain::consumer::{Application, Key, KeyState, Subscription, SubscriptionState};
-use domain::flag::FeatureFlag;
-use domain::id::{ApplicationId, EventTypeId, FeatureFlagId, KeyId, SdkKeyId, SubscriptionId};
+use domain::id::{ApplicationId, EventTypeId, KeyId, SdkKeyId, SubscriptionId};
 use domain::tracking::{EventType, EventTypeState, SdkKey, SdkKeyKind};
 
 use super::entity;
@@ -44,10 +43,6 @@ entity!(EventType, EventTypeId, "event_types", "event_type", name: true, |it| [
         EventTypeState::Active => "active",
         EventTypeState::Archived => "archived",
     }),
-]);
-
-entity!(FeatureFlag, FeatureFlagId, "feature_flags", "feature_flag", name: true, |it| [
-    "name" = Arg::text(&it.spec.key),
 ]);
 
 const fn state(state: KeyState) -> &'static str {

@@ -100,7 +100,7 @@ export default function SdkKeys() {
           title: "No SDK key yet",
           text: (
             <>
-              <p>Events are recorded with one, in one environment.</p>
+              <p>Flags are asked for and events recorded with one, in one environment.</p>
               <Command text="gateline sdk-keys create --kind server" />
             </>
           ),

@@ -51,10 +51,23 @@ const LAYERS: &[Layer] = &[
         &["domain", "events"],
         "tables of events; who may ask them is not its business",
     ),
+    Layer(
+        "flags",
+        &["domain", "eval"],
+        "pure: questions about flags and their answers; who has flags and who may ask is not its business",
+    ),
     Layer("store", &["domain"], "knows SQL, not use cases"),
     Layer(
         "gateway",
-        &["contracts", "domain", "events", "pki", "policy", "routing"],
+        &[
+            "contracts",
+            "domain",
+            "events",
+            "flags",
+            "pki",
+            "policy",
+            "routing",
+        ],
         "the data plane never touches a database; files of targets are read by the reader of contracts",
     ),
     Layer(
@@ -64,6 +77,7 @@ const LAYERS: &[Layer] = &[
             "domain",
             "eval",
             "events",
+            "flags",
             "pki",
             "policy",
             "routing",
@@ -74,7 +88,7 @@ const LAYERS: &[Layer] = &[
     Layer("webui", &[], "files"),
     Layer(
         "api",
-        &["control", "domain", "events", "webui"],
+        &["control", "domain", "events", "flags", "webui"],
         "HTTP edge of control; reads the nodes' event wire form",
     ),
     Layer(

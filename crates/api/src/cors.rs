@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::Settings;
 use crate::ofrep;
-use crate::v1::{feature_flags, tracking};
+use crate::v1::{evaluations, tracking};
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -44,7 +44,7 @@ pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Opti
     let methods = match path {
         tracking::PATH => Some("POST"),
         path if ofrep::evaluates(path) => Some("POST"),
-        path => feature_flags::evaluates(path).then_some("GET, POST"),
+        path => evaluations::evaluates(path).then_some("GET, POST"),
     };
     if let Some(methods) = methods
         && asks

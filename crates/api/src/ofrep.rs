@@ -1,24 +1,25 @@
 //! OpenFeature Remote Evaluation Protocol (OFREP 0.3): how providers of OpenFeature's SDKs ask for flags.
 //!
-//! Who asks and what they get is as in `v1/feature_flags`; words, error codes and the form of errors are the protocol's.
+//! Who asks and what they get is as in `v1/evaluations`; words, error codes and the form of errors are the protocol's, and
+//! are written by [`flags::ofrep`]: the types here describe them.
 //! Source: <https://github.com/open-feature/protocol>.
 
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use control::Error;
-use control::flag::Attributes;
-use domain::Code;
-use domain::flag::FlagEvaluation;
-use http::{HeaderValue, StatusCode, header};
+use domain::tracking::SdkKeyKind;
+use flags::ofrep::{self, Failure, Found};
+use flags::{Attributes, Missing, Set};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::answer;
 use crate::call::Call;
 use crate::endpoint::{Access, Endpoint};
 use crate::parameter::{Parameter, text};
 use crate::sdk_key::{self, Holder};
-use crate::v1::feature_flags::QUESTION_BYTES_MAX;
-use crate::{answer, cors, etag, problem};
+use crate::v1::evaluations::{QUESTION_BYTES_MAX, expose, tagged};
 
 /// Where flags are asked for; one by one with their keys behind it.
 const PATH: &str = "/ofrep/v1/evaluate/flags";
@@ -51,9 +52,30 @@ struct OfrepEvaluation {
 
 /// What somebody gets of all flags.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 struct OfrepEvaluations {
     /// In the order of their keys.
     flags: Vec<OfrepEvaluation>,
+    /// Where it is told that something has changed; for keys of kind `client`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    event_streams: Vec<OfrepEventStream>,
+}
+
+/// Where it is told that something has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+struct OfrepEventStream {
+    /// `sse`.
+    r#type: String,
+    /// Where it is.
+    endpoint: OfrepEndpoint,
+}
+
+/// Where an event stream is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct OfrepEndpoint {
+    /// Path and query, on the server that was asked.
+    request_uri: String,
 }
 
 /// Why there is no evaluation.
@@ -111,7 +133,7 @@ fn one() -> Endpoint {
         let holder = sdk_key::identify(&call).await?;
         let key: String = call.path("key")?;
         let answered = answer_one(&call, &holder, &key).await;
-        Ok(finish(&call, holder, answered))
+        Ok(holder.finish(&call, answered))
     })
 }
 
@@ -135,120 +157,45 @@ fn all() -> Endpoint {
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let answered = answer_all(&call, &holder).await;
-        Ok(finish(&call, holder, answered))
+        Ok(holder.finish(&call, answered))
     })
 }
 
-fn finish(call: &Call, holder: Holder, answered: Result<Response, Error>) -> Response {
-    let mut response = answered.unwrap_or_else(|error| problem::answer(&call.origin(), &error));
-    if let Some(page) = holder.page {
-        cors::admit(page, &mut response);
-    }
-    response
-}
-
 async fn answer_one(call: &Call, holder: &Holder, key: &str) -> Result<Response, Error> {
-    let attributes = match attributes(call, Some(key)) {
+    let attributes = match Attributes::from_context(&call.body) {
         Ok(attributes) => attributes,
-        Err(failure) => return answer::json(StatusCode::BAD_REQUEST, &failure),
+        Err(fault) => return answer::json(StatusCode::BAD_REQUEST, &Failure::of(Some(key), &fault)),
     };
     let sets = call.control().flag_sets().await?;
-    match sets.evaluate(&holder.key, key, &attributes, call.control().now()) {
-        Ok(found) => answer::json(StatusCode::OK, &OfrepEvaluation::from(found)),
-        Err(Error::Refused {
-            code: Code::FlagNotFound,
-            detail,
-            ..
-        }) => {
-            let failure = failure(Some(key), "FLAG_NOT_FOUND", detail);
-            answer::json(StatusCode::NOT_FOUND, &failure)
-        }
-        Err(error) => Err(error),
+    let set = sets.of(&holder.key);
+    let found = set
+        .ok_or_else(|| Missing::new(key, &holder.key.environment))
+        .and_then(|set| {
+            let found = set.evaluate(holder.asker(), key, &attributes, call.control().now())?;
+            expose(call, holder, (set, &found), &attributes);
+            Ok(found)
+        });
+    match found {
+        Ok(found) => answer::json(StatusCode::OK, &Found::from(found)),
+        Err(missing) => answer::json(StatusCode::NOT_FOUND, &Failure::missing(key, &missing)),
     }
 }
 
 async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
-    let attributes = match attributes(call, None) {
+    let attributes = match Attributes::from_context(&call.body) {
         Ok(attributes) => attributes,
-        Err(failure) => return answer::json(StatusCode::BAD_REQUEST, &failure),
+        Err(fault) => return answer::json(StatusCode::BAD_REQUEST, &Failure::of(None, &fault)),
     };
     let sets = call.control().flag_sets().await?;
-    let found = sets.evaluate_all(&holder.key, &attributes, call.control().now());
-    let flags = found.into_iter().map(OfrepEvaluation::from);
-    let answer = OfrepEvaluations {
-        flags: flags.collect(),
-    };
-    let body = serde_json::to_vec(&answer).map_err(|error| Error::internal("writing an answer", error))?;
-    let tag = etag::of_content(&body);
-    let mut response = if etag::is_known(call, &tag) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        answer::json(StatusCode::OK, &answer)?
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, tag);
-    headers.insert(
-        header::CACHE_CONTROL,
-        HeaderValue::from_static("private, no-cache"),
+    let asked = (None, &attributes);
+    let body = sets.of(&holder.key).map_or_else(
+        || Ok(Set::NOTHING.to_vec()),
+        |set| set.list(holder.asker(), asked, call.control().now(), Found::from),
     );
-    Ok(response)
-}
-
-/// What is known of whom it is about.
-fn attributes(call: &Call, key: Option<&str>) -> Result<Attributes, OfrepFailure> {
-    let request: OfrepRequest = match call.body.as_ref() {
-        [] => OfrepRequest::default(),
-        body => serde_json::from_slice(body)
-            .map_err(|error| failure(key, "PARSE_ERROR", format!("The body is not JSON: {error}.")))?,
-    };
-    let context = match request.context {
-        Value::Null => Map::new(),
-        Value::Object(context) => context,
-        _ => {
-            let detail = "`context` is not an object.".to_owned();
-            return Err(failure(key, "INVALID_CONTEXT", detail));
-        }
-    };
-    Attributes::from_context(&context).map_err(|detail| failure(key, "INVALID_CONTEXT", detail))
-}
-
-fn failure(key: Option<&str>, code: &str, detail: String) -> OfrepFailure {
-    OfrepFailure {
-        key: key.map(str::to_owned),
-        error_code: code.to_owned(),
-        error_details: detail,
+    let mut body = body.map_err(|error| Error::internal("writing an answer", error))?;
+    if holder.key.kind == SdkKeyKind::Client {
+        // Everybody can read such a key, so it may stand in an address; browsers send no headers with this.
+        ofrep::add_streams(&mut body, sdk_key::text_of(call)?);
     }
-}
-
-/// OpenFeature's word for a reason. There are providers that know no others, though the specification allows them.
-fn reason(ours: &str) -> String {
-    match ours {
-        "prerequisite_failed" => "DISABLED".to_owned(),
-        "unit_missing" => "DEFAULT".to_owned(),
-        other => other.to_ascii_uppercase(),
-    }
-}
-
-impl From<FlagEvaluation> for OfrepEvaluation {
-    fn from(found: FlagEvaluation) -> Self {
-        let mut metadata = Map::new();
-        metadata.insert("flagVersion".to_owned(), found.flag_version.into());
-        if let Some(rule) = found.rule {
-            metadata.insert("rule".to_owned(), rule.into());
-        }
-        if let Some(assignment) = found.assignment_id {
-            metadata.insert("assignmentId".to_owned(), assignment.to_string().into());
-        }
-        let reason = reason(&found.reason);
-        if !reason.eq_ignore_ascii_case(&found.reason) {
-            metadata.insert("reason".to_owned(), found.reason.into());
-        }
-        Self {
-            key: found.key,
-            value: found.value,
-            reason,
-            variant: found.variant,
-            metadata,
-        }
-    }
+    Ok(tagged(call, body))
 }

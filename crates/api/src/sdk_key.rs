@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::response::Response;
 use control::Error;
 use domain::Code;
 use domain::tracking::SdkKeyKind;
 use events::ingest::{Directory, Key};
+use flags::Asker;
 use http::{HeaderValue, header};
 
 use crate::call::Call;
 use crate::endpoint::Endpoint;
 use crate::parameter::{Parameter, text};
+use crate::{cors, problem};
 
 /// The holder of a key that is valid.
 pub(crate) struct Holder {
@@ -20,6 +23,22 @@ pub(crate) struct Holder {
     pub(crate) key: Arc<Key>,
     /// The page that calls, if the key is one for pages; it may read the answer.
     pub(crate) page: Option<HeaderValue>,
+}
+
+impl Holder {
+    /// The answer to a call of this key; the page that calls may read it, whatever it is.
+    pub(crate) fn finish(&self, call: &Call, answered: Result<Response, Error>) -> Response {
+        let mut response = answered.unwrap_or_else(|error| problem::answer(&call.origin(), &error));
+        if let Some(page) = &self.page {
+            cors::admit(page.clone(), &mut response);
+        }
+        response
+    }
+
+    /// Who asks for flags.
+    pub(crate) fn asker(&self) -> Asker {
+        Asker::Key(self.key.kind)
+    }
 }
 
 impl Endpoint {
@@ -63,7 +82,7 @@ pub(crate) async fn identify(call: &Call) -> Result<Holder, Error> {
 }
 
 /// The text of the key, wherever it stands.
-fn text_of(call: &Call) -> Result<&str, Error> {
+pub(crate) fn text_of(call: &Call) -> Result<&str, Error> {
     let bearer = || {
         let value = call.header(header::AUTHORIZATION)?;
         let (scheme, token) = value.split_once(' ')?;

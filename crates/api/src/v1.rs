@@ -11,9 +11,10 @@ mod certificates;
 mod clients;
 mod contracts;
 mod environments;
+pub(crate) mod evaluations;
 mod event_types;
 mod explain;
-pub(crate) mod feature_flags;
+mod feature_flags;
 mod gateways;
 mod imports;
 mod invitations;
@@ -68,6 +69,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         event_types::endpoints(),
         sdk_keys::endpoints(),
         feature_flags::endpoints(),
+        evaluations::endpoints(),
         usage::endpoints(),
         reports::endpoints(),
         analytics::endpoints(),

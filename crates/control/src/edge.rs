@@ -65,6 +65,12 @@ impl Control {
         Ok(self.edge().await?.flags)
     }
 
+    /// The flags that were read last, by whoever it was.
+    pub(crate) fn known_flag_sets(&self) -> Option<Arc<FlagSets>> {
+        let kept = self.inner.edge.lock();
+        kept.as_ref().map(|found| Arc::clone(&found.edge.flags))
+    }
+
     async fn edge(&self) -> Result<Edge, Error> {
         let changes = *self.inner.changes.borrow();
         let known = {
@@ -109,13 +115,7 @@ impl Control {
         let keys = store::tracking::keys(&mut tx, self.now().before(ENDED_KEPT)).await?;
         let types = store::tracking::event_types(&mut tx).await?;
         // Compiled before anybody has to wait for it.
-        let flags = self
-            .inner
-            .edge
-            .lock()
-            .as_ref()
-            .map(|found| Arc::clone(&found.edge.flags));
-        let flags = FlagSets::read(&mut tx, flags.as_deref()).await?;
+        let flags = FlagSets::read(&mut tx, self.known_flag_sets().as_deref()).await?;
         drop(tx);
         let mut kept = self.inner.edge.lock();
         let before = kept.as_ref().map(|found| &found.kinds);

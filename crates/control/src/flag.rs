@@ -1,34 +1,26 @@
-//! Feature flags, compiled and asked: who gets which variant, and why.
+//! Feature flags as those who answer for them need them: read from the database, compiled, and asked.
 //!
 //! ```text
-//! feature_flags ─FlagSets─► one set per organization and environment ─FlagSet::evaluate(key, attributes)─► variant
+//! feature_flags ─FlagSets─► one set per organization and environment ─► edges of this process, and snapshots of nodes
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use domain::flag::{FeatureFlag, FlagEvaluation, FlagExplanation, FlagStep, FlagTrial, FlagType};
-use domain::id::{AssignmentId, FeatureFlagId, OrganizationId};
-use domain::tracking::SdkKeyKind;
-use domain::{Code, Name, Timestamp};
-use eval::definition::{Definitions, Targeting};
-use eval::{Evaluation, Flags, Handle, Subject};
+use domain::flag::{EXPOSURE, FeatureFlag, FlagExplanation, FlagTrial};
+use domain::id::{EventTypeId, FeatureFlagId, OrganizationId};
+use domain::snapshot::{Flag, FlagSet};
+use domain::{Code, Name};
+use eval::definition::Definitions;
 use events::ingest::Key;
-use serde_json::{Map, Value};
+use flags::{Attributes, Missing, QuestionFault, Set};
+use sha2::{Digest as _, Sha256};
 use store::entity::Read;
 
-use crate::resource::fault::part;
 use crate::{Caller, Control, Error, FieldError};
 
-/// The most attributes of one question.
-const ATTRIBUTES_MAX: usize = 200;
-
-/// How deep attributes may be nested in a context.
-const CONTEXT_DEPTH_MAX: usize = 8;
-/// What OpenFeature calls the unit.
-const TARGETING_KEY: &str = "targetingKey";
-/// What flags of ours usually call it.
-const USER_ID: &str = "user_id";
+/// Bytes of a tag that are told.
+const TAG_BYTES: usize = 12;
 
 /// The flags of all organizations.
 #[derive(Debug, Default)]
@@ -39,228 +31,94 @@ pub struct FlagSets {
 /// The flags of an organization.
 #[derive(Debug)]
 struct Organization {
-    /// Which flags these are, so that nothing is compiled again that has not changed.
-    revisions: Vec<(FeatureFlagId, i64)>,
-    environments: BTreeMap<Name, Arc<FlagSet>>,
+    /// What these come from, so that nothing is read and compiled again that has not changed.
+    revisions: Revisions,
+    environments: BTreeMap<Name, Served>,
 }
 
-/// The flags of an organization in one environment.
-#[derive(Debug)]
-struct FlagSet {
-    organization: OrganizationId,
-    environment: Name,
-    flags: Flags,
-    known: HashMap<Box<str>, Known>,
+/// Everything that makes a set another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Revisions {
+    flags: Vec<(FeatureFlagId, i64)>,
+    exposures: Option<EventTypeId>,
 }
 
-/// What of a flag is not compiled.
-#[derive(Debug)]
-struct Known {
-    handle: Handle,
-    is_boolean: bool,
-    off: Box<str>,
-    client_side: bool,
-}
-
-/// What is known of whom a question is about.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Attributes(Vec<(String, Attribute)>);
-
-#[derive(Debug, Clone, PartialEq)]
-enum Attribute {
-    Bool(bool),
-    Number(f64),
-    Text(String),
-    List(Vec<String>),
-}
-
-impl Attributes {
-    /// Attributes that all are texts, as they stand in a query.
-    ///
-    /// # Errors
-    /// `parameter_invalid` if there are too many.
-    pub fn from_texts(texts: &[(String, String)]) -> Result<Self, Error> {
-        if texts.len() > ATTRIBUTES_MAX {
-            let detail = format!("At most {ATTRIBUTES_MAX} attributes are taken.");
-            return Err(Error::refused(Code::ParameterInvalid, detail));
-        }
-        let all = texts.iter();
-        Ok(Self(
-            all.map(|(name, text)| (name.clone(), Attribute::Text(text.clone())))
-                .collect(),
-        ))
-    }
-
-    /// Attributes as they stand in a body: texts, numbers, booleans and lists of texts; `null` is not there.
-    ///
-    /// # Errors
-    /// `request_invalid` with the place of what is none of these.
-    pub fn from_json(attributes: &Map<String, Value>) -> Result<Self, Error> {
-        let mut all = Vec::with_capacity(attributes.len().min(ATTRIBUTES_MAX));
-        let mut faults = Vec::new();
-        if attributes.len() > ATTRIBUTES_MAX {
-            let detail = format!(
-                "There are {} attributes; at most {ATTRIBUTES_MAX} are taken.",
-                attributes.len()
-            );
-            let suggestion = "Send those that flags ask for.";
-            faults.push(FieldError::new(
-                "/attributes",
-                "field_out_of_range",
-                detail,
-                suggestion,
-            ));
-        }
-        for (name, value) in attributes.iter().take(ATTRIBUTES_MAX) {
-            match attribute(value) {
-                Ok(None) => {}
-                Ok(Some(value)) => all.push((name.clone(), value)),
-                Err(()) => {
-                    let pointer = format!("/attributes/{}", part(name));
-                    let detail = "It is neither a text, a number, a boolean nor a list of texts.";
-                    let suggestion = "Send what is inside as attributes of their own.";
-                    faults.push(FieldError::new(&pointer, "field_invalid", detail, suggestion));
-                }
-            }
-        }
-        match faults.first() {
-            None => Ok(Self(all)),
-            Some(first) => {
-                let detail = format!("{}: {}", first.pointer, first.detail);
-                Err(Error::fields(Code::RequestInvalid, detail, faults))
-            }
-        }
-    }
-
-    /// Attributes as they stand in an evaluation context of OpenFeature.
-    ///
-    /// `targetingKey` is `user_id` as well, unless that is there too. What is nested is there under its path,
-    /// `company.name`; what no flag can read (lists of other things than texts) is left out.
-    ///
-    /// # Errors
-    /// Why it cannot be read: there are too many.
-    pub fn from_context(context: &Map<String, Value>) -> Result<Self, String> {
-        let mut all = Vec::new();
-        flatten(context, "", 0, &mut all)?;
-        let find = |wanted: &str| all.iter().find(|(name, _)| name == wanted);
-        if let (Some((_, unit)), None) = (find(TARGETING_KEY), find(USER_ID)) {
-            all.push((USER_ID.to_owned(), unit.clone()));
-        }
-        Ok(Self(all))
-    }
-
-    /// The text of an attribute, as units are told apart by it.
-    fn text(&self, name: &str) -> Option<String> {
-        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
-        match value {
-            Attribute::Bool(is) => Some(is.to_string()),
-            Attribute::Number(number) => Some(number.to_string()),
-            Attribute::Text(text) => Some(text.clone()),
-            Attribute::List(_) => None,
-        }
-    }
-}
-
-fn flatten(
-    fields: &Map<String, Value>,
-    path: &str,
-    depth: usize,
-    all: &mut Vec<(String, Attribute)>,
-) -> Result<(), String> {
-    for (name, value) in fields {
-        let name = format!("{path}{name}");
-        match value {
-            Value::Object(fields) if depth < CONTEXT_DEPTH_MAX => {
-                flatten(fields, &format!("{name}."), depth + 1, all)?;
-            }
-            value => all.extend(attribute(value).ok().flatten().map(|value| (name, value))),
-        }
-        if all.len() > ATTRIBUTES_MAX {
-            return Err(format!("At most {ATTRIBUTES_MAX} attributes are taken."));
-        }
-    }
-    Ok(())
-}
-
-fn attribute(value: &Value) -> Result<Option<Attribute>, ()> {
-    Ok(Some(match value {
-        Value::Null => return Ok(None),
-        Value::Bool(is) => Attribute::Bool(*is),
-        Value::Number(number) => Attribute::Number(number.as_f64().ok_or(())?),
-        Value::String(text) => Attribute::Text(text.clone()),
-        Value::Array(entries) => {
-            let texts = entries.iter().map(|entry| entry.as_str().map(str::to_owned));
-            Attribute::List(texts.collect::<Option<_>>().ok_or(())?)
-        }
-        Value::Object(_) => return Err(()),
-    }))
+/// The flags of an organization in an environment: as nodes get them, and ready to be asked.
+#[derive(Debug, Clone)]
+struct Served {
+    source: Arc<FlagSet>,
+    set: Arc<Set>,
 }
 
 impl FlagSets {
     /// Reads and compiles the flags of all organizations; those that have not changed are taken from `before`.
     pub(crate) async fn read(read: &mut impl Read, before: Option<&Self>) -> Result<Self, Error> {
-        let mut by_organization: HashMap<OrganizationId, Vec<(FeatureFlagId, i64)>> = HashMap::new();
+        let mut by_organization: HashMap<OrganizationId, Revisions> = HashMap::new();
         for (organization, flag, revision) in store::flag::revisions(read).await? {
-            by_organization
-                .entry(organization)
-                .or_default()
-                .push((flag, revision));
+            let revisions = by_organization.entry(organization).or_default();
+            revisions.flags.push((flag, revision));
+        }
+        for (organization, exposures) in store::tracking::active_types(read, EXPOSURE).await? {
+            if let Some(revisions) = by_organization.get_mut(&organization) {
+                revisions.exposures = Some(exposures);
+            }
         }
         let mut organizations = HashMap::with_capacity(by_organization.len());
         for (id, revisions) in by_organization {
             let known = before.and_then(|before| before.organizations.get(&id));
             let organization = match known.filter(|known| known.revisions == revisions) {
                 Some(same) => Arc::clone(same),
-                None => Arc::new(Organization::new(id, &store::flag::all(read, id).await?, known)),
+                None => {
+                    let flags = store::flag::all(read, id).await?;
+                    Arc::new(Organization::new(id, revisions, &flags, known))
+                }
             };
             organizations.insert(id, organization);
         }
         Ok(Self { organizations })
     }
 
-    /// What somebody gets of a flag, for the holder of a key.
-    ///
-    /// # Errors
-    /// `flag_not_found` if there is none in the key's environment, or none for keys of its kind.
-    pub fn evaluate(
-        &self,
-        key: &Key,
-        flag: &str,
-        attributes: &Attributes,
-        now: Timestamp,
-    ) -> Result<FlagEvaluation, Error> {
-        let set = self.get(key.organization, &key.environment);
-        let set = set.ok_or_else(|| missing(flag, &key.environment))?;
-        set.evaluate(flag, key.kind, attributes, now)
-    }
-
-    /// What somebody gets of all flags that the holder of a key may ask for, in the order of their keys.
-    pub fn evaluate_all(&self, key: &Key, attributes: &Attributes, now: Timestamp) -> Vec<FlagEvaluation> {
-        let set = self.get(key.organization, &key.environment);
-        set.map(|set| set.evaluate_all(key.kind, attributes, now))
-            .unwrap_or_default()
+    /// The flags that the holder of a key may ask for; `None` if its organization has none in its environment.
+    pub fn of(&self, key: &Key) -> Option<&Arc<Set>> {
+        self.get(key.organization, &key.environment)
     }
 
     /// The flags of an organization in an environment; `None` if it has none there.
-    fn get(&self, organization: OrganizationId, environment: &Name) -> Option<&Arc<FlagSet>> {
-        self.organizations
-            .get(&organization)?
-            .environments
-            .get(environment)
+    pub fn get(&self, organization: OrganizationId, environment: &Name) -> Option<&Arc<Set>> {
+        let all = self.organizations.get(&organization)?;
+        all.environments.get(environment).map(|served| &served.set)
+    }
+
+    /// What nodes of an environment get.
+    pub(crate) fn sources(&self, environment: &Name) -> Vec<FlagSet> {
+        let each = self.organizations.values();
+        let served = each.filter_map(|all| all.environments.get(environment));
+        let mut sources: Vec<_> = served.map(|served| FlagSet::clone(&served.source)).collect();
+        sources.sort_by_key(|source| source.organization);
+        sources
     }
 }
 
 impl Organization {
     /// Compiles the flags of each environment; where they cannot be compiled, they stay as they were.
-    fn new(id: OrganizationId, flags: &[FeatureFlag], before: Option<&Arc<Self>>) -> Self {
+    fn new(
+        id: OrganizationId,
+        revisions: Revisions,
+        flags: &[FeatureFlag],
+        before: Option<&Arc<Self>>,
+    ) -> Self {
         let names: BTreeSet<&Name> = flags
             .iter()
             .flat_map(|flag| flag.spec.environments.keys())
             .collect();
         let mut environments = BTreeMap::new();
         for name in names {
-            let set = match FlagSet::new(id, name, flags) {
-                Ok(set) => Some(Arc::new(set)),
+            let source = source(id, name, &revisions, flags);
+            let served = match Set::compile(name, &source) {
+                Ok(set) => Some(Served {
+                    source: Arc::new(source),
+                    set: Arc::new(set),
+                }),
                 Err(problems) => {
                     // All of it was compiled when it was saved; another version of the program may see it differently.
                     tracing::error!(organization = %id, environment = %name, ?problems,
@@ -268,13 +126,55 @@ impl Organization {
                     before.and_then(|before| before.environments.get(name)).cloned()
                 }
             };
-            environments.extend(set.map(|set| (name.clone(), set)));
+            environments.extend(served.map(|served| (name.clone(), served)));
         }
         Self {
-            revisions: flags.iter().map(|flag| (flag.id, flag.revision)).collect(),
+            revisions,
             environments,
         }
     }
+}
+
+fn source(
+    organization: OrganizationId,
+    environment: &Name,
+    revisions: &Revisions,
+    flags: &[FeatureFlag],
+) -> FlagSet {
+    let there = flags.iter().filter_map(|flag| {
+        Some(Flag {
+            key: flag.spec.key.clone(),
+            r#type: flag.spec.r#type,
+            client_side: flag.spec.client_side,
+            definition: flag.in_environment(environment.as_str())?,
+        })
+    });
+    let mut flags: Vec<_> = there.collect();
+    flags.sort_by(|one, other| one.key.cmp(&other.key));
+    FlagSet {
+        organization,
+        tag: tag(environment, revisions, &flags),
+        flags,
+        segments: BTreeMap::new(),
+        exposures: revisions.exposures,
+    }
+}
+
+/// Another one whenever something of the environment's flags is.
+fn tag(environment: &Name, revisions: &Revisions, flags: &[Flag]) -> String {
+    let mut hash = Sha256::new_with_prefix(environment.as_str());
+    for flag in flags {
+        hash.update([0]);
+        hash.update(flag.key.as_str());
+        hash.update([0, u8::from(flag.client_side)]);
+        hash.update(flag.definition.version.to_le_bytes());
+    }
+    hash.update(revisions.exposures.map_or([0; 16], |id| *id.uuid().as_bytes()));
+    let hash = hash.finalize();
+    hash[..TAG_BYTES]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// What flags are in an environment.
@@ -292,151 +192,30 @@ pub(crate) fn definitions<'f>(
     }
 }
 
-impl FlagSet {
-    fn new(
-        organization: OrganizationId,
-        environment: &Name,
-        flags: &[FeatureFlag],
-    ) -> Result<Self, Vec<eval::Problem>> {
-        let compiled = Flags::compile(&definitions(flags, environment))?;
-        let known = flags.iter().filter_map(|flag| {
-            let Targeting { off, .. } = flag.spec.environments.get(environment)?;
-            let known = Known {
-                handle: compiled.get(flag.spec.key.as_str())?,
-                is_boolean: flag.spec.r#type == FlagType::Boolean,
-                off: off.as_str().into(),
-                client_side: flag.spec.client_side,
-            };
-            Some((flag.spec.key.as_str().into(), known))
-        });
-        Ok(Self {
-            organization,
-            environment: environment.clone(),
-            known: known.collect(),
-            flags: compiled,
-        })
+impl From<Missing> for Error {
+    fn from(missing: Missing) -> Self {
+        let Missing { key, environment } = missing;
+        let detail = format!("There is no flag `{key}` in `{environment}`, or not for this key.");
+        Self::refused(Code::FlagNotFound, detail)
     }
+}
 
-    fn evaluate(
-        &self,
-        key: &str,
-        holder: SdkKeyKind,
-        attributes: &Attributes,
-        now: Timestamp,
-    ) -> Result<FlagEvaluation, Error> {
-        let known = self.known.get(key);
-        let known = known.filter(|known| holder == SdkKeyKind::Server || known.client_side);
-        let known = known.ok_or_else(|| missing(key, &self.environment))?;
-        let lists = attributes.lists();
-        let subject = self.subject(attributes, &lists, now);
-        let found = self.flags.evaluate(known.handle, &subject);
-        Ok(self.told(key, known, &found, attributes))
-    }
-
-    fn evaluate_all(
-        &self,
-        holder: SdkKeyKind,
-        attributes: &Attributes,
-        now: Timestamp,
-    ) -> Vec<FlagEvaluation> {
-        let lists = attributes.lists();
-        let subject = self.subject(attributes, &lists, now);
-        let each = self.flags.iter().filter_map(|(key, flag)| {
-            let known = self.known.get(key)?;
-            if holder == SdkKeyKind::Client && !known.client_side {
-                return None;
+impl From<QuestionFault> for Error {
+    fn from(fault: QuestionFault) -> Self {
+        let said = fault.to_string();
+        match fault {
+            QuestionFault::Syntax(_) => Self::refused(Code::RequestInvalid, said),
+            QuestionFault::Form {
+                pointer,
+                code,
+                detail,
+                suggestion,
+            } => {
+                let fault = FieldError::new(&pointer, code, detail, suggestion);
+                Self::fields(Code::RequestInvalid, said, vec![fault])
             }
-            let found = self.flags.evaluate(flag, &subject);
-            Some(self.told(key, known, &found, attributes))
-        });
-        each.collect()
-    }
-
-    fn explain(&self, key: &str, attributes: &Attributes, now: Timestamp) -> Result<FlagExplanation, Error> {
-        let known = self
-            .known
-            .get(key)
-            .ok_or_else(|| missing(key, &self.environment))?;
-        let lists = attributes.lists();
-        let subject = self.subject(attributes, &lists, now);
-        let (found, steps) = self.flags.explain(known.handle, &subject);
-        let steps = steps.into_iter().map(|step| FlagStep {
-            pointer: step.pointer,
-            holds: step.holds,
-            detail: step.detail,
-        });
-        Ok(FlagExplanation {
-            evaluation: self.told(key, known, &found, attributes),
-            steps: steps.collect(),
-        })
-    }
-
-    fn subject<'a>(
-        &self,
-        attributes: &'a Attributes,
-        lists: &'a [Vec<&'a str>],
-        now: Timestamp,
-    ) -> Subject<'a> {
-        let mut subject = self.flags.subject(now.as_micros());
-        let mut lists = lists.iter();
-        for (name, value) in &attributes.0 {
-            let value = match value {
-                Attribute::Bool(is) => eval::Value::Bool(*is),
-                Attribute::Number(number) => eval::Value::Number(*number),
-                Attribute::Text(text) => eval::Value::Text(text),
-                Attribute::List(_) => eval::Value::List(lists.next().map_or(&[], Vec::as_slice)),
-            };
-            self.flags.put(&mut subject, name, value);
-        }
-        subject
-    }
-
-    fn told(
-        &self,
-        key: &str,
-        known: &Known,
-        found: &Evaluation<'_>,
-        attributes: &Attributes,
-    ) -> FlagEvaluation {
-        let enabled = match known.is_boolean {
-            true => found.value == &Value::Bool(true),
-            false => *found.variant != *known.off,
-        };
-        let rule = found.rule.map(|place| match found.rule_name {
-            Some(name) => name.to_owned(),
-            None => format!("#{}", place + 1),
-        });
-        let unit = found.by.and_then(|by| attributes.text(by));
-        let place = (self.organization, self.environment.as_str(), key);
-        FlagEvaluation {
-            key: key.to_owned(),
-            enabled,
-            variant: found.variant.to_owned(),
-            value: found.value.clone(),
-            reason: found.reason.as_str().to_owned(),
-            rule,
-            flag_version: found.version,
-            assignment_id: unit.map(|unit| AssignmentId::of(place, &unit, found.variant)),
         }
     }
-}
-
-impl Attributes {
-    /// The lists among them, in their order, as they are handed on.
-    fn lists(&self) -> Vec<Vec<&str>> {
-        let lists = self.0.iter().filter_map(|(_, value)| match value {
-            Attribute::List(texts) => Some(texts.iter().map(String::as_str).collect()),
-            _ => None,
-        });
-        lists.collect()
-    }
-}
-
-/// There is no such flag for whoever asks.
-fn missing(key: &str, environment: &Name) -> Error {
-    let key: String = key.chars().take(100).collect();
-    let detail = format!("There is no flag `{key}` in `{environment}`, or not for this key.");
-    Error::refused(Code::FlagNotFound, detail)
 }
 
 impl Control {
@@ -457,8 +236,8 @@ impl Control {
         let sets = self.flag_sets().await?;
         let key = flag.spec.key.as_str();
         let set = sets.get(flag.organization_id, &trial.environment);
-        let set = set.ok_or_else(|| missing(key, &trial.environment))?;
-        set.explain(key, &attributes, trial.at.unwrap_or_else(|| self.now()))
+        let set = set.ok_or_else(|| Missing::new(key, &trial.environment))?;
+        Ok(set.explain(key, &attributes, trial.at.unwrap_or_else(|| self.now()))?)
     }
 }
 

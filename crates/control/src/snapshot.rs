@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use domain::catalog::Stage;
 use domain::id::{ApiId, OperationId, ProductId, UpstreamId, VersionId};
+use domain::key::Hash;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::stream::StreamRoute;
+use domain::tracking::SdkKey;
 use domain::traffic::{Policy, Upstream, UpstreamSpec};
 use domain::{Name, Timestamp};
 use pki::SealKey;
@@ -21,6 +23,7 @@ use store::snapshot::Place;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::flag::FlagSets;
 use crate::resource::certificate::Material;
 use crate::{Control, Error};
 
@@ -59,6 +62,9 @@ impl Control {
         let applications = store::snapshot::applications(&mut tx, environment, since).await?;
         let (products, subscriptions) = subscriptions(&mut tx, environment, since, &served).await?;
         let plans = plans(&mut tx, &subscriptions).await?;
+        let sdk_keys = store::tracking::keys(&mut tx, since).await?;
+        let known = self.known_flag_sets();
+        let flags = FlagSets::read(&mut tx, known.as_deref()).await?;
         Ok(Snapshot {
             format: FORMAT,
             revision,
@@ -75,6 +81,12 @@ impl Control {
             certificates: self.certificates(&mut tx, environment).await?,
             streams: streams.into_iter().map(stream).collect(),
             challenges: store::certificate::challenges(&mut tx, environment).await?,
+            flags: flags.sources(environment),
+            sdk_keys: sdk_keys
+                .into_iter()
+                .filter(|(_, key)| key.spec.environment == *environment)
+                .map(|(hash, key)| sdk_key(hash, key))
+                .collect(),
         })
     }
 
@@ -349,6 +361,18 @@ fn stream(route: StreamRoute) -> snapshot::StreamRoute {
         upstream: route.spec.upstream_id,
         idle_ms: route.spec.idle_ms,
         connections_max: route.spec.connections_max,
+    }
+}
+
+fn sdk_key(hash: Hash, key: SdkKey) -> snapshot::SdkKey {
+    snapshot::SdkKey {
+        id: key.id,
+        hash,
+        organization: key.organization_id,
+        kind: key.spec.kind,
+        origins: key.spec.origins,
+        state: key.state,
+        expires_at: key.spec.expires_at,
     }
 }
 

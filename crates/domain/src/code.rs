@@ -155,6 +155,8 @@ codes! {
         "`detail` says why. Make a new one with `POST /api/v1/sdk-keys`.";
     FlagNotFound = "flag_not_found", 404, "There is no such flag",
         "Check the flag's key and the environment; use your default meanwhile. A new flag is there within a second.";
+    SdkKeyKind = "sdk_key_kind", 403, "A key of this kind may not do this",
+        "Use a key of kind `server`, where nobody but your own programs can read it.";
     OriginRefused = "origin_refused", 403, "Pages of this origin may not use the key",
         "Add the page's origin to the key's `origins`; keys of servers are for no page at all.";
     EventsInvalid = "events_invalid", 400, "None of the events can be taken",

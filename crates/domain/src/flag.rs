@@ -18,6 +18,9 @@ use crate::{Name, Timestamp};
 
 pub use key::FlagKey;
 
+/// The type of events that tell who was given which variant of a flag.
+pub const EXPOSURE: &str = "flag_exposure";
+
 /// What values a flag has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -125,6 +128,47 @@ pub struct FlagQuestion {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub attributes: Map<String, Value>,
+}
+
+/// Whom flags are asked about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlagsQuestion {
+    /// What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    pub attributes: Map<String, Value>,
+    /// The keys of the flags; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 1000)]
+    pub flags: Option<Vec<String>>,
+}
+
+/// What somebody gets of several flags.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FlagEvaluations {
+    /// What they get of each.
+    pub flags: Vec<FlagEvaluation>,
+}
+
+/// What somebody gets of several flags, and why.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FlagAssignments {
+    /// What they get of each, with every step on the way there.
+    pub assignments: Vec<FlagExplanation>,
+}
+
+/// All flags of an environment, for SDKs that evaluate by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FlagDefinitions {
+    /// The environment's name.
+    pub environment: String,
+    /// By their keys: `type`, `version`, `variants`, and who gets which as in a flag's `environments`.
+    #[schema(value_type = Object)]
+    pub flags: Map<String, Value>,
+    /// By their keys: `when`, who is in it.
+    #[schema(value_type = Object)]
+    pub segments: Map<String, Value>,
 }
 
 /// Whom a flag is asked about, and where.

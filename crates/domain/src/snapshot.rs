@@ -7,20 +7,25 @@
 
 mod packed;
 
+use std::collections::BTreeMap;
+
 pub use packed::{Error as PackedError, Mac, Packed};
 
 use crate::catalog::Stage;
 use crate::certificate::ClientAuth;
 use crate::consumer::{KeyState, SubscriptionState};
+use crate::flag::{FlagKey, FlagType};
 use crate::id::{
-    ApiId, ApplicationId, CertificateId, KeyId, OperationId, OrganizationId, PlanId, PolicyId, ProductId,
-    RouteId, StreamRouteId, SubscriptionId, UpstreamId, VersionId,
+    ApiId, ApplicationId, CertificateId, EventTypeId, KeyId, OperationId, OrganizationId, PlanId, PolicyId,
+    ProductId, RouteId, SdkKeyId, StreamRouteId, SubscriptionId, UpstreamId, VersionId,
 };
 use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
 use crate::release::{Importance, Mirror, Split};
 use crate::routing::{Connect, FixedAnswer, Match, Redirect, Rewrite};
+use crate::tracking::SdkKeyKind;
 use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp, key};
+use eval::definition::Segment;
 use serde::{Deserialize, Serialize};
 
 /// The form of [`Snapshot`] that this build writes; a node refuses others.
@@ -65,6 +70,66 @@ pub struct Snapshot {
     /// What ACME servers ask for at the moment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub challenges: Vec<Challenge>,
+    /// Feature flags, by organization.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<FlagSet>,
+    /// Who may ask for them: SDK keys of the environment, revoked ones of the last 30 days included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sdk_keys: Vec<SdkKey>,
+}
+
+/// The feature flags of an organization.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlagSet {
+    /// Whose they are.
+    pub organization: OrganizationId,
+    /// Another one whenever a flag or a segment is.
+    pub tag: String,
+    /// The flags, in the order of their keys.
+    pub flags: Vec<Flag>,
+    /// The segments that they name, by their keys.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub segments: BTreeMap<String, Segment>,
+    /// The type of events that tell who was given which variant; nothing is recorded if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposures: Option<EventTypeId>,
+}
+
+/// A feature flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flag {
+    /// What programs ask for.
+    pub key: FlagKey,
+    /// What values it has.
+    pub r#type: FlagType,
+    /// Whether keys of kind `client` may ask for it.
+    pub client_side: bool,
+    /// Who gets which variant.
+    pub definition: eval::definition::Flag,
+}
+
+/// A key of a program that asks for flags.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SdkKey {
+    /// Its id.
+    pub id: SdkKeyId,
+    /// [`key::hash`](crate::key::hash) of the whole key.
+    pub hash: key::Hash,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// Who holds it.
+    pub kind: SdkKeyKind,
+    /// Whose pages may use it; any if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
+    /// Whether it is valid.
+    pub state: KeyState,
+    /// When it stops to be valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// How connections that are not read find a service.
@@ -323,6 +388,13 @@ pub struct Key {
     pub expires_at: Option<Timestamp>,
 }
 
+impl SdkKey {
+    /// Whether it opens anything at a moment.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.state != KeyState::Revoked && self.expires_at.is_none_or(|ends| now < ends)
+    }
+}
+
 impl Snapshot {
     /// Everything but keys, applications and subscriptions.
     fn without_callers(&self) -> Self {
@@ -342,6 +414,8 @@ impl Snapshot {
             certificates: self.certificates.clone(),
             streams: self.streams.clone(),
             challenges: self.challenges.clone(),
+            flags: self.flags.clone(),
+            sdk_keys: self.sdk_keys.clone(),
         }
     }
 
@@ -363,6 +437,8 @@ impl Snapshot {
             certificates: Vec::new(),
             streams: Vec::new(),
             challenges: Vec::new(),
+            flags: Vec::new(),
+            sdk_keys: Vec::new(),
         }
     }
 }

@@ -192,6 +192,14 @@ impl Intake {
         answer.await.unwrap_or(Err(Refused::Closed))
     }
 
+    /// Hands events over and does not wait: what becomes of them is in the figures.
+    ///
+    /// # Errors
+    /// `Busy` and `Closed`, as [`submit`](Self::submit).
+    pub fn offer(&self, sections: Vec<Section>, now: Timestamp) -> Result<(), Refused> {
+        self.enqueue(sections, now).map(drop)
+    }
+
     fn enqueue(
         &self,
         mut sections: Vec<Section>,

@@ -15,6 +15,7 @@
 //! gaps; a sink that keeps the sequence number together with what it counted counts nothing twice.
 
 pub mod call;
+pub mod exposure;
 pub mod fault;
 pub mod ingest;
 pub mod intake;
@@ -28,6 +29,7 @@ pub mod usage;
 pub mod wire;
 
 pub use call::{Call, Callee, Caller, Event, Method, Subscribed, Variant};
+pub use exposure::{Exposure, Exposures};
 pub use ingest::Ingest;
 pub use intake::Intake;
 pub use log::{Hold, Log};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Snapshot;
+use events::intake::IntakeSettings;
 use events::pump::PumpSettings;
-use events::{Pump, WhenFull};
+use events::{Intake, Pump, WhenFull};
 use gateway::feed::{self, Control};
 use gateway::{Gateway, Inheritance, Records};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -80,7 +81,13 @@ pub(crate) fn run(
     };
     let logs = Arc::new(Logs::open(&home, settings.usage.log(), &before)?);
     let log = Arc::clone(&logs.own);
-    let pump = Pump::start(Arc::clone(&log), pump_settings(&settings.usage)).map_err(Error::Runtime)?;
+    let intake = Intake::open(Arc::clone(&log), IntakeSettings::default())?;
+    let pump = Pump::start_with(
+        Arc::clone(&log),
+        pump_settings(&settings.usage),
+        Some(intake.clone()),
+    )
+    .map_err(Error::Runtime)?;
     let (sender, receiver) = watch::channel(first);
     let gateway = Arc::new({
         let recorder = &pump;
@@ -90,6 +97,7 @@ pub(crate) fn run(
             recorder: Box::new(move || recorders.next().expect("as many as there are cores")),
             log: Some(Arc::clone(&log)),
             counts: logs.counts(&before)?,
+            intake: Some(intake),
         };
         let mut node = settings.gateway.clone();
         node.cores = cores(settings);

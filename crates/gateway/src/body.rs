@@ -1,6 +1,7 @@
 //! The bodies that pass through, either way.
 
 use std::cell::Cell;
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -8,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::LocalBoxStream;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -336,6 +338,17 @@ enum Source {
     Own(Option<Bytes>),
     /// What passes both ways is no body.
     Joined(Box<Joined>),
+    /// What we tell as it happens.
+    Live(Live),
+}
+
+/// What we tell as it happens; nothing once it has ended.
+struct Live(Option<LocalBoxStream<'static, Bytes>>);
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").finish_non_exhaustive()
+    }
 }
 
 /// A target that a client is joined with.
@@ -455,11 +468,22 @@ impl AnswerBody {
         }
     }
 
+    /// What we tell as it happens, until that ends.
+    pub(crate) fn live(events: LocalBoxStream<'static, Bytes>) -> Self {
+        Self {
+            source: Source::Live(Live(Some(events))),
+            ticket: None,
+            encoder: None,
+            brake: None,
+            tap: None,
+        }
+    }
+
     /// The bytes of a body of our own; none of an upstream's.
     pub(crate) fn into_own(mut self) -> Bytes {
         match &mut self.source {
             Source::Own(bytes) => bytes.take().unwrap_or_default(),
-            Source::Upstream { .. } | Source::Joined(_) => Bytes::new(),
+            Source::Upstream { .. } | Source::Joined(_) | Source::Live(_) => Bytes::new(),
         }
     }
 
@@ -586,6 +610,7 @@ impl Source {
             Self::Upstream { from, .. } => from.as_ref().is_none_or(Inflow::is_end),
             Self::Own(bytes) => bytes.is_none(),
             Self::Joined(_) => true,
+            Self::Live(live) => live.0.is_none(),
         }
     }
 
@@ -593,6 +618,16 @@ impl Source {
         match self {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Joined(_) => Poll::Ready(None),
+            Self::Live(Live(events)) => {
+                let Some(source) = events else {
+                    return Poll::Ready(None);
+                };
+                let event = ready!(source.as_mut().poll_next(context));
+                if event.is_none() {
+                    *events = None;
+                }
+                Poll::Ready(event.map(|event| Ok(Frame::data(event))))
+            }
             Self::Upstream {
                 from,
                 deadline,
@@ -654,6 +689,7 @@ impl Body for AnswerBody {
             Source::Upstream { from, .. } => from.as_ref().map_or_else(SizeHint::default, Inflow::size_hint),
             Source::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Source::Joined(_) => SizeHint::with_exact(0),
+            Source::Live(_) => SizeHint::default(),
         }
     }
 }

@@ -13,6 +13,8 @@ use domain::release::Importance;
 use domain::routing::Connect;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
+use events::ingest::{Directory as SdkKeys, Key};
+use flags::Sets;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::shared::Ledger;
 use policy::{Directory, Fault, Phase, Place, Policy, State};
@@ -97,6 +99,9 @@ pub enum Rejected {
         #[source]
         source: target::Invalid,
     },
+    /// Feature flags cannot be used.
+    #[error(transparent)]
+    Flags(#[from] flags::Refused),
     /// Routes do not fit together, or one is not valid.
     #[error(transparent)]
     Routes(#[from] routing::Invalid),
@@ -190,8 +195,39 @@ pub struct Compiled {
     files: Vec<Watched>,
     /// Files that could not be used, where the targets that were read before go on.
     pub(crate) broken_files: Vec<String>,
+    /// Feature flags, and who may ask for them.
+    pub(crate) flags: Flags,
     /// The certificates by host; whoever compiles for a node puts them there.
     pub(crate) shelf: Shelf,
+}
+
+/// Feature flags of all organizations, and the SDK keys that open them.
+#[derive(Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) sets: Sets,
+    pub(crate) directory: SdkKeys,
+}
+
+impl Flags {
+    fn compile(snapshot: &Snapshot, previous: Option<&Self>) -> Result<Self, Rejected> {
+        let before = previous.map(|previous| &previous.sets);
+        let keys = snapshot.sdk_keys.iter().map(|key| {
+            let known = Key {
+                id: key.id,
+                organization: key.organization,
+                environment: snapshot.environment.clone(),
+                kind: key.kind,
+                origins: key.origins.clone(),
+                state: key.state,
+                expires_at: key.expires_at,
+            };
+            (key.hash, known)
+        });
+        Ok(Self {
+            sets: Sets::compile(&snapshot.environment, &snapshot.flags, before)?,
+            directory: SdkKeys::new(keys, []),
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -357,6 +393,7 @@ fn compile_routes(
         ledgers: Vec::new(),
         files: Vec::new(),
         broken_files: Vec::new(),
+        flags: Flags::compile(snapshot, previous.map(|previous| &previous.flags))?,
         shelf: Shelf::default(),
     };
     for upstream in &snapshot.upstreams {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use domain::Timestamp;
 use domain::id::RequestId;
-use events::Recorder;
+use events::{Exposures, Recorder};
 use policy::Moment;
+use tokio::sync::watch;
 use uuid::Builder;
 
 use crate::balance::Balancer;
@@ -48,12 +49,16 @@ pub(crate) struct Core {
     pub(crate) recent: Recent,
     /// Takes spans, if traces are sent.
     pub(crate) tracer: Option<Tracer>,
+    /// Gathers who was given which variant of a flag; nothing is recorded if absent.
+    pub(crate) exposures: Option<RefCell<Exposures>>,
     /// For texts that are copied into header values.
     pub(crate) scratch: RefCell<String>,
     pools: Rc<Pools>,
     /// What is shown to clients of hosts without a certificate in the snapshot.
     own_certificate: RefCell<Option<Arc<Shown>>>,
     installed: RefCell<Option<Rc<Installed>>>,
+    /// The revision that is installed, for those who wait for another one.
+    installs: watch::Sender<u64>,
     ticks: Cell<u32>,
 }
 
@@ -88,6 +93,10 @@ impl Core {
             personal: RefCell::default(),
         });
         let clock = Clock::new(node.began);
+        let exposures = node
+            .intake
+            .clone()
+            .map(|intake| RefCell::new(Exposures::new(intake)));
         Rc::new(Self {
             recent: Recent::new(settings.recent_calls),
             tracer,
@@ -101,10 +110,12 @@ impl Core {
             index,
             spare: Spare::default(),
             offers: Offers::default(),
+            exposures,
             scratch: RefCell::default(),
             pools,
             own_certificate: RefCell::default(),
             installed: RefCell::default(),
+            installs: watch::Sender::new(0),
             ticks: Cell::new(0),
         })
     }
@@ -112,6 +123,11 @@ impl Core {
     /// The snapshot that requests beginning now are served by.
     pub(crate) fn installed(&self) -> Option<Rc<Installed>> {
         self.installed.borrow().clone()
+    }
+
+    /// Tells when another snapshot is installed.
+    pub(crate) fn installs(&self) -> watch::Receiver<u64> {
+        self.installs.subscribe()
     }
 
     /// What is shown to clients of hosts without a certificate in the snapshot.
@@ -137,6 +153,11 @@ impl Core {
         self.clock.renew();
         let ticks = self.ticks.get().wrapping_add(1);
         self.ticks.set(ticks);
+        if let Some(exposures) = &self.exposures {
+            exposures
+                .borrow_mut()
+                .flush(self.clock.at(Instant::now()).calendar);
+        }
         if ticks.is_multiple_of(TICKS_PER_SWEEP) {
             self.pools.sweep();
         }
@@ -173,7 +194,9 @@ impl Core {
             balancers: balancers.collect(),
             compiled,
         };
+        let revision = installed.compiled.revision;
         *self.installed.borrow_mut() = Some(Rc::new(installed));
+        self.installs.send_replace(revision);
     }
 }
 

@@ -35,10 +35,12 @@ use crate::ticket::Ticket;
 use crate::websocket;
 use crate::{grpc, grpc_web};
 
+mod changes;
 mod connect;
 mod debug;
 mod judge;
 mod pages;
+mod questions;
 mod way;
 
 const ALT_SVC: HeaderName = HeaderName::from_static("alt-svc");
@@ -71,6 +73,8 @@ struct Context<'a> {
     later: Vec<Later<'a>>,
     /// What the answer says of the variant that the call got.
     sided: Option<Box<Sided>>,
+    /// The page that may read what is answered about flags.
+    page: Option<Box<HeaderValue>>,
 }
 
 /// What every answer says at its end, besides what its head holds.
@@ -115,6 +119,7 @@ pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<Answe
         over: None,
         later: Vec::new(),
         sided: None,
+        page: None,
     };
     let course = ticket.course();
     course.id_hash = recent::hash(context.request_id.as_bytes());
@@ -212,6 +217,23 @@ async fn serve<'a>(
     let (on, to) = match way((conn, from), compiled, (context, ticket), &asked)? {
         Way::On(on, to) => (on, to),
         Way::Answered(response) => return Ok(*response),
+        Way::Asked => {
+            let asked = questions::Asked {
+                path,
+                method,
+                query,
+                headers,
+                now: moment.calendar,
+            };
+            let body = std::mem::replace(body, Arriving::None);
+            return Box::pin(questions::answer(
+                conn,
+                compiled,
+                (&asked, body),
+                &mut context.page,
+            ))
+            .await;
+        }
         Way::Tunnel(..) => unreachable!("only `CONNECT` leads there"),
     };
     let On { route, chain, .. } = on;
@@ -351,6 +373,9 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, conn: &Con
     }
     if let Some(sided) = &context.sided {
         sided.say(response.headers_mut());
+    }
+    if let Some(page) = &context.page {
+        questions::admit(page, response.headers_mut());
     }
     if let Some(over) = &context.over {
         response.headers_mut().insert(OVER_LIMIT, over.clone());

@@ -8,7 +8,7 @@ use arc_swap::ArcSwapOption;
 use domain::node::{NodeHealth, NodeMirrors, NodeState, NodeStatus};
 use domain::{Name, Timestamp};
 use events::ring::RingFigures;
-use events::{Log, Recorder};
+use events::{Intake, Log, Recorder};
 use policy::Standing;
 use policy::gate::Gate;
 use serde::Serialize;
@@ -171,6 +171,8 @@ pub(crate) struct Node {
     pub(crate) began: Instant,
     pub(crate) cores: Vec<Arc<CoreFigures>>,
     pub(crate) recorders: Vec<Recorder>,
+    /// Takes who was given which variant of a flag.
+    pub(crate) intake: Option<Intake>,
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) gate: Option<Gate>,
     /// What is known of the store over which limits are counted together.
@@ -208,7 +210,7 @@ pub(crate) struct Observed {
 
 impl Node {
     pub(crate) fn new(
-        recorders: Vec<Recorder>,
+        (recorders, intake): (Vec<Recorder>, Option<Intake>),
         log: Option<Arc<Log>>,
         limits: NodeLimits,
         Observed { asker, places }: Observed,
@@ -218,6 +220,7 @@ impl Node {
             began: Instant::now(),
             cores: recorders.iter().map(|_| figures()).collect(),
             recorders,
+            intake,
             log,
             gate: limits.gate,
             together: limits.together,

@@ -52,6 +52,9 @@ pub struct Settings {
     pub cores: usize,
     /// Serve `/health/live`, `/health/ready` and `/metrics` where no route answers.
     pub observable: bool,
+    /// Answer questions about feature flags where no route answers: `/api/v1/feature-flags/…/evaluate`,
+    /// `/ofrep/v1/evaluate/flags`.
+    pub flags: bool,
     /// Certificates (PEM) that upstreams are checked against, instead of those of the web.
     pub upstream_roots: Option<PathBuf>,
     /// Networks whose proxies are believed when they say whom they speak for; from everybody else
@@ -417,6 +420,7 @@ impl Default for Settings {
             zone: None,
             cores: 0,
             observable: true,
+            flags: true,
             upstream_roots: None,
             trusted_proxies: Vec::new(),
             trusted_header: Says::default(),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use domain::id::SubscriptionId;
 use domain::{Name, Snapshot, Timestamp};
 use events::log::QuotaCount;
-use events::{Log, Recorder};
+use events::{Intake, Log, Recorder};
 use policy::gate::Gate;
 use serde::Serialize;
 use tokio::runtime::Builder;
@@ -91,6 +91,8 @@ pub struct Records {
     pub log: Option<Arc<Log>>,
     /// What was counted for quotas before the start.
     pub counts: Vec<QuotaCount>,
+    /// Takes who was given which variant of a flag; nothing of that is recorded if absent.
+    pub intake: Option<Intake>,
 }
 
 /// Where a node listens.
@@ -169,7 +171,12 @@ pub fn start_after(
         asker,
         places: metrics::Places::new(settings.route_series.min(ROUTE_SERIES_MAX)),
     };
-    let node = Arc::new(Node::new(recorders, records.log, limits, observed));
+    let node = Arc::new(Node::new(
+        (recorders, records.intake),
+        records.log,
+        limits,
+        observed,
+    ));
     let settings = Arc::new(settings);
     let changes = watch::Sender::new(Arc::clone(&settings));
     let (draining, drained) = watch::channel(false);

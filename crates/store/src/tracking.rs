@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::id::{EventTypeId, OrganizationId};
 use domain::key::Hash;
-use domain::tracking::{EventType, EventTypeCount, EventTypeInterval, EventTypeUse, SdkKey};
+use domain::tracking::{EventType, EventTypeCount, EventTypeInterval, EventTypeState, EventTypeUse, SdkKey};
 use domain::{Name, Timestamp};
 
 use crate::entity::Read;
@@ -72,6 +72,22 @@ pub async fn keys(read: &mut impl Read, since: Timestamp) -> Result<Vec<(Hash, S
     rows.iter()
         .map(|row| Ok((row.parse("hash")?, row.read("body", "sdk_keys")?)))
         .collect()
+}
+
+/// Which event types of this name are active, of all organizations.
+pub async fn active_types(
+    read: &mut impl Read,
+    name: &str,
+) -> Result<Vec<(OrganizationId, EventTypeId)>, Error> {
+    let sql = "SELECT body FROM event_types WHERE name = $1 ORDER BY id";
+    let mut found = Vec::new();
+    for row in read.rows(sql, &[Arg::text(name)]).await? {
+        let it: EventType = row.read("body", "event_types")?;
+        if it.spec.state == EventTypeState::Active {
+            found.push((it.organization_id, it.id));
+        }
+    }
+    Ok(found)
 }
 
 /// Reads the event types of all organizations.

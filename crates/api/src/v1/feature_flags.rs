@@ -1,41 +1,26 @@
-//! Feature flags: managed by people, asked by programs with an SDK key.
+//! Feature flags, as people manage them; programs ask in `evaluations`.
 
-use axum::response::Response;
 use control::Error;
-use control::flag::Attributes;
 use domain::Code;
-use domain::flag::{
-    FeatureFlag, FeatureFlagSpec, FlagEvaluation, FlagExplanation, FlagKey, FlagQuestion, FlagTrial,
-};
+use domain::flag::{FeatureFlag, FeatureFlagSpec, FlagExplanation, FlagKey, FlagTrial};
 use domain::id::FeatureFlagId;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::answer;
 use crate::call::Call;
 use crate::crud::{self, Filter, Nothing, Shown};
-use crate::endpoint::{Access, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::links::Links;
 use crate::parameter::{Parameter, text};
-use crate::sdk_key::{self, Holder};
-use crate::{answer, cors, problem};
 
-/// Most bytes of what is known of somebody.
-pub(crate) const QUESTION_BYTES_MAX: usize = 64 << 10;
-const COLLECTION: &str = "/api/v1/feature-flags";
-
-/// Whether a path is one that evaluates a flag, so that pages may ask for it with a key of theirs.
-pub(crate) fn evaluates(path: &str) -> bool {
-    let rest = path
-        .strip_prefix(COLLECTION)
-        .and_then(|rest| rest.strip_prefix('/'));
-    rest.is_some_and(|rest| rest.ends_with("/evaluate"))
-}
+pub(super) const COLLECTION: &str = "/api/v1/feature-flags";
 
 /// `list_feature_flags`, `create_feature_flag`, `read_feature_flag`, `update_feature_flag`, `delete_feature_flag`,
-/// `try_feature_flag`, `evaluate_feature_flag`, `evaluate_feature_flag_for`.
+/// `try_feature_flag`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = crud::all::<FeatureFlag>();
-    endpoints.extend([attempt(), evaluate(), evaluate_for()]);
+    endpoints.push(attempt());
     endpoints
 }
 
@@ -125,90 +110,8 @@ fn attempt() -> Endpoint {
         })
 }
 
-const EVALUATES: &str = "The flag's state in the environment of the SDK key. What is not known of somebody is never an error: a split \
-    by an attribute that is missing gives the variant `off` with the reason `unit_missing`. A key of kind `client` may ask \
-    for flags with `client_side` only, and is told values, never rules.";
-
-fn asked(endpoint: Endpoint) -> Endpoint {
-    endpoint
-        .tag(FeatureFlag::TAG)
-        .access(Access::Open)
-        .not_idempotent()
-        .frequent()
-        .takes(Parameter::path("key", "The flag's key.", text(100)))
-        .takes_sdk_key()
-        .answers::<FlagEvaluation>(200, "What they get.")
-        .refuses(&[Code::FlagNotFound])
-}
-
-fn evaluate() -> Endpoint {
-    let any = json!({ "type": "object", "additionalProperties": { "type": "string", "maxLength": 8000 } });
-    asked(
-        Endpoint::get(format!("{COLLECTION}/{{key}}/evaluate"), "evaluate_feature_flag")
-            .says("Evaluate a feature flag", EVALUATES),
-    )
-    .takes(Parameter::query(
-        "attributes",
-        "What is known of them, each as a parameter of its own: `?user_id=123&country=DE`.",
-        any,
-    ))
-    .to(|call| async move {
-        let known: Vec<_> = call
-            .query
-            .iter()
-            .filter(|(name, _)| name != "key")
-            .cloned()
-            .collect();
-        let attributes = Attributes::from_texts(&known);
-        answer_evaluation(&call, attributes).await
-    })
-}
-
-fn evaluate_for() -> Endpoint {
-    let example = FlagQuestion {
-        attributes: attributes(),
-    };
-    asked(
-        Endpoint::post(
-            format!("{COLLECTION}/{{key}}/evaluate"),
-            "evaluate_feature_flag_for",
-        )
-        .says(
-            "Evaluate a feature flag for somebody of whom more is known",
-            EVALUATES,
-        ),
-    )
-    .body(&example)
-    .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
-    .to(|call| async move {
-        let question = call.json::<FlagQuestion>();
-        let attributes = question.and_then(|question| Attributes::from_json(&question.attributes));
-        answer_evaluation(&call, attributes).await
-    })
-}
-
-async fn answer_evaluation(call: &Call, attributes: Result<Attributes, Error>) -> Result<Response, Error> {
-    let holder = sdk_key::identify(call).await?;
-    let found = evaluated(call, &holder, attributes).await;
-    let mut response = found.unwrap_or_else(|error| problem::answer(&call.origin(), &error));
-    if let Some(page) = holder.page {
-        cors::admit(page, &mut response);
-    }
-    Ok(response)
-}
-
-async fn evaluated(
-    call: &Call,
-    holder: &Holder,
-    attributes: Result<Attributes, Error>,
-) -> Result<Response, Error> {
-    let flag: String = call.path("key")?;
-    let sets = call.control().flag_sets().await?;
-    let found = sets.evaluate(&holder.key, &flag, &attributes?, call.control().now())?;
-    answer::json(StatusCode::OK, &found)
-}
-
-fn attributes() -> serde_json::Map<String, Value> {
+/// What is known of somebody, for examples.
+pub(super) fn attributes() -> serde_json::Map<String, Value> {
     let known = json!({ "user_id": "123", "country": "DE", "app_version": "2.3.0" });
     known.as_object().cloned().unwrap_or_default()
 }

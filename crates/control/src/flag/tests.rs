@@ -3,14 +3,16 @@ use std::sync::Arc;
 use domain::Timestamp;
 use domain::flag::FeatureFlag;
 use domain::id::{FeatureFlagId, OrganizationId};
-use domain::tracking::{EventType, SdkKeyKind};
+use domain::tracking::EventType;
 use serde_json::{Value, json};
 use store::on_both;
 use uuid::Uuid;
 
-use super::{Attributes, FlagSet, FlagSets, Organization};
+use flags::{Asker, Attributes, Missing, Set};
+
+use super::{FlagSets, Organization, Revisions};
+use crate::Caller;
 use crate::fixture::{World, refusal};
-use crate::{Caller, Error};
 
 fn organization(number: u128) -> OrganizationId {
     OrganizationId::new(Uuid::from_u128(number))
@@ -33,17 +35,21 @@ fn serves(variant: &str) -> Value {
 }
 
 fn compiled(flags: &[FeatureFlag], before: Option<&Arc<Organization>>) -> Arc<Organization> {
-    Arc::new(Organization::new(organization(1), flags, before))
+    let revisions = Revisions {
+        flags: flags.iter().map(|flag| (flag.id, flag.revision)).collect(),
+        exposures: None,
+    };
+    Arc::new(Organization::new(organization(1), revisions, flags, before))
 }
 
-fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<FlagSet> {
-    &all.environments[environment]
+fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<Set> {
+    &all.environments[environment].set
 }
 
-fn value(all: &Organization, key: &str) -> Result<Value, Error> {
+fn value(all: &Organization, key: &str) -> Result<Value, Missing> {
     let now = Timestamp::from_micros(0);
-    let found = set(all, "sandbox").evaluate(key, SdkKeyKind::Server, &Attributes::default(), now)?;
-    Ok(found.value)
+    let found = set(all, "sandbox").evaluate(Asker::Anybody, key, &Attributes::default(), now)?;
+    Ok(found.value.clone())
 }
 
 #[test]
@@ -92,23 +98,4 @@ on_both! {
         let made = world.make::<EventType>(&world.acme, &(), schema).await;
         assert_eq!(refusal(made).1, ["/schema/const"]);
     }
-}
-
-#[test]
-fn attributes_have_a_bound() {
-    let many = |count: usize| {
-        (0..count)
-            .map(|number| (number.to_string(), "x".to_owned()))
-            .collect::<Vec<_>>()
-    };
-    assert!(Attributes::from_texts(&many(200)).is_ok());
-    assert!(Attributes::from_texts(&many(201)).is_err());
-    let json = |count| {
-        many(count)
-            .into_iter()
-            .map(|(name, value)| (name, json!(value)))
-            .collect()
-    };
-    assert!(Attributes::from_json(&json(200)).is_ok());
-    assert!(Attributes::from_json(&json(201)).is_err());
 }

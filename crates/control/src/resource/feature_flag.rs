@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use domain::code::Code;
-use domain::flag::{FeatureFlag, FeatureFlagSpec};
+use domain::flag::{EXPOSURE, FeatureFlag, FeatureFlagSpec};
 use domain::id::FeatureFlagId;
 use domain::identity::Environment;
+use domain::tracking::{EventType, EventTypeSpec, EventTypeState};
 use domain::{Name, Timestamp};
 use eval::Flags;
 use eval::definition::{Condition, Op, Rule, Targeting};
 use serde_json::json;
 use store::entity::{self, Window};
 use store::{Arg, Tx};
+use uuid::Uuid;
 
 use super::fault::{Faults, TITLE_MAX, part};
 use super::{New, Resource};
@@ -94,6 +96,24 @@ impl Resource for FeatureFlag {
             compile(&mut faults, (self, &others), name);
         }
         faults.finish()
+    }
+
+    /// Sees that there is a type of events for who is given which variant.
+    async fn written(&self, tx: &mut Tx) -> Result<(), Error> {
+        let is_it = [
+            entity::Condition::Is("organization_id", Arg::text(self.organization_id)),
+            entity::Condition::Is("name", Arg::text(EXPOSURE)),
+        ];
+        if entity::find::<EventType>(tx, &is_it).await?.is_some() {
+            return Ok(());
+        }
+        let new = New {
+            uuid: Uuid::now_v7(),
+            organization: self.organization_id,
+            now: self.updated_at,
+        };
+        let made = EventType::new(new, &(), exposure());
+        Ok(tx.insert(&made, &[]).await?)
     }
 
     /// Others may look at what it gives.
@@ -194,6 +214,26 @@ fn compile(faults: &mut Faults, (flag, others): (&FeatureFlag, &[FeatureFlag]), 
                 faults.add(&pointer, "needed_by", detail, "Change the other flag first.");
             }
         }
+    }
+}
+
+/// The type of events that tell who was given which variant.
+fn exposure() -> EventTypeSpec {
+    let text = json!({ "type": "string" });
+    let schema = json!({
+        "type": "object",
+        "required": ["flag", "variant"],
+        "properties": { "flag": text, "variant": text, "flag_version": { "type": "integer" }, "by": text },
+    });
+    EventTypeSpec {
+        name: EXPOSURE.parse().expect("it is the name of a type"),
+        title: "Variant given".to_owned(),
+        description: "Somebody was given a variant of a feature flag: recorded where flags are asked for one by one, and by \
+            SDKs when a variant is used. Archive it to record none."
+            .to_owned(),
+        schema: schema.as_object().cloned(),
+        state: EventTypeState::Active,
+        managed_by: None,
     }
 }
 

@@ -135,6 +135,11 @@ impl Section {
         self.hashes.push(hash);
     }
 
+    /// When its events came.
+    pub const fn received_at(&self) -> Timestamp {
+        self.received_at
+    }
+
     /// Whether the next event belongs to another section.
     pub fn is_full(&self) -> bool {
         self.bytes.len() >= SECTION_BYTES_FULL || self.ends.len() >= EVENTS_MAX

@@ -12,6 +12,7 @@ use routing::{Miss, Rewriting, Unit};
 
 use super::Context;
 use super::pages::own_page;
+use super::questions::Topic;
 use crate::body::AnswerBody;
 use crate::compile::{Action, Chain, Compiled, Matched, Operation, Route, To};
 use crate::conn::Conn;
@@ -47,6 +48,8 @@ pub(super) enum Way<'a> {
     Tunnel(On<'a>, usize, &'a Connect),
     /// Nowhere: this is the answer.
     Answered(Box<Response<AnswerBody>>),
+    /// Nowhere: it asks about feature flags.
+    Asked,
 }
 
 /// The way to an upstream.
@@ -152,6 +155,7 @@ pub(super) fn way<'a>(
             let response = answered(conn, &route.action, (asked, rest))?;
             Ok(Way::Answered(Box::new(response)))
         }
+        Matched::NoRoute if conn.core().settings.flags && Topic::of(asked.path).is_some() => Ok(Way::Asked),
         Matched::NoRoute => Err(nowhere(ticket, asked)),
         Matched::NoOperation { route } => {
             let route = &compiled.routes[route];

@@ -93,6 +93,7 @@ impl Bench {
             recorder: Box::new(move || recorders.next().expect("one per core")),
             log: None,
             counts: Vec::new(),
+            intake: None,
         };
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
         let gateway = gateway::start_after(before, settings, data.path(), records, receiver)?;
@@ -428,7 +429,7 @@ pub(crate) fn reply(stream: &mut TcpStream, status: &str, head: &str, body: &str
 /// A client that says exactly what it is told.
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
-    bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What a client got.

@@ -12,6 +12,7 @@ mod ending;
 mod explaining;
 mod faults;
 mod fields;
+mod flags;
 mod forwarding;
 mod framing;
 mod haproxy;

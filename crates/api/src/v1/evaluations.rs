@@ -1,0 +1,353 @@
+//! What somebody gets of feature flags: asked by programs with an SDK key.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use control::Error;
+use domain::Code;
+use domain::flag::{
+    FlagAssignments, FlagDefinitions, FlagEvaluation, FlagEvaluations, FlagQuestion, FlagsQuestion,
+};
+use domain::id::{OrganizationId, SdkKeyId};
+use domain::snapshot::{SdkKey, Snapshot};
+use domain::tracking::SdkKeyKind;
+use events::{Exposure, Exposures};
+use flags::{Attributes, Evaluated, Missing, Question, Set};
+use futures_util::stream::{self, Stream};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::feature_flags::{COLLECTION, attributes};
+use crate::app::App;
+use crate::call::Call;
+use crate::endpoint::{Access, Endpoint};
+use crate::etag;
+use crate::parameter::{Parameter, text};
+use crate::sdk_key::{self, Holder};
+
+/// Most bytes of what is known of somebody.
+pub(crate) const QUESTION_BYTES_MAX: usize = 64 << 10;
+/// Where it is told who is in what.
+const ASSIGNMENTS: &str = "/api/v1/assignments";
+/// How long nothing is told before a sign of life is.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Whether pages may ask at a path with a key of theirs.
+pub(crate) fn evaluates(path: &str) -> bool {
+    let rest = path
+        .strip_prefix(COLLECTION)
+        .and_then(|rest| rest.strip_prefix('/'));
+    rest.is_some_and(|rest| rest == "changes" || rest == "evaluate" || rest.ends_with("/evaluate"))
+}
+
+/// `evaluate_feature_flag`, `evaluate_feature_flag_for`, `evaluate_feature_flags`, `read_flag_definitions`,
+/// `watch_feature_flags`, `read_assignments`.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        evaluate(),
+        evaluate_for(),
+        evaluate_all(),
+        definitions(),
+        changes(),
+        assignments(),
+    ]
+}
+
+const EVALUATES: &str = "The flag's state in the environment of the SDK key. What is not known of somebody is never an error: a split \
+    by an attribute that is missing gives the variant `off` with the reason `unit_missing`. A key of kind `client` may ask \
+    for flags with `client_side` only, and is told values, never rules. If a split decided, it is recorded who was given \
+    which variant, as an event of the type `flag_exposure`.";
+
+fn asked(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .tag("feature-flags")
+        .access(Access::Open)
+        .not_idempotent()
+        .frequent()
+        .takes_sdk_key()
+}
+
+fn asked_of_one(endpoint: Endpoint) -> Endpoint {
+    asked(endpoint)
+        .takes(Parameter::path("key", "The flag's key.", text(100)))
+        .answers::<FlagEvaluation>(200, "What they get.")
+        .refuses(&[Code::FlagNotFound])
+}
+
+fn evaluate() -> Endpoint {
+    let any = json!({ "type": "object", "additionalProperties": { "type": "string", "maxLength": 8000 } });
+    asked_of_one(
+        Endpoint::get(format!("{COLLECTION}/{{key}}/evaluate"), "evaluate_feature_flag")
+            .says("Evaluate a feature flag", EVALUATES),
+    )
+    .takes(Parameter::query(
+        "attributes",
+        "What is known of them, each as a parameter of its own: `?user_id=123&country=DE`.",
+        any,
+    ))
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        let known = Attributes::from_pairs(&call.query);
+        let answered = answer_one(&call, &holder, known.map_err(Error::from)).await;
+        Ok(holder.finish(&call, answered))
+    })
+}
+
+fn evaluate_for() -> Endpoint {
+    let example = FlagQuestion {
+        attributes: attributes(),
+    };
+    let path = format!("{COLLECTION}/{{key}}/evaluate");
+    asked_of_one(Endpoint::post(path, "evaluate_feature_flag_for").says(
+        "Evaluate a feature flag for somebody of whom more is known",
+        EVALUATES,
+    ))
+    .body(&example)
+    .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        let known = Question::read(&call.body).and_then(Question::of_one);
+        let answered = answer_one(&call, &holder, known.map_err(Error::from)).await;
+        Ok(holder.finish(&call, answered))
+    })
+}
+
+fn evaluate_all() -> Endpoint {
+    let example = FlagsQuestion {
+        attributes: attributes(),
+        flags: None,
+    };
+    asked(Endpoint::post(format!("{COLLECTION}/evaluate"), "evaluate_feature_flags").says(
+        "Evaluate feature flags",
+        "What somebody gets of all flags that the key may ask for, or of those that `flags` names; of one that is not there \
+         nothing is told. Nothing is recorded: send an event of the type `flag_exposure` when a variant is used. The `ETag` \
+         is that of the answer: it stays the same until a flag, or something that a flag reads of the attributes, gives \
+         another one.",
+    ))
+    .body(&example)
+    .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
+    .takes(if_none_match())
+    .answers::<FlagEvaluations>(200, "What they get, in the order of the flags' keys.")
+    .with_headers(&["ETag"])
+    .answers_with(304, "What is there already.", Vec::new())
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        let answered = answer_all(&call, &holder).await;
+        Ok(holder.finish(&call, answered))
+    })
+}
+
+fn definitions() -> Endpoint {
+    asked(Endpoint::get(format!("{COLLECTION}/definitions"), "read_flag_definitions").says(
+        "Read the definitions of feature flags",
+        "For SDKs that evaluate by themselves: the flags of the key's environment with all their rules, and the segments that \
+         they name. Only for keys of kind `server`. It is another answer, with another `ETag`, whenever one of them changes.",
+    ))
+    .takes(if_none_match())
+    .answers::<FlagDefinitions>(200, "The definitions.")
+    .with_headers(&["ETag"])
+    .answers_with(304, "What is there already.", Vec::new())
+    .refuses(&[Code::SdkKeyKind])
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        wants_server(&holder)?;
+        let set = set_of(&call, &holder).await?;
+        let body = set.as_ref().map_or_else(
+            || Set::no_definitions(&holder.key.environment),
+            |set| set.definitions().to_vec(),
+        );
+        Ok(tagged(&call, body))
+    })
+}
+
+fn changes() -> Endpoint {
+    asked(Endpoint::get(format!("{COLLECTION}/changes"), "watch_feature_flags").says(
+        "Watch for changes of feature flags",
+        "Server-sent events: one when the stream begins, and one whenever a flag of the key's environment has changed, with \
+         `{\"type\": \"refetchEvaluation\", \"etag\": …}` as its data, as OFREP has it. What has changed is asked for then. The \
+         stream ends when the key does.",
+    ))
+    .streams::<FlagEvaluations>("The events.")
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        let snapshots = call.control().snapshots(&holder.key.environment).await?;
+        let watch = Watch {
+            snapshots,
+            app: call.app.clone(),
+            key: holder.key.id,
+            organization: holder.key.organization,
+            told: None,
+        };
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        let response = (headers, Body::from_stream(watch.events())).into_response();
+        Ok(holder.finish(&call, Ok(response)))
+    })
+}
+
+fn assignments() -> Endpoint {
+    let example = FlagsQuestion {
+        attributes: attributes(),
+        flags: None,
+    };
+    asked(Endpoint::post(ASSIGNMENTS, "read_assignments").says(
+        "Read who is in what, and why",
+        "What somebody gets of each flag, or of those that `flags` names, with every step on the way there: which \
+         prerequisites, overrides, rules and gates were looked at, and where in a split the unit is. Only for keys of kind \
+         `server`. Nothing is recorded.",
+    ))
+    .body(&example)
+    .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
+    .answers::<FlagAssignments>(200, "What they get, in the order of the flags' keys.")
+    .refuses(&[Code::SdkKeyKind])
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        wants_server(&holder)?;
+        let question = Question::read(&call.body)?;
+        let set = set_of(&call, &holder).await?;
+        let assignments = set.map(|set| set.explain_each(&question, call.control().now()));
+        let assignments = FlagAssignments {
+            assignments: assignments.unwrap_or_default(),
+        };
+        crate::answer::json(StatusCode::OK, &assignments)
+    })
+}
+
+fn if_none_match() -> Parameter {
+    Parameter::header(
+        "If-None-Match",
+        "The `ETag` of the answer that is there already; 304 if it is still the same.",
+        text(1000),
+    )
+}
+
+/// Wants a key that is kept secret.
+fn wants_server(holder: &Holder) -> Result<(), Error> {
+    if holder.key.kind == SdkKeyKind::Server {
+        return Ok(());
+    }
+    let detail = "The key is one for pages and apps, where everybody can read it.";
+    Err(Error::refused(Code::SdkKeyKind, detail))
+}
+
+/// The flags that the holder of a key may ask for.
+async fn set_of(call: &Call, holder: &Holder) -> Result<Option<Arc<Set>>, Error> {
+    let sets = call.control().flag_sets().await?;
+    Ok(sets.of(&holder.key).cloned())
+}
+
+async fn answer_one(
+    call: &Call,
+    holder: &Holder,
+    attributes: Result<Attributes<'_>, Error>,
+) -> Result<Response, Error> {
+    let flag: String = call.path("key")?;
+    let attributes = attributes?;
+    let set = set_of(call, holder).await?;
+    let set = set.ok_or_else(|| Missing::new(&flag, &holder.key.environment))?;
+    let found = set.evaluate(holder.asker(), &flag, &attributes, call.control().now())?;
+    expose(call, holder, (&set, &found), &attributes);
+    crate::answer::json(StatusCode::OK, &found)
+}
+
+/// Records that a variant was given, if it depends on who it is.
+pub(crate) fn expose(
+    call: &Call,
+    holder: &Holder,
+    (set, found): (&Set, &Evaluated<'_>),
+    attributes: &Attributes<'_>,
+) {
+    let (Some(ingest), Some(event_type), Some(by)) = (&call.app.settings.ingest, set.exposures(), found.by)
+    else {
+        return;
+    };
+    let Some(unit) = attributes.text(by) else { return };
+    let exposure = Exposure {
+        event_type,
+        flag: found.key,
+        version: found.flag_version,
+        variant: found.variant,
+        by,
+        unit: &unit,
+    };
+    Exposures::new(ingest.intake().clone()).note(&holder.key, &exposure, call.control().now());
+}
+
+async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
+    let question = Question::read(&call.body)?;
+    let set = set_of(call, holder).await?;
+    let asked = (question.flags.as_deref(), &question.attributes);
+    let body = set.map(|set| set.list(holder.asker(), asked, call.control().now(), |found| found));
+    let body = body.unwrap_or_else(|| Ok(Set::NOTHING.to_vec()));
+    let body = body.map_err(|error| Error::internal("writing an answer", error))?;
+    Ok(tagged(call, body))
+}
+
+/// An answer of JSON with its tag, or 304 if it is there already.
+pub(crate) fn tagged(call: &Call, body: Vec<u8>) -> Response {
+    let tag = etag::of_content(&body);
+    let mut response = if etag::is_known(call, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let kind = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, kind)], body).into_response()
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, tag);
+    let cache = HeaderValue::from_static("private, no-cache");
+    headers.insert(header::CACHE_CONTROL, cache);
+    response
+}
+
+/// Who wants to hear of changes.
+struct Watch {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    app: App,
+    key: SdkKeyId,
+    organization: OrganizationId,
+    /// The tag that was told last.
+    told: Option<String>,
+}
+
+impl Watch {
+    fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+        stream::unfold(self, |mut watch| async move {
+            let event = watch.next().await?;
+            Some((Ok(event), watch))
+        })
+    }
+
+    /// The next event, or a sign of life; `None` when the key has ended.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            {
+                let snapshot = self.snapshots.borrow_and_update();
+                let mut keys = snapshot.sdk_keys.iter();
+                let now = self.app.control.now();
+                let is_good = |key: &&SdkKey| key.id == self.key && key.is_valid(now);
+                keys.find(is_good)?;
+                let mut sets = snapshot.flags.iter();
+                let set = sets.find(|set| set.organization == self.organization);
+                let tag = set.map_or("none", |set| &set.tag);
+                if self.told.as_deref() != Some(tag) {
+                    self.told = Some(tag.to_owned());
+                    return Some(flags::changes::event(tag).into());
+                }
+            }
+            tokio::select! {
+                () = self.app.settings.stopped() => return None,
+                changed = self.snapshots.changed() => changed.ok()?,
+                () = tokio::time::sleep(HEARTBEAT) => {
+                    return Some(Bytes::from_static(flags::changes::SIGN_OF_LIFE));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Asking for feature flags: what is known of somebody in, what they get out.
+//!
+//! ```text
+//! snapshot::FlagSet ─Sets::compile─► Sets ─get(organization, environment)─► Set ─ask(attributes)─► Evaluation as JSON
+//! ```
+//!
+//! Everything that answers for flags shares this: the control plane, which compiles the sets of all environments, and
+//! nodes, which get theirs with the snapshot. Here belong the forms of questions and answers, ours and those of OFREP;
+//! what a flag gives is decided by [`eval`]. Pure: no socket, no database, no clock.
+//!
+//! Start with [`Sets`]; questions are in [`Attributes`], OpenFeature's words in [`ofrep`].
+
+mod answer;
+mod attributes;
+pub mod changes;
+pub mod ofrep;
+mod raw;
+mod set;
+mod sets;
+
+pub use answer::{Evaluated, tag};
+pub use attributes::{ATTRIBUTES_MAX, Attributes, Question, QuestionFault};
+pub use set::{Asker, Missing, Set};
+pub use sets::{Refused, Sets};

@@ -1,0 +1,110 @@
+//! OpenFeature Remote Evaluation Protocol (OFREP 0.3): its words for what somebody gets.
+//!
+//! Source: <https://github.com/open-feature/protocol>.
+
+use std::borrow::Cow;
+
+use domain::id::AssignmentId;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::answer::Evaluated;
+use crate::attributes::QuestionFault;
+
+/// What somebody gets of a flag.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found<'a> {
+    key: &'a str,
+    value: &'a Value,
+    reason: &'static str,
+    variant: &'a str,
+    metadata: Metadata<'a>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    flag_version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assignment_id: Option<AssignmentId>,
+    /// Ours, if it says more than OpenFeature's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+/// Why there is no evaluation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure<'a> {
+    /// The flag's key, if one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<&'a str>,
+    /// OpenFeature's code.
+    pub error_code: &'static str,
+    /// What is wrong.
+    pub error_details: String,
+}
+
+impl<'a> Failure<'a> {
+    /// There is no such flag.
+    pub fn missing(key: &'a str, missing: &crate::Missing) -> Self {
+        Self {
+            key: Some(key),
+            error_code: "FLAG_NOT_FOUND",
+            error_details: missing.to_string(),
+        }
+    }
+
+    /// The question cannot be read.
+    pub fn of(key: Option<&'a str>, fault: &QuestionFault) -> Self {
+        Self {
+            key,
+            error_code: match fault {
+                QuestionFault::Syntax(_) => "PARSE_ERROR",
+                QuestionFault::Form { .. } => "INVALID_CONTEXT",
+            },
+            error_details: fault.to_string(),
+        }
+    }
+}
+
+impl<'a> From<Evaluated<'a>> for Found<'a> {
+    fn from(found: Evaluated<'a>) -> Self {
+        let reason = reason(found.reason);
+        Self {
+            key: found.key,
+            value: found.value,
+            reason,
+            variant: found.variant,
+            metadata: Metadata {
+                flag_version: found.flag_version,
+                rule: found.rule,
+                assignment_id: found.assignment_id,
+                reason: (!reason.eq_ignore_ascii_case(found.reason)).then_some(found.reason),
+            },
+        }
+    }
+}
+
+/// Adds to an answer about several flags where it is told that something has changed, for the holder of a key.
+pub fn add_streams(answer: &mut Vec<u8>, key: &str) {
+    let key: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    let uri = format!("/api/v1/feature-flags/changes?key={key}");
+    if answer.pop() == Some(b'}') {
+        let streams = serde_json::json!([{ "type": "sse", "endpoint": { "requestUri": uri } }]);
+        answer.extend_from_slice(format!(r#","eventStreams":{streams}}}"#).as_bytes());
+    }
+}
+
+/// OpenFeature's word for a reason. There are providers that know no others, though the specification allows them.
+fn reason(ours: &str) -> &'static str {
+    match ours {
+        "static" => "STATIC",
+        "targeting_match" => "TARGETING_MATCH",
+        "split" => "SPLIT",
+        "prerequisite_failed" | "disabled" => "DISABLED",
+        _ => "DEFAULT",
+    }
+}

@@ -1,0 +1,134 @@
+//! JSON that is looked at once: texts stay where they were sent.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+/// A value of JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Raw<'a> {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Cow<'a, str>),
+    List(Vec<Raw<'a>>),
+    Object(Vec<(Cow<'a, str>, Raw<'a>)>),
+}
+
+impl<'a> Raw<'a> {
+    /// The fields of an object that is there already.
+    pub(crate) fn fields(object: &'a Map<String, Value>) -> Vec<(Cow<'a, str>, Self)> {
+        let fields = object.iter();
+        fields
+            .map(|(name, value)| (name.as_str().into(), value.into()))
+            .collect()
+    }
+}
+
+impl<'a> From<&'a Value> for Raw<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(is) => Self::Bool(*is),
+            Value::Number(number) => number.as_f64().map_or(Self::Null, Self::Number),
+            Value::String(text) => Self::Text(text.as_str().into()),
+            Value::Array(entries) => Self::List(entries.iter().map(Self::from).collect()),
+            Value::Object(fields) => Self::Object(Self::fields(fields)),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Any)
+    }
+}
+
+struct Any;
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Raw<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Raw<'de>, E> {
+        Ok(Raw::Null)
+    }
+
+    fn visit_bool<E>(self, is: bool) -> Result<Raw<'de>, E> {
+        Ok(Raw::Bool(is))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Raw<'de>, E> {
+        Ok(Raw::Number(number))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers of JSON are those of JavaScript"
+    )]
+    fn visit_i64<E>(self, number: i64) -> Result<Raw<'de>, E> {
+        Ok(Raw::Number(number as f64))
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "numbers of JSON are those of JavaScript"
+    )]
+    fn visit_u64<E>(self, number: u64) -> Result<Raw<'de>, E> {
+        Ok(Raw::Number(number as f64))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Raw<'de>, E> {
+        Ok(Raw::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Raw<'de>, E> {
+        Ok(Raw::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Raw<'de>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(entry) = entries.next_element()? {
+            list.push(entry);
+        }
+        Ok(Raw::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Raw<'de>, A::Error> {
+        let mut all = Vec::new();
+        while let Some((Name(name), value)) = fields.next_entry()? {
+            all.push((name, value));
+        }
+        Ok(Raw::Object(all))
+    }
+}
+
+/// The name of a field.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl<'de> Visitor<'de> for Text {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}

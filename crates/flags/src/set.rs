@@ -1,0 +1,331 @@
+//! The flags of an organization in one environment.
+
+use std::borrow::Cow;
+
+use domain::flag::{FlagExplanation, FlagStep, FlagType};
+use domain::id::{AssignmentId, EventTypeId, OrganizationId};
+use domain::snapshot::FlagSet;
+use domain::tracking::SdkKeyKind;
+use domain::{Name, Timestamp};
+use eval::definition::Definitions;
+use eval::{Evaluation, Flags, Handle, Subject};
+use rustc_hash::FxHashMap;
+use serde::ser::{SerializeSeq as _, Serializer as _};
+use serde_json::Value;
+
+use crate::answer::Evaluated;
+use crate::attributes::{Attribute, Attributes, Question};
+
+/// The flags of an organization in one environment, ready to be asked.
+#[derive(Debug)]
+pub struct Set {
+    organization: OrganizationId,
+    environment: Name,
+    tag: String,
+    exposures: Option<EventTypeId>,
+    flags: Flags,
+    known: FxHashMap<Box<str>, Known>,
+    /// What SDKs that evaluate by themselves are sent.
+    definitions: Box<[u8]>,
+}
+
+/// What of a flag is not compiled.
+#[derive(Debug)]
+struct Known {
+    handle: Handle,
+    is_boolean: bool,
+    off: Box<str>,
+    client_side: bool,
+}
+
+/// Who asks: it decides which flags there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Whoever may see all of them.
+    Anybody,
+    /// The holder of a key.
+    Key(SdkKeyKind),
+}
+
+/// There is no such flag for whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no flag `{key}` in `{environment}`, or not for this key")]
+pub struct Missing {
+    /// The key that was asked for, cut off if it is long.
+    pub key: String,
+    /// The environment.
+    pub environment: Name,
+}
+
+impl Missing {
+    /// Of a flag that is not in an environment.
+    pub fn new(key: &str, environment: &Name) -> Self {
+        Self {
+            key: key.chars().take(100).collect(),
+            environment: environment.clone(),
+        }
+    }
+}
+
+impl Asker {
+    const fn may_ask(self, known: &Known) -> bool {
+        match self {
+            Self::Anybody | Self::Key(SdkKeyKind::Server) => true,
+            Self::Key(SdkKeyKind::Client) => known.client_side,
+        }
+    }
+}
+
+impl Set {
+    /// Compiles the flags of an organization in an environment.
+    ///
+    /// # Errors
+    /// All that is wrong with them; what was checked when it was saved compiles, unless another version of the program
+    /// sees it differently.
+    pub fn compile(environment: &Name, source: &FlagSet) -> Result<Self, Vec<eval::Problem>> {
+        let flags = source.flags.iter();
+        let definitions = Definitions {
+            flags: flags
+                .map(|flag| (flag.key.to_string(), flag.definition.clone()))
+                .collect(),
+            segments: source.segments.clone(),
+        };
+        let compiled = Flags::compile(&definitions)?;
+        let known = source.flags.iter().filter_map(|flag| {
+            let known = Known {
+                handle: compiled.get(flag.key.as_str())?,
+                is_boolean: flag.r#type == FlagType::Boolean,
+                off: flag.definition.targeting.off.as_str().into(),
+                client_side: flag.client_side,
+            };
+            Some((flag.key.as_str().into(), known))
+        });
+        Ok(Self {
+            organization: source.organization,
+            environment: environment.clone(),
+            tag: source.tag.clone(),
+            exposures: source.exposures,
+            known: known.collect(),
+            definitions: sent(environment, source, &definitions).into(),
+            flags: compiled,
+        })
+    }
+
+    /// Another one whenever a flag or a segment is.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// The type of events that tell who was given which variant.
+    pub const fn exposures(&self) -> Option<EventTypeId> {
+        self.exposures
+    }
+
+    /// All definitions as JSON, for SDKs that evaluate by themselves: `{"environment", "flags", "segments"}`.
+    pub const fn definitions(&self) -> &[u8] {
+        &self.definitions
+    }
+
+    /// Names of the attributes that flags read, in no order.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.flags.attributes()
+    }
+
+    /// What somebody gets of a flag.
+    ///
+    /// # Errors
+    /// There is no such flag, or not for whoever asks.
+    pub fn evaluate(
+        &self,
+        asker: Asker,
+        key: &str,
+        attributes: &Attributes<'_>,
+        now: Timestamp,
+    ) -> Result<Evaluated<'_>, Missing> {
+        let (key, known) = self.find(asker, key)?;
+        let lists = attributes.lists();
+        let subject = self.subject(attributes, &lists, now);
+        Ok(self.told(
+            key,
+            known,
+            &self.flags.evaluate(known.handle, &subject),
+            attributes,
+        ))
+    }
+
+    /// Hands on what somebody gets of all flags that whoever asks may ask for, in the order of their keys; of some of
+    /// them, if their keys are named.
+    pub fn each<'s>(
+        &'s self,
+        asker: Asker,
+        (named, attributes): (Option<&[Cow<'_, str>]>, &Attributes<'_>),
+        now: Timestamp,
+        mut take: impl FnMut(Evaluated<'s>),
+    ) {
+        let lists = attributes.lists();
+        let subject = self.subject(attributes, &lists, now);
+        let mut give = |key, known: &Known| {
+            take(self.told(
+                key,
+                known,
+                &self.flags.evaluate(known.handle, &subject),
+                attributes,
+            ));
+        };
+        if let Some(named) = named {
+            let found = named.iter().filter_map(|key| self.find(asker, key).ok());
+            return found.for_each(|(key, known)| give(key, known));
+        }
+        for (key, _) in self.flags.iter() {
+            if let Ok((key, known)) = self.find(asker, key) {
+                give(key, known);
+            }
+        }
+    }
+
+    /// The same as [`each`](Self::each) as JSON, `{"flags": […]}`, each made what it is told as.
+    ///
+    /// # Errors
+    /// Those of writing JSON; there are none unless a value cannot be written.
+    pub fn list<'s, T: serde::Serialize>(
+        &'s self,
+        asker: Asker,
+        question: (Option<&[Cow<'_, str>]>, &Attributes<'_>),
+        now: Timestamp,
+        told: impl Fn(Evaluated<'s>) -> T,
+    ) -> serde_json::Result<Vec<u8>> {
+        let mut out = Vec::with_capacity(self.known.len().min(64) * 160);
+        out.extend_from_slice(br#"{"flags":"#);
+        let mut serializer = serde_json::Serializer::new(&mut out);
+        let mut list = serializer.serialize_seq(None)?;
+        let mut failed = None;
+        self.each(asker, question, now, |found| {
+            if let Err(error) = list.serialize_element(&told(found)) {
+                failed.get_or_insert(error);
+            }
+        });
+        list.end()?;
+        out.push(b'}');
+        failed.map_or(Ok(out), Err)
+    }
+
+    /// What [`list`](Self::list) answers where there are no flags.
+    pub const NOTHING: &[u8] = br#"{"flags":[]}"#;
+
+    /// What [`definitions`](Self::definitions) are where there are no flags.
+    pub fn no_definitions(environment: &Name) -> Vec<u8> {
+        serde_json::json!({ "environment": environment, "flags": {}, "segments": {} })
+            .to_string()
+            .into_bytes()
+    }
+
+    /// What somebody gets of all flags, or of those that are asked for, and why.
+    pub fn explain_each(&self, question: &Question<'_>, now: Timestamp) -> Vec<FlagExplanation> {
+        let explain = |key: &str| self.explain(key, &question.attributes, now).ok();
+        match &question.flags {
+            Some(named) => named.iter().filter_map(|key| explain(key)).collect(),
+            None => self.flags.iter().filter_map(|(key, _)| explain(key)).collect(),
+        }
+    }
+
+    /// What somebody gets of a flag, and every step on the way there.
+    ///
+    /// # Errors
+    /// There is no such flag.
+    pub fn explain(
+        &self,
+        key: &str,
+        attributes: &Attributes<'_>,
+        now: Timestamp,
+    ) -> Result<FlagExplanation, Missing> {
+        let (key, known) = self.find(Asker::Anybody, key)?;
+        let lists = attributes.lists();
+        let subject = self.subject(attributes, &lists, now);
+        let (found, steps) = self.flags.explain(known.handle, &subject);
+        let steps = steps.into_iter().map(|step| FlagStep {
+            pointer: step.pointer,
+            holds: step.holds,
+            detail: step.detail,
+        });
+        Ok(FlagExplanation {
+            evaluation: self.told(key, known, &found, attributes).into(),
+            steps: steps.collect(),
+        })
+    }
+
+    fn find(&self, asker: Asker, key: &str) -> Result<(&str, &Known), Missing> {
+        let found = self.known.get_key_value(key);
+        let found = found.filter(|(_, known)| asker.may_ask(known));
+        found
+            .map(|(key, known)| (&**key, known))
+            .ok_or_else(|| Missing::new(key, &self.environment))
+    }
+
+    fn subject<'a>(
+        &self,
+        attributes: &'a Attributes<'_>,
+        lists: &'a [Vec<&'a str>],
+        now: Timestamp,
+    ) -> Subject<'a> {
+        let mut subject = self.flags.subject(now.as_micros());
+        let mut lists = lists.iter();
+        for (name, value) in attributes.iter() {
+            let value = match value {
+                Attribute::Bool(is) => eval::Value::Bool(*is),
+                Attribute::Number(number) => eval::Value::Number(*number),
+                Attribute::Text(text) => eval::Value::Text(text),
+                Attribute::List(_) => eval::Value::List(lists.next().map_or(&[], Vec::as_slice)),
+            };
+            self.flags.put(&mut subject, name, value);
+        }
+        subject
+    }
+
+    fn told<'s>(
+        &'s self,
+        key: &'s str,
+        known: &Known,
+        found: &Evaluation<'s>,
+        attributes: &Attributes<'_>,
+    ) -> Evaluated<'s> {
+        let enabled = match known.is_boolean {
+            true => found.value == &Value::Bool(true),
+            false => *found.variant != *known.off,
+        };
+        let rule = found.rule.map(|place| match found.rule_name {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(format!("#{}", place + 1)),
+        });
+        let unit = found.by.and_then(|by| attributes.text(by));
+        let place = (self.organization, self.environment.as_str(), key);
+        Evaluated {
+            key,
+            enabled,
+            variant: found.variant,
+            value: found.value,
+            reason: found.reason.as_str(),
+            rule,
+            flag_version: found.version,
+            assignment_id: unit.map(|unit| AssignmentId::of(place, &unit, found.variant)),
+            by: found.by,
+        }
+    }
+}
+
+/// What SDKs that evaluate by themselves are sent: definitions, and of each flag its type.
+fn sent(environment: &Name, source: &FlagSet, definitions: &Definitions) -> Vec<u8> {
+    let flags = source.flags.iter().map(|flag| {
+        let mut definition = serde_json::to_value(&flag.definition).unwrap_or_default();
+        if let Value::Object(fields) = &mut definition {
+            fields.insert("type".to_owned(), flag.r#type.as_str().into());
+        }
+        (flag.key.to_string(), definition)
+    });
+    let flags: serde_json::Map<String, Value> = flags.collect();
+    let all = serde_json::json!({
+        "environment": environment,
+        "flags": flags,
+        "segments": definitions.segments,
+    });
+    all.to_string().into_bytes()
+}

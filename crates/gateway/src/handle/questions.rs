@@ -1,0 +1,418 @@
+//! Questions about feature flags, answered by the node itself where no route answers.
+//!
+//! What is asked and told is as at the control plane (`api::v1::evaluations`, `api::ofrep`); definitions and keys come with
+//! the snapshot.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::tracking::SdkKeyKind;
+use domain::{Code, Timestamp};
+use events::ingest::Key;
+use events::{Exposure, Exposures};
+use flags::ofrep::{self, Failure, Found};
+use flags::{Asker, Attributes, Evaluated, Missing, Question, QuestionFault, Set};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION,
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, ORIGIN,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use policy::Refusal;
+use serde::Serialize;
+
+use super::changes;
+use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
+use crate::compile::Compiled;
+use crate::conn::Conn;
+use crate::refusal::Cause;
+
+const REST: &str = "/api/v1/feature-flags/";
+const OFREP: &str = "/ofrep/v1/evaluate/flags";
+/// The most bytes of what is known of somebody.
+const QUESTION_BYTES_MAX: u64 = 64 << 10;
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic<'p> {
+    /// What somebody gets of the flag with this key.
+    One(&'p str),
+    /// What somebody gets of all flags.
+    All,
+    /// The same in the words of OFREP.
+    OfrepOne(&'p str),
+    OfrepAll,
+    /// The flags themselves.
+    Definitions,
+    /// To be told when they change.
+    Changes,
+}
+
+impl<'p> Topic<'p> {
+    /// What a path asks for, if it is about flags.
+    pub(super) fn of(path: &'p str) -> Option<Self> {
+        if let Some(rest) = path.strip_prefix(REST) {
+            return match rest {
+                "evaluate" => Some(Self::All),
+                "definitions" => Some(Self::Definitions),
+                "changes" => Some(Self::Changes),
+                rest => {
+                    let key = rest.strip_suffix("/evaluate")?;
+                    (!key.is_empty() && !key.contains('/')).then_some(Self::One(key))
+                }
+            };
+        }
+        match path.strip_prefix(OFREP)? {
+            "" => Some(Self::OfrepAll),
+            rest => {
+                let key = rest.strip_prefix('/')?;
+                (!key.is_empty() && !key.contains('/')).then_some(Self::OfrepOne(key))
+            }
+        }
+    }
+
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::One(_) => "GET, POST",
+            Self::All | Self::OfrepOne(_) | Self::OfrepAll => "POST",
+            Self::Definitions | Self::Changes => "GET",
+        }
+    }
+}
+
+/// A question as it came.
+pub(super) struct Asked<'r> {
+    pub(super) path: &'r str,
+    pub(super) method: &'r Method,
+    /// With its question mark.
+    pub(super) query: &'r str,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) now: Timestamp,
+}
+
+/// Who asks.
+struct Holder<'r> {
+    key: &'r Arc<Key>,
+    text: String,
+}
+
+/// Answers a question about flags, and notes the page that may read the answer.
+pub(super) async fn answer(
+    conn: &Rc<Conn>,
+    compiled: &Compiled,
+    (asked, body): (&Asked<'_>, Arriving),
+    page: &mut Option<Box<HeaderValue>>,
+) -> Result<Response<AnswerBody>, Cause> {
+    let topic = Topic::of(asked.path).expect("whoever came here was led here by the path");
+    let methods = topic.methods();
+    if *asked.method == Method::OPTIONS && asked.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return Ok(preflight(methods));
+    }
+    if !methods.split(", ").any(|method| method == asked.method.as_str()) {
+        return Err(Cause::OtherMethods {
+            allow: methods.to_owned(),
+        });
+    }
+    let holder = identify(compiled, asked)?;
+    if holder.key.kind == SdkKeyKind::Client {
+        *page = asked.headers.get(ORIGIN).cloned().map(Box::new);
+    }
+    answered(conn, compiled, (asked, topic), (&holder, body)).await
+}
+
+async fn answered(
+    conn: &Rc<Conn>,
+    compiled: &Compiled,
+    (asked, topic): (&Asked<'_>, Topic<'_>),
+    (holder, body): (&Holder<'_>, Arriving),
+) -> Result<Response<AnswerBody>, Cause> {
+    let set = compiled.flags.sets.get(holder.key.organization);
+    let set = set.map(|set| &**set);
+    match topic {
+        Topic::One(flag) if *asked.method == Method::GET => {
+            let query = asked.query.strip_prefix('?').unwrap_or_default();
+            let attributes = Attributes::from_query(query).map_err(unreadable)?;
+            one(conn, (set, holder), (flag, &attributes), asked.now)
+        }
+        Topic::One(flag) => {
+            let body = whole(conn, body).await?;
+            let attributes = Question::read(&body).and_then(Question::of_one);
+            one(
+                conn,
+                (set, holder),
+                (flag, &attributes.map_err(unreadable)?),
+                asked.now,
+            )
+        }
+        Topic::All => {
+            let body = whole(conn, body).await?;
+            let question = Question::read(&body).map_err(unreadable)?;
+            let about = (question.flags.as_deref(), &question.attributes);
+            let all = set.map(|set| set.list(asker(holder), about, asked.now, |found| found));
+            tagged(asked, all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec())))
+        }
+        Topic::OfrepOne(flag) => {
+            let body = whole(conn, body).await?;
+            Ok(ofrep_one(conn, (set, holder), (flag, &body), asked.now))
+        }
+        Topic::OfrepAll => {
+            let body = whole(conn, body).await?;
+            ofrep_all((set, holder), (asked, &body))
+        }
+        Topic::Definitions => {
+            wants_server(holder)?;
+            let definitions = set.map(|set| set.definitions().to_vec());
+            let definitions = definitions.unwrap_or_else(|| Set::no_definitions(&holder.key.environment));
+            tagged(asked, Ok(definitions))
+        }
+        Topic::Changes => Ok(changes::answer(
+            conn,
+            holder.key.organization,
+            holder.text.clone(),
+        )),
+    }
+}
+
+fn one(
+    conn: &Conn,
+    (set, holder): (Option<&Set>, &Holder<'_>),
+    (flag, attributes): (&str, &Attributes<'_>),
+    now: Timestamp,
+) -> Result<Response<AnswerBody>, Cause> {
+    let missing = || Missing::new(flag, &holder.key.environment);
+    let found = set
+        .ok_or_else(missing)
+        .and_then(|set| Ok((set, set.evaluate(asker(holder), flag, attributes, now)?)));
+    let (set, found) = found.map_err(|missing| refused(Code::FlagNotFound, &missing.to_string()))?;
+    expose(conn, holder, (set, &found), attributes, now);
+    Ok(json(StatusCode::OK, &found))
+}
+
+fn ofrep_one(
+    conn: &Conn,
+    (set, holder): (Option<&Set>, &Holder<'_>),
+    (flag, body): (&str, &[u8]),
+    now: Timestamp,
+) -> Response<AnswerBody> {
+    let attributes = match Attributes::from_context(body) {
+        Ok(attributes) => attributes,
+        Err(fault) => return json(StatusCode::BAD_REQUEST, &Failure::of(Some(flag), &fault)),
+    };
+    let missing = || Missing::new(flag, &holder.key.environment);
+    let found = set
+        .ok_or_else(missing)
+        .and_then(|set| Ok((set, set.evaluate(asker(holder), flag, &attributes, now)?)));
+    match found {
+        Ok((set, found)) => {
+            expose(conn, holder, (set, &found), &attributes, now);
+            json(StatusCode::OK, &Found::from(found))
+        }
+        Err(missing) => json(StatusCode::NOT_FOUND, &Failure::missing(flag, &missing)),
+    }
+}
+
+fn ofrep_all(
+    (set, holder): (Option<&Set>, &Holder<'_>),
+    (asked, body): (&Asked<'_>, &[u8]),
+) -> Result<Response<AnswerBody>, Cause> {
+    let attributes = match Attributes::from_context(body) {
+        Ok(attributes) => attributes,
+        Err(fault) => return Ok(json(StatusCode::BAD_REQUEST, &Failure::of(None, &fault))),
+    };
+    let all = set.map(|set| set.list(asker(holder), (None, &attributes), asked.now, Found::from));
+    let mut all = all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec()));
+    if let (Ok(all), SdkKeyKind::Client) = (&mut all, holder.key.kind) {
+        // Everybody can read such a key, so it may stand in an address; browsers send no headers with this.
+        ofrep::add_streams(all, &holder.text);
+    }
+    tagged(asked, all)
+}
+
+/// Finds out whose key it is: in `X-API-Key`, as a bearer token, or as `key` in the query.
+fn identify<'c>(compiled: &'c Compiled, asked: &Asked<'_>) -> Result<Holder<'c>, Cause> {
+    let text = text_of_key(asked);
+    let text = text.filter(|text| !text.is_empty());
+    let missing = || refused(Code::SdkKeyMissing, "the request came without an SDK key");
+    let text = text.ok_or_else(missing)?;
+    let key = compiled.flags.directory.key(&text, asked.now);
+    let key = key.map_err(|fault| refused(Code::SdkKeyInvalid, &fault.to_string()))?;
+    let origin = asked.headers.get(ORIGIN);
+    let shown = origin.map(|origin| origin.to_str().unwrap_or("?"));
+    if !key.admits(shown) {
+        let detail = format!("the key is not for pages of `{}`", shown.unwrap_or("no origin"));
+        return Err(refused(Code::OriginRefused, &detail));
+    }
+    Ok(Holder { key, text })
+}
+
+fn text_of_key(asked: &Asked<'_>) -> Option<String> {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    if let Some(key) = asked.headers.get("x-api-key") {
+        return text(key);
+    }
+    if let Some(value) = asked.headers.get(AUTHORIZATION) {
+        let value = value.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        return scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_owned());
+    }
+    let query = asked.query.strip_prefix('?')?;
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (_, key) = pairs.find(|(name, _)| name == "key")?;
+    Some(key.into_owned())
+}
+
+fn asker(holder: &Holder<'_>) -> Asker {
+    Asker::Key(holder.key.kind)
+}
+
+/// Wants a key that is kept secret.
+fn wants_server(holder: &Holder<'_>) -> Result<(), Cause> {
+    if holder.key.kind == SdkKeyKind::Server {
+        return Ok(());
+    }
+    let detail = "the key is one for pages and apps, where everybody can read it";
+    Err(refused(Code::SdkKeyKind, detail))
+}
+
+fn refused(code: Code, detail: &str) -> Cause {
+    let mut characters = detail.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    let sentence = format!("{}{}.", first.unwrap_or_default(), characters.as_str());
+    Cause::Policy(Box::new(Refusal::new(code, sentence)))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what an error becomes")]
+fn unreadable(fault: QuestionFault) -> Cause {
+    refused(Code::RequestInvalid, fault.to_string().trim_end_matches('.'))
+}
+
+/// Reads a body to its end.
+async fn whole(conn: &Conn, body: Arriving) -> Result<Bytes, Cause> {
+    if body.is_end() {
+        return Ok(Bytes::new());
+    }
+    if body.size_hint().lower() > QUESTION_BYTES_MAX {
+        return Err(Cause::TooLarge {
+            bytes_max: QUESTION_BYTES_MAX,
+        });
+    }
+    let core = conn.core();
+    let pause = (core.deadlines.deadline(), core.settings.limits.body_idle());
+    let body = RequestBody::new(body, QUESTION_BYTES_MAX, pause, Rc::new(Upload::default()));
+    Ok(body.collect().await?.to_bytes())
+}
+
+/// Records that a variant was given, if it depends on who it is.
+fn expose(
+    conn: &Conn,
+    holder: &Holder<'_>,
+    (set, found): (&Set, &Evaluated<'_>),
+    attributes: &Attributes<'_>,
+    now: Timestamp,
+) {
+    let exposures: &Option<RefCell<Exposures>> = &conn.core().exposures;
+    let (Some(exposures), Some(event_type), Some(by)) = (exposures, set.exposures(), found.by) else {
+        return;
+    };
+    let Some(unit) = attributes.text(by) else { return };
+    let exposure = Exposure {
+        event_type,
+        flag: found.key,
+        version: found.flag_version,
+        variant: found.variant,
+        by,
+        unit: &unit,
+    };
+    exposures.borrow_mut().note(holder.key, &exposure, now);
+}
+
+fn json(status: StatusCode, told: &impl Serialize) -> Response<AnswerBody> {
+    let mut text = Vec::with_capacity(256);
+    serde_json::to_writer(&mut text, told).expect("texts, numbers and values that were JSON");
+    said(status, text.into(), HeaderValue::from_static("no-store"))
+}
+
+/// An answer with the tag of what it says, or 304 if the client has it.
+fn tagged(asked: &Asked<'_>, body: serde_json::Result<Vec<u8>>) -> Result<Response<AnswerBody>, Cause> {
+    let body =
+        body.map_err(|error| refused(Code::Internal, &format!("an answer cannot be written: {error}")))?;
+    let tag = format!("\"{}\"", flags::tag(&body));
+    let known = asked
+        .headers
+        .get(IF_NONE_MATCH)
+        .and_then(|known| known.to_str().ok());
+    let is_known = known.is_some_and(|known| {
+        let mut each = known.split(',').map(|one| one.trim().trim_start_matches("W/"));
+        each.any(|one| one == "*" || one == tag)
+    });
+    let cache = HeaderValue::from_static("private, no-cache");
+    let mut response = if is_known {
+        said(StatusCode::NOT_MODIFIED, Bytes::new(), cache)
+    } else {
+        said(StatusCode::OK, body.into(), cache)
+    };
+    let tag = HeaderValue::try_from(tag).expect("digits in quotes are a header value");
+    response.headers_mut().insert(ETAG, tag);
+    Ok(response)
+}
+
+fn said(status: StatusCode, body: Bytes, cache: HeaderValue) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::own(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, cache);
+    response
+}
+
+/// Whose pages may use a key depends on the key, which browsers do not send when they ask.
+fn preflight(methods: &'static str) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::own(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    let asked =
+        "authorization, content-type, if-none-match, last-event-id, x-api-key, x-request-id, traceparent";
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(asked));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+    response
+}
+
+/// Lets the page of an origin that a key is for read the answer.
+pub(super) fn admit(page: &HeaderValue, headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, page.clone());
+    let exposed = HeaderValue::from_static("etag, retry-after, x-request-id");
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Topic;
+
+    #[test]
+    fn paths_say_what_is_asked_for() {
+        let cases = [
+            ("/api/v1/feature-flags/a.b/evaluate", Some(Topic::One("a.b"))),
+            ("/api/v1/feature-flags/evaluate", Some(Topic::All)),
+            ("/api/v1/feature-flags/definitions", Some(Topic::Definitions)),
+            ("/api/v1/feature-flags/changes", Some(Topic::Changes)),
+            ("/api/v1/feature-flags/a/b/evaluate", None),
+            ("/api/v1/feature-flags//evaluate", None),
+            ("/api/v1/feature-flags/a", None),
+            ("/api/v1/feature-flags", None),
+            ("/ofrep/v1/evaluate/flags", Some(Topic::OfrepAll)),
+            ("/ofrep/v1/evaluate/flags/a", Some(Topic::OfrepOne("a"))),
+            ("/ofrep/v1/evaluate/flags/", None),
+            ("/ofrep/v1/evaluate/flagsa", None),
+        ];
+        for (path, topic) in cases {
+            assert_eq!(Topic::of(path), topic, "{path}");
+        }
+    }
+}

@@ -13,7 +13,7 @@ use domain::snapshot::{Flag, FlagSet};
 use domain::{Code, Name};
 use eval::definition::Definitions;
 use events::ingest::Key;
-use flags::{Attributes, Missing, QuestionFault, Set};
+use flags::{Attributes, FormFault, Missing, QuestionFault, Set};
 use sha2::{Digest as _, Sha256};
 use store::entity::Read;
 
@@ -205,14 +205,15 @@ impl From<QuestionFault> for Error {
         let said = fault.to_string();
         match fault {
             QuestionFault::Syntax(_) => Self::refused(Code::RequestInvalid, said),
-            QuestionFault::Form {
-                pointer,
-                code,
-                detail,
-                suggestion,
-            } => {
-                let fault = FieldError::new(&pointer, code, detail, suggestion);
-                Self::fields(Code::RequestInvalid, said, vec![fault])
+            QuestionFault::Form(faults) => {
+                let field = |fault: FormFault| {
+                    FieldError::new(&fault.pointer, fault.code, fault.detail, fault.suggestion)
+                };
+                Self::fields(
+                    Code::RequestInvalid,
+                    said,
+                    faults.into_iter().map(field).collect(),
+                )
             }
         }
     }

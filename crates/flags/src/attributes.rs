@@ -47,17 +47,28 @@ pub enum QuestionFault {
     #[error("the body is not JSON: {0}")]
     Syntax(String),
     /// It is JSON of another form.
-    #[error("{pointer}: {detail}")]
-    Form {
-        /// JSON Pointer to what is wrong.
-        pointer: String,
-        /// Stable name of what is wrong.
-        code: &'static str,
-        /// What is wrong, in a sentence.
-        detail: String,
-        /// What to do.
-        suggestion: &'static str,
-    },
+    #[error("{}", first(.0))]
+    Form(Vec<FormFault>),
+}
+
+/// What is wrong with the form of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormFault {
+    /// JSON Pointer to it.
+    pub pointer: String,
+    /// Stable name of what is wrong.
+    pub code: &'static str,
+    /// What is wrong, in a sentence.
+    pub detail: String,
+    /// What to do.
+    pub suggestion: &'static str,
+}
+
+fn first(faults: &[FormFault]) -> String {
+    let first = faults.first();
+    first.map_or_else(String::new, |first| {
+        format!("{}: {}", first.pointer, first.detail)
+    })
 }
 
 impl QuestionFault {
@@ -67,12 +78,12 @@ impl QuestionFault {
         detail: String,
         suggestion: &'static str,
     ) -> Self {
-        Self::Form {
+        Self::Form(vec![FormFault {
             pointer: pointer.into(),
             code,
             detail,
             suggestion,
-        }
+        }])
     }
 
     fn too_many(pointer: &str, count: usize) -> Self {
@@ -218,19 +229,23 @@ impl<'a> Attributes<'a> {
             return Err(QuestionFault::too_many(at, fields.len()));
         }
         let mut all = Vec::with_capacity(fields.len());
+        let mut faults = Vec::new();
         for (name, value) in fields {
             match attribute(value) {
                 Ok(None) => {}
                 Ok(Some(value)) => all.push((name, value)),
-                Err(()) => {
-                    let pointer = format!("{at}/{}", part(&name));
-                    let detail = "It is neither a text, a number, a boolean nor a list of texts.".to_owned();
-                    let suggestion = "Send what is inside as attributes of their own.";
-                    return Err(QuestionFault::form(pointer, "field_invalid", detail, suggestion));
-                }
+                Err(()) => faults.push(FormFault {
+                    pointer: format!("{at}/{}", part(&name)),
+                    code: "field_invalid",
+                    detail: "It is neither a text, a number, a boolean nor a list of texts.".to_owned(),
+                    suggestion: "Send what is inside as attributes of their own.",
+                }),
             }
         }
-        Ok(Self(all))
+        match faults.is_empty() {
+            true => Ok(Self(all)),
+            false => Err(QuestionFault::Form(faults)),
+        }
     }
 
     /// Attributes as they stand in a body `{"context": {…}}` of OpenFeature.

@@ -19,6 +19,6 @@ mod set;
 mod sets;
 
 pub use answer::{Evaluated, tag};
-pub use attributes::{ATTRIBUTES_MAX, Attributes, Question, QuestionFault};
+pub use attributes::{ATTRIBUTES_MAX, Attributes, FormFault, Question, QuestionFault};
 pub use set::{Asker, Missing, Set};
 pub use sets::{Refused, Sets};

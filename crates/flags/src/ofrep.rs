@@ -63,7 +63,7 @@ impl<'a> Failure<'a> {
             key,
             error_code: match fault {
                 QuestionFault::Syntax(_) => "PARSE_ERROR",
-                QuestionFault::Form { .. } => "INVALID_CONTEXT",
+                QuestionFault::Form(_) => "INVALID_CONTEXT",
             },
             error_details: fault.to_string(),
         }

@@ -1,11 +1,15 @@
 //! Feature flags: the lines that scripts rely on, exactly as they are promised.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::away::beside;
+use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
+use crate::harness::program::free_port;
 
 const FILE: &str = r#"
 flags:
@@ -180,4 +184,71 @@ fn tried(gateline: &Gateline) {
         list.contains("production: off 90%, on 10% after 2 rules"),
         "{list}"
     );
+}
+
+#[tokio::test]
+async fn nodes_answer_for_flags_and_go_on_alone() {
+    let home = Home::new().with(&["--no-demo"]);
+    let gateline = home.up().await;
+    let http = Http::new();
+    gateline.json(&[
+        "flags",
+        "create",
+        "half",
+        "--environment",
+        "sandbox",
+        "--on",
+        "50%",
+    ]);
+    let key = gateline.json(&[
+        "keys",
+        "create",
+        "--evaluation",
+        "server",
+        "--environment",
+        "sandbox",
+    ]);
+    let key = key["key"].as_str().unwrap().to_owned();
+    let port = free_port();
+    let _node = beside(&gateline, &home, port);
+    let edge = format!("http://127.0.0.1:{port}");
+    let variants = async |url: &str| {
+        let mut found = Vec::new();
+        for user in 0..20 {
+            let url = format!("{url}/api/v1/feature-flags/half/evaluate?user_id={user}");
+            let answer = http.get(&url, &key).await.filter(|answer| answer.status == 200)?;
+            found.push(answer.json()["assignment_id"].clone());
+        }
+        Some(found)
+    };
+    let within = Duration::from_secs(20);
+    let expected = variants(&gateline.control()).await.unwrap();
+    let mut asked = 20;
+    for url in [gateline.gateway(), edge.clone()] {
+        let found = eventually("a node that knows the flag", within, async || {
+            variants(&url).await
+        })
+        .await;
+        assert_eq!(found, expected);
+        asked += 20;
+    }
+    // Whoever was asked has recorded it, and nodes' records reach the control plane.
+    eventually("the exposures", within, async || {
+        let usage = gateline.json(&["event-types", "usage", "flag_exposure", "--days", "1"]);
+        (usage["events"].as_u64() == Some(asked)).then_some(())
+    })
+    .await;
+    gateline.json(&["flags", "set", "half", "--environment", "sandbox", "--off"]);
+    let reason = async |url: &str| {
+        let url = format!("{url}/api/v1/feature-flags/half/evaluate?user_id=1");
+        Some(http.get(&url, &key).await?.json()["reason"].clone())
+    };
+    for url in [gateline.gateway(), edge.clone()] {
+        eventually("a node that knows the change", within, async || {
+            reason(&url).await.filter(|reason| reason == "disabled")
+        })
+        .await;
+    }
+    gateline.stop();
+    assert_eq!(reason(&edge).await.unwrap(), "disabled");
 }

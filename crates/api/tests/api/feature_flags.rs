@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, Someone, TestApp};
 
-const FLAGS: &str = "/api/v1/feature-flags";
+pub(crate) const FLAGS: &str = "/api/v1/feature-flags";
 
 /// A flag that is on for some, in one environment.
-fn flag(key: &str, targeting: &Value) -> Value {
+pub(crate) fn flag(key: &str, targeting: &Value) -> Value {
     json!({ "key": key, "environments": { "sandbox": targeting } })
 }
 
@@ -15,11 +15,11 @@ fn on() -> Value {
     json!({ "off": "off", "otherwise": { "serve": "on" } })
 }
 
-async fn make(owner: &Someone<'_>, spec: Value) -> Value {
+pub(crate) async fn make(owner: &Someone<'_>, spec: Value) -> Value {
     owner.post(FLAGS, spec).await.json(201)
 }
 
-async fn patch(owner: &Someone<'_>, flag: &Value, patch: Value) -> Answer {
+pub(crate) async fn patch(owner: &Someone<'_>, flag: &Value, patch: Value) -> Answer {
     let change = owner.with("if-match", "*");
     change
         .patch(&format!("{FLAGS}/{}", flag["id"].as_str().unwrap()), patch)
@@ -37,12 +37,12 @@ fn removed(answer: &Answer) {
     assert_eq!(answer.status.as_u16(), 204, "{}", answer.text());
 }
 
-async fn key(owner: &Someone<'_>, spec: Value) -> String {
+pub(crate) async fn key(owner: &Someone<'_>, spec: Value) -> String {
     let made = owner.post("/api/v1/sdk-keys", spec).await.json(201);
     made["key"].as_str().unwrap().to_owned()
 }
 
-async fn server_key(owner: &Someone<'_>) -> String {
+pub(crate) async fn server_key(owner: &Someone<'_>) -> String {
     key(owner, json!({ "kind": "server", "environment": "sandbox" })).await
 }
 

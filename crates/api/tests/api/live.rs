@@ -96,20 +96,20 @@ impl Shop {
 }
 
 /// Server-sent events as they come.
-struct Events {
+pub(crate) struct Events {
     body: Body,
     text: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Told {
-    event: String,
-    id: Option<String>,
-    data: Value,
+pub(crate) struct Told {
+    pub(crate) event: String,
+    pub(crate) id: Option<String>,
+    pub(crate) data: Value,
 }
 
 impl Events {
-    async fn open(someone: &Someone<'_>, path: &str) -> Self {
+    pub(crate) async fn open(someone: &Someone<'_>, path: &str) -> Self {
         let response = someone.begin(Verb::GET, path, Body::empty(), None).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -120,17 +120,17 @@ impl Events {
     }
 
     /// The next event; `None` when the stream has ended.
-    async fn next(&mut self) -> Option<Told> {
+    pub(crate) async fn next(&mut self) -> Option<Told> {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let field = |name: &str| {
                     let line = block.lines().find_map(|line| line.strip_prefix(name));
                     line.map(str::to_owned)
                 };
-                let told = field("event: ").map(|event| Told {
-                    event,
+                let told = field("data: ").map(|data| Told {
+                    event: field("event: ").unwrap_or_else(|| "message".to_owned()),
                     id: field("id: "),
-                    data: serde_json::from_str(&field("data: ").unwrap()).unwrap(),
+                    data: serde_json::from_str(&data).unwrap(),
                 });
                 self.text = rest.to_owned();
                 match told {

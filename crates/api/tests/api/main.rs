@@ -8,6 +8,7 @@ mod audit;
 mod calls;
 mod conventions;
 mod documents;
+mod evaluations;
 mod feature_flags;
 mod flow;
 mod idempotency;

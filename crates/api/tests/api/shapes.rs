@@ -96,6 +96,10 @@ fn refusal_is_expected(operation: &Operation, code: &str) -> bool {
         // Whoever asks for a flag shows an SDK key.
         "evaluate_feature_flag"
         | "evaluate_feature_flag_for"
+        | "evaluate_feature_flags"
+        | "read_flag_definitions"
+        | "watch_feature_flags"
+        | "read_assignments"
         | "ofrep_evaluate_flag"
         | "ofrep_evaluate_flags" => code == "sdk_key_invalid",
         // There is no channel of the example's name.

@@ -20,15 +20,15 @@ const KEYS: &str = "/api/v1/sdk-keys";
 const HOUR: &str = "2025-11-20T12:00:00Z";
 
 /// A control plane that takes events.
-struct Bench {
-    app: TestApp,
-    log: Arc<Log>,
+pub(crate) struct Bench {
+    pub(crate) app: TestApp,
+    pub(crate) log: Arc<Log>,
     pump: Option<Pump>,
     _directory: tempfile::TempDir,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(LogSettings::default()).await
     }
 

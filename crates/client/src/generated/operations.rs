@@ -1466,6 +1466,51 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// Evaluate feature flags
+    ///
+    /// `POST /api/v1/feature-flags/evaluate`
+    pub async fn evaluate_feature_flags(
+        &self,
+        params: &types::EvaluateFeatureFlagsParams,
+        body: &types::FlagsQuestion,
+    ) -> Result<types::FlagEvaluations, Error> {
+        let call = Call::new(Method::POST, "/api/v1/feature-flags/evaluate")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .header("If-None-Match", params.if_none_match.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read the definitions of feature flags
+    ///
+    /// `GET /api/v1/feature-flags/definitions`
+    pub async fn read_flag_definitions(
+        &self,
+        params: &types::ReadFlagDefinitionsParams,
+    ) -> Result<types::FlagDefinitions, Error> {
+        let call = Call::new(Method::GET, "/api/v1/feature-flags/definitions")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read who is in what, and why
+    ///
+    /// `POST /api/v1/assignments`
+    pub async fn read_assignments(
+        &self,
+        params: &types::ReadAssignmentsParams,
+        body: &types::FlagsQuestion,
+    ) -> Result<types::FlagAssignments, Error> {
+        let call = Call::new(Method::POST, "/api/v1/assignments")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
     /// Read usage
     ///
     /// `GET /api/v1/usage`

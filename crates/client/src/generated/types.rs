@@ -2575,6 +2575,17 @@ pub struct EvaluateFeatureFlagParams {
     pub attributes: Option<BTreeMap<String, String>>,
 }
 
+/// Optional parameters of [`evaluate_feature_flags`](crate::Client::evaluate_feature_flags).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EvaluateFeatureFlagsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
 /// An event that was not taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventError {
@@ -3347,8 +3358,26 @@ impl FixedAnswer {
     }
 }
 
+/// What somebody gets of several flags, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagAssignments {
+    /// What they get of each, with every step on the way there.
+    pub assignments: Vec<FlagExplanation>,
+}
+
 /// Whom something fits.
 pub type FlagCondition = Value;
+
+/// All flags of an environment, for SDKs that evaluate by themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagDefinitions {
+    /// The environment's name.
+    pub environment: String,
+    /// By their keys: `type`, `version`, `variants`, and who gets which as in a flag's `environments`.
+    pub flags: Value,
+    /// By their keys: `when`, who is in it.
+    pub segments: Value,
+}
 
 /// What somebody gets of a flag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -3371,6 +3400,13 @@ pub struct FlagEvaluation {
     /// The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment_id: Option<AssignmentId>,
+}
+
+/// What somebody gets of several flags.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagEvaluations {
+    /// What they get of each.
+    pub flags: Vec<FlagEvaluation>,
 }
 
 /// What somebody gets of a flag, and every step on the way there.
@@ -3760,6 +3796,17 @@ impl From<&str> for FlagType {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Whom flags are asked about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FlagsQuestion {
+    /// What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Value>,
+    /// The keys of the flags; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<String>>,
 }
 
 /// How a call names the variant that it wants; a name that no variant has changes nothing.
@@ -7399,6 +7446,14 @@ pub struct Notices {
     pub data: Vec<Notice>,
 }
 
+/// Where an event stream is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfrepEndpoint {
+    /// Path and query, on the server that was asked.
+    #[serde(rename = "requestUri")]
+    pub requesturi: String,
+}
+
 /// Optional parameters of [`ofrep_evaluate_flag`](crate::Client::ofrep_evaluate_flag).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OfrepEvaluateFlagParams {
@@ -7439,6 +7494,19 @@ pub struct OfrepEvaluation {
 pub struct OfrepEvaluations {
     /// In the order of their keys.
     pub flags: Vec<OfrepEvaluation>,
+    /// Where it is told that something has changed; for keys of kind `client`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "eventStreams")]
+    pub eventstreams: Option<Vec<OfrepEventStream>>,
+}
+
+/// Where it is told that something has changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfrepEventStream {
+    /// `sse`.
+    pub r#type: String,
+    /// Where it is.
+    pub endpoint: OfrepEndpoint,
 }
 
 /// Why there is no evaluation.
@@ -8873,6 +8941,15 @@ pub struct ReadApplicationParams {
     pub if_none_match: Option<String>,
 }
 
+/// Optional parameters of [`read_assignments`](crate::Client::read_assignments).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadAssignmentsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
 /// Optional parameters of [`read_catalogue_contract`](crate::Client::read_catalogue_contract).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadCatalogueContractParams {
@@ -8966,6 +9043,17 @@ impl From<&str> for ReadEventTypeUsageParamsInterval {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadFeatureFlagParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_flag_definitions`](crate::Client::read_flag_definitions).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadFlagDefinitionsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
     pub if_none_match: Option<String>,
 }
 

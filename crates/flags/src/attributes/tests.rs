@@ -4,7 +4,11 @@ use super::{Attributes, Question, QuestionFault};
 
 fn pointer(fault: QuestionFault) -> String {
     match fault {
-        QuestionFault::Form { pointer, .. } => pointer,
+        QuestionFault::Form(faults) => faults
+            .into_iter()
+            .map(|fault| fault.pointer)
+            .collect::<Vec<_>>()
+            .join(" "),
         QuestionFault::Syntax(_) => "syntax".to_owned(),
     }
 }
@@ -21,7 +25,10 @@ fn a_query_is_texts_without_the_key() {
 fn a_question_says_what_is_wrong_where() {
     let cases = [
         (r#"{"attributes": {"a/b": {}}}"#, "/attributes/a~1b"),
-        (r#"{"attributes": {"a": [1]}}"#, "/attributes/a"),
+        (
+            r#"{"attributes": {"a": [1], "b": 1, "c": {}}}"#,
+            "/attributes/a /attributes/c",
+        ),
         (r#"{"attributes": []}"#, "/attributes"),
         (r#"{"flags": ["a", 1]}"#, "/flags/1"),
         (r#"{"other": 1}"#, "/other"),

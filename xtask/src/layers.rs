@@ -53,8 +53,8 @@ const LAYERS: &[Layer] = &[
     ),
     Layer(
         "flags",
-        &["domain", "eval"],
-        "pure: questions about flags and their answers; who has flags and who may ask is not its business",
+        &["dialects", "domain", "eval"],
+        "pure: questions about flags and their answers, in the words of others too; who may ask is not its business",
     ),
     Layer("store", &["domain"], "knows SQL, not use cases"),
     Layer(

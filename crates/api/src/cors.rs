@@ -4,9 +4,8 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
-use crate::Settings;
-use crate::ofrep;
 use crate::v1::{evaluations, tracking};
+use crate::{Settings, growthbook, ofrep, unleash};
 
 const ALLOWED_METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE");
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
@@ -15,7 +14,8 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
 );
 const SDK_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-encoding, content-type, if-none-match, x-api-key, x-request-id, traceparent, ce-specversion, ce-id, \
-     ce-source, ce-type, ce-time, ce-subject, ce-anonymousid, ce-datacontenttype, ce-dataschema",
+     ce-source, ce-type, ce-time, ce-subject, ce-anonymousid, ce-datacontenttype, ce-dataschema, unleash-appname, \
+     unleash-connection-id, unleash-instanceid, unleash-interval, unleash-sdk, last-event-id",
 );
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
     "etag, link, location, retry-after, x-request-id, idempotency-replayed, ratelimit, ratelimit-policy",
@@ -44,6 +44,7 @@ pub(crate) fn preflight(origin: Option<&HeaderValue>, request: &Request) -> Opti
     let methods = match path {
         tracking::PATH => Some("POST"),
         path if ofrep::evaluates(path) => Some("POST"),
+        path if growthbook::evaluates(path) || unleash::evaluates(path) => Some("GET, POST"),
         path => evaluations::evaluates(path).then_some("GET, POST"),
     };
     if let Some(methods) = methods

@@ -19,6 +19,7 @@ mod crud;
 mod edge;
 mod endpoint;
 mod etag;
+mod growthbook;
 mod idempotency;
 mod internal;
 mod links;
@@ -38,6 +39,7 @@ mod serve;
 mod settings;
 mod stream;
 mod try_it;
+mod unleash;
 mod v1;
 
 use std::sync::Arc;
@@ -95,6 +97,8 @@ pub fn openapi() -> Value {
 fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = v1::endpoints();
     endpoints.extend(ofrep::endpoints());
+    endpoints.extend(growthbook::endpoints());
+    endpoints.extend(unleash::endpoints());
     endpoints.extend(meta::endpoints());
     endpoints
 }

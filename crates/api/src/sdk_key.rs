@@ -59,14 +59,22 @@ impl Endpoint {
     }
 }
 
-/// Finds out whose key it is: in `X-API-Key`, as a bearer token, or as `key` in the query.
+/// Finds out whose key it is: in `X-API-Key`, in `Authorization`, or as `key` in the query.
 ///
 /// # Errors
 /// `sdk_key_missing`, `sdk_key_invalid`, `origin_refused` if the page that calls may not use it.
 pub(crate) async fn identify(call: &Call) -> Result<Holder, Error> {
+    identify_by(call, text_of(call)?).await
+}
+
+/// The same by the key's text, wherever it stands.
+///
+/// # Errors
+/// `sdk_key_invalid`, `origin_refused` if the page that calls may not use it.
+pub(crate) async fn identify_by(call: &Call, text: &str) -> Result<Holder, Error> {
     let directory = call.control().directory().await?;
     let key = directory
-        .key(text_of(call)?, call.control().now())
+        .key(text, call.control().now())
         .map_err(|fault| Error::refused(Code::SdkKeyInvalid, sentence(&fault.to_string())))?;
     let origin = call.headers.get(header::ORIGIN);
     let shown = origin.map(|origin| origin.to_str().unwrap_or("?"));
@@ -83,10 +91,10 @@ pub(crate) async fn identify(call: &Call) -> Result<Holder, Error> {
 
 /// The text of the key, wherever it stands.
 pub(crate) fn text_of(call: &Call) -> Result<&str, Error> {
-    let bearer = || {
-        let value = call.header(header::AUTHORIZATION)?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    // Clients of Unleash send it without a scheme.
+    let bearer = || match call.header(header::AUTHORIZATION)?.split_once(' ') {
+        Some((scheme, token)) => scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()),
+        None => call.header(header::AUTHORIZATION),
     };
     let found = call
         .header("x-api-key")

@@ -30,6 +30,7 @@ mod products;
 mod reports;
 mod routes;
 mod sdk_keys;
+mod segments;
 mod sessions;
 mod stream_routes;
 mod subscriptions;
@@ -70,6 +71,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         sdk_keys::endpoints(),
         feature_flags::endpoints(),
         evaluations::endpoints(),
+        segments::endpoints(),
         usage::endpoints(),
         reports::endpoints(),
         analytics::endpoints(),

@@ -10,9 +10,11 @@ use serde_json::{Map, Value, json};
 
 use crate::output::{Entries, Output, table};
 use crate::session::Connection;
-use crate::{Error, Exit, apply};
+use crate::{Error, Exit, apply, segments};
 
 mod change;
+mod history;
+mod proposal;
 mod yaml;
 
 pub(crate) use change::replacing;
@@ -36,14 +38,42 @@ pub enum Command {
     List,
     /// Show what somebody would get; nothing is recorded.
     Evaluate(EvaluateArguments),
-    /// Make flags as a file says: `flags:` with their keys.
+    /// Show what a flag was: who changed what, and when.
+    History {
+        /// The flag's key.
+        key: String,
+    },
+    /// Make a flag as it was after an earlier change.
+    Revert {
+        /// The flag's key.
+        key: String,
+        /// That change's revision, as `history` shows it.
+        #[arg(long, value_name = "REVISION")]
+        to: i64,
+    },
+    /// Propose a change that waits for somebody's yes, as it is needed in a protected environment.
+    Propose(proposal::Proposal),
+    /// List the proposed changes of a flag.
+    Proposed {
+        /// The flag's key.
+        key: String,
+    },
+    /// Say yes to what somebody else has proposed.
+    Approve(proposal::Decision),
+    /// Say no to what was proposed.
+    Reject(proposal::Decision),
+    /// Take back what you have proposed.
+    Withdraw(proposal::Proposed),
+    /// Make a flag as it was proposed and approved.
+    ApplyChange(proposal::Proposed),
+    /// Make flags and segments as a file says: `flags:` and `segments:` with their keys.
     Apply {
         /// The file.
         file: PathBuf,
     },
-    /// Print all flags as a file for `apply`.
+    /// Print all flags and segments as a file for `apply`.
     Export {
-        /// Only these, by key; all if none is named.
+        /// Only these flags, by key, and the segments that they need; all if none is named.
         keys: Vec<String>,
     },
 }
@@ -122,18 +152,43 @@ pub struct EvaluateArguments {
     /// The environment's name.
     #[arg(long)]
     environment: String,
-    /// The user: the attribute `user_id`.
-    #[arg(long, value_name = "ID")]
-    user: Option<String>,
-    /// What else is known, as `country=DE`; one that is given several times is a list.
-    #[arg(long = "attribute", value_name = "NAME=VALUE")]
-    attributes: Vec<String>,
+    #[command(flatten)]
+    subject: Subject,
     /// When it is asked, as `2026-11-20T00:00:00Z`; now if absent.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Also show every step on the way.
     #[arg(long)]
     explain: bool,
+}
+
+/// What is known of somebody.
+#[derive(Debug, Args)]
+pub struct Subject {
+    /// The user: the attribute `user_id`.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// What else is known, as `country=DE`; one that is given several times is a list.
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<String>,
+}
+
+impl Subject {
+    /// As the API takes it.
+    pub(crate) fn attributes(&self) -> Result<Map<String, Value>, Error> {
+        let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let user = self.user.iter().map(|user| ("user_id".to_owned(), user.clone()));
+        let others = self.attributes.iter().map(|one| change::pair(one, "country=DE"));
+        for one in user.map(Ok).chain(others) {
+            let (name, value) = one?;
+            known.entry(name).or_default().push(value);
+        }
+        let each = known.into_iter().map(|(name, values)| match values.as_slice() {
+            [one] => (name, json!(one)),
+            several => (name, json!(several)),
+        });
+        Ok(each.collect())
+    }
 }
 
 pub(crate) async fn run(connection: &Connection, command: &Command, output: &Output) -> Result<Exit, Error> {
@@ -152,6 +207,14 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             output.answer(&Entries { data: all }, list);
         }
         Command::Evaluate(arguments) => evaluate(connection, arguments, output).await?,
+        Command::History { key } => history::history(connection, key, output).await?,
+        Command::Revert { key, to } => history::revert(connection, key, *to, output).await?,
+        Command::Propose(proposal) => proposal::propose(connection, proposal, output).await?,
+        Command::Proposed { key } => proposal::list(connection, key, output).await?,
+        Command::Approve(decision) => proposal::approve(connection, decision, output).await?,
+        Command::Reject(decision) => proposal::reject(connection, decision, output).await?,
+        Command::Withdraw(proposed) => proposal::withdraw(connection, proposed, output).await?,
+        Command::ApplyChange(proposed) => proposal::apply(connection, proposed, output).await?,
         Command::Apply { file } => return apply::apply_flags(connection, file, output).await,
         Command::Export { keys } => export(connection, keys, output).await?,
     }
@@ -220,30 +283,8 @@ async fn set(
     state: &State,
     output: &Output,
 ) -> Result<(), Error> {
-    if !state.is_given() {
-        let reason = "one of `--on`, `--off`, `--serve` and `--split` says what is to change";
-        return Err(Error::Argument {
-            reason: reason.to_owned(),
-        });
-    }
     let found = find(connection, key).await?;
-    let targetings = json!(found.environments);
-    let before = targetings.get(environment);
-    let variants = found.variants.as_object();
-    let off = before
-        .and_then(|before| before["off"].as_str())
-        .or_else(|| {
-            let mut names = variants?.keys();
-            names
-                .clone()
-                .find(|name| *name == "off")
-                .or_else(|| names.next())
-                .map(String::as_str)
-        })
-        .unwrap_or("off");
-    let after = change::targeting(before, off, state)?;
-    let patch = replacing(before.unwrap_or(&Value::Null), &after);
-    let patch = json!({ "environments": { environment: patch } });
+    let patch = change::patch(&found, environment, state)?;
     let at = (found.id.as_str(), found.revision);
     let changed = connection.client.change_entry(collection(), at, &patch).await?;
     output.answer(&changed, |changed| {
@@ -254,20 +295,7 @@ async fn set(
 }
 
 async fn evaluate(connection: &Connection, asked: &EvaluateArguments, output: &Output) -> Result<(), Error> {
-    let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let user = asked.user.iter().map(|user| ("user_id".to_owned(), user.clone()));
-    let others = asked.attributes.iter().map(|one| change::pair(one, "country=DE"));
-    for one in user.map(Ok).chain(others) {
-        let (name, value) = one?;
-        attributes.entry(name).or_default().push(value);
-    }
-    let attributes: Map<String, Value> = attributes
-        .into_iter()
-        .map(|(name, values)| match values.as_slice() {
-            [one] => (name, json!(one)),
-            several => (name, json!(several)),
-        })
-        .collect();
+    let attributes = asked.subject.attributes()?;
     let found = find(connection, &asked.key).await?;
     let trial = FlagTrial {
         attributes: Some(Value::Object(attributes)),
@@ -306,7 +334,17 @@ async fn export(connection: &Connection, keys: &[String], output: &Output) -> Re
         .iter()
         .map(|flag| (flag.key.clone(), yaml::declared(&json!(flag))))
         .collect();
-    let file = json!({ "flags": flags });
+    let segments = match keys {
+        [] => segments::all(connection).await?,
+        _ => segments::needed(segments::all(connection).await?, flags.values()),
+    };
+    let mut file = json!({ "flags": flags });
+    if !segments.is_empty() {
+        let declared = segments
+            .iter()
+            .map(|it| (it.key.clone(), yaml::declared_segment(&json!(it))));
+        file["segments"] = Value::Object(declared.collect());
+    }
     output.text(&match output.is_for_people() {
         true => yaml::write(&file)?,
         false => format!("{file:#}\n"),

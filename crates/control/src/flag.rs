@@ -4,23 +4,28 @@
 //! feature_flags ─FlagSets─► one set per organization and environment ─► edges of this process, and snapshots of nodes
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod comment;
+mod history;
+mod proposal;
+mod saved;
+mod segment;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use domain::flag::{EXPOSURE, FeatureFlag, FlagExplanation, FlagTrial};
 use domain::id::{EventTypeId, FeatureFlagId, OrganizationId};
-use domain::snapshot::{Flag, FlagSet};
+use domain::snapshot::FlagSet;
 use domain::{Code, Name};
-use eval::definition::Definitions;
 use events::ingest::Key;
 use flags::{Attributes, FormFault, Missing, QuestionFault, Set};
-use sha2::{Digest as _, Sha256};
 use store::entity::Read;
+use store::flag::Revisions;
 
 use crate::{Caller, Control, Error, FieldError};
 
-/// Bytes of a tag that are told.
-const TAG_BYTES: usize = 12;
+pub(crate) use saved::Saved;
+pub use store::flag::history::Past;
 
 /// The flags of all organizations.
 #[derive(Debug, Default)]
@@ -31,16 +36,10 @@ pub struct FlagSets {
 /// The flags of an organization.
 #[derive(Debug)]
 struct Organization {
-    /// What these come from, so that nothing is read and compiled again that has not changed.
+    /// Which flags and segments these are, so that nothing is read and compiled again that has not changed.
     revisions: Revisions,
-    environments: BTreeMap<Name, Served>,
-}
-
-/// Everything that makes a set another one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Revisions {
-    flags: Vec<(FeatureFlagId, i64)>,
     exposures: Option<EventTypeId>,
+    environments: BTreeMap<Name, Served>,
 }
 
 /// The flags of an organization in an environment: as nodes get them, and ready to be asked.
@@ -53,24 +52,20 @@ struct Served {
 impl FlagSets {
     /// Reads and compiles the flags of all organizations; those that have not changed are taken from `before`.
     pub(crate) async fn read(read: &mut impl Read, before: Option<&Self>) -> Result<Self, Error> {
-        let mut by_organization: HashMap<OrganizationId, Revisions> = HashMap::new();
-        for (organization, flag, revision) in store::flag::revisions(read).await? {
-            let revisions = by_organization.entry(organization).or_default();
-            revisions.flags.push((flag, revision));
-        }
-        for (organization, exposures) in store::tracking::active_types(read, EXPOSURE).await? {
-            if let Some(revisions) = by_organization.get_mut(&organization) {
-                revisions.exposures = Some(exposures);
-            }
-        }
+        let by_organization = store::flag::revisions(read).await?;
+        let exposures = store::tracking::active_types(read, EXPOSURE).await?;
+        let exposures: HashMap<_, _> = exposures.into_iter().collect();
         let mut organizations = HashMap::with_capacity(by_organization.len());
         for (id, revisions) in by_organization {
             let known = before.and_then(|before| before.organizations.get(&id));
-            let organization = match known.filter(|known| known.revisions == revisions) {
+            let exposures = exposures.get(&id).copied();
+            let is_same =
+                |known: &&Arc<Organization>| known.revisions == revisions && known.exposures == exposures;
+            let organization = match known.filter(is_same) {
                 Some(same) => Arc::clone(same),
                 None => {
-                    let flags = store::flag::all(read, id).await?;
-                    Arc::new(Organization::new(id, revisions, &flags, known))
+                    let saved = Saved::read(read, id).await?;
+                    Arc::new(Organization::new((id, exposures), &saved, known))
                 }
             };
             organizations.insert(id, organization);
@@ -102,18 +97,13 @@ impl FlagSets {
 impl Organization {
     /// Compiles the flags of each environment; where they cannot be compiled, they stay as they were.
     fn new(
-        id: OrganizationId,
-        revisions: Revisions,
-        flags: &[FeatureFlag],
+        (id, exposures): (OrganizationId, Option<EventTypeId>),
+        saved: &Saved,
         before: Option<&Arc<Self>>,
     ) -> Self {
-        let names: BTreeSet<&Name> = flags
-            .iter()
-            .flat_map(|flag| flag.spec.environments.keys())
-            .collect();
         let mut environments = BTreeMap::new();
-        for name in names {
-            let source = source(id, name, &revisions, flags);
+        for name in saved.environments() {
+            let source = saved.source((id, exposures), name);
             let served = match Set::compile(name, &source) {
                 Ok(set) => Some(Served {
                     source: Arc::new(source),
@@ -129,66 +119,10 @@ impl Organization {
             environments.extend(served.map(|served| (name.clone(), served)));
         }
         Self {
-            revisions,
+            revisions: saved.revisions(),
+            exposures,
             environments,
         }
-    }
-}
-
-fn source(
-    organization: OrganizationId,
-    environment: &Name,
-    revisions: &Revisions,
-    flags: &[FeatureFlag],
-) -> FlagSet {
-    let there = flags.iter().filter_map(|flag| {
-        Some(Flag {
-            key: flag.spec.key.clone(),
-            r#type: flag.spec.r#type,
-            client_side: flag.spec.client_side,
-            definition: flag.in_environment(environment.as_str())?,
-        })
-    });
-    let mut flags: Vec<_> = there.collect();
-    flags.sort_by(|one, other| one.key.cmp(&other.key));
-    FlagSet {
-        organization,
-        tag: tag(environment, revisions, &flags),
-        flags,
-        segments: BTreeMap::new(),
-        exposures: revisions.exposures,
-    }
-}
-
-/// Another one whenever something of the environment's flags is.
-fn tag(environment: &Name, revisions: &Revisions, flags: &[Flag]) -> String {
-    let mut hash = Sha256::new_with_prefix(environment.as_str());
-    for flag in flags {
-        hash.update([0]);
-        hash.update(flag.key.as_str());
-        hash.update([0, u8::from(flag.client_side)]);
-        hash.update(flag.definition.version.to_le_bytes());
-    }
-    hash.update(revisions.exposures.map_or([0; 16], |id| *id.uuid().as_bytes()));
-    let hash = hash.finalize();
-    hash[..TAG_BYTES]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
-
-/// What flags are in an environment.
-pub(crate) fn definitions<'f>(
-    flags: impl IntoIterator<Item = &'f FeatureFlag>,
-    environment: &Name,
-) -> Definitions {
-    let there = flags.into_iter().filter_map(|flag| {
-        let definition = flag.in_environment(environment.as_str())?;
-        Some((flag.spec.key.to_string(), definition))
-    });
-    Definitions {
-        flags: there.collect(),
-        ..Definitions::default()
     }
 }
 

@@ -3,9 +3,13 @@
 //! A flag belongs to an organization. Key, type and variants are the same everywhere; who gets which variant is said per
 //! environment, in the words of [`eval::definition`].
 
+mod comment;
 mod key;
+mod proposal;
+mod revision;
+mod segment;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eval::definition::Targeting;
 use serde::{Deserialize, Serialize};
@@ -16,7 +20,11 @@ use utoipa::ToSchema;
 use crate::id::{AssignmentId, FeatureFlagId, OrganizationId};
 use crate::{Name, Timestamp};
 
+pub use comment::{FlagComment, FlagCommentSpec};
 pub use key::FlagKey;
+pub use proposal::{FlagChangeRequest, FlagChangeRequestSpec, FlagChangeState, FlagDecision};
+pub use revision::{FeatureFlagRevision, Revert, SegmentRevision};
+pub use segment::{Segment, SegmentAnswer, SegmentSpec, SegmentTrial};
 
 /// The type of events that tell who was given which variant of a flag.
 pub const EXPOSURE: &str = "flag_exposure";
@@ -85,6 +93,17 @@ pub struct FeatureFlagSpec {
     /// Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules.
     #[serde(default = "yes")]
     pub client_side: bool,
+    /// Words to find it by: at most 20.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub tags: BTreeSet<Name>,
+    /// Who answers for it: a person, a team, an address.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub owner: String,
+    /// When it is to be gone from the programs; it goes on to be answered after that. Never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Name>,

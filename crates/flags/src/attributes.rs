@@ -256,18 +256,23 @@ impl<'a> Attributes<'a> {
     /// # Errors
     /// Why it cannot be read: it is no JSON, no object, or there are too many.
     pub fn from_context(body: &'a [u8]) -> Result<Self, QuestionFault> {
+        Self::nested(body, "context", TARGETING_KEY)
+    }
+
+    /// The same of an object with another name, where `unit` is what the unit is called.
+    pub(crate) fn nested(body: &'a [u8], object_name: &str, unit: &str) -> Result<Self, QuestionFault> {
         let mut all = Vec::new();
         if body.is_empty() {
             return Ok(Self(all));
         }
-        let context = object(body)?.into_iter().rfind(|(name, _)| name == "context");
+        let context = object(body)?.into_iter().rfind(|(name, _)| name == object_name);
         match context {
             None | Some((_, Raw::Null)) => return Ok(Self(all)),
             Some((_, Raw::Object(fields))) => flatten(fields, "", 0, &mut all)?,
             Some(_) => {
-                let detail = "`context` is not an object.".to_owned();
+                let detail = format!("`{object_name}` is not an object.");
                 return Err(QuestionFault::form(
-                    "/context",
+                    format!("/{object_name}"),
                     "field_invalid",
                     detail,
                     "Send an object.",
@@ -275,10 +280,25 @@ impl<'a> Attributes<'a> {
             }
         }
         let find = |wanted: &str| all.iter().rfind(|(name, _)| name == wanted);
-        if let (Some((_, unit)), None) = (find(TARGETING_KEY), find(USER_ID)) {
+        if let (Some((_, unit)), None) = (find(unit), find(USER_ID)) {
             all.push((USER_ID.into(), unit.clone()));
         }
         Ok(Self(all))
+    }
+
+    /// Attributes that all are texts.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub(crate) fn from_texts(texts: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Result<Self, QuestionFault> {
+        Self::from_parameters(texts.into_iter())
+    }
+
+    /// Notes one more, unless it is there.
+    pub(crate) fn put_number(&mut self, name: &'static str, number: f64) {
+        if self.text(name).is_none() {
+            self.0.push((name.into(), Attribute::Number(number)));
+        }
     }
 
     /// The text of an attribute, as units are told apart by it.
@@ -306,7 +326,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-fn object(body: &[u8]) -> Result<Vec<(Cow<'_, str>, Raw<'_>)>, QuestionFault> {
+pub(crate) fn object(body: &[u8]) -> Result<Vec<(Cow<'_, str>, Raw<'_>)>, QuestionFault> {
     match serde_json::from_slice(body) {
         Ok(Raw::Object(fields)) => Ok(fields),
         Ok(_) => {

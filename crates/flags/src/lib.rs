@@ -13,12 +13,14 @@
 mod answer;
 mod attributes;
 pub mod changes;
+pub mod growthbook;
 pub mod ofrep;
 mod raw;
 mod set;
 mod sets;
+pub mod unleash;
 
 pub use answer::{Evaluated, tag};
 pub use attributes::{ATTRIBUTES_MAX, Attributes, FormFault, Question, QuestionFault};
-pub use set::{Asker, Missing, Set};
+pub use set::{Asker, Missing, Set, Written};
 pub use sets::{Refused, Sets};

@@ -27,6 +27,18 @@ impl<'a> Raw<'a> {
     }
 }
 
+impl<'a> Raw<'a> {
+    /// The text of what has one: numbers as JSON writes them, booleans as `true` and `false`.
+    pub(crate) fn into_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Bool(is) => Some(if is { "true" } else { "false" }.into()),
+            Self::Number(number) => Some(number.to_string().into()),
+            Self::Null | Self::List(_) | Self::Object(_) => None,
+        }
+    }
+}
+
 impl<'a> From<&'a Value> for Raw<'a> {
     fn from(value: &'a Value) -> Self {
         match value {

@@ -1,7 +1,9 @@
 //! The flags of an organization in one environment.
 
 use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 
+use dialects::{Finding, Writing};
 use domain::flag::{FlagExplanation, FlagStep, FlagType};
 use domain::id::{AssignmentId, EventTypeId, OrganizationId};
 use domain::snapshot::FlagSet;
@@ -27,12 +29,36 @@ pub struct Set {
     known: FxHashMap<Box<str>, Known>,
     /// What SDKs that evaluate by themselves are sent.
     definitions: Box<[u8]>,
+    source: Arc<FlagSet>,
+    /// The same in the words of others, once somebody asks for them.
+    unleash: OnceLock<Written>,
+    growthbook: OnceLock<Written>,
+}
+
+/// Flags in the words of another product.
+#[derive(Debug)]
+pub struct Written {
+    /// The document as JSON.
+    pub document: Box<[u8]>,
+    /// The flags that cannot be said in its words, and why.
+    pub refused: Vec<Finding>,
+}
+
+impl From<Writing> for Written {
+    fn from(writing: Writing) -> Self {
+        Self {
+            document: writing.document.to_string().into_bytes().into(),
+            refused: writing.refused,
+        }
+    }
 }
 
 /// What of a flag is not compiled.
 #[derive(Debug)]
 struct Known {
     handle: Handle,
+    /// Its place in the source.
+    place: usize,
     is_boolean: bool,
     off: Box<str>,
     client_side: bool,
@@ -82,18 +108,13 @@ impl Set {
     /// # Errors
     /// All that is wrong with them; what was checked when it was saved compiles, unless another version of the program
     /// sees it differently.
-    pub fn compile(environment: &Name, source: &FlagSet) -> Result<Self, Vec<eval::Problem>> {
-        let flags = source.flags.iter();
-        let definitions = Definitions {
-            flags: flags
-                .map(|flag| (flag.key.to_string(), flag.definition.clone()))
-                .collect(),
-            segments: source.segments.clone(),
-        };
+    pub fn compile(environment: &Name, source: Arc<FlagSet>) -> Result<Self, Vec<eval::Problem>> {
+        let definitions = definitions(&source);
         let compiled = Flags::compile(&definitions)?;
-        let known = source.flags.iter().filter_map(|flag| {
+        let known = source.flags.iter().enumerate().filter_map(|(place, flag)| {
             let known = Known {
                 handle: compiled.get(flag.key.as_str())?,
+                place,
                 is_boolean: flag.r#type == FlagType::Boolean,
                 off: flag.definition.targeting.off.as_str().into(),
                 client_side: flag.client_side,
@@ -106,8 +127,11 @@ impl Set {
             tag: source.tag.clone(),
             exposures: source.exposures,
             known: known.collect(),
-            definitions: sent(environment, source, &definitions).into(),
+            definitions: sent(environment, &source, &definitions).into(),
             flags: compiled,
+            unleash: OnceLock::new(),
+            growthbook: OnceLock::new(),
+            source,
         })
     }
 
@@ -124,6 +148,23 @@ impl Set {
     /// All definitions as JSON, for SDKs that evaluate by themselves: `{"environment", "flags", "segments"}`.
     pub const fn definitions(&self) -> &[u8] {
         &self.definitions
+    }
+
+    /// What it was compiled from.
+    pub const fn source(&self) -> &Arc<FlagSet> {
+        &self.source
+    }
+
+    /// The flags as the document that Unleash's clients get (`/api/client/features`).
+    pub fn unleash(&self) -> &Written {
+        let write = || dialects::unleash::write(&definitions(&self.source)).into();
+        self.unleash.get_or_init(write)
+    }
+
+    /// The flags as the payload that GrowthBook's SDKs get (`/api/features`).
+    pub fn growthbook(&self) -> &Written {
+        let write = || dialects::growthbook::write(&definitions(&self.source)).into();
+        self.growthbook.get_or_init(write)
     }
 
     /// Names of the attributes that flags read, in no order.
@@ -158,20 +199,39 @@ impl Set {
     pub fn each<'s>(
         &'s self,
         asker: Asker,
-        (named, attributes): (Option<&[Cow<'_, str>]>, &Attributes<'_>),
+        question: (Option<&[Cow<'_, str>]>, &Attributes<'_>),
         now: Timestamp,
         mut take: impl FnMut(Evaluated<'s>),
     ) {
+        let attributes = question.1;
+        self.each_known(asker, question, now, |key, known, found| {
+            take(self.told(key, known, found, attributes));
+        });
+    }
+
+    /// The same with the flags' definitions.
+    pub(crate) fn each_found<'s>(
+        &'s self,
+        asker: Asker,
+        question: (Option<&[Cow<'_, str>]>, &Attributes<'_>),
+        now: Timestamp,
+        mut take: impl FnMut(&'s str, &'s eval::definition::Flag, &Evaluation<'s>),
+    ) {
+        self.each_known(asker, question, now, |key, known, found| {
+            take(key, &self.source.flags[known.place].definition, found);
+        });
+    }
+
+    fn each_known<'s>(
+        &'s self,
+        asker: Asker,
+        (named, attributes): (Option<&[Cow<'_, str>]>, &Attributes<'_>),
+        now: Timestamp,
+        mut take: impl FnMut(&'s str, &'s Known, &Evaluation<'s>),
+    ) {
         let lists = attributes.lists();
         let subject = self.subject(attributes, &lists, now);
-        let mut give = |key, known: &Known| {
-            take(self.told(
-                key,
-                known,
-                &self.flags.evaluate(known.handle, &subject),
-                attributes,
-            ));
-        };
+        let mut give = |key, known: &'s Known| take(key, known, &self.flags.evaluate(known.handle, &subject));
         if let Some(named) = named {
             let found = named.iter().filter_map(|key| self.find(asker, key).ok());
             return found.for_each(|(key, known)| give(key, known));
@@ -309,6 +369,16 @@ impl Set {
             assignment_id: unit.map(|unit| AssignmentId::of(place, &unit, found.variant)),
             by: found.by,
         }
+    }
+}
+
+fn definitions(source: &FlagSet) -> Definitions {
+    let flags = source.flags.iter();
+    Definitions {
+        flags: flags
+            .map(|flag| (flag.key.to_string(), flag.definition.clone()))
+            .collect(),
+        segments: source.segments.clone(),
     }
 }
 

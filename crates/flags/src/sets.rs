@@ -46,7 +46,7 @@ impl Sets {
             if let Some(same) = known.filter(|known| known.tag() == source.tag) {
                 return Ok((organization, Arc::clone(same)));
             }
-            match Set::compile(environment, source) {
+            match Set::compile(environment, Arc::new(source.clone())) {
                 Ok(set) => Ok((organization, Arc::new(set))),
                 Err(problems) => Err(Refused {
                     organization,

@@ -1,6 +1,6 @@
 //! What somebody gets of feature flags: asked by programs with an SDK key.
 
-use std::convert::Infallible;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use domain::Code;
 use domain::flag::{
     FlagAssignments, FlagDefinitions, FlagEvaluation, FlagEvaluations, FlagQuestion, FlagsQuestion,
 };
-use domain::id::{OrganizationId, SdkKeyId};
-use domain::snapshot::{SdkKey, Snapshot};
+use domain::snapshot::Snapshot;
 use domain::tracking::SdkKeyKind;
+use events::ingest::Key;
 use events::{Exposure, Exposures};
 use flags::{Attributes, Evaluated, Missing, Question, Set};
 use futures_util::stream::{self, Stream};
@@ -175,19 +175,7 @@ fn changes() -> Endpoint {
     .streams::<FlagEvaluations>("The events.")
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
-        let snapshots = call.control().snapshots(&holder.key.environment).await?;
-        let watch = Watch {
-            snapshots,
-            app: call.app.clone(),
-            key: holder.key.id,
-            organization: holder.key.organization,
-            told: None,
-        };
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ];
-        let response = (headers, Body::from_stream(watch.events())).into_response();
+        let response = stream(&call, &holder, flags::changes::event).await?;
         Ok(holder.finish(&call, Ok(response)))
     })
 }
@@ -220,7 +208,7 @@ fn assignments() -> Endpoint {
     })
 }
 
-fn if_none_match() -> Parameter {
+pub(crate) fn if_none_match() -> Parameter {
     Parameter::header(
         "If-None-Match",
         "The `ETag` of the answer that is there already; 304 if it is still the same.",
@@ -229,7 +217,7 @@ fn if_none_match() -> Parameter {
 }
 
 /// Wants a key that is kept secret.
-fn wants_server(holder: &Holder) -> Result<(), Error> {
+pub(crate) fn wants_server(holder: &Holder) -> Result<(), Error> {
     if holder.key.kind == SdkKeyKind::Server {
         return Ok(());
     }
@@ -238,7 +226,7 @@ fn wants_server(holder: &Holder) -> Result<(), Error> {
 }
 
 /// The flags that the holder of a key may ask for.
-async fn set_of(call: &Call, holder: &Holder) -> Result<Option<Arc<Set>>, Error> {
+pub(crate) async fn set_of(call: &Call, holder: &Holder) -> Result<Option<Arc<Set>>, Error> {
     let sets = call.control().flag_sets().await?;
     Ok(sets.of(&holder.key).cloned())
 }
@@ -306,47 +294,116 @@ pub(crate) fn tagged(call: &Call, body: Vec<u8>) -> Response {
     response
 }
 
+/// A stream of events that say which tag the flags of a key's environment have.
+pub(crate) async fn stream(
+    call: &Call,
+    holder: &Holder,
+    event: fn(&str) -> String,
+) -> Result<Response, Error> {
+    answer_stream(call, holder, Tell::Tag(event)).await
+}
+
+/// The same of events that say what the flags are; the first one may be another than those that follow.
+pub(crate) async fn stream_sets(
+    call: &Call,
+    holder: &Holder,
+    event: fn(Option<&Set>, bool) -> String,
+) -> Result<Response, Error> {
+    answer_stream(call, holder, Tell::Set(event)).await
+}
+
+async fn answer_stream(call: &Call, holder: &Holder, tell: Tell) -> Result<Response, Error> {
+    let watch = Watch {
+        snapshots: call.control().snapshots(&holder.key.environment).await?,
+        app: call.app.clone(),
+        key: Arc::clone(&holder.key),
+        told: None,
+        tell,
+    };
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/event-stream"),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, Body::from_stream(watch.events())).into_response())
+}
+
+/// A number from 0 up to 1 that nobody knows before.
+pub(crate) fn by_chance() -> f64 {
+    // Its keys are the system's randomness.
+    let random = RandomState::new().hash_one(0_u8);
+    (random >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// Who wants to hear of changes.
 struct Watch {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     app: App,
-    key: SdkKeyId,
-    organization: OrganizationId,
+    key: Arc<Key>,
     /// The tag that was told last.
     told: Option<String>,
+    tell: Tell,
+}
+
+/// What is told.
+#[derive(Clone, Copy)]
+enum Tell {
+    Tag(fn(&str) -> String),
+    Set(fn(Option<&Set>, bool) -> String),
 }
 
 impl Watch {
-    fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    fn events(self) -> impl Stream<Item = Result<Bytes, Error>> {
         stream::unfold(self, |mut watch| async move {
-            let event = watch.next().await?;
-            Some((Ok(event), watch))
+            let event = watch.next().await.transpose()?;
+            Some((event, watch))
         })
     }
 
     /// The next event, or a sign of life; `None` when the key has ended.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
-            {
-                let snapshot = self.snapshots.borrow_and_update();
-                let mut keys = snapshot.sdk_keys.iter();
-                let now = self.app.control.now();
-                let is_good = |key: &&SdkKey| key.id == self.key && key.is_valid(now);
-                keys.find(is_good)?;
-                let mut sets = snapshot.flags.iter();
-                let set = sets.find(|set| set.organization == self.organization);
-                let tag = set.map_or("none", |set| &set.tag);
-                if self.told.as_deref() != Some(tag) {
-                    self.told = Some(tag.to_owned());
-                    return Some(flags::changes::event(tag).into());
-                }
+            let Some(tag) = self.tag() else { return Ok(None) };
+            if self.told.as_ref() != Some(&tag) {
+                let is_first = self.told.is_none();
+                let event = self.event(&tag, is_first).await?;
+                self.told = Some(tag);
+                return Ok(Some(event.into()));
             }
             tokio::select! {
-                () = self.app.settings.stopped() => return None,
-                changed = self.snapshots.changed() => changed.ok()?,
+                () = self.app.settings.stopped() => return Ok(None),
+                changed = self.snapshots.changed() => if changed.is_err() {
+                    return Ok(None);
+                },
                 () = tokio::time::sleep(HEARTBEAT) => {
-                    return Some(Bytes::from_static(flags::changes::SIGN_OF_LIFE));
+                    return Ok(Some(Bytes::from_static(flags::changes::SIGN_OF_LIFE)));
                 }
+            }
+        }
+    }
+
+    /// The tag of the flags now; `None` if the key has ended.
+    fn tag(&mut self) -> Option<String> {
+        let snapshot = self.snapshots.borrow_and_update();
+        let now = self.app.control.now();
+        let mut keys = snapshot.sdk_keys.iter();
+        keys.find(|key| key.id == self.key.id && key.is_valid(now))?;
+        let mut sets = snapshot.flags.iter();
+        let set = sets.find(|set| set.organization == self.key.organization);
+        Some(set.map_or_else(|| "none".to_owned(), |set| set.tag.clone()))
+    }
+
+    async fn event(&self, tag: &str, is_first: bool) -> Result<String, Error> {
+        match self.tell {
+            Tell::Tag(event) => Ok(event(tag)),
+            Tell::Set(event) => {
+                let sets = self.app.control.flag_sets().await?;
+                let set = sets.of(&self.key).cloned();
+                // Written once for all who listen, but not where calls are answered.
+                let written = tokio::task::spawn_blocking(move || event(set.as_deref(), is_first));
+                written.await.map_err(|error| Error::internal("writing flags", error))
             }
         }
     }

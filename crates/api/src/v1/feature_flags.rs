@@ -1,9 +1,14 @@
 //! Feature flags, as people manage them; programs ask in `evaluations`.
 
+mod change_requests;
+mod comments;
+pub(super) mod history;
+
 use control::Error;
-use domain::Code;
+use control::resource::Condition;
 use domain::flag::{FeatureFlag, FeatureFlagSpec, FlagExplanation, FlagKey, FlagTrial};
 use domain::id::FeatureFlagId;
+use domain::{Code, Name};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -15,18 +20,22 @@ use crate::links::Links;
 use crate::parameter::{Parameter, text};
 
 pub(super) const COLLECTION: &str = "/api/v1/feature-flags";
+const TAG: &str = "feature-flags";
 
 /// `list_feature_flags`, `create_feature_flag`, `read_feature_flag`, `update_feature_flag`, `delete_feature_flag`,
 /// `try_feature_flag`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = crud::all::<FeatureFlag>();
     endpoints.push(attempt());
+    endpoints.extend(history::endpoints());
+    endpoints.extend(comments::endpoints());
+    endpoints.extend(change_requests::endpoints());
     endpoints
 }
 
 impl Shown for FeatureFlag {
     const COLLECTION: &'static str = COLLECTION;
-    const TAG: &'static str = "feature-flags";
+    const TAG: &'static str = TAG;
     const ONE: &'static str = "a feature flag";
     const MANY: &'static str = "feature flags";
     const ABOUT: &'static str = "A feature flag is a switch whose state differs from one user to the next. Its variants are the \
@@ -34,7 +43,8 @@ impl Shown for FeatureFlag {
         the first rule that fits, then `otherwise`. A split hands units out by a hash of the flag's key and the attribute \
         `by`, so that raising a share never moves anybody out of it. What is saved is compiled together with all other flags \
         of the organization; what is wrong is told with its place. A change is known within a second.";
-    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict];
+    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict, Code::EnvironmentProtected];
+    const DELETE_REFUSALS: &'static [Code] = &[Code::InUse, Code::EnvironmentProtected];
     const NAME: &'static str = "key";
     type Extra = Nothing;
 
@@ -42,6 +52,8 @@ impl Shown for FeatureFlag {
         let spec = json!({
             "key": "new-checkout",
             "title": "The new checkout",
+            "tags": ["checkout"],
+            "owner": "team-shop@acme.example",
             "type": "boolean",
             "variants": { "on": true, "off": false },
             "environments": { "production": {
@@ -71,6 +83,25 @@ impl Shown for FeatureFlag {
                 parameter: Parameter::query("filter[key]", "Only the one with this key.", text(100)),
                 condition: |text| crud::is::<FlagKey>("name", text),
             },
+            Filter {
+                parameter: Parameter::query("filter[tag]", "Only those with this tag.", text(100)),
+                condition: |text| Ok(Condition::Tagged(text.to_owned())),
+            },
+            Filter {
+                parameter: Parameter::query("filter[owner]", "Only those of this owner.", text(200)),
+                condition: |text| Ok(Condition::Field("owner", text.to_owned())),
+            },
+            Filter {
+                parameter: Parameter::query(
+                    "filter[environment]",
+                    "Only those that are in the environment of this name.",
+                    text(100),
+                ),
+                condition: |text| {
+                    let name: Name = text.parse().map_err(|error| format!("{error}"))?;
+                    Ok(Condition::Has("environments", name.to_string()))
+                },
+            },
         ]
     }
 
@@ -79,7 +110,12 @@ impl Shown for FeatureFlag {
     }
 
     fn links(&self, links: Links) -> Links {
-        links.and("try", format!("{COLLECTION}/{}/try", self.id))
+        let here = format!("{COLLECTION}/{}", self.id);
+        ["try", "revisions", "comments", "change-requests"]
+            .into_iter()
+            .fold(links, |links, word| {
+                links.and(&word.replace('-', "_"), format!("{here}/{word}"))
+            })
     }
 }
 

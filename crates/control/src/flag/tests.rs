@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use domain::Timestamp;
-use domain::flag::FeatureFlag;
+use domain::flag::{FeatureFlag, Segment};
 use domain::id::{FeatureFlagId, OrganizationId};
 use domain::tracking::EventType;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use flags::{Asker, Attributes, Missing, Set};
 
-use super::{FlagSets, Organization, Revisions};
+use super::{FlagSets, Organization, Saved};
 use crate::Caller;
 use crate::fixture::{World, refusal};
 
@@ -35,11 +35,11 @@ fn serves(variant: &str) -> Value {
 }
 
 fn compiled(flags: &[FeatureFlag], before: Option<&Arc<Organization>>) -> Arc<Organization> {
-    let revisions = Revisions {
-        flags: flags.iter().map(|flag| (flag.id, flag.revision)).collect(),
-        exposures: None,
+    let saved = Saved {
+        flags: flags.to_vec(),
+        ..Saved::default()
     };
-    Arc::new(Organization::new(organization(1), revisions, flags, before))
+    Arc::new(Organization::new((organization(1), None), &saved, before))
 }
 
 fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<Set> {
@@ -79,6 +79,12 @@ on_both! {
         let second = world.control.flag_sets().await.unwrap();
         let is_same = |caller| Arc::ptr_eq(&get(&first, caller).unwrap(), &get(&second, caller).unwrap());
         assert_eq!((is_same(ours), is_same(theirs)), (false, true));
+        let segment = json!({ "key": "all", "when": { "all": [] } });
+        let segment = world.make::<Segment>(theirs, &(), segment).await.unwrap();
+        let with = world.control.flag_sets().await.unwrap();
+        let is_same = |caller| Arc::ptr_eq(&get(&second, caller).unwrap(), &get(&with, caller).unwrap());
+        assert_eq!((is_same(ours), is_same(theirs)), (true, false));
+        world.control.delete::<Segment>(theirs, segment.id, None).await.unwrap();
         world.control.delete::<FeatureFlag>(ours, made.id, None).await.unwrap();
         let third = world.control.flag_sets().await.unwrap();
         assert!(get(&third, ours).is_none() && get(&third, theirs).is_some());

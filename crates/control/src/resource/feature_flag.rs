@@ -8,16 +8,17 @@ use domain::id::FeatureFlagId;
 use domain::identity::Environment;
 use domain::tracking::{EventType, EventTypeSpec, EventTypeState};
 use domain::{Name, Timestamp};
-use eval::Flags;
-use eval::definition::{Condition, Op, Rule, Targeting};
+use eval::definition::Rule;
 use serde_json::json;
-use store::entity::{self, Window};
+use store::entity::{self, Read, Window};
+use store::flag::history;
 use store::{Arg, Tx};
 use uuid::Uuid;
 
 use super::fault::{Faults, TITLE_MAX, part};
-use super::{New, Resource};
-use crate::flag::definitions;
+use super::flag_parts::{compile, patterns, size, too_many_patterns};
+use super::{New, Resource, own};
+use crate::flag::Saved;
 use crate::{Caller, Error};
 
 /// The most flags of an organization: every edge knows them all.
@@ -26,12 +27,12 @@ const FLAGS_MAX: usize = 10_000;
 const VARIANTS_MAX: usize = 100;
 /// The most characters of a variant's name.
 const VARIANT_CHARS_MAX: usize = 100;
-/// The most bytes of a flag as JSON.
-const BYTES_MAX: usize = 256 << 10;
+/// The most characters of who answers for a flag.
+const OWNER_MAX: usize = 200;
+/// The most tags of a flag.
+const TAGS_MAX: usize = 20;
 /// The most rules of a flag in one environment.
 const RULES_MAX: usize = 200;
-/// The most regular expressions of a flag in one environment: they are what takes long to compile.
-const PATTERNS_MAX: usize = 50;
 /// The most environments of an organization that are looked at.
 const ENVIRONMENTS_MAX: u32 = 1000;
 
@@ -79,12 +80,14 @@ impl Resource for FeatureFlag {
             faults.reference(&pointer, "environment", known.contains(name).then_some(()));
         }
         faults.finish()?;
-        let mut others = store::flag::all(tx, self.organization_id).await?;
-        others.retain(|other| other.id != self.id);
-        if before.is_none() && others.len() >= FLAGS_MAX {
+        let mut saved = Saved::read(tx, self.organization_id).await?;
+        saved.flags.retain(|other| other.id != self.id);
+        if before.is_none() && saved.flags.len() >= FLAGS_MAX {
             let detail = format!("The organization has {FLAGS_MAX} flags.");
             return Err(Error::refused(Code::Conflict, detail));
         }
+        saved.flags.push(self.clone());
+        let own = format!("/flags/{}", part(self.spec.key.as_str()));
         let mut faults = Faults::default();
         let mut touched: BTreeSet<&Name> = self.spec.environments.keys().collect();
         touched.extend(
@@ -93,13 +96,15 @@ impl Resource for FeatureFlag {
                 .flat_map(|before| before.spec.environments.keys()),
         );
         for name in touched {
-            compile(&mut faults, (self, &others), name);
+            let place = format!("/environments/{name}");
+            compile(&mut faults, &saved.definitions(name), (&own, &place));
         }
         faults.finish()
     }
 
-    /// Sees that there is a type of events for who is given which variant.
-    async fn written(&self, tx: &mut Tx) -> Result<(), Error> {
+    /// Keeps what it was, and sees that there is a type of events for who is given which variant.
+    async fn written(&self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+        history::keep(tx, self, &caller.actor()).await?;
         let is_it = [
             entity::Condition::Is("organization_id", Arg::text(self.organization_id)),
             entity::Condition::Is("name", Arg::text(EXPOSURE)),
@@ -116,6 +121,18 @@ impl Resource for FeatureFlag {
         Ok(tx.insert(&made, &[]).await?)
     }
 
+    async fn guarded(
+        read: &mut (impl Read + Send),
+        (before, after): (Option<&Self>, Option<&Self>),
+    ) -> Result<Vec<Name>, Error> {
+        let Some(either) = after.or(before) else {
+            return Ok(Vec::new());
+        };
+        let mut names = own::protected_environments(read, either.organization_id).await?;
+        names.retain(|name| !is_harmless(name, before, after));
+        Ok(names)
+    }
+
     /// Others may look at what it gives.
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         let flags = store::flag::all(tx, self.organization_id).await?;
@@ -130,8 +147,25 @@ impl Resource for FeatureFlag {
                 return Err(Error::refused(Code::InUse, detail));
             }
         }
-        Ok(())
+        Ok(store::flag::forget(tx, self).await?)
     }
+}
+
+/// Whether nobody gets anything else in an environment than before, or the flag is turned off there and nothing else.
+fn is_harmless(name: &Name, before: Option<&FeatureFlag>, after: Option<&FeatureFlag>) -> bool {
+    let part = |flag: Option<&FeatureFlag>| {
+        let flag = flag?;
+        let targeting = flag.spec.environments.get(name)?.clone();
+        Some((targeting, flag.spec.variants.clone(), flag.spec.client_side))
+    };
+    let (mut before, after) = (part(before), part(after));
+    if before == after {
+        return true;
+    }
+    if let Some((targeting, ..)) = &mut before {
+        targeting.enabled = false;
+    }
+    before.is_some() && before == after
 }
 
 async fn environments(tx: &mut Tx, flag: &FeatureFlag) -> Result<BTreeSet<Name>, Error> {
@@ -151,6 +185,8 @@ async fn environments(tx: &mut Tx, flag: &FeatureFlag) -> Result<BTreeSet<Name>,
 fn shape(faults: &mut Faults, spec: &FeatureFlagSpec) {
     faults.line("/title", &spec.title, TITLE_MAX);
     faults.description("/description", &spec.description);
+    faults.line("/owner", &spec.owner, OWNER_MAX);
+    faults.count("/tags", spec.tags.len(), 0, TAGS_MAX);
     faults.count("/variants", spec.variants.len(), 1, VARIANTS_MAX);
     for (name, value) in &spec.variants {
         let pointer = format!("/variants/{}", part(name));
@@ -170,51 +206,13 @@ fn shape(faults: &mut Faults, spec: &FeatureFlagSpec) {
     for (name, targeting) in &spec.environments {
         let at = format!("/environments/{name}");
         faults.count(&format!("{at}/rules"), targeting.rules.len(), 0, RULES_MAX);
-        let patterns = patterns(targeting);
-        if patterns > PATTERNS_MAX {
-            let detail =
-                format!("There are {patterns} regular expressions; at most {PATTERNS_MAX} are taken.");
-            let suggestion = "Join them with `|`, or compare with `starts_with`, `ends_with` and `contains`.";
-            faults.add(&at, "field_out_of_range", detail, suggestion);
-        }
+        let rules = targeting
+            .rules
+            .iter()
+            .filter_map(|rule: &Rule| rule.when.as_ref());
+        too_many_patterns(faults, &at, rules.map(patterns).sum());
     }
-    let whole = json!(spec);
-    faults.without_nul("", &whole);
-    let bytes = whole.to_string().len();
-    if bytes > BYTES_MAX {
-        let detail = format!("The flag has {bytes} bytes as JSON; at most {BYTES_MAX} are taken.");
-        let suggestion = "Keep large values elsewhere and let the flag say which one it is.";
-        faults.add("", "field_out_of_range", detail, suggestion);
-    }
-}
-
-/// Notes what is wrong once a flag is as it is to be, in itself and for those that need it.
-fn compile(faults: &mut Faults, (flag, others): (&FeatureFlag, &[FeatureFlag]), environment: &Name) {
-    let all = definitions(others.iter().chain([flag]), environment);
-    let Err(problems) = Flags::compile(&all) else {
-        return;
-    };
-    let own = format!("/flags/{}", part(flag.spec.key.as_str()));
-    let own_or_below = |pointer: &str| {
-        let rest = pointer.strip_prefix(&own)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
-    };
-    for problem in problems {
-        match own_or_below(&problem.pointer) {
-            Some(rest) => {
-                let pointer = format!("/environments/{environment}{rest}");
-                faults.add(&pointer, problem.code, problem.detail, SUGGESTION);
-            }
-            None => {
-                let detail = format!(
-                    "Another flag needs it otherwise, at `{}`: {}",
-                    problem.pointer, problem.detail
-                );
-                let pointer = format!("/environments/{environment}");
-                faults.add(&pointer, "needed_by", detail, "Change the other flag first.");
-            }
-        }
-    }
+    size(faults, spec, "flag");
 }
 
 /// The type of events that tell who was given which variant.
@@ -235,21 +233,4 @@ fn exposure() -> EventTypeSpec {
         state: EventTypeState::Active,
         managed_by: None,
     }
-}
-
-const SUGGESTION: &str = "See the operation's reference for the fields and their forms.";
-
-fn patterns(targeting: &Targeting) -> usize {
-    fn of(condition: &Condition) -> usize {
-        match condition {
-            Condition::All { all } => all.iter().map(of).sum(),
-            Condition::Any { any } => any.iter().map(of).sum(),
-            Condition::Not { not } => of(not),
-            Condition::Segment { .. } => 0,
-            Condition::Attribute(test) if test.op == Op::Matches => test.values.len(),
-            Condition::Attribute(_) => 0,
-        }
-    }
-    let of_rule = |rule: &Rule| rule.when.as_ref().map_or(0, of);
-    targeting.rules.iter().map(of_rule).sum()
 }

@@ -1,0 +1,191 @@
+//! What clients of Unleash ask for: features with their rules, toggles for pages, and what they report.
+//!
+//! Documents are written by [`flags::unleash`] and `dialects::unleash`. The key is sent in `Authorization`, without a scheme.
+//! Source: Unleash's reference of the client and the frontend API.
+
+use std::borrow::Cow;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use control::Error;
+use domain::Code;
+use flags::unleash::{self, Context};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::endpoint::{Access, Endpoint};
+use crate::sdk_key::{self, Holder};
+use crate::v1::evaluations::{self, QUESTION_BYTES_MAX, if_none_match, tagged, wants_server};
+
+const CLIENT: &str = "/api/client";
+const FRONTEND: &str = "/api/frontend";
+/// The most bytes of a report.
+const REPORT_BYTES_MAX: usize = 1 << 20;
+
+/// Whether a path is one under which pages may ask with a key of theirs.
+pub(crate) fn evaluates(path: &str) -> bool {
+    let rest = path.strip_prefix(FRONTEND);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// `unleash_features`, `unleash_changes`, `unleash_register`, `unleash_metrics`, `unleash_toggles`,
+/// `unleash_toggles_for`, `unleash_frontend_register`, `unleash_frontend_metrics`.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        features(),
+        changes(),
+        register(format!("{CLIENT}/register"), "unleash_register"),
+        metrics(format!("{CLIENT}/metrics"), "unleash_metrics"),
+        toggles(),
+        toggles_for(),
+        register(format!("{FRONTEND}/client/register"), "unleash_frontend_register"),
+        metrics(format!("{FRONTEND}/client/metrics"), "unleash_frontend_metrics"),
+    ]
+}
+
+fn asked(endpoint: Endpoint) -> Endpoint {
+    endpoint
+        .tag("feature-flags")
+        .access(Access::Open)
+        .not_idempotent()
+        .frequent()
+        .takes_sdk_key()
+}
+
+fn document() -> Vec<(&'static str, Value)> {
+    vec![("application/json", json!({ "type": "object" }))]
+}
+
+fn features() -> Endpoint {
+    asked(Endpoint::get(format!("{CLIENT}/features"), "unleash_features").says(
+        "Read features (Unleash)",
+        "For clients of Unleash that evaluate by themselves: the flags of the key's environment as features with strategies. \
+         Only for keys of kind `server`. A flag whose variants these clients would hand out otherwise is left out.",
+    ))
+    .takes(if_none_match())
+    .answers_with(200, "The features.", document())
+    .with_headers(&["ETag"])
+    .answers_with(304, "What is there already.", Vec::new())
+    .refuses(&[Code::SdkKeyKind])
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        wants_server(&holder)?;
+        let set = evaluations::set_of(&call, &holder).await?;
+        let document = set.map_or_else(
+            || br#"{"version":2,"features":[],"segments":[]}"#.to_vec(),
+            |set| set.unleash().document.to_vec(),
+        );
+        Ok(tagged(&call, document))
+    })
+}
+
+fn changes() -> Endpoint {
+    asked(Endpoint::get(format!("{CLIENT}/streaming"), "unleash_changes").says(
+        "Stream features (Unleash)",
+        "Server-sent events for clients of Unleash in streaming mode: all features when the stream begins, \
+         `unleash-connected`, and again whenever one has changed, `unleash-updated`. Only for keys of kind `server`.",
+    ))
+    .answers_with(
+        200,
+        "The events.",
+        vec![("text/event-stream", json!({ "type": "string" }))],
+    )
+    .refuses(&[Code::SdkKeyKind])
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        wants_server(&holder)?;
+        evaluations::stream_sets(&call, &holder, unleash::hydration).await
+    })
+}
+
+fn toggles() -> Endpoint {
+    asked(Endpoint::get(FRONTEND, "unleash_toggles").says("Evaluate toggles (Unleash)", TOGGLES))
+        .takes(crate::parameter::Parameter::query(
+            "context",
+            "What is known of somebody, each as a parameter of its own: `?userId=123&properties[plan]=pro`.",
+            json!({ "type": "object", "additionalProperties": { "type": "string", "maxLength": 8000 } }),
+        ))
+        .answers_with(200, "The toggles that are on.", document())
+        .to(|call| async move {
+            let holder = sdk_key::identify(&call).await?;
+            let pairs = call.query.iter();
+            let pairs = pairs.map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str())));
+            let context = Context::from_pairs(pairs).map_err(Error::from);
+            let answered = answer_toggles(&call, &holder, context).await;
+            Ok(holder.finish(&call, answered))
+        })
+}
+
+fn toggles_for() -> Endpoint {
+    asked(Endpoint::post(FRONTEND, "unleash_toggles_for").says("Evaluate toggles for a context (Unleash)", TOGGLES))
+        .body(&json!({ "context": { "userId": "123", "properties": { "plan": "pro" } } }))
+        .body_as(|body| {
+            body.bytes_max = QUESTION_BYTES_MAX;
+            body.untyped = true;
+        })
+        .answers_with(200, "The toggles that are on.", document())
+        .to(|call| async move {
+            let holder = sdk_key::identify(&call).await?;
+            let context = Context::from_body(&call.body).map_err(Error::from);
+            let answered = answer_toggles(&call, &holder, context).await;
+            Ok(holder.finish(&call, answered))
+        })
+}
+
+const TOGGLES: &str = "For pages and apps with a client of Unleash: which flags are on for somebody, each with its variant. \
+    `userId`, `sessionId`, `remoteAddress` and `appName` are `user_id`, `session_id`, `remote_address` and `app_name` for \
+    flags; properties are called as they are.";
+
+fn register(path: String, id: &'static str) -> Endpoint {
+    report(Endpoint::post(path, id).says(
+        "Register a client (Unleash)",
+        "Clients of Unleash say at their start who they are. The key says that already, so nothing is kept of it.",
+    ))
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        Ok(holder.finish(&call, Ok(StatusCode::ACCEPTED.into_response())))
+    })
+}
+
+fn metrics(path: String, id: &'static str) -> Endpoint {
+    report(Endpoint::post(path, id).says(
+        "Report evaluations (Unleash)",
+        "Clients of Unleash say now and then how often each feature was on, off, and with which variant: it is counted with \
+         the flag's evaluations.",
+    ))
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        let answered = answer_metrics(&call, &holder).await;
+        Ok(holder.finish(&call, answered))
+    })
+}
+
+fn report(endpoint: Endpoint) -> Endpoint {
+    asked(endpoint)
+        .body(&json!({ "appName": "shop", "instanceId": "1", "bucket": { "toggles": {} } }))
+        .body_as(|body| {
+            body.bytes_max = REPORT_BYTES_MAX;
+            body.untyped = true;
+        })
+        .answers_with(202, "It is taken.", Vec::new())
+}
+
+async fn answer_toggles(
+    call: &Call,
+    holder: &Holder,
+    context: Result<Context<'_>, Error>,
+) -> Result<Response, Error> {
+    let mut context = context?;
+    context.put_random(evaluations::by_chance());
+    let set = evaluations::set_of(call, holder).await?;
+    let now = call.control().now();
+    let body = set.map(|set| unleash::toggles(&set, holder.asker(), &context, now));
+    let body = body.unwrap_or_else(|| Ok(br#"{"toggles":[]}"#.to_vec()));
+    let body = body.map_err(|error| Error::internal("writing an answer", error))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((StatusCode::OK, headers, Body::from(body)).into_response())
+}

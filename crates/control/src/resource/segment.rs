@@ -1,0 +1,157 @@
+//! Segments: what is saved can be compiled, together with all flags that name it, in each environment.
+
+use std::collections::BTreeSet;
+
+use domain::code::Code;
+use domain::flag::{FeatureFlag, Segment, SegmentSpec};
+use domain::id::SegmentId;
+use domain::{Name, Timestamp};
+use eval::definition::Definitions;
+use store::Tx;
+use store::entity::Read;
+use store::flag::history;
+
+use super::fault::{Faults, TITLE_MAX, in_use, part};
+use super::flag_parts::{compile, named_segments, patterns, size, too_many_patterns};
+use super::{New, Resource, own};
+use crate::flag::Saved;
+use crate::{Caller, Error};
+
+/// The most segments of an organization: every edge knows them all.
+const SEGMENTS_MAX: usize = 1000;
+
+impl Resource for Segment {
+    type Spec = SegmentSpec;
+    type Parent = ();
+    const IN_SNAPSHOT: bool = true;
+
+    fn new(new: New, (): &(), spec: SegmentSpec) -> Self {
+        Self {
+            id: SegmentId::new(new.uuid),
+            organization_id: new.organization,
+            spec,
+            created_at: new.now,
+            updated_at: new.now,
+            revision: 1,
+        }
+    }
+
+    fn spec(&self) -> &SegmentSpec {
+        &self.spec
+    }
+
+    fn with(&self, spec: SegmentSpec, now: Timestamp) -> Self {
+        Self {
+            spec,
+            updated_at: now,
+            revision: self.revision + 1,
+            ..self.clone()
+        }
+    }
+
+    async fn check(&mut self, tx: &mut Tx, _: &Caller, before: Option<&Self>) -> Result<(), Error> {
+        let mut faults = Faults::default();
+        faults.line("/title", &self.spec.title, TITLE_MAX);
+        faults.description("/description", &self.spec.description);
+        too_many_patterns(&mut faults, "/when", patterns(&self.spec.when));
+        size(&mut faults, &self.spec, "segment");
+        if let Some(before) = before {
+            faults.fixed("/key", before.spec.key != self.spec.key);
+        }
+        faults.finish()?;
+        let mut saved = Saved::read(tx, self.organization_id).await?;
+        saved.segments.retain(|other| other.id != self.id);
+        if before.is_none() && saved.segments.len() >= SEGMENTS_MAX {
+            let detail = format!("The organization has {SEGMENTS_MAX} segments.");
+            return Err(Error::refused(Code::Conflict, detail));
+        }
+        saved.segments.push(self.clone());
+        let own = format!("/segments/{}", part(self.spec.key.as_str()));
+        let environments = saved.environments().into_iter();
+        // By itself first: it is the same everywhere, so nothing is told twice.
+        let alone = Definitions {
+            segments: saved.segments_by_key(),
+            ..Definitions::default()
+        };
+        let each = environments.map(|name| saved.definitions(name));
+        for definitions in std::iter::once(alone).chain(each) {
+            let mut faults = Faults::default();
+            compile(&mut faults, &definitions, (&own, ""));
+            faults.finish()?;
+        }
+        Ok(())
+    }
+
+    async fn written(&self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+        Ok(history::keep(tx, self, &caller.actor()).await?)
+    }
+
+    async fn guarded(
+        read: &mut (impl Read + Send),
+        (before, after): (Option<&Self>, Option<&Self>),
+    ) -> Result<Vec<Name>, Error> {
+        // New ones are named by nobody, and those that are named stay.
+        let (Some(before), Some(after)) = (before, after) else {
+            return Ok(Vec::new());
+        };
+        if before.spec.when == after.spec.when {
+            return Ok(Vec::new());
+        }
+        let mut names = own::protected_environments(read, after.organization_id).await?;
+        if !names.is_empty() {
+            let saved = Saved::read(read, after.organization_id).await?;
+            let affected = affected(&saved, after.spec.key.as_str());
+            names.retain(|name| affected.contains(name));
+        }
+        Ok(names)
+    }
+
+    /// Flags and other segments may name it.
+    async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+        let saved = Saved::read(tx, self.organization_id).await?;
+        let key = self.spec.key.as_str();
+        let flags = saved
+            .flags
+            .iter()
+            .filter(|flag| flag_segments(flag).any(|named| named == key));
+        let flags = flags.map(|flag| format!("the flag `{}`", flag.spec.key));
+        let others = saved.segments.iter().filter(|other| other.id != self.id);
+        let others = others.filter(|other| named_segments(&other.spec.when).contains(&key));
+        let others = others.map(|other| format!("the segment `{}`", other.spec.key));
+        in_use(&flags.chain(others).collect::<Vec<_>>())?;
+        Ok(history::forget(tx, self).await?)
+    }
+}
+
+/// The environments in which a flag names a segment, itself or through other segments.
+fn affected(saved: &Saved, segment: &str) -> BTreeSet<Name> {
+    let mut through = BTreeSet::from([segment]);
+    let mut open = vec![segment];
+    while let Some(key) = open.pop() {
+        for other in &saved.segments {
+            let names_it = named_segments(&other.spec.when).contains(&key);
+            if names_it && through.insert(other.spec.key.as_str()) {
+                open.push(other.spec.key.as_str());
+            }
+        }
+    }
+    let parts = saved.flags.iter().flat_map(|flag| &flag.spec.environments);
+    let affected = parts.filter(|(_, targeting)| {
+        let conditions = targeting.rules.iter().filter_map(|rule| rule.when.as_ref());
+        conditions
+            .flat_map(named_segments)
+            .any(|key| through.contains(key))
+    });
+    affected.map(|(name, _)| name.clone()).collect()
+}
+
+/// The keys of the segments that a flag names, in any environment.
+fn flag_segments(flag: &FeatureFlag) -> impl Iterator<Item = &str> {
+    let rules = flag
+        .spec
+        .environments
+        .values()
+        .flat_map(|targeting| &targeting.rules);
+    let conditions = rules.filter_map(|rule| rule.when.as_ref());
+    conditions.flat_map(named_segments)
+}

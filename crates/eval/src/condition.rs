@@ -27,6 +27,8 @@ pub(crate) enum Condition {
     Not(Box<Condition>),
     /// The place of a segment among all.
     Segment(usize),
+    /// From when on and until when it holds, in microseconds.
+    During(i64, i64),
     Test(Slot, Check),
 }
 
@@ -129,7 +131,7 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::segments).collect(),
             Self::Not(not) => not.segments(),
             Self::Segment(place) => vec![*place],
-            Self::Test(..) => Vec::new(),
+            Self::During(..) | Self::Test(..) => Vec::new(),
         }
     }
 
@@ -140,6 +142,7 @@ impl Condition {
             Self::Any(any) => any.iter().any(|one| one.fits(subject, set)),
             Self::Not(not) => !not.fits(subject, set),
             Self::Segment(place) => set.segments[*place].fits(subject, set),
+            Self::During(from, until) => (*from..*until).contains(&subject.now_micros),
             Self::Test(slot, check) => match subject.get(*slot) {
                 Some(known) => check.fits(known, || set.names.reads(*slot)),
                 None => check.fits_nothing(),
@@ -312,11 +315,44 @@ impl Compiler<'_> {
                 }
                 Condition::Segment(place.unwrap_or(0))
             }
+            definition::Condition::During { during } => {
+                let (from, until) = self.span(
+                    during.from.as_deref(),
+                    during.until.as_deref(),
+                    &format!("{pointer}/during"),
+                );
+                if during.from.is_none() && during.until.is_none() {
+                    let detail = "It says `from`, `until` or both.".to_owned();
+                    self.problems
+                        .add(&format!("{pointer}/during"), "value_invalid", detail);
+                }
+                Condition::During(from, until)
+            }
             definition::Condition::Attribute(test) => {
                 let slot = self.names.slot(&test.attribute);
                 Condition::Test(slot, self.check(test, pointer, slot))
             }
         }
+    }
+
+    /// Reads a span of time, in microseconds since 1970; without a beginning or end it goes on for ever.
+    pub(crate) fn span(&mut self, from: Option<&str>, until: Option<&str>, pointer: &str) -> (i64, i64) {
+        let mut read = |text: Option<&str>, name: &str, otherwise: i64| {
+            let Some(text) = text else { return otherwise };
+            moment(text).unwrap_or_else(|| {
+                let detail = format!("`{text}` is not a moment, as `2026-11-22T10:00:00Z`.");
+                self.problems
+                    .add(&format!("{pointer}/{name}"), "value_invalid", detail);
+                otherwise
+            })
+        };
+        let (from, until) = (read(from, "from", i64::MIN), read(until, "until", i64::MAX));
+        if from >= until {
+            let detail = "It ends before it begins.".to_owned();
+            self.problems
+                .add(&format!("{pointer}/until"), "out_of_range", detail);
+        }
+        (from, until)
     }
 
     fn check(&mut self, test: &Test, pointer: &str, slot: Slot) -> Check {

@@ -11,14 +11,9 @@ fn definitions(when: Json) -> Definitions {
     let when: Condition = serde_json::from_value(when).unwrap();
     let serve = |name: &str| Some(name.to_owned());
     let rule = Rule {
-        name: None,
         when: Some(when),
-        from: None,
-        until: None,
-        gates: Vec::new(),
         serve: serve("yes"),
-        split: None,
-        by: None,
+        ..Rule::default()
     };
     let flag = Flag {
         version: 1,
@@ -31,8 +26,7 @@ fn definitions(when: Json) -> Definitions {
             rules: vec![rule],
             otherwise: Outcome {
                 serve: serve("no"),
-                split: None,
-                by: None,
+                ..Outcome::default()
             },
         },
     };

@@ -84,12 +84,12 @@ fn run(kind: &str, case: &Json) -> Outcome {
         "reducePayload" => reduce(case),
         "hash" => {
             let found = bucketing::hash(text(&case[0]), text(&case[1]), number(&case[2]));
-            same(json!(found), &case[3])
+            same(&json!(found), &case[3])
         }
         "getBucketRange" => ranges(case),
         "chooseVariation" => {
             let place = bucketing::variation(number(&case[1]), &read_ranges(&case[2]));
-            same(place.map_or(json!(-1), |place| json!(place)), &case[3])
+            same(&place.map_or(json!(-1), |place| json!(place)), &case[3])
         }
         "getQueryStringOverride" => {
             let count = case[3].as_u64().unwrap_or(0) as usize;
@@ -157,7 +157,7 @@ fn feature(case: &Json) -> Outcome {
         .into_iter()
         .filter(|(key, _)| wanted.contains_key(key))
         .collect();
-    same(found.into(), &case[3])
+    same(&found.into(), &case[3])
 }
 
 fn experiment(case: &Json) -> Outcome {
@@ -176,7 +176,7 @@ fn sticky_bucket(case: &Json) -> Outcome {
     let kept = sticky::of_user(&payload, &user, kept);
     let mut evaluator = Evaluator::sticky(&payload, &user, kept);
     let found = evaluator.feature(text(&case[3])).experiment_result;
-    same(json!([found, evaluator.into_kept()]), &json!([case[4], case[5]]))
+    same(&json!([found, evaluator.into_kept()]), &json!([case[4], case[5]]))
 }
 
 fn redirect(case: &Json) -> Outcome {
@@ -186,7 +186,7 @@ fn redirect(case: &Json) -> Outcome {
         .into_iter()
         .map(|found| json!({ "inExperiment": true, "urlRedirect": found.url, "urlWithParams": found.url_with_query }))
         .collect();
-    same(found.into(), &case[2])
+    same(&found.into(), &case[2])
 }
 
 fn user(context: &Json) -> User {
@@ -220,8 +220,8 @@ fn read_ranges(ranges: &Json) -> Vec<(f64, f64)> {
     serde_json::from_value(ranges.clone()).unwrap_or_default()
 }
 
-fn same(found: Json, wanted: &Json) -> Outcome {
-    match is_same(&found, wanted, 0.0) {
+fn same(found: &Json, wanted: &Json) -> Outcome {
+    match is_same(found, wanted, 0.0) {
         true => Ok(()),
         false => Err(format!("{found}, not {wanted}")),
     }

@@ -15,6 +15,7 @@ mod json;
 mod pattern;
 mod payload;
 mod prune;
+mod read;
 mod reduce;
 pub mod sticky;
 #[cfg(test)]
@@ -28,5 +29,6 @@ pub use evaluator::{Evaluator, FeatureResult, Source};
 pub use experiment::ExperimentResult;
 pub use payload::{Payload, decrypted};
 pub use prune::prune;
+pub use read::read;
 pub use reduce::{Labels, Prerequisites, Wanted, reduce};
 pub use user::User;

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+mod growthbook;
 mod unleash;
 
 /// What came of cases.
@@ -31,7 +32,7 @@ impl Score {
 type Run = fn(&Path) -> Result<Score, Box<dyn Error>>;
 
 /// The suites by their names.
-const SUITES: [(&str, Run); 1] = [("unleash", unleash::run)];
+const SUITES: [(&str, Run); 2] = [("growthbook", growthbook::run), ("unleash", unleash::run)];
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -241,7 +241,7 @@ impl Evaluator<'_> {
 }
 
 /// The part of all units that each variation gets.
-fn ranges(experiment: Fields<'_>) -> Vec<Range> {
+pub(super) fn ranges(experiment: Fields<'_>) -> Vec<Range> {
     if let Some(ranges) = experiment.list("ranges") {
         return bucketing::read_ranges(ranges);
     }

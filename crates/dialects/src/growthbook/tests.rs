@@ -5,6 +5,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::*;
 
+pub(crate) mod people;
+
 fn object(value: &Json) -> Map<String, Json> {
     value.as_object().cloned().unwrap()
 }

@@ -23,6 +23,7 @@ mod tests;
 pub mod url;
 mod user;
 mod version;
+mod write;
 
 pub use condition::fits;
 pub use evaluator::{Evaluator, FeatureResult, Source};
@@ -32,3 +33,4 @@ pub use prune::prune;
 pub use read::read;
 pub use reduce::{Labels, Prerequisites, Wanted, reduce};
 pub use user::User;
+pub use write::write;

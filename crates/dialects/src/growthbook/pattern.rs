@@ -71,6 +71,88 @@ fn escape(escaped: char, is_in_class: bool, written: &mut String) {
     }
 }
 
+/// What may come next in a pattern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// Nothing that could be repeated.
+    Nothing,
+    /// Something that may be repeated.
+    Atom,
+    /// Something that is repeated.
+    Repeated,
+}
+
+/// A pattern of Rust's `regex` as JavaScript writes it; none if it means something else there, or nothing.
+///
+/// It takes letters, `. ^ $ | * + ? ( ) { } [ ]` and what is escaped to stand for itself. Classes with names mean other
+/// letters in JavaScript; flags and sets of sets do not exist.
+pub(super) fn written(pattern: &str) -> Option<String> {
+    let mut written = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    let mut after = After::Nothing;
+    while let Some(char) = rest.chars().next() {
+        let length = match char {
+            '\\' => escaped(rest)?,
+            '[' => class(rest)?,
+            '(' if rest.starts_with("(?") && !rest.starts_with("(?:") => return None,
+            '(' if rest.starts_with("(?:") => 3,
+            '{' => counted(rest)?,
+            _ => char.len_utf8(),
+        };
+        let (part, others) = rest.split_at(length);
+        after = match (char, after) {
+            ('*' | '+' | '?' | '{', After::Atom) => After::Repeated,
+            // As few as will do.
+            ('?', After::Repeated) => After::Nothing,
+            ('*' | '+' | '?' | '{', _) => return None,
+            ('(' | '|' | '^' | '$', _) => After::Nothing,
+            // Half of such a letter is a letter in JavaScript.
+            (char, _) if char > '\u{ffff}' => return None,
+            _ => After::Atom,
+        };
+        match part {
+            "." => written.push_str(r"[^\n]"),
+            "/" => written.push_str(r"\/"),
+            part => written.push_str(part),
+        }
+        rest = others;
+    }
+    Some(written)
+}
+
+/// The length of an escaped sign that stands for itself.
+fn escaped(rest: &str) -> Option<usize> {
+    let char = rest.chars().nth(1)?;
+    (char.is_ascii_punctuation() && char != '<' && char != '>').then_some(2)
+}
+
+/// The length of `{2}`, `{2,}` or `{2,3}`.
+fn counted(rest: &str) -> Option<usize> {
+    let end = rest.find('}')?;
+    let (from, to) = rest[1..end].split_once(',').unwrap_or((&rest[1..end], "1"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (!from.is_empty() && is_number(from) && is_number(to)).then_some(end + 1)
+}
+
+/// The length of `[a-z]`, if there are only letters, and escaped signs, in it.
+fn class(rest: &str) -> Option<usize> {
+    let start = if rest.starts_with("[^") { 2 } else { 1 };
+    let mut at = start;
+    loop {
+        let here = &rest[at..];
+        let char = here.chars().next()?;
+        match char {
+            ']' if at > start => return Some(at + 1),
+            '\\' => at += escaped(here)?,
+            '[' | ']' => return None,
+            // They make sets of two.
+            '&' | '-' | '~' if here[1..].starts_with(char) => return None,
+            char if char > '\u{ffff}' => return None,
+            char => at += char.len_utf8(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +184,46 @@ mod tests {
             assert!(compile(none, false).is_none(), "{none}");
         }
         assert!(compile("ÄB", true).unwrap().is_match("äb"));
+    }
+
+    #[test]
+    fn patterns_are_written_that_mean_the_same() {
+        let same = [
+            "",
+            "^a+?b$",
+            "(?:a|b){2,3}",
+            r"[^a-z\-\]]x*",
+            r"a\.b",
+            "(a)(b)?",
+            "ä[ö-ü]",
+            "x{2}y{3,}",
+        ];
+        for pattern in same {
+            assert_eq!(written(pattern).as_deref(), Some(pattern));
+        }
+        assert_eq!(written("a/.").as_deref(), Some(r"a\/[^\n]"));
+        let other = [
+            r"\d",
+            r"\pL",
+            r"\<a",
+            "(?i)a",
+            "(?P<n>a)",
+            "[[:alpha:]]",
+            "[a&&b]",
+            "[]a]",
+            "[a--b]",
+            "a**",
+            "a+??",
+            "^*",
+            "x{,3}",
+            "x{ 2}",
+            "😀",
+            "[😀]",
+            "[a",
+            "\\",
+        ];
+        for pattern in other {
+            assert_eq!(written(pattern), None, "{pattern}");
+        }
     }
 }

@@ -139,7 +139,15 @@ fn written(test: &Test, at: &str) -> Result<Json, Fault> {
     let attribute = test.attribute.as_str();
     let ignore_case = test.ignore_case;
     let values = &test.values;
-    let comparison = |op: &str| of(attribute, &json!({ op: number(test, at)? }), at);
+    // Older SDKs take what is not there for 0, for the version 0 and for the text `null`.
+    let comparison = |op: &str| of(attribute, &json!({ "$exists": true, op: number(test, at)? }), at);
+    let version = |op: &str, value: &str| {
+        of(
+            attribute,
+            &json!({ "$type": "string", op: release(value, at)? }),
+            at,
+        )
+    };
     match test.op {
         Op::In => one_of(attribute, if ignore_case { "$ini" } else { "$in" }, values, at),
         Op::NotIn => one_of(attribute, if ignore_case { "$nini" } else { "$nin" }, values, at),
@@ -159,15 +167,13 @@ fn written(test: &Test, at: &str) -> Result<Json, Fault> {
         Op::Lt => comparison("$lt"),
         Op::Lte => comparison("$lte"),
         Op::SemverEq => {
-            let each = values
-                .iter()
-                .map(|value| of(attribute, &json!({ "$veq": release(value, at)? }), at));
+            let each = values.iter().map(|value| version("$veq", value));
             Ok(json!({ "$or": each.collect::<Result<Vec<_>, _>>()? }))
         }
-        Op::SemverGt => of(attribute, &json!({ "$vgt": release(first(test), at)? }), at),
-        Op::SemverGte => of(attribute, &json!({ "$vgte": release(first(test), at)? }), at),
-        Op::SemverLt => of(attribute, &json!({ "$vlt": release(first(test), at)? }), at),
-        Op::SemverLte => of(attribute, &json!({ "$vlte": release(first(test), at)? }), at),
+        Op::SemverGt => version("$vgt", first(test)),
+        Op::SemverGte => version("$vgte", first(test)),
+        Op::SemverLt => version("$vlt", first(test)),
+        Op::SemverLte => version("$vlte", first(test)),
         Op::HasAll => {
             let op = if ignore_case { "$alli" } else { "$all" };
             of(attribute, &json!({ op: values }), at)
@@ -229,7 +235,11 @@ fn patterns(test: &Test, at: &str, write: impl Fn(&str) -> Result<String, Fault>
     let mut any = Vec::new();
     for value in &test.values {
         let pattern = write(value)?;
-        any.push(of(&test.attribute, &json!({ op: pattern }), at)?);
+        any.push(of(
+            &test.attribute,
+            &json!({ "$type": "string", op: pattern }),
+            at,
+        )?);
         any.push(of(
             &test.attribute,
             &json!({ "$elemMatch": { op: pattern } }),

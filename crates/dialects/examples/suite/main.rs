@@ -1,4 +1,5 @@
-//! Runs suites of other products against our engine: `suite unleash PATH`, and prints each case that fails.
+//! Runs suites of other products against our engine: `suite unleash PATH`, `flagd PATH`, `jsonlogic PATH`; prints each case
+//! that fails.
 //!
 //! What a vendor writes is read into definitions, compiled and asked, as a node does it.
 
@@ -7,6 +8,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+mod feature;
+mod flagd;
+mod jsonlogic;
 mod unleash;
 
 /// What came of cases.
@@ -31,7 +35,11 @@ impl Score {
 type Run = fn(&Path) -> Result<Score, Box<dyn Error>>;
 
 /// The suites by their names.
-const SUITES: [(&str, Run); 1] = [("unleash", unleash::run)];
+const SUITES: [(&str, Run); 3] = [
+    ("unleash", unleash::run),
+    ("flagd", flagd::run),
+    ("jsonlogic", jsonlogic::run),
+];
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

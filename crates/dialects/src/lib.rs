@@ -8,6 +8,7 @@ use eval::{Definitions, Flags, Problem};
 
 pub mod flagd;
 pub mod growthbook;
+mod kind;
 pub mod launchdarkly;
 pub mod unleash;
 

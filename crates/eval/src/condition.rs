@@ -50,6 +50,8 @@ pub(crate) enum Check {
     Semver(SmallVec<[Release; 1]>, Wanted),
     InNetwork(Box<[Network]>),
     HasAll(Texts),
+    /// Only a text fits, and what is wanted of it.
+    OfText(Box<Check>),
 }
 
 /// Which order of an attribute and the value is wanted.
@@ -108,12 +110,14 @@ impl Texts {
         self.any(|value| value == text, |value| text::is(text, value))
     }
 
-    fn are_in(&self, list: &[&str]) -> bool {
+    fn are_in(&self, list: Value<'_>) -> bool {
         match self {
-            Self::Plain(values) => values.iter().all(|value| list.contains(&&**value)),
+            Self::Plain(values) => values
+                .iter()
+                .all(|value| list.texts().any(|text| *text == **value)),
             Self::Small(values) => values
                 .iter()
-                .all(|value| list.iter().any(|text| text::is(text, value))),
+                .all(|value| list.texts().any(|text| text::is(text, value))),
         }
     }
 }
@@ -153,21 +157,24 @@ impl Condition {
 
 impl Check {
     fn fits_nothing(&self) -> bool {
-        matches!(
-            self,
-            Self::In(_, false) | Self::InSmall(_, false) | Self::IsAbsent
-        )
+        match self {
+            Self::OfText(check) => check.fits_nothing(),
+            check => matches!(
+                check,
+                Self::In(_, false) | Self::InSmall(_, false) | Self::IsAbsent
+            ),
+        }
     }
 
-    fn fits<'n>(&self, known: &Known<'_>, reads: impl FnOnce() -> &'n Reads) -> bool {
+    fn fits<'n>(&self, known: &Known<'_>, reads: impl Fn() -> &'n Reads + Copy) -> bool {
         match self {
             Self::IsPresent => true,
             Self::IsAbsent => false,
             Self::In(numbers, wanted) => {
                 let is_in = match known.value {
-                    Value::List(list) => {
+                    list if list.is_list() => {
                         let reads = reads();
-                        list.iter().any(|text| has(numbers, reads.number_of(text)))
+                        list.texts().any(|text| has(numbers, reads.number_of(text)))
                     }
                     _ => has(numbers, known.text),
                 };
@@ -201,9 +208,10 @@ impl Check {
                 let address = text.trim().parse().ok();
                 address.is_some_and(|address| networks.iter().any(|network| network.has(address)))
             }),
-            Self::HasAll(values) => match known.value {
-                Value::List(list) => values.are_in(list),
-                _ => false,
+            Self::HasAll(values) => known.value.is_list() && values.are_in(known.value),
+            Self::OfText(check) => match known.value {
+                Value::Text(_) => check.fits(known, reads),
+                _ => check.fits_nothing(),
             },
         }
     }
@@ -212,7 +220,7 @@ impl Check {
 /// Whether a text of the value fits: its own, or one of a list's.
 fn any(known: &Known<'_>, fits: impl Fn(&str) -> bool) -> bool {
     match known.value {
-        Value::List(list) => list.iter().any(|text| fits(text)),
+        list if list.is_list() => list.texts().any(fits),
         single => single.with_text(fits).unwrap_or(false),
     }
 }
@@ -330,7 +338,12 @@ impl Compiler<'_> {
             }
             definition::Condition::Attribute(test) => {
                 let slot = self.names.slot(&test.attribute);
-                Condition::Test(slot, self.check(test, pointer, slot))
+                let check = self.check(test, pointer, slot);
+                let check = match test.text_only {
+                    true => Check::OfText(Box::new(check)),
+                    false => check,
+                };
+                Condition::Test(slot, check)
             }
         }
     }

@@ -120,6 +120,10 @@ pub struct Rule {
     /// Attributes that decide in its place, the first of them that is there, if it is not known or empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub or_by: Vec<String>,
+    /// `JSONLogic` over the attributes that gives the variant's name; the rule is not for whom it gives `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
+    pub logic: Option<serde_json::Value>,
 }
 
 /// What those get whom no rule fits.
@@ -291,6 +295,9 @@ pub struct Test {
     /// Whether capitals make no difference.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignore_case: bool,
+    /// Whether only a text is compared: a number, a boolean or a list is as if it were not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub text_only: bool,
 }
 
 /// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but

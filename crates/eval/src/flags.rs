@@ -78,6 +78,8 @@ enum Outcome {
     Serve(usize),
     Split(Shares, Units),
     Buckets(Box<Buckets>),
+    #[cfg(feature = "logic")]
+    Logic(Box<crate::logic::Logic>),
 }
 
 /// Parts of all units in an order.
@@ -116,6 +118,8 @@ pub enum Reason {
     PrerequisiteFailed,
     /// It is not known which part of a split they are in: the attribute that says so is missing.
     UnitMissing,
+    /// Logic went wrong, or gave what is no variant.
+    Error,
 }
 
 impl Reason {
@@ -129,6 +133,7 @@ impl Reason {
             Self::Disabled => "disabled",
             Self::PrerequisiteFailed => "prerequisite_failed",
             Self::UnitMissing => "unit_missing",
+            Self::Error => "error",
         }
     }
 }
@@ -322,6 +327,11 @@ impl Flag {
                     )),
                 }
             }
+            #[cfg(feature = "logic")]
+            Outcome::Logic(logic) => match logic.variant(&self.key, subject, &self.variants) {
+                Ok(variant) => Some((variant?, served)),
+                Err(_) => Some((self.off, Reason::Error)),
+            },
         }
     }
 }
@@ -332,6 +342,8 @@ impl Outcome {
             Self::Serve(_) => None,
             Self::Split(_, by) => Some(by),
             Self::Buckets(buckets) => Some(&buckets.by),
+            #[cfg(feature = "logic")]
+            Self::Logic(_) => None,
         }
     }
 }

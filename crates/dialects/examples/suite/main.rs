@@ -1,4 +1,5 @@
-//! Runs suites of other products against our engine: `suite unleash PATH`, and prints each case that fails.
+//! Runs suites of other products against our engine: `suite unleash PATH`, `flagd PATH`, `jsonlogic PATH`; prints each case
+//! that fails.
 //!
 //! What a vendor writes is read into definitions, compiled and asked, as a node does it.
 
@@ -7,7 +8,10 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+mod feature;
+mod flagd;
 mod growthbook;
+mod jsonlogic;
 mod unleash;
 
 /// What came of cases.
@@ -32,7 +36,12 @@ impl Score {
 type Run = fn(&Path) -> Result<Score, Box<dyn Error>>;
 
 /// The suites by their names.
-const SUITES: [(&str, Run); 2] = [("growthbook", growthbook::run), ("unleash", unleash::run)];
+const SUITES: [(&str, Run); 4] = [
+    ("unleash", unleash::run),
+    ("growthbook", growthbook::run),
+    ("flagd", flagd::run),
+    ("jsonlogic", jsonlogic::run),
+];
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -45,13 +45,13 @@ pub(crate) fn run(folder: &Path) -> Result<Score, Box<dyn Error>> {
     let index: Vec<String> = serde_json::from_slice(&std::fs::read(folder.join("index.json"))?)?;
     let mut score = Score::default();
     for file in index {
-        let specification = serde_json::from_slice(&std::fs::read(folder.join(&file))?)?;
-        ask(specification, &mut score).map_err(|error| format!("{file}: {error}"))?;
+        let specification: Specification = serde_json::from_slice(&std::fs::read(folder.join(&file))?)?;
+        ask(&specification, &mut score).map_err(|error| format!("{file}: {error}"))?;
     }
     Ok(score)
 }
 
-fn ask(specification: Specification, score: &mut Score) -> Result<(), Box<dyn Error>> {
+fn ask(specification: &Specification, score: &mut Score) -> Result<(), Box<dyn Error>> {
     let document = Document::parse(&specification.state.to_string())?;
     let reading = read(&document);
     let flags = Flags::compile(&reading.definitions).map_err(|problems| format!("{problems:?}"))?;

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::json::{Fields, is_equal, is_truthy};
 use super::payload::Payload;
+use crate::kind::variant_name;
 use crate::{Error, FLAGS_MAX, Fault, Reading, leave_out_what_does_not_compile, part, serve};
 
 mod condition;
@@ -16,8 +17,6 @@ mod tests;
 
 use condition::Conditions;
 
-/// What values are called that are not known by their own names.
-const UNNAMED: &str = "value";
 /// Fields that are sent encrypted.
 const SECRETS: [&str; 4] = [
     "encryptedFeatures",
@@ -131,7 +130,8 @@ impl Values {
 
     fn put(&mut self, value: &Json) {
         if self.name(value).is_none() {
-            let name = self.new_name(value);
+            let is_free = |name: &str| self.0.iter().all(|(other, _)| other != name);
+            let name = variant_name(value, self.0.len(), is_free);
             self.0.push((name, value.clone()));
         }
     }
@@ -140,32 +140,6 @@ impl Values {
         let found = self.0.iter().find(|(_, other)| is_equal(value, other));
         found.map(|(name, _)| name.as_str())
     }
-
-    fn new_name(&self, value: &Json) -> String {
-        let own = match value {
-            Json::Null => Some("null".to_owned()),
-            Json::Bool(true) => Some("on".to_owned()),
-            Json::Bool(false) => Some("off".to_owned()),
-            Json::String(text) => Some(text.clone()),
-            Json::Number(number) => Some(number.to_string()),
-            Json::Array(_) | Json::Object(_) => None,
-        };
-        let is_free = |name: &String| self.0.iter().all(|(other, _)| other != name);
-        let own = own.filter(|name| is_name(name) && is_free(name));
-        let mut numbered = (self.0.len() + 1..).map(|number| format!("{UNNAMED}-{number}"));
-        own.or_else(|| numbered.find(is_free)).unwrap_or_default()
-    }
-}
-
-/// Whether a text can be the name of a variant.
-fn is_name(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    (1..=64).contains(&text.len())
-        && text.bytes().all(is_plain)
-        && text
-            .bytes()
-            .next()
-            .is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 /// The prerequisites of a rule that decide about the whole feature.

@@ -200,6 +200,10 @@ impl Writer<'_, '_> {
             let detail = "SDKs do not know from when on and until when a rule holds.";
             return Err(Fault::new(at, "window_unsaid", detail));
         }
+        if rule.logic.is_some() {
+            let detail = "SDKs of GrowthBook do not know JSONLogic.";
+            return Err(Fault::new(format!("{at}/logic"), "logic_unsaid", detail));
+        }
         let name = match &rule.name {
             Some(name) => name.clone(),
             None => format!("#{}", place + 1),

@@ -109,6 +109,7 @@ fn test(source: &Constraint, pointer: &str) -> Result<Test, Fault> {
         op,
         values,
         ignore_case: is_text && source.case_insensitive == Some(true),
+        text_only: false,
     })
 }
 
@@ -163,6 +164,7 @@ pub(super) fn is_one_of(attribute: &str, values: Vec<String>) -> Condition {
         op: Op::In,
         values,
         ignore_case: false,
+        text_only: false,
     })
 }
 
@@ -176,6 +178,7 @@ pub(super) fn in_networks(attribute: String, values: Vec<String>) -> Condition {
         op: Op::InNetwork,
         values,
         ignore_case: false,
+        text_only: false,
     })
 }
 

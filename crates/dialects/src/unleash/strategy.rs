@@ -85,6 +85,7 @@ pub(super) fn meant(source: &Strategy, feature: &str, pointer: &str) -> Result<M
             op: Op::In,
             values: list(text(source, "hostNames").as_deref()),
             ignore_case: true,
+            text_only: false,
         })),
         "gradualRolloutUserId" | "gradualRolloutSessionId" | "gradualRolloutRandom" => {
             let (field, group) = match &*source.name {

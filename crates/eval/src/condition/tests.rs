@@ -67,13 +67,16 @@ fn each_comparison_fits_what_it_says() {
     assert!(cases.len() > 30);
     for case in cases {
         let mut when = json!({ "attribute": "a", "op": case["op"], "values": case["values"] });
-        if let Some(ignore_case) = case.get("ignore_case") {
-            when["ignore_case"] = ignore_case.clone();
+        for name in ["ignore_case", "text_only"] {
+            if let Some(said) = case.get(name) {
+                when[name] = said.clone();
+            }
         }
         for (name, expected) in [("fits", true), ("fits_not", false)] {
             for value in case[name].as_array().unwrap() {
                 let found = with_value(value, |value| fits(&when, Some(value)));
                 assert_eq!(found, expected, "{when} {value}");
+                assert_eq!(fits(&when, Value::of(value)), expected, "{when} {value} as JSON");
             }
         }
         let without = ["not_in", "is_absent"].contains(&case["op"].as_str().unwrap());

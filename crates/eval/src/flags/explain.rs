@@ -190,6 +190,8 @@ impl Steps<'_> {
         let variant = given.map(|(variant, _)| &*flag.variants[variant].0);
         let place = match outcome {
             Outcome::Serve(_) => None,
+            #[cfg(feature = "logic")]
+            Outcome::Logic(_) => None,
             Outcome::Split(_, by) => {
                 let order = Order::Native(flag.bucketing);
                 by.of(self.subject, |unit| position(order.of(unit), &order))
@@ -208,6 +210,17 @@ impl Steps<'_> {
             }
             (Some(units), None) => self.nobody(units).trim_end_matches('.').to_owned(),
         };
+        #[cfg(feature = "logic")]
+        if let Outcome::Logic(logic) = outcome {
+            let detail = match logic.variant(&flag.key, self.subject, &flag.variants) {
+                Ok(Some(place)) => format!("The logic gives `{}`.", flag.variants[place].0),
+                Ok(None) => "The logic gives nothing: the rule is not for them.".to_owned(),
+                Err(error) => format!("The logic went wrong: {error}."),
+            };
+            let holds = given.is_some_and(|(_, reason)| reason != Reason::Error);
+            self.note(format!("{pointer}/logic"), holds, detail);
+            return given.is_some();
+        }
         let detail = match (outcome.units(), variant) {
             (None, Some(variant)) => format!("{seen} gets `{variant}`."),
             (_, Some(variant)) => format!("{seen}: `{variant}`."),

@@ -103,6 +103,7 @@ struct Said<'a> {
     buckets: Option<&'a definition::Buckets>,
     by: Option<&'a str>,
     or_by: &'a [String],
+    logic: Option<&'a serde_json::Value>,
 }
 
 impl Maker<'_> {
@@ -227,6 +228,7 @@ impl Maker<'_> {
                     buckets: rule.buckets.as_ref(),
                     by: rule.by.as_deref(),
                     or_by: &rule.or_by,
+                    logic: rule.logic.as_ref(),
                 },
                 &at,
             ),
@@ -247,6 +249,7 @@ impl Maker<'_> {
             buckets: buckets.as_ref(),
             by: by.as_deref(),
             or_by,
+            logic: None,
         };
         let parts = buckets.iter().flat_map(|buckets| &buckets.parts).enumerate();
         for (number, part) in parts {
@@ -300,6 +303,18 @@ impl Maker<'_> {
     }
 
     fn outcome(&mut self, said: &Said<'_>, place: &str) -> Outcome {
+        if let Some(logic) = said.logic {
+            let is_alone = said.serve.is_none()
+                && said.split.is_none()
+                && said.buckets.is_none()
+                && said.by.is_none()
+                && said.or_by.is_empty();
+            if !is_alone {
+                let detail = "What `logic` gives is all that the rule gives.".to_owned();
+                self.wrong(place, "outcome_invalid", detail);
+            }
+            return self.logic(logic, &format!("{place}/logic"));
+        }
         match (said.serve, said.split, said.buckets, said.by) {
             (Some(name), None, None, None) if said.or_by.is_empty() => {
                 Outcome::Serve(self.variant(name, &format!("{place}/serve")))
@@ -352,6 +367,28 @@ impl Maker<'_> {
         }
         let parts = parts.into();
         Outcome::Buckets(Box::new(Buckets { order, by, parts }))
+    }
+
+    #[cfg(feature = "logic")]
+    fn logic(&mut self, source: &serde_json::Value, place: &str) -> Outcome {
+        match crate::logic::Logic::compile(source, self.compiler.names) {
+            Ok(logic) => Outcome::Logic(Box::new(logic)),
+            Err(refused) => {
+                self.wrong(
+                    &format!("{place}{}", refused.pointer),
+                    refused.code,
+                    refused.detail,
+                );
+                Outcome::Serve(0)
+            }
+        }
+    }
+
+    #[cfg(not(feature = "logic"))]
+    fn logic(&mut self, _: &serde_json::Value, place: &str) -> Outcome {
+        let detail = "This program was built without logic.".to_owned();
+        self.wrong(place, "logic_unsupported", detail);
+        Outcome::Serve(0)
     }
 
     /// The shares of all variants, in the order of their names.

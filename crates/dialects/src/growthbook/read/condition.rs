@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::growthbook::condition::{REMOTE_GROUPS, operators, reference_to};
 use crate::growthbook::pattern;
+use crate::kind::{Kind, Kinds};
 use crate::{Fault, part};
 
 mod operator;
@@ -17,22 +18,11 @@ const DEPTH_MAX: usize = 16;
 /// How often segments are asked for one.
 const ASKED_MAX: usize = 200;
 
-/// What an attribute is, as far as conditions say it: ours are less strict about that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    /// One text, or a list of them.
-    TextOrTexts,
-    Texts,
-    Number,
-    Bool,
-}
-
 /// Reads conditions, and the saved groups that they name.
 #[derive(Debug)]
 pub(super) struct Conditions<'p> {
     groups: &'p Map<String, Json>,
-    kinds: BTreeMap<String, Kind>,
+    kinds: Kinds,
     segments: BTreeMap<String, Segment>,
     /// How often others are asked for each segment.
     asked: BTreeMap<String, usize>,
@@ -73,14 +63,15 @@ fn test(attribute: &str, op: Op, values: Vec<String>) -> Condition {
         op,
         values,
         ignore_case: false,
+        text_only: false,
     })
 }
 
 impl<'p> Conditions<'p> {
-    pub(super) const fn new(groups: &'p Map<String, Json>) -> Self {
+    pub(super) fn new(groups: &'p Map<String, Json>) -> Self {
         Self {
             groups,
-            kinds: BTreeMap::new(),
+            kinds: Kinds::default(),
             segments: BTreeMap::new(),
             asked: BTreeMap::new(),
             entered: Vec::new(),
@@ -162,21 +153,6 @@ impl<'p> Conditions<'p> {
         Ok(all(parts))
     }
 
-    /// Notes what an attribute is.
-    fn is_of(&mut self, attribute: &str, kind: Kind, at: &str) -> Result<(), Fault> {
-        let known = self.kinds.entry(attribute.to_owned()).or_insert(kind);
-        if let Some(both) = known.and(kind) {
-            *known = both;
-            return Ok(());
-        }
-        let detail = format!(
-            "`{attribute}` is compared as {} here and as {} elsewhere; what is `1` and what is `\"1\"` is the same here.",
-            kind.name(),
-            known.name()
-        );
-        Err(Fault::new(at, "kinds_mixed", detail))
-    }
-
     /// Whether somebody is in a saved group, as a segment.
     fn group(&mut self, reference: &Json, at: &str) -> Result<Condition, Fault> {
         let Some((id, attribute)) = reference_to(reference) else {
@@ -197,7 +173,7 @@ impl<'p> Conditions<'p> {
             },
             (Some("remote"), _) if attribute.is_some() && attribute != own => Ok(nobody()),
             (Some("remote"), _) => {
-                self.is_of(REMOTE_GROUPS, Kind::Texts, at)?;
+                self.kinds.put(REMOTE_GROUPS, Kind::Texts, at)?;
                 Ok(test(REMOTE_GROUPS, Op::In, vec![id.to_owned()]))
             }
             (Some("list") | None, _) => Ok(nobody()),
@@ -259,26 +235,6 @@ impl<'p> Conditions<'p> {
         self.asked.insert(key.clone(), asked);
         self.segments.insert(key.clone(), Segment { when });
         Ok(Condition::Segment { segment: key })
-    }
-}
-
-impl Kind {
-    /// What is of both kinds.
-    fn and(self, other: Self) -> Option<Self> {
-        match (self, other) {
-            (Self::TextOrTexts, other @ (Self::Text | Self::Texts)) => Some(other),
-            (one @ (Self::Text | Self::Texts), Self::TextOrTexts) => Some(one),
-            (one, other) => (one == other).then_some(one),
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Text | Self::TextOrTexts => "a text",
-            Self::Texts => "a list",
-            Self::Number => "a number",
-            Self::Bool => "a boolean",
-        }
     }
 }
 

@@ -68,6 +68,7 @@ impl<'d> Conditions<'d> {
                 let detail = "SDKs do not know what time it is.";
                 Err(Fault::new(format!("{at}/during"), "window_unsaid", detail))
             }
+            Condition::Attribute(test) if test.text_only => written_for_texts(test, at),
             Condition::Attribute(test) => written(test, at),
         }
     }
@@ -85,15 +86,18 @@ impl<'d> Conditions<'d> {
             return Err(Fault::new(at, "segment_unknown", detail));
         };
         match &segment.when {
-            Condition::Attribute(test)
-                if test.op == Op::In && !test.ignore_case && !is_reserved(&test.attribute) =>
-            {
+            Condition::Attribute(test) if is_list(test) => {
                 self.groups.insert(key.to_owned(), loosely(&test.values).into());
                 Ok(json!({ (test.attribute.as_str()): { "$inGroup": key } }))
             }
             when => self.write(when, &format!("/segments/{}/when", part(key))),
         }
     }
+}
+
+/// Whether somebody is among values that are listed.
+fn is_list(test: &Test) -> bool {
+    test.op == Op::In && !test.ignore_case && !test.text_only && !is_reserved(&test.attribute)
 }
 
 /// Holds for nobody.
@@ -133,6 +137,18 @@ fn loosely(values: &[String]) -> Vec<Json> {
         }
     }
     all
+}
+
+/// What is no text is as if it were not there.
+fn written_for_texts(test: &Test, at: &str) -> Result<Json, Fault> {
+    let with = |op: Op| Test { op, ..test.clone() };
+    let is_text = of(&test.attribute, &json!({ "$type": "string" }), at)?;
+    match test.op {
+        Op::NotIn => Ok(json!({ "$not": written_for_texts(&with(Op::In), at)? })),
+        Op::IsAbsent => Ok(json!({ "$not": is_text })),
+        Op::Eq | Op::Gt | Op::Gte | Op::Lt | Op::Lte => Err(unsaid("numbers in texts", at)),
+        _ => Ok(json!({ "$and": [is_text, written(test, at)?] })),
+    }
 }
 
 fn written(test: &Test, at: &str) -> Result<Json, Fault> {

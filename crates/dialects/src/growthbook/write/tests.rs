@@ -24,7 +24,12 @@ fn written(flags: &Json) -> Writing {
 }
 
 /// What cannot be said of a flag, where, and why.
-const REFUSED: [(&str, &str, &str); 12] = [
+const REFUSED: [(&str, &str, &str); 13] = [
+    (
+        r#"{"rules": [{"logic": {"var": "x"}}]}"#,
+        "/rules/0/logic",
+        "logic_unsaid",
+    ),
     (
         r#"{"otherwise": {"split": {"on": 50, "off": 50}, "by": "id"}}"#,
         "/otherwise/split",

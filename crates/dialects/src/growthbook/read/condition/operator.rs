@@ -3,9 +3,10 @@
 use eval::definition::{Condition, Op, Test};
 use serde_json::Value as Json;
 
-use super::{Conditions, Kind, nobody, not, pattern_of, test};
+use super::{Conditions, nobody, not, pattern_of, test};
 use crate::Fault;
 use crate::growthbook::json::is_truthy;
+use crate::kind::Kind;
 
 /// The greatest number in a version that is in the same order as in Semantic Versioning: texts of up to four digits are padded.
 const DIGITS_MAX: usize = 4;
@@ -18,7 +19,7 @@ impl Conditions<'_> {
             Json::Array(_) | Json::Object(_) => Ok(nobody()),
             Json::Null => Ok(test(attribute, Op::IsAbsent, Vec::new())),
             Json::String(text) => {
-                self.is_of(attribute, Kind::Text, at)?;
+                self.kinds.put(attribute, Kind::Text, at)?;
                 Ok(test(attribute, Op::In, vec![text.clone()]))
             }
             single => self.members(attribute, std::slice::from_ref(single), false, at),
@@ -97,7 +98,7 @@ impl Conditions<'_> {
                 // Lists and objects are the same as nothing.
                 Json::Array(_) | Json::Object(_) => continue,
             };
-            self.is_of(attribute, kind, at)?;
+            self.kinds.put(attribute, kind, at)?;
             if kind == Kind::Number {
                 op = Op::Eq;
             }
@@ -108,6 +109,7 @@ impl Conditions<'_> {
             op,
             values: said,
             ignore_case: ignore_case && op == Op::In,
+            text_only: false,
         });
         Ok(match with_null {
             true => Condition::Any {
@@ -124,7 +126,7 @@ impl Conditions<'_> {
         ignore_case: bool,
         at: &str,
     ) -> Result<Condition, Fault> {
-        self.is_of(attribute, Kind::Texts, at)?;
+        self.kinds.put(attribute, Kind::Texts, at)?;
         let texts = list.iter().map(|value| value.as_str().map(str::to_owned));
         let Some(values) = texts.collect() else {
             let detail = "Lists have texts only.";
@@ -135,6 +137,7 @@ impl Conditions<'_> {
             op: Op::HasAll,
             values,
             ignore_case,
+            text_only: false,
         }))
     }
 
@@ -142,7 +145,7 @@ impl Conditions<'_> {
     fn ordered(&mut self, attribute: &str, op: Op, wanted: &Json, at: &str) -> Result<Condition, Fault> {
         match wanted {
             Json::Number(number) => {
-                self.is_of(attribute, Kind::Number, at)?;
+                self.kinds.put(attribute, Kind::Number, at)?;
                 Ok(test(attribute, op, vec![number.to_string()]))
             }
             Json::String(_) => {
@@ -166,7 +169,7 @@ impl Conditions<'_> {
             let detail = format!("{wanted} is not three numbers of up to {DIGITS_MAX} digits, as `2.1.0`.");
             return Err(Fault::new(at, "version_unsaid", detail));
         };
-        self.is_of(attribute, Kind::Text, at)?;
+        self.kinds.put(attribute, Kind::Text, at)?;
         Ok(test(attribute, op, vec![version.to_owned()]))
     }
 
@@ -180,7 +183,7 @@ impl Conditions<'_> {
         let Some(pattern) = wanted.as_str() else {
             return Ok(nobody());
         };
-        self.is_of(attribute, Kind::Text, at)?;
+        self.kinds.put(attribute, Kind::Text, at)?;
         self.matches(attribute, pattern, ignore_case, at)
     }
 
@@ -196,12 +199,13 @@ impl Conditions<'_> {
             op: Op::Matches,
             values: vec![pattern_of(pattern, ignore_case, at)?],
             ignore_case,
+            text_only: false,
         }))
     }
 
     /// What one element of a list must be; only what speaks of one text can be said.
     fn element(&mut self, attribute: &str, wanted: &Json, at: &str) -> Result<Condition, Fault> {
-        self.is_of(attribute, Kind::Texts, at)?;
+        self.kinds.put(attribute, Kind::Texts, at)?;
         let fields = wanted.as_object().filter(|fields| fields.len() == 1);
         let only = fields.and_then(|fields| fields.iter().next());
         match only.map(|(name, wanted)| (name.as_str(), wanted)) {

@@ -16,9 +16,10 @@ fn test() -> impl Strategy<Value = Json> {
         proptest::sample::select(vec!["in", "not_in", "starts_with", "ends_with", "contains", "matches"]),
         words(),
         any::<bool>(),
+        any::<bool>(),
     )
-        .prop_map(|(name, op, words, ignore_case)| {
-            json!({ "attribute": name, "op": op, "values": words, "ignore_case": ignore_case })
+        .prop_map(|(name, op, words, ignore_case, text_only)| {
+            json!({ "attribute": name, "op": op, "values": words, "ignore_case": ignore_case, "text_only": text_only })
         });
     let of_number = (proptest::sample::select(vec!["eq", "gt", "gte", "lt", "lte"]), -3..6_i32).prop_map(|(op, number)| {
         json!({ "attribute": "age", "op": op, "values": [(f64::from(number) / 2.0).to_string()] })
@@ -39,6 +40,7 @@ fn test() -> impl Strategy<Value = Json> {
         Just(json!({ "attribute": "country", "op": "in", "values": [] })),
         Just(json!({ "segment": "listed" })),
         Just(json!({ "segment": "nested" })),
+        Just(json!({ "segment": "texts" })),
     ];
     prop_oneof![of_texts, of_number, of_version, list, others]
 }
@@ -141,6 +143,7 @@ pub(super) fn definitions() -> impl Strategy<Value = Definitions> {
             "flags": { "parent": parent, "child": child },
             "segments": {
                 "listed": { "when": { "attribute": "country", "op": "in", "values": ["DE", "a"] } },
+                "texts": { "when": { "attribute": "tags", "op": "in", "values": ["a", "b"], "text_only": true } },
                 "nested": { "when": { "any": [{ "segment": "listed" }, { "attribute": "age", "op": "gt", "values": ["1"] }] } },
             },
         });

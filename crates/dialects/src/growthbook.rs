@@ -12,7 +12,7 @@ pub mod crypt;
 mod evaluator;
 mod experiment;
 mod json;
-mod pattern;
+pub(crate) mod pattern;
 mod payload;
 mod prune;
 mod read;

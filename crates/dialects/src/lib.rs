@@ -10,6 +10,7 @@ pub mod flagd;
 pub mod growthbook;
 mod kind;
 pub mod launchdarkly;
+mod named;
 pub mod unleash;
 
 /// Flags that a document may have.

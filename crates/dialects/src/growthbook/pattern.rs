@@ -10,7 +10,7 @@ use regex::{Regex, RegexBuilder};
 const PATTERN_BYTES: usize = 1 << 20;
 
 /// Compiles a pattern; none if it is not one.
-pub(super) fn compile(pattern: &str, ignores_case: bool) -> Option<Regex> {
+pub(crate) fn compile(pattern: &str, ignores_case: bool) -> Option<Regex> {
     RegexBuilder::new(&translated(pattern))
         .case_insensitive(ignores_case)
         .size_limit(PATTERN_BYTES)
@@ -19,7 +19,7 @@ pub(super) fn compile(pattern: &str, ignores_case: bool) -> Option<Regex> {
 }
 
 /// The same pattern for Rust's `regex`.
-pub(super) fn translated(pattern: &str) -> String {
+pub(crate) fn translated(pattern: &str) -> String {
     let mut written = String::with_capacity(pattern.len() + 8);
     let mut chars = pattern.chars();
     let mut is_in_class = false;

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::json::{Fields, is_equal, is_truthy};
 use super::payload::Payload;
 use crate::kind::variant_name;
+use crate::named::leave_out_unnamed;
 use crate::{Error, FLAGS_MAX, Fault, Reading, leave_out_what_does_not_compile, part, serve};
 
 mod condition;
@@ -100,7 +101,7 @@ fn finish(reading: &mut Reading) {
     reading.refused.extend(refused);
     let refused: HashSet<&str> = reading.refused.iter().map(|one| one.flag.as_str()).collect();
     reading.notes.retain(|note| !refused.contains(note.flag.as_str()));
-    condition::leave_out_unnamed(&mut reading.definitions);
+    leave_out_unnamed(&mut reading.definitions);
 }
 
 /// The values that a feature can have, by the names that their variants get.

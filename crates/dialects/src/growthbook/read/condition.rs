@@ -1,14 +1,14 @@
 //! Conditions and saved groups as conditions and segments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use eval::Definitions;
 use eval::definition::{Condition, Op, Segment, Test};
 use serde_json::{Map, Value as Json};
 
 use crate::growthbook::condition::{REMOTE_GROUPS, operators, reference_to};
 use crate::growthbook::pattern;
 use crate::kind::{Kind, Kinds};
+use crate::named::named;
 use crate::{Fault, part};
 
 mod operator;
@@ -251,35 +251,6 @@ fn depth(condition: &Condition) -> usize {
         Condition::Not { not } => 1 + depth(not),
         _ => 0,
     }
-}
-
-/// The segments that a condition names; each time counts.
-fn named(condition: &Condition) -> Vec<&str> {
-    match condition {
-        Condition::All { all: parts } | Condition::Any { any: parts } => {
-            parts.iter().flat_map(named).collect()
-        }
-        Condition::Not { not } => named(not),
-        Condition::Segment { segment } => vec![segment],
-        Condition::During { .. } | Condition::Attribute(_) => Vec::new(),
-    }
-}
-
-/// Takes out the segments that no flag leads to.
-pub(super) fn leave_out_unnamed(definitions: &mut Definitions) {
-    let rules = definitions.flags.values().flat_map(|flag| &flag.targeting.rules);
-    let mut waiting: Vec<_> = rules
-        .filter_map(|rule| rule.when.as_ref())
-        .flat_map(named)
-        .collect();
-    let mut left = BTreeSet::new();
-    while let Some(name) = waiting.pop() {
-        if left.insert(name.to_owned()) {
-            let segment = definitions.segments.get(name);
-            waiting.extend(segment.into_iter().flat_map(|segment| named(&segment.when)));
-        }
-    }
-    definitions.segments.retain(|name, _| left.contains(name));
 }
 
 /// A pattern as ours say it.

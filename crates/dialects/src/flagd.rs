@@ -20,10 +20,12 @@ mod answer;
 mod document;
 mod read;
 mod targeting;
+mod write;
 
 pub use answer::Answer;
 pub use document::Document;
 pub use read::read;
+pub use write::write;
 
 /// Which `fractional` a document was made for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

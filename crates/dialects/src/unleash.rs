@@ -22,10 +22,12 @@ mod document;
 mod payload;
 mod read;
 mod strategy;
+mod write;
 
 pub use answer::{Answer, Variant};
 pub use document::{Document, Payload};
 pub use read::read;
+pub use write::write;
 
 /// Fields of Unleash's context, and what they are called with us.
 pub const ATTRIBUTES: [(&str, &str); 5] = [

@@ -107,7 +107,9 @@ impl Logic {
         for (slot, path) in &self.reads {
             let known = subject.get(*slot);
             let known = match &**path {
-                [name] if **name == *TARGETING_KEY => known.or_else(|| subject.get(self.user)),
+                [name] if **name == *TARGETING_KEY => known
+                    .filter(|known| known.value != Value::Text(""))
+                    .or_else(|| subject.get(self.user)),
                 _ => known,
             };
             if let Some(known) = known {

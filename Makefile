@@ -22,7 +22,7 @@ help:
 	@echo 'make bench-scale                 measure what 5,000 routes and 100,000 keys cost, and changes of them'
 	@echo 'make bench-ingest                measure how many tracked events are taken, counted and kept'
 	@echo 'make bench-instructions          count the instructions of a call, compare with what is written down'
-	@echo 'make suites                      run the suites of others: HTTP/2, HTTP/3, gRPC, ambiguous messages, telemetry, tables, OpenFeature'
+	@echo 'make suites                      run the suites of others: HTTP/2, HTTP/3, gRPC, ambiguous messages, telemetry, tables, OpenFeature, flags of others'
 	@echo 'make clean                       remove everything that was built'
 
 up: build

@@ -12,6 +12,11 @@ struct Layer(&'static str, &'static [&'static str], &'static str);
 const LAYERS: &[Layer] = &[
     Layer("eval", &[], "pure: which variant a unit gets"),
     Layer(
+        "dialects",
+        &["eval"],
+        "pure: how others write flags; who reads files or answers with them is not its business",
+    ),
+    Layer(
         "domain",
         &["eval"],
         "pure: the words; how flags are written down is said where they are compiled",

@@ -8,8 +8,14 @@
 //! Promises: the same key, unit and weights give the same variant on every node and in every version. When weights
 //! change, a variant that grows while no other one grows loses nobody, and one that shrinks while no other one shrinks
 //! wins nobody. Between two variants exactly the difference moves; between neighbours as well.
+//!
+//! What was made with another product can go on with its hash ([`Dialect`](crate::definition::Dialect)).
 
 use std::fmt::{self, Display, Write as _};
+
+mod dialect;
+
+pub(crate) use dialect::Order;
 
 /// MurmurHash3, x86, 32 bits, of bytes that come in pieces.
 ///

@@ -27,6 +27,8 @@ pub(crate) enum Condition {
     Not(Box<Condition>),
     /// The place of a segment among all.
     Segment(usize),
+    /// From when on and until when it holds, in microseconds.
+    During(i64, i64),
     Test(Slot, Check),
 }
 
@@ -48,6 +50,8 @@ pub(crate) enum Check {
     Semver(SmallVec<[Release; 1]>, Wanted),
     InNetwork(Box<[Network]>),
     HasAll(Texts),
+    /// Only a text fits, and what is wanted of it.
+    OfText(Box<Check>),
 }
 
 /// Which order of an attribute and the value is wanted.
@@ -106,12 +110,14 @@ impl Texts {
         self.any(|value| value == text, |value| text::is(text, value))
     }
 
-    fn are_in(&self, list: &[&str]) -> bool {
+    fn are_in(&self, list: Value<'_>) -> bool {
         match self {
-            Self::Plain(values) => values.iter().all(|value| list.contains(&&**value)),
+            Self::Plain(values) => values
+                .iter()
+                .all(|value| list.texts().any(|text| *text == **value)),
             Self::Small(values) => values
                 .iter()
-                .all(|value| list.iter().any(|text| text::is(text, value))),
+                .all(|value| list.texts().any(|text| text::is(text, value))),
         }
     }
 }
@@ -129,7 +135,7 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::segments).collect(),
             Self::Not(not) => not.segments(),
             Self::Segment(place) => vec![*place],
-            Self::Test(..) => Vec::new(),
+            Self::During(..) | Self::Test(..) => Vec::new(),
         }
     }
 
@@ -140,6 +146,7 @@ impl Condition {
             Self::Any(any) => any.iter().any(|one| one.fits(subject, set)),
             Self::Not(not) => !not.fits(subject, set),
             Self::Segment(place) => set.segments[*place].fits(subject, set),
+            Self::During(from, until) => (*from..*until).contains(&subject.now_micros),
             Self::Test(slot, check) => match subject.get(*slot) {
                 Some(known) => check.fits(known, || set.names.reads(*slot)),
                 None => check.fits_nothing(),
@@ -150,21 +157,24 @@ impl Condition {
 
 impl Check {
     fn fits_nothing(&self) -> bool {
-        matches!(
-            self,
-            Self::In(_, false) | Self::InSmall(_, false) | Self::IsAbsent
-        )
+        match self {
+            Self::OfText(check) => check.fits_nothing(),
+            check => matches!(
+                check,
+                Self::In(_, false) | Self::InSmall(_, false) | Self::IsAbsent
+            ),
+        }
     }
 
-    fn fits<'n>(&self, known: &Known<'_>, reads: impl FnOnce() -> &'n Reads) -> bool {
+    fn fits<'n>(&self, known: &Known<'_>, reads: impl Fn() -> &'n Reads + Copy) -> bool {
         match self {
             Self::IsPresent => true,
             Self::IsAbsent => false,
             Self::In(numbers, wanted) => {
                 let is_in = match known.value {
-                    Value::List(list) => {
+                    list if list.is_list() => {
                         let reads = reads();
-                        list.iter().any(|text| has(numbers, reads.number_of(text)))
+                        list.texts().any(|text| has(numbers, reads.number_of(text)))
                     }
                     _ => has(numbers, known.text),
                 };
@@ -198,9 +208,10 @@ impl Check {
                 let address = text.trim().parse().ok();
                 address.is_some_and(|address| networks.iter().any(|network| network.has(address)))
             }),
-            Self::HasAll(values) => match known.value {
-                Value::List(list) => values.are_in(list),
-                _ => false,
+            Self::HasAll(values) => known.value.is_list() && values.are_in(known.value),
+            Self::OfText(check) => match known.value {
+                Value::Text(_) => check.fits(known, reads),
+                _ => check.fits_nothing(),
             },
         }
     }
@@ -209,7 +220,7 @@ impl Check {
 /// Whether a text of the value fits: its own, or one of a list's.
 fn any(known: &Known<'_>, fits: impl Fn(&str) -> bool) -> bool {
     match known.value {
-        Value::List(list) => list.iter().any(|text| fits(text)),
+        list if list.is_list() => list.texts().any(fits),
         single => single.with_text(fits).unwrap_or(false),
     }
 }
@@ -312,11 +323,49 @@ impl Compiler<'_> {
                 }
                 Condition::Segment(place.unwrap_or(0))
             }
+            definition::Condition::During { during } => {
+                let (from, until) = self.span(
+                    during.from.as_deref(),
+                    during.until.as_deref(),
+                    &format!("{pointer}/during"),
+                );
+                if during.from.is_none() && during.until.is_none() {
+                    let detail = "It says `from`, `until` or both.".to_owned();
+                    self.problems
+                        .add(&format!("{pointer}/during"), "value_invalid", detail);
+                }
+                Condition::During(from, until)
+            }
             definition::Condition::Attribute(test) => {
                 let slot = self.names.slot(&test.attribute);
-                Condition::Test(slot, self.check(test, pointer, slot))
+                let check = self.check(test, pointer, slot);
+                let check = match test.text_only {
+                    true => Check::OfText(Box::new(check)),
+                    false => check,
+                };
+                Condition::Test(slot, check)
             }
         }
+    }
+
+    /// Reads a span of time, in microseconds since 1970; without a beginning or end it goes on for ever.
+    pub(crate) fn span(&mut self, from: Option<&str>, until: Option<&str>, pointer: &str) -> (i64, i64) {
+        let mut read = |text: Option<&str>, name: &str, otherwise: i64| {
+            let Some(text) = text else { return otherwise };
+            moment(text).unwrap_or_else(|| {
+                let detail = format!("`{text}` is not a moment, as `2026-11-22T10:00:00Z`.");
+                self.problems
+                    .add(&format!("{pointer}/{name}"), "value_invalid", detail);
+                otherwise
+            })
+        };
+        let (from, until) = (read(from, "from", i64::MIN), read(until, "until", i64::MAX));
+        if from >= until {
+            let detail = "It ends before it begins.".to_owned();
+            self.problems
+                .add(&format!("{pointer}/until"), "out_of_range", detail);
+        }
+        (from, until)
     }
 
     fn check(&mut self, test: &Test, pointer: &str, slot: Slot) -> Check {

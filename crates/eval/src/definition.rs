@@ -86,7 +86,7 @@ pub struct Override {
 }
 
 /// Who gets what.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagRule))]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -111,13 +111,23 @@ pub struct Rule {
     /// Percents of them by variant, of 100 together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<BTreeMap<String, f64>>,
+    /// Parts of them by weight, put in order as another product does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Buckets>,
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Attributes that decide in its place, the first of them that is there, if it is not known or empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or_by: Vec<String>,
+    /// `JSONLogic` over the attributes that gives the variant's name; the rule is not for whom it gives `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
+    pub logic: Option<serde_json::Value>,
 }
 
 /// What those get whom no rule fits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagOutcome))]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
@@ -127,9 +137,15 @@ pub struct Outcome {
     /// Percents of them by variant, of 100 together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<BTreeMap<String, f64>>,
+    /// Parts of them by weight, put in order as another product does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Buckets>,
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Attributes that decide in its place, the first of them that is there, if it is not known or empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or_by: Vec<String>,
 }
 
 /// A share of all units, the same for all that have the gate's key.
@@ -144,8 +160,74 @@ pub struct Gate {
     pub key: String,
     /// The attribute that says which unit it is.
     pub by: String,
+    /// Attributes that say it in its place, the first of them that is there, if it is not known or empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or_by: Vec<String>,
+    /// How units are put in order.
+    #[serde(default, skip_serializing_if = "Dialect::is_native")]
+    pub dialect: Dialect,
     /// The parts that pass, in percent: from, to.
     pub parts: Vec<(f64, f64)>,
+}
+
+/// Parts of all units in an order, so that a flag that was made elsewhere keeps giving everybody the same.
+///
+/// A split says less and does for what is made here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagBuckets))]
+#[serde(deny_unknown_fields)]
+pub struct Buckets {
+    /// How units are put in order.
+    #[serde(default, skip_serializing_if = "Dialect::is_native")]
+    pub dialect: Dialect,
+    /// What units are put in order by, together with what they are.
+    pub key: String,
+    /// The parts, one behind the other.
+    ///
+    /// Their weights make 1,000 together with `growthbook_v1`, 10,000 with `growthbook_v2`, 100,000 with `launchdarkly`
+    /// and anything but 0 with `native` and `unleash`.
+    pub parts: Vec<Part>,
+}
+
+/// A part of all units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagPart))]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// How large it is, compared with the others.
+    pub weight: u32,
+    /// The variant that it gets; the rule is not for it if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<String>,
+}
+
+/// How units are put in order: as we do, or as another product does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagDialect))]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
+    /// As we do: MurmurHash3 of the key and the unit.
+    #[default]
+    Native,
+    /// As Unleash: MurmurHash3 of `key:unit`, in hundred parts for a gate, in as many as the weights make together for
+    /// variants.
+    Unleash,
+    /// As GrowthBook's first version: FNV-1a of the unit and the key, in 1,000 parts. A rule is not for whom it does not
+    /// know.
+    GrowthbookV1,
+    /// As GrowthBook's second version: FNV-1a of FNV-1a of the key and the unit, in 10,000 parts. A rule is not for whom
+    /// it does not know.
+    GrowthbookV2,
+    /// As `LaunchDarkly`: SHA-1 of `key.unit`, in 100,000 parts. Whom it does not know stands at the beginning.
+    Launchdarkly,
+}
+
+impl Dialect {
+    /// Whether it is ours.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+    const fn is_native(&self) -> bool {
+        matches!(self, Self::Native)
+    }
 }
 
 /// Whom something fits.
@@ -176,8 +258,26 @@ pub enum Condition {
         /// The segment's key.
         segment: String,
     },
+    /// The evaluation's moment lies in a span of time.
+    During {
+        /// Which one.
+        during: Span,
+    },
     /// An attribute has a value.
     Attribute(Test),
+}
+
+/// A span of time; it has a beginning or an end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagSpan))]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// Its first moment (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The first moment after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// What an attribute's value must be.
@@ -195,6 +295,9 @@ pub struct Test {
     /// Whether capitals make no difference.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ignore_case: bool,
+    /// Whether only a text is compared: a number, a boolean or a list is as if it were not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub text_only: bool,
 }
 
 /// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but

@@ -13,6 +13,8 @@ pub mod bucketing;
 mod condition;
 pub mod definition;
 mod flags;
+#[cfg(feature = "logic")]
+pub mod logic;
 mod problem;
 mod semver;
 mod subject;

@@ -24,6 +24,12 @@ impl Release {
         Some(Self { numbers, before })
     }
 
+    /// Whether so many of its first numbers are those of another version.
+    #[cfg(feature = "logic")]
+    pub(crate) fn has_same(&self, numbers: usize, other: &Self) -> bool {
+        self.numbers[..numbers] == other.numbers[..numbers]
+    }
+
     pub(crate) fn as_version(&self) -> Semver<'_> {
         Semver {
             numbers: self.numbers,

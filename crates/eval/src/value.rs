@@ -13,6 +13,8 @@ pub enum Value<'a> {
     Text(&'a str),
     /// Several texts.
     List(&'a [&'a str]),
+    /// A list or an object in JSON: its texts are those of a list, all of it is what logic sees.
+    Json(&'a serde_json::Value),
 }
 
 impl<'a> From<&'a str> for Value<'a> {
@@ -41,17 +43,46 @@ impl fmt::Display for Value<'_> {
             Self::Number(number) => write!(f, "{number}"),
             Self::Text(text) => write!(f, "{text:?}"),
             Self::List(texts) => write!(f, "{texts:?}"),
+            Self::Json(json) => write!(f, "{json}"),
         }
     }
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// What JSON says; `null` is nothing that is known.
+    pub fn of(json: &'a serde_json::Value) -> Option<Self> {
+        use serde_json::Value as Json;
+        Some(match json {
+            Json::Null => return None,
+            Json::Bool(is) => Self::Bool(*is),
+            Json::Number(number) => Self::Number(number.as_f64()?),
+            Json::String(text) => Self::Text(text),
+            Json::Array(_) | Json::Object(_) => Self::Json(json),
+        })
+    }
+
+    /// The texts of a list; none of anything else.
+    pub(crate) fn texts(self) -> impl Iterator<Item = &'a str> {
+        let (plain, json) = match self {
+            Self::List(list) => (Some(list), None),
+            Self::Json(serde_json::Value::Array(list)) => (None, Some(list)),
+            _ => (None, None),
+        };
+        let plain = plain.into_iter().flatten().copied();
+        plain.chain(json.into_iter().flatten().filter_map(serde_json::Value::as_str))
+    }
+
+    /// Whether it is a list.
+    pub(crate) const fn is_list(self) -> bool {
+        matches!(self, Self::List(_) | Self::Json(serde_json::Value::Array(_)))
+    }
+
     /// The value as a number, if it is one or its text is.
     pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
             Self::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
-            Self::Bool(_) | Self::List(_) => None,
+            Self::Bool(_) | Self::List(_) | Self::Json(_) => None,
         }
     }
 
@@ -67,7 +98,7 @@ impl Value<'_> {
                 write!(text, "{number}").ok()?;
                 Some(then(text.as_str()))
             }
-            Self::List(_) => None,
+            Self::List(_) | Self::Json(_) => None,
         }
     }
 }

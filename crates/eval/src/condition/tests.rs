@@ -11,14 +11,9 @@ fn definitions(when: Json) -> Definitions {
     let when: Condition = serde_json::from_value(when).unwrap();
     let serve = |name: &str| Some(name.to_owned());
     let rule = Rule {
-        name: None,
         when: Some(when),
-        from: None,
-        until: None,
-        gates: Vec::new(),
         serve: serve("yes"),
-        split: None,
-        by: None,
+        ..Rule::default()
     };
     let flag = Flag {
         version: 1,
@@ -31,8 +26,7 @@ fn definitions(when: Json) -> Definitions {
             rules: vec![rule],
             otherwise: Outcome {
                 serve: serve("no"),
-                split: None,
-                by: None,
+                ..Outcome::default()
             },
         },
     };
@@ -73,13 +67,16 @@ fn each_comparison_fits_what_it_says() {
     assert!(cases.len() > 30);
     for case in cases {
         let mut when = json!({ "attribute": "a", "op": case["op"], "values": case["values"] });
-        if let Some(ignore_case) = case.get("ignore_case") {
-            when["ignore_case"] = ignore_case.clone();
+        for name in ["ignore_case", "text_only"] {
+            if let Some(said) = case.get(name) {
+                when[name] = said.clone();
+            }
         }
         for (name, expected) in [("fits", true), ("fits_not", false)] {
             for value in case[name].as_array().unwrap() {
                 let found = with_value(value, |value| fits(&when, Some(value)));
                 assert_eq!(found, expected, "{when} {value}");
+                assert_eq!(fits(&when, Value::of(value)), expected, "{when} {value} as JSON");
             }
         }
         let without = ["not_in", "is_absent"].contains(&case["op"].as_str().unwrap());

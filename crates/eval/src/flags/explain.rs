@@ -1,7 +1,8 @@
 //! What was looked at on the way to a decision, for people who wonder about it.
 
-use super::{Flag, Flags, Gate, Handle, Outcome, Reason, Rule, hash};
+use super::{Flag, Flags, Gate, Handle, Outcome, Reason, Rule, Units};
 use crate::Evaluation;
+use crate::bucketing::Order;
 use crate::condition::{Condition, Set};
 use crate::subject::Subject;
 
@@ -60,11 +61,12 @@ impl Steps<'_> {
         {
             return;
         }
-        let found = (flag.rules.iter().enumerate()).find(|(place, rule)| self.rule(rule, *place));
-        match found {
-            Some((place, rule)) => self.outcome(flag, &rule.outcome, format!("/rules/{place}")),
-            None => self.outcome(flag, &flag.otherwise, "/otherwise".to_owned()),
+        for (place, rule) in flag.rules.iter().enumerate() {
+            if self.rule(rule, place) && self.outcome(flag, &rule.outcome, format!("/rules/{place}")) {
+                return;
+            }
         }
+        self.outcome(flag, &flag.otherwise, "/otherwise".to_owned());
     }
 
     /// Whether all are met.
@@ -135,7 +137,9 @@ impl Steps<'_> {
                     .any(|(place, part)| self.condition(part, &format!("{pointer}/any/{place}")));
             }
             Condition::Not(part) => return !self.condition(part, &format!("{pointer}/not")),
-            Condition::Segment(_) | Condition::Test(..) => condition.fits(self.subject, &set),
+            Condition::Segment(_) | Condition::Test(..) | Condition::During(..) => {
+                condition.fits(self.subject, &set)
+            }
         };
         let fits = if holds { "fits" } else { "does not fit" };
         let detail = match condition {
@@ -146,6 +150,10 @@ impl Steps<'_> {
                     None => format!("`{name}` is not known: it {fits}."),
                 }
             }
+            Condition::During(..) => match holds {
+                true => "It is in the span of time.".to_owned(),
+                false => "It is not in the span of time.".to_owned(),
+            },
             _ => match holds {
                 true => "They are in the segment.".to_owned(),
                 false => "They are not in the segment.".to_owned(),
@@ -155,39 +163,80 @@ impl Steps<'_> {
     }
 
     fn gate(&mut self, gate: &Gate, pointer: String) -> bool {
-        let name = self.flags.names.name(gate.by);
-        let detail = match hash(&gate.bucketing, self.subject, gate.by) {
-            Some(hash) => format!("By `{name}` they are at {} % of all.", percent(hash)),
-            None => format!("`{name}` is not known."),
+        let detail = match gate.by.of(self.subject, |unit| gate.order.of(unit)) {
+            Some((place, by)) => {
+                let name = self.flags.names.name(by);
+                format!("By `{name}` they are {}.", position(place, &gate.order))
+            }
+            None => self.nobody(&gate.by),
         };
         self.note(pointer, gate.is_open(self.subject), detail)
     }
 
-    fn outcome(&mut self, flag: &Flag, outcome: &Outcome, pointer: String) {
-        let (variant, reason, _) = flag.give(outcome, self.subject, Reason::Default, None);
-        let (variant, _) = &flag.variants[variant];
-        let (detail, holds) = match outcome {
-            Outcome::Serve(_) => (format!("Everybody here gets `{variant}`."), true),
+    fn nobody(&self, units: &Units) -> String {
+        let names = std::iter::once(&units.first).chain(&*units.others);
+        let names: Vec<_> = names
+            .map(|slot| format!("`{}`", self.flags.names.name(*slot)))
+            .collect();
+        match &*names {
+            [one] => format!("{one} is not known."),
+            several => format!("None of {} is known.", several.join(", ")),
+        }
+    }
+
+    /// Whether it is for them.
+    fn outcome(&mut self, flag: &Flag, outcome: &Outcome, pointer: String) -> bool {
+        let given = flag.give(outcome, self.subject, Reason::Default);
+        let variant = given.map(|(variant, _)| &*flag.variants[variant].0);
+        let place = match outcome {
+            Outcome::Serve(_) => None,
+            #[cfg(feature = "logic")]
+            Outcome::Logic(_) => None,
             Outcome::Split(_, by) => {
-                let name = self.flags.names.name(*by);
-                match hash(&flag.bucketing, self.subject, *by) {
-                    Some(hash) => {
-                        let place = percent(hash);
-                        (
-                            format!("By `{name}` they are at {place} % of all: `{variant}`."),
-                            true,
-                        )
-                    }
-                    None => (format!("`{name}` is not known: `{variant}`."), false),
-                }
+                let order = Order::Native(flag.bucketing);
+                by.of(self.subject, |unit| position(order.of(unit), &order))
+            }
+            Outcome::Buckets(buckets) => {
+                let order = &buckets.order;
+                buckets
+                    .by
+                    .of(self.subject, |unit| position(order.of(unit), order))
             }
         };
-        debug_assert_eq!(
-            holds,
-            reason != Reason::UnitMissing,
-            "both say whether the unit is known"
-        );
+        let seen = match (outcome.units(), place) {
+            (None, _) => "Everybody here".to_owned(),
+            (Some(_), Some((position, by))) => {
+                format!("By `{}` they are {position}", self.flags.names.name(by))
+            }
+            (Some(units), None) => self.nobody(units).trim_end_matches('.').to_owned(),
+        };
+        #[cfg(feature = "logic")]
+        if let Outcome::Logic(logic) = outcome {
+            let detail = match logic.variant(&flag.key, self.subject, &flag.variants) {
+                Ok(Some(place)) => format!("The logic gives `{}`.", flag.variants[place].0),
+                Ok(None) => "The logic gives nothing: the rule is not for them.".to_owned(),
+                Err(error) => format!("The logic went wrong: {error}."),
+            };
+            let holds = given.is_some_and(|(_, reason)| reason != Reason::Error);
+            self.note(format!("{pointer}/logic"), holds, detail);
+            return given.is_some();
+        }
+        let detail = match (outcome.units(), variant) {
+            (None, Some(variant)) => format!("{seen} gets `{variant}`."),
+            (_, Some(variant)) => format!("{seen}: `{variant}`."),
+            (_, None) => format!("{seen}: the rule is not for them."),
+        };
+        let holds = given.is_some_and(|(_, reason)| reason != Reason::UnitMissing);
         self.note(pointer, holds, detail);
+        given.is_some()
+    }
+}
+
+/// Where somebody stands, in words.
+fn position(place: u32, order: &Order) -> String {
+    match order {
+        Order::Native(_) => format!("at {} % of all", percent(place)),
+        Order::Other(_) => format!("number {place} of {}, counted from 0", order.places()),
     }
 }
 

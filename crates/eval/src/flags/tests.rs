@@ -5,6 +5,8 @@ use super::{Flags, Reason};
 use crate::condition::moment;
 use crate::{Definitions, Problem, Value};
 
+mod buckets;
+
 const NOW: &str = "2026-11-22T10:00:00Z";
 
 fn definitions(flags: &Json) -> Definitions {

@@ -1,0 +1,415 @@
+//! Flags as flagd's, with targeting in JSONLogic.
+//!
+//! Units are put in order as by `fractional` with whole weights ([`Fractional::V2`](super::Fractional::V2)), which is our own way.
+//! What JSONLogic would say of somebody else than we do is refused: another order of units, patterns and networks, and numbers
+//! and versions, of which it takes more texts for one than we do. A unit is a text, a number or a boolean.
+
+use std::collections::BTreeSet;
+
+use eval::Definitions;
+use eval::definition::{Buckets, Condition, Dialect, Flag, Outcome, Rule, Span};
+use serde_json::{Map, Value, json};
+
+use super::{TARGETING_KEY, USER};
+use crate::{Fault, Writing, part};
+
+mod conditions;
+
+/// What targeting may be in JSON, with all flags that it needs.
+const BYTES_MAX: usize = 256 << 10;
+/// Flags that need flags that need flags.
+const DEPTH_MAX: usize = 16;
+/// Parts that weights make together: thousandths of a percent.
+const WHOLE: u32 = 100_000;
+
+/// Writes flags as flagd's definitions.
+pub fn write(definitions: &Definitions) -> Writing {
+    let mut flags = Map::new();
+    let mut refused = Vec::new();
+    for (key, flag) in &definitions.flags {
+        let writer = Writer {
+            definitions,
+            key,
+            flag,
+        };
+        match writer.flag() {
+            Ok(flag) => {
+                flags.insert(key.clone(), flag);
+            }
+            Err(fault) => refused.push(fault.of(key)),
+        }
+    }
+    Writing {
+        document: json!({ "$schema": "https://flagd.dev/schema/v0/flags.json", "flags": flags }),
+        refused,
+    }
+}
+
+/// Writes one flag.
+struct Writer<'a> {
+    definitions: &'a Definitions,
+    key: &'a str,
+    flag: &'a Flag,
+}
+
+impl Writer<'_> {
+    fn flag(&self) -> Result<Value, Fault> {
+        let targeting = &self.flag.targeting;
+        let is_null = |name: &str| self.flag.variants.get(name).is_none_or(Value::is_null);
+        let variants: Map<_, _> = self
+            .flag
+            .variants
+            .iter()
+            .filter(|(name, _)| !is_null(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let mut written = json!({ "state": "ENABLED", "variants": variants });
+        if !targeting.enabled {
+            // To flagd, a flag that is disabled has the value of whoever asks.
+            match is_null(&targeting.off) {
+                true => written["state"] = "DISABLED".into(),
+                false => written["defaultVariant"] = targeting.off.as_str().into(),
+            }
+            return Ok(written);
+        }
+        let default = targeting.otherwise.serve.as_ref().unwrap_or(&targeting.off);
+        if !is_null(default) {
+            written["defaultVariant"] = default.as_str().into();
+        }
+        let is_static = targeting.prerequisites.is_empty()
+            && targeting.overrides.is_empty()
+            && targeting.rules.is_empty();
+        if is_static && targeting.otherwise.serve.is_some() {
+            return Ok(written);
+        }
+        let has_null = self.flag.variants.values().any(Value::is_null);
+        if has_null && !is_null(default) {
+            let detail = "A variant without a value is what flagd has by default, and another one is.";
+            return Err(Fault::new(
+                self.pointer("/otherwise"),
+                "default_unsayable",
+                detail,
+            ));
+        }
+        let logic = self.logic(0)?;
+        if logic.to_string().len() > BYTES_MAX {
+            let detail = format!("Its targeting takes more than {BYTES_MAX} bytes.");
+            return Err(Fault::new(self.pointer(""), "too_large", detail));
+        }
+        written["targeting"] = logic;
+        Ok(written)
+    }
+
+    fn pointer(&self, rest: &str) -> String {
+        format!("/flags/{}{rest}", part(self.key))
+    }
+
+    /// A variant's name; nothing for one without a value.
+    fn variant(&self, name: &str) -> Value {
+        match self.flag.variants.get(name) {
+            Some(Value::Null) | None => Value::Null,
+            Some(_) => name.into(),
+        }
+    }
+
+    /// What names the variant; as deep as it is needed by others.
+    fn logic(&self, depth: usize) -> Result<Value, Fault> {
+        let targeting = &self.flag.targeting;
+        let off = self.variant(&targeting.off);
+        if !targeting.enabled {
+            return Ok(off);
+        }
+        let mut parts = Vec::new();
+        for (place, needed) in targeting.prerequisites.iter().enumerate() {
+            let met = self.prerequisite(
+                &needed.flag,
+                &needed.variants,
+                depth,
+                &format!("/prerequisites/{place}"),
+            )?;
+            parts.extend([json!({ "!": [met] }), off.clone()]);
+        }
+        for (place, one) in targeting.overrides.iter().enumerate() {
+            let by = attribute(&one.by, &self.pointer(&format!("/overrides/{place}/by")))?;
+            // A list is nobody.
+            let is_one = json!({ "and": [{ "!": [conditions::is_list(&by)] }, conditions::is_one_of(&by, &one.values)] });
+            parts.extend([is_one, self.variant(&one.serve)]);
+        }
+        for (place, rule) in targeting.rules.iter().enumerate() {
+            let at = format!("/rules/{place}");
+            let when = self.when(rule, &at)?;
+            if let Some(logic) = &rule.logic {
+                if depth > 0 {
+                    let detail = "It is needed by another flag, for which its logic would be asked with the other's key.";
+                    return Err(Fault::new(
+                        self.pointer(&format!("{at}/logic")),
+                        "logic_unsayable",
+                        detail,
+                    ));
+                }
+                let logic = renamed(logic).map_err(|detail| {
+                    Fault::new(self.pointer(&format!("{at}/logic")), "dialect_unsayable", detail)
+                })?;
+                let is_any = json!({ "!==": [logic, null] });
+                parts.extend([json!({ "and": [when, is_any] }), logic]);
+                continue;
+            }
+            let outcome = Outcome {
+                serve: rule.serve.clone(),
+                split: rule.split.clone(),
+                buckets: rule.buckets.clone(),
+                by: rule.by.clone(),
+                or_by: rule.or_by.clone(),
+            };
+            parts.extend([when, self.outcome(&outcome, &at)?]);
+        }
+        let last = match &targeting.otherwise.serve {
+            // Nothing is what flagd has by default, and tells so.
+            Some(_) if depth == 0 => Value::Null,
+            _ => self.outcome(&targeting.otherwise, "/otherwise")?,
+        };
+        parts.push(last);
+        // One logic alone is what it was read from.
+        if let ([rule], [_, logic, Value::Null]) = (&*targeting.rules, &*parts)
+            && rule.logic.is_some()
+            && rule.when.is_none()
+            && rule.gates.is_empty()
+        {
+            return Ok(logic.clone());
+        }
+        Ok(match parts.len() {
+            1 => parts.remove(0),
+            _ => json!({ "if": parts }),
+        })
+    }
+
+    /// Whether another flag gives one of some variants.
+    fn prerequisite(
+        &self,
+        flag: &str,
+        variants: &[String],
+        depth: usize,
+        place: &str,
+    ) -> Result<Value, Fault> {
+        let fault = |code, detail: String| Fault::new(self.pointer(place), code, detail);
+        let Some((key, other)) = self.definitions.flags.get_key_value(flag) else {
+            return Err(fault("flag_unknown", format!("There is no flag `{flag}`.")));
+        };
+        if depth >= DEPTH_MAX {
+            return Err(fault(
+                "too_deep",
+                format!("Prerequisites lead further than {DEPTH_MAX} flags."),
+            ));
+        }
+        if other.variants.values().any(Value::is_null) {
+            return Err(fault(
+                "prerequisite_unsayable",
+                format!("A variant of `{flag}` has no value."),
+            ));
+        }
+        let writer = Writer {
+            definitions: self.definitions,
+            key,
+            flag: other,
+        };
+        let logic = writer.logic(depth + 1).map_err(|inner| {
+            fault(
+                "prerequisite_unsayable",
+                format!("The flag `{flag}` cannot be written: {}", inner.detail),
+            )
+        })?;
+        if logic.to_string().len() > BYTES_MAX {
+            return Err(fault(
+                "too_large",
+                format!("What `{flag}` needs takes more than {BYTES_MAX} bytes."),
+            ));
+        }
+        Ok(json!({ "in": [logic, variants] }))
+    }
+
+    /// Whether a rule is for somebody.
+    fn when(&self, rule: &Rule, place: &str) -> Result<Value, Fault> {
+        let mut all = Vec::new();
+        if rule.from.is_some() || rule.until.is_some() {
+            let (from, until) = (rule.from.clone(), rule.until.clone());
+            all.push(conditions::during(&Span { from, until }, &self.pointer(place))?);
+        }
+        if let Some(when) = &rule.when {
+            let at = self.pointer(&format!("{place}/when"));
+            all.push(self.condition(when, &at)?);
+        }
+        for (number, gate) in rule.gates.iter().enumerate() {
+            let at = self.pointer(&format!("{place}/gates/{number}"));
+            if gate.dialect != Dialect::Native {
+                return Err(Fault::new(
+                    format!("{at}/dialect"),
+                    "dialect_unsayable",
+                    "flagd puts units in our order only.",
+                ));
+            }
+            let unit = unit(&gate.by, &gate.or_by, &at)?;
+            let mut parts = vec![json!({ "cat": [gate.key, unit.text] })];
+            parts.extend(pieces(&gate.parts));
+            all.push(json!({ "and": [unit.is_known, { "fractional": parts }] }));
+        }
+        Ok(match all.len() {
+            0 => true.into(),
+            1 => all.remove(0),
+            _ => json!({ "and": all }),
+        })
+    }
+
+    fn condition(&self, when: &Condition, pointer: &str) -> Result<Value, Fault> {
+        conditions::logic(when, self.definitions, pointer, 0)
+    }
+
+    fn outcome(&self, outcome: &Outcome, place: &str) -> Result<Value, Fault> {
+        if let Some(name) = &outcome.serve {
+            return Ok(self.variant(name));
+        }
+        let by = outcome.by.as_deref().unwrap_or_default();
+        let (key, parts) = match (&outcome.split, &outcome.buckets) {
+            (Some(split), _) => {
+                let weighed =
+                    |(name, percent): (&String, &f64)| json!([self.variant(name), thousandths(*percent)]);
+                (self.key, split.iter().map(weighed).collect())
+            }
+            (None, Some(buckets)) => (&*buckets.key, self.parts(buckets, &format!("{place}/buckets"))?),
+            (None, None) => (self.key, Vec::new()),
+        };
+        let unit = unit(by, &outcome.or_by, &self.pointer(&format!("{place}/by")))?;
+        let mut fractions = vec![json!({ "cat": [key, unit.text] })];
+        fractions.extend(parts);
+        Ok(
+            json!({ "if": [unit.is_known, { "fractional": fractions }, self.variant(&self.flag.targeting.off)] }),
+        )
+    }
+
+    fn parts(&self, buckets: &Buckets, place: &str) -> Result<Vec<Value>, Fault> {
+        let fault = |rest: &str, code, detail: &str| {
+            Fault::new(self.pointer(&format!("{place}{rest}")), code, detail)
+        };
+        if buckets.dialect != Dialect::Native {
+            return Err(fault(
+                "/dialect",
+                "dialect_unsayable",
+                "flagd puts units in our order only.",
+            ));
+        }
+        let weight: u64 = buckets.parts.iter().map(|part| u64::from(part.weight)).sum();
+        if weight > i32::MAX as u64 {
+            return Err(fault(
+                "/parts",
+                "weights_sum",
+                "flagd's weights make at most 2147483647 together.",
+            ));
+        }
+        let parts = buckets
+            .parts
+            .iter()
+            .enumerate()
+            .map(|(number, part)| match &part.serve {
+                Some(serve) => Ok(json!([self.variant(serve), part.weight])),
+                None => Err(fault(
+                    &format!("/parts/{number}"),
+                    "part_unsayable",
+                    "With flagd each part has a variant.",
+                )),
+            });
+        parts.collect()
+    }
+}
+
+/// Who it is: whether that is known, and the text of it.
+struct Unit {
+    is_known: Value,
+    text: Value,
+}
+
+fn unit(by: &str, or_by: &[String], pointer: &str) -> Result<Unit, Fault> {
+    let mut known = Vec::new();
+    let mut texts = Vec::new();
+    for name in std::iter::once(by).chain(or_by.iter().map(String::as_str)) {
+        let value = attribute(name, pointer)?;
+        let is_there = match or_by.is_empty() {
+            true => json!({ "!==": [value, null] }),
+            false => json!({ "and": [{ "!==": [value, null] }, { "!==": [value, ""] }] }),
+        };
+        let is_unit = json!({ "and": [is_there, { "!": [conditions::is_list(&value)] }] });
+        known.push(is_unit.clone());
+        texts.extend([is_unit, value]);
+    }
+    // The last one is there, if none before it is.
+    if let Some(place) = texts.len().checked_sub(2) {
+        texts.remove(place);
+    }
+    let text = match texts.len() {
+        1 => texts.remove(0),
+        _ => json!({ "if": texts }),
+    };
+    let is_known = match known.len() {
+        1 => known.remove(0),
+        _ => json!({ "or": known }),
+    };
+    Ok(Unit { is_known, text })
+}
+
+/// An attribute's value; the targeting key for `user_id`, where that is not known.
+fn attribute(name: &str, pointer: &str) -> Result<Value, Fault> {
+    match name {
+        USER => Ok(json!({ "var": [USER, { "var": [TARGETING_KEY] }] })),
+        _ if name.is_empty() || name.starts_with("$flagd") => Err(Fault::new(
+            pointer,
+            "attribute_taken",
+            format!("To flagd, `{name}` is something else."),
+        )),
+        _ => Ok(json!({ "var": [name] })),
+    }
+}
+
+fn thousandths(percent: f64) -> u32 {
+    (percent * f64::from(WHOLE) / 100.0).round() as u32
+}
+
+/// Pieces of all, one behind the other, and whether they are in a part.
+fn pieces(parts: &[(f64, f64)]) -> Vec<Value> {
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(from, to)| thousandths(*from)..thousandths(*to))
+        .collect();
+    let mut ends: BTreeSet<u32> = parts.iter().flat_map(|part| [part.start, part.end]).collect();
+    ends.insert(WHOLE);
+    let mut start = 0;
+    let mut pieces = Vec::new();
+    for end in ends.into_iter().filter(|end| *end > 0) {
+        let is_in = parts.iter().any(|part| part.contains(&start));
+        pieces.push(json!([is_in, end - start]));
+        start = end;
+    }
+    pieces
+}
+
+/// Logic with flagd's own names.
+fn renamed(logic: &Value) -> Result<Value, String> {
+    match logic {
+        Value::Array(all) => Ok(Value::Array(all.iter().map(renamed).collect::<Result<_, _>>()?)),
+        Value::Object(fields) => {
+            if let Some(name) = fields
+                .keys()
+                .find(|name| matches!(name.as_str(), "fractional_v1" | "fractional_v3"))
+            {
+                return Err(format!(
+                    "`{name}` is what `fractional` was to another version of flagd."
+                ));
+            }
+            let fields = fields
+                .iter()
+                .map(|(name, value)| Ok((name.clone(), renamed(value)?)));
+            Ok(Value::Object(fields.collect::<Result<_, String>>()?))
+        }
+        plain => Ok(plain.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! Features as flags.
+
+use std::collections::{BTreeMap, HashSet};
+
+use eval::definition::{Flag, Prerequisite, Targeting};
+use serde_json::Value as Json;
+
+use super::json::{Fields, is_equal, is_truthy};
+use super::payload::Payload;
+use crate::kind::variant_name;
+use crate::named::leave_out_unnamed;
+use crate::{Error, FLAGS_MAX, Fault, Reading, leave_out_what_does_not_compile, part, serve};
+
+mod condition;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+use condition::Conditions;
+
+/// Fields that are sent encrypted.
+const SECRETS: [&str; 4] = [
+    "encryptedFeatures",
+    "encryptedExperiments",
+    "encryptedSavedGroups",
+    "encryptedContextualBandits",
+];
+
+/// Reads a payload into flags: `{"features": {…}, "savedGroups": {…}}`.
+///
+/// Whoever has attributes of the kind that the features speak of gets the same value of the flag as of the feature. Attributes
+/// are of one kind each: texts, numbers, booleans, or lists of texts; versions are those of Semantic Versioning. A unit is a
+/// text, or a number other than 0.
+///
+/// # Errors
+/// It is not of that shape, encrypted, or too large.
+pub fn read(document: &Json) -> Result<Reading, Error> {
+    let payload = payload_of(document)?;
+    let mut reading = Reading::default();
+    let mut conditions = Conditions::new(&payload.saved_groups);
+    let values: BTreeMap<&str, Values> = payload
+        .features
+        .iter()
+        .filter_map(|(key, feature)| Some((key.as_str(), Values::of(Fields::of(feature)?))))
+        .collect();
+    for (key, feature) in &payload.features {
+        let mut reader = Reader {
+            key,
+            payload: &payload,
+            values: &values,
+            conditions: &mut conditions,
+            notes: Vec::new(),
+        };
+        match reader.flag(feature) {
+            Ok(flag) => {
+                reading
+                    .notes
+                    .extend(reader.notes.into_iter().map(|fault| fault.of(key)));
+                reading.definitions.flags.insert(key.clone(), flag);
+            }
+            Err(fault) => reading.refused.push(fault.of(key)),
+        }
+    }
+    for (place, experiment) in payload.experiments.iter().enumerate() {
+        let key = experiment.get("key").and_then(Json::as_str).unwrap_or_default();
+        let detail = "It changes pages by itself, and is no feature.";
+        let fault = Fault::new(format!("/experiments/{place}"), "experiment_of_pages", detail);
+        reading.refused.push(fault.of(key));
+    }
+    reading.definitions.segments = conditions.into_segments();
+    finish(&mut reading);
+    Ok(reading)
+}
+
+fn payload_of(document: &Json) -> Result<Payload, Error> {
+    let shape = |pointer: &str, detail: &str| Error::Shape {
+        pointer: pointer.to_owned(),
+        detail: detail.to_owned(),
+    };
+    if let Some(secret) = SECRETS.iter().find(|name| document.get(**name).is_some()) {
+        return Err(shape(
+            &format!("/{secret}"),
+            "It is encrypted, and needs its key first.",
+        ));
+    }
+    if !document.get("features").is_some_and(Json::is_object) {
+        return Err(shape("/features", "There is no object with features."));
+    }
+    let payload = Payload::of(document);
+    let flags = payload.features.len();
+    match flags > FLAGS_MAX {
+        true => Err(Error::TooMany { flags }),
+        false => Ok(payload),
+    }
+}
+
+/// Takes out what needs what could not be said, and segments that nothing names then.
+fn finish(reading: &mut Reading) {
+    let place = |key: &str| format!("/features/{}", part(key));
+    let refused = leave_out_what_does_not_compile(&mut reading.definitions, place);
+    reading.refused.extend(refused);
+    let refused: HashSet<&str> = reading.refused.iter().map(|one| one.flag.as_str()).collect();
+    reading.notes.retain(|note| !refused.contains(note.flag.as_str()));
+    leave_out_unnamed(&mut reading.definitions);
+}
+
+/// The values that a feature can have, by the names that their variants get.
+#[derive(Debug, Clone, Default)]
+struct Values(Vec<(String, Json)>);
+
+impl Values {
+    fn of(feature: Fields<'_>) -> Self {
+        let mut values = Self::default();
+        values.put(feature.0.get("defaultValue").unwrap_or(&Json::Null));
+        for rule in feature.list("rules").unwrap_or_default() {
+            let Some(rule) = Fields::of(rule) else { continue };
+            if gates(rule).next().is_some() {
+                values.put(&Json::Null);
+            }
+            match rule.0.get("force") {
+                Some(value) => values.put(value),
+                None => rule
+                    .list("variations")
+                    .unwrap_or_default()
+                    .iter()
+                    .for_each(|value| values.put(value)),
+            }
+        }
+        values
+    }
+
+    fn put(&mut self, value: &Json) {
+        if self.name(value).is_none() {
+            let is_free = |name: &str| self.0.iter().all(|(other, _)| other != name);
+            let name = variant_name(value, self.0.len(), is_free);
+            self.0.push((name, value.clone()));
+        }
+    }
+
+    fn name(&self, value: &Json) -> Option<&str> {
+        let found = self.0.iter().find(|(_, other)| is_equal(value, other));
+        found.map(|(name, _)| name.as_str())
+    }
+}
+
+/// The prerequisites of a rule that decide about the whole feature.
+fn gates(rule: Fields<'_>) -> impl Iterator<Item = &Json> {
+    let parents = rule.list("parentConditions").unwrap_or_default().iter();
+    parents.filter(|parent| parent.get("gate").is_some_and(is_truthy))
+}
+
+/// Reads one feature.
+struct Reader<'a, 'p> {
+    key: &'a str,
+    payload: &'p Payload,
+    values: &'a BTreeMap<&'p str, Values>,
+    conditions: &'a mut Conditions<'p>,
+    notes: Vec<Fault>,
+}
+
+impl Reader<'_, '_> {
+    fn flag(&mut self, feature: &Json) -> Result<Flag, Fault> {
+        let pointer = format!("/features/{}", part(self.key));
+        let Some(feature) = Fields::of(feature) else {
+            return Err(Fault::new(pointer, "shape", "A feature is an object."));
+        };
+        let mut prerequisites = Vec::new();
+        let mut rules = Vec::new();
+        for (place, rule) in feature.list("rules").unwrap_or_default().iter().enumerate() {
+            let at = format!("{pointer}/rules/{place}");
+            let Some(rule) = Fields::of(rule) else { continue };
+            self.prerequisites(rule, &at, rules.is_empty(), &mut prerequisites)?;
+            if let Some(rule) = self.rule(rule, &at)? {
+                rules.push(rule);
+            }
+        }
+        let default = feature.0.get("defaultValue").unwrap_or(&Json::Null);
+        let off = if prerequisites.is_empty() {
+            default
+        } else {
+            &Json::Null
+        };
+        Ok(Flag {
+            version: 0,
+            targeting: Targeting {
+                enabled: true,
+                off: self.variant(off),
+                prerequisites,
+                overrides: Vec::new(),
+                rules,
+                otherwise: serve(&self.variant(default)),
+            },
+            variants: self.values[self.key].0.iter().cloned().collect(),
+        })
+    }
+
+    /// The name of a value of this feature.
+    fn variant(&self, value: &Json) -> String {
+        let name = self.values[self.key].name(value);
+        name.expect("all values of a feature have names").to_owned()
+    }
+
+    /// What other features must give: whoever it does not fit gets `null`, and no rule is looked at.
+    fn prerequisites(
+        &self,
+        rule: Fields<'_>,
+        at: &str,
+        is_first: bool,
+        needed: &mut Vec<Prerequisite>,
+    ) -> Result<(), Fault> {
+        for (place, parent) in rule
+            .list("parentConditions")
+            .unwrap_or_default()
+            .iter()
+            .enumerate()
+        {
+            let at = format!("{at}/parentConditions/{place}");
+            if !parent.get("gate").is_some_and(is_truthy) {
+                let detail = "Other flags can be needed for a whole flag, and not for one of its rules.";
+                return Err(Fault::new(at, "prerequisite_of_rule", detail));
+            }
+            if !is_first {
+                let detail =
+                    "Other flags that are needed are looked at before all rules, and this one after some.";
+                return Err(Fault::new(at, "prerequisite_late", detail));
+            }
+            needed.extend(self.prerequisite(parent, &at)?);
+        }
+        Ok(())
+    }
+
+    /// None if everything fits.
+    fn prerequisite(&self, parent: &Json, at: &str) -> Result<Option<Prerequisite>, Fault> {
+        let Some(condition) = parent.get("condition").filter(|condition| is_truthy(condition)) else {
+            return Ok(None);
+        };
+        let groups = &self.payload.saved_groups;
+        let fits = |value: &Json| super::fits(condition, &serde_json::json!({ "value": value }), groups);
+        let flag = parent.get("id").and_then(Json::as_str).unwrap_or_default();
+        let Some(values) = self.values.get(flag) else {
+            // What is not there has the value `null`.
+            return match fits(&Json::Null) {
+                true => Ok(None),
+                false => {
+                    let detail = format!("There is no feature `{flag}`.");
+                    Err(Fault::new(format!("{at}/id"), "flag_unknown", detail))
+                }
+            };
+        };
+        let variants = values.0.iter().filter(|(_, value)| fits(value));
+        Ok(Some(Prerequisite {
+            flag: flag.to_owned(),
+            variants: variants.map(|(name, _)| name.clone()).collect(),
+        }))
+    }
+}

@@ -1,0 +1,433 @@
+//! Makes sets of flags of what is written down, or tells all that is wrong with it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{ASKED_MAX, Buckets, Flag, Gate, Outcome, Override, PARTS, Rule, Units, WHOLE, places};
+use crate::bucketing::{Bucketing, Order, Shares};
+use crate::condition::{Compiler, Condition};
+use crate::definition::{self, Definitions};
+use crate::problem::{Problems, part};
+use crate::subject::Names;
+
+/// Compiles the segments; they may name each other, but not in circles.
+pub(super) fn segments(
+    definitions: &Definitions,
+    names: &mut Names,
+    problems: &mut Problems,
+) -> Box<[Condition]> {
+    let places = places(definitions.segments.keys());
+    let mut compiler = Compiler {
+        names,
+        segments: &|key| places.get(key).copied(),
+        problems,
+    };
+    let compiled: Vec<_> = definitions
+        .segments
+        .iter()
+        .map(|(key, segment)| compiler.condition(&segment.when, &format!("/segments/{}/when", part(key))))
+        .collect();
+    // One that is not there has the place of another until it is told.
+    if problems.0.is_empty() {
+        let named: Vec<Vec<usize>> = compiled.iter().map(Condition::segments).collect();
+        let keys = definitions.segments.keys();
+        let pointers: Vec<_> = keys.map(|key| format!("/segments/{}/when", part(key))).collect();
+        find_circles(&named, &pointers, problems);
+    }
+    compiled.into()
+}
+
+/// Notes what leads back to itself, which would never end, and what leads to more than may be asked on the way: two
+/// ways at each of thirty steps are a thousand million.
+pub(super) fn find_circles(ways: &[Vec<usize>], pointers: &[String], problems: &mut Problems) {
+    let places = || {
+        ways.iter()
+            .zip(pointers)
+            .enumerate()
+            .filter(|(_, (ways, _))| !ways.is_empty())
+    };
+    let mut are_endless = false;
+    for (place, (_, pointer)) in places() {
+        if leads_back(place, ways) {
+            are_endless = true;
+            let detail = "It leads back to itself, by itself or through others.".to_owned();
+            problems.add(pointer, "circular", detail);
+        }
+    }
+    if are_endless {
+        return;
+    }
+    for (place, (_, pointer)) in places() {
+        if !is_near(place, ways) {
+            let detail =
+                format!("It leads to others more than {ASKED_MAX} times, by itself and through them.");
+            problems.add(pointer, "too_deep", detail);
+        }
+    }
+}
+
+/// Whether all that a place leads to is asked in so many steps as may be; each way to the same counts.
+fn is_near(place: usize, ways: &[Vec<usize>]) -> bool {
+    let mut waiting = ways[place].clone();
+    for _ in 0..=ASKED_MAX {
+        let Some(next) = waiting.pop() else { return true };
+        waiting.extend(&ways[next]);
+    }
+    false
+}
+
+/// Whether a way leads from a place back to it.
+fn leads_back(place: usize, ways: &[Vec<usize>]) -> bool {
+    let mut seen = vec![false; ways.len()];
+    let mut waiting = ways[place].clone();
+    while let Some(next) = waiting.pop() {
+        if next == place {
+            return true;
+        }
+        if !std::mem::replace(&mut seen[next], true) {
+            waiting.extend(&ways[next]);
+        }
+    }
+    false
+}
+
+/// Makes one flag.
+pub(super) struct Maker<'a> {
+    pub(super) pointer: String,
+    pub(super) source: &'a definition::Flag,
+    pub(super) definitions: &'a Definitions,
+    pub(super) keys: &'a HashMap<&'a str, usize>,
+    pub(super) compiler: Compiler<'a>,
+}
+
+/// What is said of an outcome: of a rule's, or of what those get whom none fits.
+struct Said<'a> {
+    serve: Option<&'a str>,
+    split: Option<&'a BTreeMap<String, f64>>,
+    buckets: Option<&'a definition::Buckets>,
+    by: Option<&'a str>,
+    or_by: &'a [String],
+    logic: Option<&'a serde_json::Value>,
+}
+
+impl Maker<'_> {
+    pub(super) fn flag(&mut self, key: &str) -> Flag {
+        let source = self.source;
+        if source.variants.is_empty() {
+            self.wrong(
+                "/variants",
+                "variants_missing",
+                "A flag has at least one variant.".to_owned(),
+            );
+        }
+        let variants = source
+            .variants
+            .iter()
+            .map(|(name, value)| (Box::from(name.as_str()), value.clone()));
+        Flag {
+            key: key.into(),
+            version: source.version,
+            enabled: source.targeting.enabled,
+            off: self.variant(&source.targeting.off, "/off"),
+            prerequisites: self.prerequisites(),
+            overrides: self.overrides(),
+            rules: source
+                .targeting
+                .rules
+                .iter()
+                .enumerate()
+                .map(|(place, rule)| self.rule(rule, place))
+                .collect(),
+            otherwise: self.otherwise(),
+            bucketing: Bucketing::new(key),
+            variants: variants.collect(),
+        }
+    }
+
+    fn wrong(&mut self, place: &str, code: &'static str, detail: String) {
+        let pointer = format!("{}{place}", self.pointer);
+        self.compiler.problems.add(&pointer, code, detail);
+    }
+
+    fn variant(&mut self, name: &str, place: &str) -> usize {
+        let found = self.source.variants.keys().position(|key| key == name);
+        if found.is_none() {
+            self.wrong(
+                place,
+                "variant_unknown",
+                format!("The flag has no variant `{name}`."),
+            );
+        }
+        found.unwrap_or(0)
+    }
+
+    fn prerequisites(&mut self) -> Box<[(usize, Box<[usize]>)]> {
+        let mut all = Vec::new();
+        for (place, needed) in self.source.targeting.prerequisites.iter().enumerate() {
+            let at = format!("/prerequisites/{place}");
+            let (Some(flag), Some(other)) = (
+                self.keys.get(&*needed.flag),
+                self.definitions.flags.get(&needed.flag),
+            ) else {
+                self.wrong(
+                    &format!("{at}/flag"),
+                    "flag_unknown",
+                    format!("There is no flag `{}`.", needed.flag),
+                );
+                continue;
+            };
+            let mut variants = Vec::new();
+            for (number, name) in needed.variants.iter().enumerate() {
+                match other.variants.keys().position(|key| key == name) {
+                    Some(variant) => variants.push(variant),
+                    None => {
+                        let detail = format!("The flag `{}` has no variant `{name}`.", needed.flag);
+                        self.wrong(&format!("{at}/variants/{number}"), "variant_unknown", detail);
+                    }
+                }
+            }
+            all.push((*flag, variants.into()));
+        }
+        all.into()
+    }
+
+    fn overrides(&mut self) -> Box<[Override]> {
+        let mut all = Vec::new();
+        for (place, one) in self.source.targeting.overrides.iter().enumerate() {
+            let variant = self.variant(&one.serve, &format!("/overrides/{place}/serve"));
+            let values = one.values.iter().map(|value| Box::from(value.as_str()));
+            all.push(Override {
+                by: self.compiler.names.slot(&one.by),
+                values: values.collect(),
+                variant,
+            });
+        }
+        all.into()
+    }
+
+    fn rule(&mut self, rule: &definition::Rule, place: usize) -> Rule {
+        let at = format!("/rules/{place}");
+        let pointer = format!("{}{at}/when", self.pointer);
+        let when = rule
+            .when
+            .as_ref()
+            .map(|when| self.compiler.condition(when, &pointer));
+        let window = self.compiler.span(
+            rule.from.as_deref(),
+            rule.until.as_deref(),
+            &format!("{}{at}", self.pointer),
+        );
+        let gates = rule.gates.iter().enumerate();
+        Rule {
+            name: rule.name.as_deref().map(Box::from),
+            when,
+            window,
+            gates: gates
+                .map(|(number, gate)| self.gate(gate, &format!("{at}/gates/{number}")))
+                .collect(),
+            outcome: self.outcome(
+                &Said {
+                    serve: rule.serve.as_deref(),
+                    split: rule.split.as_ref(),
+                    buckets: rule.buckets.as_ref(),
+                    by: rule.by.as_deref(),
+                    or_by: &rule.or_by,
+                    logic: rule.logic.as_ref(),
+                },
+                &at,
+            ),
+        }
+    }
+
+    fn otherwise(&mut self) -> Outcome {
+        let definition::Outcome {
+            serve,
+            split,
+            buckets,
+            by,
+            or_by,
+        } = &self.source.targeting.otherwise;
+        let said = Said {
+            serve: serve.as_deref(),
+            split: split.as_ref(),
+            buckets: buckets.as_ref(),
+            by: by.as_deref(),
+            or_by,
+            logic: None,
+        };
+        let parts = buckets.iter().flat_map(|buckets| &buckets.parts).enumerate();
+        for (number, part) in parts {
+            if part.serve.is_none() {
+                let detail = "Nothing comes after `otherwise`, so each part has a variant.".to_owned();
+                self.wrong(
+                    &format!("/otherwise/buckets/parts/{number}"),
+                    "outcome_invalid",
+                    detail,
+                );
+            }
+        }
+        self.outcome(&said, "/otherwise")
+    }
+
+    fn gate(&mut self, gate: &definition::Gate, place: &str) -> Gate {
+        let order = Order::of_gate(gate.dialect, &gate.key);
+        // A gate's part ends where a place ends.
+        let step = match &order {
+            Order::Native(_) => 1,
+            other @ Order::Other(_) => u32::try_from(u64::from(WHOLE) / other.places()).unwrap_or(1),
+        };
+        let mut parts = Vec::new();
+        for (number, (from, to)) in gate.parts.iter().enumerate() {
+            match (thousandths(*from), thousandths(*to)) {
+                (Some(from), Some(to)) if from <= to && from % step == 0 && to % step == 0 => {
+                    parts.push((first_place(from, &order), first_place(to, &order)));
+                }
+                _ => {
+                    let step = f64::from(step) / PARTS;
+                    let detail = format!("From {from} to {to} is no part of 0 to 100 in steps of {step}.");
+                    self.wrong(&format!("{place}/parts/{number}"), "out_of_range", detail);
+                }
+            }
+        }
+        Gate {
+            by: self.units(&gate.by, &gate.or_by, order.is_native()),
+            order,
+            parts: parts.into(),
+        }
+    }
+
+    /// The attributes that say which unit it is. An empty text is one only where it always has been.
+    fn units(&mut self, by: &str, or_by: &[String], is_native: bool) -> Units {
+        let names = &mut self.compiler.names;
+        Units {
+            first: names.slot(by),
+            others: or_by.iter().map(|name| names.slot(name)).collect(),
+            with_empty: is_native && or_by.is_empty(),
+        }
+    }
+
+    fn outcome(&mut self, said: &Said<'_>, place: &str) -> Outcome {
+        if let Some(logic) = said.logic {
+            let is_alone = said.serve.is_none()
+                && said.split.is_none()
+                && said.buckets.is_none()
+                && said.by.is_none()
+                && said.or_by.is_empty();
+            if !is_alone {
+                let detail = "What `logic` gives is all that the rule gives.".to_owned();
+                self.wrong(place, "outcome_invalid", detail);
+            }
+            return self.logic(logic, &format!("{place}/logic"));
+        }
+        match (said.serve, said.split, said.buckets, said.by) {
+            (Some(name), None, None, None) if said.or_by.is_empty() => {
+                Outcome::Serve(self.variant(name, &format!("{place}/serve")))
+            }
+            (None, Some(split), None, Some(by)) => {
+                let by = self.units(by, said.or_by, true);
+                match self.shares(split, &format!("{place}/split")) {
+                    Some(shares) => Outcome::Split(shares, by),
+                    None => Outcome::Serve(0),
+                }
+            }
+            (None, None, Some(buckets), Some(by)) => {
+                let is_native = buckets.dialect == definition::Dialect::Native;
+                let by = self.units(by, said.or_by, is_native);
+                self.buckets(buckets, by, &format!("{place}/buckets"))
+            }
+            _ => {
+                let detail =
+                    "It says either `serve`, or `split` with `by`, or `buckets` with `by`.".to_owned();
+                self.wrong(place, "outcome_invalid", detail);
+                Outcome::Serve(0)
+            }
+        }
+    }
+
+    fn buckets(&mut self, source: &definition::Buckets, by: Units, place: &str) -> Outcome {
+        let weight: u64 = source.parts.iter().map(|part| u64::from(part.weight)).sum();
+        let weight = u32::try_from(weight).unwrap_or(0);
+        let wanted = source.dialect.places();
+        if weight == 0 || wanted.is_some_and(|wanted| wanted != weight) {
+            let wanted = wanted.map_or_else(
+                || "a number from 1 to 4294967295".to_owned(),
+                |wanted| wanted.to_string(),
+            );
+            let detail = format!("The weights do not make {wanted} together.");
+            self.wrong(&format!("{place}/parts"), "weights_sum", detail);
+        }
+        let order = Order::of_parts(source.dialect, &source.key, weight);
+        let places = order.places();
+        let mut sum = 0;
+        let mut parts = Vec::with_capacity(source.parts.len());
+        for (number, part) in source.parts.iter().enumerate() {
+            sum += u64::from(part.weight);
+            let variant = part.serve.as_ref();
+            let variant = variant.map(|name| self.variant(name, &format!("{place}/parts/{number}/serve")));
+            // `place * weight / places < sum`, solved for the place.
+            let end = u128::from(sum) * u128::from(places);
+            let end = end.div_ceil(u128::from(weight.max(1)));
+            parts.push((u64::try_from(end).unwrap_or(u64::MAX), variant));
+        }
+        let parts = parts.into();
+        Outcome::Buckets(Box::new(Buckets { order, by, parts }))
+    }
+
+    #[cfg(feature = "logic")]
+    fn logic(&mut self, source: &serde_json::Value, place: &str) -> Outcome {
+        match crate::logic::Logic::compile(source, self.compiler.names) {
+            Ok(logic) => Outcome::Logic(Box::new(logic)),
+            Err(refused) => {
+                self.wrong(
+                    &format!("{place}{}", refused.pointer),
+                    refused.code,
+                    refused.detail,
+                );
+                Outcome::Serve(0)
+            }
+        }
+    }
+
+    #[cfg(not(feature = "logic"))]
+    fn logic(&mut self, _: &serde_json::Value, place: &str) -> Outcome {
+        let detail = "This program was built without logic.".to_owned();
+        self.wrong(place, "logic_unsupported", detail);
+        Outcome::Serve(0)
+    }
+
+    /// The shares of all variants, in the order of their names.
+    fn shares(&mut self, split: &BTreeMap<String, f64>, place: &str) -> Option<Shares> {
+        let mut weights = vec![0; self.source.variants.len()];
+        for (name, percent) in split {
+            let at = format!("{place}/{}", part(name));
+            let variant = self.variant(name, &at);
+            match thousandths(*percent) {
+                Some(weight) => *weights.get_mut(variant)? = weight,
+                None => {
+                    let detail = format!("{percent} is not from 0 to 100 in steps of 0.001.");
+                    self.wrong(&at, "out_of_range", detail);
+                    return None;
+                }
+            }
+        }
+        let sum: u64 = weights.iter().copied().map(u64::from).sum();
+        if sum != u64::from(WHOLE) {
+            let detail = format!("The shares add up to {}, not to 100.", sum as f64 / PARTS);
+            self.wrong(place, "weights_sum", detail);
+            return None;
+        }
+        Shares::new(&weights)
+    }
+}
+
+/// A percentage in thousandths of a percent.
+fn thousandths(percent: f64) -> Option<u32> {
+    let parts = percent * PARTS;
+    let whole = parts.round();
+    let is_one = (0.0..=f64::from(WHOLE)).contains(&whole) && (parts - whole).abs() < 1e-6;
+    is_one.then_some(whole as u32)
+}
+
+/// The first place that is not below a share of all.
+fn first_place(thousandths: u32, order: &Order) -> u64 {
+    (u64::from(thousandths) * order.places()).div_ceil(u64::from(WHOLE))
+}

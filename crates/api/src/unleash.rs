@@ -118,19 +118,22 @@ fn toggles() -> Endpoint {
 }
 
 fn toggles_for() -> Endpoint {
-    asked(Endpoint::post(FRONTEND, "unleash_toggles_for").says("Evaluate toggles for a context (Unleash)", TOGGLES))
-        .body(&json!({ "context": { "userId": "123", "properties": { "plan": "pro" } } }))
-        .body_as(|body| {
-            body.bytes_max = QUESTION_BYTES_MAX;
-            body.untyped = true;
-        })
-        .answers_with(200, "The toggles that are on.", document())
-        .to(|call| async move {
-            let holder = sdk_key::identify(&call).await?;
-            let context = Context::from_body(&call.body).map_err(Error::from);
-            let answered = answer_toggles(&call, &holder, context).await;
-            Ok(holder.finish(&call, answered))
-        })
+    asked(
+        Endpoint::post(FRONTEND, "unleash_toggles_for")
+            .says("Evaluate toggles for a context (Unleash)", TOGGLES),
+    )
+    .body(&json!({ "context": { "userId": "123", "properties": { "plan": "pro" } } }))
+    .body_as(|body| {
+        body.bytes_max = QUESTION_BYTES_MAX;
+        body.untyped = true;
+    })
+    .answers_with(200, "The toggles that are on.", document())
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        let context = Context::from_body(&call.body).map_err(Error::from);
+        let answered = answer_toggles(&call, &holder, context).await;
+        Ok(holder.finish(&call, answered))
+    })
 }
 
 const TOGGLES: &str = "For pages and apps with a client of Unleash: which flags are on for somebody, each with its variant. \

@@ -39,14 +39,7 @@ struct Organization {
     /// Which flags and segments these are, so that nothing is read and compiled again that has not changed.
     revisions: Revisions,
     exposures: Option<EventTypeId>,
-    environments: BTreeMap<Name, Served>,
-}
-
-/// The flags of an organization in an environment: as nodes get them, and ready to be asked.
-#[derive(Debug, Clone)]
-struct Served {
-    source: Arc<FlagSet>,
-    set: Arc<Set>,
+    environments: BTreeMap<Name, Arc<Set>>,
 }
 
 impl FlagSets {
@@ -81,14 +74,14 @@ impl FlagSets {
     /// The flags of an organization in an environment; `None` if it has none there.
     pub fn get(&self, organization: OrganizationId, environment: &Name) -> Option<&Arc<Set>> {
         let all = self.organizations.get(&organization)?;
-        all.environments.get(environment).map(|served| &served.set)
+        all.environments.get(environment)
     }
 
     /// What nodes of an environment get.
     pub(crate) fn sources(&self, environment: &Name) -> Vec<FlagSet> {
         let each = self.organizations.values();
-        let served = each.filter_map(|all| all.environments.get(environment));
-        let mut sources: Vec<_> = served.map(|served| FlagSet::clone(&served.source)).collect();
+        let sets = each.filter_map(|all| all.environments.get(environment));
+        let mut sources: Vec<_> = sets.map(|set| FlagSet::clone(set.source())).collect();
         sources.sort_by_key(|source| source.organization);
         sources
     }
@@ -103,12 +96,9 @@ impl Organization {
     ) -> Self {
         let mut environments = BTreeMap::new();
         for name in saved.environments() {
-            let source = saved.source((id, exposures), name);
-            let served = match Set::compile(name, &source) {
-                Ok(set) => Some(Served {
-                    source: Arc::new(source),
-                    set: Arc::new(set),
-                }),
+            let source = Arc::new(saved.source((id, exposures), name));
+            let set = match Set::compile(name, source) {
+                Ok(set) => Some(Arc::new(set)),
                 Err(problems) => {
                     // All of it was compiled when it was saved; another version of the program may see it differently.
                     tracing::error!(organization = %id, environment = %name, ?problems,
@@ -116,7 +106,7 @@ impl Organization {
                     before.and_then(|before| before.environments.get(name)).cloned()
                 }
             };
-            environments.extend(served.map(|served| (name.clone(), served)));
+            environments.extend(set.map(|set| (name.clone(), set)));
         }
         Self {
             revisions: saved.revisions(),

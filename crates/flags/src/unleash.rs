@@ -47,11 +47,15 @@ impl<'a> Context<'a> {
     ///
     /// # Errors
     /// There are too many.
-    pub fn from_pairs(pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Result<Self, QuestionFault> {
+    pub fn from_pairs(
+        pairs: impl IntoIterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    ) -> Result<Self, QuestionFault> {
         let mut context = Self::default();
         let mut texts = Vec::new();
         for (name, value) in pairs {
-            let property = name.strip_prefix("properties[").and_then(|rest| rest.strip_suffix(']'));
+            let property = name
+                .strip_prefix("properties[")
+                .and_then(|rest| rest.strip_suffix(']'));
             match property.map(str::to_owned) {
                 Some(property) => texts.push((property.into(), value)),
                 None if name == CURRENT_TIME => context.at = value.parse().ok(),
@@ -70,7 +74,9 @@ impl<'a> Context<'a> {
         let mut context = Self::default();
         let mut texts = Vec::new();
         for (name, value) in crate::attributes::object(body)? {
-            let (true, Raw::Object(fields)) = (name == "context", value) else { continue };
+            let (true, Raw::Object(fields)) = (name == "context", value) else {
+                continue;
+            };
             for (name, value) in fields {
                 match value {
                     Raw::Object(properties) if name == "properties" => {
@@ -106,7 +112,12 @@ fn ours(name: Cow<'_, str>) -> Cow<'_, str> {
 ///
 /// # Errors
 /// Those of writing JSON.
-pub fn toggles(set: &Set, asker: Asker, context: &Context<'_>, now: Timestamp) -> serde_json::Result<Vec<u8>> {
+pub fn toggles(
+    set: &Set,
+    asker: Asker,
+    context: &Context<'_>,
+    now: Timestamp,
+) -> serde_json::Result<Vec<u8>> {
     let mut toggles = Vec::new();
     let at = context.at.unwrap_or(now);
     set.each_found(asker, (None, &context.attributes), at, |key, flag, found| {
@@ -126,14 +137,22 @@ pub fn toggles(set: &Set, asker: Asker, context: &Context<'_>, now: Timestamp) -
 /// All features as an event of the stream: `unleash-connected` at its beginning, `unleash-updated` behind it.
 pub fn hydration(set: Option<&Set>, is_first: bool) -> String {
     let document: Option<Value> = set.and_then(|set| serde_json::from_slice(&set.unleash().document).ok());
-    let field = |name: &str| document.as_ref().map_or_else(|| json!([]), |all| all[name].clone());
+    let field = |name: &str| {
+        document
+            .as_ref()
+            .map_or_else(|| json!([]), |all| all[name].clone())
+    };
     // Clients want a number that is another one with each state.
     let tag = set.map_or("0", Set::tag);
     let id = u32::from_str_radix(tag.get(..7).unwrap_or("0"), 16).unwrap_or(0);
     let hydration = json!({ "events": [{
         "type": "hydration", "eventId": id, "features": field("features"), "segments": field("segments"),
     }] });
-    let name = if is_first { "unleash-connected" } else { "unleash-updated" };
+    let name = if is_first {
+        "unleash-connected"
+    } else {
+        "unleash-updated"
+    };
     format!("id: {id}\nevent: {name}\ndata: {hydration}\n\n")
 }
 

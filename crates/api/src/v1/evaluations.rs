@@ -403,7 +403,9 @@ impl Watch {
                 let set = sets.of(&self.key).cloned();
                 // Written once for all who listen, but not where calls are answered.
                 let written = tokio::task::spawn_blocking(move || event(set.as_deref(), is_first));
-                written.await.map_err(|error| Error::internal("writing flags", error))
+                written
+                    .await
+                    .map_err(|error| Error::internal("writing flags", error))
             }
         }
     }

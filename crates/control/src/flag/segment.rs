@@ -1,6 +1,7 @@
 //! Who is in a segment.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::flag::{FlagType, Segment, SegmentAnswer, SegmentTrial};
 use domain::id::SegmentId;
@@ -49,7 +50,7 @@ impl Control {
             exposures: None,
         };
         let nowhere = "nowhere".parse().expect("it is a name");
-        let set = Set::compile(&nowhere, &asking);
+        let set = Set::compile(&nowhere, Arc::new(asking));
         let set = set.map_err(|problems| {
             let what = format!("segments that were saved cannot be compiled: {problems:?}");
             Error::Internal(what, None)
@@ -66,16 +67,11 @@ impl Control {
 fn question(segment: &str) -> definition::Flag {
     let serve = |variant: &str| Some(variant.to_owned());
     let rule = Rule {
-        name: None,
         when: Some(Condition::Segment {
             segment: segment.to_owned(),
         }),
-        from: None,
-        until: None,
-        gates: Vec::new(),
         serve: serve(INSIDE),
-        split: None,
-        by: None,
+        ..Rule::default()
     };
     let variants = [(INSIDE, true), (OUTSIDE, false)].map(|(name, is)| (name.to_owned(), Value::Bool(is)));
     definition::Flag {
@@ -89,8 +85,7 @@ fn question(segment: &str) -> definition::Flag {
             rules: vec![rule],
             otherwise: Outcome {
                 serve: serve(OUTSIDE),
-                split: None,
-                by: None,
+                ..Outcome::default()
             },
         },
     }

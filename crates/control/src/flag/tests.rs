@@ -43,7 +43,7 @@ fn compiled(flags: &[FeatureFlag], before: Option<&Arc<Organization>>) -> Arc<Or
 }
 
 fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<Set> {
-    &all.environments[environment].set
+    &all.environments[environment]
 }
 
 fn value(all: &Organization, key: &str) -> Result<Value, Missing> {

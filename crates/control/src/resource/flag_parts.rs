@@ -46,7 +46,7 @@ pub(super) fn patterns(condition: &Condition) -> usize {
         Condition::All { all } => all.iter().map(patterns).sum(),
         Condition::Any { any } => any.iter().map(patterns).sum(),
         Condition::Not { not } => patterns(not),
-        Condition::Segment { .. } => 0,
+        Condition::Segment { .. } | Condition::During { .. } => 0,
         Condition::Attribute(test) if test.op == Op::Matches => test.values.len(),
         Condition::Attribute(_) => 0,
     }
@@ -81,6 +81,6 @@ pub(crate) fn named_segments(condition: &Condition) -> Vec<&str> {
         }
         Condition::Not { not } => named_segments(not),
         Condition::Segment { segment } => vec![segment],
-        Condition::Attribute(_) => Vec::new(),
+        Condition::During { .. } | Condition::Attribute(_) => Vec::new(),
     }
 }

@@ -7,8 +7,10 @@
 mod comment;
 mod history;
 mod proposal;
+mod reference;
 mod saved;
 mod segment;
+pub(crate) mod usage;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use store::flag::Revisions;
 use crate::{Caller, Control, Error, FieldError};
 
 pub(crate) use saved::Saved;
+pub use store::flag::evaluation::Evaluations;
 pub use store::flag::history::Past;
 
 /// The flags of all organizations.

@@ -6,8 +6,10 @@
 mod comment;
 mod key;
 mod proposal;
+mod reference;
 mod revision;
 mod segment;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +25,10 @@ use crate::{Name, Timestamp};
 pub use comment::{FlagComment, FlagCommentSpec};
 pub use key::FlagKey;
 pub use proposal::{FlagChangeRequest, FlagChangeRequestSpec, FlagChangeState, FlagDecision};
+pub use reference::{CodePlace, CodePlaces, CodeReference, CodeScan, CodeScanned, FlagCodeReferences};
 pub use revision::{FeatureFlagRevision, Revert, SegmentRevision};
 pub use segment::{Segment, SegmentAnswer, SegmentSpec, SegmentTrial};
+pub use usage::{FeatureFlagUse, FlagCount, FlagEvaluations, FlagStaleness};
 
 /// The type of events that tell who was given which variant of a flag.
 pub const EXPOSURE: &str = "flag_exposure";
@@ -165,7 +169,7 @@ pub struct FlagsQuestion {
 
 /// What somebody gets of several flags.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct FlagEvaluations {
+pub struct FlagsEvaluation {
     /// What they get of each.
     pub flags: Vec<FlagEvaluation>,
 }

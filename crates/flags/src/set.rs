@@ -172,6 +172,15 @@ impl Set {
         self.flags.attributes()
     }
 
+    /// Whether there is a flag for whoever asks that has a variant of this name.
+    pub fn has_variant(&self, asker: Asker, key: &str, variant: &str) -> bool {
+        let Ok((_, known)) = self.find(asker, key) else {
+            return false;
+        };
+        let definition = &self.source.flags[known.place].definition;
+        definition.variants.contains_key(variant)
+    }
+
     /// What somebody gets of a flag.
     ///
     /// # Errors

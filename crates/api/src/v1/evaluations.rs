@@ -10,7 +10,7 @@ use bytes::Bytes;
 use control::Error;
 use domain::Code;
 use domain::flag::{
-    FlagAssignments, FlagDefinitions, FlagEvaluation, FlagEvaluations, FlagQuestion, FlagsQuestion,
+    FlagAssignments, FlagDefinitions, FlagEvaluation, FlagQuestion, FlagsEvaluation, FlagsQuestion,
 };
 use domain::snapshot::Snapshot;
 use domain::tracking::SdkKeyKind;
@@ -132,7 +132,7 @@ fn evaluate_all() -> Endpoint {
     .body(&example)
     .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
     .takes(if_none_match())
-    .answers::<FlagEvaluations>(200, "What they get, in the order of the flags' keys.")
+    .answers::<FlagsEvaluation>(200, "What they get, in the order of the flags' keys.")
     .with_headers(&["ETag"])
     .answers_with(304, "What is there already.", Vec::new())
     .to(|call| async move {
@@ -172,7 +172,7 @@ fn changes() -> Endpoint {
          `{\"type\": \"refetchEvaluation\", \"etag\": …}` as its data, as OFREP has it. What has changed is asked for then. The \
          stream ends when the key does.",
     ))
-    .streams::<FlagEvaluations>("The events.")
+    .streams::<FlagsEvaluation>("The events.")
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let response = stream(&call, &holder, flags::changes::event).await?;

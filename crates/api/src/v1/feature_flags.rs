@@ -2,11 +2,12 @@
 
 mod change_requests;
 mod comments;
-pub(super) mod history;
+mod history;
+mod usage;
 
 use control::Error;
 use control::resource::Condition;
-use domain::flag::{FeatureFlag, FeatureFlagSpec, FlagExplanation, FlagKey, FlagTrial};
+use domain::flag::{FeatureFlag, FeatureFlagSpec, FeatureFlagUse, FlagExplanation, FlagKey, FlagTrial};
 use domain::id::FeatureFlagId;
 use domain::{Code, Name};
 use http::StatusCode;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::answer;
 use crate::call::Call;
-use crate::crud::{self, Filter, Nothing, Shown};
+use crate::crud::{self, Filter, Shown};
 use crate::endpoint::Endpoint;
 use crate::links::Links;
 use crate::parameter::{Parameter, text};
@@ -25,11 +26,18 @@ const TAG: &str = "feature-flags";
 /// `list_feature_flags`, `create_feature_flag`, `read_feature_flag`, `update_feature_flag`, `delete_feature_flag`,
 /// `try_feature_flag`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut endpoints = crud::all::<FeatureFlag>();
-    endpoints.push(attempt());
+    let mut endpoints = vec![
+        usage::list(),
+        crud::create::<FeatureFlag>(),
+        crud::read::<FeatureFlag>(),
+        crud::update::<FeatureFlag>(),
+        crud::delete::<FeatureFlag>(),
+        attempt(),
+    ];
     endpoints.extend(history::endpoints());
     endpoints.extend(comments::endpoints());
     endpoints.extend(change_requests::endpoints());
+    endpoints.extend(usage::endpoints());
     endpoints
 }
 
@@ -46,7 +54,7 @@ impl Shown for FeatureFlag {
     const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict, Code::EnvironmentProtected];
     const DELETE_REFUSALS: &'static [Code] = &[Code::InUse, Code::EnvironmentProtected];
     const NAME: &'static str = "key";
-    type Extra = Nothing;
+    type Extra = FeatureFlagUse;
 
     fn example() -> FeatureFlagSpec {
         let spec = json!({
@@ -109,13 +117,24 @@ impl Shown for FeatureFlag {
         Ok(())
     }
 
+    async fn extra(call: &Call, them: &[Self]) -> Result<Vec<FeatureFlagUse>, Error> {
+        usage::uses(call, them).await
+    }
+
     fn links(&self, links: Links) -> Links {
         let here = format!("{COLLECTION}/{}", self.id);
-        ["try", "revisions", "comments", "change-requests"]
-            .into_iter()
-            .fold(links, |links, word| {
-                links.and(&word.replace('-', "_"), format!("{here}/{word}"))
-            })
+        [
+            "try",
+            "revisions",
+            "comments",
+            "change-requests",
+            "evaluations",
+            "code-references",
+        ]
+        .into_iter()
+        .fold(links, |links, word| {
+            links.and(&word.replace('-', "_"), format!("{here}/{word}"))
+        })
     }
 }
 

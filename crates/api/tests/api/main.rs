@@ -11,6 +11,7 @@ mod documents;
 mod evaluations;
 mod feature_flags;
 mod flag_changes;
+mod flag_usage;
 mod flow;
 mod idempotency;
 mod invitations;

@@ -1359,7 +1359,8 @@ impl Client {
             .query("filter[key]", params.filter_key.as_ref())
             .query("filter[tag]", params.filter_tag.as_ref())
             .query("filter[owner]", params.filter_owner.as_ref())
-            .query("filter[environment]", params.filter_environment.as_ref());
+            .query("filter[environment]", params.filter_environment.as_ref())
+            .query("filter[stale]", params.filter_stale.as_ref());
         self.send_json(call).await
     }
 
@@ -1429,6 +1430,43 @@ impl Client {
     ) -> Result<types::FlagExplanation, Error> {
         let call =
             Call::new(Method::POST, format!("/api/v1/feature-flags/{}/try", segment(id))).json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Evaluate a feature flag
+    ///
+    /// `GET /api/v1/feature-flags/{key}/evaluate`
+    pub async fn evaluate_feature_flag(
+        &self,
+        key: &str,
+        params: &types::EvaluateFeatureFlagParams,
+    ) -> Result<types::FlagEvaluation, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
+        )
+        .header("X-API-Key", params.x_api_key.as_ref())
+        .query("key", params.key.as_ref())
+        .query_each(params.attributes.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Evaluate a feature flag for somebody of whom more is known
+    ///
+    /// `POST /api/v1/feature-flags/{key}/evaluate`
+    pub async fn evaluate_feature_flag_for(
+        &self,
+        key: &str,
+        params: &types::EvaluateFeatureFlagForParams,
+        body: &types::FlagQuestion,
+    ) -> Result<types::FlagEvaluation, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
+        )
+        .header("X-API-Key", params.x_api_key.as_ref())
+        .query("key", params.key.as_ref())
+        .json(body)?;
         self.send_json(call).await
     }
 
@@ -1733,85 +1771,45 @@ impl Client {
         self.send_json(call).await
     }
 
-    /// Evaluate a feature flag
+    /// Read how often which variants of a feature flag were given
     ///
-    /// `GET /api/v1/feature-flags/{key}/evaluate`
-    pub async fn evaluate_feature_flag(
+    /// `GET /api/v1/feature-flags/{id}/evaluations`
+    pub async fn read_feature_flag_evaluations(
         &self,
-        key: &str,
-        params: &types::EvaluateFeatureFlagParams,
-    ) -> Result<types::FlagEvaluation, Error> {
+        id: &str,
+        params: &types::ReadFeatureFlagEvaluationsParams,
+    ) -> Result<types::FlagEvaluations, Error> {
         let call = Call::new(
             Method::GET,
-            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
+            format!("/api/v1/feature-flags/{}/evaluations", segment(id)),
         )
-        .header("X-API-Key", params.x_api_key.as_ref())
-        .query("key", params.key.as_ref())
-        .query_each(params.attributes.as_ref());
+        .query("from", params.from.as_ref())
+        .query("to", params.to.as_ref());
         self.send_json(call).await
     }
 
-    /// Evaluate a feature flag for somebody of whom more is known
+    /// Read where programs name a feature flag
     ///
-    /// `POST /api/v1/feature-flags/{key}/evaluate`
-    pub async fn evaluate_feature_flag_for(
+    /// `GET /api/v1/feature-flags/{id}/code-references`
+    pub async fn read_feature_flag_code_references(
         &self,
-        key: &str,
-        params: &types::EvaluateFeatureFlagForParams,
-        body: &types::FlagQuestion,
-    ) -> Result<types::FlagEvaluation, Error> {
+        id: &str,
+    ) -> Result<types::FlagCodeReferences, Error> {
         let call = Call::new(
-            Method::POST,
-            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
-        )
-        .header("X-API-Key", params.x_api_key.as_ref())
-        .query("key", params.key.as_ref())
-        .json(body)?;
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/code-references", segment(id)),
+        );
         self.send_json(call).await
     }
 
-    /// Evaluate feature flags
+    /// Keep where a repository names feature flags
     ///
-    /// `POST /api/v1/feature-flags/evaluate`
-    pub async fn evaluate_feature_flags(
+    /// `PUT /api/v1/feature-flags/code-references`
+    pub async fn replace_flag_code_references(
         &self,
-        params: &types::EvaluateFeatureFlagsParams,
-        body: &types::FlagsQuestion,
-    ) -> Result<types::FlagEvaluations, Error> {
-        let call = Call::new(Method::POST, "/api/v1/feature-flags/evaluate")
-            .header("X-API-Key", params.x_api_key.as_ref())
-            .query("key", params.key.as_ref())
-            .header("If-None-Match", params.if_none_match.as_ref())
-            .json(body)?;
-        self.send_json(call).await
-    }
-
-    /// Read the definitions of feature flags
-    ///
-    /// `GET /api/v1/feature-flags/definitions`
-    pub async fn read_flag_definitions(
-        &self,
-        params: &types::ReadFlagDefinitionsParams,
-    ) -> Result<types::FlagDefinitions, Error> {
-        let call = Call::new(Method::GET, "/api/v1/feature-flags/definitions")
-            .header("X-API-Key", params.x_api_key.as_ref())
-            .query("key", params.key.as_ref())
-            .header("If-None-Match", params.if_none_match.as_ref());
-        self.send_json(call).await
-    }
-
-    /// Read who is in what, and why
-    ///
-    /// `POST /api/v1/assignments`
-    pub async fn read_assignments(
-        &self,
-        params: &types::ReadAssignmentsParams,
-        body: &types::FlagsQuestion,
-    ) -> Result<types::FlagAssignments, Error> {
-        let call = Call::new(Method::POST, "/api/v1/assignments")
-            .header("X-API-Key", params.x_api_key.as_ref())
-            .query("key", params.key.as_ref())
-            .json(body)?;
+        body: &types::CodeScan,
+    ) -> Result<types::CodeScanned, Error> {
+        let call = Call::new(Method::PUT, "/api/v1/feature-flags/code-references").json(body)?;
         self.send_json(call).await
     }
 

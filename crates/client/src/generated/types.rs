@@ -1857,6 +1857,74 @@ pub struct ClientSpec {
     pub role: Role,
 }
 
+/// A place in a repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodePlace {
+    /// The file.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+/// Where a repository names a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodePlaces {
+    /// What the repository is called.
+    pub repository: String,
+    /// The commit that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// When it was told.
+    pub at: Timestamp,
+    /// The places, in their order.
+    pub places: Vec<CodePlace>,
+}
+
+/// A line that names a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodeReference {
+    /// The flag's key.
+    pub flag: FlagKey,
+    /// The file, from the folder that was looked through.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+/// What was found in a repository: all of it, in place of what was found there before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodeScan {
+    /// What the repository is called.
+    pub repository: String,
+    /// The commit that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The lines.
+    pub references: Vec<CodeReference>,
+}
+
+impl CodeScan {
+    /// What is required, and nothing else.
+    pub fn new(repository: impl Into<String>, references: Vec<CodeReference>) -> Self {
+        Self {
+            repository: repository.into(),
+            commit: None,
+            references,
+        }
+    }
+}
+
+/// What was kept of what was found in a repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodeScanned {
+    /// What the repository is called.
+    pub repository: String,
+    /// How many flags it names.
+    pub flags: u64,
+    /// In how many places.
+    pub references: u64,
+}
+
 /// How answers of a mirror are compared with those that callers get.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Compare {
@@ -2643,17 +2711,6 @@ pub struct EvaluateFeatureFlagParams {
     pub attributes: Option<BTreeMap<String, String>>,
 }
 
-/// Optional parameters of [`evaluate_feature_flags`](crate::Client::evaluate_feature_flags).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct EvaluateFeatureFlagsParams {
-    /// The SDK key.
-    pub x_api_key: Option<String>,
-    /// The SDK key, if it cannot be sent in a header.
-    pub key: Option<String>,
-    /// The `ETag` of the answer that is there already; 304 if it is still the same.
-    pub if_none_match: Option<String>,
-}
-
 /// An event that was not taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventError {
@@ -3228,6 +3285,13 @@ pub struct FeatureFlag {
     pub updated_at: Timestamp,
     /// Counts its changes; the ETag, and `flag_version` of what it gives.
     pub revision: i64,
+    /// When it was last evaluated, in any environment, as far as that is kept. Absent if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_evaluated_at: Option<Timestamp>,
+    /// Why nobody may need it any more; absent if somebody may. Of evaluations it is told once they are counted for 30
+    /// days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<FlagStaleness>,
     /// `links`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Links>,
@@ -3470,13 +3534,6 @@ impl FixedAnswer {
     }
 }
 
-/// What somebody gets of several flags, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FlagAssignments {
-    /// What they get of each, with every step on the way there.
-    pub assignments: Vec<FlagExplanation>,
-}
-
 /// A change of a flag that was proposed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagChangeRequest {
@@ -3599,6 +3656,15 @@ impl From<&str> for FlagChangeState {
     }
 }
 
+/// Where programs name a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagCodeReferences {
+    /// The flag.
+    pub flag_id: FeatureFlagId,
+    /// The repositories that name it, by name.
+    pub repositories: Vec<CodePlaces>,
+}
+
 /// What somebody has said about a flag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagComment {
@@ -3634,23 +3700,27 @@ pub struct FlagCommentSpec {
 /// Whom something fits.
 pub type FlagCondition = Value;
 
+/// Evaluations of a flag on one day that gave one variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagCount {
+    /// When the day begins, in UTC.
+    pub day: Timestamp,
+    /// The environment's name.
+    pub environment: Name,
+    /// The variant.
+    pub variant: String,
+    /// How many.
+    pub count: i64,
+    /// When the last of them was.
+    pub last_at: Timestamp,
+}
+
 /// A yes or a no.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FlagDecision {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
-}
-
-/// All flags of an environment, for SDKs that evaluate by themselves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FlagDefinitions {
-    /// The environment's name.
-    pub environment: String,
-    /// By their keys: `type`, `version`, `variants`, and who gets which as in a flag's `environments`.
-    pub flags: Value,
-    /// By their keys: `when`, who is in it.
-    pub segments: Value,
 }
 
 /// What somebody gets of a flag.
@@ -3676,11 +3746,17 @@ pub struct FlagEvaluation {
     pub assignment_id: Option<AssignmentId>,
 }
 
-/// What somebody gets of several flags.
+/// How often which variants of a flag were given; days without any are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagEvaluations {
-    /// What they get of each.
-    pub flags: Vec<FlagEvaluation>,
+    /// The flag.
+    pub flag_id: FeatureFlagId,
+    /// From the day of this moment on.
+    pub from: Timestamp,
+    /// Days that begin before this moment.
+    pub to: Timestamp,
+    /// By day, environment and variant.
+    pub counts: Vec<FlagCount>,
 }
 
 /// What somebody gets of a flag, and every step on the way there.
@@ -3931,6 +4007,45 @@ pub struct FlagRule {
     pub by: Option<String>,
 }
 
+/// Why nobody may need a flag any more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FlagStaleness {
+    /// `expired`.
+    #[serde(rename = "expired")]
+    Expired,
+    /// `never_evaluated`.
+    #[serde(rename = "never_evaluated")]
+    NeverEvaluated,
+    /// `one_variant`.
+    #[serde(rename = "one_variant")]
+    OneVariant,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for FlagStaleness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "expired",
+            Self::NeverEvaluated => "never_evaluated",
+            Self::OneVariant => "one_variant",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for FlagStaleness {
+    fn from(text: &str) -> Self {
+        match text {
+            "expired" => Self::Expired,
+            "never_evaluated" => Self::NeverEvaluated,
+            "one_variant" => Self::OneVariant,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// One step of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagStep {
@@ -4070,17 +4185,6 @@ impl From<&str> for FlagType {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
-}
-
-/// Whom flags are asked about.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct FlagsQuestion {
-    /// What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attributes: Option<Value>,
-    /// The keys of the flags; all if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub flags: Option<Vec<String>>,
 }
 
 /// How a call names the variant that it wants; a name that no variant has changes nothing.
@@ -5823,6 +5927,37 @@ pub struct ListFeatureFlagsParams {
     pub filter_owner: Option<String>,
     /// Only those that are in the environment of this name.
     pub filter_environment: Option<String>,
+    /// Only those that nobody may need any more (`true`): `stale` says why.
+    pub filter_stale: Option<ListFeatureFlagsParamsFilterStale>,
+}
+
+/// `ListFeatureFlagsParamsFilterStale`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListFeatureFlagsParamsFilterStale {
+    /// `true`.
+    #[serde(rename = "true")]
+    True,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListFeatureFlagsParamsFilterStale {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::True => "true",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListFeatureFlagsParamsFilterStale {
+    fn from(text: &str) -> Self {
+        match text {
+            "true" => Self::True,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// `ListFeatureFlagsParamsSort`.
@@ -7944,14 +8079,6 @@ pub struct Notices {
     pub data: Vec<Notice>,
 }
 
-/// Where an event stream is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OfrepEndpoint {
-    /// Path and query, on the server that was asked.
-    #[serde(rename = "requestUri")]
-    pub requesturi: String,
-}
-
 /// Optional parameters of [`ofrep_evaluate_flag`](crate::Client::ofrep_evaluate_flag).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OfrepEvaluateFlagParams {
@@ -7992,19 +8119,6 @@ pub struct OfrepEvaluation {
 pub struct OfrepEvaluations {
     /// In the order of their keys.
     pub flags: Vec<OfrepEvaluation>,
-    /// Where it is told that something has changed; for keys of kind `client`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[serde(rename = "eventStreams")]
-    pub eventstreams: Option<Vec<OfrepEventStream>>,
-}
-
-/// Where it is told that something has changed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OfrepEventStream {
-    /// `sse`.
-    pub r#type: String,
-    /// Where it is.
-    pub endpoint: OfrepEndpoint,
 }
 
 /// Why there is no evaluation.
@@ -9499,15 +9613,6 @@ pub struct ReadApplicationParams {
     pub if_none_match: Option<String>,
 }
 
-/// Optional parameters of [`read_assignments`](crate::Client::read_assignments).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ReadAssignmentsParams {
-    /// The SDK key.
-    pub x_api_key: Option<String>,
-    /// The SDK key, if it cannot be sent in a header.
-    pub key: Option<String>,
-}
-
 /// Optional parameters of [`read_catalogue_contract`](crate::Client::read_catalogue_contract).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadCatalogueContractParams {
@@ -9597,21 +9702,19 @@ impl From<&str> for ReadEventTypeUsageParamsInterval {
     }
 }
 
+/// Optional parameters of [`read_feature_flag_evaluations`](crate::Client::read_feature_flag_evaluations).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadFeatureFlagEvaluationsParams {
+    /// From the day of this moment on; 30 days until `to` if absent.
+    pub from: Option<String>,
+    /// Before this moment; until now if absent.
+    pub to: Option<String>,
+}
+
 /// Optional parameters of [`read_feature_flag`](crate::Client::read_feature_flag).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadFeatureFlagParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
-    pub if_none_match: Option<String>,
-}
-
-/// Optional parameters of [`read_flag_definitions`](crate::Client::read_flag_definitions).
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ReadFlagDefinitionsParams {
-    /// The SDK key.
-    pub x_api_key: Option<String>,
-    /// The SDK key, if it cannot be sent in a header.
-    pub key: Option<String>,
-    /// The `ETag` of the answer that is there already; 304 if it is still the same.
     pub if_none_match: Option<String>,
 }
 

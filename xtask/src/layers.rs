@@ -104,8 +104,8 @@ const LAYERS: &[Layer] = &[
     Layer("client", &[], "generated from the OpenAPI document alone"),
     Layer(
         "cli",
-        &["client", "contracts"],
-        "no private endpoints; reads YAML with the same reader as the server",
+        &["client", "contracts", "dialects"],
+        "no private endpoints; reads YAML with the same reader as the server, and flags of others",
     ),
     Layer(
         "gateline",

@@ -12,6 +12,7 @@ use crate::session::Connection;
 use crate::{Error, Exit, apply, segments};
 
 mod change;
+mod convert;
 mod evaluate;
 mod history;
 mod proposal;
@@ -70,6 +71,8 @@ pub enum Command {
     ApplyChange(proposal::Proposed),
     /// Find out where programs name flags, and which flags nobody names.
     Scan(scan::Arguments),
+    /// Print flags of another product as a file for `apply`: everybody keeps the variant that they have.
+    Convert(convert::Arguments),
     /// Make flags and segments as a file says: `flags:` and `segments:` with their keys.
     Apply {
         /// The file.
@@ -194,6 +197,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
         Command::Withdraw(proposed) => proposal::withdraw(connection, proposed, output).await?,
         Command::ApplyChange(proposed) => proposal::apply(connection, proposed, output).await?,
         Command::Scan(arguments) => return scan::run(connection, arguments, output).await,
+        Command::Convert(arguments) => return convert::run(arguments, output),
         Command::Apply { file } => return apply::apply_flags(connection, file, output).await,
         Command::Export { keys } => export(connection, keys, output).await?,
     }

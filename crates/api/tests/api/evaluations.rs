@@ -26,7 +26,7 @@ fn staff() -> Value {
     flag
 }
 
-async fn client_key(owner: &Someone<'_>) -> String {
+pub(crate) async fn client_key(owner: &Someone<'_>) -> String {
     key(owner, json!({ "kind": "client", "environment": "sandbox" })).await
 }
 

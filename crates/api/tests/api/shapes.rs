@@ -101,6 +101,17 @@ fn refusal_is_expected(operation: &Operation, code: &str) -> bool {
         | "read_flag_definitions"
         | "watch_feature_flags"
         | "read_assignments"
+        | "growthbook_changes"
+        | "growthbook_evaluate"
+        | "growthbook_features"
+        | "unleash_changes"
+        | "unleash_features"
+        | "unleash_frontend_metrics"
+        | "unleash_frontend_register"
+        | "unleash_metrics"
+        | "unleash_register"
+        | "unleash_toggles"
+        | "unleash_toggles_for"
         | "ofrep_evaluate_flag"
         | "ofrep_evaluate_flags" => code == "sdk_key_invalid",
         // There is no channel of the example's name.

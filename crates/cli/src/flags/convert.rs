@@ -1,0 +1,173 @@
+//! `gateline flags convert`: flags of another product as a file for `gateline flags apply`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use dialects::flagd::Fractional;
+use dialects::{Finding, Reading, flagd, growthbook, launchdarkly, unleash};
+use serde_json::{Map, Value, json};
+
+use super::yaml;
+use crate::output::Output;
+use crate::{Error, Exit};
+
+/// The most bytes of a file.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// Which file is converted.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The other product's file, as JSON.
+    file: PathBuf,
+    /// Which product it is of.
+    #[arg(long, value_enum)]
+    from: Product,
+    /// The environment that the flags are for.
+    #[arg(long)]
+    environment: String,
+    /// The environment in the file, where a file has several (LaunchDarkly's API); that of the flags if absent.
+    #[arg(long)]
+    source_environment: Option<String>,
+}
+
+/// Another product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Product {
+    /// What its clients get at `/api/client/features`.
+    Unleash,
+    /// What its SDKs get at `/api/features/…`.
+    Growthbook,
+    /// A file of flag definitions.
+    Flagd,
+    /// What its SDKs keep in a file, or what its API answers at `/api/v2/flags/…`.
+    Launchdarkly,
+}
+
+/// Prints the flags as a file; what could not be said is told beside it.
+pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Error> {
+    let reading = read(arguments)?;
+    for finding in &reading.notes {
+        output.note(&said("note", finding));
+    }
+    for finding in &reading.refused {
+        output.note(&said("left out", finding));
+    }
+    let file = declared(&reading, &arguments.environment);
+    output.text(&match output.is_for_people() {
+        true => yaml::write(&file)?,
+        false => format!("{file:#}\n"),
+    });
+    let (read, refused) = (reading.definitions.flags.len(), reading.refused.len());
+    output.note(&format!("{read} flags, {refused} left out; `gateline flags apply` makes them"));
+    Ok(if refused == 0 { Exit::Done } else { Exit::Negative })
+}
+
+fn said(what: &str, finding: &Finding) -> String {
+    let Finding { flag, pointer, code, detail } = finding;
+    format!("{what}: {flag} ({pointer}, {code}): {detail}")
+}
+
+fn read(arguments: &Arguments) -> Result<Reading, Error> {
+    let path = &arguments.file;
+    let text = text_of(path)?;
+    let json = || serde_json::from_str::<Value>(&text).map_err(|error| wrong(path, &error));
+    let failed = |error: dialects::Error| wrong(path, &error);
+    match arguments.from {
+        Product::Unleash => Ok(unleash::read(&unleash::Document::parse(&text).map_err(failed)?)),
+        Product::Growthbook => growthbook::read(&json()?).map_err(failed),
+        Product::Flagd => {
+            let document = flagd::Document::parse(&text).map_err(failed)?;
+            Ok(flagd::read(&document, Fractional::default()))
+        }
+        Product::Launchdarkly => {
+            let document = json()?;
+            let environment = arguments.source_environment.as_ref();
+            let environment = environment.unwrap_or(&arguments.environment);
+            match document.get("items") {
+                Some(_) => launchdarkly::read_export(&document, &Value::Null, environment),
+                None => launchdarkly::read(&document),
+            }
+            .map_err(failed)
+        }
+    }
+}
+
+fn text_of(path: &Path) -> Result<String, Error> {
+    let failed = |source| Error::File {
+        path: path.to_owned(),
+        source,
+    };
+    if fs::metadata(path).map_err(failed)?.len() > BYTES_MAX {
+        return Err(wrong(path, &format!("it has more than {BYTES_MAX} bytes")));
+    }
+    fs::read_to_string(path).map_err(failed)
+}
+
+fn wrong(path: &Path, reason: &impl ToString) -> Error {
+    Error::Declared {
+        path: path.to_owned(),
+        line: None,
+        reason: reason.to_string(),
+    }
+}
+
+/// What was read as a file for `gateline flags apply`.
+fn declared(reading: &Reading, environment: &str) -> Value {
+    let flags = reading.definitions.flags.iter().map(|(key, flag)| {
+        let variants = json!(flag.variants);
+        let flag = json!({
+            "type": type_of(flag.variants.values()),
+            "variants": variants,
+            "environments": { environment: flag.targeting },
+        });
+        (key.clone(), flag)
+    });
+    let mut file = json!({ "flags": flags.collect::<Map<_, _>>() });
+    if !reading.definitions.segments.is_empty() {
+        file["segments"] = json!(reading.definitions.segments);
+    }
+    file
+}
+
+fn type_of<'v>(values: impl Iterator<Item = &'v Value> + Clone) -> &'static str {
+    let all = |is: fn(&Value) -> bool| values.clone().all(is);
+    match () {
+        () if all(Value::is_boolean) => "boolean",
+        () if all(Value::is_string) => "string",
+        () if all(Value::is_number) => "number",
+        () => "json",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{declared, type_of};
+
+    #[test]
+    fn features_become_a_file_of_flags() {
+        let text = json!({ "version": 2, "features": [{ "name": "new-checkout", "enabled": true, "strategies": [
+            { "name": "flexibleRollout", "parameters": { "rollout": "10", "stickiness": "userId", "groupId": "g" } },
+        ] }], "segments": [] });
+        let document = dialects::unleash::Document::parse(&text.to_string()).unwrap();
+        let file = declared(&dialects::unleash::read(&document), "production");
+        let flag = &file["flags"]["new-checkout"];
+        assert_eq!(flag["type"], "boolean");
+        assert_eq!(flag["environments"]["production"]["rules"][0]["gates"][0]["dialect"], "unleash");
+    }
+
+    #[test]
+    fn types_follow_from_values() {
+        let cases = [
+            (json!([true, false]), "boolean"),
+            (json!(["a"]), "string"),
+            (json!([1, 2.5]), "number"),
+            (json!([true, "a"]), "json"),
+        ];
+        for (values, expected) in cases {
+            assert_eq!(type_of(values.as_array().unwrap().iter()), expected);
+        }
+    }
+}

@@ -205,7 +205,7 @@ fn patterns(targeting: &Targeting) -> usize {
             Condition::All { all } => all.iter().map(of).sum(),
             Condition::Any { any } => any.iter().map(of).sum(),
             Condition::Not { not } => of(not),
-            Condition::Segment { .. } => 0,
+            Condition::Segment { .. } | Condition::During { .. } => 0,
             Condition::Attribute(test) if test.op == Op::Matches => test.values.len(),
             Condition::Attribute(_) => 0,
         }

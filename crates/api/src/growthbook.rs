@@ -9,7 +9,9 @@ use control::Error;
 use domain::Code;
 use flags::growthbook;
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::call::Call;
 use crate::endpoint::{Access, Endpoint};
@@ -22,6 +24,14 @@ const EVAL: &str = "/api/eval";
 const CHANGES: &str = "/sub";
 /// Tells SDKs that there is a stream.
 const SSE_SUPPORT: HeaderName = HeaderName::from_static("x-sse-support");
+
+/// Whom features are asked about.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct GrowthbookQuestion {
+    /// What is known of them.
+    #[schema(value_type = Object)]
+    attributes: Value,
+}
 
 /// Whether a path is one under which pages may ask with a key of theirs.
 pub(crate) fn evaluates(path: &str) -> bool {
@@ -87,7 +97,9 @@ fn evaluate() -> Endpoint {
         "For SDKs of GrowthBook with `remoteEval: true`: what somebody with these `attributes` gets of all flags that the key \
          may ask for, as features without rules. What an SDK forces (`forcedFeatures`, `forcedVariations`), it forces itself.",
     ))
-    .body(&json!({ "attributes": { "id": "123", "country": "DE" } }))
+    .body(&GrowthbookQuestion {
+        attributes: json!({ "id": "123", "country": "DE" }),
+    })
     .body_as(|body| {
         body.bytes_max = QUESTION_BYTES_MAX;
         body.untyped = true;

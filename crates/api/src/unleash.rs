@@ -13,7 +13,9 @@ use domain::Code;
 use flags::Set;
 use flags::unleash::{self, Context, Count};
 use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::call::Call;
 use crate::endpoint::{Access, Endpoint};
@@ -28,6 +30,26 @@ const COUNTS_MAX: usize = 10_000;
 const COUNT_MAX: i64 = 1 << 40;
 /// The most bytes of a report.
 const REPORT_BYTES_MAX: usize = 1 << 20;
+
+/// Whom toggles are asked about.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct UnleashQuestion {
+    /// What is known of them.
+    #[schema(value_type = Object)]
+    context: Value,
+}
+
+/// What a client says of itself.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct UnleashReport {
+    /// The program.
+    app_name: String,
+    /// How often features were evaluated.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    bucket: Value,
+}
 
 /// Whether a path is one under which pages may ask with a key of theirs.
 pub(crate) fn evaluates(path: &str) -> bool {
@@ -128,7 +150,9 @@ fn toggles_for() -> Endpoint {
         Endpoint::post(FRONTEND, "unleash_toggles_for")
             .says("Evaluate toggles for a context (Unleash)", TOGGLES),
     )
-    .body(&json!({ "context": { "userId": "123", "properties": { "plan": "pro" } } }))
+    .body(&UnleashQuestion {
+        context: json!({ "userId": "123", "properties": { "plan": "pro" } }),
+    })
     .body_as(|body| {
         body.bytes_max = QUESTION_BYTES_MAX;
         body.untyped = true;
@@ -172,7 +196,10 @@ fn metrics(path: String, id: &'static str) -> Endpoint {
 
 fn report(endpoint: Endpoint) -> Endpoint {
     asked(endpoint)
-        .body(&json!({ "appName": "shop", "instanceId": "1", "bucket": { "toggles": {} } }))
+        .body(&UnleashReport {
+            app_name: "shop".to_owned(),
+            bucket: json!({ "toggles": {} }),
+        })
         .body_as(|body| {
             body.bytes_max = REPORT_BYTES_MAX;
             body.untyped = true;

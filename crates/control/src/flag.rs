@@ -20,7 +20,7 @@ use domain::id::{EventTypeId, FeatureFlagId, OrganizationId};
 use domain::snapshot::FlagSet;
 use domain::{Code, Name};
 use events::ingest::Key;
-use flags::{Attributes, FormFault, Missing, QuestionFault, Set};
+use flags::{Attributes, Counts, FormFault, Given, Missing, QuestionFault, Set};
 use store::entity::Read;
 use store::flag::Revisions;
 
@@ -34,6 +34,8 @@ pub use store::flag::history::Past;
 #[derive(Debug, Default)]
 pub struct FlagSets {
     organizations: HashMap<OrganizationId, Arc<Organization>>,
+    /// How often which variants were given; the same as long as the process lives.
+    counts: Arc<Counts>,
 }
 
 /// The flags of an organization.
@@ -49,6 +51,9 @@ impl FlagSets {
     /// Reads and compiles the flags of all organizations; those that have not changed are taken from `before`.
     pub(crate) async fn read(read: &mut impl Read, before: Option<&Self>) -> Result<Self, Error> {
         let by_organization = store::flag::revisions(read).await?;
+        let counts = before
+            .map(|before| Arc::clone(&before.counts))
+            .unwrap_or_default();
         let exposures = store::tracking::active_types(read, EXPOSURE).await?;
         let exposures: HashMap<_, _> = exposures.into_iter().collect();
         let mut organizations = HashMap::with_capacity(by_organization.len());
@@ -61,12 +66,15 @@ impl FlagSets {
                 Some(same) => Arc::clone(same),
                 None => {
                     let saved = Saved::read(read, id).await?;
-                    Arc::new(Organization::new((id, exposures), &saved, known))
+                    Arc::new(Organization::new((id, exposures), &saved, (known, &counts)))
                 }
             };
             organizations.insert(id, organization);
         }
-        Ok(Self { organizations })
+        Ok(Self {
+            organizations,
+            counts,
+        })
     }
 
     /// The flags that the holder of a key may ask for; `None` if its organization has none in its environment.
@@ -78,6 +86,23 @@ impl FlagSets {
     pub fn get(&self, organization: OrganizationId, environment: &Name) -> Option<&Arc<Set>> {
         let all = self.organizations.get(&organization)?;
         all.environments.get(environment)
+    }
+
+    /// Takes how often which variants were given.
+    pub(crate) fn given(&self) -> Vec<(Given, u64)> {
+        let sets = self
+            .organizations
+            .values()
+            .flat_map(|all| all.environments.values());
+        sets.for_each(|set| set.settle());
+        self.counts.take()
+    }
+
+    /// Takes back what could not be kept.
+    pub(crate) fn not_counted(&self, given: Vec<(Given, u64)>) {
+        for (given, count) in given {
+            self.counts.add(given, count);
+        }
     }
 
     /// What nodes of an environment get.
@@ -95,12 +120,12 @@ impl Organization {
     fn new(
         (id, exposures): (OrganizationId, Option<EventTypeId>),
         saved: &Saved,
-        before: Option<&Arc<Self>>,
+        (before, counts): (Option<&Arc<Self>>, &Arc<Counts>),
     ) -> Self {
         let mut environments = BTreeMap::new();
         for name in saved.environments() {
             let source = Arc::new(saved.source((id, exposures), name));
-            let set = match Set::compile(name, source) {
+            let set = match Set::compile(name, source, counts) {
                 Ok(set) => Some(Arc::new(set)),
                 Err(problems) => {
                     // All of it was compiled when it was saved; another version of the program may see it differently.

@@ -23,6 +23,24 @@ pub async fn run(control: Control, stop: watch::Receiver<bool>) {
     }
 }
 
+/// How often evaluations of flags are counted.
+const COUNTED_EVERY: Duration = Duration::from_secs(5);
+
+/// Counts the evaluations of flags every few seconds until `stop` holds true or its sender is gone, and once then.
+pub async fn count_flags(control: Control, stop: watch::Receiver<bool>) {
+    let mut ticks = Ticks::new(COUNTED_EVERY, COUNTED_EVERY, stop);
+    let mut is_stopping = false;
+    while !is_stopping {
+        is_stopping = !ticks.next().await;
+        if let Err(error) = control.settle_flag_evaluations().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "evaluations of flags are counted later"
+            );
+        }
+    }
+}
+
 /// The moments at which something is done again and again, until it is to stop.
 #[derive(Debug)]
 pub(crate) struct Ticks {

@@ -28,6 +28,8 @@ impl Control {
             let over = u32::try_from(mirrors.routes.split_off(most).len()).unwrap_or(u32::MAX);
             mirrors.left_out = mirrors.left_out.saturating_add(over);
         }
+        let given = std::mem::take(&mut status.flags);
+        self.note_given(&status.environment, given).await?;
         let node = Node {
             id,
             environment: status.environment,

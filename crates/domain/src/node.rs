@@ -1,6 +1,6 @@
 //! Gateway nodes, as the control plane knows them.
 
-use crate::id::{NodeId, RouteId, UpstreamId};
+use crate::id::{NodeId, OrganizationId, RouteId, UpstreamId};
 use crate::recent::Remembered;
 use crate::{Name, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,27 @@ pub struct NodeStatus {
     /// What it counted of the mirrors of routes; as told before if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirrors: Option<NodeMirrors>,
+    /// Which variants of feature flags it gave since it told so last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 10000)]
+    pub flags: Vec<FlagGiven>,
+}
+
+/// The most variants that a node tells of at once.
+pub const FLAGS_GIVEN_MAX: usize = 10_000;
+
+/// How often a node gave a variant of a feature flag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FlagGiven {
+    /// Whose flag it is.
+    pub organization_id: OrganizationId,
+    /// The flag's key.
+    pub key: String,
+    /// The variant's name.
+    pub variant: String,
+    /// How often.
+    pub count: u64,
 }
 
 /// How a node sees the targets of the upstreams that it serves.

@@ -13,6 +13,7 @@
 mod answer;
 mod attributes;
 pub mod changes;
+mod counts;
 pub mod growthbook;
 pub mod ofrep;
 mod raw;
@@ -22,5 +23,6 @@ pub mod unleash;
 
 pub use answer::{Evaluated, tag};
 pub use attributes::{ATTRIBUTES_MAX, Attributes, FormFault, Question, QuestionFault};
+pub use counts::{Counts, Given};
 pub use set::{Asker, Missing, Set, Written};
 pub use sets::{Refused, Sets};

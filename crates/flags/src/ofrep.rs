@@ -104,6 +104,7 @@ fn reason(ours: &str) -> &'static str {
         "static" => "STATIC",
         "targeting_match" => "TARGETING_MATCH",
         "split" => "SPLIT",
+        "error" => "ERROR",
         "prerequisite_failed" | "disabled" => "DISABLED",
         _ => "DEFAULT",
     }

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::answer::Evaluated;
 use crate::attributes::{Attribute, Attributes, Question};
+use crate::counts::{Counter, Counts, Given};
 
 /// The flags of an organization in one environment, ready to be asked.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct Set {
     known: FxHashMap<Box<str>, Known>,
     /// What SDKs that evaluate by themselves are sent.
     definitions: Box<[u8]>,
+    counter: Counter,
     source: Arc<FlagSet>,
     /// The same in the words of others, once somebody asks for them.
     unleash: OnceLock<Written>,
@@ -59,6 +61,8 @@ struct Known {
     handle: Handle,
     /// Its place in the source.
     place: usize,
+    /// The place of its first variant among those of all flags.
+    first: usize,
     is_boolean: bool,
     off: Box<str>,
     client_side: bool,
@@ -108,13 +112,21 @@ impl Set {
     /// # Errors
     /// All that is wrong with them; what was checked when it was saved compiles, unless another version of the program
     /// sees it differently.
-    pub fn compile(environment: &Name, source: Arc<FlagSet>) -> Result<Self, Vec<eval::Problem>> {
+    pub fn compile(
+        environment: &Name,
+        source: Arc<FlagSet>,
+        counts: &Arc<Counts>,
+    ) -> Result<Self, Vec<eval::Problem>> {
         let definitions = definitions(&source);
         let compiled = Flags::compile(&definitions)?;
+        let mut variants = 0;
         let known = source.flags.iter().enumerate().filter_map(|(place, flag)| {
+            let first = variants;
+            variants += flag.definition.variants.len();
             let known = Known {
                 handle: compiled.get(flag.key.as_str())?,
                 place,
+                first,
                 is_boolean: flag.r#type == FlagType::Boolean,
                 off: flag.definition.targeting.off.as_str().into(),
                 client_side: flag.client_side,
@@ -129,6 +141,7 @@ impl Set {
             known: known.collect(),
             definitions: sent(environment, &source, &definitions).into(),
             flags: compiled,
+            counter: Counter::new(variants, counts),
             unleash: OnceLock::new(),
             growthbook: OnceLock::new(),
             source,
@@ -148,6 +161,27 @@ impl Set {
     /// All definitions as JSON, for SDKs that evaluate by themselves: `{"environment", "flags", "segments"}`.
     pub const fn definitions(&self) -> &[u8] {
         &self.definitions
+    }
+
+    /// Hands over how often which variants were given.
+    pub fn settle(&self) {
+        let each = self.source.flags.iter().flat_map(|flag| {
+            let variants = flag.definition.variants.keys();
+            variants.map(|variant| Given {
+                organization: self.organization,
+                environment: self.environment.clone(),
+                key: flag.key.as_str().into(),
+                variant: variant.as_str().into(),
+            })
+        });
+        self.counter.settle(each);
+    }
+
+    /// Counts that a variant was given.
+    fn count(&self, known: &Known, found: &Evaluation<'_>) {
+        let mut variants = self.source.flags[known.place].definition.variants.keys();
+        let place = variants.position(|name| name == found.variant);
+        self.counter.note(known.first + place.unwrap_or(0));
     }
 
     /// What it was compiled from.
@@ -195,12 +229,9 @@ impl Set {
         let (key, known) = self.find(asker, key)?;
         let lists = attributes.lists();
         let subject = self.subject(attributes, &lists, now);
-        Ok(self.told(
-            key,
-            known,
-            &self.flags.evaluate(known.handle, &subject),
-            attributes,
-        ))
+        let found = self.flags.evaluate(known.handle, &subject);
+        self.count(known, &found);
+        Ok(self.told(key, known, &found, attributes))
     }
 
     /// Hands on what somebody gets of all flags that whoever asks may ask for, in the order of their keys; of some of
@@ -240,7 +271,11 @@ impl Set {
     ) {
         let lists = attributes.lists();
         let subject = self.subject(attributes, &lists, now);
-        let mut give = |key, known: &'s Known| take(key, known, &self.flags.evaluate(known.handle, &subject));
+        let mut give = |key, known: &'s Known| {
+            let found = self.flags.evaluate(known.handle, &subject);
+            self.count(known, &found);
+            take(key, known, &found);
+        };
         if let Some(named) = named {
             let found = named.iter().filter_map(|key| self.find(asker, key).ok());
             return found.for_each(|(key, known)| give(key, known));
@@ -378,6 +413,12 @@ impl Set {
             assignment_id: unit.map(|unit| AssignmentId::of(place, &unit, found.variant)),
             by: found.by,
         }
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 

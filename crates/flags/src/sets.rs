@@ -7,6 +7,7 @@ use domain::id::OrganizationId;
 use domain::snapshot::FlagSet;
 use rustc_hash::FxHashMap;
 
+use crate::counts::Counts;
 use crate::set::Set;
 
 /// The flags of all organizations in one environment.
@@ -38,7 +39,7 @@ impl Sets {
     pub fn compile<'f>(
         environment: &Name,
         sources: impl IntoIterator<Item = &'f FlagSet>,
-        before: Option<&Self>,
+        (before, counts): (Option<&Self>, &Arc<Counts>),
     ) -> Result<Self, Refused> {
         let each = sources.into_iter().map(|source| {
             let organization = source.organization;
@@ -46,7 +47,7 @@ impl Sets {
             if let Some(same) = known.filter(|known| known.tag() == source.tag) {
                 return Ok((organization, Arc::clone(same)));
             }
-            match Set::compile(environment, Arc::new(source.clone())) {
+            match Set::compile(environment, Arc::new(source.clone()), counts) {
                 Ok(set) => Ok((organization, Arc::new(set))),
                 Err(problems) => Err(Refused {
                     organization,
@@ -55,6 +56,11 @@ impl Sets {
             }
         });
         each.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Hands over how often which variants were given.
+    pub fn settle(&self) {
+        self.0.values().for_each(|set| set.settle());
     }
 
     /// The flags of an organization; `None` if it has none.

@@ -14,7 +14,7 @@ use domain::routing::Connect;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
 use events::ingest::{Directory as SdkKeys, Key};
-use flags::Sets;
+use flags::{Counts, Sets};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::shared::Ledger;
 use policy::{Directory, Fault, Phase, Place, Policy, State};
@@ -206,11 +206,16 @@ pub struct Compiled {
 pub(crate) struct Flags {
     pub(crate) sets: Sets,
     pub(crate) directory: SdkKeys,
+    /// How often which variants were given.
+    pub(crate) counts: Arc<Counts>,
 }
 
 impl Flags {
     fn compile(snapshot: &Snapshot, previous: Option<&Self>) -> Result<Self, Rejected> {
         let before = previous.map(|previous| &previous.sets);
+        let counts = previous
+            .map(|previous| Arc::clone(&previous.counts))
+            .unwrap_or_default();
         let keys = snapshot.sdk_keys.iter().map(|key| {
             let known = Key {
                 id: key.id,
@@ -224,8 +229,9 @@ impl Flags {
             (key.hash, known)
         });
         Ok(Self {
-            sets: Sets::compile(&snapshot.environment, &snapshot.flags, before)?,
+            sets: Sets::compile(&snapshot.environment, &snapshot.flags, (before, &counts))?,
             directory: SdkKeys::new(keys, []),
+            counts,
         })
     }
 }

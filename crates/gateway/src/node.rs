@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
-use domain::node::{NodeHealth, NodeMirrors, NodeState, NodeStatus};
+use domain::node::{FLAGS_GIVEN_MAX, FlagGiven, NodeHealth, NodeMirrors, NodeState, NodeStatus};
 use domain::{Name, Timestamp};
 use events::ring::RingFigures;
 use events::{Intake, Log, Recorder};
@@ -67,6 +67,9 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How often it is told at most what mirrors have counted, which changes all the time.
 const MIRRORS_PACE: Duration = Duration::from_secs(5);
 
+/// How often it is told which variants of flags were given.
+const FLAGS_PACE: Duration = Duration::from_secs(5);
+
 /// Says what a node has to tell the control plane of itself, whenever there is news.
 #[derive(Debug)]
 pub struct Teller {
@@ -77,6 +80,8 @@ pub struct Teller {
     told: Option<NodeStatus>,
     /// What was told of mirrors last, and when.
     mirrors_told: Option<(NodeMirrors, Instant)>,
+    /// Variants that were given and are not told yet, and when some were looked for last.
+    given: (Vec<FlagGiven>, Instant),
 }
 
 impl Teller {
@@ -87,6 +92,7 @@ impl Teller {
             statuses: node.statuses(),
             told: None,
             mirrors_told: None,
+            given: (Vec::new(), Instant::now()),
         }
     }
 
@@ -107,6 +113,9 @@ impl Teller {
 
     /// Notes that something was told: it is no news any more.
     pub fn told(&mut self, mut status: NodeStatus) {
+        if !std::mem::take(&mut status.flags).is_empty() {
+            self.given.0.clear();
+        }
         if let Some(mirrors) = status.mirrors.take() {
             self.mirrors_told = Some((mirrors, Instant::now()));
         }
@@ -116,7 +125,7 @@ impl Teller {
     }
 
     /// Nothing before the node has heard of a snapshot.
-    fn news(&self, status: &Status, node: &Node) -> Option<NodeStatus> {
+    fn news(&mut self, status: &Status, node: &Node) -> Option<NodeStatus> {
         let (revision, state, reason) = match (&status.rejected, status.revision) {
             (Some(rejection), _) => (rejection.revision, NodeState::Rejected, rejection.reason.clone()),
             (None, Some(revision)) => (revision, NodeState::Applied, String::new()),
@@ -129,13 +138,25 @@ impl Teller {
             reason,
             health: Some(node.health()),
             mirrors: None,
+            flags: Vec::new(),
         };
         let is_news = self.told.as_ref() != Some(&timeless(news.clone()));
         news.mirrors = self.news_of_mirrors(node);
         if !is_news {
             news.health = None;
         }
-        (is_news || news.mirrors.is_some()).then_some(news)
+        news.flags = self.news_of_flags(node);
+        (is_news || news.mirrors.is_some() || !news.flags.is_empty()).then_some(news)
+    }
+
+    /// Variants that were given; told again until they were heard.
+    fn news_of_flags(&mut self, node: &Node) -> Vec<FlagGiven> {
+        let (given, at) = &mut self.given;
+        if given.is_empty() && at.elapsed() >= FLAGS_PACE {
+            *at = Instant::now();
+            *given = node.given();
+        }
+        given.clone()
     }
 
     /// What mirrors have counted, if that has changed since it was told a while ago.
@@ -275,6 +296,27 @@ impl Node {
     pub(crate) fn mirrors(&self) -> Vec<mirror::Report> {
         let serving = self.serving.load();
         serving.as_deref().map(mirror::reports).unwrap_or_default()
+    }
+
+    /// Which variants of flags were given since it was asked last, at most so many.
+    fn given(&self) -> Vec<FlagGiven> {
+        let serving = self.serving.load();
+        let Some(serving) = serving.as_deref() else {
+            return Vec::new();
+        };
+        serving.flags.sets.settle();
+        let counted = serving.flags.counts.take();
+        let (told, left) = counted.split_at(counted.len().min(FLAGS_GIVEN_MAX));
+        for (given, count) in left {
+            serving.flags.counts.add(given.clone(), *count);
+        }
+        let told = told.iter().map(|(given, count)| FlagGiven {
+            organization_id: given.organization,
+            key: given.key.to_string(),
+            variant: given.variant.to_string(),
+            count: *count,
+        });
+        told.collect()
     }
 
     /// How the targets of what is served are, for the control plane.

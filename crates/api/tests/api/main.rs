@@ -28,5 +28,6 @@ mod sign_in;
 mod tenants;
 mod tracking;
 mod try_it;
+mod vendors;
 mod workspaces;
 mod world;

@@ -59,12 +59,19 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Error>
         false => format!("{file:#}\n"),
     });
     let (read, refused) = (reading.definitions.flags.len(), reading.refused.len());
-    output.note(&format!("{read} flags, {refused} left out; `gateline flags apply` makes them"));
+    output.note(&format!(
+        "{read} flags, {refused} left out; `gateline flags apply` makes them"
+    ));
     Ok(if refused == 0 { Exit::Done } else { Exit::Negative })
 }
 
 fn said(what: &str, finding: &Finding) -> String {
-    let Finding { flag, pointer, code, detail } = finding;
+    let Finding {
+        flag,
+        pointer,
+        code,
+        detail,
+    } = finding;
     format!("{what}: {flag} ({pointer}, {code}): {detail}")
 }
 
@@ -155,7 +162,10 @@ mod tests {
         let file = declared(&dialects::unleash::read(&document), "production");
         let flag = &file["flags"]["new-checkout"];
         assert_eq!(flag["type"], "boolean");
-        assert_eq!(flag["environments"]["production"]["rules"][0]["gates"][0]["dialect"], "unleash");
+        assert_eq!(
+            flag["environments"]["production"]["rules"][0]["gates"][0]["dialect"],
+            "unleash"
+        );
     }
 
     #[test]

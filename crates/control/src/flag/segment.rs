@@ -50,7 +50,7 @@ impl Control {
             exposures: None,
         };
         let nowhere = "nowhere".parse().expect("it is a name");
-        let set = Set::compile(&nowhere, Arc::new(asking));
+        let set = Set::compile(&nowhere, Arc::new(asking), &Arc::default());
         let set = set.map_err(|problems| {
             let what = format!("segments that were saved cannot be compiled: {problems:?}");
             Error::Internal(what, None)

@@ -39,7 +39,11 @@ fn compiled(flags: &[FeatureFlag], before: Option<&Arc<Organization>>) -> Arc<Or
         flags: flags.to_vec(),
         ..Saved::default()
     };
-    Arc::new(Organization::new((organization(1), None), &saved, before))
+    Arc::new(Organization::new(
+        (organization(1), None),
+        &saved,
+        (before, &Arc::default()),
+    ))
 }
 
 fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<Set> {

@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use domain::Timestamp;
 use domain::code::Code;
 use domain::flag::{FeatureFlag, FeatureFlagUse, FlagEvaluations, FlagStaleness};
 use domain::id::FeatureFlagId;
+use domain::node::{FLAGS_GIVEN_MAX, FlagGiven};
+use domain::{Name, Timestamp};
+use flags::Asker;
 use store::Tx;
 use store::flag::evaluation::{self, Evaluated, Evaluations};
 
 use crate::{Caller, Control, Error};
 
+/// The greatest count that is believed at once.
+const COUNT_MAX: i64 = 1 << 40;
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a flag must not have been used, or have given one variant, for nobody to need it.
 const IDLE: Duration = Duration::from_secs(30 * 86_400);
@@ -37,6 +41,48 @@ impl Control {
         let mut tx = self.store().begin().await?;
         evaluation::count(&mut tx, rows).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// Adds what a node of an environment gave; of variants that are not there, nothing.
+    pub(crate) async fn note_given(&self, environment: &Name, given: Vec<FlagGiven>) -> Result<(), Error> {
+        if given.is_empty() {
+            return Ok(());
+        }
+        let sets = self.flag_sets().await?;
+        let last_at = self.now();
+        let known = given.into_iter().take(FLAGS_GIVEN_MAX).filter(|it| {
+            let set = sets.get(it.organization_id, environment);
+            set.is_some_and(|set| set.has_variant(Asker::Anybody, &it.key, &it.variant))
+        });
+        let rows = known.map(|it| Evaluations {
+            organization: it.organization_id,
+            environment: environment.clone(),
+            key: it.key,
+            variant: it.variant,
+            count: i64::try_from(it.count).unwrap_or(i64::MAX).min(COUNT_MAX),
+            last_at,
+        });
+        self.count_flag_evaluations(&rows.collect::<Vec<_>>()).await
+    }
+
+    /// Adds what this process itself gave since it did so last; what cannot be kept is tried again next time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn settle_flag_evaluations(&self) -> Result<(), Error> {
+        let sets = self.flag_sets().await?;
+        let given = sets.given();
+        let last_at = self.now();
+        let rows = given.iter().map(|(it, count)| Evaluations {
+            organization: it.organization,
+            environment: it.environment.clone(),
+            key: it.key.to_string(),
+            variant: it.variant.to_string(),
+            count: i64::try_from(*count).unwrap_or(i64::MAX).min(COUNT_MAX),
+            last_at,
+        });
+        let counted = self.count_flag_evaluations(&rows.collect::<Vec<_>>()).await;
+        counted.inspect_err(|_| sets.not_counted(given))
     }
 
     /// How flags of one organization are used, by their ids.

@@ -15,6 +15,7 @@ fn status(state: NodeState, reason: &str) -> NodeStatus {
         reason: reason.to_owned(),
         health: None,
         mirrors: None,
+        flags: Vec::new(),
     }
 }
 

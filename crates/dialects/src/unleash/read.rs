@@ -15,6 +15,11 @@ use super::payload;
 use super::strategy::{self, Meant, Stickiness};
 use crate::{Fault, Reading, leave_out_what_does_not_compile, serve};
 
+/// Strategies of a feature, variants that it has everywhere, and rules that they become.
+const STRATEGIES_MAX: usize = 200;
+const VARIANTS_MAX: usize = 200;
+const RULES_MAX: usize = 1000;
+
 /// Reads features into flags.
 ///
 /// A feature that clients could evaluate but we could not say exactly is refused. What is on for nobody, because a parent or a
@@ -212,10 +217,19 @@ impl Maker<'_> {
     fn flag(&mut self) -> Result<Flag, Fault> {
         let mut rules = Vec::new();
         let strategies = self.feature.strategies.as_deref().unwrap_or_default();
+        let variants = strategies.iter().map(|strategy| &strategy.variants);
+        let variants = variants
+            .chain([&self.feature.variants])
+            .flatten()
+            .flatten()
+            .count();
+        self.bound("/strategies", strategies.len(), STRATEGIES_MAX)?;
+        self.bound("/variants", variants, VARIANTS_MAX)?;
         for (place, strategy) in strategies.iter().enumerate() {
             if strategy.disabled != Some(true) {
                 let pointer = format!("{}/strategies/{place}", self.pointer);
                 rules.extend(self.rules(strategy, &pointer)?);
+                self.bound("/strategies", rules.len(), RULES_MAX)?;
             }
         }
         if strategies.is_empty() {
@@ -236,6 +250,20 @@ impl Maker<'_> {
             },
             variants: self.variants.ours.clone(),
         })
+    }
+
+    fn bound(&self, place: &str, count: usize, most: usize) -> Result<(), Fault> {
+        match count <= most {
+            true => Ok(()),
+            false => {
+                let detail = format!("There are {count}, and {most} are taken.");
+                Err(Fault::new(
+                    format!("{}{place}", self.pointer),
+                    "too_large",
+                    detail,
+                ))
+            }
+        }
     }
 
     /// A strategy as rules; none if it is for nobody.

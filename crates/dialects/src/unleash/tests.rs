@@ -240,6 +240,36 @@ fn deltas_change_what_they_name() {
 }
 
 #[test]
+fn a_feature_is_bounded() {
+    let variant = |name: usize| json!({ "name": name.to_string(), "weight": 1 });
+    let variants: Vec<_> = (0..201).map(variant).collect();
+    let strategies = vec![json!({ "name": "default" }); 201];
+    let with_overrides = |place: usize| {
+        let mut variant = variant(place);
+        variant["overrides"] = json!([{ "contextName": "userId", "values": ["1"] }]);
+        variant
+    };
+    let overridden: Vec<_> = (0..100).map(with_overrides).collect();
+    let table = [
+        (json!({ "variants": variants }), "/features/0/variants"),
+        (json!({ "strategies": strategies }), "/features/0/strategies"),
+        (
+            json!({ "strategies": strategies[..20], "variants": overridden }),
+            "/features/0/strategies",
+        ),
+    ];
+    for (mut feature, pointer) in table {
+        feature["name"] = "f".into();
+        feature["enabled"] = true.into();
+        let found = reading(&json!([feature]));
+        assert_eq!(
+            (&*found.refused[0].pointer, found.refused[0].code),
+            (pointer, "too_large")
+        );
+    }
+}
+
+#[test]
 fn too_many_features_are_refused() {
     let features = vec![json!({}); crate::FLAGS_MAX + 1];
     let text = json!({ "features": features }).to_string();

@@ -166,6 +166,8 @@ impl Plane {
         self.edge.ingest = ingest.cloned();
         let jobs = control::jobs::run(self.control.clone(), self.stop.receiver());
         self.tasks.push(tokio::spawn(jobs));
+        let counting = control::jobs::count_flags(self.control.clone(), self.stop.receiver());
+        self.tasks.push(tokio::spawn(counting));
         let orders = control::acme::run(self.control.clone(), self.stop.receiver());
         self.tasks.push(tokio::spawn(orders));
         let tidying = control::lake::run(self.control.clone(), self.stop.receiver());

@@ -1,0 +1,74 @@
+//! How often which variants are given, until somebody takes the counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::Name;
+use domain::id::OrganizationId;
+use rustc_hash::FxHashMap;
+
+/// What is counted: a variant of a flag.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Given {
+    /// Whose flag it is.
+    pub organization: OrganizationId,
+    /// The environment's name.
+    pub environment: Name,
+    /// The flag's key.
+    pub key: Box<str>,
+    /// The variant's name.
+    pub variant: Box<str>,
+}
+
+/// The counts of sets that are gone, and of those that were [settled](crate::Sets::settle).
+#[derive(Debug, Default)]
+pub struct Counts(Mutex<FxHashMap<Given, u64>>);
+
+impl Counts {
+    /// Adds to a count.
+    pub fn add(&self, given: Given, count: u64) {
+        *self.lock().entry(given).or_default() += count;
+    }
+
+    /// Takes what was counted; from then on it is counted from nothing.
+    pub fn take(&self) -> Vec<(Given, u64)> {
+        std::mem::take(&mut *self.lock()).into_iter().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, FxHashMap<Given, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The counts of one set, a number for each variant of each flag.
+#[derive(Debug)]
+pub(crate) struct Counter {
+    given: Box<[AtomicU64]>,
+    counts: Arc<Counts>,
+}
+
+impl Counter {
+    pub(crate) fn new(variants: usize, counts: &Arc<Counts>) -> Self {
+        Self {
+            given: (0..variants).map(|_| AtomicU64::new(0)).collect(),
+            counts: Arc::clone(counts),
+        }
+    }
+
+    /// Counts one more at a place.
+    pub(crate) fn note(&self, place: usize) {
+        if let Some(given) = self.given.get(place) {
+            given.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands over what was counted; `given` names each place.
+    pub(crate) fn settle(&self, given: impl Iterator<Item = Given>) {
+        for (place, given) in given.enumerate() {
+            let count = self.given[place].swap(0, Ordering::Relaxed);
+            if count > 0 {
+                self.counts.add(given, count);
+            }
+        }
+    }
+}

@@ -260,6 +260,10 @@ impl<'a> Writer<'a> {
                 let at = format!("{pointer}/buckets");
                 let (stickiness, variants) = self.parts(buckets, by, &rule.or_by, &at)?;
                 match &gate {
+                    None if buckets.key.is_empty() => {
+                        let detail = "An empty key is the feature's name to clients.";
+                        return Err(Fault::new(format!("{at}/key"), "key_unsayable", detail));
+                    }
                     None => {
                         let title = strategy["title"].take();
                         strategy = rollout(&buckets.key, &stickiness, 100);

@@ -131,11 +131,12 @@ impl Reader<'_> {
             Ok(vec![vec![constraint(&name, operator, !wanted, values)]])
         };
         // One of several values is a constraint for each.
+        let said = |value: &String| json!({ "value": value, "caseInsensitive": test.ignore_case });
         let each = |operator: &str| {
             let each = test
                 .values
                 .iter()
-                .map(|value| constraint(&name, operator, !wanted, json!({ "value": value })));
+                .map(|value| constraint(&name, operator, !wanted, said(value)));
             Ok(match wanted {
                 true => each.map(|one| vec![one]).collect(),
                 false => vec![each.collect()],
@@ -185,11 +186,7 @@ impl Reader<'_> {
             Op::SemverGte => each("SEMVER_GTE"),
             Op::SemverLt => each("SEMVER_LT"),
             Op::SemverLte => each("SEMVER_LTE"),
-            Op::Matches => {
-                let patterns: Vec<_> = test.values.iter().map(|value| format!("(?:{value})")).collect();
-                let said = json!({ "value": patterns.join("|"), "caseInsensitive": test.ignore_case });
-                Ok(vec![vec![constraint(&name, "REGEX", !wanted, said)]])
-            }
+            Op::Matches => each("REGEX"),
             Op::Before | Op::After => Err(self.fault(
                 "operator_unsayable",
                 "Clients compare moments with the current time only: use `during`.",

@@ -10,7 +10,7 @@ from site_under_test import BUILD_SECONDS, ROOT, SuiteError, command, tools
 
 UNLEASH = "@unleash/client-specification@6.1.0"
 # Only their archives are wanted; nothing of them is built.
-CRATES = {"open-feature-flagd": "0.3.0", "datalogic-rs": "5.4.0"}
+CRATES = {"open-feature-flagd": "0.3.0", "datalogic-rs": "5.4.0", "growthbook-rust": "0.4.0"}
 
 
 def run() -> tuple[int, list[str]]:
@@ -20,6 +20,7 @@ def run() -> tuple[int, list[str]]:
         ("unleash", package(UNLEASH) / "specifications"),
         ("flagd", crates["open-feature-flagd"]),
         ("jsonlogic", crates["datalogic-rs"] / "tests" / "suites"),
+        ("growthbook", crates["growthbook-rust"] / "tests" / "cases"),
     ]
     program = built()
     passed, missed = 0, []

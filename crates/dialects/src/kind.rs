@@ -6,6 +6,8 @@ use serde_json::Value as Json;
 
 use crate::Fault;
 
+/// Values that a flag may have.
+pub(crate) const VARIANTS_MAX: usize = 100;
 /// What variants are called whose values are no names.
 const UNNAMED: &str = "value";
 

@@ -161,7 +161,7 @@ pub(super) fn number_text(number: f64) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{at, number_text};
 
     #[test]
     fn numbers_are_written_as_javascript_writes_them() {

@@ -155,7 +155,7 @@ fn class(rest: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{compile, written};
 
     #[test]
     fn patterns_mean_what_they_mean_in_javascript() {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::json::{Fields, is_equal, is_truthy};
 use super::payload::Payload;
-use crate::kind::variant_name;
+use crate::kind::{VARIANTS_MAX, variant_name};
 use crate::named::leave_out_unnamed;
 use crate::{Error, FLAGS_MAX, Fault, Reading, leave_out_what_does_not_compile, part, serve};
 
@@ -130,7 +130,7 @@ impl Values {
     }
 
     fn put(&mut self, value: &Json) {
-        if self.name(value).is_none() {
+        if self.0.len() <= VARIANTS_MAX && self.name(value).is_none() {
             let is_free = |name: &str| self.0.iter().all(|(other, _)| other != name);
             let name = variant_name(value, self.0.len(), is_free);
             self.0.push((name, value.clone()));
@@ -164,6 +164,10 @@ impl Reader<'_, '_> {
         let Some(feature) = Fields::of(feature) else {
             return Err(Fault::new(pointer, "shape", "A feature is an object."));
         };
+        if self.values[self.key].0.len() > VARIANTS_MAX {
+            let detail = format!("It has more than {VARIANTS_MAX} values.");
+            return Err(Fault::new(pointer, "too_many_values", detail));
+        }
         let mut prerequisites = Vec::new();
         let mut rules = Vec::new();
         for (place, rule) in feature.list("rules").unwrap_or_default().iter().enumerate() {

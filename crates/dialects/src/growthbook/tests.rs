@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
-use super::*;
+use super::{Evaluator, Payload, Source, User, Wanted, crypt, decrypted, fits, prune, reduce, sticky, url};
 
 pub(crate) mod people;
 

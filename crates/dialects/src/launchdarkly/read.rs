@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::clause::Clauses;
 use super::document::{FlagSource, Given, Rollout, Target};
 use super::names::{KEY, Said, is_user};
-use crate::kind::variant_name;
+use crate::kind::{VARIANTS_MAX, variant_name};
 use crate::named::leave_out_unnamed;
 use crate::{Error, FLAGS_MAX, Fault, Reading, leave_out_what_does_not_compile, part};
 
@@ -80,6 +80,10 @@ pub(super) fn read_sources(
     }
     let mut reading = Reading::default();
     let mut clauses = Clauses::new(segments);
+    let names = sources
+        .iter()
+        .filter_map(|(key, source)| Some((*key, Names::of(source.as_ref().ok()?)?)));
+    let names: BTreeMap<&str, Names> = names.collect();
     for (key, source) in sources {
         let pointer = place(key);
         let source = match source {
@@ -90,10 +94,19 @@ pub(super) fn read_sources(
                 continue;
             }
         };
+        let Some(own) = names.get(key) else {
+            let detail = format!("It has more than {VARIANTS_MAX} variations.");
+            reading
+                .refused
+                .push(Fault::new(pointer, "too_many_values", detail).of(key));
+            continue;
+        };
         let mut reader = Reader {
             key,
             source,
+            own,
             sources,
+            names: &names,
             clauses: &mut clauses,
             notes: Vec::new(),
         };
@@ -116,37 +129,42 @@ pub(super) fn read_sources(
     Ok(reading)
 }
 
-/// The names of a flag's variations in their order, and of `null` if it gives that while it is off.
-fn names(source: &FlagSource) -> (Vec<String>, Option<String>) {
-    let mut names: Vec<String> = Vec::new();
-    for (place, value) in source.variations.iter().enumerate() {
-        let said = source
-            .names
-            .get(place)
-            .and_then(Option::as_ref)
-            .map(|name| Json::from(name.as_str()));
-        let by_name = said
-            .as_ref()
-            .map(|name| variant_name(name, place, |name| names.iter().all(|one| one != name)));
-        let is_said = by_name
-            .as_ref()
-            .is_some_and(|name| said.as_ref().and_then(Json::as_str) == Some(name));
-        let by_value = variant_name(value, place, |name| names.iter().all(|one| one != name));
-        names.push(by_name.filter(|_| is_said).unwrap_or(by_value));
+/// What a flag's variations are called.
+struct Names {
+    /// In their order.
+    all: Vec<String>,
+    /// The name of `null`, if it gives that while it is off.
+    null: Option<String>,
+}
+
+impl Names {
+    /// None if there are too many.
+    fn of(source: &FlagSource) -> Option<Self> {
+        if source.variations.len() > VARIANTS_MAX {
+            return None;
+        }
+        let mut all: Vec<String> = Vec::new();
+        for (place, value) in source.variations.iter().enumerate() {
+            let is_free = |name: &str| all.iter().all(|one| one != name);
+            let said = source.names.get(place).and_then(Option::as_deref);
+            let said = said.filter(|name| variant_name(&Json::from(*name), place, is_free) == **name);
+            let name = said.map_or_else(|| variant_name(value, place, is_free), str::to_owned);
+            all.push(name);
+        }
+        let is_free = |name: &str| all.iter().all(|one| one != name);
+        let null = source.off_variation.is_none();
+        let null = null.then(|| variant_name(&Json::Null, all.len(), is_free));
+        Some(Self { all, null })
     }
-    let null = source.off_variation.is_none().then(|| {
-        variant_name(&Json::Null, names.len(), |name| {
-            names.iter().all(|one| one != name)
-        })
-    });
-    (names, null)
 }
 
 /// Reads one flag.
 struct Reader<'a, 'd> {
     key: &'a str,
     source: &'a FlagSource,
+    own: &'a Names,
     sources: &'a Sources<'d>,
+    names: &'a BTreeMap<&'d str, Names>,
     clauses: &'a mut Clauses<'d>,
     notes: Vec<Fault>,
 }
@@ -154,7 +172,7 @@ struct Reader<'a, 'd> {
 impl Reader<'_, '_> {
     fn flag(&mut self, at: &str) -> Result<Flag, Fault> {
         let source = self.source;
-        let (names, null) = names(source);
+        let Names { all, null } = self.own;
         let off = match source.off_variation {
             Some(place) => self.variant(place, &format!("{at}/offVariation"))?,
             None => null.clone().unwrap_or_default(),
@@ -190,36 +208,32 @@ impl Reader<'_, '_> {
                 rules,
                 otherwise: self.given(&source.fallthrough, &format!("{at}/fallthrough"))?,
             },
-            variants: names.into_iter().chain(null).zip(values).collect(),
+            variants: all.iter().chain(null).cloned().zip(values).collect(),
         })
     }
 
     /// The name of a variation of this flag.
     fn variant(&self, place: usize, at: &str) -> Result<String, Fault> {
-        let (mut names, _) = names(self.source);
-        match place < names.len() {
-            true => Ok(names.swap_remove(place)),
-            false => {
-                let detail = format!("There is no variation {place}.");
-                Err(Fault::new(at, "variant_unknown", detail))
-            }
-        }
+        self.own.all.get(place).cloned().ok_or_else(|| {
+            let detail = format!("There is no variation {place}.");
+            Fault::new(at, "variant_unknown", detail)
+        })
     }
 
     fn prerequisites(&mut self, at: &str) -> Result<Vec<Prerequisite>, Fault> {
         let mut all = Vec::new();
         for (place, needed) in self.source.prerequisites.iter().flatten().enumerate() {
             let at = format!("{at}/prerequisites/{place}");
-            let Some(Ok(other)) = self.sources.get(needed.key.as_str()) else {
-                let detail = format!("There is no flag `{}`.", needed.key);
+            let key = needed.key.as_str();
+            let (Some(Ok(other)), Some(names)) = (self.sources.get(key), self.names.get(key)) else {
+                let detail = format!("There is no flag `{key}`.");
                 return Err(Fault::new(format!("{at}/key"), "flag_unknown", detail));
             };
-            let (mut names, _) = names(other);
-            if needed.variation >= names.len() {
-                let detail = format!("The flag `{}` has no variation {}.", needed.key, needed.variation);
+            let Some(name) = names.all.get(needed.variation) else {
+                let detail = format!("The flag `{key}` has no variation {}.", needed.variation);
                 return Err(Fault::new(format!("{at}/variation"), "variant_unknown", detail));
-            }
-            let mut variants = vec![names.swap_remove(needed.variation)];
+            };
+            let mut variants = vec![name.clone()];
             if !other.on && other.off_variation == Some(needed.variation) {
                 // A flag that is off is never what is needed, whatever it gives.
                 variants.clear();

@@ -2,7 +2,7 @@ use eval::{Flags, Value};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::*;
+use super::{read, read_export};
 use crate::{Error, Reading};
 
 mod documents;

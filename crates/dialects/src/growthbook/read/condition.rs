@@ -26,6 +26,8 @@ pub(super) struct Conditions<'p> {
     segments: BTreeMap<String, Segment>,
     /// How often others are asked for each segment.
     asked: BTreeMap<String, usize>,
+    /// The segments of lists, by their ids and the attributes that they are looked for in.
+    listed: BTreeMap<(String, String), String>,
     /// The groups that led here.
     entered: Vec<String>,
 }
@@ -74,6 +76,7 @@ impl<'p> Conditions<'p> {
             kinds: Kinds::default(),
             segments: BTreeMap::new(),
             asked: BTreeMap::new(),
+            listed: BTreeMap::new(),
             entered: Vec::new(),
         }
     }
@@ -191,12 +194,17 @@ impl<'p> Conditions<'p> {
         (attribute, own): (&str, Option<&str>),
         values: &[Json],
     ) -> Result<Condition, Fault> {
+        let known = (id.to_owned(), attribute.to_owned());
+        if let Some(segment) = self.listed.get(&known).cloned() {
+            return Ok(Condition::Segment { segment });
+        }
         let key = match own == Some(attribute) {
             true => id.to_owned(),
             false => format!("{id}.{attribute}"),
         };
         let at = format!("/savedGroups/{}/values", part(id));
         let when = self.members(attribute, values, false, &at)?;
+        self.listed.insert(known, key.clone());
         self.put(key, when, &at)
     }
 

@@ -34,28 +34,46 @@ impl Hash {
         })
     }
 
-    /// Where each place stands, from 0 to 1, as the hash says it.
-    fn each(self) -> impl Iterator<Item = f64> {
-        (0..self.places).map(move |place| f64::from(place) / f64::from(self.places))
+    /// Where a place stands, from 0 to 1, as the hash says it.
+    fn at(self, place: u32) -> f64 {
+        f64::from(place) / f64::from(self.places)
+    }
+
+    /// The first place that does not stand before something.
+    fn first(self, wanted: f64) -> u32 {
+        let (mut from, mut to) = (0, self.places);
+        while from < to {
+            let middle = from.midpoint(to);
+            match self.at(middle) < wanted {
+                true => from = middle + 1,
+                false => to = middle,
+            }
+        }
+        from
+    }
+
+    /// All places from first to last in parts: from where to where, and the first of the ranges that they are in.
+    fn split(self, ranges: &[Range]) -> Vec<(u32, u32, Option<usize>)> {
+        let borders = ranges
+            .iter()
+            .flat_map(|(from, to)| [self.first(*from), self.first(*to)]);
+        let mut borders: Vec<u32> = borders.chain([0, self.places]).collect();
+        borders.sort_unstable();
+        borders.dedup();
+        let parts = borders.windows(2).map(|part| (part[0], part[1]));
+        parts
+            .map(|(from, to)| (from, to, bucketing::variation(self.at(from), ranges)))
+            .collect()
     }
 
     /// The parts of all places that are in ranges, in percent.
     fn parts(self, ranges: &[Range]) -> Vec<(f64, f64)> {
         let percent = |place: u32| f64::from(place * (100_000 / self.places)) / 1000.0;
-        let mut parts: Vec<(u32, u32)> = Vec::new();
-        for (place, at) in (0..).zip(self.each()) {
-            if bucketing::variation(at, ranges).is_none() {
-                continue;
-            }
-            match parts.last_mut() {
-                Some((_, to)) if *to == place => *to += 1,
-                _ => parts.push((place, place + 1)),
-            }
-        }
-        parts
+        let parts = self
+            .split(ranges)
             .into_iter()
-            .map(|(from, to)| (percent(from), percent(to)))
-            .collect()
+            .filter(|(_, _, range)| range.is_some());
+        parts.map(|(from, to, _)| (percent(from), percent(to))).collect()
     }
 }
 
@@ -188,15 +206,18 @@ impl Reader<'_, '_> {
                 .and_then(Fields::of)
                 .is_some_and(|meta| meta.is("passthrough"))
         };
-        let serves = hash.each().map(|at| {
-            let place = bucketing::variation(at, &ranges).filter(|place| !passes(*place))?;
-            Some(self.variant(variations.get(place)?))
-        });
         let mut parts: Vec<Part> = Vec::new();
-        for serve in serves {
+        for (from, to, place) in hash.split(&ranges) {
+            let variation = place
+                .filter(|place| !passes(*place))
+                .and_then(|place| variations.get(place));
+            let serve = variation.map(|value| self.variant(value));
             match parts.last_mut() {
-                Some(part) if part.serve == serve => part.weight += 1,
-                _ => parts.push(Part { weight: 1, serve }),
+                Some(part) if part.serve == serve => part.weight += to - from,
+                _ => parts.push(Part {
+                    weight: to - from,
+                    serve,
+                }),
             }
         }
         parts

@@ -4,9 +4,10 @@ use eval::Flags;
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
-use super::*;
+use super::{Payload, read};
 use crate::growthbook::tests::people;
 use crate::growthbook::{Evaluator, User, sticky};
+use crate::{Error, FLAGS_MAX, Reading};
 
 mod payloads;
 

@@ -2,9 +2,10 @@
 
 use eval::Flags;
 use proptest::prelude::*;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
-use super::*;
+use super::{Payload, write};
+use crate::Writing;
 use crate::growthbook::tests::people;
 use crate::growthbook::{Evaluator, User, read};
 

@@ -1,0 +1,17 @@
+"""Whom or what an evaluation is about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateline.evaluation.texts import Value
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is known of a subject, and when it is asked."""
+
+    attributes: Mapping[str, Value]
+    #: The moment of the evaluation, in microseconds since 1970.
+    now_micros: int

@@ -66,7 +66,8 @@ class BrokenFlags(unittest.TestCase):
                 self.assertEqual(codes({"flags": {"a": wrong}}), {place: "definition_invalid"})
 
     def test_definitions_of_any_form_raise_nothing(self) -> None:
-        for wrong in (None, [], 1, {"flags": []}, {"segments": 7}, {"flags": {"a": []}}, {"flags": {"a": flag(split=1)}}):
+        forms: list[Any] = [None, [], 1, {"flags": []}, {"segments": 7}, {"flags": {"a": []}}, {"flags": {"a": flag(split=1)}}]
+        for wrong in forms:
             with self.subTest(wrong):
                 self.assertTrue(compile_definitions(wrong).problems)
 

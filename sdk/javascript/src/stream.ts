@@ -92,7 +92,7 @@ export class Stream {
     const { isBrowser } = this.options;
     const address = isBrowser ? this.transport.addressWithKey(PATH) : this.transport.address(PATH);
     const headers = { Accept: "text/event-stream", ...(isBrowser ? {} : this.transport.headers()) };
-    const response = await fetch(address, { headers, signal, cache: "no-store" });
+    const response = await fetch(address, { headers, signal, cache: "no-store", redirect: "error" });
     if (response.ok && response.headers.get("content-type")?.startsWith("text/event-stream")) {
       return response;
     }

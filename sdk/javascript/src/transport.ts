@@ -73,6 +73,8 @@ export class Transport {
         keepalive,
         // The tag is ours to send; a cache between would answer 200 in place of 304.
         cache: "no-store",
+        // A key goes to the server that was named, and to no other.
+        redirect: "error",
         signal: abort.signal,
         ...(body !== undefined && { body: JSON.stringify(body) }),
       });

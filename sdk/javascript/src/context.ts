@@ -30,9 +30,12 @@ const ATTRIBUTES_MAX = 200;
 const DEPTH_MAX = 8;
 const CAMEL_CASE = /^[a-z][a-z0-9]*(?:[A-Z][A-Za-z0-9]*)$/;
 
+/** What OpenFeature calls the unit; flags can read it under this name. */
+export const TARGETING_KEY = "targetingKey";
+
 /** Says the name that flags have: `userId` is `user_id`, `userID` as well; others stay as they are. */
 export function attributeName(name: string): string {
-  if (!CAMEL_CASE.test(name)) {
+  if (name === TARGETING_KEY || !CAMEL_CASE.test(name)) {
     return name;
   }
   const parted = name.replace(/([a-z0-9])([A-Z])/g, "$1_$2").replace(/([A-Z])([A-Z][a-z])/g, "$1_$2");

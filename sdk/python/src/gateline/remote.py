@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from gateline.cache import Kept, fingerprint, read_json
@@ -176,4 +176,4 @@ def _found(said: Any) -> Found | None:
 
 
 def _written(flags: Mapping[str, Found]) -> dict[str, Any]:
-    return {"flags": [asdict(found) for found in flags.values()]}
+    return {"flags": [found._asdict() for found in flags.values()]}

@@ -102,8 +102,7 @@ class Flag:
     bucketing: Bucketing
 
 
-@dataclass(frozen=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """What a subject got."""
 
     key: str

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _BITS = re.compile(r"\+?[0-9]+", re.ASCII)
 _MAPPED_BITS = 96
+#: The same addresses are asked about again and again.
+_KNOWN_MAX = 256
 
 
+@lru_cache(_KNOWN_MAX)
 def address(text: str) -> IPv4Address | IPv6Address | None:
     """Reads an address; an IPv4 address written as IPv6 (``::ffff:10.0.0.1``) is the IPv4 address."""
     found = _plain(text)

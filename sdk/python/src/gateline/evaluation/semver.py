@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TypeAlias
 
 from gateline.evaluation.texts import trim
 
 _NUMBER_MAX = 2**64 - 1
+#: Few versions are asked about again and again.
+_KNOWN_MAX = 256
 _SHAPE = re.compile(
     r"[vV]?([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?", re.ASCII
 )
@@ -17,6 +20,7 @@ _Part: TypeAlias = tuple[int, int, str]
 Version: TypeAlias = tuple[int, int, int, bool, tuple[_Part, ...]]
 
 
+@lru_cache(_KNOWN_MAX)
 def version(text: str) -> Version | None:
     """Reads ``1.2.3``, ``1.2.3-rc.1``, ``1.2.3+build``; a ``v`` in front does no harm."""
     shape = _SHAPE.fullmatch(trim(text))

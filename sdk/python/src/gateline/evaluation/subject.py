@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateline.evaluation.texts import Value
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """What is known of a subject, and when it is asked."""
 
     attributes: Mapping[str, Value]

@@ -10,6 +10,18 @@ const CATEGORIES = new Set(
   "L M N P S Z C Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn".split(" "),
 );
 
+/** Forms to which neither the small nor the capital letter leads (CaseFolding.txt, status C and S). */
+const MORE_FORMS: ReadonlyMap<string, string> = new Map([
+  ["k", "\u212a"],
+  ["s", "ſ"],
+  ["ß", "ẞ"],
+  ["å", "\u212b"],
+  ["μ", "µ"],
+  ["σ", "ς"],
+  ["ω", "\u2126"],
+  ["θ", "ϑϴ"],
+]);
+
 type Test = (letter: string) => boolean;
 
 /** Whether a character belongs to words. */
@@ -36,7 +48,7 @@ function variants(letter: string): Set<string> {
   const found = new Set([letter]);
   // What is added on the way is gone through as well.
   for (const one of found) {
-    for (const other of [one.toLowerCase(), one.toUpperCase()]) {
+    for (const other of [one.toLowerCase(), one.toUpperCase(), ...(MORE_FORMS.get(one) ?? "")]) {
       if (other.length === String.fromCodePoint(codeOf(other)).length) {
         found.add(other);
       }

@@ -49,13 +49,17 @@ _CATEGORIES = frozenset(
 )
 
 
+#: Forms to which neither `lower` nor `upper` of one character leads (CaseFolding.txt, status C and S).
+_MORE_FORMS = {"k": "\u212a", "s": "ſ", "ß": "ẞ", "å": "\u212b", "μ": "µ", "σ": "ς", "ω": "\u2126", "θ": "ϑϴ"}
+
+
 def variants(letter: str) -> set[str]:
     """Says all forms of a letter whose capitals make no difference."""
     found = {letter}
     waiting = [letter]
     while waiting:
         one = waiting.pop()
-        for other in (one.lower(), one.upper()):
+        for other in (one.lower(), one.upper(), *_MORE_FORMS.get(one, "")):
             if len(other) == 1 and other not in found:
                 found.add(other)
                 waiting.append(other)

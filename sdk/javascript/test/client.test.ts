@@ -277,6 +277,20 @@ test("listeners and error handlers that throw do no harm", async () => {
   assert.equal(await gateline.check("on", hostile), true);
 });
 
+test("the compiler knows which flags there are, and their values", async () => {
+  const gateline = client<{ on: boolean; colour: "#00f" | "#f00" }>();
+  const colour: "#00f" | "#f00" = await gateline.string("colour", "#00f");
+  assert.equal(colour, "#f00");
+  // @ts-expect-error There is no such flag.
+  assert.equal(await gateline.check("of"), false);
+  // @ts-expect-error It is no text.
+  assert.equal(await gateline.string("on", "x"), "x");
+  // @ts-expect-error It has no such value.
+  assert.equal(await gateline.string("colour", "#0f0"), "#f00");
+  const anything: string = await client().string("colour", "");
+  assert.equal(anything, "#f00");
+});
+
 test("all flags are said together", async () => {
   const all = await client({ evaluation: "remote" }).all({ userId: "1" });
   assert.deepEqual(Object.keys(all).sort(), ["colour", "half", "layout", "limit", "on", "staff"]);

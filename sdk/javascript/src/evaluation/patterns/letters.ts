@@ -34,6 +34,24 @@ export const PERL: ReadonlyMap<string, Test> = new Map([
   ["w", isWord],
 ]);
 
+/** Classes of ASCII that have a name, by the ends of their ranges. */
+export const POSIX: ReadonlyMap<string, string> = new Map([
+  ["alnum", "09AZaz"],
+  ["alpha", "AZaz"],
+  ["ascii", "\x00\x7f"],
+  ["blank", "\t\t  "],
+  ["cntrl", "\x00\x1f\x7f\x7f"],
+  ["digit", "09"],
+  ["graph", "!~"],
+  ["lower", "az"],
+  ["print", " ~"],
+  ["punct", "!/:@[`{~"],
+  ["space", "\t\r  "],
+  ["upper", "AZ"],
+  ["word", "09AZaz__"],
+  ["xdigit", "09AFaf"],
+]);
+
 /** Makes the test for one of Unicode's general categories, as `L` or `Lu`. */
 export function category(name: string): Test | undefined {
   if (!CATEGORIES.has(name)) {
@@ -106,4 +124,12 @@ export class Letters {
       this.#ranges.some(([first, last]) => first <= code && code <= last) || this.#tests.some((test) => test(letter))
     );
   }
+}
+
+/** Takes the ranges of a named class in. */
+export function fill(letters: Letters, ends: string): Letters {
+  for (let place = 0; place < ends.length; place += 2) {
+    letters.add(ends.charAt(place), ends.charAt(place + 1));
+  }
+  return letters;
 }

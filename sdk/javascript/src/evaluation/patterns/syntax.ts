@@ -1,6 +1,6 @@
 /** Reads regular expressions: the part of the syntax of Rust's crate `regex` that every SDK understands. */
 
-import { category, Letters, PERL } from "./letters.js";
+import { category, fill, Letters, PERL, POSIX } from "./letters.js";
 
 /** Groups within groups. */
 const DEPTH_MAX = 50;
@@ -38,22 +38,6 @@ interface Flags {
   readonly s: boolean;
 }
 
-const POSIX: ReadonlyMap<string, string> = new Map([
-  ["alnum", "09AZaz"],
-  ["alpha", "AZaz"],
-  ["ascii", "\x00\x7f"],
-  ["blank", "\t\t  "],
-  ["cntrl", "\x00\x1f\x7f\x7f"],
-  ["digit", "09"],
-  ["graph", "!~"],
-  ["lower", "az"],
-  ["print", " ~"],
-  ["punct", "!/:@[`{~"],
-  ["space", "\t\r  "],
-  ["upper", "AZ"],
-  ["word", "09AZaz__"],
-  ["xdigit", "09AFaf"],
-]);
 const COUNT = /\{ *([0-9]+) *(?:(,)(?: *([0-9]+) *)?)?\}/y;
 const NAME = /\?P?<([A-Za-z_][A-Za-z0-9_]*)>/y;
 // What is between colons and no name of a class is a class of these letters.
@@ -392,13 +376,6 @@ class Reader {
   #bracketItem(): string | Letters {
     return this.#skip("\\") ? this.#escape() : this.#pass();
   }
-}
-
-function fill(letters: Letters, ends: string): Letters {
-  for (let place = 0; place < ends.length; place += 2) {
-    letters.add(ends.charAt(place), ends.charAt(place + 1));
-  }
-  return letters;
 }
 
 function character(digits: string): string {

@@ -9,12 +9,15 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROGRAMS := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
 
-.PHONY: help up build web test check gen fmt bench bench-scale bench-ingest bench-instructions suites clean tools test-tools
+SDK_PYTHON := $(abspath $(TARGET))/sdk-python
+
+.PHONY: help up build web test sdk-test check gen fmt bench bench-scale bench-ingest bench-instructions suites clean tools test-tools
 
 help:
 	@echo 'make up                          build, start with the sample, print where everything is'
 	@echo 'make build [PROFILE=dev|release] the programs with the web pages inside, in $(TARGET)'
 	@echo 'make test                        every test; sets up what the tests need'
+	@echo 'make sdk-test                    the tests of the SDKs alone: JavaScript and Python'
 	@echo 'make check                       format, lints, layers, tidiness, types: before each commit'
 	@echo 'make gen                         regenerate spec/, the clients and the schemas'
 	@echo 'make fmt                         format the Rust code'
@@ -51,9 +54,28 @@ test: build test-tools
 	GATELINE_PROGRAMS=$(abspath $(PROGRAMS)) $(CARGO) test --workspace --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE))
 	@echo '── tests of the benchmark'
 	cd benches/gateway && python3 -m unittest --quiet
+	@$(MAKE) --no-print-directory sdk-test
 	@echo '── web tests'
 	cd web && $(NPM) test
 	cd web && GATELINE_PROGRAMS=$(abspath $(PROGRAMS)) $(NPM) run e2e
+
+sdk-test: sdk/javascript/node_modules/.installed $(SDK_PYTHON)/.installed
+	@echo '── JavaScript SDK'
+	cd sdk/javascript && $(NPM) test
+	@echo '── Python SDK'
+	cd sdk/python && $(SDK_PYTHON)/bin/python -m mypy src tests bench
+	cd sdk/python && PYTHONPATH=src $(SDK_PYTHON)/bin/python -W error::ResourceWarning -m unittest discover --quiet -s tests
+
+sdk/javascript/node_modules/.installed: sdk/javascript/package.json sdk/javascript/package-lock.json
+	@echo '── libraries of the JavaScript SDK'
+	cd sdk/javascript && $(NPM) ci --no-audit --no-fund
+	@touch $@
+
+$(SDK_PYTHON)/.installed: sdk/python/requirements-dev.txt
+	@echo '── libraries of the Python SDK'
+	python3 -m venv $(SDK_PYTHON)
+	$(SDK_PYTHON)/bin/python -m pip install --quiet --disable-pip-version-check --requirement sdk/python/requirements-dev.txt
+	@touch $@
 
 check: tools web/node_modules/.installed
 	$(CARGO) fmt --all --check
@@ -89,7 +111,7 @@ suites: tools
 
 clean:
 	$(CARGO) clean
-	rm -rf web/dist/* web/dist/.built web/node_modules
+	rm -rf web/dist/* web/dist/.built web/node_modules sdk/javascript/build sdk/javascript/dist sdk/javascript/node_modules
 
 tools:
 	@scripts/need build

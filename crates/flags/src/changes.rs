@@ -3,7 +3,8 @@
 /// What is sent while there is nothing to tell.
 pub const SIGN_OF_LIFE: &[u8] = b": \n\n";
 
-/// The event that what is there has this tag; a tag is letters and digits.
+/// The event that the definitions have this tag, which is letters and digits; `etag` is as in the header of an answer.
 pub fn event(tag: &str) -> String {
-    format!("id: {tag}\ndata: {{\"type\":\"refetchEvaluation\",\"etag\":\"{tag}\"}}\n\n")
+    let said = serde_json::json!({ "type": "refetchEvaluation", "etag": format!("\"{tag}\"") });
+    format!("id: {tag}\ndata: {said}\n\n")
 }

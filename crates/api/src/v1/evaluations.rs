@@ -157,11 +157,12 @@ fn definitions() -> Endpoint {
         let holder = sdk_key::identify(&call).await?;
         wants_server(&holder)?;
         let set = set_of(&call, &holder).await?;
-        let body = set.as_ref().map_or_else(
-            || Set::no_definitions(&holder.key.environment),
-            |set| set.definitions().to_vec(),
+        let (tag, body) = set.as_ref().map_or_else(
+            || ("none", Set::no_definitions(&holder.key.environment)),
+            |set| (set.tag(), set.definitions().to_vec()),
         );
-        Ok(tagged(&call, body))
+        let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("letters and digits in quotes");
+        Ok(tagged_as(&call, tag, body))
     })
 }
 
@@ -280,7 +281,10 @@ async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
 
 /// An answer of JSON with its tag, or 304 if it is there already.
 pub(crate) fn tagged(call: &Call, body: Vec<u8>) -> Response {
-    let tag = etag::of_content(&body);
+    tagged_as(call, etag::of_content(&body), body)
+}
+
+fn tagged_as(call: &Call, tag: HeaderValue, body: Vec<u8>) -> Response {
     let mut response = if etag::is_known(call, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {

@@ -341,7 +341,11 @@ fn json(status: StatusCode, told: &impl Serialize) -> Response<AnswerBody> {
 fn tagged(asked: &Asked<'_>, body: serde_json::Result<Vec<u8>>) -> Result<Response<AnswerBody>, Cause> {
     let body =
         body.map_err(|error| refused(Code::Internal, &format!("an answer cannot be written: {error}")))?;
-    let tag = format!("\"{}\"", flags::tag(&body));
+    Ok(tagged_as(asked, &flags::tag(&body), body))
+}
+
+fn tagged_as(asked: &Asked<'_>, tag: &str, body: Vec<u8>) -> Response<AnswerBody> {
+    let tag = format!("\"{tag}\"");
     let known = asked
         .headers
         .get(IF_NONE_MATCH)
@@ -358,7 +362,7 @@ fn tagged(asked: &Asked<'_>, body: serde_json::Result<Vec<u8>>) -> Result<Respon
     };
     let tag = HeaderValue::try_from(tag).expect("digits in quotes are a header value");
     response.headers_mut().insert(ETAG, tag);
-    Ok(response)
+    response
 }
 
 fn said(status: StatusCode, body: Bytes, cache: HeaderValue) -> Response<AnswerBody> {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{NOW, boolean, compiled};
+use super::{NOW, boolean, compiled, problems};
 use crate::condition::moment;
 
 #[derive(Debug, Deserialize)]
@@ -12,6 +12,8 @@ struct Vectors {
     #[serde(rename = "about")]
     _about: String,
     cases: Vec<Case>,
+    /// Definitions with the place and the code of what is wrong.
+    refused: Vec<Json>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -24,12 +26,27 @@ struct Case {
     reason: String,
 }
 
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("../../../../../spec/eval/dialects.json")).unwrap()
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let refused = vectors().refused;
+    assert!(refused.len() > 8);
+    for case in refused {
+        let found = problems(&case["flags"]);
+        let expected = (case["pointer"].as_str().unwrap(), case["code"].as_str().unwrap());
+        let found: Vec<_> = found.iter().map(|(pointer, code)| (pointer.as_str(), *code)).collect();
+        assert_eq!(found, [expected], "{case}");
+    }
+}
+
 #[test]
 fn each_flag_gives_what_is_written_down() {
-    let vectors: Vectors =
-        serde_json::from_str(include_str!("../../../../../spec/eval/buckets.json")).unwrap();
-    assert!(vectors.cases.len() > 40);
-    for case in vectors.cases {
+    let cases = vectors().cases;
+    assert!(cases.len() > 40);
+    for case in cases {
         let flags = compiled(&json!({ "flag": case.flag }));
         let flag = flags.get("flag").unwrap();
         let mut subject = flags.subject(moment(case.at.as_deref().unwrap_or(NOW)).unwrap());

@@ -1,0 +1,240 @@
+/** Conditions, compiled into functions of a subject. */
+
+import { micros, moment } from "./moments.js";
+import { address, Network } from "./networks.js";
+import { Pattern } from "./patterns/pattern.js";
+import { PatternError } from "./patterns/syntax.js";
+import type { Problems } from "./problems.js";
+import { CODE, isObject, Part } from "./reading.js";
+import { compareVersions, version } from "./semver.js";
+import type { Subject } from "./subject.js";
+import { number, small, textOf, trim, type Value } from "./texts.js";
+
+/** Conditions within conditions. */
+const DEPTH_MAX = 16;
+
+/** Whether a condition fits a subject. */
+export type Fits = (subject: Subject) => boolean;
+type FitsValue = (value: Value) => boolean;
+type FitsText = (text: string) => boolean;
+
+type Count = readonly [least: number, most: number];
+
+const MANY = Number.POSITIVE_INFINITY;
+/** How many values a comparison can have. */
+const COUNTS: ReadonlyMap<string, Count> = new Map<string, Count>([
+  ...["in", "not_in", "has_all"].map((op) => [op, [0, MANY]] as const),
+  ...["is_present", "is_absent"].map((op) => [op, [0, 0]] as const),
+  ...["starts_with", "ends_with", "contains", "matches", "eq", "semver_eq", "in_network"].map(
+    (op) => [op, [1, MANY]] as const,
+  ),
+  ...["gt", "gte", "lt", "lte", "before", "after"].map((op) => [op, [1, 1]] as const),
+  ...["semver_gt", "semver_gte", "semver_lt", "semver_lte"].map((op) => [op, [1, 1]] as const),
+]);
+/** Which order of an attribute and the value is wanted. */
+const WANTED: ReadonlyMap<string, (order: number) => boolean> = new Map([
+  ["eq", (order: number) => order === 0],
+  ["gt", (order: number) => order > 0],
+  ["gte", (order: number) => order >= 0],
+  ["lt", (order: number) => order < 0],
+  ["lte", (order: number) => order <= 0],
+  ["before", (order: number) => order < 0],
+  ["after", (order: number) => order > 0],
+]);
+
+const nobody: Fits = () => false;
+
+/** Compiles the conditions of one flag or segment. */
+export class Compiler {
+  /** Which segments the conditions name, each time that they do, with the place. */
+  readonly named: (readonly [key: string, pointer: string])[] = [];
+
+  /** Takes segments by their keys; those that are not compiled yet are none. */
+  constructor(
+    readonly segments: ReadonlyMap<string, Fits | undefined>,
+    readonly problems: Problems,
+  ) {}
+
+  /** Compiles a condition; what is wrong is noted under the pointer, and the rest is of no use then. */
+  condition(source: unknown, pointer: string, depth = 0): Fits {
+    if (depth > DEPTH_MAX) {
+      this.problems.add(pointer, "too_deep", `Conditions are nested more than ${DEPTH_MAX} deep.`);
+      return nobody;
+    }
+    const kind = ["all", "any", "not", "segment"].find((name) => isObject(source) && Object.hasOwn(source, name));
+    if (!kind) {
+      return this.#test(new Part(source, pointer, ["attribute", "op", "values", "ignore_case", "text_only"], this.problems));
+    }
+    const part = new Part(source, pointer, [kind], this.problems);
+    if (kind === "segment") {
+      return this.#segment(part.text("segment"), `${pointer}/segment`);
+    }
+    if (kind === "not") {
+      const inside = this.condition(part.field("not"), `${pointer}/not`, depth + 1);
+      return (subject) => !inside(subject);
+    }
+    const each = part.list(kind).map((one, place) => this.condition(one, `${pointer}/${kind}/${place}`, depth + 1));
+    return kind === "all"
+      ? (subject) => each.every((one) => one(subject))
+      : (subject) => each.some((one) => one(subject));
+  }
+
+  #segment(key: string, pointer: string): Fits {
+    if (!this.segments.has(key)) {
+      this.problems.add(pointer, "segment_unknown", `There is no segment \`${key}\`.`);
+      return nobody;
+    }
+    this.named.push([key, pointer]);
+    return (subject) => this.segments.get(key)?.(subject) ?? false;
+  }
+
+  #test(part: Part): Fits {
+    const [name, op, values] = [part.text("attribute"), part.text("op"), part.texts("values")];
+    const ignoreCase = part.boolean("ignore_case", false);
+    const textOnly = part.boolean("text_only", false);
+    const count = COUNTS.get(op);
+    if (!count) {
+      part.wrong("/op", CODE, `The comparison \`${op}\` is not known here; a newer version may know it.`);
+      return nobody;
+    }
+    const [least, most] = count;
+    if (values.length < least || values.length > most) {
+      const wanted = most === 0 ? "no values" : most === 1 ? "one value" : "at least one value";
+      part.wrong("/values", "values_count", `This comparison needs ${wanted}, and there are ${values.length}.`);
+      return nobody;
+    }
+    const check = checkOf(op, values, part, ignoreCase);
+    const fitsNothing = op === "not_in" || op === "is_absent";
+    return ({ attributes }) => {
+      const value = attributes.get(name);
+      const isThere = value !== undefined && (!textOnly || typeof value === "string");
+      return isThere ? check(value) : fitsNothing;
+    };
+  }
+}
+
+function checkOf(op: string, values: readonly string[], part: Part, ignoreCase: boolean): FitsValue {
+  switch (op) {
+    case "is_present":
+    case "is_absent":
+      return () => op === "is_present";
+    case "in":
+    case "not_in":
+      return isIn(values, op === "in", ignoreCase);
+    case "starts_with":
+    case "ends_with":
+    case "contains":
+      return compares(op, values, ignoreCase);
+    case "has_all":
+      return hasAll(values, ignoreCase);
+    case "matches": {
+      const patterns = patternsOf(values, part, ignoreCase);
+      return ofText((text) => patterns.some((pattern) => pattern.isIn(text)));
+    }
+    case "in_network": {
+      const networks = each(values, part, "an address or a network, as `10.0.0.0/8`", Network.read);
+      return inNetwork(networks);
+    }
+    case "before":
+    case "after": {
+      const moments = each(values, part, "a moment, as `2026-11-22T10:00:00Z`", moment);
+      return ordered(op, moments, micros, (one, other) => one - other);
+    }
+    default:
+      return op.startsWith("semver_")
+        ? ordered(op.slice("semver_".length), each(values, part, "a version, as `2.1.0`", version), versionOf, compareVersions)
+        : ordered(op, each(values, part, "a number", number), number, (one, other) => one - other);
+  }
+}
+
+/** Whether a text of the value fits: its own, or one of a list's. */
+function ofText(fits: FitsText): FitsValue {
+  return (value) => {
+    if (typeof value === "object") {
+      return value.some(fits);
+    }
+    const text = textOf(value);
+    return text !== undefined && fits(text);
+  };
+}
+
+function isIn(values: readonly string[], wanted: boolean, ignoreCase: boolean): FitsValue {
+  const known = new Set(ignoreCase ? values.map(small) : values);
+  const isOne = ofText(ignoreCase ? (text) => known.has(small(text)) : (text) => known.has(text));
+  return wanted ? isOne : (value) => !isOne(value);
+}
+
+function compares(op: "starts_with" | "ends_with" | "contains", values: readonly string[], ignoreCase: boolean): FitsValue {
+  const known = ignoreCase ? values.map(small) : values;
+  const fits = {
+    starts_with: (text: string) => known.some((value) => text.startsWith(value)),
+    ends_with: (text: string) => known.some((value) => text.endsWith(value)),
+    contains: (text: string) => known.some((value) => text.includes(value)),
+  }[op];
+  return ofText(ignoreCase ? (text) => fits(small(text)) : fits);
+}
+
+function hasAll(values: readonly string[], ignoreCase: boolean): FitsValue {
+  const known = ignoreCase ? values.map(small) : values;
+  return (value) => {
+    if (typeof value !== "object") {
+      return false;
+    }
+    const list = new Set(ignoreCase ? value.map(small) : value);
+    return known.every((one) => list.has(one));
+  };
+}
+
+function inNetwork(networks: readonly Network[]): FitsValue {
+  return ofText((text) => {
+    const one = address(trim(text));
+    return one !== undefined && networks.some((network) => network.has(one));
+  });
+}
+
+function versionOf(value: Value): ReturnType<typeof version> {
+  return typeof value === "string" ? version(value) : undefined;
+}
+
+/** Whether a value, once read, is in the wanted order with one of those that it is compared with. */
+function ordered<T>(
+  op: string,
+  values: readonly T[],
+  read: (value: Value) => T | undefined,
+  compare: (one: T, other: T) => number,
+): FitsValue {
+  const wanted = WANTED.get(op) ?? (() => false);
+  return (value) => {
+    const found = read(value);
+    return found !== undefined && values.some((one) => wanted(compare(found, one)));
+  };
+}
+
+function each<T>(values: readonly string[], part: Part, what: string, read: (text: string) => T | undefined): T[] {
+  const found: T[] = [];
+  for (const [place, value] of values.entries()) {
+    const one = read(value);
+    if (one === undefined) {
+      part.wrong(`/values/${place}`, "value_invalid", `\`${value}\` is not ${what}.`);
+    } else {
+      found.push(one);
+    }
+  }
+  return found;
+}
+
+function patternsOf(values: readonly string[], part: Part, ignoreCase: boolean): Pattern[] {
+  const found: Pattern[] = [];
+  for (const [place, value] of values.entries()) {
+    try {
+      found.push(new Pattern(value, ignoreCase));
+    } catch (error) {
+      if (!(error instanceof PatternError)) {
+        throw error;
+      }
+      const detail = `\`${value}\` is not a regular expression that can be matched: ${error.message}.`;
+      part.wrong(`/values/${place}`, "value_invalid", detail);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,187 @@
+/** Flags, compiled: a set is made once and asked by many at a time. */
+
+import type { Bucketing, Shares } from "./bucketing.js";
+import type { Fits } from "./conditions.js";
+import type { Problem } from "./problems.js";
+import type { Subject } from "./subject.js";
+import { textOf } from "./texts.js";
+
+/** Why a subject got its variant. */
+export type Reason =
+  /** Everybody gets it. */
+  | "static"
+  /** A rule, or an override, is for them. */
+  | "targeting_match"
+  /** They are in that part of a split. */
+  | "split"
+  /** No rule was for them. */
+  | "default"
+  /** The flag is off. */
+  | "disabled"
+  /** Another flag does not give what this one needs. */
+  | "prerequisite_failed"
+  /** It is not known which part of a split they are in. */
+  | "unit_missing";
+
+/** What those get who came here: the place of one variant, or a part of a split. */
+export type Outcome = { readonly serve: number } | { readonly shares: Shares; readonly by: string };
+
+/** Lets a share of all units pass. */
+export interface Gate {
+  readonly bucketing: Bucketing;
+  readonly by: string;
+  /** First and last hash of each part, the last one not in it. */
+  readonly parts: readonly (readonly [first: number, last: number])[];
+}
+
+/** Who gets what. */
+export interface Rule {
+  readonly name: string | undefined;
+  readonly when: Fits | undefined;
+  /** From when on and until when it holds, in microseconds. */
+  readonly window: readonly [from: number, until: number];
+  readonly gates: readonly Gate[];
+  readonly outcome: Outcome;
+}
+
+/** A flag of an environment. */
+export interface Flag {
+  readonly key: string;
+  readonly version: number;
+  readonly isBoolean: boolean;
+  readonly enabled: boolean;
+  /** In the order of their names, by which splits hand units out. */
+  readonly variants: readonly { readonly name: string; readonly value: unknown }[];
+  readonly off: number;
+  /** What other flags must give. */
+  readonly prerequisites: readonly { readonly flag: string; readonly variants: ReadonlySet<string> }[];
+  /** Variants of single units. */
+  readonly overrides: readonly { readonly by: string; readonly values: ReadonlySet<string>; readonly variant: number }[];
+  readonly rules: readonly Rule[];
+  readonly otherwise: Outcome;
+  readonly bucketing: Bucketing;
+}
+
+/** What a subject got. */
+export interface Evaluation {
+  readonly key: string;
+  /** The value of a boolean flag; of others, whether the variant is another than that of `off`. */
+  readonly enabled: boolean;
+  readonly variant: string;
+  readonly value: unknown;
+  readonly reason: Reason;
+  /** The rule that was for them: its name, or its place from 1 as `#2`. */
+  readonly rule: string | null;
+  readonly flagVersion: number;
+  /** The attribute that says which unit it is, if that decided. */
+  readonly by?: string;
+  /** The unit, if it decided. */
+  readonly unit?: string;
+}
+
+/** What was decided: the variant's place, why, and the rule's place. */
+type Decision = readonly [variant: number, reason: Reason, rule: number | undefined];
+
+/** All flags of an environment that can be evaluated here, and what is wrong with the others. */
+export class Flags {
+  constructor(
+    private readonly flags: ReadonlyMap<string, Flag>,
+    readonly problems: readonly Problem[],
+  ) {}
+
+  /** Says the keys of all flags. */
+  keys(): string[] {
+    return [...this.flags.keys()];
+  }
+
+  /** Says what a subject gets of a flag; nothing if there is no such flag. */
+  evaluate(key: string, subject: Subject): Evaluation | undefined {
+    const flag = this.flags.get(key);
+    if (!flag) {
+      return undefined;
+    }
+    const [place, reason, rule] = this.#decide(flag, subject);
+    const variant = variantAt(flag, place);
+    const outcome = (rule === undefined ? undefined : flag.rules[rule]?.outcome) ?? flag.otherwise;
+    const by = reason === "split" && "by" in outcome ? outcome.by : undefined;
+    const unit = by === undefined ? undefined : unitOf(subject, by);
+    return {
+      key,
+      enabled: flag.isBoolean ? variant.value === true : place !== flag.off,
+      variant: variant.name,
+      value: variant.value,
+      reason,
+      rule: rule === undefined ? null : (flag.rules[rule]?.name ?? `#${rule + 1}`),
+      flagVersion: flag.version,
+      ...(by !== undefined && unit !== undefined && { by, unit }),
+    };
+  }
+
+  #decide(flag: Flag, subject: Subject): Decision {
+    if (!flag.enabled) {
+      return [flag.off, "disabled", undefined];
+    }
+    for (const { flag: key, variants } of flag.prerequisites) {
+      const other = this.flags.get(key);
+      if (!other || !variants.has(variantAt(other, this.#decide(other, subject)[0]).name)) {
+        return [flag.off, "prerequisite_failed", undefined];
+      }
+    }
+    for (const { by, values, variant } of flag.overrides) {
+      const unit = unitOf(subject, by);
+      if (unit !== undefined && values.has(unit)) {
+        return [variant, "targeting_match", undefined];
+      }
+    }
+    const place = flag.rules.findIndex((rule) => fits(rule, subject));
+    const rule = flag.rules[place];
+    if (rule) {
+      return give(flag, rule.outcome, subject, ["targeting_match", place]);
+    }
+    const isForEverybody = flag.rules.length === 0 && flag.overrides.length === 0;
+    return give(flag, flag.otherwise, subject, [isForEverybody ? "static" : "default", undefined]);
+  }
+}
+
+function variantAt(flag: Flag, place: number): Flag["variants"][number] {
+  const variant = flag.variants[place];
+  if (!variant) {
+    throw new RangeError(`the flag ${flag.key} has no variant at ${place}`);
+  }
+  return variant;
+}
+
+function fits({ window: [from, until], when, gates }: Rule, subject: Subject): boolean {
+  const isNow = from <= subject.nowMicros && subject.nowMicros < until;
+  return isNow && (when?.(subject) ?? true) && gates.every((gate) => isOpen(gate, subject));
+}
+
+function isOpen({ bucketing, by, parts }: Gate, subject: Subject): boolean {
+  const unit = unitOf(subject, by);
+  if (unit === undefined) {
+    return false;
+  }
+  const hash = bucketing.of(unit);
+  return parts.some(([first, last]) => first <= hash && hash < last);
+}
+
+function give(
+  flag: Flag,
+  outcome: Outcome,
+  subject: Subject,
+  [reason, rule]: readonly [Reason, number | undefined],
+): Decision {
+  if ("serve" in outcome) {
+    return [outcome.serve, reason, rule];
+  }
+  const unit = unitOf(subject, outcome.by);
+  if (unit === undefined) {
+    return [flag.off, "unit_missing", rule];
+  }
+  return [outcome.shares.place(flag.bucketing.of(unit)), "split", rule];
+}
+
+function unitOf(subject: Subject, by: string): string | undefined {
+  const value = subject.attributes.get(by);
+  return value === undefined ? undefined : textOf(value);
+}

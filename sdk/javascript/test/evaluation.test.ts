@@ -1,0 +1,97 @@
+/** What the engine here promises beyond the vectors: one broken flag breaks no other, and patterns end soon. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { compile } from "../src/evaluation/compiling.js";
+import { Pattern } from "../src/evaluation/patterns/pattern.js";
+import { PatternError } from "../src/evaluation/patterns/syntax.js";
+
+function flag(rest: object = {}): object {
+  return { variants: { on: true, off: false }, off: "off", otherwise: { serve: "on" }, ...rest };
+}
+
+function needs(key: string): object {
+  return flag({ prerequisites: [{ flag: key, variants: ["on"] }] });
+}
+
+function codes(definitions: unknown): Record<string, string> {
+  return Object.fromEntries(compile(definitions).problems.map(({ pointer, code }) => [pointer, code]));
+}
+
+test("a broken flag leaves others alone", () => {
+  const flags = compile({ flags: { good: flag(), broken: flag({ off: "none" }), none: null } });
+  assert.deepEqual(flags.keys(), ["good"]);
+  assert.equal(flags.evaluate("broken", { attributes: new Map(), nowMicros: 0 }), undefined);
+  assert.ok(flags.problems.some(({ pointer }) => pointer === "/flags/broken/off"));
+});
+
+test("what needs a broken flag is left out as well", () => {
+  const definitions = { flags: { a: needs("b"), b: needs("c"), c: flag({ off: "none" }), d: flag() } };
+  assert.deepEqual(compile(definitions).keys(), ["d"]);
+  assert.deepEqual(codes(definitions), {
+    "/flags/c/off": "variant_unknown",
+    "/flags/b/prerequisites/0/flag": "flag_unusable",
+    "/flags/a/prerequisites/0/flag": "flag_unusable",
+  });
+});
+
+test("what needs a broken segment is left out as well", () => {
+  const inner = { attribute: "a", op: "sounds_like", values: ["x"] };
+  const definitions = {
+    flags: { a: flag({ rules: [{ when: { not: { segment: "outer" } }, serve: "off" }] }), b: flag() },
+    segments: { outer: { when: { segment: "inner" } }, inner: { when: inner } },
+  };
+  assert.deepEqual(compile(definitions).keys(), ["b"]);
+  assert.equal(codes(definitions)["/flags/a/rules/0/when/not/segment"], "segment_unusable");
+});
+
+test("what is not known here is not guessed", () => {
+  const split = { split: { on: 100 }, by: "user_id", bucketing: "another" };
+  const gates = [{ key: "k", by: "u", parts: [], salt: "x" }];
+  const table: Record<string, object> = {
+    "/flags/a/sticky": flag({ sticky: true }),
+    "/flags/a/otherwise/bucketing": flag({ otherwise: split }),
+    "/flags/a/rules/0/gates/0/salt": flag({ rules: [{ gates, serve: "on" }] }),
+    "/flags/a/rules/0/when/op": flag({ rules: [{ when: { attribute: "a", op: "near" }, serve: "on" }] }),
+    "/flags/a/rules/0/when/none": flag({ rules: [{ when: { all: [], none: [] }, serve: "on" }] }),
+    "/flags/a/enabled": flag({ enabled: "yes" }),
+    "/flags/a/version": flag({ version: -1 }),
+    "/flags/a/rules": flag({ rules: {} }),
+    "/flags/a/overrides/0/values/0": flag({ overrides: [{ by: "a", values: [1], serve: "on" }] }),
+  };
+  for (const [place, wrong] of Object.entries(table)) {
+    assert.deepEqual(codes({ flags: { a: wrong } }), { [place]: "definition_invalid" });
+  }
+});
+
+test("definitions of any form throw nothing", () => {
+  for (const wrong of [null, [], 1, { flags: [] }, { segments: 7 }, { flags: { a: [] } }, { flags: { a: flag({ x: 1 }) } }]) {
+    assert.ok(compile(wrong).problems.length > 0, JSON.stringify(wrong));
+  }
+});
+
+test("names that every object has are names like others", () => {
+  const definitions = JSON.parse(`{"flags": {"__proto__": ${JSON.stringify(flag())}, "a": ${JSON.stringify(needs("toString"))}}}`);
+  assert.deepEqual(compile(definitions).keys(), ["__proto__"]);
+  assert.deepEqual(codes(definitions), { "/flags/a/prerequisites/0/flag": "flag_unknown" });
+});
+
+test("no pattern takes more than a walk along the text", () => {
+  // An engine that goes back would take more than the age of the universe.
+  assert.equal(new Pattern("^(a+)+$").isIn(`${"a".repeat(5000)}!`), false);
+  assert.equal(new Pattern("(x*)*(x*)*(x*)*y").isIn("x".repeat(2000)), false);
+});
+
+test("what would be large or deep is refused", () => {
+  const deep = `${"[".repeat(60)}a${"]".repeat(60)}`;
+  for (const pattern of ["(((a{100}){100}){100})", "(".repeat(51) + ")".repeat(51), deep, "a".repeat(10_001)]) {
+    assert.throws(() => new Pattern(pattern), PatternError);
+  }
+});
+
+test("what few languages have is refused", () => {
+  for (const pattern of ["[a-z&&b]", "[a--b]", "[a~~b]", "\\p{Greek}", "(?x) a", "(?R)a", "(?-u)a"]) {
+    assert.throws(() => new Pattern(pattern), PatternError, pattern);
+  }
+});

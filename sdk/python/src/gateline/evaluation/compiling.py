@@ -1,0 +1,238 @@
+"""Compiles definitions, as the server sends them, into flags that can be asked.
+
+A flag that cannot be evaluated here is left out with a problem, and so is what needs it: others are not touched.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateline.evaluation import circles
+from gateline.evaluation.bucketing import WHOLE, Bucketing, Shares, first_hash
+from gateline.evaluation.conditions import Compiler, Fits
+from gateline.evaluation.flags import Flag, Flags, Gate, Needed, Outcome, Override, Rule, Variant
+from gateline.evaluation.moments import moment
+from gateline.evaluation.problems import Problem, Problems, part
+from gateline.evaluation.reading import CODE, Part, is_number
+
+_PARTS = 1000
+_FLAG = ("type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise")
+_RULE = ("name", "when", "from", "until", "gates", "serve", "split", "by")
+
+
+def compile_definitions(definitions: Any) -> Flags:
+    """Compiles definitions; what is wrong with some of the flags is in `Flags.problems`."""
+    problems = Problems()
+    # What an answer says beside flags and segments does not change who gets what.
+    whole = Part(definitions, "", None, problems)
+    segments, unusable = _segments(whole.object("segments"), problems)
+    sources = whole.object("flags")
+    makers = {key: _Maker(key, sources, segments) for key in sorted(sources)}
+    made = {key: maker.flag() for key, maker in makers.items()}
+    for maker in makers.values():
+        maker.note_unusable(unusable)
+    good = {key: flag for key, flag in made.items() if not makers[key].problems.all}
+    ways = {key: [needed.flag for needed in flag.prerequisites] for key, flag in good.items() if flag.prerequisites}
+    for key, (code, detail) in circles.find(ways).items():
+        makers[key].wrong("/prerequisites", code, detail)
+        del good[key]
+    _leave_out(good, makers)
+    found = [problem for maker in makers.values() for problem in maker.problems.all]
+    return Flags(good, problems.all + found)
+
+
+def _leave_out(good: dict[str, Flag], makers: Mapping[str, _Maker]) -> None:
+    """Leaves out what needs a flag that is left out, until all that is left can be asked."""
+    while True:
+        broken = [
+            (key, place, needed.flag)
+            for key, flag in good.items()
+            for place, needed in enumerate(flag.prerequisites)
+            if needed.flag not in good
+        ]
+        if not broken:
+            return
+        for key, place, needed_key in broken:
+            detail = f"The flag `{needed_key}` cannot be evaluated here."
+            makers[key].wrong(f"/prerequisites/{place}/flag", "flag_unusable", detail)
+            good.pop(key, None)
+
+
+def _segments(sources: Mapping[str, Any], problems: Problems) -> tuple[dict[str, Fits | None], set[str]]:
+    """Compiles segments, and says which of them are of no use."""
+    segments: dict[str, Fits | None] = dict.fromkeys(sources)
+    ways: dict[str, list[str]] = {}
+    unusable: set[str] = set()
+    for key in sorted(sources):
+        pointer = f"/segments/{part(key)}"
+        own = Problems()
+        compiler = Compiler(segments, own)
+        segment = Part(sources[key], pointer, ("when",), own)
+        segments[key] = compiler.condition(segment.fields.get("when"), f"{pointer}/when")
+        ways[key] = [name for name, _ in compiler.named]
+        if own.all:
+            unusable.add(key)
+        problems.all.extend(own.all)
+    for key, (code, detail) in circles.find({key: to for key, to in ways.items() if to}).items():
+        problems.add(f"/segments/{part(key)}/when", code, detail)
+        unusable.add(key)
+    while more := {key for key, to in ways.items() if key not in unusable and not unusable.isdisjoint(to)}:
+        unusable |= more
+    return segments, unusable
+
+
+class _Maker:
+    """Makes one flag."""
+
+    def __init__(self, key: str, sources: Mapping[str, Any], segments: Mapping[str, Fits | None]) -> None:
+        self.key = key
+        self.sources = sources
+        self.problems = Problems()
+        self.compiler = Compiler(segments, self.problems)
+        self.source = Part(sources[key], f"/flags/{part(key)}", _FLAG, self.problems)
+        self.names: Sequence[str] = sorted(self.source.object("variants"))
+
+    def wrong(self, place: str, code: str, detail: str) -> None:
+        self.source.wrong(place, code, detail)
+
+    def note_unusable(self, segments: set[str]) -> None:
+        for name, pointer in self.compiler.named:
+            if name in segments:
+                detail = f"The segment `{name}` cannot be evaluated here."
+                self.problems.add(pointer, "segment_unusable", detail)
+
+    def flag(self) -> Flag:
+        source = self.source
+        variants = source.object("variants")
+        if not variants:
+            self.wrong("/variants", "variants_missing", "A flag has at least one variant.")
+        version = source.fields.get("version", 0)
+        if not isinstance(version, int) or isinstance(version, bool) or version < 0:
+            self.wrong("/version", CODE, "`version` must be a whole number.")
+        type_of = source.text_if_any("type")
+        are_booleans = all(isinstance(value, bool) for value in variants.values())
+        return Flag(
+            key=self.key,
+            version=version,
+            is_boolean=are_booleans if type_of is None else type_of == "boolean",
+            enabled=source.boolean("enabled", otherwise=True),
+            variants=tuple(Variant(name, variants[name]) for name in self.names),
+            off=self._variant(source.text("off"), "/off"),
+            prerequisites=tuple(map(self._prerequisite, *_numbered(source.list("prerequisites")))),
+            overrides=tuple(map(self._override, *_numbered(source.list("overrides")))),
+            rules=tuple(map(self._rule, *_numbered(source.list("rules")))),
+            otherwise=self._outcome(self._part(source.fields.get("otherwise"), "/otherwise", ("serve", "split", "by"))),
+            bucketing=Bucketing(self.key),
+        )
+
+    def _part(self, source: Any, place: str, known: Sequence[str]) -> Part:
+        return Part(source, self.source.pointer + place, known, self.problems)
+
+    def _variant(self, name: str, place: str) -> int:
+        if name not in self.names:
+            self.wrong(place, "variant_unknown", f"The flag has no variant `{name}`.")
+            return 0
+        return self.names.index(name)
+
+    def _prerequisite(self, source: Any, place: int) -> Needed:
+        at = f"/prerequisites/{place}"
+        needed = self._part(source, at, ("flag", "variants"))
+        key, variants = needed.text("flag"), needed.texts("variants")
+        other = self.sources.get(key)
+        if not isinstance(other, dict):
+            self.wrong(f"{at}/flag", "flag_unknown", f"There is no flag `{key}`.")
+            return Needed(key, frozenset())
+        known = other.get("variants")
+        for number, name in enumerate(variants):
+            if not isinstance(known, dict) or name not in known:
+                detail = f"The flag `{key}` has no variant `{name}`."
+                self.wrong(f"{at}/variants/{number}", "variant_unknown", detail)
+        return Needed(key, frozenset(variants))
+
+    def _override(self, source: Any, place: int) -> Override:
+        at = f"/overrides/{place}"
+        one = self._part(source, at, ("by", "values", "serve"))
+        return Override(one.text("by"), frozenset(one.texts("values")), self._variant(one.text("serve"), f"{at}/serve"))
+
+    def _rule(self, source: Any, place: int) -> Rule:
+        at = f"/rules/{place}"
+        rule = self._part(source, at, _RULE)
+        when = rule.fields.get("when")
+        first = self._moment(rule, "from", -math.inf)
+        last = self._moment(rule, "until", math.inf)
+        if first >= last:
+            self.wrong(f"{at}/until", "out_of_range", "It ends before it begins.")
+        return Rule(
+            name=rule.text_if_any("name"),
+            when=None if when is None else self.compiler.condition(when, f"{rule.pointer}/when"),
+            window=(first, last),
+            gates=tuple(self._gate(gate, f"{at}/gates/{number}") for number, gate in enumerate(rule.list("gates"))),
+            outcome=self._outcome(rule),
+        )
+
+    def _moment(self, rule: Part, name: str, otherwise: float) -> float:
+        text = rule.text_if_any(name)
+        if text is None:
+            return otherwise
+        found = moment(text)
+        if found is None:
+            rule.wrong(f"/{name}", "value_invalid", f"`{text}` is not a moment, as `2026-11-22T10:00:00Z`.")
+            return otherwise
+        return found
+
+    def _gate(self, source: Any, at: str) -> Gate:
+        gate = self._part(source, at, ("key", "by", "parts"))
+        parts = []
+        for number, ends in enumerate(gate.list("parts")):
+            first, last = map(_thousandths, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
+            if first is None or last is None or first > last:
+                detail = f"{ends} is no part of 0 to 100 in steps of 0.001."
+                gate.wrong(f"/parts/{number}", "out_of_range", detail)
+            else:
+                parts.append((first_hash(first), first_hash(last)))
+        return Gate(Bucketing(gate.text("key")), gate.text("by"), parts)
+
+    def _outcome(self, source: Part) -> Outcome:
+        place = source.pointer.removeprefix(self.source.pointer)
+        serve, by = source.text_if_any("serve"), source.text_if_any("by")
+        split = None if source.fields.get("split") is None else source.object("split")
+        if serve is not None and split is None and by is None:
+            return Outcome(serve=self._variant(serve, f"{place}/serve"))
+        if serve is None and split is not None and by is not None:
+            return Outcome(shares=self._shares(split, f"{place}/split"), by=by)
+        source.wrong("", "outcome_invalid", "It says either `serve`, or `split` with `by`.")
+        return Outcome()
+
+    def _shares(self, split: Mapping[str, Any], place: str) -> Shares | None:
+        weights = [0] * len(self.names)
+        for name in sorted(split):
+            at = f"{place}/{part(name)}"
+            variant = self._variant(name, at)
+            weight = _thousandths(split[name])
+            if weight is None:
+                self.wrong(at, "out_of_range", f"{split[name]} is not from 0 to 100 in steps of 0.001.")
+                return None
+            if weights:
+                weights[variant] = weight
+        if sum(weights) != WHOLE:
+            self.wrong(place, "weights_sum", f"The shares add up to {sum(weights) / _PARTS}, not to 100.")
+            return None
+        return Shares(weights)
+
+
+def _numbered(parts: Sequence[Any]) -> tuple[Sequence[Any], range]:
+    return parts, range(len(parts))
+
+
+def _thousandths(percent: Any) -> int | None:
+    """Reads a percentage in thousandths of a percent."""
+    if not is_number(percent) or not 0 <= percent <= 100:
+        return None
+    parts = percent * _PARTS
+    whole = math.floor(parts + 0.5)
+    return whole if abs(parts - whole) < 1e-6 else None
+
+
+__all__ = ["Problem", "compile_definitions"]

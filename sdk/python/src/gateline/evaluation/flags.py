@@ -1,0 +1,192 @@
+"""Flags, compiled: a set is made once and asked by many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gateline.evaluation.bucketing import Bucketing, Shares
+from gateline.evaluation.conditions import Fits
+from gateline.evaluation.problems import Problem
+from gateline.evaluation.subject import Subject
+from gateline.evaluation.texts import text_of
+
+
+class Variant(NamedTuple):
+    """One of a flag's values, and what it is called."""
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What those get who came here: one variant, or a part of a split."""
+
+    serve: int = 0
+    shares: Shares | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Lets a share of all units pass."""
+
+    bucketing: Bucketing
+    by: str
+    #: First and last hash of each part, the last one not in it.
+    parts: Sequence[tuple[int, int]]
+
+    def is_open(self, subject: Subject) -> bool:
+        """Whether it lets a subject pass."""
+        unit = _unit(subject, self.by)
+        if unit is None:
+            return False
+        unit_hash = self.bucketing.of(unit)
+        return any(first <= unit_hash < last for first, last in self.parts)
+
+
+@dataclass(frozen=True)
+class Override:
+    """The variant of single units."""
+
+    by: str
+    values: frozenset[str]
+    variant: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who gets what."""
+
+    name: str | None
+    when: Fits | None
+    #: From when on and until when it holds, in microseconds.
+    window: tuple[float, float]
+    gates: Sequence[Gate]
+    outcome: Outcome
+
+    def fits(self, subject: Subject) -> bool:
+        """Whether it is for a subject now."""
+        first, last = self.window
+        if not first <= subject.now_micros < last:
+            return False
+        if self.when is not None and not self.when(subject):
+            return False
+        return all(gate.is_open(subject) for gate in self.gates)
+
+
+class Needed(NamedTuple):
+    """What another flag must give."""
+
+    flag: str
+    variants: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag of an environment."""
+
+    key: str
+    version: int
+    is_boolean: bool
+    enabled: bool
+    #: In the order of their names, by which splits hand units out.
+    variants: Sequence[Variant]
+    off: int
+    prerequisites: Sequence[Needed]
+    overrides: Sequence[Override]
+    rules: Sequence[Rule]
+    otherwise: Outcome
+    bucketing: Bucketing
+
+
+class Evaluation(NamedTuple):
+    """What a subject got."""
+
+    key: str
+    #: The value of a boolean flag; of others, whether the variant is another than that of ``off``.
+    enabled: bool
+    variant: str
+    value: Any
+    #: ``static``, ``targeting_match``, ``split``, ``default``, ``disabled``, ``prerequisite_failed``, ``unit_missing``.
+    reason: str
+    #: The rule that was for them: its name, or its place from 1 as ``#2``.
+    rule: str | None
+    flag_version: int
+    #: The attribute that says which unit it is, and the unit, if that decided.
+    by: str | None = None
+    unit: str | None = None
+
+
+_Decision = tuple[int, str, int | None]
+
+
+class Flags:
+    """All flags of an environment that can be evaluated here, and what is wrong with the others."""
+
+    def __init__(self, flags: Mapping[str, Flag], problems: Sequence[Problem]) -> None:
+        self._flags = flags
+        self.problems = problems
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._flags)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._flags
+
+    def evaluate(self, key: str, subject: Subject) -> Evaluation | None:
+        """Says what a subject gets of a flag; nothing if there is no such flag."""
+        flag = self._flags.get(key)
+        if flag is None:
+            return None
+        place, reason, rule = self._decide(flag, subject)
+        variant = flag.variants[place]
+        by = None
+        if reason == "split":
+            by = (flag.otherwise if rule is None else flag.rules[rule].outcome).by
+        return Evaluation(
+            key=key,
+            enabled=variant.value is True if flag.is_boolean else place != flag.off,
+            variant=variant.name,
+            value=variant.value,
+            reason=reason,
+            rule=None if rule is None else flag.rules[rule].name or f"#{rule + 1}",
+            flag_version=flag.version,
+            by=by,
+            unit=_unit(subject, by) if by else None,
+        )
+
+    def _decide(self, flag: Flag, subject: Subject) -> _Decision:
+        if not flag.enabled:
+            return flag.off, "disabled", None
+        for needed in flag.prerequisites:
+            other = self._flags[needed.flag]
+            place, _, _ = self._decide(other, subject)
+            if other.variants[place].name not in needed.variants:
+                return flag.off, "prerequisite_failed", None
+        for one in flag.overrides:
+            unit = _unit(subject, one.by)
+            if unit is not None and unit in one.values:
+                return one.variant, "targeting_match", None
+        for number, rule in enumerate(flag.rules):
+            if rule.fits(subject):
+                return _give(flag, rule.outcome, subject, ("targeting_match", number))
+        served = "default" if flag.rules or flag.overrides else "static"
+        return _give(flag, flag.otherwise, subject, (served, None))
+
+
+def _give(flag: Flag, outcome: Outcome, subject: Subject, served: tuple[str, int | None]) -> _Decision:
+    reason, rule = served
+    if outcome.shares is None:
+        return outcome.serve, reason, rule
+    unit = _unit(subject, outcome.by)
+    if unit is None:
+        return flag.off, "unit_missing", rule
+    return outcome.shares.place(flag.bucketing.of(unit)), "split", rule
+
+
+def _unit(subject: Subject, by: str) -> str | None:
+    value = subject.attributes.get(by)
+    return None if value is None else text_of(value)

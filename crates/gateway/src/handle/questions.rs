@@ -164,9 +164,11 @@ async fn answered(
         }
         Topic::Definitions => {
             wants_server(holder)?;
-            let definitions = set.map(|set| set.definitions().to_vec());
-            let definitions = definitions.unwrap_or_else(|| Set::no_definitions(&holder.key.environment));
-            tagged(asked, Ok(definitions))
+            let (tag, definitions) = set.map_or_else(
+                || ("none", Set::no_definitions(&holder.key.environment)),
+                |set| (set.tag(), set.definitions().to_vec()),
+            );
+            Ok(tagged_as(asked, tag, definitions))
         }
         Topic::Changes => Ok(changes::answer(
             conn,

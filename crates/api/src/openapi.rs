@@ -37,6 +37,10 @@ const TAGS: &[(&str, &str)] = &[
         "tracking",
         "What users do: events, their types, and the SDK keys that record them.",
     ),
+    (
+        "feature-flags",
+        "Switches whose state differs from one user to the next, and the segments that they name.",
+    ),
     ("usage", "What was called, by whom and how often."),
     ("alerts", "What must not be, what was found, and who is told."),
     ("audit", "Who changed what."),

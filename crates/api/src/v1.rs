@@ -29,6 +29,7 @@ mod products;
 mod reports;
 mod routes;
 mod sdk_keys;
+mod segments;
 mod sessions;
 mod stream_routes;
 mod subscriptions;
@@ -68,6 +69,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         event_types::endpoints(),
         sdk_keys::endpoints(),
         feature_flags::endpoints(),
+        segments::endpoints(),
         usage::endpoints(),
         reports::endpoints(),
         analytics::endpoints(),

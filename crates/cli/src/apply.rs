@@ -102,14 +102,15 @@ pub(crate) async fn apply(
     Ok(Exit::Done)
 }
 
-/// As [`apply`] of one file that declares flags only.
+/// As [`apply`] of one file that declares flags and segments only.
 pub(crate) async fn apply_flags(
     connection: &Connection,
     file: &Path,
     output: &Output,
 ) -> Result<Exit, Error> {
     let folder = files::read(file)?;
-    if let Some(other) = folder.declared.iter().find(|one| one.kind != Kind::FeatureFlag) {
+    let is_other = |one: &&files::Declared| !matches!(one.kind, Kind::Segment | Kind::FeatureFlag);
+    if let Some(other) = folder.declared.iter().find(is_other) {
         let reason = format!(
             "it declares more than flags: {} `{}`; `gateline apply` takes all",
             other.kind.word(),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::output::{Entries, Output, table};
 use crate::session::Connection;
-use crate::{Error, Exit, apply};
+use crate::{Error, Exit, apply, segments};
 
 mod change;
 mod yaml;
@@ -36,14 +36,14 @@ pub enum Command {
     List,
     /// Show what somebody would get; nothing is recorded.
     Evaluate(EvaluateArguments),
-    /// Make flags as a file says: `flags:` with their keys.
+    /// Make flags and segments as a file says: `flags:` and `segments:` with their keys.
     Apply {
         /// The file.
         file: PathBuf,
     },
-    /// Print all flags as a file for `apply`.
+    /// Print all flags and segments as a file for `apply`.
     Export {
-        /// Only these, by key; all if none is named.
+        /// Only these flags, by key, and the segments that they need; all if none is named.
         keys: Vec<String>,
     },
 }
@@ -122,18 +122,43 @@ pub struct EvaluateArguments {
     /// The environment's name.
     #[arg(long)]
     environment: String,
-    /// The user: the attribute `user_id`.
-    #[arg(long, value_name = "ID")]
-    user: Option<String>,
-    /// What else is known, as `country=DE`; one that is given several times is a list.
-    #[arg(long = "attribute", value_name = "NAME=VALUE")]
-    attributes: Vec<String>,
+    #[command(flatten)]
+    subject: Subject,
     /// When it is asked, as `2026-11-20T00:00:00Z`; now if absent.
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Also show every step on the way.
     #[arg(long)]
     explain: bool,
+}
+
+/// What is known of somebody.
+#[derive(Debug, Args)]
+pub struct Subject {
+    /// The user: the attribute `user_id`.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// What else is known, as `country=DE`; one that is given several times is a list.
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    attributes: Vec<String>,
+}
+
+impl Subject {
+    /// As the API takes it.
+    pub(crate) fn attributes(&self) -> Result<Map<String, Value>, Error> {
+        let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let user = self.user.iter().map(|user| ("user_id".to_owned(), user.clone()));
+        let others = self.attributes.iter().map(|one| change::pair(one, "country=DE"));
+        for one in user.map(Ok).chain(others) {
+            let (name, value) = one?;
+            known.entry(name).or_default().push(value);
+        }
+        let each = known.into_iter().map(|(name, values)| match values.as_slice() {
+            [one] => (name, json!(one)),
+            several => (name, json!(several)),
+        });
+        Ok(each.collect())
+    }
 }
 
 pub(crate) async fn run(connection: &Connection, command: &Command, output: &Output) -> Result<Exit, Error> {
@@ -254,20 +279,7 @@ async fn set(
 }
 
 async fn evaluate(connection: &Connection, asked: &EvaluateArguments, output: &Output) -> Result<(), Error> {
-    let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let user = asked.user.iter().map(|user| ("user_id".to_owned(), user.clone()));
-    let others = asked.attributes.iter().map(|one| change::pair(one, "country=DE"));
-    for one in user.map(Ok).chain(others) {
-        let (name, value) = one?;
-        attributes.entry(name).or_default().push(value);
-    }
-    let attributes: Map<String, Value> = attributes
-        .into_iter()
-        .map(|(name, values)| match values.as_slice() {
-            [one] => (name, json!(one)),
-            several => (name, json!(several)),
-        })
-        .collect();
+    let attributes = asked.subject.attributes()?;
     let found = find(connection, &asked.key).await?;
     let trial = FlagTrial {
         attributes: Some(Value::Object(attributes)),
@@ -306,7 +318,17 @@ async fn export(connection: &Connection, keys: &[String], output: &Output) -> Re
         .iter()
         .map(|flag| (flag.key.clone(), yaml::declared(&json!(flag))))
         .collect();
-    let file = json!({ "flags": flags });
+    let segments = match keys {
+        [] => segments::all(connection).await?,
+        _ => segments::needed(segments::all(connection).await?, flags.values()),
+    };
+    let mut file = json!({ "flags": flags });
+    if !segments.is_empty() {
+        let declared = segments
+            .iter()
+            .map(|it| (it.key.clone(), yaml::declared_segment(&json!(it))));
+        file["segments"] = Value::Object(declared.collect());
+    }
     output.text(&match output.is_for_people() {
         true => yaml::write(&file)?,
         false => format!("{file:#}\n"),

@@ -23,6 +23,7 @@ mod reports;
 mod resources;
 mod routes;
 mod sdk_keys;
+mod segments;
 mod session;
 mod sql;
 mod tail;
@@ -107,6 +108,9 @@ pub enum Command {
     /// Make feature flags, say who gets which variant, and see what somebody would get.
     #[command(subcommand)]
     Flags(flags::Command),
+    /// See the audiences that flags name, and who is in them.
+    #[command(subcommand)]
+    Segments(segments::Command),
     /// Make, list, rotate and revoke the keys that ask for flags and record events.
     #[command(subcommand)]
     SdkKeys(sdk_keys::Command),
@@ -172,6 +176,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Alerts(command) => alerts::run(&connection, &command, output).await,
         Command::EventTypes(command) => event_types::run(&connection, &command, output).await,
         Command::Flags(command) => flags::run(&connection, &command, output).await,
+        Command::Segments(command) => segments::run(&connection, &command, output).await,
         Command::SdkKeys(command) => sdk_keys::run(&connection, &command, output).await,
         Command::Routes(command) => routes::run(&connection, &command, output).await,
         Command::Explain(arguments) => explain::run(&connection, &arguments, output).await,

@@ -4,8 +4,9 @@
 //! environment, in the words of [`eval::definition`].
 
 mod key;
+mod segment;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eval::definition::Targeting;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use crate::id::{AssignmentId, FeatureFlagId, OrganizationId};
 use crate::{Name, Timestamp};
 
 pub use key::FlagKey;
+pub use segment::{Segment, SegmentAnswer, SegmentSpec, SegmentTrial};
 
 /// What values a flag has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -82,6 +84,17 @@ pub struct FeatureFlagSpec {
     /// Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules.
     #[serde(default = "yes")]
     pub client_side: bool,
+    /// Words to find it by: at most 20.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    pub tags: BTreeSet<Name>,
+    /// Who answers for it: a person, a team, an address.
+    #[serde(default)]
+    #[schema(max_length = 200)]
+    pub owner: String,
+    /// When it is to be gone from the programs; it goes on to be answered after that. Never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Name>,

@@ -212,6 +212,8 @@ ids! {
     EventTypeId = "evt";
     /// A switch whose state differs from one user to the next.
     FeatureFlagId = "flg";
+    /// A reusable audience of flags.
+    SegmentId = "seg";
     /// Which variant of a flag a unit gets: a hash of both (UUID version 8).
     AssignmentId = "asg";
     /// What must not be.

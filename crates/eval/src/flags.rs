@@ -339,10 +339,13 @@ fn segments(definitions: &Definitions, names: &mut Names, problems: &mut Problem
         .iter()
         .map(|(key, segment)| compiler.condition(&segment.when, &format!("/segments/{}/when", part(key))))
         .collect();
-    let named: Vec<Vec<usize>> = compiled.iter().map(Condition::segments).collect();
-    let keys = definitions.segments.keys();
-    let pointers: Vec<_> = keys.map(|key| format!("/segments/{}/when", part(key))).collect();
-    find_circles(&named, &pointers, problems);
+    // One that is not there has the place of another until it is told.
+    if problems.0.is_empty() {
+        let named: Vec<Vec<usize>> = compiled.iter().map(Condition::segments).collect();
+        let keys = definitions.segments.keys();
+        let pointers: Vec<_> = keys.map(|key| format!("/segments/{}/when", part(key))).collect();
+        find_circles(&named, &pointers, problems);
+    }
     compiled.into()
 }
 

@@ -97,6 +97,10 @@ pub enum Condition {
     Tagged(String),
     /// This id stands somewhere in the body.
     Mentions(String),
+    /// This field of the body is this text.
+    Field(&'static str, String),
+    /// This object in the body has an entry of this name.
+    Has(&'static str, String),
 }
 
 /// Which order, from where, how many.
@@ -182,6 +186,16 @@ impl Text {
             Condition::Mentions(id) => {
                 let place = self.arg(Arg::text(format!("%{}%", escaped(id))));
                 self.add(format_args!(" AND CAST(body AS TEXT) LIKE ${place} ESCAPE '\\'"));
+            }
+            Condition::Field(field, text) => {
+                let place = self.arg(Arg::text(text));
+                self.add(format_args!(" AND body ->> '{field}' = ${place}"));
+            }
+            Condition::Has(field, name) => {
+                let place = self.arg(Arg::text(name));
+                self.add(format_args!(
+                    " AND body -> '{field}' -> CAST(${place} AS TEXT) IS NOT NULL"
+                ));
             }
             Condition::Contains(text) => {
                 let place = self.arg(Arg::text(format!("%{}%", escaped(&text.to_lowercase()))));

@@ -1,21 +1,51 @@
 //! Feature flags of all organizations, as edges need them.
 
-use domain::flag::FeatureFlag;
-use domain::id::{FeatureFlagId, OrganizationId};
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use domain::flag::{FeatureFlag, Segment};
+use domain::id::{FeatureFlagId, OrganizationId, SegmentId};
 
 use crate::entity::Read;
 use crate::{Arg, Error};
 
-/// Which flags there are, of all organizations: those of an organization together.
-pub async fn revisions(read: &mut impl Read) -> Result<Vec<(OrganizationId, FeatureFlagId, i64)>, Error> {
-    let sql = "SELECT organization_id, id, revision FROM feature_flags ORDER BY organization_id, id";
-    let rows = read.rows(sql, &[]).await?;
+/// Which flags and segments an organization has, and in which state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revisions {
+    /// The flags, in the order of their ids.
+    pub flags: Vec<(FeatureFlagId, i64)>,
+    /// The segments, in the order of their ids.
+    pub segments: Vec<(SegmentId, i64)>,
+}
+
+/// Which flags and segments there are, of all organizations.
+pub async fn revisions(read: &mut impl Read) -> Result<HashMap<OrganizationId, Revisions>, Error> {
+    let mut all: HashMap<OrganizationId, Revisions> = HashMap::new();
+    for (organization, flag) in revisions_in(read, "feature_flags").await? {
+        all.entry(organization).or_default().flags.push(flag);
+    }
+    for (organization, segment) in revisions_in(read, "segments").await? {
+        all.entry(organization).or_default().segments.push(segment);
+    }
+    Ok(all)
+}
+
+async fn revisions_in<Id>(
+    read: &mut impl Read,
+    table: &'static str,
+) -> Result<Vec<(OrganizationId, (Id, i64))>, Error>
+where
+    Id: FromStr + Display,
+    Id::Err: std::error::Error + Send + Sync + 'static,
+{
+    let sql = format!("SELECT organization_id, id, revision FROM {table} ORDER BY id");
+    let rows = read.rows(&sql, &[]).await?;
     rows.iter()
         .map(|row| {
             Ok((
                 row.parse("organization_id")?,
-                row.parse("id")?,
-                row.int("revision")?,
+                (row.parse("id")?, row.int("revision")?),
             ))
         })
         .collect()
@@ -26,4 +56,11 @@ pub async fn all(read: &mut impl Read, organization: OrganizationId) -> Result<V
     let sql = "SELECT body FROM feature_flags WHERE organization_id = $1 ORDER BY id";
     let rows = read.rows(sql, &[Arg::text(organization)]).await?;
     rows.iter().map(|row| row.read("body", "feature_flags")).collect()
+}
+
+/// Reads the segments of an organization.
+pub async fn segments(read: &mut impl Read, organization: OrganizationId) -> Result<Vec<Segment>, Error> {
+    let sql = "SELECT body FROM segments WHERE organization_id = $1 ORDER BY id";
+    let rows = read.rows(sql, &[Arg::text(organization)]).await?;
+    rows.iter().map(|row| row.read("body", "segments")).collect()
 }

@@ -50,6 +50,7 @@ const STEPS: &[Step] = steps! {
     16 "0016_gone_organizations";
     17 "0017_targets";
     18 "0018_feature_flags";
+    19 "0019_segments";
 };
 
 /// The newest version that this program knows.

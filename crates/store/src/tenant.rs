@@ -27,6 +27,7 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
         "sdk_keys",
         "event_types",
         "feature_flags",
+        "segments",
         "invitations",
         "memberships",
         "plans",

@@ -1540,6 +1540,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/segments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List segments
+         * @description A segment is an audience with a name, the same in all environments: conditions of flags and of other segments name it as `{"segment": "beta-testers"}`. A change is compiled together with all flags and segments of the organization before it is saved, and is known within a second. One that something names stays.
+         */
+        get: operations["list_segments"];
+        put?: never;
+        /**
+         * Create a segment
+         * @description A segment is an audience with a name, the same in all environments: conditions of flags and of other segments name it as `{"segment": "beta-testers"}`. A change is compiled together with all flags and segments of the organization before it is saved, and is known within a second. One that something names stays.
+         */
+        post: operations["create_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a segment
+         * @description A segment is an audience with a name, the same in all environments: conditions of flags and of other segments name it as `{"segment": "beta-testers"}`. A change is compiled together with all flags and segments of the organization before it is saved, and is known within a second. One that something names stays.
+         */
+        get: operations["read_segment"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a segment
+         * @description A segment is an audience with a name, the same in all environments: conditions of flags and of other segments name it as `{"segment": "beta-testers"}`. A change is compiled together with all flags and segments of the organization before it is saved, and is known within a second. One that something names stays.
+         */
+        delete: operations["delete_segment"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a segment
+         * @description Send what is to change (JSON Merge Patch, RFC 7396).
+         *
+         *     A segment is an audience with a name, the same in all environments: conditions of flags and of other segments name it as `{"segment": "beta-testers"}`. A change is compiled together with all flags and segments of the organization before it is saved, and is known within a second. One that something names stays.
+         */
+        patch: operations["update_segment"];
+        trace?: never;
+    };
+    "/api/v1/segments/{id}/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try out a segment
+         * @description Whether somebody is in it. Nothing is recorded.
+         */
+        post: operations["try_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage": {
         parameters: {
             query?: never;
@@ -4821,6 +4895,12 @@ export interface components {
             };
             /** @description Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules. */
             client_side: boolean;
+            /** @description Words to find it by: at most 20. */
+            tags: components["schemas"]["Name"][];
+            /** @description Who answers for it: a person, a team, an address. */
+            owner: string;
+            /** @description When it is to be gone from the programs; it goes on to be answered after that. Never if absent. */
+            expires_at?: components["schemas"]["Timestamp"];
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
             /** @description Its id. */
@@ -4858,6 +4938,12 @@ export interface components {
             } | null;
             /** @description Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules. */
             client_side?: boolean | null;
+            /** @description Words to find it by: at most 20. */
+            tags?: components["schemas"]["Name"][] | null;
+            /** @description Who answers for it: a person, a team, an address. */
+            owner?: string | null;
+            /** @description When it is to be gone from the programs; it goes on to be answered after that. Never if absent. */
+            expires_at?: components["schemas"]["Timestamp"] | null;
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"] | null;
         };
@@ -4879,6 +4965,12 @@ export interface components {
             };
             /** @description Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules. */
             client_side?: boolean;
+            /** @description Words to find it by: at most 20. */
+            tags?: components["schemas"]["Name"][];
+            /** @description Who answers for it: a person, a team, an address. */
+            owner?: string;
+            /** @description When it is to be gone from the programs; it goes on to be answered after that. Never if absent. */
+            expires_at?: components["schemas"]["Timestamp"];
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"];
         };
@@ -6544,6 +6636,15 @@ export interface components {
             next_cursor?: string;
         };
         /** @description One page of a list. */
+        Page_Segment: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["Segment"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
         Page_StreamRoute: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["StreamRoute"][];
@@ -7868,6 +7969,73 @@ export interface components {
             origins?: string[];
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"];
+        };
+        /** @description Subjects that flags speak of together. */
+        Segment: {
+            /** @description Unique in the organization; what conditions say in `segment`. Cannot be changed. */
+            key: components["schemas"]["FlagKey"];
+            /** @description What people read; the key if empty. */
+            title: string;
+            /** @description Who they are, and where that is known from. */
+            description: string;
+            /** @description Who is in it. */
+            when: components["schemas"]["FlagCondition"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+            /** @description Its id. */
+            id: components["schemas"]["SegmentId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description When it was made. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes; the ETag.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @description Whether somebody is in a segment. */
+        SegmentAnswer: {
+            /** @description The segment's key. */
+            key: string;
+            /** @description Whether they are in it. */
+            inside: boolean;
+        };
+        /** @example seg_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        SegmentId: string;
+        /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
+        SegmentPatch: {
+            /** @description Unique in the organization; what conditions say in `segment`. Cannot be changed. */
+            key?: components["schemas"]["FlagKey"];
+            /** @description What people read; the key if empty. */
+            title?: string | null;
+            /** @description Who they are, and where that is known from. */
+            description?: string | null;
+            /** @description Who is in it. */
+            when?: components["schemas"]["FlagCondition"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description The editable part of a [`Segment`]. */
+        SegmentSpec: {
+            /** @description Unique in the organization; what conditions say in `segment`. Cannot be changed. */
+            key: components["schemas"]["FlagKey"];
+            /** @description What people read; the key if empty. */
+            title?: string;
+            /** @description Who they are, and where that is known from. */
+            description?: string;
+            /** @description Who is in it. */
+            when: components["schemas"]["FlagCondition"];
+            /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
+            managed_by?: components["schemas"]["Name"];
+        };
+        /** @description Of whom it is asked whether they are in a segment. */
+        SegmentTrial: {
+            /** @description What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts. */
+            attributes?: Record<string, never>;
         };
         /** @description What is promised about the calls of a plan. */
         ServiceLevel: {
@@ -15313,6 +15481,12 @@ export interface operations {
                 q?: string;
                 /** @description Only the one with this key. */
                 "filter[key]"?: string;
+                /** @description Only those with this tag. */
+                "filter[tag]"?: string;
+                /** @description Only those of this owner. */
+                "filter[owner]"?: string;
+                /** @description Only those that are in the environment of this name. */
+                "filter[environment]"?: string;
             };
             header?: {
                 /**
@@ -15404,7 +15578,11 @@ export interface operations {
                  *           }
                  *         }
                  *       },
-                 *       "client_side": true
+                 *       "client_side": true,
+                 *       "tags": [
+                 *         "checkout"
+                 *       ],
+                 *       "owner": "team-shop@acme.example"
                  *     }
                  */
                 "application/json": components["schemas"]["FeatureFlagSpec"];
@@ -15817,6 +15995,415 @@ export interface operations {
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
             503: components["responses"]["Problem"];
+        };
+    };
+    list_segments: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at" | "name" | "-name";
+                /** @description Only entries whose name or title contains this text, whatever its case. */
+                q?: string;
+                /** @description Only the one with this key. */
+                "filter[key]"?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Segment"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_segment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "key": "beta-testers",
+                 *       "title": "Who wants to see what is new",
+                 *       "description": "",
+                 *       "when": {
+                 *         "any": [
+                 *           {
+                 *             "attribute": "groups",
+                 *             "op": "in",
+                 *             "values": [
+                 *               "beta"
+                 *             ]
+                 *           },
+                 *           {
+                 *             "attribute": "email",
+                 *             "op": "ends_with",
+                 *             "values": [
+                 *               "@acme.example"
+                 *             ]
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SegmentSpec"];
+            };
+        };
+        responses: {
+            /** @description It was made. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_segment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` you have; the answer is 304 without a body if it is still the same. */
+                "If-None-Match"?: string;
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["SegmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description It is what `If-None-Match` names. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    delete_segment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["SegmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `in_use`: It is still in use */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    update_segment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["SegmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "when": {
+                 *         "any": [
+                 *           {
+                 *             "attribute": "groups",
+                 *             "op": "in",
+                 *             "values": [
+                 *               "beta"
+                 *             ]
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["SegmentPatch"];
+                /**
+                 * @example {
+                 *       "when": {
+                 *         "any": [
+                 *           {
+                 *             "attribute": "groups",
+                 *             "op": "in",
+                 *             "values": [
+                 *               "beta"
+                 *             ]
+                 *           }
+                 *         ]
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SegmentPatch"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    try_segment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The segment's id. */
+                id: components["schemas"]["SegmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attributes": {
+                 *         "user_id": "123",
+                 *         "country": "DE",
+                 *         "app_version": "2.3.0"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SegmentTrial"];
+            };
+        };
+        responses: {
+            /** @description Whether they are in it. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentAnswer"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
         };
     };
     list_usage: {

@@ -3,11 +3,12 @@
 use axum::response::Response;
 use control::Error;
 use control::flag::Attributes;
-use domain::Code;
+use control::resource::Condition;
 use domain::flag::{
     FeatureFlag, FeatureFlagSpec, FlagEvaluation, FlagExplanation, FlagKey, FlagQuestion, FlagTrial,
 };
 use domain::id::FeatureFlagId;
+use domain::{Code, Name};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -57,6 +58,8 @@ impl Shown for FeatureFlag {
         let spec = json!({
             "key": "new-checkout",
             "title": "The new checkout",
+            "tags": ["checkout"],
+            "owner": "team-shop@acme.example",
             "type": "boolean",
             "variants": { "on": true, "off": false },
             "environments": { "production": {
@@ -85,6 +88,25 @@ impl Shown for FeatureFlag {
             Filter {
                 parameter: Parameter::query("filter[key]", "Only the one with this key.", text(100)),
                 condition: |text| crud::is::<FlagKey>("name", text),
+            },
+            Filter {
+                parameter: Parameter::query("filter[tag]", "Only those with this tag.", text(100)),
+                condition: |text| Ok(Condition::Tagged(text.to_owned())),
+            },
+            Filter {
+                parameter: Parameter::query("filter[owner]", "Only those of this owner.", text(200)),
+                condition: |text| Ok(Condition::Field("owner", text.to_owned())),
+            },
+            Filter {
+                parameter: Parameter::query(
+                    "filter[environment]",
+                    "Only those that are in the environment of this name.",
+                    text(100),
+                ),
+                condition: |text| {
+                    let name: Name = text.parse().map_err(|error| format!("{error}"))?;
+                    Ok(Condition::Has("environments", name.to_string()))
+                },
             },
         ]
     }
@@ -208,7 +230,8 @@ async fn evaluated(
     answer::json(StatusCode::OK, &found)
 }
 
-fn attributes() -> serde_json::Map<String, Value> {
+/// What could be known of somebody.
+pub(super) fn attributes() -> serde_json::Map<String, Value> {
     let known = json!({ "user_id": "123", "country": "DE", "app_version": "2.3.0" });
     known.as_object().cloned().unwrap_or_default()
 }

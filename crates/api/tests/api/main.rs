@@ -19,6 +19,7 @@ mod pages;
 mod paging;
 mod reports;
 mod routes;
+mod segments;
 mod shapes;
 mod sign_in;
 mod tenants;

@@ -46,6 +46,7 @@ async fn nothing_of_another_tenant_is_there() {
             "create_quick_key",
             "create_report_definition",
             "create_sdk_key",
+            "create_segment",
             "create_upstream",
             "create_workspace",
         ];

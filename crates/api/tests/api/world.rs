@@ -213,8 +213,8 @@ async fn routed(owner: &Someone<'_>, api: &str) -> [(&'static str, String); 2] {
     [("route", route), ("upstream", upstream)]
 }
 
-/// The ids of an event type, of an SDK key and of a feature flag.
-async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 3] {
+/// The ids of an event type, of an SDK key, of a feature flag and of a segment.
+async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 4] {
     let event_type = json!({ "name": format!("{name}.visited"), "title": "Visit" });
     let event_type = owner.post("/api/v1/event-types", event_type).await.json(201);
     let sdk_key = json!({ "kind": "client", "environment": "sandbox" });
@@ -222,7 +222,10 @@ async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 3]
     let targeting = json!({ "off": "off", "otherwise": { "serve": "on" } });
     let flag = json!({ "key": format!("{name}-new"), "environments": { "production": targeting } });
     let flag = owner.post("/api/v1/feature-flags", flag).await.json(201);
+    let segment = json!({ "key": format!("{name}-all"), "when": { "any": [] } });
+    let segment = owner.post("/api/v1/segments", segment).await.json(201);
     [
+        ("segment", text(&segment, "/id")),
         ("event-type", text(&event_type, "/id")),
         ("sdk-key", text(&sdk_key, "/id")),
         ("feature-flag", text(&flag, "/id")),

@@ -88,7 +88,7 @@ fn differences(declared: &Declared, shown: &Map<String, Value>) -> Vec<(String, 
     let differs = |(name, after): (&String, &Value)| {
         let before = shown.get(name).cloned().unwrap_or_default();
         let is_so = match declared.kind {
-            Kind::FeatureFlag => flag::holds(name, &before, after),
+            Kind::Segment | Kind::FeatureFlag => flag::holds(name, &before, after),
             _ => holds(&before, after),
         };
         (!is_so).then(|| (name.clone(), before, after.clone()))

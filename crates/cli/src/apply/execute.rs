@@ -179,7 +179,7 @@ fn body<'a>(
                 ("upstream_id", id(declared, Kind::Upstream, &value, state)?)
             }
             (Kind::Route, part @ ("split" | "mirror")) => (part, upstreams(declared, value, state)?),
-            (Kind::FeatureFlag, part) => {
+            (Kind::Segment | Kind::FeatureFlag, part) => {
                 let found = state.find(declared.kind, &declared.identity());
                 let before = found.and_then(|found| found.shown.get(part));
                 (part, flag::patch(part, before.unwrap_or(&Value::Null), &value))

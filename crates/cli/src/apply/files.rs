@@ -26,6 +26,7 @@ pub(super) enum Kind {
     Policy,
     StreamRoute,
     EventType,
+    Segment,
     FeatureFlag,
     AlertChannel,
     AlertRule,
@@ -34,7 +35,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Certificate,
         Self::Upstream,
         Self::Api,
@@ -45,6 +46,7 @@ impl Kind {
         Self::Policy,
         Self::StreamRoute,
         Self::EventType,
+        Self::Segment,
         Self::FeatureFlag,
         Self::AlertChannel,
         Self::AlertRule,
@@ -65,6 +67,7 @@ impl Kind {
             Self::Policy => "policy",
             Self::StreamRoute => "stream_route",
             Self::EventType => "event_type",
+            Self::Segment => "segment",
             Self::FeatureFlag => "feature_flag",
             Self::AlertChannel => "alert_channel",
             Self::AlertRule => "alert_rule",
@@ -86,6 +89,7 @@ impl Kind {
             Self::Policy => "policies",
             Self::StreamRoute => "stream-routes",
             Self::EventType => "event-types",
+            Self::Segment => "segments",
             Self::FeatureFlag => "feature-flags",
             Self::AlertChannel => "alert-channels",
             Self::AlertRule => "alert-rules",
@@ -164,7 +168,7 @@ pub(super) fn identity(kind: Kind, spec: &Map<String, Value>) -> String {
             let position = spec.get("position").and_then(Value::as_i64).unwrap_or_default();
             format!("{place}:{}:{position}", field("kind"))
         }
-        Kind::FeatureFlag => field("key"),
+        Kind::Segment | Kind::FeatureFlag => field("key"),
         _ => field("name"),
     }
 }
@@ -214,11 +218,11 @@ pub(super) fn read(path: &Path) -> Result<Folder, Error> {
     for file in files {
         read_file(&file, &mut folder)?;
     }
-    let is_flag = |one: &Declared| one.kind == Kind::FeatureFlag;
+    let is_flag = |one: &Declared| matches!(one.kind, Kind::Segment | Kind::FeatureFlag);
     let (flags, others): (Vec<_>, Vec<_>) = folder.declared.into_iter().partition(is_flag);
     folder.declared = others;
     folder.declared.extend(flag::in_order(flags));
-    // Stable: within a kind, files in the order of their names, and flags after those that they need.
+    // Stable: within a kind, files in the order of their names, and flags and segments after those that they need.
     folder.declared.sort_by_key(|one| one.kind);
     let mut seen = BTreeMap::new();
     for one in &folder.declared {
@@ -356,7 +360,8 @@ fn read_resource(file: &Path, resource: Value) -> Result<Declared, Error> {
     if matches!(kind, Kind::Route | Kind::Policy) || !declared.identity().is_empty() {
         Ok(declared)
     } else {
-        let name = if kind == Kind::FeatureFlag { "key" } else { "name" };
+        let has_key = matches!(kind, Kind::Segment | Kind::FeatureFlag);
+        let name = if has_key { "key" } else { "name" };
         Err(wrong(file, format!("the {word} has no `{name}`")))
     }
 }

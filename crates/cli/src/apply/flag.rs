@@ -1,4 +1,5 @@
-//! Flags in files: `flags:` with their keys, beside resources of `kind: feature_flag`.
+//! Flags and segments in files: `flags:` and `segments:` with their keys, beside resources of `kind: feature_flag` and
+//! `kind: segment`.
 //!
 //! What a file says of variants and of an environment is all there is to be: what it leaves out goes. Environments that
 //! it does not name stay as they are.
@@ -7,37 +8,66 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::files::Declared;
+use super::files::{Declared, Kind};
 use crate::flags::replacing;
+use crate::segments;
 
-/// The flags of `flags: { key: … }` as resources; `None` if this is something else.
+/// The flags of `flags: { key: … }` and the segments of `segments: { key: … }` as resources; `None` if this is something
+/// else.
 pub(super) fn resources(data: &Value) -> Option<Result<Vec<Value>, String>> {
+    const PARTS: [(&str, Kind); 2] = [("segments", Kind::Segment), ("flags", Kind::FeatureFlag)];
     let fields = data.as_object().filter(|fields| !fields.contains_key("kind"))?;
-    let flags = fields.get("flags")?;
-    if let Some(other) = fields.keys().find(|name| *name != "flags") {
+    if !PARTS.iter().any(|(part, _)| fields.contains_key(*part)) {
+        return None;
+    }
+    if let Some(other) = fields
+        .keys()
+        .find(|name| !PARTS.iter().any(|(part, _)| part == name))
+    {
         return Some(Err(format!(
-            "`{other}` is unknown; a file of flags has `flags` and nothing else"
+            "`{other}` is unknown; a file of flags has `flags`, `segments` and nothing else"
         )));
     }
-    let Value::Object(flags) = flags else {
-        return Some(Err("`flags` is a mapping of keys to flags".to_owned()));
+    let there = PARTS
+        .into_iter()
+        .filter_map(|(part, kind)| Some((part, kind, fields.get(part)?)));
+    let each = there.map(|(part, kind, entries)| entries_of(part, kind, entries));
+    let all: Result<Vec<Vec<Value>>, String> = each.collect();
+    Some(all.map(|all| all.concat()))
+}
+
+/// What stands below `flags` or `segments`.
+fn entries_of(part: &str, kind: Kind, entries: &Value) -> Result<Vec<Value>, String> {
+    let Value::Object(entries) = entries else {
+        return Err(format!("`{part}` is a mapping of keys to {part}"));
     };
-    let each = flags.iter().map(|(key, flag)| {
-        let Value::Object(fields) = flag else {
-            return Err(format!("the flag `{key}` is not a mapping"));
+    let one = part.trim_end_matches('s');
+    let each = entries.iter().map(|(key, entry)| {
+        let Value::Object(fields) = entry else {
+            return Err(format!("the {one} `{key}` is not a mapping"));
         };
         if fields.contains_key("key") {
-            return Err(format!("the flag `{key}` has a `key` already: the one above it"));
+            return Err(format!("the {one} `{key}` has a `key` already: the one above it"));
         }
         let mut spec = Map::from_iter([("key".to_owned(), json!(key))]);
         spec.extend(fields.clone());
-        Ok(json!({ "kind": "feature_flag", "spec": spec }))
+        Ok(json!({ "kind": kind.word(), "spec": spec }))
     });
-    Some(each.collect())
+    each.collect()
 }
 
-/// The keys of the flags that a flag needs, in any environment.
-pub(super) fn needed(spec: &Map<String, Value>) -> BTreeSet<&str> {
+/// The flags and segments that a flag or segment needs, in any environment.
+pub(super) fn needed(kind: Kind, spec: &Map<String, Value>) -> BTreeSet<(Kind, String)> {
+    let flags = match kind {
+        Kind::FeatureFlag => needed_flags(spec),
+        _ => BTreeSet::new(),
+    };
+    let flags = flags.into_iter().map(|key| (Kind::FeatureFlag, key.to_owned()));
+    let segments = segments::named(&json!(spec)).into_iter();
+    flags.chain(segments.map(|key| (Kind::Segment, key))).collect()
+}
+
+fn needed_flags(spec: &Map<String, Value>) -> BTreeSet<&str> {
     let environments = spec.get("environments").and_then(Value::as_object);
     let targetings = environments.into_iter().flatten().map(|(_, targeting)| targeting);
     let needed = targetings.filter_map(|targeting| targeting["prerequisites"].as_array());
@@ -45,12 +75,12 @@ pub(super) fn needed(spec: &Map<String, Value>) -> BTreeSet<&str> {
     keys.collect()
 }
 
-/// Flags in an order in which they can be made: those that others need come first. Circles are left to the server.
+/// Flags and segments in an order in which they can be made: those that others need come first. Circles are left to the server.
 pub(super) fn in_order(mut waiting: Vec<Declared>) -> Vec<Declared> {
     let mut order = Vec::with_capacity(waiting.len());
     loop {
-        let keys: BTreeSet<String> = waiting.iter().map(Declared::identity).collect();
-        let is_ready = |one: &Declared| needed(&one.spec).iter().all(|key| !keys.contains(*key));
+        let keys: BTreeSet<_> = waiting.iter().map(|one| (one.kind, one.identity())).collect();
+        let is_ready = |one: &Declared| needed(one.kind, &one.spec).is_disjoint(&keys);
         let (ready, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_ready);
         waiting = others;
         if ready.is_empty() {
@@ -61,7 +91,7 @@ pub(super) fn in_order(mut waiting: Vec<Declared>) -> Vec<Declared> {
     }
 }
 
-/// Whether a field of a flag already is as declared.
+/// Whether a field of a flag or segment already is as declared.
 pub(super) fn holds(field: &str, before: &Value, declared: &Value) -> bool {
     match field {
         "environments" => each(declared, |name, declared| {
@@ -70,8 +100,16 @@ pub(super) fn holds(field: &str, before: &Value, declared: &Value) -> bool {
                 &trimmed(declared),
             )
         }),
+        "tags" => texts(before) == texts(declared),
+        "when" => same(&trimmed(before), &trimmed(declared)),
         _ => same(before, declared),
     }
+}
+
+/// The texts of a list, in whatever order it has them.
+fn texts(list: &Value) -> BTreeSet<&str> {
+    let entries = list.as_array().into_iter().flatten();
+    entries.filter_map(Value::as_str).collect()
 }
 
 /// The part of a merge patch that makes a field as declared.
@@ -149,11 +187,19 @@ mod tests {
                 json!({ "kind": "feature_flag", "spec": { "key": "a", "type": "boolean" } })
             ]))
         );
+        assert_eq!(
+            read(json!({ "flags": { "a": {} }, "segments": { "b": { "when": { "all": [] } } } })),
+            Some(Ok(vec![
+                json!({ "kind": "segment", "spec": { "key": "b", "when": { "all": [] } } }),
+                json!({ "kind": "feature_flag", "spec": { "key": "a" } }),
+            ]))
+        );
         for wrong in [
             json!({ "flags": [] }),
             json!({ "flags": {}, "more": 1 }),
             json!({ "flags": { "a": true } }),
             json!({ "flags": { "a": { "key": "b" } } }),
+            json!({ "segments": { "a": 1 }, "flags": {} }),
         ] {
             assert!(matches!(read(wrong.clone()), Some(Err(_))), "{wrong}");
         }
@@ -178,6 +224,13 @@ mod tests {
                 "otherwise": { "serve": null, "split": { "on": 10, "off": 90 }, "by": "u" },
             } })
         );
+        assert!(holds("tags", &json!(["a", "b"]), &json!(["b", "a"])));
+        assert!(!holds("tags", &json!(["a", "b"]), &json!(["b"])));
+        let condition = json!({ "attribute": "a", "op": "in", "values": ["x"] });
+        let mut same = condition.clone();
+        same["ignore_case"] = json!(false);
+        assert!(holds("when", &condition, &same));
+        assert!(!holds("when", &condition, &json!({ "all": [same] })));
         assert!(holds("variants", &json!({ "a": 2.0 }), &json!({ "a": 2 })));
         assert!(!holds("variants", &json!({ "a": 1, "b": 2 }), &json!({ "a": 1 })));
     }
@@ -209,6 +262,16 @@ mod tests {
             flag("d", &[]),
         ];
         assert_eq!(order(chain), "c d b a");
+        let segment = |key: &str, named: &str| Declared {
+            kind: Kind::Segment,
+            spec: json!({ "key": key, "when": { "any": [{ "segment": named }] } })
+                .as_object()
+                .unwrap()
+                .clone(),
+            ..flag(key, &[])
+        };
+        let segments = vec![segment("a", "b"), segment("b", "c"), segment("c", "elsewhere")];
+        assert_eq!(order(segments), "c b a");
         let circle = vec![flag("a", &["b"]), flag("b", &["a"]), flag("c", &[])];
         assert_eq!(order(circle), "c a b");
     }

@@ -149,10 +149,7 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
         }
         Kind::Policy => refer(Kind::Api, shown.get("api")),
         Kind::StreamRoute => refer(Kind::Upstream, shown.get("upstream")),
-        Kind::FeatureFlag => {
-            let needed = flag::needed(&shown).into_iter();
-            references.extend(needed.map(|key| (Kind::FeatureFlag, key.to_owned())));
-        }
+        Kind::Segment | Kind::FeatureFlag => references.extend(flag::needed(*kind, &shown)),
         Kind::Product => {
             for plan in list(&shown, "plans") {
                 refer(Kind::Plan, Some(&plan));

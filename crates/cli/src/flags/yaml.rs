@@ -5,9 +5,12 @@ use serde_json::{Map, Value, json};
 use crate::Error;
 
 /// Fields of a flag that a file says, in their order.
-const FIELDS: [&str; 6] = [
+const FIELDS: [&str; 9] = [
     "title",
     "description",
+    "tags",
+    "owner",
+    "expires_at",
     "type",
     "variants",
     "environments",
@@ -16,10 +19,19 @@ const FIELDS: [&str; 6] = [
 
 /// A flag as a file declares it: without what is so anyway.
 pub(super) fn declared(flag: &Value) -> Value {
-    let usual = json!({ "title": "", "description": "", "client_side": true });
+    let usual = json!({ "title": "", "description": "", "tags": [], "owner": "", "client_side": true });
     let fields = FIELDS.iter().filter_map(|name| {
         let value = flag.get(*name)?;
         (usual.get(name) != Some(value)).then(|| ((*name).to_owned(), value.clone()))
+    });
+    Value::Object(fields.collect::<Map<_, _>>())
+}
+
+/// A segment as a file declares it.
+pub(super) fn declared_segment(segment: &Value) -> Value {
+    let fields = ["title", "description", "when"].into_iter().filter_map(|name| {
+        let value = segment.get(name)?;
+        (value != "").then(|| (name.to_owned(), value.clone()))
     });
     Value::Object(fields.collect::<Map<_, _>>())
 }

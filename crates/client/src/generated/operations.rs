@@ -1356,7 +1356,10 @@ impl Client {
             .query("cursor", params.cursor.as_ref())
             .query("sort", params.sort.as_ref())
             .query("q", params.q.as_ref())
-            .query("filter[key]", params.filter_key.as_ref());
+            .query("filter[key]", params.filter_key.as_ref())
+            .query("filter[tag]", params.filter_tag.as_ref())
+            .query("filter[owner]", params.filter_owner.as_ref())
+            .query("filter[environment]", params.filter_environment.as_ref());
         self.send_json(call).await
     }
 
@@ -1463,6 +1466,86 @@ impl Client {
         .header("X-API-Key", params.x_api_key.as_ref())
         .query("key", params.key.as_ref())
         .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// List segments
+    ///
+    /// `GET /api/v1/segments`
+    pub async fn list_segments(
+        &self,
+        params: &types::ListSegmentsParams,
+    ) -> Result<types::PageSegment, Error> {
+        let call = Call::new(Method::GET, "/api/v1/segments")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[key]", params.filter_key.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Create a segment
+    ///
+    /// `POST /api/v1/segments`
+    pub async fn create_segment(
+        &self,
+        params: &types::CreateSegmentParams,
+        body: &types::SegmentSpec,
+    ) -> Result<types::Segment, Error> {
+        let call = Call::new(Method::POST, "/api/v1/segments")
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read a segment
+    ///
+    /// `GET /api/v1/segments/{id}`
+    pub async fn read_segment(
+        &self,
+        id: &str,
+        params: &types::ReadSegmentParams,
+    ) -> Result<types::Segment, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/segments/{}", segment(id)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Change a segment
+    ///
+    /// `PATCH /api/v1/segments/{id}`
+    pub async fn update_segment(
+        &self,
+        id: &str,
+        params: &types::UpdateSegmentParams,
+        body: &types::SegmentPatch,
+    ) -> Result<types::Segment, Error> {
+        let call = Call::new(Method::PATCH, format!("/api/v1/segments/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .merge_patch(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove a segment
+    ///
+    /// `DELETE /api/v1/segments/{id}`
+    pub async fn delete_segment(&self, id: &str, params: &types::DeleteSegmentParams) -> Result<(), Error> {
+        let call = Call::new(Method::DELETE, format!("/api/v1/segments/{}", segment(id)))
+            .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
+    /// Try out a segment
+    ///
+    /// `POST /api/v1/segments/{id}/try`
+    pub async fn try_segment(
+        &self,
+        id: &str,
+        body: &types::SegmentTrial,
+    ) -> Result<types::SegmentAnswer, Error> {
+        let call = Call::new(Method::POST, format!("/api/v1/segments/{}/try", segment(id))).json(body)?;
         self.send_json(call).await
     }
 
@@ -2976,6 +3059,23 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_feature_flags(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_segments`](Self::list_segments), page after page; `params.cursor` is where it begins.
+    pub async fn list_segments_all(
+        &self,
+        params: &types::ListSegmentsParams,
+    ) -> Result<Vec<types::Segment>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_segments(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

@@ -2148,6 +2148,13 @@ pub struct CreateSdkKeyParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`create_segment`](crate::Client::create_segment).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateSegmentParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`create_stream_route`](crate::Client::create_stream_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateStreamRouteParams {
@@ -2351,6 +2358,13 @@ pub struct DeleteReportScheduleParams {
 /// Optional parameters of [`delete_route`](crate::Client::delete_route).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteRouteParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
+/// Optional parameters of [`delete_segment`](crate::Client::delete_segment).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteSegmentParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
 }
@@ -3129,6 +3143,13 @@ pub struct FeatureFlag {
     pub environments: BTreeMap<String, FlagTargeting>,
     /// Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules.
     pub client_side: bool,
+    /// Words to find it by: at most 20.
+    pub tags: Vec<Name>,
+    /// Who answers for it: a person, a team, an address.
+    pub owner: String,
+    /// When it is to be gone from the programs; it goes on to be answered after that. Never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Name>,
@@ -3174,6 +3195,15 @@ pub struct FeatureFlagPatch {
     /// Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_side: Option<Option<bool>>,
+    /// Words to find it by: at most 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Option<Vec<Name>>>,
+    /// Who answers for it: a person, a team, an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Option<String>>,
+    /// When it is to be gone from the programs; it goes on to be answered after that. Never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Option<Timestamp>>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Option<Name>>,
@@ -3202,6 +3232,15 @@ pub struct FeatureFlagSpec {
     /// Whether keys of kind `client` may ask for it: everybody can read those. They are told values, never rules.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_side: Option<bool>,
+    /// Words to find it by: at most 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<Name>>,
+    /// Who answers for it: a person, a team, an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// When it is to be gone from the programs; it goes on to be answered after that. Never if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Name>,
@@ -3218,6 +3257,9 @@ impl FeatureFlagSpec {
             variants: None,
             environments: None,
             client_side: None,
+            tags: None,
+            owner: None,
+            expires_at: None,
             managed_by: None,
         }
     }
@@ -5346,6 +5388,12 @@ pub struct ListFeatureFlagsParams {
     pub q: Option<String>,
     /// Only the one with this key.
     pub filter_key: Option<String>,
+    /// Only those with this tag.
+    pub filter_tag: Option<String>,
+    /// Only those of this owner.
+    pub filter_owner: Option<String>,
+    /// Only those that are in the environment of this name.
+    pub filter_environment: Option<String>,
 }
 
 /// `ListFeatureFlagsParamsSort`.
@@ -6267,6 +6315,65 @@ impl From<&str> for ListSdkKeysParamsSort {
         match text {
             "-created_at" => Self::CreatedAtDescending,
             "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_segments`](crate::Client::list_segments).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSegmentsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListSegmentsParamsSort>,
+    /// Only entries whose name or title contains this text, whatever its case.
+    pub q: Option<String>,
+    /// Only the one with this key.
+    pub filter_key: Option<String>,
+}
+
+/// `ListSegmentsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListSegmentsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// `name`.
+    #[serde(rename = "name")]
+    Name,
+    /// `-name`.
+    #[serde(rename = "-name")]
+    NameDescending,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListSegmentsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Name => "name",
+            Self::NameDescending => "-name",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListSegmentsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            "name" => Self::Name,
+            "-name" => Self::NameDescending,
             other => Self::Unrecognized(other.to_owned()),
         }
     }
@@ -8006,6 +8113,18 @@ pub struct PageSdkKey {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageSegment {
+    /// The entries, in the order asked for.
+    pub data: Vec<Segment>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageStreamRoute {
     /// The entries, in the order asked for.
     pub data: Vec<StreamRoute>,
@@ -9125,6 +9244,13 @@ pub struct ReadRouteParams {
 /// Optional parameters of [`read_sdk_key`](crate::Client::read_sdk_key).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadSdkKeyParams {
+    /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_segment`](crate::Client::read_segment).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadSegmentParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
     pub if_none_match: Option<String>,
 }
@@ -10560,6 +10686,106 @@ impl SdkKeySpec {
     }
 }
 
+/// Subjects that flags speak of together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Unique in the organization; what conditions say in `segment`. Cannot be changed.
+    pub key: FlagKey,
+    /// What people read; the key if empty.
+    pub title: String,
+    /// Who they are, and where that is known from.
+    pub description: String,
+    /// Who is in it.
+    pub when: FlagCondition,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+    /// Its id.
+    pub id: SegmentId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes; the ETag.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// Whether somebody is in a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentAnswer {
+    /// The segment's key.
+    pub key: String,
+    /// Whether they are in it.
+    pub inside: bool,
+}
+
+/// `SegmentId`.
+pub type SegmentId = String;
+
+/// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SegmentPatch {
+    /// Unique in the organization; what conditions say in `segment`. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<FlagKey>,
+    /// What people read; the key if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Option<String>>,
+    /// Who they are, and where that is known from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<String>>,
+    /// Who is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<FlagCondition>,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Option<Name>>,
+}
+
+/// The editable part of a `Segment`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentSpec {
+    /// Unique in the organization; what conditions say in `segment`. Cannot be changed.
+    pub key: FlagKey,
+    /// What people read; the key if empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Who they are, and where that is known from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Who is in it.
+    pub when: FlagCondition,
+    /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<Name>,
+}
+
+impl SegmentSpec {
+    /// What is required, and nothing else.
+    pub fn new(key: impl Into<String>, when: FlagCondition) -> Self {
+        Self {
+            key: key.into(),
+            title: None,
+            description: None,
+            when,
+            managed_by: None,
+        }
+    }
+}
+
+/// Of whom it is asked whether they are in a segment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SegmentTrial {
+    /// What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Value>,
+}
+
 /// Optional parameters of [`send_report`](crate::Client::send_report).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SendReportParams {
@@ -11727,6 +11953,15 @@ pub struct UpdateRouteParams {
 /// Optional parameters of [`update_sdk_key`](crate::Client::update_sdk_key).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UpdateSdkKeyParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`update_segment`](crate::Client::update_segment).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UpdateSegmentParams {
     /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
     pub if_match: Option<String>,
     /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.

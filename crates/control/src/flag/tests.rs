@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use domain::Timestamp;
-use domain::flag::FeatureFlag;
+use domain::flag::{FeatureFlag, Segment};
 use domain::id::{FeatureFlagId, OrganizationId};
 use domain::tracking::{EventType, SdkKeyKind};
 use serde_json::{Value, json};
 use store::on_both;
 use uuid::Uuid;
 
-use super::{Attributes, FlagSet, FlagSets, Organization};
+use super::{Attributes, FlagSet, FlagSets, Organization, Saved};
 use crate::fixture::{World, refusal};
 use crate::{Caller, Error};
 
@@ -33,7 +33,11 @@ fn serves(variant: &str) -> Value {
 }
 
 fn compiled(flags: &[FeatureFlag], before: Option<&Arc<Organization>>) -> Arc<Organization> {
-    Arc::new(Organization::new(organization(1), flags, before))
+    let saved = Saved {
+        flags: flags.to_vec(),
+        ..Saved::default()
+    };
+    Arc::new(Organization::new(organization(1), &saved, before))
 }
 
 fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<FlagSet> {
@@ -73,6 +77,12 @@ on_both! {
         let second = world.control.flag_sets().await.unwrap();
         let is_same = |caller| Arc::ptr_eq(&get(&first, caller).unwrap(), &get(&second, caller).unwrap());
         assert_eq!((is_same(ours), is_same(theirs)), (false, true));
+        let segment = json!({ "key": "all", "when": { "all": [] } });
+        let segment = world.make::<Segment>(theirs, &(), segment).await.unwrap();
+        let with = world.control.flag_sets().await.unwrap();
+        let is_same = |caller| Arc::ptr_eq(&get(&second, caller).unwrap(), &get(&with, caller).unwrap());
+        assert_eq!((is_same(ours), is_same(theirs)), (true, false));
+        world.control.delete::<Segment>(theirs, segment.id, None).await.unwrap();
         world.control.delete::<FeatureFlag>(ours, made.id, None).await.unwrap();
         let third = world.control.flag_sets().await.unwrap();
         assert!(get(&third, ours).is_none() && get(&third, theirs).is_some());

@@ -7,15 +7,14 @@ use domain::flag::{FeatureFlag, FeatureFlagSpec};
 use domain::id::FeatureFlagId;
 use domain::identity::Environment;
 use domain::{Name, Timestamp};
-use eval::Flags;
-use eval::definition::{Condition, Op, Rule, Targeting};
-use serde_json::json;
+use eval::definition::Rule;
 use store::entity::{self, Window};
 use store::{Arg, Tx};
 
 use super::fault::{Faults, TITLE_MAX, part};
+use super::flag_parts::{compile, patterns, size, too_many_patterns};
 use super::{New, Resource};
-use crate::flag::definitions;
+use crate::flag::Saved;
 use crate::{Caller, Error};
 
 /// The most flags of an organization: every edge knows them all.
@@ -24,12 +23,12 @@ const FLAGS_MAX: usize = 10_000;
 const VARIANTS_MAX: usize = 100;
 /// The most characters of a variant's name.
 const VARIANT_CHARS_MAX: usize = 100;
-/// The most bytes of a flag as JSON.
-const BYTES_MAX: usize = 256 << 10;
+/// The most characters of who answers for a flag.
+const OWNER_MAX: usize = 200;
+/// The most tags of a flag.
+const TAGS_MAX: usize = 20;
 /// The most rules of a flag in one environment.
 const RULES_MAX: usize = 200;
-/// The most regular expressions of a flag in one environment: they are what takes long to compile.
-const PATTERNS_MAX: usize = 50;
 /// The most environments of an organization that are looked at.
 const ENVIRONMENTS_MAX: u32 = 1000;
 
@@ -77,12 +76,14 @@ impl Resource for FeatureFlag {
             faults.reference(&pointer, "environment", known.contains(name).then_some(()));
         }
         faults.finish()?;
-        let mut others = store::flag::all(tx, self.organization_id).await?;
-        others.retain(|other| other.id != self.id);
-        if before.is_none() && others.len() >= FLAGS_MAX {
+        let mut saved = Saved::read(tx, self.organization_id).await?;
+        saved.flags.retain(|other| other.id != self.id);
+        if before.is_none() && saved.flags.len() >= FLAGS_MAX {
             let detail = format!("The organization has {FLAGS_MAX} flags.");
             return Err(Error::refused(Code::Conflict, detail));
         }
+        saved.flags.push(self.clone());
+        let own = format!("/flags/{}", part(self.spec.key.as_str()));
         let mut faults = Faults::default();
         let mut touched: BTreeSet<&Name> = self.spec.environments.keys().collect();
         touched.extend(
@@ -91,7 +92,8 @@ impl Resource for FeatureFlag {
                 .flat_map(|before| before.spec.environments.keys()),
         );
         for name in touched {
-            compile(&mut faults, (self, &others), name);
+            let place = format!("/environments/{name}");
+            compile(&mut faults, &saved.definitions(name), (&own, &place));
         }
         faults.finish()
     }
@@ -131,6 +133,8 @@ async fn environments(tx: &mut Tx, flag: &FeatureFlag) -> Result<BTreeSet<Name>,
 fn shape(faults: &mut Faults, spec: &FeatureFlagSpec) {
     faults.line("/title", &spec.title, TITLE_MAX);
     faults.description("/description", &spec.description);
+    faults.line("/owner", &spec.owner, OWNER_MAX);
+    faults.count("/tags", spec.tags.len(), 0, TAGS_MAX);
     faults.count("/variants", spec.variants.len(), 1, VARIANTS_MAX);
     for (name, value) in &spec.variants {
         let pointer = format!("/variants/{}", part(name));
@@ -150,66 +154,11 @@ fn shape(faults: &mut Faults, spec: &FeatureFlagSpec) {
     for (name, targeting) in &spec.environments {
         let at = format!("/environments/{name}");
         faults.count(&format!("{at}/rules"), targeting.rules.len(), 0, RULES_MAX);
-        let patterns = patterns(targeting);
-        if patterns > PATTERNS_MAX {
-            let detail =
-                format!("There are {patterns} regular expressions; at most {PATTERNS_MAX} are taken.");
-            let suggestion = "Join them with `|`, or compare with `starts_with`, `ends_with` and `contains`.";
-            faults.add(&at, "field_out_of_range", detail, suggestion);
-        }
+        let rules = targeting
+            .rules
+            .iter()
+            .filter_map(|rule: &Rule| rule.when.as_ref());
+        too_many_patterns(faults, &at, rules.map(patterns).sum());
     }
-    let whole = json!(spec);
-    faults.without_nul("", &whole);
-    let bytes = whole.to_string().len();
-    if bytes > BYTES_MAX {
-        let detail = format!("The flag has {bytes} bytes as JSON; at most {BYTES_MAX} are taken.");
-        let suggestion = "Keep large values elsewhere and let the flag say which one it is.";
-        faults.add("", "field_out_of_range", detail, suggestion);
-    }
-}
-
-/// Notes what is wrong once a flag is as it is to be, in itself and for those that need it.
-fn compile(faults: &mut Faults, (flag, others): (&FeatureFlag, &[FeatureFlag]), environment: &Name) {
-    let all = definitions(others.iter().chain([flag]), environment);
-    let Err(problems) = Flags::compile(&all) else {
-        return;
-    };
-    let own = format!("/flags/{}", part(flag.spec.key.as_str()));
-    let own_or_below = |pointer: &str| {
-        let rest = pointer.strip_prefix(&own)?;
-        (rest.is_empty() || rest.starts_with('/')).then(|| rest.to_owned())
-    };
-    for problem in problems {
-        match own_or_below(&problem.pointer) {
-            Some(rest) => {
-                let pointer = format!("/environments/{environment}{rest}");
-                faults.add(&pointer, problem.code, problem.detail, SUGGESTION);
-            }
-            None => {
-                let detail = format!(
-                    "Another flag needs it otherwise, at `{}`: {}",
-                    problem.pointer, problem.detail
-                );
-                let pointer = format!("/environments/{environment}");
-                faults.add(&pointer, "needed_by", detail, "Change the other flag first.");
-            }
-        }
-    }
-}
-
-const SUGGESTION: &str = "See the operation's reference for the fields and their forms.";
-
-fn patterns(targeting: &Targeting) -> usize {
-    fn of(condition: &Condition) -> usize {
-        match condition {
-            Condition::All { all } => all.iter().map(of).sum(),
-            Condition::Any { any } => any.iter().map(of).sum(),
-            Condition::Not { not } => of(not),
-            Condition::Segment { .. } => 0,
-            Condition::Attribute(test) if test.op == Op::Matches => test.values.len(),
-            Condition::Attribute(_) => 0,
-        }
-    }
-    let of_rule = |rule: &Rule| rule.when.as_ref().map_or(0, of);
-    targeting.rules.iter().map(of_rule).sum()
+    size(faults, spec, "flag");
 }

@@ -166,6 +166,17 @@ fn segments_are_conditions_with_a_name() {
         found.contains(&("/segments/dach/when".to_owned(), "circular")),
         "{found:?}"
     );
+    definitions.segments.get_mut("dach").unwrap().when =
+        serde_json::from_value(json!({ "segment": "atlantis" })).unwrap();
+    let found: Vec<_> = Flags::compile(&definitions)
+        .unwrap_err()
+        .into_iter()
+        .map(|problem| (problem.pointer, problem.code))
+        .collect();
+    assert_eq!(
+        found,
+        [("/segments/dach/when/segment".to_owned(), "segment_unknown")]
+    );
 }
 
 #[test]

@@ -1,0 +1,106 @@
+//! Segments: what is saved can be compiled, together with all flags that name it, in each environment.
+
+use domain::Timestamp;
+use domain::code::Code;
+use domain::flag::{FeatureFlag, Segment, SegmentSpec};
+use domain::id::SegmentId;
+use eval::definition::Definitions;
+use store::Tx;
+
+use super::fault::{Faults, TITLE_MAX, in_use, part};
+use super::flag_parts::{compile, named_segments, patterns, size, too_many_patterns};
+use super::{New, Resource};
+use crate::flag::Saved;
+use crate::{Caller, Error};
+
+/// The most segments of an organization: every edge knows them all.
+const SEGMENTS_MAX: usize = 1000;
+
+impl Resource for Segment {
+    type Spec = SegmentSpec;
+    type Parent = ();
+    const IN_SNAPSHOT: bool = true;
+
+    fn new(new: New, (): &(), spec: SegmentSpec) -> Self {
+        Self {
+            id: SegmentId::new(new.uuid),
+            organization_id: new.organization,
+            spec,
+            created_at: new.now,
+            updated_at: new.now,
+            revision: 1,
+        }
+    }
+
+    fn spec(&self) -> &SegmentSpec {
+        &self.spec
+    }
+
+    fn with(&self, spec: SegmentSpec, now: Timestamp) -> Self {
+        Self {
+            spec,
+            updated_at: now,
+            revision: self.revision + 1,
+            ..self.clone()
+        }
+    }
+
+    async fn check(&mut self, tx: &mut Tx, _: &Caller, before: Option<&Self>) -> Result<(), Error> {
+        let mut faults = Faults::default();
+        faults.line("/title", &self.spec.title, TITLE_MAX);
+        faults.description("/description", &self.spec.description);
+        too_many_patterns(&mut faults, "/when", patterns(&self.spec.when));
+        size(&mut faults, &self.spec, "segment");
+        if let Some(before) = before {
+            faults.fixed("/key", before.spec.key != self.spec.key);
+        }
+        faults.finish()?;
+        let mut saved = Saved::read(tx, self.organization_id).await?;
+        saved.segments.retain(|other| other.id != self.id);
+        if before.is_none() && saved.segments.len() >= SEGMENTS_MAX {
+            let detail = format!("The organization has {SEGMENTS_MAX} segments.");
+            return Err(Error::refused(Code::Conflict, detail));
+        }
+        saved.segments.push(self.clone());
+        let own = format!("/segments/{}", part(self.spec.key.as_str()));
+        let environments = saved.environments().into_iter();
+        // By itself first: it is the same everywhere, so nothing is told twice.
+        let alone = Definitions {
+            segments: saved.segments_by_key(),
+            ..Definitions::default()
+        };
+        let each = environments.map(|name| saved.definitions(name));
+        for definitions in std::iter::once(alone).chain(each) {
+            let mut faults = Faults::default();
+            compile(&mut faults, &definitions, (&own, ""));
+            faults.finish()?;
+        }
+        Ok(())
+    }
+
+    /// Flags and other segments may name it.
+    async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+        let saved = Saved::read(tx, self.organization_id).await?;
+        let key = self.spec.key.as_str();
+        let flags = saved
+            .flags
+            .iter()
+            .filter(|flag| flag_segments(flag).any(|named| named == key));
+        let flags = flags.map(|flag| format!("the flag `{}`", flag.spec.key));
+        let others = saved.segments.iter().filter(|other| other.id != self.id);
+        let others = others.filter(|other| named_segments(&other.spec.when).contains(&key));
+        let others = others.map(|other| format!("the segment `{}`", other.spec.key));
+        in_use(&flags.chain(others).collect::<Vec<_>>())
+    }
+}
+
+/// The keys of the segments that a flag names, in any environment.
+fn flag_segments(flag: &FeatureFlag) -> impl Iterator<Item = &str> {
+    let rules = flag
+        .spec
+        .environments
+        .values()
+        .flat_map(|targeting| &targeting.rules);
+    let conditions = rules.filter_map(|rule| rule.when.as_ref());
+    conditions.flat_map(named_segments)
+}

@@ -245,3 +245,82 @@ test("a flag begins in another environment as it is elsewhere, with what it need
   await page.getByRole("dialog").getByRole("button", { name: "Take away" }).click();
   await expect(page.getByRole("heading", { name: "It is not in sandbox" })).toBeVisible();
 });
+
+test("a flag is found by its tag and its owner, and has a planned end", async ({ page }) => {
+  await beAdmin(page);
+  const name = key("tagged");
+  const tag = name.replaceAll("-", "");
+  await page.goto("/console/flags/new");
+  await page.getByLabel("Key").fill(name);
+  await page.getByLabel("Owner").fill(`${tag}@acme.example`);
+  await page.getByLabel("Tags").fill(`${tag}, shop`);
+  await page.getByLabel("To be gone from the programs").selectOption("30");
+  await page.getByRole("button", { name: "Create feature flag" }).click();
+  await expect(page.getByText("To be gone", { exact: true })).toBeVisible();
+  await page.getByRole("link", { name: `${tag}@acme.example` }).click();
+  await expect(page.getByLabel("Owner")).toHaveValue(`${tag}@acme.example`);
+  await page.getByRole("link", { name: tag, exact: true }).click();
+  await expect(page.getByLabel("Tag")).toHaveValue(tag);
+  await page.getByLabel("Environment").selectOption("production");
+  await expect(page.getByRole("row")).toHaveCount(2);
+  await accessible(page);
+  await page.getByRole("link", { name, exact: true }).click();
+  await page.getByRole("link", { name: "Change" }).click();
+  await page.getByLabel("Tags").fill("");
+  await page.getByLabel("To be gone from the programs").selectOption("never");
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await expect(page.getByRole("heading", { name: "Where it is on" })).toBeVisible();
+  await expect(page.getByText("To be gone", { exact: true })).toHaveCount(0);
+  await expect(page.getByText("Tags", { exact: true })).toHaveCount(0);
+});
+
+test.describe("what is named", () => {
+  test.use({ provokes: /^409 .*\/segments\/seg_/ });
+
+  test("a segment is made, tried, changed, named by a flag, and then not deleted", async ({ page }) => {
+    await beAdmin(page);
+    const name = key("beta");
+    await page.goto("/console/segments/new");
+    await page.getByLabel("Key").fill(name);
+    await page.getByLabel("Title").fill("Beta testers");
+    await page.getByLabel("Attribute", { exact: true }).fill("email");
+    await page.getByLabel("Comparison").selectOption("ends_with");
+    await page.getByLabel("Value of email").fill("@acme.example");
+    await accessible(page);
+    await page.getByRole("button", { name: "Create segment" }).click();
+    await expect(page.getByRole("heading", { level: 1, name: "Beta testers" })).toBeVisible();
+    await page.getByLabel("Value of email").fill("ada@acme.example");
+    await page.getByRole("button", { name: "Try it" }).click();
+    await expect(page.getByRole("group", { name: "Answer" })).toHaveText("They are in it");
+
+    await page.getByRole("link", { name: "Change" }).click();
+    await page.getByRole("button", { name: "Not", exact: true }).click();
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await page.getByLabel("Value of email").fill("ada@acme.example");
+    await page.getByRole("button", { name: "Try it" }).click();
+    await expect(page.getByRole("group", { name: "Answer" })).toHaveText("They are not in it");
+    await accessible(page);
+
+    const made = await make("segmented");
+    await editor(page, made);
+    await page.getByRole("button", { name: "Add a rule" }).click();
+    const rule = page.getByRole("group", { name: "rule 1" });
+    await rule.getByRole("button", { name: "Remove conditions 1" }).click();
+    await rule.getByRole("button", { name: "Add a segment" }).click();
+    await expect(rule.getByLabel("Segment")).toBeFocused();
+    await page.keyboard.type(name);
+    await rule.getByLabel("They get").selectOption("on");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(part(page, "Rule #1")).toContainText(`In the segment ${name}`);
+    await page.getByLabel("Value of user_id").fill("1");
+    await page.getByRole("button", { name: "Try it" }).click();
+    await expect(part(page, "Rule #1")).toContainText("They are in the segment.");
+
+    await part(page, "Rule #1").getByRole("link", { name }).click();
+    await page.getByRole("link", { name, exact: true }).click();
+    await page.getByRole("button", { name: "Delete" }).click();
+    const sure = page.getByRole("dialog", { name: `Delete ${name}?` });
+    await sure.getByRole("button", { name: "Delete" }).click();
+    await expect(sure.getByRole("alert")).toContainText(made.key);
+  });
+});

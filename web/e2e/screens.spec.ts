@@ -24,7 +24,8 @@ test.beforeAll(async () => {
   const condition = { all: [{ attribute: "country", op: "in", values: ["DE", "FR"] }, { not: { any: [{ attribute: "app_version", op: "semver_gte", values: ["2.1.0"] }] } }] };
   const rules = [{ name: "visited", when: condition, gates: [{ key: "layer-1", by: "user_id", parts: [[0, 50]] }], split: { on: 30, off: 70 }, by: "user_id" }];
   const overrides = [{ by: "user_id", values: ["tester-1"], serve: "on" }];
-  const flag = await call("/feature-flags", { key: `visited-${Date.now()}`, environments: { production: { off: "off", overrides, rules, otherwise: { serve: "off" } } } });
+  const flag = await call("/feature-flags", { key: `visited-${Date.now()}`, tags: ["visited"], owner: "team-shop@acme.example", environments: { production: { off: "off", overrides, rules, otherwise: { serve: "off" } } } });
+  const segment = await call("/segments", { key: `visited-${Date.now()}`, when: condition });
   await call("/sdk-keys", { kind: "client", environment: "sandbox", title: "Visited", origins: ["https://shop.example"] });
   const rule = await call("/alert-rules", { name: `visited-${Date.now()}`, title: "Visited", condition: { kind: "threshold", measure: "calls", window_minutes: 1, under: 1e12 } });
   const channel = await call("/alert-channels", { name: `visited-${Date.now()}`, title: "Visited", target: { kind: "webhook", url: "https://hooks.example.com/alerts" } });
@@ -45,6 +46,7 @@ test.beforeAll(async () => {
     "reports/definitions": definition["id"] ?? "",
     events: event["id"] ?? "",
     flags: flag["id"] ?? "",
+    segments: segment["id"] ?? "",
     $environment: "production",
     certificates: certificate["id"] ?? "",
     $policy: policy["id"] ?? "",

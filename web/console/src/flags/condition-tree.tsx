@@ -1,5 +1,6 @@
 /** A condition as nested lines, each with what a trial said of it. */
 import { Said } from "@gateline/ui";
+import { Link } from "@tanstack/react-router";
 import type { Condition, Step } from "./model";
 import { testInWords } from "./words";
 
@@ -32,12 +33,22 @@ export function ConditionTree({ condition, pointer, steps }: Props) {
   return (
     <div>
       <p className="break-words">
-        <Said text={"segment" in condition ? `In the segment \`${condition.segment}\`` : testInWords(condition)} />
+        {"segment" in condition ? <InSegment of={condition.segment} /> : <Said text={testInWords(condition)} />}
       </p>
       <StepLine step={steps.find((step) => step.pointer === pointer)} />
     </div>
   );
 }
+
+/** A segment, with a way to it: conditions know its key only. */
+const InSegment = ({ of }: { of: string }) => (
+  <>
+    In the segment{" "}
+    <Link to="/segments" search={{ q: of } as never} className="link">
+      <code>{of}</code>
+    </Link>
+  </>
+);
 
 function Parts({ title, of, pointer, steps }: { title: string; of: Condition[]; pointer: string; steps: Step[] }) {
   return (

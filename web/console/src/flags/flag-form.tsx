@@ -1,5 +1,5 @@
 /** What is said of a flag for all environments: its form, new or changed. */
-import { ChoiceField, FormPanel, SelectField, TextArea, TextField, useForm } from "@gateline/ui";
+import { ChoiceField, ExpiryField, FormPanel, SelectField, TextArea, TextField, expiryOf, momentOf, useForm } from "@gateline/ui";
 import type { Schemas } from "@gateline/api-client";
 import { type Flag, type FlagType, beginning, variantsOf } from "./model";
 import { type VariantRow, firstRows, typedOf, valuesOf } from "./variants";
@@ -21,7 +21,17 @@ export interface FlagChange {
   variants: Record<string, unknown>;
   environments: Schemas["FeatureFlagSpec"]["environments"];
   client_side: boolean;
+  tags: string[];
+  owner: string;
+  /** `null` takes it away. */
+  expires_at: string | null;
 }
+
+const words = (text: string): string[] =>
+  text
+    .split(",")
+    .map((word) => word.trim())
+    .filter(Boolean);
 
 /** The form. */
 export function FlagForm(props: {
@@ -34,6 +44,7 @@ export function FlagForm(props: {
   after: (id: string) => void;
 }) {
   const { flag } = props;
+  const begun = expiryOf(flag?.expires_at);
   const form = useForm({
     initial: {
       key: flag?.key ?? "",
@@ -44,9 +55,21 @@ export function FlagForm(props: {
       chosen: props.environments ?? [],
       off: "off",
       client_side: flag?.client_side ?? true,
+      tags: flag?.tags.join(", ") ?? "",
+      owner: flag?.owner ?? "",
+      expiry: begun,
     },
-    send: ({ rows, chosen, off, ...rest }) =>
-      props.send({ ...rest, variants: valuesOf(rows, rest.type), environments: Object.fromEntries(chosen.map((name) => [name, beginning(off)])) }),
+    send: ({ rows, chosen, off, tags, expiry, ...rest }) => {
+      // The form knows minutes; an end that was not touched keeps its seconds.
+      const kept = expiry.ends === begun.ends && expiry.at === begun.at;
+      return props.send({
+        ...rest,
+        variants: valuesOf(rows, rest.type),
+        environments: Object.fromEntries(chosen.map((name) => [name, beginning(off)])),
+        tags: words(tags),
+        expires_at: (kept ? flag?.expires_at : momentOf(expiry)) ?? null,
+      });
+    },
     after: (made) => props.after(made.id),
   });
   const { values, set } = form;
@@ -73,6 +96,16 @@ export function FlagForm(props: {
         rows={3}
         value={values.description}
         set={(description) => set({ description })}
+      />
+      <div className="grid gap-x-4 gap-y-5 sm:grid-cols-2">
+        <TextField label="Owner" optional pointer="/owner" help="Who answers for it: a person, a team, an address." value={values.owner} set={(owner) => set({ owner })} />
+        <TextField label="Tags" optional pointer="/tags" help="Words to find it by, with commas between them." value={values.tags} set={(tags) => set({ tags })} />
+      </div>
+      <ExpiryField
+        label="To be gone from the programs"
+        help="A plan for its end. It goes on to be answered after that."
+        value={values.expiry}
+        set={(expiry) => set({ expiry })}
       />
       {!flag && (
         <SelectField

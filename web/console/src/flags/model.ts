@@ -14,6 +14,7 @@ export type Gate = Schemas["FlagGate"];
 export type Override = Schemas["FlagOverride"];
 export type Prerequisite = Schemas["FlagPrerequisite"];
 export type Explanation = Schemas["FlagExplanation"];
+export type Segment = Schemas["Segment"];
 export type Step = Schemas["FlagStep"];
 
 /** The attribute that tells units apart unless something else is said. */
@@ -24,6 +25,9 @@ export const variantsOf = (flag: Pick<Flag, "variants">): Record<string, unknown
 
 /** Where the switch asks first: wherever the name does not say that nothing can break. */
 export const isSerious = (environment: string): boolean => !/^(sandbox|dev|test|stag|local|demo|preview)/.test(environment);
+
+/** Whether a moment is over. */
+export const isOver = (at: string, now = Date.now()): boolean => Date.parse(at) < now;
 
 /** The part for an environment that a flag begins with: on, and the variant `off` for everybody. */
 export const beginning = (off: string): Targeting => ({ enabled: true, off, otherwise: { serve: off } });
@@ -65,6 +69,9 @@ function* testsOf(condition: Condition | undefined): Generator<string> {
   else if ("not" in condition) yield* testsOf(condition.not);
   else if ("attribute" in condition) yield condition.attribute;
 }
+
+/** The attributes that a condition looks at. */
+export const attributesIn = (condition: Condition | undefined): string[] => [...new Set(testsOf(condition))];
 
 const ofRule = (rule: Rule) => [...testsOf(rule.when), ...(rule.gates ?? []).map((gate) => gate.by), rule.by];
 

@@ -1,6 +1,7 @@
 /** The values of a flag as they are typed. */
 import { ProblemError } from "@gateline/api-client";
 import { figure } from "@gateline/ui/figure.ts";
+import { step } from "@gateline/ui/schema.ts";
 import type { FlagType } from "./model";
 
 /** A variant as it is typed. */
@@ -41,7 +42,7 @@ export const typedOf = (variants: Record<string, unknown>, type: FlagType): Vari
   Object.entries(variants).map(([name, value]) => ({ name, text: type === "string" ? String(value) : JSON.stringify(value, null, type === "json" ? 2 : 0) }));
 
 /** Where a variant's value stands in the request's body. */
-export const pointerOf = (name: string): string => `/variants/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+export const pointerOf = (name: string): string => `/variants${step(name)}`;
 
 /**
  * The values of the variants. A number that is none is sent as it was typed, so that the API says what is wrong with it.

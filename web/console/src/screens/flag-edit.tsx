@@ -28,18 +28,18 @@ function Form(props: { flag: Flag }) {
   // As it was when somebody began to change it: what others change meanwhile is not overwritten unseen.
   const [flag] = useState(props.flag);
   const go = useGo();
-  const change = useChange(flag);
+  const save = useChange(flag);
   return (
     <FlagForm
       flag={flag}
       submit="Save changes"
       cancel={`/flags/${flag.id}`}
-      send={async ({ title, description, client_side, variants }) => {
+      send={async ({ title, description, client_side, tags, owner, expires_at, variants }) => {
         const { patch, impossible } = variantsPatch(variantsOf(flag), variants);
         if (impossible.length > 0) {
           throw problem(impossible.map((name) => ({ pointer: pointerOf(name), detail: "A change takes away what is `null`. Leave the part out, or make another flag." })));
         }
-        return change({ title, description, client_side, variants: patch } as Schemas["FeatureFlagPatch"]);
+        return save({ title, description, client_side, tags, owner, expires_at, variants: patch } as Schemas["FeatureFlagPatch"]);
       }}
       after={(id) => go(`/flags/${id}`)}
     />

@@ -17,8 +17,9 @@ export default function FlagNew() {
             environments={data.map((each) => each.name)}
             submit="Create feature flag"
             cancel="/flags"
-            send={async (change) => {
-              const made = done(await client.POST("/api/v1/feature-flags", { body: change as Schemas["FeatureFlagSpec"] }));
+            send={async ({ expires_at, ...change }) => {
+              const body = { ...change, ...(expires_at === null ? {} : { expires_at }) } as Schemas["FeatureFlagSpec"];
+              const made = done(await client.POST("/api/v1/feature-flags", { body }));
               await queries.invalidateQueries({ queryKey: ["/api/v1/feature-flags"] });
               return made;
             }}

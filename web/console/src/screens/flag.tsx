@@ -1,9 +1,11 @@
-import { Badge, ButtonLink, Copyable, Markdown, Said, Section, Table, Time } from "@gateline/ui";
+import { Badge, ButtonLink, Copyable, Markdown, Said, Section, Table, Time, moment } from "@gateline/ui";
 import { Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { FlagFrame, environmentPath } from "../flags/frame";
-import { type Flag, variantsOf } from "../flags/model";
+import { type Flag, isOver, variantsOf } from "../flags/model";
 import { Snippets } from "../flags/snippets";
 import { FlagSwitch } from "../flags/switch";
+import { Owner, Tags } from "../flags/tags";
 import { glance, outcomeInWords, types } from "../flags/words";
 
 /** One flag: where it is on, its values, and how it is asked for. */
@@ -14,6 +16,9 @@ export default function FlagScreen() {
         ["Key", <Copyable key="key" text={flag.key} />],
         ["Type", types[flag.type]],
         ["Pages and apps", flag.client_side ? "May ask for it" : "May not ask for it"],
+        ...(flag.owner ? [["Owner", <Owner key="owner" of={flag.owner} />] as [string, ReactNode]] : []),
+        ...(flag.tags.length > 0 ? [["Tags", <Tags key="tags" of={flag.tags} />] as [string, ReactNode]] : []),
+        ...(flag.expires_at ? [["To be gone", <End key="end" at={flag.expires_at} />] as [string, ReactNode]] : []),
         ["Version", flag.revision],
         ["Changed", <Time key="changed" at={flag.updated_at} />],
         ["Made", <Time key="made" at={flag.created_at} />],
@@ -44,6 +49,16 @@ export default function FlagScreen() {
         </>
       )}
     </FlagFrame>
+  );
+}
+
+/** When a flag is to be gone; marked once that is over. */
+function End({ at }: { at: string }) {
+  return (
+    <span className="flex items-center gap-2">
+      <time dateTime={at}>{moment(at)}</time>
+      {isOver(at) && <Badge tone="warn">over</Badge>}
+    </span>
   );
 }
 

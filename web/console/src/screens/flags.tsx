@@ -1,7 +1,9 @@
 import { read } from "@gateline/api-client";
 import { Badge, ButtonLink, Command, ListPage, Time } from "@gateline/ui";
+import { useSearch } from "@tanstack/react-router";
 import type { Flag } from "../flags/model";
 import { useEnvironments } from "../flags/queries";
+import { Tags } from "../flags/tags";
 import { glance, types } from "../flags/words";
 
 type Order = "-created_at" | "created_at" | "name" | "-name";
@@ -9,6 +11,7 @@ type Order = "-created_at" | "created_at" | "name" | "-name";
 /** All feature flags, with their state in each environment. */
 export default function Flags() {
   const environments = useEnvironments();
+  const search = useSearch({ strict: false }) as { tag?: string; owner?: string };
   const names = (environments.data?.data ?? []).map((each) => each.name);
   const create = (
     <ButtonLink to="/flags/new" kind="primary">
@@ -21,8 +24,22 @@ export default function Flags() {
       label="Feature flags"
       text="Switches whose state differs from one user to the next. Programs ask for them with an SDK key, and a change is in force within a second."
       actions={create}
-      load={({ q, cursor, sort }) => read("/api/v1/feature-flags", { params: { query: { q, cursor, sort: sort as Order | undefined } } })}
+      load={({ q, cursor, sort, environment, tag, owner }) =>
+        read("/api/v1/feature-flags", {
+          params: {
+            query: { q, cursor, sort: sort as Order | undefined, "filter[environment]": environment, "filter[tag]": tag, "filter[owner]": owner },
+          },
+        })
+      }
       searchable
+      filters={[
+        { name: "environment", title: "Environment", options: names.map((name) => [name, name]) },
+        // Which tags and owners there are is not asked for: links lead here.
+        ...(["tag", "owner"] as const).flatMap((name) => {
+          const value = search[name];
+          return value === undefined ? [] : [{ name, title: name === "tag" ? "Tag" : "Owner", options: [[value, value] as [string, string]] }];
+        }),
+      ]}
       orders={[
         ["-created_at", "Newest first"],
         ["created_at", "Oldest first"],
@@ -32,7 +49,7 @@ export default function Flags() {
       to={(flag) => `/flags/${flag.id}`}
       columns={[
         { title: "Key", cell: (flag) => <code>{flag.key}</code> },
-        { title: "Title", wide: true, minor: true, cell: (flag) => flag.title || <span className="text-ink-2">–</span> },
+        { title: "Title", wide: true, minor: true, cell: (flag) => <Title of={flag} /> },
         { title: "Type", minor: true, cell: (flag) => types[flag.type] },
         ...names.map((name) => ({ title: name, cell: (flag: Flag) => <Glance flag={flag} environment={name} /> })),
         { title: "Changed", minor: true, cell: (flag) => <Time at={flag.updated_at} /> },
@@ -50,6 +67,14 @@ export default function Flags() {
     />
   );
 }
+
+/** The title, and the tags below it. */
+const Title = ({ of: flag }: { of: Flag }) => (
+  <>
+    {flag.title || (flag.tags.length === 0 && <span className="text-ink-2">–</span>)}
+    <Tags of={flag.tags} />
+  </>
+);
 
 function Glance({ flag, environment }: { flag: Flag; environment: string }) {
   const targeting = flag.environments[environment];

@@ -1,5 +1,8 @@
 /** The builder of conditions: tests of attributes in groups of which all or any must hold, each of them turned round or not. */
-import { Button, RowList, Said, useWrong } from "@gateline/ui";
+import { read } from "@gateline/api-client";
+import { Button, RowList, Said, usePause, useWrong } from "@gateline/ui";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useId, useState } from "react";
 import type { Condition, Operator, Test } from "../model";
 import { operators } from "../words";
 import { AttributeField, Small } from "./small";
@@ -38,7 +41,7 @@ export function WhenEditor(props: { when: Condition | undefined; set: (when: Con
   return (
     <fieldset>
       <legend className="mb-1.5 text-sm text-ink-2">{when ? "When" : (props.everybody ?? "When: always, it fits everybody")}</legend>
-      <Wrong pointer={pointer} shown={group !== undefined} />
+      <Wrong pointer={pointer} shown={!when || group !== undefined} />
       <Parts group={shown} change={change} pointer={pointer} bare={!group} label="conditions" />
     </fieldset>
   );
@@ -79,11 +82,14 @@ function Parts(props: { group: Group; change: (group: Group) => void; pointer: s
           add={() => add(empty())}
           adds="Add a condition"
           others={
-            parts.length > 0 && (
+            <>
+              <Button small kind="plain" onClick={() => add({ segment: "" })}>
+                Add a segment
+              </Button>
               <Button small kind="plain" onClick={() => add(emptyGroup())}>
                 Add a group
               </Button>
-            )
+            </>
           }
           row={(index) => (
             <ConditionEditor
@@ -142,11 +148,39 @@ function Inner({ condition, set, pointer }: Props) {
   return <TestRow test={condition as Test} set={set} pointer={pointer} />;
 }
 
+/** The key of a segment; those whose key or title has what was typed are offered. */
 function SegmentRow(props: { segment: string; set: (segment: string) => void; pointer: string }) {
+  const list = useId();
+  const [asked, setAsked] = useState("");
+  usePause(props.segment, asked, setAsked);
+  const query = useQuery({ ...read("/api/v1/segments", { params: { query: { limit: 20, ...(asked ? { q: asked } : {}) } } }), placeholderData: keepPreviousData });
   return (
-    <Small label="Segment" pointer={`${props.pointer}/segment`} className="flex-1">
-      {(attributes) => <input {...attributes} className="input font-mono text-sm" autoComplete="off" value={props.segment} onChange={(event) => props.set(event.target.value)} />}
-    </Small>
+    <div className="flex min-w-0 flex-1 items-start gap-2">
+      <span className="py-1.5 text-sm whitespace-nowrap text-ink-2">in the segment</span>
+      <Small bare label="Segment" pointer={`${props.pointer}/segment`}>
+        {(attributes) => (
+          <>
+            <input
+              {...attributes}
+              className="input font-mono text-sm"
+              list={list}
+              autoComplete="off"
+              spellCheck={false}
+              placeholder="Key of the segment"
+              value={props.segment}
+              onChange={(event) => props.set(event.target.value)}
+            />
+            <datalist id={list}>
+              {(query.data?.data ?? []).map((segment) => (
+                <option key={segment.key} value={segment.key}>
+                  {segment.title}
+                </option>
+              ))}
+            </datalist>
+          </>
+        )}
+      </Small>
+    </div>
   );
 }
 

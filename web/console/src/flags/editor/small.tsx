@@ -6,6 +6,20 @@ import { createContext, type ReactNode, useContext, useId } from "react";
 /** The id of the list of attributes' names that fields offer. */
 export const ATTRIBUTES = "flag-attributes";
 
+/** Attributes that most programs send. */
+const USUAL = ["user_id", "email", "country", "plan", "app_version", "platform", "groups", "ip"];
+
+/** The list of attributes' names: those that are in use, and usual ones. */
+export const AttributeNames = ({ used }: { used: string[] }) => (
+  <datalist id={ATTRIBUTES}>
+    {[...new Set([...used, ...USUAL])].map((name) => (
+      <option key={name} value={name}>
+        {name}
+      </option>
+    ))}
+  </datalist>
+);
+
 /** The variants of the flag that is edited. */
 export const VariantsContext = createContext<string[]>([]);
 

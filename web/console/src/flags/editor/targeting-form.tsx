@@ -11,7 +11,7 @@ import { problem } from "../variants";
 import { OverridesEditor, PrerequisitesEditor } from "./needs";
 import { OutcomeEditor } from "./outcome";
 import { RulesEditor } from "./rules";
-import { ATTRIBUTES, VariantField, VariantsContext } from "./small";
+import { AttributeNames, VariantField, VariantsContext } from "./small";
 
 const Editor = lazy(() => import("@gateline/ui/editor.tsx"));
 
@@ -101,7 +101,6 @@ interface FieldsProps {
 
 function Fields({ flag, targeting, set, pointer }: FieldsProps) {
   const { off, prerequisites = [], overrides = [], rules = [], otherwise } = targeting;
-  const attributes = [...new Set([...attributesOf(targeting), ...Object.values(flag.environments).flatMap(attributesOf), ...USUAL])];
   return (
     <>
       <Section title="While it is off" text="Everybody gets this variant; so do those whom a prerequisite or a missing attribute keeps out.">
@@ -119,19 +118,10 @@ function Fields({ flag, targeting, set, pointer }: FieldsProps) {
       <Section title="Everybody else" text="Those whom no rule fits.">
         <OutcomeEditor outcome={otherwise} set={(next) => set({ ...targeting, otherwise: next })} pointer={`${pointer}/otherwise`} off={off} />
       </Section>
-      <datalist id={ATTRIBUTES}>
-        {attributes.map((name) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
-      </datalist>
+      <AttributeNames used={[...attributesOf(targeting), ...Object.values(flag.environments).flatMap(attributesOf)]} />
     </>
   );
 }
-
-/** Attributes that most programs send. */
-const USUAL = ["user_id", "email", "country", "plan", "app_version", "platform", "groups", "ip"];
 
 /** What is wrong with a text: that it is no JSON, or what was said of its values. */
 function remarksOn(text: string, said: { pointer: string; detail: string }[]): Remark[] {

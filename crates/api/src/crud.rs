@@ -76,6 +76,8 @@ pub(crate) trait Shown:
     const ABOUT: &'static str;
     /// Situations in which it cannot be written.
     const REFUSALS: &'static [Code];
+    /// Situations in which it cannot be removed.
+    const DELETE_REFUSALS: &'static [Code] = &[Code::InUse];
     /// The field that lists sorted by name are sorted by.
     const NAME: &'static str = "name";
     /// What is shown beside the resource, as the title of what it refers to.
@@ -301,7 +303,7 @@ pub(crate) fn delete<T: Shown>() -> Endpoint {
         .says(format!("Remove {}", T::ONE), T::ABOUT)
         .takes_id::<T::Id>("Its id.")
         .answers_with(204, "It is gone.", Vec::new())
-        .refuses(&[Code::InUse])
+        .refuses(T::DELETE_REFUSALS)
         .to(|call| async move {
             let (id, if_match) = (call.id()?, call.if_match()?);
             call.control().delete::<T>(&call.caller, id, if_match).await?;

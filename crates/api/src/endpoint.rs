@@ -159,7 +159,8 @@ impl Endpoint {
         Self::new(Method::DELETE, path, id).with_precondition()
     }
 
-    fn with_precondition(mut self) -> Self {
+    /// Wants `If-Match`.
+    pub(crate) fn with_precondition(mut self) -> Self {
         self.precondition = true;
         self
     }
@@ -214,9 +215,14 @@ impl Endpoint {
     }
 
     /// Takes the id of a resource in the path, as `{id}`.
-    pub(crate) fn takes_id<Id: ToSchema>(mut self, description: &str) -> Self {
+    pub(crate) fn takes_id<Id: ToSchema>(self, description: &str) -> Self {
+        self.takes_path_id::<Id>("id", description)
+    }
+
+    /// Takes the id of something below a resource in the path.
+    pub(crate) fn takes_path_id<Id: ToSchema>(mut self, name: &str, description: &str) -> Self {
         let schema = self.schemas.add::<Id>();
-        self.takes(Parameter::path("id", description, schema))
+        self.takes(Parameter::path(name, description, schema))
     }
 
     /// Takes a JSON body.

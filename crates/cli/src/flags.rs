@@ -13,6 +13,8 @@ use crate::session::Connection;
 use crate::{Error, Exit, apply, segments};
 
 mod change;
+mod history;
+mod proposal;
 mod yaml;
 
 pub(crate) use change::replacing;
@@ -36,6 +38,34 @@ pub enum Command {
     List,
     /// Show what somebody would get; nothing is recorded.
     Evaluate(EvaluateArguments),
+    /// Show what a flag was: who changed what, and when.
+    History {
+        /// The flag's key.
+        key: String,
+    },
+    /// Make a flag as it was after an earlier change.
+    Revert {
+        /// The flag's key.
+        key: String,
+        /// That change's revision, as `history` shows it.
+        #[arg(long, value_name = "REVISION")]
+        to: i64,
+    },
+    /// Propose a change that waits for somebody's yes, as it is needed in a protected environment.
+    Propose(proposal::Proposal),
+    /// List the proposed changes of a flag.
+    Proposed {
+        /// The flag's key.
+        key: String,
+    },
+    /// Say yes to what somebody else has proposed.
+    Approve(proposal::Decision),
+    /// Say no to what was proposed.
+    Reject(proposal::Decision),
+    /// Take back what you have proposed.
+    Withdraw(proposal::Proposed),
+    /// Make a flag as it was proposed and approved.
+    ApplyChange(proposal::Proposed),
     /// Make flags and segments as a file says: `flags:` and `segments:` with their keys.
     Apply {
         /// The file.
@@ -177,6 +207,14 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             output.answer(&Entries { data: all }, list);
         }
         Command::Evaluate(arguments) => evaluate(connection, arguments, output).await?,
+        Command::History { key } => history::history(connection, key, output).await?,
+        Command::Revert { key, to } => history::revert(connection, key, *to, output).await?,
+        Command::Propose(proposal) => proposal::propose(connection, proposal, output).await?,
+        Command::Proposed { key } => proposal::list(connection, key, output).await?,
+        Command::Approve(decision) => proposal::approve(connection, decision, output).await?,
+        Command::Reject(decision) => proposal::reject(connection, decision, output).await?,
+        Command::Withdraw(proposed) => proposal::withdraw(connection, proposed, output).await?,
+        Command::ApplyChange(proposed) => proposal::apply(connection, proposed, output).await?,
         Command::Apply { file } => return apply::apply_flags(connection, file, output).await,
         Command::Export { keys } => export(connection, keys, output).await?,
     }
@@ -245,30 +283,8 @@ async fn set(
     state: &State,
     output: &Output,
 ) -> Result<(), Error> {
-    if !state.is_given() {
-        let reason = "one of `--on`, `--off`, `--serve` and `--split` says what is to change";
-        return Err(Error::Argument {
-            reason: reason.to_owned(),
-        });
-    }
     let found = find(connection, key).await?;
-    let targetings = json!(found.environments);
-    let before = targetings.get(environment);
-    let variants = found.variants.as_object();
-    let off = before
-        .and_then(|before| before["off"].as_str())
-        .or_else(|| {
-            let mut names = variants?.keys();
-            names
-                .clone()
-                .find(|name| *name == "off")
-                .or_else(|| names.next())
-                .map(String::as_str)
-        })
-        .unwrap_or("off");
-    let after = change::targeting(before, off, state)?;
-    let patch = replacing(before.unwrap_or(&Value::Null), &after);
-    let patch = json!({ "environments": { environment: patch } });
+    let patch = change::patch(&found, environment, state)?;
     let at = (found.id.as_str(), found.revision);
     let changed = connection.client.change_entry(collection(), at, &patch).await?;
     output.answer(&changed, |changed| {

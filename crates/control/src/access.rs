@@ -141,7 +141,8 @@ impl Access {
         Ok(None)
     }
 
-    fn allows(
+    /// Whether the caller may do `action`.
+    pub(crate) fn allows(
         &self,
         caller: &Caller,
         action: &str,

@@ -1,5 +1,7 @@
 //! The audit chain: each change is an entry that carries the hash of the one before it.
 
+use std::collections::HashMap;
+
 use domain::audit::{AuditActor, AuditEntry};
 use domain::id::{AuditId, OrganizationId};
 use domain::session::{AuditReport, Broken, BrokenHow};
@@ -104,18 +106,28 @@ impl Control {
         entries: &[AuditEntry],
     ) -> Result<Vec<AuditActor>, Error> {
         let organization = caller.organization()?;
-        let mut actors: Vec<_> = entries.iter().map(|entry| entry.actor.clone()).collect();
-        actors.sort();
-        actors.dedup();
-        let names = store::audit::actor_names(&mut self.store(), organization, &actors).await?;
-        let system = Caller::system(None).actor();
+        let actors = entries.iter().map(|entry| entry.actor.clone()).collect();
+        let names = self.actor_names(organization, actors).await?;
         let named = |entry: &AuditEntry| AuditActor {
-            actor_name: match names.get(&entry.actor) {
-                None if entry.actor == system => Some("Gateline".to_owned()),
-                found => found.cloned(),
-            },
+            actor_name: names.get(&entry.actor).cloned(),
         };
         Ok(entries.iter().map(named).collect())
+    }
+
+    /// The names of people and machines that belong to an organization, by their ids, and that of Gateline itself.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn actor_names(
+        &self,
+        organization: OrganizationId,
+        mut actors: Vec<String>,
+    ) -> Result<HashMap<String, String>, Error> {
+        actors.sort();
+        actors.dedup();
+        let mut names = store::audit::actor_names(&mut self.store(), organization, &actors).await?;
+        names.insert(Caller::system(None).actor(), "Gateline".to_owned());
+        Ok(names)
     }
 
     /// Reads one entry of the caller's organization.

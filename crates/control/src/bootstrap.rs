@@ -97,6 +97,7 @@ impl Control {
             let spec = EnvironmentSpec {
                 name: name(text)?,
                 title: title.to_owned(),
+                protected: false,
             };
             self.seed(tx, caller, Environment::new(new(), &(), spec)).await?;
         }

@@ -5,6 +5,9 @@
 //! ```
 
 mod attribute;
+mod comment;
+mod history;
+mod proposal;
 mod saved;
 mod segment;
 
@@ -26,6 +29,7 @@ use crate::{Caller, Control, Error};
 
 pub use attribute::Attributes;
 pub(crate) use saved::Saved;
+pub use store::flag::history::Past;
 
 /// The flags of all organizations.
 #[derive(Debug, Default)]

@@ -36,9 +36,9 @@ mod workspace;
 
 use std::future::Future;
 
-use domain::Timestamp;
 use domain::code::Code;
 use domain::id::{OrganizationId, WorkspaceId};
+use domain::{Name, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -126,9 +126,19 @@ pub trait Resource: Entity {
     }
 
     /// Writes what is kept beside the row (a product's versions), in the same transaction.
-    fn written(&self, tx: &mut Tx) -> impl Future<Output = Result<(), Error>> + Send {
-        let _ = tx;
+    fn written(&self, tx: &mut Tx, caller: &Caller) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (tx, caller);
         async { Ok(()) }
+    }
+
+    /// The protected environments in which it makes a difference that the first becomes the second: there it needs
+    /// somebody's yes, or a right of its own.
+    fn guarded(
+        read: &mut (impl Read + Send),
+        change: (Option<&Self>, Option<&Self>),
+    ) -> impl Future<Output = Result<Vec<Name>, Error>> + Send {
+        let _ = (read, change);
+        async { Ok(Vec::new()) }
     }
 
     /// Checks that nothing needs it any more, before it is removed; removes what is nothing without it.
@@ -154,6 +164,20 @@ pub trait Resource: Entity {
             Arg::text(caller.organization()?),
         )])
     }
+}
+
+/// How the editable part of something is replaced.
+pub(crate) struct Replacing<'a, T: Resource> {
+    /// The operation's name in the API, as `update_api`.
+    pub(crate) action: &'a str,
+    /// What it was.
+    pub(crate) before: &'a T,
+    /// What it is to be.
+    pub(crate) spec: T::Spec,
+    /// The revision that the caller has read.
+    pub(crate) if_match: Option<i64>,
+    /// Whether somebody has said yes to it.
+    pub(crate) is_approved: bool,
 }
 
 /// A page as a caller asks for it.
@@ -203,10 +227,12 @@ impl Control {
         self.authorize(tx, caller, &action, &made).await?;
         self.authorize_reach(tx, caller, &action, (None, &made)).await?;
         made.check(tx, caller, None).await?;
+        self.authorize_guarded(tx, caller, &action, (None, Some(&made)))
+            .await?;
         made.fits(self.settings())?;
         made.keep_secrets(self.secrets())?;
         tx.insert(&made, beside).await?;
-        made.written(tx).await?;
+        made.written(tx, caller).await?;
         self.note(tx, caller, &action, None, Some(&made)).await?;
         self.mark_if::<T>(tx).await?;
         Ok(made)
@@ -298,18 +324,39 @@ impl Control {
         spec: T::Spec,
         if_match: Option<i64>,
     ) -> Result<T, Error> {
-        let action = format!("update_{}", T::KIND);
-        self.authorize(tx, caller, &action, before).await?;
-        expect_revision(before.revision(), if_match)?;
-        let mut after = before.with(spec, self.now());
-        self.authorize_reach(tx, caller, &action, (Some(before), &after))
+        let change = Replacing {
+            action: &format!("update_{}", T::KIND),
+            before,
+            spec,
+            if_match,
+            is_approved: false,
+        };
+        self.replace_by(tx, caller, change).await
+    }
+
+    /// Replaces the editable part by an action that need not be the usual one; the caller commits and announces.
+    pub(crate) async fn replace_by<T: Resource>(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        change: Replacing<'_, T>,
+    ) -> Result<T, Error> {
+        let Replacing { action, before, .. } = change;
+        self.authorize(tx, caller, action, before).await?;
+        expect_revision(before.revision(), change.if_match)?;
+        let mut after = before.with(change.spec, self.now());
+        self.authorize_reach(tx, caller, action, (Some(before), &after))
             .await?;
         after.check(tx, caller, Some(before)).await?;
+        if !change.is_approved {
+            self.authorize_guarded(tx, caller, action, (Some(before), Some(&after)))
+                .await?;
+        }
         after.fits(self.settings())?;
         after.keep_secrets(self.secrets())?;
         tx.update(&after, before.revision(), &[]).await?;
-        after.written(tx).await?;
-        self.note(tx, caller, &action, Some(before), Some(&after)).await?;
+        after.written(tx, caller).await?;
+        self.note(tx, caller, action, Some(before), Some(&after)).await?;
         self.mark_if::<T>(tx).await?;
         Ok(after)
     }
@@ -326,6 +373,8 @@ impl Control {
         let mut tx = self.begin(caller).await?;
         self.authorize(&mut tx, caller, &action, &before).await?;
         expect_revision(before.revision(), if_match)?;
+        self.authorize_guarded(&mut tx, caller, &action, (Some(&before), None))
+            .await?;
         before.removable(&mut tx, caller).await?;
         tx.remove(&before).await?;
         self.note(&mut tx, caller, &action, Some(&before), None).await?;
@@ -386,6 +435,33 @@ impl Control {
         Ok(())
     }
 
+    /// Checks that the caller may make a difference where that needs somebody's yes.
+    async fn authorize_guarded<T: Resource>(
+        &self,
+        tx: &mut Tx,
+        caller: &Caller,
+        action: &str,
+        change: (Option<&T>, Option<&T>),
+    ) -> Result<(), Error> {
+        let names = T::guarded(tx, change).await?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let bypass = "bypass_environment_protection";
+        if self
+            .access()
+            .allows(caller, bypass, Some(caller.organization()?), None)?
+        {
+            return Ok(());
+        }
+        let names: Vec<_> = names.iter().map(Name::as_str).collect();
+        let detail = format!(
+            "`{action}` makes a difference in `{}`, which is protected.",
+            names.join("` and `")
+        );
+        Err(Error::refused(Code::EnvironmentProtected, detail))
+    }
+
     /// Notes a change in the audit chain of the resource's organization.
     pub(crate) async fn note<T: Entity>(
         &self,
@@ -434,7 +510,7 @@ impl Control {
         }
     }
 
-    fn announce_if<T: Resource>(&self) {
+    pub(crate) fn announce_if<T: Resource>(&self) {
         if T::IN_SNAPSHOT {
             self.announce();
         }

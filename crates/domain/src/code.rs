@@ -113,6 +113,15 @@ codes! {
         "Give one of the two routes another priority, or the one that takes everything a condition; `detail` names both.";
     InUse = "in_use", 409, "It is still in use",
         "Remove what uses it first; `detail` names it.";
+    EnvironmentProtected = "environment_protected", 403, "The environment is protected",
+        "Propose the change: `POST /api/v1/feature-flags/{id}/change-requests`. Somebody else approves it, then it is applied. \
+         Turning a flag off (`enabled: false` and nothing else) needs no approval.";
+    OwnChange = "own_change", 403, "Nobody approves their own change",
+        "Ask somebody else who may approve changes of flags.";
+    NotAuthor = "not_author", 403, "It is somebody else's",
+        "Ask its author. Administrators remove comments of others, and who may approve a change may reject it.";
+    ChangeOutdated = "change_outdated", 409, "The flag was changed where the proposed change is",
+        "Look at the flag as it is now, and propose the change anew; `detail` names the places.";
     KeyLimitReached = "key_limit_reached", 409, "The application has as many keys as its plan allows",
         "Revoke a key that is not used any more, or choose a plan with more.";
     PolicyInvalid = "policy_invalid", 400, "The policy's configuration is not valid",

@@ -3,7 +3,10 @@
 //! A flag belongs to an organization. Key, type and variants are the same everywhere; who gets which variant is said per
 //! environment, in the words of [`eval::definition`].
 
+mod comment;
 mod key;
+mod proposal;
+mod revision;
 mod segment;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +20,10 @@ use utoipa::ToSchema;
 use crate::id::{AssignmentId, FeatureFlagId, OrganizationId};
 use crate::{Name, Timestamp};
 
+pub use comment::{FlagComment, FlagCommentSpec};
 pub use key::FlagKey;
+pub use proposal::{FlagChangeRequest, FlagChangeRequestSpec, FlagChangeState, FlagDecision};
+pub use revision::{FeatureFlagRevision, Revert, SegmentRevision};
 pub use segment::{Segment, SegmentAnswer, SegmentSpec, SegmentTrial};
 
 /// What values a flag has.

@@ -212,6 +212,10 @@ ids! {
     EventTypeId = "evt";
     /// A switch whose state differs from one user to the next.
     FeatureFlagId = "flg";
+    /// What somebody has said about a flag.
+    FlagCommentId = "fcm";
+    /// A change of a flag that waits for somebody's yes.
+    FlagChangeRequestId = "fcr";
     /// A reusable audience of flags.
     SegmentId = "seg";
     /// Which variant of a flag a unit gets: a hash of both (UUID version 8).

@@ -113,6 +113,9 @@ pub struct EnvironmentSpec {
     /// What people read.
     #[schema(max_length = 200)]
     pub title: String,
+    /// Whether changes of what flags give here need somebody's yes.
+    #[serde(default)]
+    pub protected: bool,
 }
 
 /// Sandbox, staging, production…: keys and routes differ per environment.

@@ -1,5 +1,8 @@
 //! Feature flags of all organizations, as edges need them.
 
+pub mod history;
+pub mod proposal;
+
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,7 +11,7 @@ use domain::flag::{FeatureFlag, Segment};
 use domain::id::{FeatureFlagId, OrganizationId, SegmentId};
 
 use crate::entity::Read;
-use crate::{Arg, Error};
+use crate::{Arg, Error, Tx};
 
 /// Which flags and segments an organization has, and in which state.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,4 +66,14 @@ pub async fn segments(read: &mut impl Read, organization: OrganizationId) -> Res
     let sql = "SELECT body FROM segments WHERE organization_id = $1 ORDER BY id";
     let rows = read.rows(sql, &[Arg::text(organization)]).await?;
     rows.iter().map(|row| row.read("body", "segments")).collect()
+}
+
+/// Forgets what is kept beside a flag, before it is removed.
+pub async fn forget(tx: &mut Tx, flag: &FeatureFlag) -> Result<(), Error> {
+    history::forget(tx, flag).await?;
+    for table in ["flag_comments", "flag_change_requests"] {
+        let sql = format!("DELETE FROM {table} WHERE flag_id = $1");
+        tx.execute(&sql, &[Arg::text(flag.id)]).await?;
+    }
+    Ok(())
 }

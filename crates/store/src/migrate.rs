@@ -51,6 +51,7 @@ const STEPS: &[Step] = steps! {
     17 "0017_targets";
     18 "0018_feature_flags";
     19 "0019_segments";
+    20 "0020_flag_history";
 };
 
 /// The newest version that this program knows.

@@ -1540,6 +1540,294 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/feature-flags/{id}/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a feature flag was
+         * @description Every change makes a revision: who made it, when, and the whole editable part after it. The newest come first; 1,000 are kept.
+         */
+        get: operations["list_feature_flag_revisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/revisions/{revision}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what a feature flag was
+         * @description The whole editable part as it was after one of the changes.
+         */
+        get: operations["read_feature_flag_revision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a feature flag as it was
+         * @description The whole editable part is as it was after an earlier change. This is a change like any other: it is checked against what is there now, and makes a revision.
+         */
+        post: operations["revert_feature_flag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{id}/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a segment was
+         * @description Every change makes a revision: who made it, when, and the whole editable part after it. The newest come first; 1,000 are kept.
+         */
+        get: operations["list_segment_revisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{id}/revisions/{revision}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what a segment was
+         * @description The whole editable part as it was after one of the changes.
+         */
+        get: operations["read_segment_revision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a segment as it was
+         * @description The whole editable part is as it was after an earlier change. This is a change like any other: it is checked against what is there now, and makes a revision.
+         */
+        post: operations["revert_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was said about a feature flag
+         * @description The newest come first unless asked otherwise.
+         */
+        get: operations["list_feature_flag_comments"];
+        put?: never;
+        /**
+         * Say something about a feature flag
+         * @description A flag has at most 1,000 comments. What was said is not changed, only removed.
+         */
+        post: operations["create_feature_flag_comment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/comments/{comment}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove what was said about a feature flag
+         * @description Authors remove their own words, administrators those of others.
+         */
+        delete: operations["delete_feature_flag_comment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/change-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List proposed changes of a feature flag
+         * @description A change of a flag that makes a difference in an environment with `protected: true` is refused with `environment_protected` and proposed instead. Somebody else approves it, then it is applied: it is checked against the flag as it is by then, and refused with `change_outdated` if what it touches was changed meanwhile. Turning a flag off (`enabled: false` and nothing else) needs no approval. Owners may change what is protected without one.
+         */
+        get: operations["list_feature_flag_change_requests"];
+        put?: never;
+        /**
+         * Propose a change of a feature flag
+         * @description A change of a flag that makes a difference in an environment with `protected: true` is refused with `environment_protected` and proposed instead. Somebody else approves it, then it is applied: it is checked against the flag as it is by then, and refused with `change_outdated` if what it touches was changed meanwhile. Turning a flag off (`enabled: false` and nothing else) needs no approval. Owners may change what is protected without one.
+         */
+        post: operations["create_feature_flag_change_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/change-requests/{change_request}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read a proposed change of a feature flag
+         * @description With what it touches, before and after.
+         */
+        get: operations["read_feature_flag_change_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/change-requests/{change_request}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve a proposed change of a feature flag
+         * @description Who may do this approves what others have proposed, never what they proposed themselves.
+         */
+        post: operations["approve_feature_flag_change_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/change-requests/{change_request}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject a proposed change of a feature flag
+         * @description Also after somebody has approved it, as long as it is not applied.
+         */
+        post: operations["reject_feature_flag_change_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/change-requests/{change_request}/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply an approved change of a feature flag
+         * @description The flag is changed as it was approved; the change is checked as any is. Refused with `change_outdated` if what it touches is not as it was when it was proposed.
+         */
+        post: operations["apply_feature_flag_change_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/change-requests/{change_request}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw a proposed change of a feature flag
+         * @description Its author takes it back, approved or not, as long as it is not applied.
+         */
+        post: operations["withdraw_feature_flag_change_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/segments": {
         parameters: {
             query?: never;
@@ -2401,13 +2689,13 @@ export interface paths {
         };
         /**
          * List environments
-         * @description Keys and routes differ per environment. Every gateway node serves one; the name stands in every key.
+         * @description Keys and routes differ per environment. Every gateway node serves one; the name stands in every key. In one with `protected: true`, what feature flags give is changed once somebody else has approved it.
          */
         get: operations["list_environments"];
         put?: never;
         /**
          * Create an environment
-         * @description Keys and routes differ per environment. Every gateway node serves one; the name stands in every key.
+         * @description Keys and routes differ per environment. Every gateway node serves one; the name stands in every key. In one with `protected: true`, what feature flags give is changed once somebody else has approved it.
          */
         post: operations["create_environment"];
         delete?: never;
@@ -2425,14 +2713,14 @@ export interface paths {
         };
         /**
          * Read an environment
-         * @description Keys and routes differ per environment. Every gateway node serves one; the name stands in every key.
+         * @description Keys and routes differ per environment. Every gateway node serves one; the name stands in every key. In one with `protected: true`, what feature flags give is changed once somebody else has approved it.
          */
         get: operations["read_environment"];
         put?: never;
         post?: never;
         /**
          * Remove an environment
-         * @description Keys and routes differ per environment. Every gateway node serves one; the name stands in every key.
+         * @description Keys and routes differ per environment. Every gateway node serves one; the name stands in every key. In one with `protected: true`, what feature flags give is changed once somebody else has approved it.
          */
         delete: operations["delete_environment"];
         options?: never;
@@ -2441,7 +2729,7 @@ export interface paths {
          * Change an environment
          * @description Send what is to change (JSON Merge Patch, RFC 7396).
          *
-         *     Keys and routes differ per environment. Every gateway node serves one; the name stands in every key.
+         *     Keys and routes differ per environment. Every gateway node serves one; the name stands in every key. In one with `protected: true`, what feature flags give is changed once somebody else has approved it.
          */
         patch: operations["update_environment"];
         trace?: never;
@@ -4502,6 +4790,8 @@ export interface components {
             name: components["schemas"]["Name"];
             /** @description What people read. */
             title: string;
+            /** @description Whether changes of what flags give here need somebody's yes. */
+            protected: boolean;
             /** @description Its id. */
             id: components["schemas"]["EnvironmentId"];
             /** @description The tenant it belongs to. */
@@ -4525,6 +4815,8 @@ export interface components {
             name?: components["schemas"]["Name"];
             /** @description What people read. */
             title?: string;
+            /** @description Whether changes of what flags give here need somebody's yes. */
+            protected?: boolean | null;
         };
         /** @description The editable part of an [`Environment`]. */
         EnvironmentSpec: {
@@ -4532,6 +4824,8 @@ export interface components {
             name: components["schemas"]["Name"];
             /** @description What people read. */
             title: string;
+            /** @description Whether changes of what flags give here need somebody's yes. */
+            protected?: boolean;
         };
         /** @description A row of the catalogue of error codes. */
         ErrorCode: {
@@ -4947,6 +5241,22 @@ export interface components {
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"] | null;
         };
+        /** @description What a flag was after one of its changes. */
+        FeatureFlagRevision: {
+            /**
+             * Format: int64
+             * @description Which one: 1 when it was made.
+             */
+            revision: number;
+            /** @description When it became so. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Who did it: the id of a user or client, or `system`; empty for what was so before changes were kept. */
+            actor: string;
+            /** @description The name of the person or machine as it is now; absent if they do not belong to the organization any more. */
+            actor_name?: string;
+            /** @description The editable part as it was. */
+            spec: components["schemas"]["FeatureFlagSpec"];
+        };
         /** @description The editable part of a [`FeatureFlag`]. */
         FeatureFlagSpec: {
             /** @description Unique in the organization; what programs ask for. Cannot be changed. */
@@ -5029,6 +5339,106 @@ export interface components {
             /** @description The body, at most 64 KiB; none if empty. */
             body?: string;
         };
+        /** @description A change of a flag that was proposed. */
+        FlagChangeRequest: {
+            /**
+             * @description What is to change in the flag's editable part (JSON Merge Patch, RFC 7396), as
+             *     `{"environments": {"production": {"enabled": true}}}`.
+             */
+            patch: Record<string, never>;
+            /** @description What it is for. */
+            comment: string;
+            /** @description Its id. */
+            id: components["schemas"]["FlagChangeRequestId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The flag. */
+            flag_id: components["schemas"]["FeatureFlagId"];
+            /** @description How far it is. */
+            state: components["schemas"]["FlagChangeState"];
+            /** @description What it touches, as it was when it was proposed: fields of the flag, and of `environments` those that are named. */
+            before: Record<string, never>;
+            /** @description The same as it is to be. */
+            after: Record<string, never>;
+            /**
+             * Format: int64
+             * @description The flag's revision when it was proposed.
+             */
+            flag_revision: number;
+            /** @description Who proposes it: the id of a user or client. */
+            author: string;
+            /** @description The author's name as it is now; absent if they do not belong to the organization any more. */
+            author_name?: string;
+            /** @description Who said yes or no. */
+            decided_by?: string;
+            /** @description Their name as it is now. */
+            decided_by_name?: string;
+            /** @description When they said it. */
+            decided_at?: components["schemas"]["Timestamp"];
+            /** @description What they said. */
+            decision: string;
+            /**
+             * Format: int64
+             * @description The flag's revision that it has made.
+             */
+            applied_revision?: number;
+            /** @description When it was proposed. */
+            created_at: components["schemas"]["Timestamp"];
+            /** @description When it was last changed. */
+            updated_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Counts its changes.
+             */
+            revision: number;
+            links?: components["schemas"]["Links"];
+        };
+        /** @example fcr_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        FlagChangeRequestId: string;
+        /** @description A change of a flag as it is proposed. */
+        FlagChangeRequestSpec: {
+            /**
+             * @description What is to change in the flag's editable part (JSON Merge Patch, RFC 7396), as
+             *     `{"environments": {"production": {"enabled": true}}}`.
+             */
+            patch: Record<string, never>;
+            /** @description What it is for. */
+            comment?: string;
+        };
+        /**
+         * @description How far a proposed change is.
+         * @enum {string}
+         */
+        FlagChangeState: "open" | "approved" | "rejected" | "applied" | "withdrawn";
+        /** @description What somebody has said about a flag. */
+        FlagComment: {
+            /** @description The text, in CommonMark if you like. */
+            text: string;
+            /** @description Its id. */
+            id: components["schemas"]["FlagCommentId"];
+            /** @description The organization. */
+            organization_id: components["schemas"]["OrganizationId"];
+            /** @description The flag. */
+            flag_id: components["schemas"]["FeatureFlagId"];
+            /** @description Who: the id of a user or client. */
+            author: string;
+            /** @description The author's name as it is now; absent if they do not belong to the organization any more. */
+            author_name?: string;
+            /** @description When they said it. */
+            created_at: components["schemas"]["Timestamp"];
+            /**
+             * Format: int64
+             * @description Always 1: what was said is not changed.
+             */
+            revision: number;
+        };
+        /** @example fcm_01jd9zk5v8e7rbxq3m6t4n2w0c */
+        FlagCommentId: string;
+        /** @description What is to be said about a flag. */
+        FlagCommentSpec: {
+            /** @description The text, in CommonMark if you like. */
+            text: string;
+        };
         /** @description Whom something fits. */
         FlagCondition: {
             /** @description The conditions; none holds for everybody. */
@@ -5043,6 +5453,11 @@ export interface components {
             /** @description The segment's key. */
             segment: string;
         } | components["schemas"]["FlagTest"];
+        /** @description A yes or a no. */
+        FlagDecision: {
+            /** @description Why. */
+            comment?: string;
+        };
         /** @description What somebody gets of a flag. */
         FlagEvaluation: {
             /** @description The flag's key. */
@@ -6519,6 +6934,33 @@ export interface components {
             next_cursor?: string;
         };
         /** @description One page of a list. */
+        Page_FeatureFlagRevision: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["FeatureFlagRevision"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_FlagChangeRequest: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["FlagChangeRequest"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_FlagComment: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["FlagComment"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
         Page_Invitation: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["Invitation"][];
@@ -6639,6 +7081,15 @@ export interface components {
         Page_Segment: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["Segment"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_SegmentRevision: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["SegmentRevision"][];
             /** @description Whether there are more. */
             has_more: boolean;
             /** @description What to pass as `cursor` to get them. */
@@ -7672,6 +8123,14 @@ export interface components {
          * @enum {string}
          */
         RetryOn: "connect_failure" | "reset" | "timeout";
+        /** @description Which state is to be again. */
+        Revert: {
+            /**
+             * Format: int64
+             * @description The revision that it is to be as.
+             */
+            revision: number;
+        };
         /** @description What is changed of a request before it is forwarded; at most one of `prefix`, `path` and `regex`. */
         Rewrite: {
             /** @description What stands in place of the base path: `/internal/v2`; the base path itself keeps it. */
@@ -8018,6 +8477,22 @@ export interface components {
             when?: components["schemas"]["FlagCondition"];
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description What a segment was after one of its changes. */
+        SegmentRevision: {
+            /**
+             * Format: int64
+             * @description Which one: 1 when it was made.
+             */
+            revision: number;
+            /** @description When it became so. */
+            at: components["schemas"]["Timestamp"];
+            /** @description Who did it: the id of a user or client, or `system`; empty for what was so before changes were kept. */
+            actor: string;
+            /** @description The name of the person or machine as it is now; absent if they do not belong to the organization any more. */
+            actor_name?: string;
+            /** @description The editable part as it was. */
+            spec: components["schemas"]["SegmentSpec"];
         };
         /** @description The editable part of a [`Segment`]. */
         SegmentSpec: {
@@ -15605,7 +16080,7 @@ export interface operations {
             400: components["responses"]["Problem"];
             /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
             401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
             403: components["responses"]["Problem"];
             /** @description `not_found`: There is no such thing */
             404: components["responses"]["Problem"];
@@ -15715,7 +16190,7 @@ export interface operations {
             400: components["responses"]["Problem"];
             /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
             401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
             403: components["responses"]["Problem"];
             /** @description `not_found`: There is no such thing */
             404: components["responses"]["Problem"];
@@ -15798,7 +16273,7 @@ export interface operations {
             400: components["responses"]["Problem"];
             /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
             401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
             403: components["responses"]["Problem"];
             /** @description `not_found`: There is no such thing */
             404: components["responses"]["Problem"];
@@ -15997,6 +16472,936 @@ export interface operations {
             503: components["responses"]["Problem"];
         };
     };
+    list_feature_flag_revisions: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FeatureFlagRevision"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    read_feature_flag_revision: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["FeatureFlagId"];
+                /** @description Which one: 1 when it was made. */
+                revision: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it was. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureFlagRevision"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    revert_feature_flag: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "revision": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["Revert"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureFlag"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_segment_revisions: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["SegmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_SegmentRevision"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    read_segment_revision: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["SegmentId"];
+                /** @description Which one: 1 when it was made. */
+                revision: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it was. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentRevision"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    revert_segment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description Its id. */
+                id: components["schemas"]["SegmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "revision": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["Revert"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Segment"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `name_taken`: The name is taken */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_feature_flag_comments: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at";
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FlagComment"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_feature_flag_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Half of the users since Monday; nothing unusual so far."
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagCommentSpec"];
+            };
+        };
+        responses: {
+            /** @description It was said. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagComment"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    delete_feature_flag_comment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /**
+                 * @description The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+                 * @example "3"
+                 */
+                "If-Match": components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+                /** @description The comment's id. */
+                comment: components["schemas"]["FlagCommentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `not_author`: It is somebody else's */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `precondition_required`: `If-Match` is required */
+            428: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    list_feature_flag_change_requests: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at";
+                /** @description Only those in this state. */
+                "filter[state]"?: "open" | "approved" | "rejected" | "applied" | "withdrawn";
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FlagChangeRequest"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    create_feature_flag_change_request: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "patch": {
+                 *         "environments": {
+                 *           "production": {
+                 *             "otherwise": {
+                 *               "serve": "on",
+                 *               "split": null,
+                 *               "by": null
+                 *             }
+                 *           }
+                 *         }
+                 *       },
+                 *       "comment": "A week at 10% without complaints: everybody now."
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagChangeRequestSpec"];
+            };
+        };
+        responses: {
+            /** @description It waits for somebody's yes. */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagChangeRequest"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_feature_flag_change_request: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+                /** @description The proposed change's id. */
+                change_request: components["schemas"]["FlagChangeRequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagChangeRequest"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    approve_feature_flag_change_request: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+                /** @description The proposed change's id. */
+                change_request: components["schemas"]["FlagChangeRequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "comment": "Looks right."
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagDecision"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagChangeRequest"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `own_change`: Nobody approves their own change */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    reject_feature_flag_change_request: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+                /** @description The proposed change's id. */
+                change_request: components["schemas"]["FlagChangeRequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "comment": "Not before the sale is over."
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagDecision"];
+            };
+        };
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagChangeRequest"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    apply_feature_flag_change_request: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+                /** @description The proposed change's id. */
+                change_request: components["schemas"]["FlagChangeRequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagChangeRequest"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there; `change_outdated`: The flag was changed where the proposed change is */
+            409: components["responses"]["Problem"];
+            /** @description `precondition_failed`: The resource was changed by somebody else */
+            412: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    withdraw_feature_flag_change_request: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+                /** @description Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+                /** @description The proposed change's id. */
+                change_request: components["schemas"]["FlagChangeRequestId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagChangeRequest"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `not_author`: It is somebody else's */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `idempotency_in_flight`: The same request is still under way; `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `idempotency_key_reused`: The idempotency key was used for another request */
+            422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
     list_segments: {
         parameters: {
             query?: {
@@ -16112,7 +17517,7 @@ export interface operations {
             400: components["responses"]["Problem"];
             /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
             401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
             403: components["responses"]["Problem"];
             /** @description `not_found`: There is no such thing */
             404: components["responses"]["Problem"];
@@ -16317,7 +17722,7 @@ export interface operations {
             400: components["responses"]["Problem"];
             /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
             401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
             403: components["responses"]["Problem"];
             /** @description `not_found`: There is no such thing */
             404: components["responses"]["Problem"];
@@ -19759,7 +21164,8 @@ export interface operations {
                 /**
                  * @example {
                  *       "name": "staging",
-                 *       "title": "Staging"
+                 *       "title": "Staging",
+                 *       "protected": false
                  *     }
                  */
                 "application/json": components["schemas"]["EnvironmentSpec"];
@@ -19782,7 +21188,7 @@ export interface operations {
             400: components["responses"]["Problem"];
             /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
             401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
             403: components["responses"]["Problem"];
             /** @description `not_found`: There is no such thing */
             404: components["responses"]["Problem"];
@@ -19967,7 +21373,7 @@ export interface operations {
             400: components["responses"]["Problem"];
             /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
             401: components["responses"]["Problem"];
-            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it; `environment_protected`: The environment is protected */
             403: components["responses"]["Problem"];
             /** @description `not_found`: There is no such thing */
             404: components["responses"]["Problem"];

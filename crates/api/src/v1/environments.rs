@@ -21,14 +21,16 @@ impl Shown for Environment {
     const TAG: &'static str = "organizations";
     const ONE: &'static str = "an environment";
     const MANY: &'static str = "environments";
-    const ABOUT: &'static str = "Keys and routes differ per environment. Every gateway node serves one; the name stands in every key.";
-    const REFUSALS: &'static [Code] = &[Code::NameTaken];
+    const ABOUT: &'static str = "Keys and routes differ per environment. Every gateway node serves one; the name stands in every key. \
+        In one with `protected: true`, what feature flags give is changed once somebody else has approved it.";
+    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::EnvironmentProtected];
     type Extra = Nothing;
 
     fn example() -> EnvironmentSpec {
         EnvironmentSpec {
             name: "staging".parse().expect("it is a name"),
             title: "Staging".to_owned(),
+            protected: false,
         }
     }
 

@@ -1,5 +1,9 @@
 //! Feature flags: managed by people, asked by programs with an SDK key.
 
+mod change_requests;
+mod comments;
+pub(super) mod history;
+
 use axum::response::Response;
 use control::Error;
 use control::flag::Attributes;
@@ -23,6 +27,7 @@ use crate::{answer, cors, problem};
 /// Most bytes of what is known of somebody.
 pub(crate) const QUESTION_BYTES_MAX: usize = 64 << 10;
 const COLLECTION: &str = "/api/v1/feature-flags";
+const TAG: &str = "feature-flags";
 
 /// Whether a path is one that evaluates a flag, so that pages may ask for it with a key of theirs.
 pub(crate) fn evaluates(path: &str) -> bool {
@@ -37,12 +42,15 @@ pub(crate) fn evaluates(path: &str) -> bool {
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = crud::all::<FeatureFlag>();
     endpoints.extend([attempt(), evaluate(), evaluate_for()]);
+    endpoints.extend(history::endpoints());
+    endpoints.extend(comments::endpoints());
+    endpoints.extend(change_requests::endpoints());
     endpoints
 }
 
 impl Shown for FeatureFlag {
     const COLLECTION: &'static str = COLLECTION;
-    const TAG: &'static str = "feature-flags";
+    const TAG: &'static str = TAG;
     const ONE: &'static str = "a feature flag";
     const MANY: &'static str = "feature flags";
     const ABOUT: &'static str = "A feature flag is a switch whose state differs from one user to the next. Its variants are the \
@@ -50,7 +58,8 @@ impl Shown for FeatureFlag {
         the first rule that fits, then `otherwise`. A split hands units out by a hash of the flag's key and the attribute \
         `by`, so that raising a share never moves anybody out of it. What is saved is compiled together with all other flags \
         of the organization; what is wrong is told with its place. A change is known within a second.";
-    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict];
+    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict, Code::EnvironmentProtected];
+    const DELETE_REFUSALS: &'static [Code] = &[Code::InUse, Code::EnvironmentProtected];
     const NAME: &'static str = "key";
     type Extra = Nothing;
 
@@ -116,7 +125,12 @@ impl Shown for FeatureFlag {
     }
 
     fn links(&self, links: Links) -> Links {
-        links.and("try", format!("{COLLECTION}/{}/try", self.id))
+        let here = format!("{COLLECTION}/{}", self.id);
+        ["try", "revisions", "comments", "change-requests"]
+            .into_iter()
+            .fold(links, |links, word| {
+                links.and(&word.replace('-', "_"), format!("{here}/{word}"))
+            })
     }
 }
 

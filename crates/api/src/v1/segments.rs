@@ -32,7 +32,7 @@ impl Shown for Segment {
     const ABOUT: &'static str = "A segment is an audience with a name, the same in all environments: conditions of flags and of other \
         segments name it as `{\"segment\": \"beta-testers\"}`. A change is compiled together with all flags and segments of the \
         organization before it is saved, and is known within a second. One that something names stays.";
-    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict];
+    const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict, Code::EnvironmentProtected];
     const NAME: &'static str = "key";
     type Extra = Nothing;
 
@@ -67,7 +67,10 @@ impl Shown for Segment {
     }
 
     fn links(&self, links: Links) -> Links {
-        links.and("try", format!("{COLLECTION}/{}/try", self.id))
+        let here = format!("{COLLECTION}/{}", self.id);
+        links
+            .and("try", format!("{here}/try"))
+            .and("revisions", format!("{here}/revisions"))
     }
 }
 

@@ -9,6 +9,7 @@ mod calls;
 mod conventions;
 mod documents;
 mod feature_flags;
+mod flag_changes;
 mod flow;
 mod idempotency;
 mod invitations;

@@ -54,7 +54,8 @@ const READS: [&str; 13] = [
     "read_version",
 ];
 /// Publishers of one workspace may not: plans, alerts and what is sent belong to the whole organization.
-const OF_ALL: [&str; 23] = [
+const OF_ALL: [&str; 25] = [
+    "approve_feature_flag_change_request",
     "create_alert_channel",
     "create_alert_rule",
     "create_alert_silence",
@@ -69,6 +70,7 @@ const OF_ALL: [&str; 23] = [
     "delete_report_definition",
     "delete_report_schedule",
     "read_alert_channel_secret",
+    "reject_feature_flag_change_request",
     "rotate_alert_channel_secret",
     "send_report",
     "test_alert_channel",

@@ -141,7 +141,12 @@ impl World {
             path => path.split("s/").next().unwrap(),
         };
         match operation.path.contains("{id}") {
-            true => operation.path.replace("{id}", self.id(kind)),
+            true => operation
+                .path
+                .replace("{id}", self.id(kind))
+                .replace("{revision}", "1")
+                .replace("{comment}", self.id("comment"))
+                .replace("{change_request}", self.id("change_request")),
             false => operation.path.replace("{name}", "traffic"),
         }
     }
@@ -213,18 +218,28 @@ async fn routed(owner: &Someone<'_>, api: &str) -> [(&'static str, String); 2] {
     [("route", route), ("upstream", upstream)]
 }
 
-/// The ids of an event type, of an SDK key, of a feature flag and of a segment.
-async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 4] {
+/// The ids of an event type, of an SDK key, of a segment, and of a feature flag with what people say of it.
+async fn tracked(owner: &Someone<'_>, name: &str) -> [(&'static str, String); 6] {
     let event_type = json!({ "name": format!("{name}.visited"), "title": "Visit" });
     let event_type = owner.post("/api/v1/event-types", event_type).await.json(201);
     let sdk_key = json!({ "kind": "client", "environment": "sandbox" });
     let sdk_key = owner.post("/api/v1/sdk-keys", sdk_key).await.json(201);
-    let targeting = json!({ "off": "off", "otherwise": { "serve": "on" } });
+    let targeting = json!({ "off": "off", "otherwise": { "serve": "off" } });
     let flag = json!({ "key": format!("{name}-new"), "environments": { "production": targeting } });
     let flag = owner.post("/api/v1/feature-flags", flag).await.json(201);
+    let of_flag = |part: &str| format!("/api/v1/feature-flags/{}/{part}", text(&flag, "/id"));
+    let comment = json!({ "text": "Only a try." });
+    let comment = owner.post(&of_flag("comments"), comment).await.json(201);
+    let patch = json!({ "environments": { "production": { "otherwise": { "serve": "on" } } } });
+    let change = owner
+        .post(&of_flag("change-requests"), json!({ "patch": patch }))
+        .await
+        .json(201);
     let segment = json!({ "key": format!("{name}-all"), "when": { "any": [] } });
     let segment = owner.post("/api/v1/segments", segment).await.json(201);
     [
+        ("comment", text(&comment, "/id")),
+        ("change_request", text(&change, "/id")),
         ("segment", text(&segment, "/id")),
         ("event-type", text(&event_type, "/id")),
         ("sdk-key", text(&sdk_key, "/id")),

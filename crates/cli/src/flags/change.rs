@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use client::types::FeatureFlag;
 use serde_json::{Map, Value, json};
 
 use super::{State, Type};
@@ -86,6 +87,33 @@ pub(super) fn targeting(before: Option<&Value>, off: &str, state: &State) -> Res
         };
     }
     Ok(after)
+}
+
+/// The merge patch that says for an environment who gets which variant if no rule fits.
+pub(super) fn patch(flag: &FeatureFlag, environment: &str, state: &State) -> Result<Value, Error> {
+    if !state.is_given() {
+        let reason = "one of `--on`, `--off`, `--serve` and `--split` says what is to change";
+        return Err(Error::Argument {
+            reason: reason.to_owned(),
+        });
+    }
+    let targetings = json!(flag.environments);
+    let before = targetings.get(environment);
+    let variants = flag.variants.as_object();
+    let off = before
+        .and_then(|before| before["off"].as_str())
+        .or_else(|| {
+            let mut names = variants?.keys();
+            names
+                .clone()
+                .find(|name| *name == "off")
+                .or_else(|| names.next())
+                .map(String::as_str)
+        })
+        .unwrap_or("off");
+    let after = targeting(before, off, state)?;
+    let patch = replacing(before.unwrap_or(&Value::Null), &after);
+    Ok(json!({ "environments": { environment: patch } }))
 }
 
 fn thousandths(percent: f64) -> f64 {

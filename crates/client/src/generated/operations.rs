@@ -1469,6 +1469,307 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// List what a feature flag was
+    ///
+    /// `GET /api/v1/feature-flags/{id}/revisions`
+    pub async fn list_feature_flag_revisions(
+        &self,
+        id: &str,
+        params: &types::ListFeatureFlagRevisionsParams,
+    ) -> Result<types::PageFeatureFlagRevision, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/revisions", segment(id)),
+        )
+        .query("limit", params.limit.as_ref())
+        .query("cursor", params.cursor.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read what a feature flag was
+    ///
+    /// `GET /api/v1/feature-flags/{id}/revisions/{revision}`
+    pub async fn read_feature_flag_revision(
+        &self,
+        id: &str,
+        revision: &str,
+    ) -> Result<types::FeatureFlagRevision, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!(
+                "/api/v1/feature-flags/{}/revisions/{}",
+                segment(id),
+                segment(revision)
+            ),
+        );
+        self.send_json(call).await
+    }
+
+    /// Make a feature flag as it was
+    ///
+    /// `POST /api/v1/feature-flags/{id}/revert`
+    pub async fn revert_feature_flag(
+        &self,
+        id: &str,
+        params: &types::RevertFeatureFlagParams,
+        body: &types::Revert,
+    ) -> Result<types::FeatureFlag, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/feature-flags/{}/revert", segment(id)),
+        )
+        .header("If-Match", params.if_match.as_ref())
+        .header("Idempotency-Key", params.idempotency_key.as_ref())
+        .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// List what a segment was
+    ///
+    /// `GET /api/v1/segments/{id}/revisions`
+    pub async fn list_segment_revisions(
+        &self,
+        id: &str,
+        params: &types::ListSegmentRevisionsParams,
+    ) -> Result<types::PageSegmentRevision, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/segments/{}/revisions", segment(id)))
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read what a segment was
+    ///
+    /// `GET /api/v1/segments/{id}/revisions/{revision}`
+    pub async fn read_segment_revision(
+        &self,
+        id: &str,
+        revision: &str,
+    ) -> Result<types::SegmentRevision, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/segments/{}/revisions/{}", segment(id), segment(revision)),
+        );
+        self.send_json(call).await
+    }
+
+    /// Make a segment as it was
+    ///
+    /// `POST /api/v1/segments/{id}/revert`
+    pub async fn revert_segment(
+        &self,
+        id: &str,
+        params: &types::RevertSegmentParams,
+        body: &types::Revert,
+    ) -> Result<types::Segment, Error> {
+        let call = Call::new(Method::POST, format!("/api/v1/segments/{}/revert", segment(id)))
+            .header("If-Match", params.if_match.as_ref())
+            .header("Idempotency-Key", params.idempotency_key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// List what was said about a feature flag
+    ///
+    /// `GET /api/v1/feature-flags/{id}/comments`
+    pub async fn list_feature_flag_comments(
+        &self,
+        id: &str,
+        params: &types::ListFeatureFlagCommentsParams,
+    ) -> Result<types::PageFlagComment, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/comments", segment(id)),
+        )
+        .query("limit", params.limit.as_ref())
+        .query("cursor", params.cursor.as_ref())
+        .query("sort", params.sort.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Say something about a feature flag
+    ///
+    /// `POST /api/v1/feature-flags/{id}/comments`
+    pub async fn create_feature_flag_comment(
+        &self,
+        id: &str,
+        params: &types::CreateFeatureFlagCommentParams,
+        body: &types::FlagCommentSpec,
+    ) -> Result<types::FlagComment, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/feature-flags/{}/comments", segment(id)),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref())
+        .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Remove what was said about a feature flag
+    ///
+    /// `DELETE /api/v1/feature-flags/{id}/comments/{comment}`
+    pub async fn delete_feature_flag_comment(
+        &self,
+        id: &str,
+        comment: &str,
+        params: &types::DeleteFeatureFlagCommentParams,
+    ) -> Result<(), Error> {
+        let call = Call::new(
+            Method::DELETE,
+            format!(
+                "/api/v1/feature-flags/{}/comments/{}",
+                segment(id),
+                segment(comment)
+            ),
+        )
+        .header("If-Match", params.if_match.as_ref());
+        self.send_nothing(call).await
+    }
+
+    /// List proposed changes of a feature flag
+    ///
+    /// `GET /api/v1/feature-flags/{id}/change-requests`
+    pub async fn list_feature_flag_change_requests(
+        &self,
+        id: &str,
+        params: &types::ListFeatureFlagChangeRequestsParams,
+    ) -> Result<types::PageFlagChangeRequest, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/change-requests", segment(id)),
+        )
+        .query("limit", params.limit.as_ref())
+        .query("cursor", params.cursor.as_ref())
+        .query("sort", params.sort.as_ref())
+        .query("filter[state]", params.filter_state.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Propose a change of a feature flag
+    ///
+    /// `POST /api/v1/feature-flags/{id}/change-requests`
+    pub async fn create_feature_flag_change_request(
+        &self,
+        id: &str,
+        params: &types::CreateFeatureFlagChangeRequestParams,
+        body: &types::FlagChangeRequestSpec,
+    ) -> Result<types::FlagChangeRequest, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/feature-flags/{}/change-requests", segment(id)),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref())
+        .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read a proposed change of a feature flag
+    ///
+    /// `GET /api/v1/feature-flags/{id}/change-requests/{change_request}`
+    pub async fn read_feature_flag_change_request(
+        &self,
+        id: &str,
+        change_request: &str,
+    ) -> Result<types::FlagChangeRequest, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!(
+                "/api/v1/feature-flags/{}/change-requests/{}",
+                segment(id),
+                segment(change_request)
+            ),
+        );
+        self.send_json(call).await
+    }
+
+    /// Approve a proposed change of a feature flag
+    ///
+    /// `POST /api/v1/feature-flags/{id}/change-requests/{change_request}/approve`
+    pub async fn approve_feature_flag_change_request(
+        &self,
+        id: &str,
+        change_request: &str,
+        params: &types::ApproveFeatureFlagChangeRequestParams,
+        body: &types::FlagDecision,
+    ) -> Result<types::FlagChangeRequest, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!(
+                "/api/v1/feature-flags/{}/change-requests/{}/approve",
+                segment(id),
+                segment(change_request)
+            ),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref())
+        .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Reject a proposed change of a feature flag
+    ///
+    /// `POST /api/v1/feature-flags/{id}/change-requests/{change_request}/reject`
+    pub async fn reject_feature_flag_change_request(
+        &self,
+        id: &str,
+        change_request: &str,
+        params: &types::RejectFeatureFlagChangeRequestParams,
+        body: &types::FlagDecision,
+    ) -> Result<types::FlagChangeRequest, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!(
+                "/api/v1/feature-flags/{}/change-requests/{}/reject",
+                segment(id),
+                segment(change_request)
+            ),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref())
+        .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Apply an approved change of a feature flag
+    ///
+    /// `POST /api/v1/feature-flags/{id}/change-requests/{change_request}/apply`
+    pub async fn apply_feature_flag_change_request(
+        &self,
+        id: &str,
+        change_request: &str,
+        params: &types::ApplyFeatureFlagChangeRequestParams,
+    ) -> Result<types::FlagChangeRequest, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!(
+                "/api/v1/feature-flags/{}/change-requests/{}/apply",
+                segment(id),
+                segment(change_request)
+            ),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Withdraw a proposed change of a feature flag
+    ///
+    /// `POST /api/v1/feature-flags/{id}/change-requests/{change_request}/withdraw`
+    pub async fn withdraw_feature_flag_change_request(
+        &self,
+        id: &str,
+        change_request: &str,
+        params: &types::WithdrawFeatureFlagChangeRequestParams,
+    ) -> Result<types::FlagChangeRequest, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!(
+                "/api/v1/feature-flags/{}/change-requests/{}/withdraw",
+                segment(id),
+                segment(change_request)
+            ),
+        )
+        .header("Idempotency-Key", params.idempotency_key.as_ref());
+        self.send_json(call).await
+    }
+
     /// List segments
     ///
     /// `GET /api/v1/segments`
@@ -3059,6 +3360,78 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_feature_flags(&params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_feature_flag_revisions`](Self::list_feature_flag_revisions), page after page; `params.cursor` is where it begins.
+    pub async fn list_feature_flag_revisions_all(
+        &self,
+        id: &str,
+        params: &types::ListFeatureFlagRevisionsParams,
+    ) -> Result<Vec<types::FeatureFlagRevision>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_feature_flag_revisions(id, &params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_segment_revisions`](Self::list_segment_revisions), page after page; `params.cursor` is where it begins.
+    pub async fn list_segment_revisions_all(
+        &self,
+        id: &str,
+        params: &types::ListSegmentRevisionsParams,
+    ) -> Result<Vec<types::SegmentRevision>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_segment_revisions(id, &params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_feature_flag_comments`](Self::list_feature_flag_comments), page after page; `params.cursor` is where it begins.
+    pub async fn list_feature_flag_comments_all(
+        &self,
+        id: &str,
+        params: &types::ListFeatureFlagCommentsParams,
+    ) -> Result<Vec<types::FlagComment>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_feature_flag_comments(id, &params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_feature_flag_change_requests`](Self::list_feature_flag_change_requests), page after page; `params.cursor` is where it begins.
+    pub async fn list_feature_flag_change_requests_all(
+        &self,
+        id: &str,
+        params: &types::ListFeatureFlagChangeRequestsParams,
+    ) -> Result<Vec<types::FlagChangeRequest>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_feature_flag_change_requests(id, &params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

@@ -916,6 +916,20 @@ impl ApplicationSpec {
     }
 }
 
+/// Optional parameters of [`apply_feature_flag_change_request`](crate::Client::apply_feature_flag_change_request).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ApplyFeatureFlagChangeRequestParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`approve_feature_flag_change_request`](crate::Client::approve_feature_flag_change_request).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ApproveFeatureFlagChangeRequestParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// `AssignmentId`.
 pub type AssignmentId = String;
 
@@ -2055,6 +2069,20 @@ pub struct CreateEventTypeParams {
     pub idempotency_key: Option<String>,
 }
 
+/// Optional parameters of [`create_feature_flag_change_request`](crate::Client::create_feature_flag_change_request).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFeatureFlagChangeRequestParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`create_feature_flag_comment`](crate::Client::create_feature_flag_comment).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CreateFeatureFlagCommentParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`create_feature_flag`](crate::Client::create_feature_flag).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CreateFeatureFlagParams {
@@ -2292,6 +2320,13 @@ pub struct DeleteEventTypeParams {
     pub if_match: Option<String>,
 }
 
+/// Optional parameters of [`delete_feature_flag_comment`](crate::Client::delete_feature_flag_comment).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeleteFeatureFlagCommentParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+}
+
 /// Optional parameters of [`delete_feature_flag`](crate::Client::delete_feature_flag).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DeleteFeatureFlagParams {
@@ -2518,6 +2553,8 @@ pub struct Environment {
     pub name: Name,
     /// What people read.
     pub title: String,
+    /// Whether changes of what flags give here need somebody's yes.
+    pub protected: bool,
     /// Its id.
     pub id: EnvironmentId,
     /// The tenant it belongs to.
@@ -2545,6 +2582,9 @@ pub struct EnvironmentPatch {
     /// What people read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
+    /// Whether changes of what flags give here need somebody's yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected: Option<Option<bool>>,
 }
 
 /// The editable part of an `Environment`.
@@ -2554,6 +2594,20 @@ pub struct EnvironmentSpec {
     pub name: Name,
     /// What people read.
     pub title: String,
+    /// Whether changes of what flags give here need somebody's yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected: Option<bool>,
+}
+
+impl EnvironmentSpec {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            title: title.into(),
+            protected: None,
+        }
+    }
 }
 
 /// A row of the catalogue of error codes.
@@ -3209,6 +3263,22 @@ pub struct FeatureFlagPatch {
     pub managed_by: Option<Option<Name>>,
 }
 
+/// What a flag was after one of its changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureFlagRevision {
+    /// Which one: 1 when it was made.
+    pub revision: i64,
+    /// When it became so.
+    pub at: Timestamp,
+    /// Who did it: the id of a user or client, or `system`; empty for what was so before changes were kept.
+    pub actor: String,
+    /// The name of the person or machine as it is now; absent if they do not belong to the organization any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_name: Option<String>,
+    /// The editable part as it was.
+    pub spec: FeatureFlagSpec,
+}
+
 /// The editable part of a `FeatureFlag`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureFlagSpec {
@@ -3389,8 +3459,170 @@ impl FixedAnswer {
     }
 }
 
+/// A change of a flag that was proposed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagChangeRequest {
+    /// What is to change in the flag's editable part (JSON Merge Patch, RFC 7396), as
+    /// `{"environments": {"production": {"enabled": true}}}`.
+    pub patch: Value,
+    /// What it is for.
+    pub comment: String,
+    /// Its id.
+    pub id: FlagChangeRequestId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// The flag.
+    pub flag_id: FeatureFlagId,
+    /// How far it is.
+    pub state: FlagChangeState,
+    /// What it touches, as it was when it was proposed: fields of the flag, and of `environments` those that are named.
+    pub before: Value,
+    /// The same as it is to be.
+    pub after: Value,
+    /// The flag's revision when it was proposed.
+    pub flag_revision: i64,
+    /// Who proposes it: the id of a user or client.
+    pub author: String,
+    /// The author's name as it is now; absent if they do not belong to the organization any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author_name: Option<String>,
+    /// Who said yes or no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// Their name as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by_name: Option<String>,
+    /// When they said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_at: Option<Timestamp>,
+    /// What they said.
+    pub decision: String,
+    /// The flag's revision that it has made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_revision: Option<i64>,
+    /// When it was proposed.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// Counts its changes.
+    pub revision: i64,
+    /// `links`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
+}
+
+/// `FlagChangeRequestId`.
+pub type FlagChangeRequestId = String;
+
+/// A change of a flag as it is proposed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagChangeRequestSpec {
+    /// What is to change in the flag's editable part (JSON Merge Patch, RFC 7396), as
+    /// `{"environments": {"production": {"enabled": true}}}`.
+    pub patch: Value,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl FlagChangeRequestSpec {
+    /// What is required, and nothing else.
+    pub fn new(patch: Value) -> Self {
+        Self { patch, comment: None }
+    }
+}
+
+/// How far a proposed change is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FlagChangeState {
+    /// `open`.
+    #[serde(rename = "open")]
+    Open,
+    /// `approved`.
+    #[serde(rename = "approved")]
+    Approved,
+    /// `rejected`.
+    #[serde(rename = "rejected")]
+    Rejected,
+    /// `applied`.
+    #[serde(rename = "applied")]
+    Applied,
+    /// `withdrawn`.
+    #[serde(rename = "withdrawn")]
+    Withdrawn,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for FlagChangeState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Applied => "applied",
+            Self::Withdrawn => "withdrawn",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for FlagChangeState {
+    fn from(text: &str) -> Self {
+        match text {
+            "open" => Self::Open,
+            "approved" => Self::Approved,
+            "rejected" => Self::Rejected,
+            "applied" => Self::Applied,
+            "withdrawn" => Self::Withdrawn,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// What somebody has said about a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagComment {
+    /// The text, in CommonMark if you like.
+    pub text: String,
+    /// Its id.
+    pub id: FlagCommentId,
+    /// The organization.
+    pub organization_id: OrganizationId,
+    /// The flag.
+    pub flag_id: FeatureFlagId,
+    /// Who: the id of a user or client.
+    pub author: String,
+    /// The author's name as it is now; absent if they do not belong to the organization any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author_name: Option<String>,
+    /// When they said it.
+    pub created_at: Timestamp,
+    /// Always 1: what was said is not changed.
+    pub revision: i64,
+}
+
+/// `FlagCommentId`.
+pub type FlagCommentId = String;
+
+/// What is to be said about a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagCommentSpec {
+    /// The text, in CommonMark if you like.
+    pub text: String,
+}
+
 /// Whom something fits.
 pub type FlagCondition = Value;
+
+/// A yes or a no.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FlagDecision {
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
 
 /// What somebody gets of a flag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -5375,6 +5607,156 @@ impl From<&str> for ListEventTypesParamsSort {
     }
 }
 
+/// Optional parameters of [`list_feature_flag_change_requests`](crate::Client::list_feature_flag_change_requests).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFeatureFlagChangeRequestsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListFeatureFlagChangeRequestsParamsSort>,
+    /// Only those in this state.
+    pub filter_state: Option<ListFeatureFlagChangeRequestsParamsFilterState>,
+}
+
+/// `ListFeatureFlagChangeRequestsParamsFilterState`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListFeatureFlagChangeRequestsParamsFilterState {
+    /// `open`.
+    #[serde(rename = "open")]
+    Open,
+    /// `approved`.
+    #[serde(rename = "approved")]
+    Approved,
+    /// `rejected`.
+    #[serde(rename = "rejected")]
+    Rejected,
+    /// `applied`.
+    #[serde(rename = "applied")]
+    Applied,
+    /// `withdrawn`.
+    #[serde(rename = "withdrawn")]
+    Withdrawn,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListFeatureFlagChangeRequestsParamsFilterState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Applied => "applied",
+            Self::Withdrawn => "withdrawn",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListFeatureFlagChangeRequestsParamsFilterState {
+    fn from(text: &str) -> Self {
+        match text {
+            "open" => Self::Open,
+            "approved" => Self::Approved,
+            "rejected" => Self::Rejected,
+            "applied" => Self::Applied,
+            "withdrawn" => Self::Withdrawn,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListFeatureFlagChangeRequestsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListFeatureFlagChangeRequestsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListFeatureFlagChangeRequestsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListFeatureFlagChangeRequestsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_feature_flag_comments`](crate::Client::list_feature_flag_comments).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFeatureFlagCommentsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListFeatureFlagCommentsParamsSort>,
+}
+
+/// `ListFeatureFlagCommentsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListFeatureFlagCommentsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListFeatureFlagCommentsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListFeatureFlagCommentsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Optional parameters of [`list_feature_flag_revisions`](crate::Client::list_feature_flag_revisions).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListFeatureFlagRevisionsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+}
+
 /// Optional parameters of [`list_feature_flags`](crate::Client::list_feature_flags).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListFeatureFlagsParams {
@@ -6318,6 +6700,15 @@ impl From<&str> for ListSdkKeysParamsSort {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Optional parameters of [`list_segment_revisions`](crate::Client::list_segment_revisions).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListSegmentRevisionsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
 }
 
 /// Optional parameters of [`list_segments`](crate::Client::list_segments).
@@ -7957,6 +8348,42 @@ pub struct PageFeatureFlag {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageFeatureFlagRevision {
+    /// The entries, in the order asked for.
+    pub data: Vec<FeatureFlagRevision>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageFlagChangeRequest {
+    /// The entries, in the order asked for.
+    pub data: Vec<FlagChangeRequest>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageFlagComment {
+    /// The entries, in the order asked for.
+    pub data: Vec<FlagComment>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageInvitation {
     /// The entries, in the order asked for.
     pub data: Vec<Invitation>,
@@ -8116,6 +8543,18 @@ pub struct PageSdkKey {
 pub struct PageSegment {
     /// The entries, in the order asked for.
     pub data: Vec<Segment>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageSegmentRevision {
+    /// The entries, in the order asked for.
+    pub data: Vec<SegmentRevision>,
     /// Whether there are more.
     pub has_more: bool,
     /// What to pass as `cursor` to get them.
@@ -9337,6 +9776,13 @@ pub struct Redirect {
     pub keep_query: Option<bool>,
 }
 
+/// Optional parameters of [`reject_feature_flag_change_request`](crate::Client::reject_feature_flag_change_request).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RejectFeatureFlagChangeRequestParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`replace_contract`](crate::Client::replace_contract).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReplaceContractParams {
@@ -10092,6 +10538,31 @@ impl From<&str> for RetryOn {
     }
 }
 
+/// Which state is to be again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Revert {
+    /// The revision that it is to be as.
+    pub revision: i64,
+}
+
+/// Optional parameters of [`revert_feature_flag`](crate::Client::revert_feature_flag).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RevertFeatureFlagParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
+/// Optional parameters of [`revert_segment`](crate::Client::revert_segment).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RevertSegmentParams {
+    /// The `ETag` of what was read, so that nobody's change is overwritten unseen; `*` for whatever is there now.
+    pub if_match: Option<String>,
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
+}
+
 /// Optional parameters of [`revoke_key`](crate::Client::revoke_key).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RevokeKeyParams {
@@ -10745,6 +11216,22 @@ pub struct SegmentPatch {
     /// The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_by: Option<Option<Name>>,
+}
+
+/// What a segment was after one of its changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentRevision {
+    /// Which one: 1 when it was made.
+    pub revision: i64,
+    /// When it became so.
+    pub at: Timestamp,
+    /// Who did it: the id of a user or client, or `system`; empty for what was so before changes were kept.
+    pub actor: String,
+    /// The name of the person or machine as it is now; absent if they do not belong to the organization any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_name: Option<String>,
+    /// The editable part as it was.
+    pub spec: SegmentSpec,
 }
 
 /// The editable part of a `Segment`.
@@ -12667,6 +13154,13 @@ impl From<&str> for WhenStoreIsAway {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Optional parameters of [`withdraw_feature_flag_change_request`](crate::Client::withdraw_feature_flag_change_request).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WithdrawFeatureFlagChangeRequestParams {
+    /// Any text that is new for every different request. A repetition within 24 hours gets the first answer with `Idempotency-Replayed: true`.
+    pub idempotency_key: Option<String>,
 }
 
 /// A piece of long work.

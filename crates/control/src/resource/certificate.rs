@@ -123,7 +123,7 @@ impl Resource for Certificate {
         Ok(())
     }
 
-    async fn written(&self, tx: &mut Tx) -> Result<(), Error> {
+    async fn written(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         certificate::write_hosts(tx, self).await?;
         if let Some(sealed) = &self.sealed {
             certificate::write_key(tx, self.id, sealed.clone()).await?;

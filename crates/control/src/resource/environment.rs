@@ -7,8 +7,8 @@ use domain::identity::{Environment, EnvironmentSpec};
 use domain::stream::StreamRoute;
 use domain::tracking::SdkKey;
 use domain::traffic::Route;
-use domain::{Code, Timestamp};
-use store::entity::{self, Condition};
+use domain::{Code, Name, Timestamp};
+use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 
 use super::fault::{Faults, in_use};
@@ -52,6 +52,20 @@ impl Resource for Environment {
             Some(before) if before.spec.name != self.spec.name => unused(before, tx).await,
             _ => Ok(()),
         }
+    }
+
+    /// Who may not change what is protected does not take the protection away.
+    async fn guarded(
+        _: &mut (impl Read + Send),
+        (before, after): (Option<&Self>, Option<&Self>),
+    ) -> Result<Vec<Name>, Error> {
+        let is_protected = |it: Option<&Self>| it.is_some_and(|it| it.spec.protected);
+        let ends = is_protected(before) && after.is_some() && !is_protected(after);
+        Ok(before
+            .filter(|_| ends)
+            .map(|it| it.spec.name.clone())
+            .into_iter()
+            .collect())
     }
 
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {

@@ -8,12 +8,13 @@ use domain::id::FeatureFlagId;
 use domain::identity::Environment;
 use domain::{Name, Timestamp};
 use eval::definition::Rule;
-use store::entity::{self, Window};
+use store::entity::{self, Read, Window};
+use store::flag::history;
 use store::{Arg, Tx};
 
 use super::fault::{Faults, TITLE_MAX, part};
 use super::flag_parts::{compile, patterns, size, too_many_patterns};
-use super::{New, Resource};
+use super::{New, Resource, own};
 use crate::flag::Saved;
 use crate::{Caller, Error};
 
@@ -98,6 +99,22 @@ impl Resource for FeatureFlag {
         faults.finish()
     }
 
+    async fn written(&self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+        Ok(history::keep(tx, self, &caller.actor()).await?)
+    }
+
+    async fn guarded(
+        read: &mut (impl Read + Send),
+        (before, after): (Option<&Self>, Option<&Self>),
+    ) -> Result<Vec<Name>, Error> {
+        let Some(either) = after.or(before) else {
+            return Ok(Vec::new());
+        };
+        let mut names = own::protected_environments(read, either.organization_id).await?;
+        names.retain(|name| !is_harmless(name, before, after));
+        Ok(names)
+    }
+
     /// Others may look at what it gives.
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         let flags = store::flag::all(tx, self.organization_id).await?;
@@ -112,8 +129,25 @@ impl Resource for FeatureFlag {
                 return Err(Error::refused(Code::InUse, detail));
             }
         }
-        Ok(())
+        Ok(store::flag::forget(tx, self).await?)
     }
+}
+
+/// Whether nobody gets anything else in an environment than before, or the flag is turned off there and nothing else.
+fn is_harmless(name: &Name, before: Option<&FeatureFlag>, after: Option<&FeatureFlag>) -> bool {
+    let part = |flag: Option<&FeatureFlag>| {
+        let flag = flag?;
+        let targeting = flag.spec.environments.get(name)?.clone();
+        Some((targeting, flag.spec.variants.clone(), flag.spec.client_side))
+    };
+    let (mut before, after) = (part(before), part(after));
+    if before == after {
+        return true;
+    }
+    if let Some((targeting, ..)) = &mut before {
+        targeting.enabled = false;
+    }
+    before.is_some() && before == after
 }
 
 async fn environments(tx: &mut Tx, flag: &FeatureFlag) -> Result<BTreeSet<Name>, Error> {

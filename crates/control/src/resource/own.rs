@@ -1,6 +1,7 @@
 //! Looks things up in the caller's organization: what belongs to another tenant is not there.
 
 use domain::Name;
+use domain::id::OrganizationId;
 use domain::identity::Environment;
 use store::entity::{self, Condition, Entity, Read};
 use store::{Arg, Tx};
@@ -37,4 +38,15 @@ pub(crate) async fn by_name<T: Entity>(
 /// Whether the caller's organization has an environment of that name.
 pub(crate) async fn has_environment(tx: &mut Tx, caller: &Caller, name: &Name) -> Result<bool, Error> {
     Ok(by_name::<Environment>(tx, caller, name.as_str()).await?.is_some())
+}
+
+/// The names of an organization's environments that are protected, in their order.
+pub(crate) async fn protected_environments(
+    read: &mut impl Read,
+    organization: OrganizationId,
+) -> Result<Vec<Name>, Error> {
+    let of = [Condition::Is("organization_id", Arg::text(organization))];
+    let all = entity::all::<Environment>(read, &of).await?;
+    let protected = all.into_iter().filter(|it| it.spec.protected);
+    Ok(protected.map(|it| it.spec.name).collect())
 }

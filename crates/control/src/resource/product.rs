@@ -90,7 +90,7 @@ impl Resource for Product {
         }
     }
 
-    async fn written(&self, tx: &mut Tx) -> Result<(), Error> {
+    async fn written(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         let id = Arg::text(self.id);
         for table in ["product_versions", "product_plans"] {
             let sql = format!("DELETE FROM {table} WHERE product_id = $1");

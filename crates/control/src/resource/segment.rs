@@ -1,15 +1,19 @@
 //! Segments: what is saved can be compiled, together with all flags that name it, in each environment.
 
-use domain::Timestamp;
+use std::collections::BTreeSet;
+
 use domain::code::Code;
 use domain::flag::{FeatureFlag, Segment, SegmentSpec};
 use domain::id::SegmentId;
+use domain::{Name, Timestamp};
 use eval::definition::Definitions;
 use store::Tx;
+use store::entity::Read;
+use store::flag::history;
 
 use super::fault::{Faults, TITLE_MAX, in_use, part};
 use super::flag_parts::{compile, named_segments, patterns, size, too_many_patterns};
-use super::{New, Resource};
+use super::{New, Resource, own};
 use crate::flag::Saved;
 use crate::{Caller, Error};
 
@@ -78,6 +82,30 @@ impl Resource for Segment {
         Ok(())
     }
 
+    async fn written(&self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+        Ok(history::keep(tx, self, &caller.actor()).await?)
+    }
+
+    async fn guarded(
+        read: &mut (impl Read + Send),
+        (before, after): (Option<&Self>, Option<&Self>),
+    ) -> Result<Vec<Name>, Error> {
+        // New ones are named by nobody, and those that are named stay.
+        let (Some(before), Some(after)) = (before, after) else {
+            return Ok(Vec::new());
+        };
+        if before.spec.when == after.spec.when {
+            return Ok(Vec::new());
+        }
+        let mut names = own::protected_environments(read, after.organization_id).await?;
+        if !names.is_empty() {
+            let saved = Saved::read(read, after.organization_id).await?;
+            let affected = affected(&saved, after.spec.key.as_str());
+            names.retain(|name| affected.contains(name));
+        }
+        Ok(names)
+    }
+
     /// Flags and other segments may name it.
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         let saved = Saved::read(tx, self.organization_id).await?;
@@ -90,8 +118,31 @@ impl Resource for Segment {
         let others = saved.segments.iter().filter(|other| other.id != self.id);
         let others = others.filter(|other| named_segments(&other.spec.when).contains(&key));
         let others = others.map(|other| format!("the segment `{}`", other.spec.key));
-        in_use(&flags.chain(others).collect::<Vec<_>>())
+        in_use(&flags.chain(others).collect::<Vec<_>>())?;
+        Ok(history::forget(tx, self).await?)
     }
+}
+
+/// The environments in which a flag names a segment, itself or through other segments.
+fn affected(saved: &Saved, segment: &str) -> BTreeSet<Name> {
+    let mut through = BTreeSet::from([segment]);
+    let mut open = vec![segment];
+    while let Some(key) = open.pop() {
+        for other in &saved.segments {
+            let names_it = named_segments(&other.spec.when).contains(&key);
+            if names_it && through.insert(other.spec.key.as_str()) {
+                open.push(other.spec.key.as_str());
+            }
+        }
+    }
+    let parts = saved.flags.iter().flat_map(|flag| &flag.spec.environments);
+    let affected = parts.filter(|(_, targeting)| {
+        let conditions = targeting.rules.iter().filter_map(|rule| rule.when.as_ref());
+        conditions
+            .flat_map(named_segments)
+            .any(|key| through.contains(key))
+    });
+    affected.map(|(name, _)| name.clone()).collect()
 }
 
 /// The keys of the segments that a flag names, in any environment.

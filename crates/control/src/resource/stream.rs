@@ -95,7 +95,7 @@ impl Resource for StreamRoute {
         free(tx, caller, self).await
     }
 
-    async fn written(&self, tx: &mut Tx) -> Result<(), Error> {
+    async fn written(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         Ok(stream::write_hosts(tx, self).await?)
     }
 }

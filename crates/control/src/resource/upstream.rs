@@ -63,7 +63,7 @@ impl Resource for Upstream {
         Ok(())
     }
 
-    async fn written(&self, tx: &mut Tx) -> Result<(), Error> {
+    async fn written(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         Ok(tx.name_targets(self).await?)
     }
 

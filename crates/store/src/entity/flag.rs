@@ -1,7 +1,7 @@
 //! How feature flags and their segments are kept.
 
-use domain::flag::{FeatureFlag, Segment};
-use domain::id::{FeatureFlagId, SegmentId};
+use domain::flag::{FeatureFlag, FlagChangeRequest, FlagComment, Segment};
+use domain::id::{FeatureFlagId, FlagChangeRequestId, FlagCommentId, SegmentId};
 
 use super::entity;
 use crate::Arg;
@@ -11,4 +11,11 @@ entity!(FeatureFlag, FeatureFlagId, "feature_flags", "feature_flag", name: true,
 ]);
 entity!(Segment, SegmentId, "segments", "segment", name: true, |it| [
     "name" = Arg::text(&it.spec.key),
+]);
+entity!(FlagComment, FlagCommentId, "flag_comments", "flag_comment", name: false, |it| [
+    "flag_id" = Arg::text(it.flag_id),
+]);
+entity!(FlagChangeRequest, FlagChangeRequestId, "flag_change_requests", "flag_change_request", name: false, |it| [
+    "flag_id" = Arg::text(it.flag_id),
+    "state" = Arg::text(it.state.as_str()),
 ]);

@@ -13,6 +13,7 @@ fn environment(organization: OrganizationId, name: &str) -> Environment {
         spec: EnvironmentSpec {
             name: name.parse().unwrap(),
             title: format!("50% of {name}_"),
+            protected: false,
         },
         created_at: now(),
         updated_at: now(),

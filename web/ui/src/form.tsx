@@ -20,6 +20,8 @@ interface Form<Values> {
   busy: boolean;
   error: Error | undefined;
   submit: () => Promise<void>;
+  /** As it was at first, for another one of what was sent. */
+  reset: () => void;
 }
 
 /** A form's state. `send` makes the call; `after` runs when it went well, usually to navigate. */
@@ -49,6 +51,10 @@ export function useForm<Values extends object, Answer>(options: {
     set: (change) => {
       setValues((old) => ({ ...old, ...change }));
       setState((old) => ({ ...old, dirty: true }));
+    },
+    reset: () => {
+      setValues(options.initial);
+      setState({ dirty: false, busy: false });
     },
     submit: async () => {
       if (state.busy) return;

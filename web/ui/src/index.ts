@@ -5,12 +5,13 @@ export { type AnalyticsAnswer, type AnalyticsRow, type Measure, type SpanName, b
 export { ApplicationActions, ApplicationEdit, ApplicationForm } from "./application";
 export { Brand } from "./brand";
 export { Button, ButtonLink } from "./button";
+export { ChangesTable } from "./changes";
 export { CallsChart, Figures } from "./chart";
 export { ActionButton, Confirm, ConfirmButton, Dialog } from "./dialog";
 export { type Draft, draftOf, finished, parsed, print } from "./draft";
 export { Detail } from "./detail";
 export { saveFile } from "./save-file";
-export { type Change, changes, mergePatch } from "./diff";
+export { mergePatch } from "./diff";
 export { figure } from "./figure";
 export { ago, amount, bytes, count, duration, interval, moment, nameOf, period, plural, price, quota, rate, serviceLevel, share } from "./format";
 export { ChoiceField, Field, FormPanel, NewPasswordField, SelectField, TextArea, TextField, useForm, useGo, useSomeWrong, useWrong } from "./form";

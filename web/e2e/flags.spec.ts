@@ -106,7 +106,7 @@ test("values are of the flag's type, and a change keeps the others", async ({ pa
   await accessible(page);
   await page.getByRole("button", { name: "Create feature flag" }).click();
   await expect(page.getByRole("cell", { name: '{"size":2,"list":[true]}' })).toBeVisible();
-  await page.getByRole("link", { name: "Change" }).click();
+  await page.getByRole("link", { name: "Change", exact: true }).click();
   await page.getByLabel("Value of on").fill('{"size": 3}');
   await page.getByRole("button", { name: "Add to variants" }).click();
   await page.getByLabel("Variant 3: name").fill("huge");
@@ -265,7 +265,7 @@ test("a flag is found by its tag and its owner, and has a planned end", async ({
   await expect(page.getByRole("row")).toHaveCount(2);
   await accessible(page);
   await page.getByRole("link", { name, exact: true }).click();
-  await page.getByRole("link", { name: "Change" }).click();
+  await page.getByRole("link", { name: "Change", exact: true }).click();
   await page.getByLabel("Tags").fill("");
   await page.getByLabel("To be gone from the programs").selectOption("never");
   await page.getByRole("button", { name: "Save changes" }).click();
@@ -293,7 +293,7 @@ test.describe("what is named", () => {
     await page.getByRole("button", { name: "Try it" }).click();
     await expect(page.getByRole("group", { name: "Answer" })).toHaveText("They are in it");
 
-    await page.getByRole("link", { name: "Change" }).click();
+    await page.getByRole("link", { name: "Change", exact: true }).click();
     await page.getByRole("button", { name: "Not", exact: true }).click();
     await page.getByRole("button", { name: "Save changes" }).click();
     await page.getByLabel("Value of email").fill("ada@acme.example");

@@ -2,6 +2,7 @@
 import { ChoiceField, ExpiryField, FormPanel, SelectField, TextArea, TextField, expiryOf, momentOf, useForm } from "@gateline/ui";
 import type { Schemas } from "@gateline/api-client";
 import { type Flag, type FlagType, beginning, variantsOf } from "./model";
+import type { Changed } from "./proposals";
 import { type VariantRow, firstRows, typedOf, valuesOf } from "./variants";
 import { VariantsField } from "./variants-field";
 
@@ -40,8 +41,8 @@ export function FlagForm(props: {
   environments?: string[];
   submit: string;
   cancel: string;
-  send: (change: FlagChange) => Promise<{ id: string }>;
-  after: (id: string) => void;
+  send: (change: FlagChange) => Promise<Changed>;
+  after: (changed: Changed) => void;
 }) {
   const { flag } = props;
   const begun = expiryOf(flag?.expires_at);
@@ -70,7 +71,7 @@ export function FlagForm(props: {
         expires_at: (kept ? flag?.expires_at : momentOf(expiry)) ?? null,
       });
     },
-    after: (made) => props.after(made.id),
+    after: props.after,
   });
   const { values, set } = form;
   const setRows = (rows: VariantRow[]) => set({ rows, off: rows.some((row) => row.name === values.off) ? values.off : (rows[0]?.name ?? "") });

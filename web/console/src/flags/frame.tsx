@@ -3,12 +3,19 @@ import { client, ifMatch } from "@gateline/api-client";
 import { ButtonLink, ConfirmButton, Detail, Loaded, Said, useGo } from "@gateline/ui";
 import type { ReactNode } from "react";
 import type { Flag } from "./model";
+import { Proposals } from "./proposals";
 import { useEnvironments, useFlag } from "./queries";
 
 /** The address of a flag's part for an environment. */
 export const environmentPath = (flag: Flag, environment: string): string => `/flags/${flag.id}/in/${environment}`;
 
-/** The frame; its tabs are the overview and every environment, whether the flag is there or not. */
+const OTHER_TABS: [path: string, title: string][] = [
+  ["changes", "Proposals"],
+  ["history", "History"],
+  ["comments", "Comments"],
+];
+
+/** The frame; its tabs are the overview, every environment, whether the flag is there or not, and what people did with it. */
 export function FlagFrame(props: { facts?: (flag: Flag) => [string, ReactNode][]; children: (flag: Flag, environments: string[]) => ReactNode }) {
   const query = useFlag();
   const environments = useEnvironments();
@@ -40,10 +47,10 @@ export function FlagFrame(props: { facts?: (flag: Flag) => [string, ReactNode][]
                     </ConfirmButton>
                   </>
                 }
-                tabs={{ base: `/flags/${flag.id}`, of: [["", "Overview"], ...names.map((name): [string, string] => [`in/${name}`, name])] }}
+                tabs={{ base: `/flags/${flag.id}`, of: [["", "Overview"], ...names.map((name): [string, string] => [`in/${name}`, name]), ...OTHER_TABS] }}
                 facts={props.facts?.(flag)}
               >
-                {props.children(flag, names)}
+                <Proposals>{props.children(flag, names)}</Proposals>
               </Detail>
             );
           }}

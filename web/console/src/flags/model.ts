@@ -26,6 +26,12 @@ export const variantsOf = (flag: Pick<Flag, "variants">): Record<string, unknown
 /** Where the switch asks first: wherever the name does not say that nothing can break. */
 export const isSerious = (environment: string): boolean => !/^(sandbox|dev|test|stag|local|demo|preview)/.test(environment);
 
+/** The editable part of a flag or a segment. */
+export function specOf<Thing extends object>(thing: Thing): Partial<Thing> {
+  const kept = new Set(["id", "organization_id", "created_at", "updated_at", "revision", "links"]);
+  return Object.fromEntries(Object.entries(thing).filter(([name]) => !kept.has(name))) as Partial<Thing>;
+}
+
 /** Whether a moment is over. */
 export const isOver = (at: string, now = Date.now()): boolean => Date.parse(at) < now;
 

@@ -1,7 +1,7 @@
 /** What the screens of a flag ask the API. */
-import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client";
+import { type Schemas, read } from "@gateline/api-client";
 import { mergePatch, useParam } from "@gateline/ui";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import type { Flag, Targeting } from "./model";
 
 /** The flag of the address. */
@@ -12,16 +12,6 @@ export function useFlag() {
 
 /** The organization's environments, those that were there first before others. */
 export const useEnvironments = () => useQuery(read("/api/v1/environments", { params: { query: { limit: 200, sort: "created_at" } } }));
-
-/** Changes a flag, and lets every screen know. */
-export function useChange(flag: Flag) {
-  const queries = useQueryClient();
-  return async (body: Schemas["FeatureFlagPatch"]): Promise<Flag> => {
-    const changed = done(await client.PATCH("/api/v1/feature-flags/{id}", { params: { path: { id: flag.id }, header: ifMatch(flag) }, body }));
-    await Promise.all(["/api/v1/feature-flags/{id}", "/api/v1/feature-flags"].map((path) => queries.invalidateQueries({ queryKey: [path] })));
-    return changed;
-  };
-}
 
 /** What is to be sent so that a flag's part for an environment becomes another; `undefined` takes it away. */
 export function environmentPatch(flag: Flag, environment: string, after: Targeting | undefined): Schemas["FeatureFlagPatch"] {

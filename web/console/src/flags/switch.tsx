@@ -1,8 +1,9 @@
 /** The big switch of a flag in an environment, and the quick change of a simple share. */
-import { Button, Confirm, Dialog, ProblemNote, Said, figure } from "@gateline/ui";
+import { Button, Confirm, Dialog, ProblemNote, Said, figure, useGo } from "@gateline/ui";
 import { useId, useState } from "react";
 import { type Flag, type Targeting, isSerious, shareOf, shared } from "./model";
-import { environmentPatch, useChange } from "./queries";
+import { useChange } from "./proposals";
+import { environmentPatch } from "./queries";
 import { conditionInWords, outcomeInWords, percent } from "./words";
 
 interface Props {
@@ -16,7 +17,11 @@ export function FlagSwitch({ flag, environment, targeting }: Props) {
   const change = useChange(flag);
   const [state, setState] = useState<{ asking?: boolean; busy?: boolean; error?: Error }>({});
   const on = targeting.enabled !== false;
-  const turn = () => change(environmentPatch(flag, environment, { ...targeting, enabled: !on }));
+  const go = useGo();
+  const turn = async () => {
+    const { proposal } = await change(environmentPatch(flag, environment, { ...targeting, enabled: !on }));
+    if (proposal) go(proposal);
+  };
   const press = async () => {
     if (isSerious(environment)) return setState({ asking: true });
     setState({ busy: true });
@@ -67,10 +72,11 @@ function inShort({ rules = [], otherwise }: Targeting): string {
 
 const STEPS = [0, 1, 5, 10, 25, 50, 100];
 
-/** Raises and lowers the share of all that gets a variant; `undefined` shares are for the form. */
+/** Raises and lowers the share of all that gets a variant. */
 export function QuickShare({ flag, environment, targeting }: Props) {
   const share = shareOf(flag, targeting);
   const change = useChange(flag);
+  const go = useGo();
   const id = useId();
   const [typed, setTyped] = useState<string>();
   const [state, setState] = useState<{ busy?: boolean; error?: Error }>({});
@@ -82,9 +88,10 @@ export function QuickShare({ flag, environment, targeting }: Props) {
     if (!valid) return;
     setState({ busy: true });
     try {
-      await change(environmentPatch(flag, environment, { ...targeting, otherwise: shared(targeting, share.variant, wanted) }));
+      const { proposal } = await change(environmentPatch(flag, environment, { ...targeting, otherwise: shared(targeting, share.variant, wanted) }));
       setTyped(undefined);
       setState({});
+      if (proposal) go(proposal);
     } catch (error) {
       setState({ error: error as Error });
     }

@@ -3,7 +3,8 @@ import { Detail, Loaded, useGo } from "@gateline/ui";
 import { useState } from "react";
 import { FlagForm } from "../flags/flag-form";
 import { type Flag, variantsOf, variantsPatch } from "../flags/model";
-import { useChange, useFlag } from "../flags/queries";
+import { Proposals, useChange } from "../flags/proposals";
+import { useFlag } from "../flags/queries";
 import { pointerOf, problem } from "../flags/variants";
 
 /** Changes what is said of a flag for all environments. */
@@ -17,7 +18,9 @@ export default function FlagEdit() {
           title="Change the feature flag"
           text="For all environments. A variant that an environment gives cannot be taken away or renamed."
         >
-          <Form flag={flag} />
+          <Proposals>
+            <Form flag={flag} />
+          </Proposals>
         </Detail>
       )}
     </Loaded>
@@ -41,7 +44,7 @@ function Form(props: { flag: Flag }) {
         }
         return save({ title, description, client_side, tags, owner, expires_at, variants: patch } as Schemas["FeatureFlagPatch"]);
       }}
-      after={(id) => go(`/flags/${id}`)}
+      after={({ id, proposal }) => go(proposal ?? `/flags/${id}`)}
     />
   );
 }

@@ -3,7 +3,8 @@ import { useState } from "react";
 import { TargetingForm } from "../flags/editor/targeting-form";
 import { environmentPath } from "../flags/frame";
 import { type Flag, beginning, offOf } from "../flags/model";
-import { environmentPatch, useChange, useFlag } from "../flags/queries";
+import { Proposals, useChange } from "../flags/proposals";
+import { environmentPatch, useFlag } from "../flags/queries";
 
 /** Changes who gets what of a flag in one environment. */
 export default function FlagEnvironmentEdit() {
@@ -13,7 +14,9 @@ export default function FlagEnvironmentEdit() {
     <Loaded query={query}>
       {(flag) => (
         <Detail from={[environmentPath(flag, environment), `${flag.title || flag.key} in ${environment}`]} title="Who gets what" text="The first that fits decides, from above. A change is in force within a second.">
-          <Form key={environment} flag={flag} environment={environment} />
+          <Proposals>
+            <Form key={environment} flag={flag} environment={environment} />
+          </Proposals>
         </Detail>
       )}
     </Loaded>
@@ -34,7 +37,7 @@ function Form(props: { flag: Flag; environment: string }) {
       targeting={flag.environments[environment] ?? beginning(offOf(flag))}
       cancel={back}
       send={(targeting) => change(environmentPatch(flag, environment, targeting))}
-      after={() => go(back)}
+      after={({ proposal }) => go(proposal ?? back)}
     />
   );
 }

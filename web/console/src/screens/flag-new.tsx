@@ -23,7 +23,7 @@ export default function FlagNew() {
               await queries.invalidateQueries({ queryKey: ["/api/v1/feature-flags"] });
               return made;
             }}
-            after={(id) => go(`/flags/${id}`)}
+            after={({ id }) => go(`/flags/${id}`)}
           />
         )}
       </Loaded>

@@ -34,7 +34,7 @@ function Form(props: { segment: Segment }) {
         // A merge patch would mix the two conditions: the old parts are named to go.
         const body = { title, description, when: mergePatch(segment.when, when ?? null) } as Schemas["SegmentPatch"];
         const changed = done(await client.PATCH("/api/v1/segments/{id}", { params: { path: { id: segment.id }, header: ifMatch(segment) }, body }));
-        await Promise.all(["/api/v1/segments/{id}", "/api/v1/segments"].map((path) => queries.invalidateQueries({ queryKey: [path] })));
+        await queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey.some((part) => typeof part === "string" && part.startsWith("/api/v1/segments")) });
         return changed;
       }}
       after={(id) => go(`/segments/${id}`)}

@@ -1,45 +1,17 @@
-import { client, done, ifMatch, read } from "@gateline/api-client";
-import { Badge, ButtonLink, ConfirmButton, Copyable, Detail, FormPanel, Loaded, Markdown, Panel, Section, Time, useForm, useGo, useParam } from "@gateline/ui";
-import { useQuery } from "@tanstack/react-query";
+import { client, done } from "@gateline/api-client";
+import { Badge, FormPanel, Markdown, Panel, Section, useForm } from "@gateline/ui";
 import { useState } from "react";
 import { AttributesField, known, rowsOf } from "../flags/attributes";
 import { ConditionTree } from "../flags/condition-tree";
 import { type Segment, attributesIn } from "../flags/model";
+import { SegmentFrame } from "../flags/segment-frame";
 
 /** One segment: who is in it, and whether somebody is. */
 export default function SegmentScreen() {
-  const id = useParam("id");
-  const go = useGo();
-  const query = useQuery(read("/api/v1/segments/{id}", { params: { path: { id } } }));
   return (
-    <Loaded query={query}>
+    <SegmentFrame>
       {(segment) => (
-        <Detail
-          from={["/segments", "Segments"]}
-          title={segment.title || segment.key}
-          actions={
-            <>
-              <ButtonLink to={`/segments/${id}/edit`}>Change</ButtonLink>
-              <ConfirmButton
-                label="Delete"
-                title={`Delete ${segment.key}?`}
-                onConfirm={async () => {
-                  await client.DELETE("/api/v1/segments/{id}", { params: { path: { id }, header: ifMatch(segment) } });
-                  go("/segments");
-                }}
-              >
-                A segment that a flag or another segment names cannot be deleted; you are told which.
-              </ConfirmButton>
-            </>
-          }
-          facts={[
-            ["Key", <Copyable key="key" text={segment.key} />],
-            ["Changed", <Time key="changed" at={segment.updated_at} />],
-            ["Made", <Time key="made" at={segment.created_at} />],
-            ["Id", <Copyable key="id" text={segment.id} />],
-            ...(segment.managed_by ? [["Kept in the folder", segment.managed_by] as [string, string]] : []),
-          ]}
-        >
+        <>
           {segment.description && <Markdown text={segment.description} />}
           <div className="mt-8 grid gap-8 first:mt-0 xl:grid-cols-[minmax(0,1fr)_22rem]">
             <Section title="Who is in it">
@@ -49,9 +21,9 @@ export default function SegmentScreen() {
             </Section>
             <TryIt key={segment.revision} segment={segment} />
           </div>
-        </Detail>
+        </>
       )}
-    </Loaded>
+    </SegmentFrame>
   );
 }
 

@@ -6,6 +6,7 @@ import { placeOf, placeOfMistake } from "@gateline/ui/json-places.ts";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { Suspense, lazy, useMemo } from "react";
 import { type Flag, type Targeting, attributesOf, variantsOf } from "../model";
+import type { Changed } from "../proposals";
 import { isTargeting } from "../shape";
 import { problem } from "../variants";
 import { OverridesEditor, PrerequisitesEditor } from "./needs";
@@ -44,8 +45,8 @@ interface Props {
   environment: string;
   targeting: Targeting;
   cancel: string;
-  send: (targeting: Targeting) => Promise<unknown>;
-  after: () => void;
+  send: (targeting: Targeting) => Promise<Changed>;
+  after: (changed: Changed) => void;
 }
 
 /** The form. */

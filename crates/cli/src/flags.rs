@@ -1,11 +1,10 @@
 //! `gateline flags`: make flags, say who gets which variant, and see what somebody would get.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use client::Collection;
-use client::types::{FeatureFlag, FlagExplanation, FlagTrial, ListFeatureFlagsParams};
+use client::types::{FeatureFlag, ListFeatureFlagsParams};
 use serde_json::{Map, Value, json};
 
 use crate::output::{Entries, Output, table};
@@ -13,11 +12,14 @@ use crate::session::Connection;
 use crate::{Error, Exit, apply, segments};
 
 mod change;
+mod evaluate;
 mod history;
 mod proposal;
+mod scan;
 mod yaml;
 
 pub(crate) use change::replacing;
+pub(crate) use evaluate::Subject;
 
 /// What to do with feature flags.
 #[derive(Debug, Subcommand)]
@@ -35,9 +37,9 @@ pub enum Command {
         state: State,
     },
     /// List the flags of your organization.
-    List,
+    List(ListArguments),
     /// Show what somebody would get; nothing is recorded.
-    Evaluate(EvaluateArguments),
+    Evaluate(evaluate::EvaluateArguments),
     /// Show what a flag was: who changed what, and when.
     History {
         /// The flag's key.
@@ -66,6 +68,8 @@ pub enum Command {
     Withdraw(proposal::Proposed),
     /// Make a flag as it was proposed and approved.
     ApplyChange(proposal::Proposed),
+    /// Find out where programs name flags, and which flags nobody names.
+    Scan(scan::Arguments),
     /// Make flags and segments as a file says: `flags:` and `segments:` with their keys.
     Apply {
         /// The file.
@@ -76,6 +80,23 @@ pub enum Command {
         /// Only these flags, by key, and the segments that they need; all if none is named.
         keys: Vec<String>,
     },
+}
+
+/// Which flags are listed.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Only those with this tag.
+    #[arg(long)]
+    tag: Option<String>,
+    /// Only those of this owner.
+    #[arg(long)]
+    owner: Option<String>,
+    /// Only those that are in this environment.
+    #[arg(long)]
+    environment: Option<String>,
+    /// Only those that nobody may need any more, and why.
+    #[arg(long)]
+    stale: bool,
 }
 
 /// A flag that is to be made.
@@ -144,53 +165,6 @@ impl Type {
     }
 }
 
-/// Whom a flag is asked about.
-#[derive(Debug, Args)]
-pub struct EvaluateArguments {
-    /// The flag's key.
-    key: String,
-    /// The environment's name.
-    #[arg(long)]
-    environment: String,
-    #[command(flatten)]
-    subject: Subject,
-    /// When it is asked, as `2026-11-20T00:00:00Z`; now if absent.
-    #[arg(long, value_name = "TIME")]
-    at: Option<String>,
-    /// Also show every step on the way.
-    #[arg(long)]
-    explain: bool,
-}
-
-/// What is known of somebody.
-#[derive(Debug, Args)]
-pub struct Subject {
-    /// The user: the attribute `user_id`.
-    #[arg(long, value_name = "ID")]
-    user: Option<String>,
-    /// What else is known, as `country=DE`; one that is given several times is a list.
-    #[arg(long = "attribute", value_name = "NAME=VALUE")]
-    attributes: Vec<String>,
-}
-
-impl Subject {
-    /// As the API takes it.
-    pub(crate) fn attributes(&self) -> Result<Map<String, Value>, Error> {
-        let mut known: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let user = self.user.iter().map(|user| ("user_id".to_owned(), user.clone()));
-        let others = self.attributes.iter().map(|one| change::pair(one, "country=DE"));
-        for one in user.map(Ok).chain(others) {
-            let (name, value) = one?;
-            known.entry(name).or_default().push(value);
-        }
-        let each = known.into_iter().map(|(name, values)| match values.as_slice() {
-            [one] => (name, json!(one)),
-            several => (name, json!(several)),
-        });
-        Ok(each.collect())
-    }
-}
-
 pub(crate) async fn run(connection: &Connection, command: &Command, output: &Output) -> Result<Exit, Error> {
     match command {
         Command::Create(arguments) => create(connection, arguments, output).await?,
@@ -199,14 +173,18 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             environment,
             state,
         } => set(connection, (key, environment), state, output).await?,
-        Command::List => {
-            let all = connection
-                .client
-                .list_feature_flags_all(&ListFeatureFlagsParams::default())
-                .await?;
-            output.answer(&Entries { data: all }, list);
+        Command::List(wanted) => {
+            let params = ListFeatureFlagsParams {
+                filter_tag: wanted.tag.clone(),
+                filter_owner: wanted.owner.clone(),
+                filter_environment: wanted.environment.clone(),
+                filter_stale: wanted.stale.then(|| "true".into()),
+                ..ListFeatureFlagsParams::default()
+            };
+            let data = connection.client.list_feature_flags_all(&params).await?;
+            output.answer(&Entries { data }, list);
         }
-        Command::Evaluate(arguments) => evaluate(connection, arguments, output).await?,
+        Command::Evaluate(arguments) => evaluate::evaluate(connection, arguments, output).await?,
         Command::History { key } => history::history(connection, key, output).await?,
         Command::Revert { key, to } => history::revert(connection, key, *to, output).await?,
         Command::Propose(proposal) => proposal::propose(connection, proposal, output).await?,
@@ -215,6 +193,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
         Command::Reject(decision) => proposal::reject(connection, decision, output).await?,
         Command::Withdraw(proposed) => proposal::withdraw(connection, proposed, output).await?,
         Command::ApplyChange(proposed) => proposal::apply(connection, proposed, output).await?,
+        Command::Scan(arguments) => return scan::run(connection, arguments, output).await,
         Command::Apply { file } => return apply::apply_flags(connection, file, output).await,
         Command::Export { keys } => export(connection, keys, output).await?,
     }
@@ -294,29 +273,6 @@ async fn set(
     Ok(())
 }
 
-async fn evaluate(connection: &Connection, asked: &EvaluateArguments, output: &Output) -> Result<(), Error> {
-    let attributes = asked.subject.attributes()?;
-    let found = find(connection, &asked.key).await?;
-    let trial = FlagTrial {
-        attributes: Some(Value::Object(attributes)),
-        at: asked.at.clone(),
-        ..FlagTrial::new(&asked.environment)
-    };
-    let got = connection.client.try_feature_flag(&found.id, &trial).await?;
-    let mut told = json!(got);
-    // What there is none of is `null`, as the server says it.
-    for field in ["rule", "assignment_id"] {
-        if told.get(field).is_none() {
-            told[field] = Value::Null;
-        }
-    }
-    if let Some(fields) = told.as_object_mut().filter(|_| !asked.explain) {
-        fields.remove("steps");
-    }
-    output.answer(&told, |_| explained(&got, asked.explain));
-    Ok(())
-}
-
 async fn export(connection: &Connection, keys: &[String], output: &Output) -> Result<(), Error> {
     let mut all = connection
         .client
@@ -368,27 +324,11 @@ fn list(flags: &Entries<FeatureFlag>) -> String {
             flag.title.clone(),
             flag.r#type.to_string(),
             states.join("; "),
+            flag.owner.clone(),
+            flag.tags.join(", "),
+            flag.stale.as_ref().map(ToString::to_string).unwrap_or_default(),
         ]
     });
-    table(&["key", "title", "type", "environments"], rows)
-}
-
-fn explained(got: &FlagExplanation, with_steps: bool) -> String {
-    let rule = got
-        .rule
-        .as_ref()
-        .map_or(String::new(), |rule| format!(", rule {rule}"));
-    let mut text = format!(
-        "{}: {} = {} ({}{rule}, version {})\n",
-        got.key, got.variant, got.value, got.reason, got.flag_version
-    );
-    if with_steps {
-        let rows = got.steps.iter().map(|step| {
-            let holds = if step.holds { "yes" } else { "no" };
-            vec![step.pointer.clone(), holds.to_owned(), step.detail.clone()]
-        });
-        text.push('\n');
-        text.push_str(&table(&["looked at", "holds", "why"], rows));
-    }
-    text
+    let header = ["key", "title", "type", "environments", "owner", "tags", "stale"];
+    table(&header, rows)
 }

@@ -8,8 +8,10 @@ mod attribute;
 mod comment;
 mod history;
 mod proposal;
+mod reference;
 mod saved;
 mod segment;
+pub(crate) mod usage;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use crate::{Caller, Control, Error};
 
 pub use attribute::Attributes;
 pub(crate) use saved::Saved;
+pub use store::flag::evaluation::Evaluations;
 pub use store::flag::history::Past;
 
 /// The flags of all organizations.

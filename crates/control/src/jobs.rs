@@ -50,7 +50,7 @@ impl Ticks {
     }
 }
 
-/// Removes expired sessions and links, kept answers, failures of long ago, and ended work.
+/// Removes expired sessions and links, kept answers, failures and counts of long ago, and ended work.
 pub async fn tidy(control: &Control) -> Result<(), Error> {
     let now = control.now();
     let mut tx = control.store().begin().await?;
@@ -62,6 +62,7 @@ pub async fn tidy(control: &Control) -> Result<(), Error> {
     tx.forget_first_calls().await?;
     crate::analytics::forget_old(&mut tx, now).await?;
     crate::alert::forget_old(&mut tx, now).await?;
+    crate::flag::usage::forget_old(&mut tx, now).await?;
     tx.forget_questions_before(now.before(question::KEPT)).await?;
     store::link::forget_resets(&mut tx, now).await?;
     control.tidy_works(&mut tx).await?;

@@ -6,8 +6,10 @@
 mod comment;
 mod key;
 mod proposal;
+mod reference;
 mod revision;
 mod segment;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,8 +25,10 @@ use crate::{Name, Timestamp};
 pub use comment::{FlagComment, FlagCommentSpec};
 pub use key::FlagKey;
 pub use proposal::{FlagChangeRequest, FlagChangeRequestSpec, FlagChangeState, FlagDecision};
+pub use reference::{CodePlace, CodePlaces, CodeReference, CodeScan, CodeScanned, FlagCodeReferences};
 pub use revision::{FeatureFlagRevision, Revert, SegmentRevision};
 pub use segment::{Segment, SegmentAnswer, SegmentSpec, SegmentTrial};
+pub use usage::{FeatureFlagUse, FlagCount, FlagEvaluations, FlagStaleness};
 
 /// What values a flag has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]

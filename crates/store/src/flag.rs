@@ -1,7 +1,9 @@
 //! Feature flags of all organizations, as edges need them.
 
+pub mod evaluation;
 pub mod history;
 pub mod proposal;
+pub mod reference;
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -71,7 +73,8 @@ pub async fn segments(read: &mut impl Read, organization: OrganizationId) -> Res
 /// Forgets what is kept beside a flag, before it is removed.
 pub async fn forget(tx: &mut Tx, flag: &FeatureFlag) -> Result<(), Error> {
     history::forget(tx, flag).await?;
-    for table in ["flag_comments", "flag_change_requests"] {
+    evaluation::forget(tx, flag.organization_id, flag.spec.key.as_str()).await?;
+    for table in ["flag_comments", "flag_change_requests", "flag_code_references"] {
         let sql = format!("DELETE FROM {table} WHERE flag_id = $1");
         tx.execute(&sql, &[Arg::text(flag.id)]).await?;
     }

@@ -52,6 +52,8 @@ const STEPS: &[Step] = steps! {
     18 "0018_feature_flags";
     19 "0019_segments";
     20 "0020_flag_history";
+    21 "0021_flag_evaluations";
+    22 "0022_flag_code_references";
 };
 
 /// The newest version that this program knows.

@@ -27,6 +27,8 @@ pub async fn empty(tx: &mut Tx, organization: OrganizationId) -> Result<(), Erro
         "sdk_keys",
         "event_types",
         "flag_revisions",
+        "flag_evaluations",
+        "flag_code_references",
         "flag_comments",
         "flag_change_requests",
         "feature_flags",

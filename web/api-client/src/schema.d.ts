@@ -1828,6 +1828,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/feature-flags/{id}/evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how often which variants of a feature flag were given
+         * @description By day in UTC, environment and variant; days without evaluations are left out. Counts are kept for 100 days.
+         */
+        get: operations["read_feature_flag_evaluations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{id}/code-references": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read where programs name a feature flag
+         * @description As `gateline flags scan --upload` has found it, repository by repository.
+         */
+        get: operations["read_feature_flag_code_references"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/code-references": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Keep where a repository names feature flags
+         * @description All that was found there, in place of what was found before; none removes it. At most 10,000 places of a repository and 200 repositories are kept.
+         */
+        put: operations["replace_flag_code_references"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/segments": {
         parameters: {
             query?: never;
@@ -4583,6 +4643,63 @@ export interface components {
             /** @description What it may do in the organization. */
             role: components["schemas"]["Role"];
         };
+        /** @description A place in a repository. */
+        CodePlace: {
+            /** @description The file. */
+            path: string;
+            /**
+             * Format: int32
+             * @description The line, from 1.
+             */
+            line: number;
+        };
+        /** @description Where a repository names a flag. */
+        CodePlaces: {
+            /** @description What the repository is called. */
+            repository: string;
+            /** @description The commit that was looked at. */
+            commit?: string;
+            /** @description When it was told. */
+            at: components["schemas"]["Timestamp"];
+            /** @description The places, in their order. */
+            places: components["schemas"]["CodePlace"][];
+        };
+        /** @description A line that names a flag. */
+        CodeReference: {
+            /** @description The flag's key. */
+            flag: components["schemas"]["FlagKey"];
+            /** @description The file, from the folder that was looked through. */
+            path: string;
+            /**
+             * Format: int32
+             * @description The line, from 1.
+             */
+            line: number;
+        };
+        /** @description What was found in a repository: all of it, in place of what was found there before. */
+        CodeScan: {
+            /** @description What the repository is called. */
+            repository: string;
+            /** @description The commit that was looked at. */
+            commit?: string;
+            /** @description The lines. */
+            references: components["schemas"]["CodeReference"][];
+        };
+        /** @description What was kept of what was found in a repository. */
+        CodeScanned: {
+            /** @description What the repository is called. */
+            repository: string;
+            /**
+             * Format: int32
+             * @description How many flags it names.
+             */
+            flags: number;
+            /**
+             * Format: int32
+             * @description In how many places.
+             */
+            references: number;
+        };
         /** @description How answers of a mirror are compared with those that callers get. */
         Compare: {
             /**
@@ -5210,6 +5327,13 @@ export interface components {
              * @description Counts its changes; the ETag, and `flag_version` of what it gives.
              */
             revision: number;
+            /** @description When it was last evaluated, in any environment, as far as that is kept. Absent if it was not. */
+            last_evaluated_at?: components["schemas"]["Timestamp"];
+            /**
+             * @description Why nobody may need it any more; absent if somebody may. Of evaluations it is told once they are counted for 30
+             *     days.
+             */
+            stale?: components["schemas"]["FlagStaleness"];
             links?: components["schemas"]["Links"];
         };
         /** @example flg_01jd9zk5v8e7rbxq3m6t4n2w0c */
@@ -5410,6 +5534,13 @@ export interface components {
          * @enum {string}
          */
         FlagChangeState: "open" | "approved" | "rejected" | "applied" | "withdrawn";
+        /** @description Where programs name a flag. */
+        FlagCodeReferences: {
+            /** @description The flag. */
+            flag_id: components["schemas"]["FeatureFlagId"];
+            /** @description The repositories that name it, by name. */
+            repositories: components["schemas"]["CodePlaces"][];
+        };
         /** @description What somebody has said about a flag. */
         FlagComment: {
             /** @description The text, in CommonMark if you like. */
@@ -5453,6 +5584,22 @@ export interface components {
             /** @description The segment's key. */
             segment: string;
         } | components["schemas"]["FlagTest"];
+        /** @description Evaluations of a flag on one day that gave one variant. */
+        FlagCount: {
+            /** @description When the day begins, in UTC. */
+            day: components["schemas"]["Timestamp"];
+            /** @description The environment's name. */
+            environment: components["schemas"]["Name"];
+            /** @description The variant. */
+            variant: string;
+            /**
+             * Format: int64
+             * @description How many.
+             */
+            count: number;
+            /** @description When the last of them was. */
+            last_at: components["schemas"]["Timestamp"];
+        };
         /** @description A yes or a no. */
         FlagDecision: {
             /** @description Why. */
@@ -5479,6 +5626,17 @@ export interface components {
             flag_version: number;
             /** @description The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit. */
             assignment_id: components["schemas"]["AssignmentId"] | null;
+        };
+        /** @description How often which variants of a flag were given; days without any are left out. */
+        FlagEvaluations: {
+            /** @description The flag. */
+            flag_id: components["schemas"]["FeatureFlagId"];
+            /** @description From the day of this moment on. */
+            from: components["schemas"]["Timestamp"];
+            /** @description Days that begin before this moment. */
+            to: components["schemas"]["Timestamp"];
+            /** @description By day, environment and variant. */
+            counts: components["schemas"]["FlagCount"][];
         };
         /** @description What somebody gets of a flag, and every step on the way there. */
         FlagExplanation: {
@@ -5582,6 +5740,11 @@ export interface components {
             /** @description The attribute whose value decides which part of a split it is. */
             by?: string;
         };
+        /**
+         * @description Why nobody may need a flag any more.
+         * @enum {string}
+         */
+        FlagStaleness: "expired" | "never_evaluated" | "one_variant";
         /** @description One step of an evaluation. */
         FlagStep: {
             /** @description JSON Pointer (RFC 6901) to what was looked at, in the flag's part for the environment. */
@@ -15962,6 +16125,8 @@ export interface operations {
                 "filter[owner]"?: string;
                 /** @description Only those that are in the environment of this name. */
                 "filter[environment]"?: string;
+                /** @description Only those that nobody may need any more (`true`): `stale` says why. */
+                "filter[stale]"?: "true";
             };
             header?: {
                 /**
@@ -17394,6 +17559,161 @@ export interface operations {
             409: components["responses"]["Problem"];
             /** @description `idempotency_key_reused`: The idempotency key was used for another request */
             422: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
+    read_feature_flag_evaluations: {
+        parameters: {
+            query?: {
+                /** @description From the day of this moment on; 30 days until `to` if absent. */
+                from?: string;
+                /** @description Before this moment; until now if absent. */
+                to?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The counts. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagEvaluations"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    read_feature_flag_code_references: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The flag's id. */
+                id: components["schemas"]["FeatureFlagId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The places. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagCodeReferences"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    replace_flag_code_references: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "repository": "shop",
+                 *       "commit": "4f0c2a1",
+                 *       "references": [
+                 *         {
+                 *           "flag": "new-checkout",
+                 *           "path": "src/checkout.ts",
+                 *           "line": 12
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CodeScan"];
+            };
+        };
+        responses: {
+            /** @description It is kept. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CodeScanned"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `conflict`: It does not fit what is there */
+            409: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */

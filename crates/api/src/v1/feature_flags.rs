@@ -2,14 +2,16 @@
 
 mod change_requests;
 mod comments;
-pub(super) mod history;
+mod history;
+mod usage;
 
 use axum::response::Response;
 use control::Error;
 use control::flag::Attributes;
 use control::resource::Condition;
 use domain::flag::{
-    FeatureFlag, FeatureFlagSpec, FlagEvaluation, FlagExplanation, FlagKey, FlagQuestion, FlagTrial,
+    FeatureFlag, FeatureFlagSpec, FeatureFlagUse, FlagEvaluation, FlagExplanation, FlagKey, FlagQuestion,
+    FlagTrial,
 };
 use domain::id::FeatureFlagId;
 use domain::{Code, Name};
@@ -17,7 +19,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::call::Call;
-use crate::crud::{self, Filter, Nothing, Shown};
+use crate::crud::{self, Filter, Shown};
 use crate::endpoint::{Access, Endpoint};
 use crate::links::Links;
 use crate::parameter::{Parameter, text};
@@ -40,11 +42,18 @@ pub(crate) fn evaluates(path: &str) -> bool {
 /// `list_feature_flags`, `create_feature_flag`, `read_feature_flag`, `update_feature_flag`, `delete_feature_flag`,
 /// `try_feature_flag`, `evaluate_feature_flag`, `evaluate_feature_flag_for`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut endpoints = crud::all::<FeatureFlag>();
+    let mut endpoints = vec![
+        usage::list(),
+        crud::create::<FeatureFlag>(),
+        crud::read::<FeatureFlag>(),
+        crud::update::<FeatureFlag>(),
+        crud::delete::<FeatureFlag>(),
+    ];
     endpoints.extend([attempt(), evaluate(), evaluate_for()]);
     endpoints.extend(history::endpoints());
     endpoints.extend(comments::endpoints());
     endpoints.extend(change_requests::endpoints());
+    endpoints.extend(usage::endpoints());
     endpoints
 }
 
@@ -61,7 +70,7 @@ impl Shown for FeatureFlag {
     const REFUSALS: &'static [Code] = &[Code::NameTaken, Code::Conflict, Code::EnvironmentProtected];
     const DELETE_REFUSALS: &'static [Code] = &[Code::InUse, Code::EnvironmentProtected];
     const NAME: &'static str = "key";
-    type Extra = Nothing;
+    type Extra = FeatureFlagUse;
 
     fn example() -> FeatureFlagSpec {
         let spec = json!({
@@ -124,13 +133,24 @@ impl Shown for FeatureFlag {
         Ok(())
     }
 
+    async fn extra(call: &Call, them: &[Self]) -> Result<Vec<FeatureFlagUse>, Error> {
+        usage::uses(call, them).await
+    }
+
     fn links(&self, links: Links) -> Links {
         let here = format!("{COLLECTION}/{}", self.id);
-        ["try", "revisions", "comments", "change-requests"]
-            .into_iter()
-            .fold(links, |links, word| {
-                links.and(&word.replace('-', "_"), format!("{here}/{word}"))
-            })
+        [
+            "try",
+            "revisions",
+            "comments",
+            "change-requests",
+            "evaluations",
+            "code-references",
+        ]
+        .into_iter()
+        .fold(links, |links, word| {
+            links.and(&word.replace('-', "_"), format!("{here}/{word}"))
+        })
     }
 }
 

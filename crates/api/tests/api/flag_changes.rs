@@ -152,6 +152,9 @@ on_both! {
         let admin = app.member("admin").await.with("if-match", "*");
         assert_eq!(admin.delete(&path(&comments, &first.json(201))).await.status, 204);
         assert!(texts("").await.is_empty());
+        // Words that were taken back are nowhere.
+        let audit = owner.get("/api/v1/audit").await;
+        assert!(audit.text().contains("create_feature_flag_comment") && !audit.text().contains("Because."));
         // Of another flag it is not there.
         let elsewhere = self::flag(&owner, "b", "on").await;
         let third = say(&one, "Still.").await.json(201);

@@ -10,6 +10,7 @@ mod conventions;
 mod documents;
 mod feature_flags;
 mod flag_changes;
+mod flag_usage;
 mod flow;
 mod idempotency;
 mod invitations;

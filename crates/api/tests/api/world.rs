@@ -159,6 +159,7 @@ impl World {
         match operation.id.as_str() {
             "replace_contract" => return Some((kind.clone(), PETS.into())),
             "create_quick_key" => example["api"] = json!("shop"),
+            "replace_flag_code_references" => example["references"] = json!([]),
             "import_api" => {
                 example["document"] = json!(PETS);
                 example["name"] = json!("imported");

@@ -197,3 +197,34 @@ fn read(file: &PathBuf) -> Result<Value, Error> {
         reason: format!("`{}` cannot be read: {refusal}", file.display()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Parser, Subcommand as _};
+
+    use super::Proposal;
+    use crate::flags;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        proposal: Proposal,
+    }
+
+    #[test]
+    fn a_change_is_said_in_one_way() {
+        flags::Command::augment_subcommands(clap::Command::new("flags")).debug_assert();
+        for (line, is_right) in [
+            ("x a --environment production --on 50%", true),
+            ("x a --patch change.yaml --comment why", true),
+            ("x a", false),
+            ("x a --on 50%", false),
+            ("x a --environment production --on 50% --off", false),
+            ("x a --environment production --patch change.yaml", false),
+            ("x a --patch change.yaml --off", false),
+        ] {
+            let read = Line::try_parse_from(line.split(' '));
+            assert_eq!(read.is_ok(), is_right, "{line}: {read:?}");
+        }
+    }
+}

@@ -468,6 +468,7 @@ pub const COLLECTIONS: &[Collection] = &[
             "filter[tag]",
             "filter[owner]",
             "filter[environment]",
+            "filter[stale]",
         ],
         fields: &[
             "key",
@@ -483,6 +484,8 @@ pub const COLLECTIONS: &[Collection] = &[
             "created_at",
             "updated_at",
             "revision",
+            "last_evaluated_at",
+            "stale",
         ],
     },
     Collection {

@@ -1359,7 +1359,8 @@ impl Client {
             .query("filter[key]", params.filter_key.as_ref())
             .query("filter[tag]", params.filter_tag.as_ref())
             .query("filter[owner]", params.filter_owner.as_ref())
-            .query("filter[environment]", params.filter_environment.as_ref());
+            .query("filter[environment]", params.filter_environment.as_ref())
+            .query("filter[stale]", params.filter_stale.as_ref());
         self.send_json(call).await
     }
 
@@ -1767,6 +1768,48 @@ impl Client {
             ),
         )
         .header("Idempotency-Key", params.idempotency_key.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read how often which variants of a feature flag were given
+    ///
+    /// `GET /api/v1/feature-flags/{id}/evaluations`
+    pub async fn read_feature_flag_evaluations(
+        &self,
+        id: &str,
+        params: &types::ReadFeatureFlagEvaluationsParams,
+    ) -> Result<types::FlagEvaluations, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/evaluations", segment(id)),
+        )
+        .query("from", params.from.as_ref())
+        .query("to", params.to.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read where programs name a feature flag
+    ///
+    /// `GET /api/v1/feature-flags/{id}/code-references`
+    pub async fn read_feature_flag_code_references(
+        &self,
+        id: &str,
+    ) -> Result<types::FlagCodeReferences, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/code-references", segment(id)),
+        );
+        self.send_json(call).await
+    }
+
+    /// Keep where a repository names feature flags
+    ///
+    /// `PUT /api/v1/feature-flags/code-references`
+    pub async fn replace_flag_code_references(
+        &self,
+        body: &types::CodeScan,
+    ) -> Result<types::CodeScanned, Error> {
+        let call = Call::new(Method::PUT, "/api/v1/feature-flags/code-references").json(body)?;
         self.send_json(call).await
     }
 

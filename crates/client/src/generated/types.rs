@@ -1857,6 +1857,74 @@ pub struct ClientSpec {
     pub role: Role,
 }
 
+/// A place in a repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodePlace {
+    /// The file.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+/// Where a repository names a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodePlaces {
+    /// What the repository is called.
+    pub repository: String,
+    /// The commit that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// When it was told.
+    pub at: Timestamp,
+    /// The places, in their order.
+    pub places: Vec<CodePlace>,
+}
+
+/// A line that names a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodeReference {
+    /// The flag's key.
+    pub flag: FlagKey,
+    /// The file, from the folder that was looked through.
+    pub path: String,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+/// What was found in a repository: all of it, in place of what was found there before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodeScan {
+    /// What the repository is called.
+    pub repository: String,
+    /// The commit that was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The lines.
+    pub references: Vec<CodeReference>,
+}
+
+impl CodeScan {
+    /// What is required, and nothing else.
+    pub fn new(repository: impl Into<String>, references: Vec<CodeReference>) -> Self {
+        Self {
+            repository: repository.into(),
+            commit: None,
+            references,
+        }
+    }
+}
+
+/// What was kept of what was found in a repository.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodeScanned {
+    /// What the repository is called.
+    pub repository: String,
+    /// How many flags it names.
+    pub flags: u64,
+    /// In how many places.
+    pub references: u64,
+}
+
 /// How answers of a mirror are compared with those that callers get.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Compare {
@@ -3217,6 +3285,13 @@ pub struct FeatureFlag {
     pub updated_at: Timestamp,
     /// Counts its changes; the ETag, and `flag_version` of what it gives.
     pub revision: i64,
+    /// When it was last evaluated, in any environment, as far as that is kept. Absent if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_evaluated_at: Option<Timestamp>,
+    /// Why nobody may need it any more; absent if somebody may. Of evaluations it is told once they are counted for 30
+    /// days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<FlagStaleness>,
     /// `links`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<Links>,
@@ -3581,6 +3656,15 @@ impl From<&str> for FlagChangeState {
     }
 }
 
+/// Where programs name a flag.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagCodeReferences {
+    /// The flag.
+    pub flag_id: FeatureFlagId,
+    /// The repositories that name it, by name.
+    pub repositories: Vec<CodePlaces>,
+}
+
 /// What somebody has said about a flag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagComment {
@@ -3616,6 +3700,21 @@ pub struct FlagCommentSpec {
 /// Whom something fits.
 pub type FlagCondition = Value;
 
+/// Evaluations of a flag on one day that gave one variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagCount {
+    /// When the day begins, in UTC.
+    pub day: Timestamp,
+    /// The environment's name.
+    pub environment: Name,
+    /// The variant.
+    pub variant: String,
+    /// How many.
+    pub count: i64,
+    /// When the last of them was.
+    pub last_at: Timestamp,
+}
+
 /// A yes or a no.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FlagDecision {
@@ -3645,6 +3744,19 @@ pub struct FlagEvaluation {
     /// The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment_id: Option<AssignmentId>,
+}
+
+/// How often which variants of a flag were given; days without any are left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagEvaluations {
+    /// The flag.
+    pub flag_id: FeatureFlagId,
+    /// From the day of this moment on.
+    pub from: Timestamp,
+    /// Days that begin before this moment.
+    pub to: Timestamp,
+    /// By day, environment and variant.
+    pub counts: Vec<FlagCount>,
 }
 
 /// What somebody gets of a flag, and every step on the way there.
@@ -3893,6 +4005,45 @@ pub struct FlagRule {
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+}
+
+/// Why nobody may need a flag any more.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FlagStaleness {
+    /// `expired`.
+    #[serde(rename = "expired")]
+    Expired,
+    /// `never_evaluated`.
+    #[serde(rename = "never_evaluated")]
+    NeverEvaluated,
+    /// `one_variant`.
+    #[serde(rename = "one_variant")]
+    OneVariant,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for FlagStaleness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "expired",
+            Self::NeverEvaluated => "never_evaluated",
+            Self::OneVariant => "one_variant",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for FlagStaleness {
+    fn from(text: &str) -> Self {
+        match text {
+            "expired" => Self::Expired,
+            "never_evaluated" => Self::NeverEvaluated,
+            "one_variant" => Self::OneVariant,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// One step of an evaluation.
@@ -5776,6 +5927,37 @@ pub struct ListFeatureFlagsParams {
     pub filter_owner: Option<String>,
     /// Only those that are in the environment of this name.
     pub filter_environment: Option<String>,
+    /// Only those that nobody may need any more (`true`): `stale` says why.
+    pub filter_stale: Option<ListFeatureFlagsParamsFilterStale>,
+}
+
+/// `ListFeatureFlagsParamsFilterStale`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListFeatureFlagsParamsFilterStale {
+    /// `true`.
+    #[serde(rename = "true")]
+    True,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListFeatureFlagsParamsFilterStale {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::True => "true",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListFeatureFlagsParamsFilterStale {
+    fn from(text: &str) -> Self {
+        match text {
+            "true" => Self::True,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// `ListFeatureFlagsParamsSort`.
@@ -9518,6 +9700,15 @@ impl From<&str> for ReadEventTypeUsageParamsInterval {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Optional parameters of [`read_feature_flag_evaluations`](crate::Client::read_feature_flag_evaluations).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadFeatureFlagEvaluationsParams {
+    /// From the day of this moment on; 30 days until `to` if absent.
+    pub from: Option<String>,
+    /// Before this moment; until now if absent.
+    pub to: Option<String>,
 }
 
 /// Optional parameters of [`read_feature_flag`](crate::Client::read_feature_flag).

@@ -77,7 +77,8 @@ impl Control {
             revision: 1,
         };
         tx.insert(&comment, &[]).await?;
-        self.note(&mut tx, caller, ACTION, None, Some(&comment)).await?;
+        self.note(&mut tx, caller, ACTION, None, Some(&unsaid(&comment)))
+            .await?;
         tx.commit().await?;
         let names = self
             .actor_names(flag.organization_id, vec![comment.author.clone()])
@@ -115,7 +116,16 @@ impl Control {
         }
         expect_revision(found.revision, if_match)?;
         tx.remove(&found).await?;
-        self.note(&mut tx, caller, ACTION, Some(&found), None).await?;
+        self.note(&mut tx, caller, ACTION, Some(&unsaid(&found)), None)
+            .await?;
         Ok(tx.commit().await?)
+    }
+}
+
+/// The same without the words: they can be taken back, and the audit chain cannot forget.
+fn unsaid(comment: &FlagComment) -> FlagComment {
+    FlagComment {
+        spec: FlagCommentSpec { text: String::new() },
+        ..comment.clone()
     }
 }

@@ -1,5 +1,5 @@
 /** Changes of flags: what was comes back, people talk about it, and where it is protected somebody else says yes. */
-import { accessible, beAdmin, call, expect, somebody, test } from "./support";
+import { accessible, beAdmin, call, expect, ready, somebody, test } from "./support";
 
 interface Made {
   id: string;
@@ -42,6 +42,27 @@ test("what a flag was is shown and comes back, and people talk about it", async 
   await row.getByRole("button", { name: "Remove" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await expect(row).toHaveCount(0);
+});
+
+test("how often a flag is asked for is counted, and programs that name it are listed", async ({ page }) => {
+  const made = await call<Made>("/feature-flags", { key: `used-${Date.now()}`, title: "Used", environments: { sandbox: targeting } });
+  const { key } = await call<{ key: string }>("/sdk-keys", { kind: "server", environment: "sandbox" });
+  const asked = await fetch(`${ready().control}/api/v1/feature-flags/${made.key}/evaluate?user_id=1`, { headers: { "x-api-key": key } });
+  expect(asked.ok).toBe(true);
+  await beAdmin(page);
+  await page.goto(`/console/flags/${made.id}`);
+  await page.getByRole("navigation", { name: "Parts of Used" }).getByRole("link", { name: "Usage" }).click();
+  await expect(page.getByText("No program is known to name it")).toBeVisible();
+  await accessible(page);
+  const scan = { repository: made.key, commit: "4f0c2a1", references: [{ flag: made.key, path: "src/checkout.ts", line: 12 }] };
+  await call("/feature-flags/code-references", scan, "PUT");
+  await expect(async () => {
+    await page.reload();
+    await expect(page.getByRole("heading", { name: "In sandbox" })).toBeVisible({ timeout: 1000 });
+  }).toPass({ timeout: 40_000 });
+  await expect(page.getByText(/^1 in 30 days\./)).toBeVisible();
+  await expect(page.getByText("src/checkout.ts:12")).toBeVisible();
+  await accessible(page);
 });
 
 test("what a segment was comes back", async ({ page }) => {

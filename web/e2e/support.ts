@@ -78,9 +78,9 @@ export async function signIn(page: Page): Promise<void> {
 }
 
 /** Calls the control API as the administrator. */
-export async function call<T = Record<string, string>>(path: string, body?: unknown): Promise<T> {
+export async function call<T = Record<string, string>>(path: string, body?: unknown, method = body === undefined ? "GET" : "POST"): Promise<T> {
   const response = await fetch(`${ready().control}/api/v1${path}`, {
-    method: body === undefined ? "GET" : "POST",
+    method,
     headers: { authorization: `Bearer ${ready().admin.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });

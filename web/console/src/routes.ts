@@ -47,6 +47,7 @@ export const routes: Routes = {
   "/flags/new": () => import("./screens/flag-new"),
   "/flags/$id": () => import("./screens/flag"),
   "/flags/$id/edit": () => import("./screens/flag-edit"),
+  "/flags/$id/usage": () => import("./screens/flag-usage"),
   "/flags/$id/changes": () => import("./screens/flag-changes"),
   "/flags/$id/changes/$change": () => import("./screens/flag-change"),
   "/flags/$id/history": () => import("./screens/flag-history"),

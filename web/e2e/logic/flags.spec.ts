@@ -2,6 +2,7 @@ import { expect, test } from "@playwright/test";
 import { type Targeting, attributesOf, given, isSerious, shareOf, shared, variantsPatch } from "../../console/src/flags/model";
 import { isTargeting } from "../../console/src/flags/shape";
 import { python, snippetsOf } from "../../console/src/flags/snippets";
+import { environmentsIn, linesOf } from "../../console/src/flags/use";
 import { valuesOf } from "../../console/src/flags/variants";
 import { conditionInWords, glance, listed, outcomeInWords, testInWords } from "../../console/src/flags/words";
 import { placeOf, placeOfMistake } from "../../ui/src/json-places";
@@ -115,4 +116,19 @@ test("snippets ask for the flag with its own type", () => {
   expect(node).toContain('getObjectValue("limits", {"a":[true,null]}');
   expect(py).toContain('get_object_value("limits", {"a": [True, None]}');
   expect(python("it's")).toBe(`"it's"`);
+});
+
+const day = (date: string, variant: string, count: number, environment = "production") => ({ day: `${date}T00:00:00Z`, environment, variant, count, last_at: `${date}T01:00:00Z` });
+
+test("evaluations are a line for each variant, over days without any as well", () => {
+  const counts = [day("2026-11-20", "on", 3), day("2026-11-22", "on", 4), day("2026-11-22", "off", 5), day("2026-11-22", "off", 100, "sandbox")];
+  const answer = { flag_id: "flg_1", from: "2026-11-20T10:00:00Z", to: "2026-11-22T18:00:00Z", counts };
+  expect(environmentsIn(counts)).toEqual(["production", "sandbox"]);
+  const { at, lines, sum } = linesOf(answer, "production");
+  expect(at).toHaveLength(3);
+  expect(lines.map(({ title, values }) => [title, values])).toEqual([
+    ["off", [0, 0, 5]],
+    ["on", [3, 0, 4]],
+  ]);
+  expect(sum).toBe(12);
 });

@@ -10,6 +10,7 @@ import { useEnvironments, useFlag } from "./queries";
 export const environmentPath = (flag: Flag, environment: string): string => `/flags/${flag.id}/in/${environment}`;
 
 const OTHER_TABS: [path: string, title: string][] = [
+  ["usage", "Usage"],
   ["changes", "Proposals"],
   ["history", "History"],
   ["comments", "Comments"],

@@ -28,7 +28,7 @@ export const isSerious = (environment: string): boolean => !/^(sandbox|dev|test|
 
 /** The editable part of a flag or a segment. */
 export function specOf<Thing extends object>(thing: Thing): Partial<Thing> {
-  const kept = new Set(["id", "organization_id", "created_at", "updated_at", "revision", "links"]);
+  const kept = new Set(["id", "organization_id", "created_at", "updated_at", "revision", "links", "last_evaluated_at", "stale"]);
   return Object.fromEntries(Object.entries(thing).filter(([name]) => !kept.has(name))) as Partial<Thing>;
 }
 

@@ -6,6 +6,7 @@ import { type Flag, isOver, variantsOf } from "../flags/model";
 import { Snippets } from "../flags/snippets";
 import { FlagSwitch } from "../flags/switch";
 import { Owner, Tags } from "../flags/tags";
+import { staleness } from "../flags/use";
 import { glance, outcomeInWords, types } from "../flags/words";
 
 /** One flag: where it is on, its values, and how it is asked for. */
@@ -19,6 +20,7 @@ export default function FlagScreen() {
         ...(flag.owner ? [["Owner", <Owner key="owner" of={flag.owner} />] as [string, ReactNode]] : []),
         ...(flag.tags.length > 0 ? [["Tags", <Tags key="tags" of={flag.tags} />] as [string, ReactNode]] : []),
         ...(flag.expires_at ? [["To be gone", <End key="end" at={flag.expires_at} />] as [string, ReactNode]] : []),
+        ["Last asked for", <Time key="asked" at={flag.last_evaluated_at} never="Not yet" />],
         ["Version", flag.revision],
         ["Changed", <Time key="changed" at={flag.updated_at} />],
         ["Made", <Time key="made" at={flag.created_at} />],
@@ -28,6 +30,15 @@ export default function FlagScreen() {
     >
       {(flag, environments) => (
         <>
+          {flag.stale && (
+            <p className="mb-6 rounded-md bg-warn-soft px-3 py-2 text-warn">
+              {staleness[flag.stale][1]} When no program names it any more, it can be deleted:{" "}
+              <Link to={`/flags/${flag.id}/usage`} className="underline">
+                look where it is used
+              </Link>
+              .
+            </p>
+          )}
           {flag.description && <Markdown text={flag.description} />}
           <Section title="Where it is on">
             <ul className="divide-y divide-line rounded-lg border border-line bg-surface">

@@ -4,6 +4,7 @@ import { useSearch } from "@tanstack/react-router";
 import type { Flag } from "../flags/model";
 import { useEnvironments } from "../flags/queries";
 import { Tags } from "../flags/tags";
+import { staleness } from "../flags/use";
 import { glance, types } from "../flags/words";
 
 type Order = "-created_at" | "created_at" | "name" | "-name";
@@ -24,16 +25,25 @@ export default function Flags() {
       label="Feature flags"
       text="Switches whose state differs from one user to the next. Programs ask for them with an SDK key, and a change is in force within a second."
       actions={create}
-      load={({ q, cursor, sort, environment, tag, owner }) =>
+      load={({ q, cursor, sort, environment, tag, owner, stale }) =>
         read("/api/v1/feature-flags", {
           params: {
-            query: { q, cursor, sort: sort as Order | undefined, "filter[environment]": environment, "filter[tag]": tag, "filter[owner]": owner },
+            query: {
+              q,
+              cursor,
+              sort: sort as Order | undefined,
+              "filter[environment]": environment,
+              "filter[tag]": tag,
+              "filter[owner]": owner,
+              "filter[stale]": stale === "true" ? "true" : undefined,
+            },
           },
         })
       }
       searchable
       filters={[
         { name: "environment", title: "Environment", options: names.map((name) => [name, name]) },
+        { name: "stale", title: "Use", options: [["true", "Nobody may need it"]] },
         // Which tags and owners there are is not asked for: links lead here.
         ...(["tag", "owner"] as const).flatMap((name) => {
           const value = search[name];
@@ -48,7 +58,7 @@ export default function Flags() {
       ]}
       to={(flag) => `/flags/${flag.id}`}
       columns={[
-        { title: "Key", cell: (flag) => <code>{flag.key}</code> },
+        { title: "Key", wide: true, cell: (flag) => <code>{flag.key}</code> },
         { title: "Title", wide: true, minor: true, cell: (flag) => <Title of={flag} /> },
         { title: "Type", minor: true, cell: (flag) => types[flag.type] },
         ...names.map((name) => ({ title: name, cell: (flag: Flag) => <Glance flag={flag} environment={name} /> })),
@@ -68,10 +78,15 @@ export default function Flags() {
   );
 }
 
-/** The title, and the tags below it. */
+/** The title, why nobody may need it any more, and the tags. */
 const Title = ({ of: flag }: { of: Flag }) => (
   <>
-    {flag.title || (flag.tags.length === 0 && <span className="text-ink-2">–</span>)}
+    {flag.title || (flag.tags.length === 0 && !flag.stale && <span className="text-ink-2">–</span>)}
+    {flag.stale && (
+      <span className="ml-2" title={staleness[flag.stale][1]}>
+        <Badge tone="warn">{staleness[flag.stale][0]}</Badge>
+      </span>
+    )}
     <Tags of={flag.tags} />
   </>
 );

@@ -28,7 +28,7 @@ export default function Segments() {
       ]}
       to={(segment) => `/segments/${segment.id}`}
       columns={[
-        { title: "Key", cell: (segment) => <code>{segment.key}</code> },
+        { title: "Key", wide: true, cell: (segment) => <code>{segment.key}</code> },
         { title: "Title", wide: true, minor: true, cell: (segment) => segment.title || <span className="text-ink-2">–</span> },
         { title: "Who is in it", wide: true, cell: (segment) => <Said text={conditionInWords(segment.when)} /> },
         { title: "Changed", minor: true, cell: (segment) => <Time at={segment.updated_at} /> },

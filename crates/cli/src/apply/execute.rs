@@ -218,6 +218,7 @@ fn body<'a>(
             | Kind::Route
             | Kind::Policy
             | Kind::StreamRoute
+            | Kind::Segment
             | Kind::FeatureFlag
     );
     if titled && state.find(declared.kind, &declared.identity()).is_none() && !body.contains_key("title") {

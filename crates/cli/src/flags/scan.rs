@@ -72,8 +72,8 @@ pub(super) async fn run(
         let scan = scan(&found, arguments)?;
         let kept = connection.client.replace_flag_code_references(&scan).await?;
         output.note(&format!(
-            "{} places of {} flags are kept for {}",
-            kept.references, kept.flags, kept.repository
+            "kept for {}: {} flags in {} places",
+            kept.repository, kept.flags, kept.references
         ));
     }
     output.answer(&found, told);

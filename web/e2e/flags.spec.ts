@@ -296,6 +296,7 @@ test.describe("what is named", () => {
     await page.getByRole("link", { name: "Change", exact: true }).click();
     await page.getByRole("button", { name: "Not", exact: true }).click();
     await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(page.getByRole("heading", { level: 1, name: "Beta testers" })).toBeVisible();
     await page.getByLabel("Value of email").fill("ada@acme.example");
     await page.getByRole("button", { name: "Try it" }).click();
     await expect(page.getByRole("group", { name: "Answer" })).toHaveText("They are not in it");

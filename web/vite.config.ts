@@ -1,16 +1,28 @@
 import { resolve } from "node:path";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { type Plugin, defineConfig } from "vite";
 
 const at = (path: string) => resolve(import.meta.dirname, path);
 
 /** The server that `npm run dev` passes API calls to. */
 const control = process.env["GATELINE_URL"] ?? "http://127.0.0.1:8081";
 
+/** Gives every address of a page that page, as the control plane does. */
+const addresses: Plugin = {
+  name: "addresses",
+  configureServer: ({ middlewares }) => {
+    middlewares.use((request, _, next) => {
+      const [, page] = /^\/(console|portal)(?:\/|$)/.exec(request.url ?? "") ?? [];
+      if (page && request.headers.accept?.includes("text/html")) request.url = `/${page}/index.html`;
+      next();
+    });
+  },
+};
+
 // One build for all pages, so that what they share is built, embedded and cached once.
 export default defineConfig({
-  plugins: [react(), tailwindcss()],
+  plugins: [react(), tailwindcss(), addresses],
   publicDir: at("public"),
   build: {
     outDir: at("dist"),
@@ -42,6 +54,7 @@ export default defineConfig({
     },
   },
   server: {
-    proxy: Object.fromEntries(["/api", "/docs", "/health"].map((path) => [path, { target: control }])),
+    // With the slash behind it: `/api-client` is a folder of ours.
+    proxy: Object.fromEntries(["/api/", "/docs/", "/health/"].map((path) => [path, { target: control }])),
   },
 });

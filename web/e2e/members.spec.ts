@@ -1,6 +1,6 @@
 /** People: invited, signed in by a link, given another role, removed, with a new password. */
 import type { Page } from "@playwright/test";
-import { accessible, beAdmin, expect, ready, signUp, test } from "./support";
+import { accessible, beAdmin, expect, open, press, ready, signUp, test } from "./support";
 
 const PASSWORD = "a sentence is a good one";
 const emailOf = (name: string) => `${name}-${Date.now()}@example.com`;
@@ -21,26 +21,6 @@ async function invite(page: Page, email: string, role: string): Promise<string> 
   await link.getByRole("button", { name: "I have copied it" }).click();
   expect(await page.content()).not.toContain(url);
   return url;
-}
-
-/** Opens a link. Tries with links that are none are slowed down, and other tests make some. */
-async function open(page: Page, url: string): Promise<void> {
-  await page.goto(url);
-  const again = page.getByRole("button", { name: "Try again" });
-  await expect(async () => {
-    if (await again.isVisible()) await again.click();
-    await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
-    await expect(again).toHaveCount(0, { timeout: 1000 });
-  }).toPass({ timeout: 40_000 });
-}
-
-/** Presses a button until it is not answered that there were too many tries before. */
-async function press(page: Page, name: string): Promise<void> {
-  await expect(async () => {
-    await page.getByRole("button", { name }).click();
-    await expect(page.getByRole("button", { name, disabled: true })).toHaveCount(0);
-    await expect(page.getByText("sign_in_delayed")).toHaveCount(0, { timeout: 100 });
-  }).toPass({ timeout: 40_000, intervals: [1000] });
 }
 
 const invited = (page: Page, email: string) => page.getByRole("region", { name: "Open invitations" }).getByRole("row", { name: email });

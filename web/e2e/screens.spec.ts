@@ -21,6 +21,14 @@ test.beforeAll(async () => {
   const acme = { directory_url: "https://127.0.0.1:9/directory", terms_agreed: true };
   const certificate = await call("/certificates", { name: `visited-${Date.now()}`, environment: "sandbox", hosts: [`v${Date.now()}.example.com`], acme });
   const event = await call("/event-types", { name: `visited.${Date.now()}`, title: "Visited", schema: { type: "object" } });
+  const condition = { all: [{ attribute: "country", op: "in", values: ["DE", "FR"] }, { not: { any: [{ attribute: "app_version", op: "semver_gte", values: ["2.1.0"] }] } }] };
+  const rules = [{ name: "visited", when: condition, gates: [{ key: "layer-1", by: "user_id", parts: [[0, 50]] }], split: { on: 30, off: 70 }, by: "user_id" }];
+  const overrides = [{ by: "user_id", values: ["tester-1"], serve: "on" }];
+  const flag = await call("/feature-flags", { key: `visited-${Date.now()}`, tags: ["visited"], owner: "team-shop@acme.example", environments: { production: { off: "off", overrides, rules, otherwise: { serve: "off" } } } });
+  const proposed = { patch: { environments: { production: { otherwise: { serve: "on" } } } }, comment: "Visited" };
+  const change = await call(`/feature-flags/${flag["id"]}/change-requests`, proposed);
+  await call(`/feature-flags/${flag["id"]}/comments`, { text: "Visited" });
+  const segment = await call("/segments", { key: `visited-${Date.now()}`, when: condition });
   await call("/sdk-keys", { kind: "client", environment: "sandbox", title: "Visited", origins: ["https://shop.example"] });
   const rule = await call("/alert-rules", { name: `visited-${Date.now()}`, title: "Visited", condition: { kind: "threshold", measure: "calls", window_minutes: 1, under: 1e12 } });
   const channel = await call("/alert-channels", { name: `visited-${Date.now()}`, title: "Visited", target: { kind: "webhook", url: "https://hooks.example.com/alerts" } });
@@ -40,6 +48,10 @@ test.beforeAll(async () => {
     "reports/schedules": schedule["id"] ?? "",
     "reports/definitions": definition["id"] ?? "",
     events: event["id"] ?? "",
+    flags: flag["id"] ?? "",
+    segments: segment["id"] ?? "",
+    $environment: "production",
+    $change: change["id"] ?? "",
     certificates: certificate["id"] ?? "",
     $policy: policy["id"] ?? "",
     $route: routes.data[0]?.id ?? "",

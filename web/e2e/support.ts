@@ -1,7 +1,7 @@
 /** What browser tests are made of: a page that may not complain, sign-in, data, accessibility. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { type BrowserContext, type Page, test as base, expect } from "@playwright/test";
+import { type Browser, type BrowserContext, type Page, test as base, expect } from "@playwright/test";
 import type { AxeResults, ElementContext, RunOptions } from "axe-core";
 import type { Ready } from "./server";
 
@@ -78,9 +78,9 @@ export async function signIn(page: Page): Promise<void> {
 }
 
 /** Calls the control API as the administrator. */
-export async function call<T = Record<string, string>>(path: string, body?: unknown): Promise<T> {
+export async function call<T = Record<string, string>>(path: string, body?: unknown, method = body === undefined ? "GET" : "POST"): Promise<T> {
   const response = await fetch(`${ready().control}/api/v1${path}`, {
-    method: body === undefined ? "GET" : "POST",
+    method,
     headers: { authorization: `Bearer ${ready().admin.token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
@@ -165,4 +165,40 @@ export async function signUp(page: Page, name: string): Promise<string> {
   await page.getByRole("button", { name: "Create account" }).click();
   await expect(page.getByRole("button", { name: "Sign out" })).toBeVisible();
   return email;
+}
+
+/** Opens a link. Tries with links that are none are slowed down, and other tests make some. */
+export async function open(page: Page, url: string): Promise<void> {
+  await page.goto(url);
+  const again = page.getByRole("button", { name: "Try again" });
+  await expect(async () => {
+    if (await again.isVisible()) await again.click();
+    await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+    await expect(again).toHaveCount(0, { timeout: 1000 });
+  }).toPass({ timeout: 40_000 });
+}
+
+/** Presses a button until it is not answered that there were too many tries before. */
+export async function press(page: Page, name: string): Promise<void> {
+  await expect(async () => {
+    await page.getByRole("button", { name }).click();
+    await expect(page.getByRole("button", { name, disabled: true })).toHaveCount(0);
+    await expect(page.getByText("sign_in_delayed")).toHaveCount(0, { timeout: 100 });
+  }).toPass({ timeout: 40_000, intervals: [1000] });
+}
+
+/** Somebody else with a role, signed in to the console in a browser of their own. */
+export async function somebody(browser: Browser, name: string, role: string): Promise<Page> {
+  people += 1;
+  const email = `${name.toLowerCase()}-${Date.now()}-${people}@example.com`;
+  const { url } = await call<{ url: string }>("/invitations", { email, role });
+  const context = await browser.newContext({ baseURL: ready().control });
+  const page = await context.newPage();
+  const link = new URL(url ?? "");
+  await open(page, link.pathname + link.hash);
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Password").fill("a sentence is a good one");
+  await press(page, "Create account and join");
+  await expect(page.getByRole("navigation", { name: "Main" })).toBeVisible();
+  return page;
 }

@@ -32,6 +32,8 @@ const menu: [title: string, entries: [path: string, title: string][]][] = [
   [
     "Users",
     [
+      ["/flags", "Feature flags"],
+      ["/segments", "Segments"],
       ["/events", "Events"],
       ["/sdk-keys", "SDK keys"],
     ],
@@ -58,24 +60,33 @@ const screens: Hit[] = [
   { kind: "Action", title: "Add an upstream", to: "/upstreams/new" },
   { kind: "Action", title: "Add a stream route", to: "/streams/new" },
   { kind: "Action", title: "Add a certificate", to: "/certificates/new" },
+  { kind: "Action", title: "Create a feature flag", to: "/flags/new" },
+  { kind: "Action", title: "Create a segment", to: "/segments/new" },
   { kind: "Action", title: "Declare an event type", to: "/events/new" },
 ];
 
 const hits = (kind: string, path: string, rows: { id: string; title: string; name: string }[] = []): Hit[] =>
   rows.map((row) => ({ kind, title: row.title || row.name, note: row.name, to: `${path}/${row.id}` }));
 
-/** Asks the three lists that people search. */
+/** Things that have a key in the place of a name. */
+const keyed = (page: { data: { id: string; title: string; key: string }[] } | undefined) => page?.data.map((row) => ({ ...row, name: row.key }));
+
+/** Asks the lists that people search. */
 async function find(q: string): Promise<Hit[]> {
   const query = { params: { query: { limit: 4, ...(q ? { q } : {}) } } };
-  const [apis, products, applications] = await Promise.all([
+  const [apis, products, applications, flags, segments] = await Promise.all([
     client.GET("/api/v1/apis", query),
     client.GET("/api/v1/products", query),
     client.GET("/api/v1/applications", query),
+    client.GET("/api/v1/feature-flags", query),
+    client.GET("/api/v1/segments", query),
   ]);
   return [
     ...hits("API", "/apis", apis.data?.data),
     ...hits("Product", "/products", products.data?.data),
     ...hits("Application", "/applications", applications.data?.data),
+    ...hits("Feature flag", "/flags", keyed(flags.data)),
+    ...hits("Segment", "/segments", keyed(segments.data)),
   ];
 }
 
@@ -110,7 +121,7 @@ function Frame() {
         <Link to="/" className="px-2">
           <Brand part="console" />
         </Link>
-        <Palette find={find} screens={screens} placeholder="Find an API, product or application" />
+        <Palette find={find} screens={screens} placeholder="Find an API, product, application or flag" />
         <nav ref={menuRow} aria-label="Main" className="flex gap-5 overflow-x-auto md:flex-col md:gap-4">
           {menu.map(([title, entries]) => (
             <div key={title}>

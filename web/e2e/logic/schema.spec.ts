@@ -161,7 +161,7 @@ test("a draft is sent when it is JSON and complete, else it points to what is wr
 });
 
 test("a merge patch takes away what is gone, at every depth", () => {
-  const before = { a: 1, b: { c: { x: "1", y: "2" }, d: [1] } };
-  expect(mergePatch(before, { b: { c: { y: "3" }, d: [2] } })).toEqual({ a: null, b: { c: { x: null, y: "3" }, d: [2] } });
+  const before = { a: 1, b: { c: { x: "1", y: "2", same: [] }, d: [1], same: { deep: 1 } } };
+  expect(mergePatch(before, { b: { c: { y: "3", same: [] }, d: [2], same: { deep: 1 } } })).toEqual({ a: null, b: { c: { x: null, y: "3" }, d: [2] } });
   expect(mergePatch(before, [])).toEqual([]);
 });

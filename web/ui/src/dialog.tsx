@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
-import { Button } from "./button";
+import { Button, type ButtonKind } from "./button";
 import { ProblemNote } from "./problem";
 
 /**
@@ -89,7 +89,7 @@ export function Confirm(props: {
 }
 
 /** A button that acts at once; a failure is told in a window. */
-export function ActionButton(props: { label: string; small?: boolean; act: () => Promise<unknown> }) {
+export function ActionButton(props: { label: string; small?: boolean; kind?: ButtonKind; act: () => Promise<unknown> }) {
   const [state, setState] = useState<{ busy: boolean; error?: Error }>({ busy: false });
   const act = async () => {
     setState({ busy: true });
@@ -102,7 +102,7 @@ export function ActionButton(props: { label: string; small?: boolean; act: () =>
   };
   return (
     <>
-      <Button small={props.small ?? false} busy={state.busy} onClick={() => void act()}>
+      <Button kind={props.kind ?? "secondary"} small={props.small ?? false} busy={state.busy} onClick={() => void act()}>
         {props.label}
       </Button>
       <Dialog open={state.error !== undefined} onClose={() => setState({ busy: false })} title="Nothing was changed">

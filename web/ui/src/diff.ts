@@ -35,11 +35,17 @@ export function changes(before: unknown, after: unknown): Change[] {
   return found;
 }
 
-/** The JSON Merge Patch (RFC 7396) that makes one document the other: `null` takes away what the second has no longer. */
+/**
+ * The JSON Merge Patch (RFC 7396) that makes one document the other: `null` takes away what the second has no longer, and
+ * what is the same in both is left out.
+ */
 export function mergePatch(before: unknown, after: unknown): unknown {
   if (!isObject(before) || !isObject(after)) return after;
   const patch: Record<string, unknown> = {};
   for (const name of Object.keys(before)) if (!(name in after)) patch[name] = null;
-  for (const [name, value] of Object.entries(after)) patch[name] = name in before ? mergePatch(before[name], value) : value;
+  for (const [name, value] of Object.entries(after)) {
+    if (!(name in before)) patch[name] = value;
+    else if (JSON.stringify(before[name]) !== JSON.stringify(value)) patch[name] = mergePatch(before[name], value);
+  }
   return patch;
 }

@@ -20,6 +20,8 @@ interface Form<Values> {
   busy: boolean;
   error: Error | undefined;
   submit: () => Promise<void>;
+  /** As it was at first, for another one of what was sent. */
+  reset: () => void;
 }
 
 /** A form's state. `send` makes the call; `after` runs when it went well, usually to navigate. */
@@ -50,6 +52,10 @@ export function useForm<Values extends object, Answer>(options: {
       setValues((old) => ({ ...old, ...change }));
       setState((old) => ({ ...old, dirty: true }));
     },
+    reset: () => {
+      setValues(options.initial);
+      setState({ dirty: false, busy: false });
+    },
     submit: async () => {
       if (state.busy) return;
       setState((old) => ({ dirty: old.dirty, busy: true }));
@@ -77,6 +83,9 @@ const WrongContext = createContext<Wrong>({ at: () => undefined, below: () => []
 /** What the server said of the value at a pointer, for fields that are not made of [`Field`]. */
 export const useWrong = (pointer: string): string | undefined => useContext(WrongContext).at(pointer);
 
+/** Whether something is wrong at or below a pointer, for what shows the fields there or hides them. */
+export const useSomeWrong = (pointer: string): boolean => useContext(WrongContext).below(pointer).length > 0;
+
 /** What the server said of the values at and below a pointer, for a field that shows all of it. */
 export function useAllWrong(pointer: string): FieldError[] {
   const { below, areas } = useContext(WrongContext);
@@ -99,6 +108,10 @@ export function FormPanel<Values>(props: {
   disabled?: boolean;
   /** Leaving does not ask, for forms without anything to lose (sign-in). */
   unguarded?: boolean;
+  /** As wide as the screen, for forms with more than one column. */
+  wide?: boolean;
+  /** Stands across from the buttons. */
+  beside?: ReactNode;
   children: ReactNode;
 }) {
   const { form } = props;
@@ -126,7 +139,7 @@ export function FormPanel<Values>(props: {
     <form
       ref={element}
       noValidate
-      className="max-w-2xl space-y-5"
+      className={`space-y-5 ${props.wide ? "" : "max-w-2xl"}`}
       onSubmit={(event) => {
         event.preventDefault();
         void form.submit();
@@ -134,7 +147,7 @@ export function FormPanel<Values>(props: {
     >
       {form.error && !everyPlaced && <ProblemNote error={form.error} />}
       <WrongContext value={wrong}>{props.children}</WrongContext>
-      <div className="flex gap-2 pt-1">
+      <div className={`flex gap-2 ${props.wide ? "sticky bottom-0 border-t border-line bg-bg py-3" : "pt-1"}`}>
         <Button kind="primary" type="submit" busy={form.busy} disabled={props.disabled ?? false}>
           {props.submit}
         </Button>
@@ -143,6 +156,7 @@ export function FormPanel<Values>(props: {
             Cancel
           </ButtonLink>
         )}
+        {props.beside && <div className="ml-auto">{props.beside}</div>}
       </div>
       {!props.unguarded && <Guard dirty={form.dirty} />}
     </form>
@@ -205,7 +219,7 @@ export function Field(
 interface InputProps extends FieldProps {
   value: string;
   set: (value: string) => void;
-  type?: "text" | "email" | "password" | "url" | "number";
+  type?: "text" | "email" | "password" | "url" | "number" | "datetime-local";
   autoComplete?: string;
   placeholder?: string;
   disabled?: boolean;

@@ -82,14 +82,20 @@ function ChangeKeyForm(props: { of: Key; after: () => void }) {
   );
 }
 
+interface ExpiryProps {
+  value: Expiry;
+  set: (value: Expiry) => void;
+  label?: string;
+  help?: string;
+}
+
 /** When a key ends. */
-export function ExpiryField({ value, set }: { value: Expiry; set: (value: Expiry) => void }) {
+export function ExpiryField({ value, set, label = "Ends", help = "From then on calls with it are refused." }: ExpiryProps) {
   const hand = byHand(value);
-  const help = "From then on calls with it are refused.";
   return (
     <div className="grid gap-x-4 gap-y-3 sm:grid-cols-2">
       <SelectField
-        label="Ends"
+        label={label}
         pointer={hand ? "" : "/expires_at"}
         help={help}
         value={value.ends}

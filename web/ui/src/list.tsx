@@ -45,6 +45,8 @@ interface ListProps<Row> {
   /** Where a row leads; its first cell becomes the link. */
   to?: (row: Row) => string;
   filters?: Filter[];
+  /** Orders that the call knows as `sort`; the first is the one of an address without any. */
+  orders?: [value: string, title: string][];
   /** Whether the call knows `q`. */
   searchable?: boolean;
   /** Shown when there is nothing at all. */
@@ -123,11 +125,13 @@ const unprefixed = (search: ListSearch, under: string): ListSearch =>
 /** Search and filters above the rows, and what makes another one. */
 function Narrowing<Row>(props: ListProps<Row> & { search: ListSearch; set: (change: ListSearch) => void }) {
   const { search, set } = props;
-  if (!props.searchable && !props.filters && !props.add) return null;
+  const { orders } = props;
+  const narrows = props.searchable || props.filters || orders;
+  if (!narrows && !props.add) return null;
   return (
     <div className="mb-3 flex flex-wrap items-center justify-between gap-2">
-      {(props.searchable || props.filters) && (
-        <search className="flex flex-wrap items-center gap-2">
+      {narrows && (
+        <search className="flex flex-1 flex-wrap items-center gap-2">
           {props.searchable && <SearchField value={search["q"] ?? ""} label={props.label} set={(q) => set({ q: q || undefined })} />}
           {props.filters?.map((filter) => (
             <select
@@ -145,6 +149,20 @@ function Narrowing<Row>(props: ListProps<Row> & { search: ListSearch; set: (chan
               ))}
             </select>
           ))}
+          {orders && (
+            <select
+              aria-label="Order"
+              className="input w-auto"
+              value={search["sort"] ?? orders[0]?.[0]}
+              onChange={(event) => set({ sort: event.target.value === orders[0]?.[0] ? undefined : event.target.value })}
+            >
+              {orders.map(([value, title]) => (
+                <option key={value} value={value}>
+                  {title}
+                </option>
+              ))}
+            </select>
+          )}
         </search>
       )}
       {props.add && <div className="ml-auto">{props.add}</div>}

@@ -3,7 +3,17 @@ import { type ReactNode, useEffect, useRef, useState } from "react";
 import { Button } from "./button";
 
 /** The rows, each with a button that takes it away, and below them one that adds another. */
-export function RowList(props: { label: string; count: number; row: (index: number) => ReactNode; remove: (index: number) => void; add?: () => void }) {
+export function RowList(props: {
+  label: string;
+  count: number;
+  row: (index: number) => ReactNode;
+  remove: (index: number) => void;
+  add?: () => void;
+  /** What the button that adds says, where "Add" says too little. */
+  adds?: string;
+  /** Other ways to add a row. */
+  others?: ReactNode;
+}) {
   const { count, label } = props;
   const body = useRef<HTMLDivElement>(null);
   // Names for rows that keep to their row when others go.
@@ -18,7 +28,7 @@ export function RowList(props: { label: string; count: number; row: (index: numb
   }, [rows.added]);
   const remove = (index: number) => {
     // The button that had the focus goes; the next that makes sense is the one that adds.
-    body.current?.querySelector<HTMLElement>(":scope > button")?.focus();
+    body.current?.querySelector<HTMLElement>(":scope > [data-adds] > button")?.focus();
     setRows({ ...rows, keys: rows.keys.filter((_, place) => place !== index), added: -1 });
     props.remove(index);
   };
@@ -33,9 +43,12 @@ export function RowList(props: { label: string; count: number; row: (index: numb
         </div>
       ))}
       {props.add && (
-        <Button small aria-label={`Add to ${label}`} onClick={props.add}>
-          Add
-        </Button>
+        <div data-adds="" className="flex flex-wrap gap-2">
+          <Button small aria-label={props.adds ? undefined : `Add to ${label}`} onClick={props.add}>
+            {props.adds ?? "Add"}
+          </Button>
+          {props.others}
+        </div>
       )}
     </div>
   );

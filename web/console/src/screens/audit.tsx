@@ -1,5 +1,5 @@
 import { type Schemas, client, done, read } from "@gateline/api-client";
-import { Button, Command, Dialog, Facts, ListPage, ProblemNote, Time, changes, count, moment } from "@gateline/ui";
+import { Button, ChangesTable, Command, Dialog, Facts, ListPage, ProblemNote, Time, count, moment } from "@gateline/ui";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -71,7 +71,6 @@ export default function Audit() {
 
 /** What one entry changed, value by value. */
 function Difference({ entry }: { entry: Entry }) {
-  const differences = changes(entry.before, entry.after);
   return (
     <div className="space-y-5">
       <Facts
@@ -82,30 +81,7 @@ function Difference({ entry }: { entry: Entry }) {
           ["Hash", <code key="hash" title={entry.hash}>{entry.hash.slice(0, 16)}…</code>],
         ]}
       />
-      {differences.length === 0 ? (
-        <p className="text-ink-2">No value changed.</p>
-      ) : (
-        <table className="w-full table-fixed text-sm">
-          <thead>
-            <tr className="border-b border-line text-left text-ink-2">
-              <th className="w-1/4 py-1 font-medium">Value</th>
-              <th className="py-1 font-medium">Before</th>
-              <th className="py-1 font-medium">After</th>
-            </tr>
-          </thead>
-          <tbody>
-            {differences.map((change) => (
-              <tr key={change.path} className="border-b border-line align-top last:border-0">
-                <td className="py-1.5 pr-3 break-words">
-                  <code>{change.path}</code>
-                </td>
-                <td className="py-1.5 pr-3 break-words text-bad">{change.before === undefined ? "" : <del className="no-underline">{change.before}</del>}</td>
-                <td className="py-1.5 break-words text-ok">{change.after === undefined ? "" : <ins className="no-underline">{change.after}</ins>}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
+      <ChangesTable before={entry.before} after={entry.after} />
     </div>
   );
 }

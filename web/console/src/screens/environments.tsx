@@ -1,5 +1,5 @@
-import { type Schemas, client, done, read } from "@gateline/api-client";
-import { Button, Command, Dialog, FormPanel, ListPage, TextField, Time, nameOf, useForm } from "@gateline/ui";
+import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client";
+import { ActionButton, Badge, Button, Command, Dialog, FormPanel, ListPage, TextField, Time, nameOf, useForm } from "@gateline/ui";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
@@ -26,7 +26,8 @@ export default function Environments() {
           { title: "Title", cell: (environment) => <span className="font-medium">{environment.title}</span> },
           { title: "Name", cell: (environment) => <code>{environment.name}</code> },
           { title: "Keys begin with", cell: (environment) => <code>gl_{environment.name}_</code> },
-          { title: "Made", cell: (environment) => <Time at={environment.created_at} /> },
+          { title: "Flags", cell: (environment) => <Protection of={environment} /> },
+          { title: "Made", minor: true, cell: (environment) => <Time at={environment.created_at} /> },
         ]}
         empty={{ title: "No environment", text: <Command text="gateline serve --roles gateway" />, action: create }}
       />
@@ -39,6 +40,22 @@ export default function Environments() {
         />
       </Dialog>
     </>
+  );
+}
+
+/** Whether changes of flags need somebody's yes, and the button that changes it. */
+function Protection({ of: environment }: { of: Environment }) {
+  const queries = useQueryClient();
+  const change = async () => {
+    const path = { id: environment.id };
+    done(await client.PATCH("/api/v1/environments/{id}", { params: { path, header: ifMatch(environment) }, body: { protected: !environment.protected } }));
+    await queries.invalidateQueries({ queryKey: ["/api/v1/environments"] });
+  };
+  return (
+    <span className="flex items-center justify-between gap-3">
+      {environment.protected ? <Badge tone="accent">Need somebody&apos;s yes</Badge> : <span className="text-ink-2">Changed at once</span>}
+      <ActionButton small label={environment.protected ? "Unprotect" : "Protect"} act={change} />
+    </span>
   );
 }
 

@@ -1,0 +1,128 @@
+/** What somebody gets: one variant, or a part of a split. */
+import { Button, Said, figure, useWrong } from "@gateline/ui";
+import { step } from "@gateline/ui/schema.ts";
+import { useContext, useState } from "react";
+import { SplitBar } from "../flow";
+import { type Outcome, UNIT, given } from "../model";
+import { percent } from "../words";
+import { AttributeField, Small, VariantsContext } from "./small";
+
+const SPLIT = "";
+
+interface Props {
+  outcome: Outcome;
+  set: (outcome: Outcome) => void;
+  /** Where `serve`, `split` and `by` stand in the request's body. */
+  pointer: string;
+  off: string;
+}
+
+/** The choice between them. */
+export function OutcomeEditor({ outcome, set, pointer, off }: Props) {
+  const names = useContext(VariantsContext);
+  const { serve, split, by } = outcome;
+  const choose = (chosen: string) => set(chosen === SPLIT ? { split: { [serve ?? off]: 100 }, by: UNIT } : { serve: chosen });
+  return (
+    <div className="space-y-3">
+      <Small label="They get" pointer={split ? `${pointer}/split` : `${pointer}/serve`} className="max-w-sm">
+        {(attributes) => (
+          <select {...attributes} className="input" value={split ? SPLIT : (serve ?? "")} onChange={(event) => choose(event.target.value)}>
+            {serve !== undefined && !names.includes(serve) && <option value={serve}>{serve || "–"}</option>}
+            {names.map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+            <option value={SPLIT}>A split by percent</option>
+          </select>
+        )}
+      </Small>
+      {split && <Split split={split} by={by ?? ""} set={set} pointer={pointer} off={off} />}
+    </div>
+  );
+}
+
+function Split({ split, by, set, pointer, off }: { split: Record<string, number>; by: string; set: (outcome: Outcome) => void; pointer: string; off: string }) {
+  const names = useContext(VariantsContext);
+  const all = [...new Set([...names, ...Object.keys(split)])];
+  const left = Math.round((100 - given(split)) * 1000) / 1000;
+  const weigh = (name: string, weight: number | undefined) => {
+    const { [name]: _, ...others } = split;
+    set({ split: weight === undefined ? others : { ...split, [name]: weight }, by });
+  };
+  return (
+    <div className="max-w-sm space-y-3">
+      <SplitBar split={split} off={off} />
+      <ul className="space-y-1.5">
+        {all.map((name) => (
+          <li key={name}>
+            <Weight name={name} weight={split[name]} left={left} pointer={`${pointer}/split${step(name)}`} set={(weight) => weigh(name, weight)} />
+          </li>
+        ))}
+      </ul>
+      <p className={`text-sm ${left === 0 ? "text-ink-2" : "text-warn"}`} role="status">
+        {left === 0 ? "100 % are given out." : left > 0 ? `${percent(left)} are left.` : `${percent(-left)} too much.`}
+      </p>
+      <AttributeField
+        label="By: the attribute that tells units apart"
+        pointer={`${pointer}/by`}
+        placeholder={UNIT}
+        value={by}
+        set={(next) => set({ split, by: next })}
+      />
+    </div>
+  );
+}
+
+/** The share of a variant; what is left of 100 can be added to it. */
+function Weight(props: { name: string; weight: number | undefined; left: number; pointer: string; set: (weight: number | undefined) => void }) {
+  const { weight, left } = props;
+  const wrong = useWrong(props.pointer);
+  const [text, setText] = useState(String(weight ?? ""));
+  const [known, setKnown] = useState(weight);
+  // A share that was not typed here: the rest was given to it, or the JSON was changed.
+  if (weight !== known) {
+    setKnown(weight);
+    if (weight !== figure(text)) setText(String(weight ?? ""));
+  }
+  const rest = Math.round(((typeof weight === "number" ? weight : 0) + left) * 1000) / 1000;
+  return (
+    <>
+      <div className="flex items-center gap-2">
+        <label className="flex min-w-0 flex-1 items-center justify-between gap-3">
+          <code className="min-w-0 truncate" title={props.name}>
+            {props.name}
+          </code>
+          <span className="flex shrink-0 items-center gap-1.5">
+            <input
+              aria-label={`Share of ${props.name} in percent`}
+              className="input tnum w-22 text-right"
+              inputMode="decimal"
+              autoComplete="off"
+              placeholder="0"
+              aria-invalid={wrong !== undefined}
+              value={text}
+              onChange={(event) => {
+                setText(event.target.value);
+                props.set(figure(event.target.value));
+              }}
+            />
+            <span aria-hidden="true">%</span>
+          </span>
+        </label>
+        <span className="w-20">
+          {left !== 0 && rest >= 0 && (
+            <Button small kind="plain" aria-label={`Give the rest to ${props.name}`} onClick={() => props.set(rest === 0 ? undefined : rest)}>
+              {left > 0 ? `+ ${left}` : `− ${-left}`}
+            </Button>
+          )}
+        </span>
+      </div>
+      {wrong && (
+        <p className="mt-1 text-sm text-bad">
+          <Said text={wrong} />
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,162 @@
+/** The rules, in the order in which they are looked at. */
+import { Button, RowList, Said, figure, useWrong } from "@gateline/ui";
+import { useState } from "react";
+import { type Gate, type Rule, UNIT } from "../model";
+import { conditionInWords, outcomeInWords, titleOf } from "../words";
+import { Cards } from "./cards";
+import { WhenEditor } from "./condition";
+import { OutcomeEditor } from "./outcome";
+import { AttributeField, MomentField, SmallText } from "./small";
+
+interface Props {
+  rules: Rule[];
+  set: (rules: Rule[]) => void;
+  pointer: string;
+  off: string;
+}
+
+/** All of them. */
+export function RulesEditor({ rules, set, pointer, off }: Props) {
+  return (
+    <Cards<Rule>
+      noun="rule"
+      items={rules}
+      set={set}
+      fresh={() => ({ when: { attribute: "", op: "in", values: [] }, serve: off })}
+      pointer={pointer}
+      title={(rule, index) => titleOf(rule, index)}
+      summary={(rule) => <Said text={`${conditionInWords(rule.when)} → ${outcomeInWords(rule)}`} />}
+      body={(rule, index, change) => <RuleFields rule={rule} set={change} pointer={`${pointer}/${index}`} off={off} />}
+    />
+  );
+}
+
+/** A rule without the parts of an outcome, to which another one is given. */
+function withoutOutcome(rule: Rule): Rule {
+  return Object.fromEntries(Object.entries(rule).filter(([name]) => !["serve", "split", "by"].includes(name))) as Rule;
+}
+
+/** The rule with or without a part. */
+function withPart<Name extends keyof Rule>(rule: Rule, name: Name, value: Rule[Name] | undefined): Rule {
+  const { [name]: _, ...others } = rule;
+  return value === undefined ? (others as Rule) : { ...rule, [name]: value };
+}
+
+function RuleFields({ rule, set, pointer, off }: { rule: Rule; set: (rule: Rule) => void; pointer: string; off: string }) {
+  const wrong = useWrong(pointer);
+  return (
+    <>
+      {wrong && (
+        <p className="text-sm text-bad" data-wrong="" tabIndex={-1}>
+          <Said text={wrong} />
+        </p>
+      )}
+      <div className="flex flex-wrap gap-x-3 gap-y-4">
+        <SmallText label="Name (optional)" pointer={`${pointer}/name`} placeholder="What answers call it" value={rule.name ?? ""} set={(name) => set(withPart(rule, "name", name || undefined))} />
+        <MomentField label="From (optional)" pointer={`${pointer}/from`} value={rule.from} set={(from) => set(withPart(rule, "from", from))} />
+        <MomentField label="Until (optional)" pointer={`${pointer}/until`} value={rule.until} set={(until) => set(withPart(rule, "until", until))} />
+      </div>
+      <WhenEditor when={rule.when} set={(when) => set(withPart(rule, "when", when))} pointer={`${pointer}/when`} />
+      <Gates gates={rule.gates ?? []} set={(gates) => set(withPart(rule, "gates", gates.length > 0 ? gates : undefined))} pointer={`${pointer}/gates`} />
+      <OutcomeEditor outcome={rule} set={(outcome) => set({ ...withoutOutcome(rule), ...outcome })} pointer={pointer} off={off} />
+    </>
+  );
+}
+
+const freshGate = (): Gate => ({ key: "", by: UNIT, parts: [[0, 50]] });
+
+/** Gates, behind a button as long as there are none: few rules need one. */
+function Gates({ gates, set, pointer }: { gates: Gate[]; set: (gates: Gate[]) => void; pointer: string }) {
+  const [shown, setShown] = useState(gates.length > 0);
+  const change = (index: number, gate: Gate) => set(gates.with(index, gate));
+  if (!shown && gates.length === 0) {
+    return (
+      <Button
+        small
+        kind="plain"
+        title="Only a share of those whom it fits, the same for all flags that name the gate"
+        onClick={() => {
+          setShown(true);
+          set([freshGate()]);
+        }}
+      >
+        Add a gate
+      </Button>
+    );
+  }
+  return (
+    <fieldset>
+      <legend className="text-sm text-ink-2">Gates: all must be open</legend>
+      <p className="mb-2 text-sm text-ink-2">A gate lets a share of all units pass, the same for all flags that name its key. Parts that do not overlap never meet.</p>
+      <RowList
+        label="gates"
+        count={gates.length}
+        remove={(index) => set(gates.toSpliced(index, 1))}
+        add={() => set([...gates, freshGate()])}
+        adds="Add a gate"
+        row={(index) => {
+          const gate = gates[index] ?? freshGate();
+          return <GateFields gate={gate} set={(next) => change(index, next)} pointer={`${pointer}/${index}`} />;
+        }}
+      />
+    </fieldset>
+  );
+}
+
+function GateFields({ gate, set, pointer }: { gate: Gate; set: (gate: Gate) => void; pointer: string }) {
+  return (
+    <div className="flex min-w-0 flex-1 flex-wrap gap-2">
+      <SmallText mono label="Key" placeholder="layer-1" pointer={`${pointer}/key`} value={gate.key} set={(key) => set({ ...gate, key })} />
+      <AttributeField label="By" pointer={`${pointer}/by`} placeholder={UNIT} value={gate.by} set={(by) => set({ ...gate, by })} />
+      <fieldset className="min-w-0 flex-[1_1_14rem]">
+        <legend className="mb-1 text-sm text-ink-2">Parts that pass, in percent</legend>
+        <RowList
+          label="parts"
+          count={gate.parts.length}
+          remove={(index) => set({ ...gate, parts: gate.parts.toSpliced(index, 1) })}
+          add={() => set({ ...gate, parts: [...gate.parts, [50, 100]] })}
+          adds="Add a part"
+          row={(index) => <Part part={gate.parts[index] ?? [0, 0]} index={index} set={(part) => set({ ...gate, parts: gate.parts.with(index, part) })} pointer={`${pointer}/parts/${index}`} />}
+        />
+      </fieldset>
+    </div>
+  );
+}
+
+/** The number that was typed; what is none is sent as it stands, so that the API says so. */
+const number = (text: string): number => figure(text) ?? (text as unknown as number);
+
+function Part(props: { part: [number, number]; index: number; set: (part: [number, number]) => void; pointer: string }) {
+  const wrong = useWrong(props.pointer);
+  const [from, to] = props.part;
+  const [typed, setTyped] = useState<[string, string]>([String(from), String(to)]);
+  const change = (next: [string, string]) => {
+    setTyped(next);
+    props.set([number(next[0]), number(next[1])]);
+  };
+  // A number that was not typed here comes from the JSON.
+  const shown = (place: 0 | 1) => (number(typed[place]) === props.part[place] ? typed[place] : String(props.part[place]));
+  const input = (place: 0 | 1, label: string) => (
+    <input
+      aria-label={`Part ${props.index + 1}: ${label}`}
+      aria-invalid={wrong !== undefined}
+      className="input tnum w-18 text-right"
+      inputMode="decimal"
+      autoComplete="off"
+      value={shown(place)}
+      onChange={(event) => change(place === 0 ? [event.target.value, shown(1)] : [shown(0), event.target.value])}
+    />
+  );
+  return (
+    <div className="min-w-0">
+      <div className="flex items-center gap-1.5">
+        {input(0, "from")} to {input(1, "to")} %
+      </div>
+      {wrong && (
+        <p className="mt-1 text-sm text-bad">
+          <Said text={wrong} />
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,134 @@
+import { expect, test } from "@playwright/test";
+import { type Targeting, attributesOf, given, isSerious, shareOf, shared, variantsPatch } from "../../console/src/flags/model";
+import { isTargeting } from "../../console/src/flags/shape";
+import { python, snippetsOf } from "../../console/src/flags/snippets";
+import { environmentsIn, linesOf } from "../../console/src/flags/use";
+import { valuesOf } from "../../console/src/flags/variants";
+import { conditionInWords, glance, listed, outcomeInWords, testInWords } from "../../console/src/flags/words";
+import { placeOf, placeOfMistake } from "../../ui/src/json-places";
+
+const targeting = (change: Partial<Targeting>): Targeting => ({ off: "off", otherwise: { serve: "off" }, ...change });
+const rows = (text: string) => [{ name: "on", text }];
+const boolean = { variants: { on: true, off: false } as unknown as Record<string, never> };
+
+test("a flag's state is said in two or three words", () => {
+  const rule = { serve: "on" };
+  const cases: [Partial<Targeting>, string][] = [
+    [{}, "Nobody"],
+    [{ enabled: false, otherwise: { serve: "on" } }, "Off"],
+    [{ otherwise: { serve: "on" } }, "All: on"],
+    [{ otherwise: { split: { on: 12.5, off: 87.5 }, by: "user_id" } }, "12.5 % on"],
+    [{ otherwise: { split: { on: 0, off: 100 }, by: "user_id" } }, "Nobody"],
+    [{ otherwise: { split: { a: 20, b: 30, off: 50 }, by: "user_id" } }, "Split of 3"],
+    [{ rules: [rule] }, "1 rule"],
+    [{ rules: [rule, rule], otherwise: { serve: "on" } }, "2 rules, else on"],
+    [{ overrides: [{ by: "user_id", values: ["1"], serve: "on" }] }, "Overrides"],
+  ];
+  for (const [change, text] of cases) expect(glance(targeting(change)).text).toBe(text);
+});
+
+test("conditions and what they give are sentences", () => {
+  expect(listed([])).toBe("nothing");
+  expect(listed(["a"])).toBe("`a`");
+  expect(listed(["a", "b", "c"])).toBe("`a`, `b` or `c`");
+  expect(listed(Array.from({ length: 10 }, (_, place) => String(place)))).toBe("`0`, `1`, `2`, `3`, `4`, `5`, `6`, `7` or 2 more");
+  expect(testInWords({ attribute: "email", op: "is_absent" })).toBe("`email` is not known");
+  expect(testInWords({ attribute: "country", op: "in", values: ["DE", "FR"], ignore_case: true })).toBe("`country` is one of `DE` or `FR`, in capitals or not");
+  const age = { attribute: "age", op: "gte", values: ["18"] } as const;
+  const staff = { attribute: "staff", op: "is_present" } as const;
+  expect(conditionInWords({ any: [{ all: [{ ...age, values: ["18"] }, staff] }, { not: staff }] })).toBe("(`age` ≥ number `18` and `staff` is known) or not `staff` is known");
+  expect(conditionInWords(undefined)).toBe("everybody");
+  expect(conditionInWords({ any: [] })).toBe("nobody");
+  expect(outcomeInWords({ split: { off: 90, on: 10, never: 0 }, by: "user_id" })).toBe("90 % `off`, 10 % `on`, by `user_id`");
+});
+
+test("a simple share is read and written", () => {
+  const tenth = targeting({ otherwise: { split: { on: 10, off: 90 }, by: "device" } });
+  expect(shareOf(boolean, tenth)).toEqual({ variant: "on", percent: 10 });
+  expect(shareOf(boolean, targeting({ otherwise: { serve: "on" } }))).toEqual({ variant: "on", percent: 100 });
+  expect(shareOf({ variants: { a: 1, b: 2, off: 3 } as unknown as Record<string, never> }, targeting({}))).toBeUndefined();
+  expect(shared(tenth, "on", 33.3)).toEqual({ split: { on: 33.3, off: 66.7 }, by: "device" });
+  expect(shared(tenth, "on", 100)).toEqual({ serve: "on" });
+  expect(shared(targeting({}), "on", 0)).toEqual({ serve: "off" });
+  expect(given({ a: 33.3, b: 33.3, c: 33.4 })).toBe(100);
+});
+
+test("attributes are found wherever an answer depends on them", () => {
+  const rules: Targeting["rules"] = [
+    { when: { all: [{ attribute: "country", op: "is_present" }, { not: { attribute: "plan", op: "is_present" } }] }, gates: [{ key: "g", by: "device", parts: [[0, 50]] }], serve: "on" },
+  ];
+  const all = targeting({ overrides: [{ by: "company", values: [], serve: "on" }], rules, otherwise: { split: { on: 100 }, by: "country" } });
+  expect(attributesOf(all)).toEqual(["company", "country", "plan", "device"]);
+  expect([isSerious("production"), isSerious("eu"), isSerious("sandbox"), isSerious("staging-2")]).toEqual([true, true, false, false]);
+});
+
+test("what cannot be said in a merge patch is found before it is sent", () => {
+  const before = { a: { x: 1, y: 2 }, b: null, c: 3 };
+  expect(variantsPatch(before, { a: { x: 1 }, b: null, c: 3 })).toEqual({ patch: { a: { y: null } }, impossible: [] });
+  expect(variantsPatch(before, { a: { x: 1, y: 2 }, b: null, d: 4 })).toEqual({ patch: { c: null, d: 4 }, impossible: [] });
+  expect(variantsPatch(before, { ...before, c: { inside: [null] }, d: null }).impossible).toEqual(["c", "d"]);
+});
+
+test("values are read by the flag's type", () => {
+  expect(valuesOf(rows(" 1 "), "string")).toEqual({ on: " 1 " });
+  expect(valuesOf(rows("1,000"), "number")).toEqual({ on: 1000 });
+  expect(valuesOf(rows("ten"), "number")).toEqual({ on: "ten" });
+  expect(valuesOf(rows('{"a": null}'), "json")).toEqual({ on: { a: null } });
+  expect(() => valuesOf(rows("{a"), "json")).toThrow(/This is not JSON/);
+  expect(() => valuesOf([...rows("1"), ...rows("2")], "number")).toThrow(/two variants/);
+});
+
+test("the form shows JSON only if it can show all of it", () => {
+  const good: unknown[] = [
+    targeting({}),
+    targeting({ enabled: false, prerequisites: [{ flag: "a", variants: ["on"] }], rules: [{ when: { not: { segment: "beta" } }, split: { on: 1 }, by: "user_id" }] }),
+  ];
+  const bad: unknown[] = [
+    null,
+    [],
+    { off: "off" },
+    { ...targeting({}), more: 1 },
+    { ...targeting({}), rules: {} },
+    { ...targeting({}), rules: [{ serve: "on", colour: "red" }] },
+    { ...targeting({}), rules: [{ when: { attribute: "a", op: "sounds_like" }, serve: "on" }] },
+    { ...targeting({}), rules: [{ when: { all: [], any: [] }, serve: "on" }] },
+    { ...targeting({}), rules: [{ when: { not: 5 }, serve: "on" }] },
+    { ...targeting({}), otherwise: { split: { on: [1] } } },
+  ];
+  expect(good.map(isTargeting)).toEqual(good.map(() => true));
+  expect(bad.map(isTargeting)).toEqual(bad.map(() => false));
+});
+
+test("what is wrong is marked where it stands in the JSON", () => {
+  const text = `{\n  "a/b": [1, "}\\"", {"c": null}],\n  "d": {}\n}`;
+  expect(placeOf(text, "")).toEqual({ line: 1, column: 1 });
+  expect(placeOf(text, "/a~1b/2/c")).toEqual({ line: 2, column: 27 });
+  expect(placeOf(text, "/d")).toEqual({ line: 3, column: 8 });
+  expect(placeOf(text, "/d/not/there")).toEqual({ line: 3, column: 8 });
+  expect(placeOfMistake("Unexpected token (line 3 column 2)", text)).toEqual({ line: 3, column: 2 });
+  expect(placeOfMistake("Unexpected token at position 4", text)).toEqual({ line: 2, column: 3 });
+});
+
+test("snippets ask for the flag with its own type", () => {
+  const flag = { key: "limits", type: "json" as const, variants: { off: { a: [true, null] } } as unknown as Record<string, never>, environments: {} };
+  const [curl, node, py] = snippetsOf(flag, "https://gateline.example").map(([, text]) => text);
+  expect(curl).toContain("https://gateline.example/api/v1/feature-flags/limits/evaluate?");
+  expect(node).toContain('getObjectValue("limits", {"a":[true,null]}');
+  expect(py).toContain('get_object_value("limits", {"a": [True, None]}');
+  expect(python("it's")).toBe(`"it's"`);
+});
+
+const day = (date: string, variant: string, count: number, environment = "production") => ({ day: `${date}T00:00:00Z`, environment, variant, count, last_at: `${date}T01:00:00Z` });
+
+test("evaluations are a line for each variant, over days without any as well", () => {
+  const counts = [day("2026-11-20", "on", 3), day("2026-11-22", "on", 4), day("2026-11-22", "off", 5), day("2026-11-22", "off", 100, "sandbox")];
+  const answer = { flag_id: "flg_1", from: "2026-11-20T10:00:00Z", to: "2026-11-22T18:00:00Z", counts };
+  expect(environmentsIn(counts)).toEqual(["production", "sandbox"]);
+  const { at, lines, sum } = linesOf(answer, "production");
+  expect(at).toHaveLength(3);
+  expect(lines.map(({ title, values }) => [title, values])).toEqual([
+    ["off", [0, 0, 5]],
+    ["on", [3, 0, 4]],
+  ]);
+  expect(sum).toBe(12);
+});

@@ -104,7 +104,7 @@ export class Stream {
 
   #hear(event: string, data: string): void {
     const said = saidIn(data);
-    if (event !== "" || said?.["type"] !== "refetchEvaluation") {
+    if (event !== "message" || said?.["type"] !== "refetchEvaluation") {
       return;
     }
     this.isOpen = true;

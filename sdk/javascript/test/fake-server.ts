@@ -32,6 +32,14 @@ interface Definitions {
   segments: Record<string, unknown>;
 }
 
+/** An exposure as it is told. */
+interface Told {
+  readonly id: string;
+  readonly time: string;
+  readonly user_id: string;
+  readonly properties: { flag: string; variant: string };
+}
+
 export class FakeServer {
   readonly asked: Asked[] = [];
   readonly exposures: { id: string; flag: string; variant: string; unit: string }[] = [];
@@ -128,8 +136,8 @@ export class FakeServer {
       this.#streams.add(response);
       response.once("close", () => this.#streams.delete(response));
     } else if (path === "tracking/events") {
-      const { events } = body as { events: Event[] };
-      this.exposures.push(...events.map(({ id, user_id: unit, properties }) => ({ id, unit, ...properties })));
+      const { events } = body as { events: Told[] };
+      this.exposures.push(...events.map(({ id, time, user_id: unit, properties }) => ({ id, time, unit, ...properties })));
       response.writeHead(202).end();
     } else {
       response.writeHead(404).end();

@@ -53,7 +53,7 @@ function streamed(text: string, pieceBytes = 1): (response: ServerResponse) => v
 
 test("events come in any pieces and with any ends of lines", async () => {
   const text =
-    ': comment\r\n\r\nevent: other\r\ndata: {"etag": "no"}\r\n\r\nevent:change\rdata:{"etag":\rdata: "ä"}\r\r' +
+    ': comment\r\n\r\nevent: other\r\ndata: {"etag": "no"}\r\n\r\ndata:{"type": "refetchEvaluation",\rdata: "etag": "ä"}\r\r' +
     'id: 1\nretry: 5\ndata: {"type": "refetchEvaluation", "etag": "b"}\n\ndata: {"etag": "no"}\n\ndata: {"type": "refetchEvaluation"}\n\ndata: nothing\n\n';
   assert.deepEqual(await heard([streamed(text)], 3), ["ä", "b", undefined]);
 });

@@ -1516,30 +1516,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/feature-flags/{key}/evaluate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Evaluate a feature flag
-         * @description The flag's state in the environment of the SDK key. What is not known of somebody is never an error: a split by an attribute that is missing gives the variant `off` with the reason `unit_missing`. A key of kind `client` may ask for flags with `client_side` only, and is told values, never rules.
-         */
-        get: operations["evaluate_feature_flag"];
-        put?: never;
-        /**
-         * Evaluate a feature flag for somebody of whom more is known
-         * @description The flag's state in the environment of the SDK key. What is not known of somebody is never an error: a split by an attribute that is missing gives the variant `off` with the reason `unit_missing`. A key of kind `client` may ask for flags with `client_side` only, and is told values, never rules.
-         */
-        post: operations["evaluate_feature_flag_for"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/feature-flags/{id}/revisions": {
         parameters: {
             query?: never;
@@ -1882,6 +1858,110 @@ export interface paths {
          */
         put: operations["replace_flag_code_references"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/{key}/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Evaluate a feature flag
+         * @description The flag's state in the environment of the SDK key. What is not known of somebody is never an error: a split by an attribute that is missing gives the variant `off` with the reason `unit_missing`. A key of kind `client` may ask for flags with `client_side` only, and is told values, never rules. If a split decided, it is recorded who was given which variant, as an event of the type `flag_exposure`.
+         */
+        get: operations["evaluate_feature_flag"];
+        put?: never;
+        /**
+         * Evaluate a feature flag for somebody of whom more is known
+         * @description The flag's state in the environment of the SDK key. What is not known of somebody is never an error: a split by an attribute that is missing gives the variant `off` with the reason `unit_missing`. A key of kind `client` may ask for flags with `client_side` only, and is told values, never rules. If a split decided, it is recorded who was given which variant, as an event of the type `flag_exposure`.
+         */
+        post: operations["evaluate_feature_flag_for"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/evaluate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate feature flags
+         * @description What somebody gets of all flags that the key may ask for, or of those that `flags` names; of one that is not there nothing is told. Nothing is recorded: send an event of the type `flag_exposure` when a variant is used. The `ETag` is that of the answer: it stays the same until a flag, or something that a flag reads of the attributes, gives another one.
+         */
+        post: operations["evaluate_feature_flags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/definitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the definitions of feature flags
+         * @description For SDKs that evaluate by themselves: the flags of the key's environment with all their rules, and the segments that they name. Only for keys of kind `server`. It is another answer, with another `ETag`, whenever one of them changes.
+         */
+        get: operations["read_flag_definitions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch for changes of feature flags
+         * @description Server-sent events: one when the stream begins, and one whenever a flag of the key's environment has changed, with `{"type": "refetchEvaluation", "etag": …}` as its data, as OFREP has it. What has changed is asked for then. The stream ends when the key does.
+         */
+        get: operations["watch_feature_flags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/assignments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read who is in what, and why
+         * @description What somebody gets of each flag, or of those that `flags` names, with every step on the way there: which prerequisites, overrides, rules and gates were looked at, and where in a split the unit is. Only for keys of kind `server`. Nothing is recorded.
+         */
+        post: operations["read_assignments"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3190,6 +3270,210 @@ export interface paths {
          * @description For providers of OpenFeature's SDKs for pages and apps. The `ETag` is that of the answer: it stays the same until a flag or something that a flag reads of the context gives another one.
          */
         post: operations["ofrep_evaluate_flags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/features/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read features (GrowthBook)
+         * @description For SDKs of GrowthBook that evaluate by themselves: `features` and `savedGroups` of the key's environment, with all rules. Only for keys of kind `server`; pages use remote evaluation (`remoteEval: true`). A flag whose variants these SDKs would hand out otherwise is left out: `POST /api/v1/assignments` and the flag's screen tell why.
+         */
+        get: operations["growthbook_features"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/eval/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Evaluate features (GrowthBook)
+         * @description For SDKs of GrowthBook with `remoteEval: true`: what somebody with these `attributes` gets of all flags that the key may ask for, as features without rules. What an SDK forces (`forcedFeatures`, `forcedVariations`), it forces itself.
+         */
+        post: operations["growthbook_evaluate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sub/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Watch for changes of features (GrowthBook)
+         * @description Server-sent events: `features-updated` when the stream begins, and whenever a flag of the key's environment has changed.
+         */
+        get: operations["growthbook_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/client/features": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read features (Unleash)
+         * @description For clients of Unleash that evaluate by themselves: the flags of the key's environment as features with strategies. Only for keys of kind `server`. A flag whose variants these clients would hand out otherwise is left out.
+         */
+        get: operations["unleash_features"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/client/streaming": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream features (Unleash)
+         * @description Server-sent events for clients of Unleash in streaming mode: all features when the stream begins, `unleash-connected`, and again whenever one has changed, `unleash-updated`. Only for keys of kind `server`.
+         */
+        get: operations["unleash_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/client/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register a client (Unleash)
+         * @description Clients of Unleash say at their start who they are. The key says that already, so nothing is kept of it.
+         */
+        post: operations["unleash_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/client/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report evaluations (Unleash)
+         * @description Clients of Unleash say now and then how often each feature was on, off, and with which variant: it is counted with the flag's evaluations.
+         */
+        post: operations["unleash_metrics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/frontend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Evaluate toggles (Unleash)
+         * @description For pages and apps with a client of Unleash: which flags are on for somebody, each with its variant. `userId`, `sessionId`, `remoteAddress` and `appName` are `user_id`, `session_id`, `remote_address` and `app_name` for flags; properties are called as they are.
+         */
+        get: operations["unleash_toggles"];
+        put?: never;
+        /**
+         * Evaluate toggles for a context (Unleash)
+         * @description For pages and apps with a client of Unleash: which flags are on for somebody, each with its variant. `userId`, `sessionId`, `remoteAddress` and `appName` are `user_id`, `session_id`, `remote_address` and `app_name` for flags; properties are called as they are.
+         */
+        post: operations["unleash_toggles_for"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/frontend/client/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register a client (Unleash)
+         * @description Clients of Unleash say at their start who they are. The key says that already, so nothing is kept of it.
+         */
+        post: operations["unleash_frontend_register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/frontend/client/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report evaluations (Unleash)
+         * @description Clients of Unleash say now and then how often each feature was on, off, and with which variant: it is counted with the flag's evaluations.
+         */
+        post: operations["unleash_frontend_metrics"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5463,6 +5747,29 @@ export interface components {
             /** @description The body, at most 64 KiB; none if empty. */
             body?: string;
         };
+        /** @description What somebody gets of several flags, and why. */
+        FlagAssignments: {
+            /** @description What they get of each, with every step on the way there. */
+            assignments: components["schemas"]["FlagExplanation"][];
+        };
+        /**
+         * @description Parts of all units in an order, so that a flag that was made elsewhere keeps giving everybody the same.
+         *
+         *     A split says less and does for what is made here.
+         */
+        FlagBuckets: {
+            /** @description How units are put in order. */
+            dialect?: components["schemas"]["FlagDialect"];
+            /** @description What units are put in order by, together with what they are. */
+            key: string;
+            /**
+             * @description The parts, one behind the other.
+             *
+             *     Their weights make 1,000 together with `growthbook_v1`, 10,000 with `growthbook_v2`, 100,000 with `launchdarkly`
+             *     and anything but 0 with `native` and `unleash`.
+             */
+            parts: components["schemas"]["FlagPart"][];
+        };
         /** @description A change of a flag that was proposed. */
         FlagChangeRequest: {
             /**
@@ -5583,6 +5890,9 @@ export interface components {
         } | {
             /** @description The segment's key. */
             segment: string;
+        } | {
+            /** @description Which one. */
+            during: components["schemas"]["FlagSpan"];
         } | components["schemas"]["FlagTest"];
         /** @description Evaluations of a flag on one day that gave one variant. */
         FlagCount: {
@@ -5605,6 +5915,20 @@ export interface components {
             /** @description Why. */
             comment?: string;
         };
+        /** @description All flags of an environment, for SDKs that evaluate by themselves. */
+        FlagDefinitions: {
+            /** @description The environment's name. */
+            environment: string;
+            /** @description By their keys: `type`, `version`, `variants`, and who gets which as in a flag's `environments`. */
+            flags: Record<string, never>;
+            /** @description By their keys: `when`, who is in it. */
+            segments: Record<string, never>;
+        };
+        /**
+         * @description How units are put in order: as we do, or as another product does.
+         * @enum {string}
+         */
+        FlagDialect: "native" | "unleash" | "growthbook_v1" | "growthbook_v2" | "launchdarkly";
         /** @description What somebody gets of a flag. */
         FlagEvaluation: {
             /** @description The flag's key. */
@@ -5673,6 +5997,10 @@ export interface components {
             key: string;
             /** @description The attribute that says which unit it is. */
             by: string;
+            /** @description Attributes that say it in its place, the first of them that is there, if it is not known or empty. */
+            or_by?: string[];
+            /** @description How units are put in order. */
+            dialect?: components["schemas"]["FlagDialect"];
             /** @description The parts that pass, in percent: from, to. */
             parts: [
                 number,
@@ -5695,8 +6023,12 @@ export interface components {
             split?: {
                 [key: string]: number;
             };
+            /** @description Parts of them by weight, put in order as another product does. */
+            buckets?: components["schemas"]["FlagBuckets"];
             /** @description The attribute whose value decides which part of a split it is. */
             by?: string;
+            /** @description Attributes that decide in its place, the first of them that is there, if it is not known or empty. */
+            or_by?: string[];
         };
         /** @description The variant of single units. */
         FlagOverride: {
@@ -5706,6 +6038,16 @@ export interface components {
             values: string[];
             /** @description The variant that they get. */
             serve: string;
+        };
+        /** @description A part of all units. */
+        FlagPart: {
+            /**
+             * Format: int32
+             * @description How large it is, compared with the others.
+             */
+            weight: number;
+            /** @description The variant that it gets; the rule is not for it if absent. */
+            serve?: string;
         };
         /** @description What another flag must give. */
         FlagPrerequisite: {
@@ -5737,8 +6079,21 @@ export interface components {
             split?: {
                 [key: string]: number;
             };
+            /** @description Parts of them by weight, put in order as another product does. */
+            buckets?: components["schemas"]["FlagBuckets"];
             /** @description The attribute whose value decides which part of a split it is. */
             by?: string;
+            /** @description Attributes that decide in its place, the first of them that is there, if it is not known or empty. */
+            or_by?: string[];
+            /** @description `JSONLogic` over the attributes that gives the variant's name; the rule is not for whom it gives `null`. */
+            logic?: Record<string, never>;
+        };
+        /** @description A span of time; it has a beginning or an end. */
+        FlagSpan: {
+            /** @description Its first moment (RFC 3339). */
+            from?: string;
+            /** @description The first moment after it. */
+            until?: string;
         };
         /**
          * @description Why nobody may need a flag any more.
@@ -5779,6 +6134,8 @@ export interface components {
             values?: string[];
             /** @description Whether capitals make no difference. */
             ignore_case?: boolean;
+            /** @description Whether only a text is compared: a number, a boolean or a list is as if it were not there. */
+            text_only?: boolean;
         };
         /** @description Whom a flag is asked about, and where. */
         FlagTrial: {
@@ -5794,6 +6151,18 @@ export interface components {
          * @enum {string}
          */
         FlagType: "boolean" | "string" | "number" | "json";
+        /** @description What somebody gets of several flags. */
+        FlagsEvaluation: {
+            /** @description What they get of each. */
+            flags: components["schemas"]["FlagEvaluation"][];
+        };
+        /** @description Whom flags are asked about. */
+        FlagsQuestion: {
+            /** @description What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts. */
+            attributes?: Record<string, never>;
+            /** @description The keys of the flags; all if absent. */
+            flags?: string[];
+        };
         /** @description How a call names the variant that it wants; a name that no variant has changes nothing. */
         ForcedBy: {
             /** @description By the value of this header field, which comes first. */
@@ -5845,6 +6214,11 @@ export interface components {
          * @enum {string}
          */
         Granularity: "minute" | "hour" | "day" | "week" | "month";
+        /** @description Whom features are asked about. */
+        GrowthbookQuestion: {
+            /** @description What is known of them. */
+            attributes: Record<string, never>;
+        };
         /**
          * @description What calls of one client have in common, for `consistent_hash`.
          * @enum {string}
@@ -6767,6 +7141,11 @@ export interface components {
             /** @description The newest first; at most 200. */
             data: components["schemas"]["Notice"][];
         };
+        /** @description Where an event stream is. */
+        OfrepEndpoint: {
+            /** @description Path and query, on the server that was asked. */
+            requestUri: string;
+        };
         /** @description What somebody gets of a flag. */
         OfrepEvaluation: {
             /** @description The flag's key. */
@@ -6784,6 +7163,15 @@ export interface components {
         OfrepEvaluations: {
             /** @description In the order of their keys. */
             flags: components["schemas"]["OfrepEvaluation"][];
+            /** @description Where it is told that something has changed; for keys of kind `client`. */
+            eventStreams?: components["schemas"]["OfrepEventStream"][];
+        };
+        /** @description Where it is told that something has changed. */
+        OfrepEventStream: {
+            /** @description `sse`. */
+            type: string;
+            /** @description Where it is. */
+            endpoint: components["schemas"]["OfrepEndpoint"];
         };
         /** @description Why there is no evaluation. */
         OfrepFailure: {
@@ -9167,6 +9555,18 @@ export interface components {
          * @enum {string}
          */
         TryReason: "first" | "unreachable" | "stale_connection" | "retry" | "hedge";
+        /** @description Whom toggles are asked about. */
+        UnleashQuestion: {
+            /** @description What is known of them. */
+            context: Record<string, never>;
+        };
+        /** @description What a client says of itself. */
+        UnleashReport: {
+            /** @description The program. */
+            appName: string;
+            /** @description How often features were evaluated. */
+            bucket?: Record<string, never>;
+        };
         /** @description The service behind. */
         Upstream: {
             /** @description Unique in the organization. */
@@ -16528,115 +16928,6 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
-    evaluate_feature_flag: {
-        parameters: {
-            query?: {
-                /** @description The SDK key, if it cannot be sent in a header. */
-                key?: string;
-                /** @description What is known of them, each as a parameter of its own: `?user_id=123&country=DE`. */
-                attributes?: {
-                    [key: string]: string;
-                };
-            };
-            header?: {
-                /** @description The SDK key. */
-                "X-API-Key"?: string;
-            };
-            path: {
-                /** @description The flag's key. */
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description What they get. */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FlagEvaluation"];
-                };
-            };
-            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
-            400: components["responses"]["Problem"];
-            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
-            401: components["responses"]["Problem"];
-            /** @description `origin_refused`: Pages of this origin may not use the key */
-            403: components["responses"]["Problem"];
-            /** @description `flag_not_found`: There is no such flag */
-            404: components["responses"]["Problem"];
-            /** @description `request_timeout`: The request did not arrive in time */
-            408: components["responses"]["Problem"];
-            /** @description `internal`: Something broke on our side */
-            500: components["responses"]["Problem"];
-            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
-            503: components["responses"]["Problem"];
-        };
-    };
-    evaluate_feature_flag_for: {
-        parameters: {
-            query?: {
-                /** @description The SDK key, if it cannot be sent in a header. */
-                key?: string;
-            };
-            header?: {
-                /** @description The SDK key. */
-                "X-API-Key"?: string;
-            };
-            path: {
-                /** @description The flag's key. */
-                key: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "attributes": {
-                 *         "user_id": "123",
-                 *         "country": "DE",
-                 *         "app_version": "2.3.0"
-                 *       }
-                 *     }
-                 */
-                "application/json": components["schemas"]["FlagQuestion"];
-            };
-        };
-        responses: {
-            /** @description What they get. */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["FlagEvaluation"];
-                };
-            };
-            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
-            400: components["responses"]["Problem"];
-            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
-            401: components["responses"]["Problem"];
-            /** @description `origin_refused`: Pages of this origin may not use the key */
-            403: components["responses"]["Problem"];
-            /** @description `flag_not_found`: There is no such flag */
-            404: components["responses"]["Problem"];
-            /** @description `request_timeout`: The request did not arrive in time */
-            408: components["responses"]["Problem"];
-            /** @description `body_too_large`: The body is too large */
-            413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
-            /** @description `internal`: Something broke on our side */
-            500: components["responses"]["Problem"];
-            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
-            503: components["responses"]["Problem"];
-        };
-    };
     list_feature_flag_revisions: {
         parameters: {
             query?: {
@@ -17720,6 +18011,327 @@ export interface operations {
             503: components["responses"]["Problem"];
             /** @description `storage_full`: The disk is full */
             507: components["responses"]["Problem"];
+        };
+    };
+    evaluate_feature_flag: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+                /** @description What is known of them, each as a parameter of its own: `?user_id=123&country=DE`. */
+                attributes?: {
+                    [key: string]: string;
+                };
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path: {
+                /** @description The flag's key. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What they get. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagEvaluation"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `flag_not_found`: There is no such flag */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    evaluate_feature_flag_for: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path: {
+                /** @description The flag's key. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attributes": {
+                 *         "user_id": "123",
+                 *         "country": "DE",
+                 *         "app_version": "2.3.0"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagQuestion"];
+            };
+        };
+        responses: {
+            /** @description What they get. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagEvaluation"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `flag_not_found`: There is no such flag */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    evaluate_feature_flags: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+                /** @description The `ETag` of the answer that is there already; 304 if it is still the same. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attributes": {
+                 *         "user_id": "123",
+                 *         "country": "DE",
+                 *         "app_version": "2.3.0"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagsQuestion"];
+            };
+        };
+        responses: {
+            /** @description What they get, in the order of the flags' keys. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagsEvaluation"];
+                };
+            };
+            /** @description What is there already. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    read_flag_definitions: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+                /** @description The `ETag` of the answer that is there already; 304 if it is still the same. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The definitions. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagDefinitions"];
+                };
+            };
+            /** @description What is there already. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    watch_feature_flags: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    read_assignments: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attributes": {
+                 *         "user_id": "123",
+                 *         "country": "DE",
+                 *         "app_version": "2.3.0"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagsQuestion"];
+            };
+        };
+        responses: {
+            /** @description What they get, in the order of the flags' keys. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagAssignments"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
         };
     };
     list_segments: {
@@ -23304,6 +23916,543 @@ export interface operations {
                     "application/json": components["schemas"]["OfrepFailure"];
                 };
             };
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    growthbook_features: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the answer that is there already; 304 if it is still the same. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description The SDK key. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The features. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description What is there already. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    growthbook_evaluate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The SDK key. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attributes": {
+                 *         "id": "123",
+                 *         "country": "DE"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["GrowthbookQuestion"];
+            };
+        };
+        responses: {
+            /** @description The values. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    growthbook_changes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The SDK key. */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_features: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+                /** @description The `ETag` of the answer that is there already; 304 if it is still the same. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The features. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description What is there already. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_changes: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_register: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "appName": "shop",
+                 *       "bucket": {
+                 *         "toggles": {}
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["UnleashReport"];
+            };
+        };
+        responses: {
+            /** @description It is taken. */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_metrics: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "appName": "shop",
+                 *       "bucket": {
+                 *         "toggles": {}
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["UnleashReport"];
+            };
+        };
+        responses: {
+            /** @description It is taken. */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_toggles: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+                /** @description What is known of somebody, each as a parameter of its own: `?userId=123&properties[plan]=pro`. */
+                context?: {
+                    [key: string]: string;
+                };
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The toggles that are on. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_toggles_for: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "context": {
+                 *         "userId": "123",
+                 *         "properties": {
+                 *           "plan": "pro"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["UnleashQuestion"];
+            };
+        };
+        responses: {
+            /** @description The toggles that are on. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_frontend_register: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "appName": "shop",
+                 *       "bucket": {
+                 *         "toggles": {}
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["UnleashReport"];
+            };
+        };
+        responses: {
+            /** @description It is taken. */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_frontend_metrics: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "appName": "shop",
+                 *       "bucket": {
+                 *         "toggles": {}
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["UnleashReport"];
+            };
+        };
+        responses: {
+            /** @description It is taken. */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
             /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
             401: components["responses"]["Problem"];
             /** @description `origin_refused`: Pages of this origin may not use the key */

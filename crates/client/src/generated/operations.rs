@@ -1433,43 +1433,6 @@ impl Client {
         self.send_json(call).await
     }
 
-    /// Evaluate a feature flag
-    ///
-    /// `GET /api/v1/feature-flags/{key}/evaluate`
-    pub async fn evaluate_feature_flag(
-        &self,
-        key: &str,
-        params: &types::EvaluateFeatureFlagParams,
-    ) -> Result<types::FlagEvaluation, Error> {
-        let call = Call::new(
-            Method::GET,
-            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
-        )
-        .header("X-API-Key", params.x_api_key.as_ref())
-        .query("key", params.key.as_ref())
-        .query_each(params.attributes.as_ref());
-        self.send_json(call).await
-    }
-
-    /// Evaluate a feature flag for somebody of whom more is known
-    ///
-    /// `POST /api/v1/feature-flags/{key}/evaluate`
-    pub async fn evaluate_feature_flag_for(
-        &self,
-        key: &str,
-        params: &types::EvaluateFeatureFlagForParams,
-        body: &types::FlagQuestion,
-    ) -> Result<types::FlagEvaluation, Error> {
-        let call = Call::new(
-            Method::POST,
-            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
-        )
-        .header("X-API-Key", params.x_api_key.as_ref())
-        .query("key", params.key.as_ref())
-        .json(body)?;
-        self.send_json(call).await
-    }
-
     /// List what a feature flag was
     ///
     /// `GET /api/v1/feature-flags/{id}/revisions`
@@ -1810,6 +1773,88 @@ impl Client {
         body: &types::CodeScan,
     ) -> Result<types::CodeScanned, Error> {
         let call = Call::new(Method::PUT, "/api/v1/feature-flags/code-references").json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Evaluate a feature flag
+    ///
+    /// `GET /api/v1/feature-flags/{key}/evaluate`
+    pub async fn evaluate_feature_flag(
+        &self,
+        key: &str,
+        params: &types::EvaluateFeatureFlagParams,
+    ) -> Result<types::FlagEvaluation, Error> {
+        let call = Call::new(
+            Method::GET,
+            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
+        )
+        .header("X-API-Key", params.x_api_key.as_ref())
+        .query("key", params.key.as_ref())
+        .query_each(params.attributes.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Evaluate a feature flag for somebody of whom more is known
+    ///
+    /// `POST /api/v1/feature-flags/{key}/evaluate`
+    pub async fn evaluate_feature_flag_for(
+        &self,
+        key: &str,
+        params: &types::EvaluateFeatureFlagForParams,
+        body: &types::FlagQuestion,
+    ) -> Result<types::FlagEvaluation, Error> {
+        let call = Call::new(
+            Method::POST,
+            format!("/api/v1/feature-flags/{}/evaluate", segment(key)),
+        )
+        .header("X-API-Key", params.x_api_key.as_ref())
+        .query("key", params.key.as_ref())
+        .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Evaluate feature flags
+    ///
+    /// `POST /api/v1/feature-flags/evaluate`
+    pub async fn evaluate_feature_flags(
+        &self,
+        params: &types::EvaluateFeatureFlagsParams,
+        body: &types::FlagsQuestion,
+    ) -> Result<types::FlagsEvaluation, Error> {
+        let call = Call::new(Method::POST, "/api/v1/feature-flags/evaluate")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .header("If-None-Match", params.if_none_match.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read the definitions of feature flags
+    ///
+    /// `GET /api/v1/feature-flags/definitions`
+    pub async fn read_flag_definitions(
+        &self,
+        params: &types::ReadFlagDefinitionsParams,
+    ) -> Result<types::FlagDefinitions, Error> {
+        let call = Call::new(Method::GET, "/api/v1/feature-flags/definitions")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read who is in what, and why
+    ///
+    /// `POST /api/v1/assignments`
+    pub async fn read_assignments(
+        &self,
+        params: &types::ReadAssignmentsParams,
+        body: &types::FlagsQuestion,
+    ) -> Result<types::FlagAssignments, Error> {
+        let call = Call::new(Method::POST, "/api/v1/assignments")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
         self.send_json(call).await
     }
 
@@ -3045,6 +3090,128 @@ impl Client {
             .header("If-None-Match", params.if_none_match.as_ref())
             .json(body)?;
         self.send_json(call).await
+    }
+
+    /// Read features (GrowthBook)
+    ///
+    /// `GET /api/features/{key}`
+    pub async fn growthbook_features(
+        &self,
+        key: &str,
+        params: &types::GrowthbookFeaturesParams,
+    ) -> Result<Value, Error> {
+        let call = Call::new(Method::GET, format!("/api/features/{}", segment(key)))
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Evaluate features (GrowthBook)
+    ///
+    /// `POST /api/eval/{key}`
+    pub async fn growthbook_evaluate(
+        &self,
+        key: &str,
+        body: &types::GrowthbookQuestion,
+    ) -> Result<Value, Error> {
+        let call = Call::new(Method::POST, format!("/api/eval/{}", segment(key))).json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read features (Unleash)
+    ///
+    /// `GET /api/client/features`
+    pub async fn unleash_features(&self, params: &types::UnleashFeaturesParams) -> Result<Value, Error> {
+        let call = Call::new(Method::GET, "/api/client/features")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Register a client (Unleash)
+    ///
+    /// `POST /api/client/register`
+    pub async fn unleash_register(
+        &self,
+        params: &types::UnleashRegisterParams,
+        body: &types::UnleashReport,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::POST, "/api/client/register")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
+        self.send_nothing(call).await
+    }
+
+    /// Report evaluations (Unleash)
+    ///
+    /// `POST /api/client/metrics`
+    pub async fn unleash_metrics(
+        &self,
+        params: &types::UnleashMetricsParams,
+        body: &types::UnleashReport,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::POST, "/api/client/metrics")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
+        self.send_nothing(call).await
+    }
+
+    /// Evaluate toggles (Unleash)
+    ///
+    /// `GET /api/frontend`
+    pub async fn unleash_toggles(&self, params: &types::UnleashTogglesParams) -> Result<Value, Error> {
+        let call = Call::new(Method::GET, "/api/frontend")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .query_each(params.context.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Evaluate toggles for a context (Unleash)
+    ///
+    /// `POST /api/frontend`
+    pub async fn unleash_toggles_for(
+        &self,
+        params: &types::UnleashTogglesForParams,
+        body: &types::UnleashQuestion,
+    ) -> Result<Value, Error> {
+        let call = Call::new(Method::POST, "/api/frontend")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Register a client (Unleash)
+    ///
+    /// `POST /api/frontend/client/register`
+    pub async fn unleash_frontend_register(
+        &self,
+        params: &types::UnleashFrontendRegisterParams,
+        body: &types::UnleashReport,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::POST, "/api/frontend/client/register")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
+        self.send_nothing(call).await
+    }
+
+    /// Report evaluations (Unleash)
+    ///
+    /// `POST /api/frontend/client/metrics`
+    pub async fn unleash_frontend_metrics(
+        &self,
+        params: &types::UnleashFrontendMetricsParams,
+        body: &types::UnleashReport,
+    ) -> Result<(), Error> {
+        let call = Call::new(Method::POST, "/api/frontend/client/metrics")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .json(body)?;
+        self.send_nothing(call).await
     }
 
     /// Read whether the process lives

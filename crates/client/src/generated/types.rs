@@ -2711,6 +2711,17 @@ pub struct EvaluateFeatureFlagParams {
     pub attributes: Option<BTreeMap<String, String>>,
 }
 
+/// Optional parameters of [`evaluate_feature_flags`](crate::Client::evaluate_feature_flags).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EvaluateFeatureFlagsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
 /// An event that was not taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventError {
@@ -3534,6 +3545,41 @@ impl FixedAnswer {
     }
 }
 
+/// What somebody gets of several flags, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagAssignments {
+    /// What they get of each, with every step on the way there.
+    pub assignments: Vec<FlagExplanation>,
+}
+
+/// Parts of all units in an order, so that a flag that was made elsewhere keeps giving everybody the same.
+///
+/// A split says less and does for what is made here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagBuckets {
+    /// How units are put in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<FlagDialect>,
+    /// What units are put in order by, together with what they are.
+    pub key: String,
+    /// The parts, one behind the other.
+    ///
+    /// Their weights make 1,000 together with `growthbook_v1`, 10,000 with `growthbook_v2`, 100,000 with `launchdarkly`
+    /// and anything but 0 with `native` and `unleash`.
+    pub parts: Vec<FlagPart>,
+}
+
+impl FlagBuckets {
+    /// What is required, and nothing else.
+    pub fn new(key: impl Into<String>, parts: Vec<FlagPart>) -> Self {
+        Self {
+            dialect: None,
+            key: key.into(),
+            parts,
+        }
+    }
+}
+
 /// A change of a flag that was proposed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagChangeRequest {
@@ -3723,6 +3769,66 @@ pub struct FlagDecision {
     pub comment: Option<String>,
 }
 
+/// All flags of an environment, for SDKs that evaluate by themselves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagDefinitions {
+    /// The environment's name.
+    pub environment: String,
+    /// By their keys: `type`, `version`, `variants`, and who gets which as in a flag's `environments`.
+    pub flags: Value,
+    /// By their keys: `when`, who is in it.
+    pub segments: Value,
+}
+
+/// How units are put in order: as we do, or as another product does.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FlagDialect {
+    /// `native`.
+    #[serde(rename = "native")]
+    Native,
+    /// `unleash`.
+    #[serde(rename = "unleash")]
+    Unleash,
+    /// `growthbook_v1`.
+    #[serde(rename = "growthbook_v1")]
+    GrowthbookV1,
+    /// `growthbook_v2`.
+    #[serde(rename = "growthbook_v2")]
+    GrowthbookV2,
+    /// `launchdarkly`.
+    #[serde(rename = "launchdarkly")]
+    Launchdarkly,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for FlagDialect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Native => "native",
+            Self::Unleash => "unleash",
+            Self::GrowthbookV1 => "growthbook_v1",
+            Self::GrowthbookV2 => "growthbook_v2",
+            Self::Launchdarkly => "launchdarkly",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for FlagDialect {
+    fn from(text: &str) -> Self {
+        match text {
+            "native" => Self::Native,
+            "unleash" => Self::Unleash,
+            "growthbook_v1" => Self::GrowthbookV1,
+            "growthbook_v2" => Self::GrowthbookV2,
+            "launchdarkly" => Self::Launchdarkly,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// What somebody gets of a flag.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagEvaluation {
@@ -3794,8 +3900,27 @@ pub struct FlagGate {
     pub key: String,
     /// The attribute that says which unit it is.
     pub by: String,
+    /// Attributes that say it in its place, the first of them that is there, if it is not known or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub or_by: Option<Vec<String>>,
+    /// How units are put in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialect: Option<FlagDialect>,
     /// The parts that pass, in percent: from, to.
     pub parts: Vec<Vec<Value>>,
+}
+
+impl FlagGate {
+    /// What is required, and nothing else.
+    pub fn new(key: impl Into<String>, by: impl Into<String>, parts: Vec<Vec<Value>>) -> Self {
+        Self {
+            key: key.into(),
+            by: by.into(),
+            or_by: None,
+            dialect: None,
+            parts,
+        }
+    }
 }
 
 /// `FlagKey`.
@@ -3945,9 +4070,15 @@ pub struct FlagOutcome {
     /// Percents of them by variant, of 100 together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<BTreeMap<String, f64>>,
+    /// Parts of them by weight, put in order as another product does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<FlagBuckets>,
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Attributes that decide in its place, the first of them that is there, if it is not known or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub or_by: Option<Vec<String>>,
 }
 
 /// The variant of single units.
@@ -3959,6 +4090,23 @@ pub struct FlagOverride {
     pub values: Vec<String>,
     /// The variant that they get.
     pub serve: String,
+}
+
+/// A part of all units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagPart {
+    /// How large it is, compared with the others.
+    pub weight: u64,
+    /// The variant that it gets; the rule is not for it if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<String>,
+}
+
+impl FlagPart {
+    /// What is required, and nothing else.
+    pub fn new(weight: u64) -> Self {
+        Self { weight, serve: None }
+    }
 }
 
 /// What another flag must give.
@@ -4002,9 +4150,29 @@ pub struct FlagRule {
     /// Percents of them by variant, of 100 together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<BTreeMap<String, f64>>,
+    /// Parts of them by weight, put in order as another product does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<FlagBuckets>,
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Attributes that decide in its place, the first of them that is there, if it is not known or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub or_by: Option<Vec<String>>,
+    /// `JSONLogic` over the attributes that gives the variant's name; the rule is not for whom it gives `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logic: Option<Value>,
+}
+
+/// A span of time; it has a beginning or an end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FlagSpan {
+    /// Its first moment (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The first moment after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
 }
 
 /// Why nobody may need a flag any more.
@@ -4105,6 +4273,9 @@ pub struct FlagTest {
     /// Whether capitals make no difference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ignore_case: Option<bool>,
+    /// Whether only a text is compared: a number, a boolean or a list is as if it were not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_only: Option<bool>,
 }
 
 impl FlagTest {
@@ -4115,6 +4286,7 @@ impl FlagTest {
             op,
             values: None,
             ignore_case: None,
+            text_only: None,
         }
     }
 }
@@ -4185,6 +4357,24 @@ impl From<&str> for FlagType {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// What somebody gets of several flags.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagsEvaluation {
+    /// What they get of each.
+    pub flags: Vec<FlagEvaluation>,
+}
+
+/// Whom flags are asked about.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FlagsQuestion {
+    /// What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Value>,
+    /// The keys of the flags; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<String>>,
 }
 
 /// How a call names the variant that it wants; a name that no variant has changes nothing.
@@ -4317,6 +4507,20 @@ impl From<&str> for Granularity {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Optional parameters of [`growthbook_features`](crate::Client::growthbook_features).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GrowthbookFeaturesParams {
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Whom features are asked about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GrowthbookQuestion {
+    /// What is known of them.
+    pub attributes: Value,
 }
 
 /// What calls of one client have in common, for `consistent_hash`.
@@ -8079,6 +8283,14 @@ pub struct Notices {
     pub data: Vec<Notice>,
 }
 
+/// Where an event stream is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfrepEndpoint {
+    /// Path and query, on the server that was asked.
+    #[serde(rename = "requestUri")]
+    pub requesturi: String,
+}
+
 /// Optional parameters of [`ofrep_evaluate_flag`](crate::Client::ofrep_evaluate_flag).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OfrepEvaluateFlagParams {
@@ -8119,6 +8331,19 @@ pub struct OfrepEvaluation {
 pub struct OfrepEvaluations {
     /// In the order of their keys.
     pub flags: Vec<OfrepEvaluation>,
+    /// Where it is told that something has changed; for keys of kind `client`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "eventStreams")]
+    pub eventstreams: Option<Vec<OfrepEventStream>>,
+}
+
+/// Where it is told that something has changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OfrepEventStream {
+    /// `sse`.
+    pub r#type: String,
+    /// Where it is.
+    pub endpoint: OfrepEndpoint,
 }
 
 /// Why there is no evaluation.
@@ -9613,6 +9838,15 @@ pub struct ReadApplicationParams {
     pub if_none_match: Option<String>,
 }
 
+/// Optional parameters of [`read_assignments`](crate::Client::read_assignments).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadAssignmentsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
 /// Optional parameters of [`read_catalogue_contract`](crate::Client::read_catalogue_contract).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadCatalogueContractParams {
@@ -9715,6 +9949,17 @@ pub struct ReadFeatureFlagEvaluationsParams {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadFeatureFlagParams {
     /// The `ETag` you have; the answer is 304 without a body if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`read_flag_definitions`](crate::Client::read_flag_definitions).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadFlagDefinitionsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
     pub if_none_match: Option<String>,
 }
 
@@ -12446,6 +12691,101 @@ impl From<&str> for TryReason {
             other => Self::Unrecognized(other.to_owned()),
         }
     }
+}
+
+/// Optional parameters of [`unleash_features`](crate::Client::unleash_features).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnleashFeaturesParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
+/// Optional parameters of [`unleash_frontend_metrics`](crate::Client::unleash_frontend_metrics).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnleashFrontendMetricsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
+/// Optional parameters of [`unleash_frontend_register`](crate::Client::unleash_frontend_register).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnleashFrontendRegisterParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
+/// Optional parameters of [`unleash_metrics`](crate::Client::unleash_metrics).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnleashMetricsParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
+/// Whom toggles are asked about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnleashQuestion {
+    /// What is known of them.
+    pub context: Value,
+}
+
+/// Optional parameters of [`unleash_register`](crate::Client::unleash_register).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnleashRegisterParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
+/// What a client says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnleashReport {
+    /// The program.
+    #[serde(rename = "appName")]
+    pub appname: String,
+    /// How often features were evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<Value>,
+}
+
+impl UnleashReport {
+    /// What is required, and nothing else.
+    pub fn new(appname: impl Into<String>) -> Self {
+        Self {
+            appname: appname.into(),
+            bucket: None,
+        }
+    }
+}
+
+/// Optional parameters of [`unleash_toggles_for`](crate::Client::unleash_toggles_for).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnleashTogglesForParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
+/// Optional parameters of [`unleash_toggles`](crate::Client::unleash_toggles).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnleashTogglesParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// What is known of somebody, each as a parameter of its own: `?userId=123&properties[plan]=pro`.
+    pub context: Option<BTreeMap<String, String>>,
 }
 
 /// Optional parameters of [`update_alert_channel`](crate::Client::update_alert_channel).

@@ -261,10 +261,7 @@ fn who_listens_hears_of_changes_and_of_no_others() {
     let head = client.head();
     assert_eq!(head.field("content-type"), Some("text/event-stream"));
     let first = read_until(&mut client, "\n\n", 1);
-    assert!(
-        first.contains(r#""etag":"\"t50\"""#),
-        "{first}"
-    );
+    assert!(first.contains(r#""etag":"\"t50\"""#), "{first}");
     // A snapshot that leaves the flags as they are is no news.
     bench.change(|_| {});
     bench.change(|snapshot| snapshot.flags = vec![flags(60)]);

@@ -37,7 +37,10 @@ fn what_is_wrong_is_named_with_its_place() {
     for case in refused {
         let found = problems(&case["flags"]);
         let expected = (case["pointer"].as_str().unwrap(), case["code"].as_str().unwrap());
-        let found: Vec<_> = found.iter().map(|(pointer, code)| (pointer.as_str(), *code)).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(pointer, code)| (pointer.as_str(), *code))
+            .collect();
         assert_eq!(found, [expected], "{case}");
     }
 }

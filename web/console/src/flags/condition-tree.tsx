@@ -2,7 +2,7 @@
 import { Said } from "@gateline/ui";
 import { Link } from "@tanstack/react-router";
 import type { Condition, Step } from "./model";
-import { testInWords } from "./words";
+import { spanInWords, testInWords } from "./words";
 
 interface Props {
   condition: Condition;
@@ -33,7 +33,11 @@ export function ConditionTree({ condition, pointer, steps }: Props) {
   return (
     <div>
       <p className="break-words">
-        {"segment" in condition ? <InSegment of={condition.segment} /> : <Said text={testInWords(condition)} />}
+        {"segment" in condition ? (
+          <InSegment of={condition.segment} />
+        ) : (
+          <Said text={"during" in condition ? spanInWords(condition.during) : testInWords(condition)} />
+        )}
       </p>
       <StepLine step={steps.find((step) => step.pointer === pointer)} />
     </div>

@@ -10,6 +10,7 @@ export type Test = Schemas["FlagTest"];
 export type Operator = Schemas["FlagOperator"];
 export type Outcome = Schemas["FlagOutcome"];
 export type Rule = Schemas["FlagRule"];
+export type Span = Schemas["FlagSpan"];
 export type Gate = Schemas["FlagGate"];
 export type Override = Schemas["FlagOverride"];
 export type Prerequisite = Schemas["FlagPrerequisite"];

@@ -1,5 +1,5 @@
 /** Who gets what, in words. What stands in backticks is code. */
-import type { Condition, FlagType, Operator, Outcome, Rule, Targeting, Test } from "./model";
+import type { Condition, FlagType, Operator, Outcome, Rule, Span, Targeting, Test } from "./model";
 
 /** How many values a comparison takes. */
 type Takes = "none" | "one" | "many";
@@ -66,6 +66,11 @@ export function testInWords({ attribute, op, values = [], ignore_case }: Test): 
   return `${subject} ${listed(values, join)}${ignore_case ? ", in capitals or not" : ""}`;
 }
 
+/** `from 2026-11-22T00:00:00Z until 2026-12-01T00:00:00Z`. */
+export function spanInWords({ from, until }: Span): string {
+  return [from && `from ${code(from)}`, until && `until ${code(until)}`].filter(Boolean).join(" ");
+}
+
 /** `12.5 %`. */
 export const percent = (share: number): string => `${share} %`;
 
@@ -76,8 +81,13 @@ export const partsOf = (split: Record<string, number>): [variant: string, percen
     .toSorted(([, one], [, other]) => other - one);
 
 /** `` `on` ``, or `` 10 % `on`, 90 % `off`, by `user_id` ``. */
-export function outcomeInWords({ serve, split, by }: Outcome): string {
+export function outcomeInWords({ serve, split, buckets, by, logic }: Outcome & Pick<Rule, "logic">): string {
   if (serve !== undefined) return code(serve);
+  if (logic !== undefined) return "what its logic says";
+  if (buckets) {
+    const parts = buckets.parts.map(({ weight, serve: variant }) => `${weight} ${variant === undefined ? "nothing" : code(variant)}`);
+    return `parts ${parts.join(", ")}, ${code(buckets.dialect ?? "native")}${by ? `, by ${code(by)}` : ""}`;
+  }
   if (!split) return "nothing";
   const parts = partsOf(split).map(([variant, share]) => `${percent(share)} ${code(variant)}`);
   return `${parts.join(", ")}${by ? `, by ${code(by)}` : ""}`;
@@ -91,6 +101,7 @@ export function conditionInWords(condition: Condition | undefined): string {
   if ("any" in condition) return condition.any.length === 0 ? "nobody" : condition.any.map(inside).join(" or ");
   if ("not" in condition) return `not ${inside(condition.not)}`;
   if ("segment" in condition) return `in the segment ${code(condition.segment)}`;
+  if ("during" in condition) return spanInWords(condition.during);
   return testInWords(condition);
 }
 

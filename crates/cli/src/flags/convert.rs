@@ -33,7 +33,7 @@ pub struct Arguments {
 
 /// Another product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Product {
+pub(super) enum Product {
     /// What its clients get at `/api/client/features`.
     Unleash,
     /// What its SDKs get at `/api/features/…`.

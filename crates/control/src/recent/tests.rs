@@ -111,6 +111,7 @@ async fn node(control: &Control, calls: Vec<Remembered>) -> (NodeId, tokio::task
         reason: String::new(),
         health: None,
         mirrors: None,
+        flags: Vec::new(),
     };
     control.note_node(id, status).await.unwrap();
     let control = control.clone();
@@ -187,6 +188,7 @@ on_both! {
             reason: String::new(),
             health: None,
             mirrors: None,
+            flags: Vec::new(),
         };
         world.control.note_node(NodeId::new(Uuid::now_v7()), status).await.unwrap();
         world.pass(Duration::from_secs(61));

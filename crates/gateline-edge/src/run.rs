@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::Snapshot;
 use events::intake::IntakeSettings;
 use events::pump::PumpSettings;
-use events::{Intake, Pump, WhenFull};
+use events::{Intake, Log, Pump, WhenFull};
 use gateway::feed::{self, Control};
 use gateway::{Gateway, Inheritance, Records};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -81,13 +81,7 @@ pub(crate) fn run(
     };
     let logs = Arc::new(Logs::open(&home, settings.usage.log(), &before)?);
     let log = Arc::clone(&logs.own);
-    let intake = Intake::open(Arc::clone(&log), IntakeSettings::default())?;
-    let pump = Pump::start_with(
-        Arc::clone(&log),
-        pump_settings(&settings.usage),
-        Some(intake.clone()),
-    )
-    .map_err(Error::Runtime)?;
+    let (pump, intake) = record(&log, settings)?;
     let (sender, receiver) = watch::channel(first);
     let gateway = Arc::new({
         let recorder = &pump;
@@ -137,6 +131,14 @@ fn cores(settings: &Settings) -> usize {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         cores => cores,
     }
+}
+
+/// What brings calls, and who was given which variant of a flag, into the log.
+fn record(log: &Arc<Log>, settings: &Settings) -> Result<(Pump, Intake), Error> {
+    let intake = Intake::open(Arc::clone(log), IntakeSettings::default())?;
+    let pump = pump_settings(&settings.usage);
+    let pump = Pump::start_with(Arc::clone(log), pump, Some(intake.clone())).map_err(Error::Runtime)?;
+    Ok((pump, intake))
 }
 
 fn pump_settings(usage: &settings::Usage) -> PumpSettings {

@@ -13,8 +13,6 @@ use domain::release::Importance;
 use domain::routing::Connect;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
-use events::ingest::{Directory as SdkKeys, Key};
-use flags::{Counts, Sets};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::shared::Ledger;
 use policy::{Directory, Fault, Phase, Place, Policy, State};
@@ -31,8 +29,10 @@ use crate::streams::{self, Streams};
 use crate::target;
 use crate::tls::{Shelf, Unusable};
 
+use self::asked::Flags;
 pub(crate) use self::upstream::Upstream;
 
+mod asked;
 mod upstream;
 
 const KEY_AUTH: &str = "key_auth";
@@ -199,41 +199,6 @@ pub struct Compiled {
     pub(crate) flags: Flags,
     /// The certificates by host; whoever compiles for a node puts them there.
     pub(crate) shelf: Shelf,
-}
-
-/// Feature flags of all organizations, and the SDK keys that open them.
-#[derive(Debug, Default)]
-pub(crate) struct Flags {
-    pub(crate) sets: Sets,
-    pub(crate) directory: SdkKeys,
-    /// How often which variants were given.
-    pub(crate) counts: Arc<Counts>,
-}
-
-impl Flags {
-    fn compile(snapshot: &Snapshot, previous: Option<&Self>) -> Result<Self, Rejected> {
-        let before = previous.map(|previous| &previous.sets);
-        let counts = previous
-            .map(|previous| Arc::clone(&previous.counts))
-            .unwrap_or_default();
-        let keys = snapshot.sdk_keys.iter().map(|key| {
-            let known = Key {
-                id: key.id,
-                organization: key.organization,
-                environment: snapshot.environment.clone(),
-                kind: key.kind,
-                origins: key.origins.clone(),
-                state: key.state,
-                expires_at: key.expires_at,
-            };
-            (key.hash, known)
-        });
-        Ok(Self {
-            sets: Sets::compile(&snapshot.environment, &snapshot.flags, (before, &counts))?,
-            directory: SdkKeys::new(keys, []),
-            counts,
-        })
-    }
 }
 
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! `gateline flags convert`: flags of another product as a file for `gateline flags apply`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -124,7 +125,7 @@ fn declared(reading: &Reading, environment: &str) -> Value {
     let flags = reading.definitions.flags.iter().map(|(key, flag)| {
         let variants = json!(flag.variants);
         let flag = json!({
-            "type": type_of(flag.variants.values()),
+            "type": type_of(&flag.variants),
             "variants": variants,
             "environments": { environment: flag.targeting },
         });
@@ -137,8 +138,8 @@ fn declared(reading: &Reading, environment: &str) -> Value {
     file
 }
 
-fn type_of<'v>(values: impl Iterator<Item = &'v Value> + Clone) -> &'static str {
-    let all = |is: fn(&Value) -> bool| values.clone().all(is);
+fn type_of(variants: &BTreeMap<String, Value>) -> &'static str {
+    let all = |is: fn(&Value) -> bool| variants.values().all(is);
     match () {
         () if all(Value::is_boolean) => "boolean",
         () if all(Value::is_string) => "string",
@@ -177,7 +178,11 @@ mod tests {
             (json!([true, "a"]), "json"),
         ];
         for (values, expected) in cases {
-            assert_eq!(type_of(values.as_array().unwrap().iter()), expected);
+            let values = values.as_array().unwrap().iter().cloned();
+            let variants = values
+                .enumerate()
+                .map(|(place, value)| (place.to_string(), value));
+            assert_eq!(type_of(&variants.collect()), expected);
         }
     }
 }

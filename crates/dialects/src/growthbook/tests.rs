@@ -1,6 +1,6 @@
 //! What GrowthBook's own cases do not look at; those are run by `examples/growthbook_cases.rs`.
 
-use proptest::prelude::*;
+use proptest::prelude::{Just, Strategy, any, prop_assert_eq, prop_oneof, proptest};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Evaluator, Payload, Source, User, Wanted, crypt, decrypted, fits, prune, reduce, sticky, url};

@@ -1,5 +1,5 @@
 use eval::{Flags, Value};
-use proptest::prelude::*;
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value as Json, json};
 
 use super::{read, read_export};

@@ -121,4 +121,3 @@ export function useRevert(flag: Flag) {
   return (to: Schemas["FeatureFlagRevision"], patch: Patch): Promise<Changed> =>
     guarded(patch, () => client.POST("/api/v1/feature-flags/{id}/revert", { params: { path: { id: flag.id }, header: ifMatch(flag) }, body: { revision: to.revision } }));
 }
-

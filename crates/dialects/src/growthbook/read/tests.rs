@@ -1,7 +1,7 @@
 //! Features as flags: what becomes of them, and that everybody gets the same.
 
 use eval::Flags;
-use proptest::prelude::*;
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Payload, read};

@@ -1,7 +1,7 @@
 //! People of whom something is known, as SDKs and as we are told it.
 
 use eval::{Flags, Value};
-use proptest::prelude::*;
+use proptest::prelude::{BoxedStrategy, Strategy, any};
 use serde_json::{Map, Value as Json, json};
 
 /// What is known of somebody: texts, a number, a boolean, a list.

@@ -1,6 +1,6 @@
 //! Documents that can be said, and people.
 
-use proptest::prelude::*;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde_json::{Map, Value as Json, json};
 
 fn word() -> impl Strategy<Value = &'static str> {

@@ -293,6 +293,9 @@ fn serving() -> Vec<Case> {
             json!({ "observable": false }),
             |world| world.get("/health/live"),
         ),
+        case("/flags", json!({}), json!({ "flags": false }), |world| {
+            world.get("/api/v1/feature-flags/half/evaluate")
+        }),
         case(
             "/upstream_roots",
             json!({ "upstream": { "targets": [{ "url": "$tls" }], "tls": { "server_name": "service.test" } } }),

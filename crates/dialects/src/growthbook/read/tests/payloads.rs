@@ -1,6 +1,6 @@
 //! Payloads of features that can be said.
 
-use proptest::prelude::*;
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use serde_json::{Map, Value as Json, json};
 
 /// Conditions that can be said.

@@ -1,7 +1,7 @@
 //! Definitions that SDKs of GrowthBook can evaluate.
 
 use eval::Definitions;
-use proptest::prelude::*;
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use serde_json::{Value as Json, json};
 
 fn words() -> impl Strategy<Value = Vec<&'static str>> {

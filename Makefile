@@ -11,7 +11,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -
 
 SDK_PYTHON := $(abspath $(TARGET))/sdk-python
 
-.PHONY: help up build web test sdk-test check gen fmt bench bench-scale bench-ingest bench-instructions suites clean tools test-tools
+.PHONY: help up build web test sdk-test check gen fmt bench bench-scale bench-ingest bench-flags bench-instructions suites clean tools test-tools
 
 help:
 	@echo 'make up                          build, start with the sample, print where everything is'
@@ -24,6 +24,7 @@ help:
 	@echo 'make bench                       measure the gateway against its peers'
 	@echo 'make bench-scale                 measure what 5,000 routes and 100,000 keys cost, and changes of them'
 	@echo 'make bench-ingest                measure how many tracked events are taken, counted and kept'
+	@echo 'make bench-flags                 measure what a question about feature flags costs a node'
 	@echo 'make bench-instructions          count the instructions of a call, compare with what is written down'
 	@echo 'make suites                      run the suites of others: HTTP/2, HTTP/3, gRPC, ambiguous messages, telemetry, tables, OpenFeature, flags of others'
 	@echo 'make clean                       remove everything that was built'
@@ -102,6 +103,9 @@ bench-scale: tools
 
 bench-ingest: tools
 	benches/ingest/run
+
+bench-flags: tools
+	benches/flags/run
 
 bench-instructions: tools
 	benches/gateway/instructions

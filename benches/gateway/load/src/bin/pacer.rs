@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use rustix::thread::set_current_timer_slack;
 
 const USAGE: &str = "pacer --port PORT --rate REQUESTS_PER_SECOND --seconds SECONDS \
-                     [--connections COUNT] [--path PATH] [--header 'name: value'] [--calls FILE]";
+                     [--connections COUNT] [--path PATH] [--header 'name: value'] [--body JSON] [--calls FILE]";
 /// Load before the measured part, on the same connections.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// How long to wait for late answers after the last request was due.
@@ -38,6 +38,7 @@ fn main() -> io::Result<()> {
     let connections = options.optional("--connections").unwrap_or(50);
     let path: String = options.optional("--path").unwrap_or_else(|| "/".into());
     let header: Option<String> = options.optional("--header");
+    let body: Option<String> = options.optional("--body");
     let calls: Option<String> = options.optional("--calls");
     options.finish();
 
@@ -49,7 +50,13 @@ fn main() -> io::Result<()> {
     };
     let requests = match calls {
         Some(file) => requests(&fs::read_to_string(file)?)?,
-        None => vec![request(&format!("127.0.0.1:{port}"), &path, header.as_deref())],
+        None => {
+            let host = format!("127.0.0.1:{port}");
+            vec![match &body {
+                Some(body) => post(&host, &path, header.as_deref(), body),
+                None => request(&host, &path, header.as_deref()),
+            }]
+        }
     };
     let mut pacer = Pacer::connect(port, connections, requests)?;
     let tally = pacer.run(&schedule)?;
@@ -60,6 +67,15 @@ fn main() -> io::Result<()> {
 fn request(host: &str, path: &str, header: Option<&str>) -> Vec<u8> {
     let header = header.map(|line| format!("{line}\r\n")).unwrap_or_default();
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{header}\r\n").into_bytes()
+}
+
+fn post(host: &str, path: &str, header: Option<&str>, body: &str) -> Vec<u8> {
+    let header = header.map(|line| format!("{line}\r\n")).unwrap_or_default();
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\n{header}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// A request for each line `host path key`; they are sent in turn.

@@ -70,7 +70,7 @@ fn features() -> Endpoint {
         "Read features (GrowthBook)",
         "For SDKs of GrowthBook that evaluate by themselves: `features` and `savedGroups` of the key's environment, with all \
          rules. Only for keys of kind `server`; pages use remote evaluation (`remoteEval: true`). A flag whose variants \
-         these SDKs would hand out otherwise is left out: `POST /api/v1/assignments` and the flag's screen tell why.",
+         these SDKs would hand out otherwise is left out.",
     ))
     .takes(if_none_match())
     .answers_with(200, "The features.", payload())

@@ -3285,7 +3285,7 @@ export interface paths {
         };
         /**
          * Read features (GrowthBook)
-         * @description For SDKs of GrowthBook that evaluate by themselves: `features` and `savedGroups` of the key's environment, with all rules. Only for keys of kind `server`; pages use remote evaluation (`remoteEval: true`). A flag whose variants these SDKs would hand out otherwise is left out: `POST /api/v1/assignments` and the flag's screen tell why.
+         * @description For SDKs of GrowthBook that evaluate by themselves: `features` and `savedGroups` of the key's environment, with all rules. Only for keys of kind `server`; pages use remote evaluation (`remoteEval: true`). A flag whose variants these SDKs would hand out otherwise is left out.
          */
         get: operations["growthbook_features"];
         put?: never;

@@ -126,8 +126,13 @@ pub trait Resource: Entity {
     }
 
     /// Writes what is kept beside the row (a product's versions), in the same transaction.
-    fn written(&self, tx: &mut Tx, caller: &Caller) -> impl Future<Output = Result<(), Error>> + Send {
-        let _ = (tx, caller);
+    fn written(
+        &self,
+        control: &Control,
+        tx: &mut Tx,
+        caller: &Caller,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (control, tx, caller);
         async { Ok(()) }
     }
 
@@ -232,7 +237,7 @@ impl Control {
         made.fits(self.settings())?;
         made.keep_secrets(self.secrets())?;
         tx.insert(&made, beside).await?;
-        made.written(tx, caller).await?;
+        made.written(self, tx, caller).await?;
         self.note(tx, caller, &action, None, Some(&made)).await?;
         self.mark_if::<T>(tx).await?;
         Ok(made)
@@ -355,7 +360,7 @@ impl Control {
         after.fits(self.settings())?;
         after.keep_secrets(self.secrets())?;
         tx.update(&after, before.revision(), &[]).await?;
-        after.written(tx, caller).await?;
+        after.written(self, tx, caller).await?;
         self.note(tx, caller, action, Some(before), Some(&after)).await?;
         self.mark_if::<T>(tx).await?;
         Ok(after)

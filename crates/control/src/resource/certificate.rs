@@ -13,7 +13,7 @@ use url::Url;
 use super::fault::Faults;
 use super::{New, Resource, api, own, stream};
 use crate::secret::Secrets;
-use crate::{Caller, Error};
+use crate::{Caller, Control, Error};
 use routing::normal_host;
 
 /// The most hosts of a certificate.
@@ -123,7 +123,7 @@ impl Resource for Certificate {
         Ok(())
     }
 
-    async fn written(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+    async fn written(&self, _: &Control, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         certificate::write_hosts(tx, self).await?;
         if let Some(sealed) = &self.sealed {
             certificate::write_key(tx, self.id, sealed.clone()).await?;

@@ -19,7 +19,7 @@ use super::fault::{Faults, TITLE_MAX, part};
 use super::flag_parts::{compile, patterns, size, too_many_patterns};
 use super::{New, Resource, own};
 use crate::flag::Saved;
-use crate::{Caller, Error};
+use crate::{Caller, Control, Error};
 
 /// The most flags of an organization: every edge knows them all.
 const FLAGS_MAX: usize = 10_000;
@@ -103,7 +103,7 @@ impl Resource for FeatureFlag {
     }
 
     /// Keeps what it was, and sees that there is a type of events for who is given which variant.
-    async fn written(&self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+    async fn written(&self, control: &Control, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
         history::keep(tx, self, &caller.actor()).await?;
         let is_it = [
             entity::Condition::Is("organization_id", Arg::text(self.organization_id)),
@@ -118,7 +118,10 @@ impl Resource for FeatureFlag {
             now: self.updated_at,
         };
         let made = EventType::new(new, &(), exposure());
-        Ok(tx.insert(&made, &[]).await?)
+        tx.insert(&made, &[]).await?;
+        control
+            .note(tx, caller, "create_event_type", None, Some(&made))
+            .await
     }
 
     async fn guarded(

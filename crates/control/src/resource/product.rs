@@ -11,7 +11,7 @@ use store::{Arg, Tx};
 
 use super::fault::{Faults, in_use};
 use super::{New, Resource, api, own, subscription};
-use crate::{Caller, Error};
+use crate::{Caller, Control, Error};
 
 /// The most versions of a product.
 pub(crate) const VERSIONS_MAX: usize = 200;
@@ -90,7 +90,7 @@ impl Resource for Product {
         }
     }
 
-    async fn written(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+    async fn written(&self, _: &Control, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         let id = Arg::text(self.id);
         for table in ["product_versions", "product_plans"] {
             let sql = format!("DELETE FROM {table} WHERE product_id = $1");

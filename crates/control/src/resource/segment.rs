@@ -15,7 +15,7 @@ use super::fault::{Faults, TITLE_MAX, in_use, part};
 use super::flag_parts::{compile, named_segments, patterns, size, too_many_patterns};
 use super::{New, Resource, own};
 use crate::flag::Saved;
-use crate::{Caller, Error};
+use crate::{Caller, Control, Error};
 
 /// The most segments of an organization: every edge knows them all.
 const SEGMENTS_MAX: usize = 1000;
@@ -82,7 +82,7 @@ impl Resource for Segment {
         Ok(())
     }
 
-    async fn written(&self, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
+    async fn written(&self, _: &Control, tx: &mut Tx, caller: &Caller) -> Result<(), Error> {
         Ok(history::keep(tx, self, &caller.actor()).await?)
     }
 

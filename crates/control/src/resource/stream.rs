@@ -13,7 +13,7 @@ use store::{Arg, Tx};
 
 use super::fault::Faults;
 use super::{New, Resource, api, own};
-use crate::{Caller, Error};
+use crate::{Caller, Control, Error};
 
 impl Resource for StreamRoute {
     type Spec = StreamRouteSpec;
@@ -95,7 +95,7 @@ impl Resource for StreamRoute {
         free(tx, caller, self).await
     }
 
-    async fn written(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+    async fn written(&self, _: &Control, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         Ok(stream::write_hosts(tx, self).await?)
     }
 }

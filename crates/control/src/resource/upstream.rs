@@ -10,7 +10,7 @@ use store::{Arg, Tx};
 
 use super::fault::{Faults, in_use};
 use super::{New, Resource, api, route};
-use crate::{Caller, Error};
+use crate::{Caller, Control, Error};
 
 impl Resource for Upstream {
     type Spec = UpstreamSpec;
@@ -63,7 +63,7 @@ impl Resource for Upstream {
         Ok(())
     }
 
-    async fn written(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
+    async fn written(&self, _: &Control, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         Ok(tx.name_targets(self).await?)
     }
 

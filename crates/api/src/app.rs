@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use control::Control;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::metrics::Metrics;
 use crate::settings::Settings;
@@ -22,4 +23,6 @@ pub(crate) struct App {
     pub(crate) document: Arc<Value>,
     /// The way to the gateway.
     pub(crate) try_it: Arc<TryIt>,
+    /// Places for streams of changes of flags.
+    pub(crate) flag_streams: Arc<Semaphore>,
 }

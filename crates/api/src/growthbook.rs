@@ -17,7 +17,7 @@ use crate::call::Call;
 use crate::endpoint::{Access, Endpoint};
 use crate::parameter::{Parameter, text};
 use crate::sdk_key::{self, Holder};
-use crate::v1::evaluations::{self, QUESTION_BYTES_MAX, if_none_match, tagged, wants_server};
+use crate::v1::evaluations::{self, EVENTS, QUESTION_BYTES_MAX, if_none_match, tagged, wants_server};
 
 const FEATURES: &str = "/api/features";
 const EVAL: &str = "/api/eval";
@@ -121,8 +121,9 @@ fn changes() -> Endpoint {
     .answers_with(
         200,
         "The events.",
-        vec![("text/event-stream", json!({ "type": "string" }))],
+        vec![(EVENTS, json!({ "type": "string" }))],
     )
+    .refuses(&[Code::StreamsLimited])
     .to(|call| async move {
         let holder = holder(&call).await?;
         let response = evaluations::stream(&call, &holder, growthbook::updated).await?;

@@ -50,6 +50,7 @@ use axum::middleware;
 use axum::routing::{MethodFilter, any, on};
 use control::Control;
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::endpoint::Endpoint;
@@ -74,6 +75,7 @@ fn router_of(control: Control, settings: Settings, endpoints: Vec<Endpoint>) -> 
         )),
         document: Arc::new(openapi::document(&endpoints)),
         try_it: Arc::new(try_it::TryIt::new()),
+        flag_streams: Arc::new(Semaphore::new(settings.flag_streams_max)),
         settings: Arc::new(settings),
         control,
     };

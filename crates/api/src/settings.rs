@@ -23,6 +23,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// How often it is looked whether those who watch live streams still may.
     pub stream_check: Duration,
+    /// The most streams of changes of flags that are open at a time.
+    pub flag_streams_max: usize,
     /// What must be well beside the database for `/health/ready` to say so.
     pub probes: Vec<Probe>,
     /// Holds true once the process is told to stop, so that answers that wait for something end early.
@@ -75,6 +77,7 @@ impl Settings {
             trusts_proxy: false,
             timeout: Duration::from_secs(60),
             stream_check: Duration::from_secs(30),
+            flag_streams_max: 20_000,
             probes: Vec::new(),
             stopping: None,
             figures: Vec::new(),

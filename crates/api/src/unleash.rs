@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 use crate::call::Call;
 use crate::endpoint::{Access, Endpoint};
 use crate::sdk_key::{self, Holder};
-use crate::v1::evaluations::{self, QUESTION_BYTES_MAX, if_none_match, tagged, wants_server};
+use crate::v1::evaluations::{self, EVENTS, QUESTION_BYTES_MAX, if_none_match, tagged, wants_server};
 
 const CLIENT: &str = "/api/client";
 const FRONTEND: &str = "/api/frontend";
@@ -101,7 +101,7 @@ fn features() -> Endpoint {
         wants_server(&holder)?;
         let set = evaluations::set_of(&call, &holder).await?;
         let document = set.map_or_else(
-            || br#"{"version":2,"features":[],"segments":[]}"#.to_vec(),
+            || unleash::NOTHING.to_vec(),
             |set| set.unleash().document.to_vec(),
         );
         Ok(tagged(&call, document))
@@ -117,9 +117,9 @@ fn changes() -> Endpoint {
     .answers_with(
         200,
         "The events.",
-        vec![("text/event-stream", json!({ "type": "string" }))],
+        vec![(EVENTS, json!({ "type": "string" }))],
     )
-    .refuses(&[Code::SdkKeyKind])
+    .refuses(&[Code::SdkKeyKind, Code::StreamsLimited])
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         wants_server(&holder)?;

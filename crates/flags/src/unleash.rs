@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use dialects::unleash::{ATTRIBUTES, Answer, RANDOM, Variant};
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::attributes::{Attributes, QuestionFault};
 use crate::raw::Raw;
@@ -100,6 +100,8 @@ impl<'a> Context<'a> {
     }
 }
 
+/// The document where there are no flags.
+pub const NOTHING: &[u8] = br#"{"version":2,"features":[],"segments":[]}"#;
 const CURRENT_TIME: &str = "currentTime";
 
 /// What a field of Unleash's context is called with us.
@@ -136,24 +138,22 @@ pub fn toggles(
 
 /// All features as an event of the stream: `unleash-connected` at its beginning, `unleash-updated` behind it.
 pub fn hydration(set: Option<&Set>, is_first: bool) -> String {
-    let document: Option<Value> = set.and_then(|set| serde_json::from_slice(&set.unleash().document).ok());
-    let field = |name: &str| {
-        document
-            .as_ref()
-            .map_or_else(|| json!([]), |all| all[name].clone())
-    };
+    // The document's own fields: not read again for each who listens.
+    let document = set.map_or(NOTHING, |set| &*set.unleash().document);
+    let fields = str::from_utf8(document)
+        .ok()
+        .and_then(|text| text.strip_prefix('{'));
+    let fields = fields.and_then(|text| text.strip_suffix('}')).unwrap_or_default();
     // Clients want a number that is another one with each state.
     let tag = set.map_or("0", Set::tag);
     let id = u32::from_str_radix(tag.get(..7).unwrap_or("0"), 16).unwrap_or(0);
-    let hydration = json!({ "events": [{
-        "type": "hydration", "eventId": id, "features": field("features"), "segments": field("segments"),
-    }] });
     let name = if is_first {
         "unleash-connected"
     } else {
         "unleash-updated"
     };
-    format!("id: {id}\nevent: {name}\ndata: {hydration}\n\n")
+    let data = format!(r#"{{"events":[{{"type":"hydration","eventId":{id},{fields}}}]}}"#);
+    format!("id: {id}\nevent: {name}\ndata: {data}\n\n")
 }
 
 #[derive(Deserialize)]

@@ -18272,6 +18272,8 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
+            /** @description `streams_limited`: Too many live streams are open */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24062,6 +24064,8 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
+            /** @description `streams_limited`: Too many live streams are open */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24151,6 +24155,8 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
+            /** @description `streams_limited`: Too many live streams are open */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */

@@ -20,7 +20,7 @@ use flags::{Attributes, Evaluated, Missing, Question, Set};
 use futures_util::stream::{self, Stream};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::feature_flags::{COLLECTION, attributes};
 use crate::app::App;
@@ -34,6 +34,8 @@ use crate::sdk_key::{self, Holder};
 pub(crate) const QUESTION_BYTES_MAX: usize = 64 << 10;
 /// Where it is told who is in what.
 const ASSIGNMENTS: &str = "/api/v1/assignments";
+/// The content type of server-sent events.
+pub(crate) const EVENTS: &str = "text/event-stream";
 /// How long nothing is told before a sign of life is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -173,7 +175,8 @@ fn changes() -> Endpoint {
          `{\"type\": \"refetchEvaluation\", \"etag\": …}` as its data, as OFREP has it. What has changed is asked for then. The \
          stream ends when the key does.",
     ))
-    .streams::<FlagsEvaluation>("The events.")
+    .answers_with(200, "The events.", vec![(EVENTS, json!({ "type": "string" }))])
+    .refuses(&[Code::StreamsLimited])
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let response = stream(&call, &holder, flags::changes::event).await?;
@@ -317,18 +320,22 @@ pub(crate) async fn stream_sets(
 }
 
 async fn answer_stream(call: &Call, holder: &Holder, tell: Tell) -> Result<Response, Error> {
+    let place = Arc::clone(&call.app.flag_streams).try_acquire_owned();
+    let place = place.map_err(|_| {
+        let most = call.app.settings.flag_streams_max;
+        let detail = format!("{most} streams of changes are open at this process.");
+        Error::refused(Code::StreamsLimited, detail)
+    })?;
     let watch = Watch {
         snapshots: call.control().snapshots(&holder.key.environment).await?,
         app: call.app.clone(),
         key: Arc::clone(&holder.key),
         told: None,
         tell,
+        _place: place,
     };
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/event-stream"),
-        ),
+        (header::CONTENT_TYPE, HeaderValue::from_static(EVENTS)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     Ok((headers, Body::from_stream(watch.events())).into_response())
@@ -349,6 +356,7 @@ struct Watch {
     /// The tag that was told last.
     told: Option<String>,
     tell: Tell,
+    _place: OwnedSemaphorePermit,
 }
 
 /// What is told.

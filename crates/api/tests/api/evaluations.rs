@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{Answer, Someone};
+use crate::app::{Answer, Someone, TestApp};
 use crate::feature_flags::{FLAGS, flag, key, make, patch, server_key};
 use crate::live::Events;
 use crate::tracking::Bench;
@@ -214,4 +214,25 @@ async fn who_was_given_what_by_a_split_is_recorded() {
         server.post("/api/v1/tracking/events", none).await.status.as_u16(),
         400
     );
+}
+
+#[tokio::test]
+async fn no_more_streams_are_open_than_may_be() {
+    let app = TestApp::with(|settings| api::Settings {
+        flag_streams_max: 1,
+        ..settings
+    })
+    .await;
+    let owner = app.owner().await;
+    let someone = app.anybody().with("x-api-key", &client_key(&owner).await);
+    let path = format!("{FLAGS}/changes");
+    let mut first = Events::open(&someone, &path).await;
+    assert!(first.next().await.is_some());
+    let refused = someone.get(&path).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (429, "streams_limited".to_owned())
+    );
+    drop(first);
+    Events::open(&someone, &path).await;
 }

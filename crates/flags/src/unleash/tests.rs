@@ -1,4 +1,6 @@
-use super::{Context, Count, metrics};
+use serde_json::{Value, json};
+
+use super::{Context, Count, hydration, metrics};
 
 #[test]
 fn contexts_are_read_from_queries_and_bodies_alike() {
@@ -45,4 +47,19 @@ fn reports_tell_of_each_variant_how_often() {
     ];
     assert_eq!(metrics(body).unwrap(), expected);
     assert!(metrics(b"{}").is_err());
+}
+
+#[test]
+fn a_stream_begins_with_what_is_there() {
+    let event = hydration(None, true);
+    let data = event
+        .lines()
+        .find_map(|line| line.strip_prefix("data: "))
+        .unwrap();
+    let said: Value = serde_json::from_str(data).unwrap();
+    let expected = json!({ "events": [
+        { "type": "hydration", "eventId": 0, "version": 2, "features": [], "segments": [] }
+    ] });
+    assert_eq!(said, expected);
+    assert!(event.contains("event: unleash-connected\n") && event.ends_with("\n\n"));
 }

@@ -11,7 +11,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -
 
 SDK_PYTHON := $(abspath $(TARGET))/sdk-python
 
-.PHONY: help up build web test sdk-test check gen fmt bench bench-scale bench-ingest bench-flags bench-instructions suites clean tools test-tools
+.PHONY: help up build web test sdk-test check gen fmt bench bench-scale bench-ingest bench-flags bench-propagation bench-instructions suites clean tools test-tools
 
 help:
 	@echo 'make up                          build, start with the sample, print where everything is'
@@ -106,6 +106,9 @@ bench-ingest: tools
 
 bench-flags: tools
 	benches/flags/run
+
+bench-propagation: tools
+	benches/flags/propagation
 
 bench-instructions: tools
 	benches/gateway/instructions

@@ -81,7 +81,7 @@ fn features() -> Endpoint {
         wants_server(&holder)?;
         let set = evaluations::set_of(&call, &holder).await?;
         let document = set.map_or_else(
-            || br#"{"features":{}}"#.to_vec(),
+            || growthbook::NOTHING.to_vec(),
             |set| set.growthbook().document.to_vec(),
         );
         let mut response = tagged(&call, document);

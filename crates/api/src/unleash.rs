@@ -10,7 +10,6 @@ use axum::response::{IntoResponse as _, Response};
 use control::Error;
 use control::flag::Evaluations;
 use domain::Code;
-use flags::Set;
 use flags::unleash::{self, Context, Count};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -24,10 +23,6 @@ use crate::v1::evaluations::{self, EVENTS, QUESTION_BYTES_MAX, if_none_match, ta
 
 const CLIENT: &str = "/api/client";
 const FRONTEND: &str = "/api/frontend";
-/// The most counts of a report that are taken.
-const COUNTS_MAX: usize = 10_000;
-/// The greatest count of a report that is believed.
-const COUNT_MAX: i64 = 1 << 40;
 /// The most bytes of a report.
 const REPORT_BYTES_MAX: usize = 1 << 20;
 
@@ -228,20 +223,16 @@ async fn answer_toggles(
 
 async fn answer_metrics(call: &Call, holder: &Holder) -> Result<Response, Error> {
     let counts = unleash::metrics(&call.body)?;
-    // Whoever makes up names fills no table.
-    let set = evaluations::set_of(call, holder).await?;
-    let known = counts.into_iter().filter(|count| {
-        let has = |set: &Set| set.has_variant(holder.asker(), &count.flag, &count.variant);
-        set.as_deref().is_some_and(has)
-    });
-    let rows: Vec<_> = known
-        .take(COUNTS_MAX)
+    let Some(set) = evaluations::set_of(call, holder).await? else {
+        return Ok(StatusCode::ACCEPTED.into_response());
+    };
+    let rows: Vec<_> = unleash::known(&set, holder.asker(), counts)
         .map(|Count { flag, variant, count }| Evaluations {
             organization: holder.key.organization,
             environment: holder.key.environment.clone(),
             key: flag,
             variant,
-            count: i64::try_from(count).unwrap_or(i64::MAX).min(COUNT_MAX),
+            count: i64::try_from(count).unwrap_or(i64::MAX),
             last_at: call.control().now(),
         })
         .collect();

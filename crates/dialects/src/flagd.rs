@@ -39,6 +39,17 @@ pub enum Fractional {
     V3,
 }
 
+impl Fractional {
+    /// What the operator is called in our logic, where all of them are known.
+    pub(crate) const fn operator(self) -> &'static str {
+        match self {
+            Self::V1 => "fractional_v1",
+            Self::V2 => "fractional",
+            Self::V3 => "fractional_v3",
+        }
+    }
+}
+
 /// Notes what a context says of a subject: each attribute under its own name, or at the end of its path.
 pub fn put<'a>(flags: &Flags, subject: &mut Subject<'a>, context: &'a Map<String, serde_json::Value>) {
     for name in flags.attributes() {

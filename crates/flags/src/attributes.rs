@@ -13,7 +13,7 @@ const FLAGS_MAX: usize = 1000;
 /// How deep attributes may be nested in a context.
 const CONTEXT_DEPTH_MAX: usize = 8;
 /// What OpenFeature calls the unit.
-const TARGETING_KEY: &str = "targetingKey";
+pub(crate) const TARGETING_KEY: &str = "targetingKey";
 /// What flags of ours usually call it.
 const USER_ID: &str = "user_id";
 /// The parameter of a query that is no attribute: the SDK key.
@@ -261,15 +261,25 @@ impl<'a> Attributes<'a> {
 
     /// The same of an object with another name, where `unit` is what the unit is called.
     pub(crate) fn nested(body: &'a [u8], object_name: &str, unit: &str) -> Result<Self, QuestionFault> {
-        let mut all = Vec::new();
         if body.is_empty() {
-            return Ok(Self(all));
+            return Ok(Self::default());
         }
-        let context = object(body)?.into_iter().rfind(|(name, _)| name == object_name);
+        let mut fields = object(body)?.into_iter();
+        let context = fields.rfind(|(name, _)| name == object_name);
+        Self::of_object(
+            context.map_or(Raw::Null, |(_, context)| context),
+            object_name,
+            unit,
+        )
+    }
+
+    /// The same of a context that was read already; `null` says nothing.
+    pub(crate) fn of_object(context: Raw<'a>, object_name: &str, unit: &str) -> Result<Self, QuestionFault> {
+        let mut all = Vec::new();
         match context {
-            None | Some((_, Raw::Null)) => return Ok(Self(all)),
-            Some((_, Raw::Object(fields))) => flatten(fields, "", 0, &mut all)?,
-            Some(_) => {
+            Raw::Null => return Ok(Self(all)),
+            Raw::Object(fields) => flatten(fields, "", 0, &mut all)?,
+            _ => {
                 let detail = format!("`{object_name}` is not an object.");
                 return Err(QuestionFault::form(
                     format!("/{object_name}"),

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use crate::attributes::{Attributes, QuestionFault};
 use crate::set::{Asker, Set};
 
+/// The payload where there are no flags.
+pub const NOTHING: &[u8] = br#"{"features":{}}"#;
+
 /// The event that tells SDKs to ask again.
 pub fn updated(tag: &str) -> String {
     format!("id: {tag}\nevent: features-updated\ndata: {{\"etag\":\"{tag}\"}}\n\n")

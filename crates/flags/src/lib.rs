@@ -14,6 +14,7 @@ mod answer;
 mod attributes;
 pub mod changes;
 mod counts;
+pub mod flagd;
 pub mod growthbook;
 pub mod ofrep;
 mod raw;

@@ -14,16 +14,16 @@ use crate::attributes::QuestionFault;
 /// What somebody gets of a flag.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Found<'a> {
-    key: &'a str,
-    value: &'a Value,
-    reason: &'static str,
-    variant: &'a str,
-    metadata: Metadata<'a>,
+    pub(crate) key: &'a str,
+    pub(crate) value: &'a Value,
+    pub(crate) reason: &'static str,
+    pub(crate) variant: &'a str,
+    pub(crate) metadata: Metadata<'a>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
+pub(crate) struct Metadata<'a> {
     flag_version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<Cow<'a, str>>,

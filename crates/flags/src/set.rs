@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
+use dialects::flagd::Fractional;
 use dialects::{Finding, Writing};
 use domain::flag::{FlagExplanation, FlagStep, FlagType};
 use domain::id::{AssignmentId, EventTypeId, OrganizationId};
@@ -35,6 +36,8 @@ pub struct Set {
     /// The same in the words of others, once somebody asks for them.
     unleash: OnceLock<Written>,
     growthbook: OnceLock<Written>,
+    flagd: OnceLock<Written>,
+    flagd_v3: OnceLock<Written>,
 }
 
 /// Flags in the words of another product.
@@ -98,10 +101,11 @@ impl Missing {
 }
 
 impl Asker {
-    const fn may_ask(self, known: &Known) -> bool {
+    /// Whether a flag is there for them; `client_side` says whether it is for pages and apps.
+    pub(crate) const fn sees(self, client_side: bool) -> bool {
         match self {
             Self::Anybody | Self::Key(SdkKeyKind::Server) => true,
-            Self::Key(SdkKeyKind::Client) => known.client_side,
+            Self::Key(SdkKeyKind::Client) => client_side,
         }
     }
 }
@@ -144,6 +148,8 @@ impl Set {
             counter: Counter::new(variants, counts),
             unleash: OnceLock::new(),
             growthbook: OnceLock::new(),
+            flagd: OnceLock::new(),
+            flagd_v3: OnceLock::new(),
             source,
         })
     }
@@ -199,6 +205,16 @@ impl Set {
     pub fn growthbook(&self) -> &Written {
         let write = || dialects::growthbook::write(&definitions(&self.source)).into();
         self.growthbook.get_or_init(write)
+    }
+
+    /// The flags as the definitions that flagd's providers get (`flagd.sync.v1`) whose `fractional` is that one.
+    pub fn flagd(&self, fractional: Fractional) -> &Written {
+        let written = match fractional {
+            Fractional::V3 => &self.flagd_v3,
+            // There is nobody of whom it is known that they have the first one.
+            Fractional::V1 | Fractional::V2 => &self.flagd,
+        };
+        written.get_or_init(|| dialects::flagd::write(&definitions(&self.source), fractional).into())
     }
 
     /// Names of the attributes that flags read, in no order.
@@ -359,7 +375,7 @@ impl Set {
 
     fn find(&self, asker: Asker, key: &str) -> Result<(&str, &Known), Missing> {
         let found = self.known.get_key_value(key);
-        let found = found.filter(|(_, known)| asker.may_ask(known));
+        let found = found.filter(|(_, known)| asker.sees(known.client_side));
         found
             .map(|(key, known)| (&**key, known))
             .ok_or_else(|| Missing::new(key, &self.environment))

@@ -33,6 +33,11 @@ pub struct Count {
     pub count: u64,
 }
 
+/// The most counts of a report that are taken.
+const COUNTS_MAX: usize = 10_000;
+/// The greatest count of a report that is believed.
+const COUNT_MAX: u64 = 1 << 40;
+
 #[derive(Serialize)]
 struct Toggle<'a> {
     name: &'a str,
@@ -43,6 +48,14 @@ struct Toggle<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// The same as [`from_pairs`](Self::from_pairs) of a query that was not read yet; `key` is no property.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn from_query(query: &'a str) -> Result<Self, QuestionFault> {
+        Self::from_pairs(form_urlencoded::parse(query.as_bytes()))
+    }
+
     /// Reads `?userId=1&properties[plan]=pro`; other names are properties too.
     ///
     /// # Errors
@@ -199,6 +212,17 @@ pub fn metrics(body: &[u8]) -> Result<Vec<Count>, QuestionFault> {
         add("off", counts.no);
     }
     Ok(all)
+}
+
+/// The counts of flags that are there for whoever reports them: who makes up names fills no table.
+pub fn known(set: &Set, asker: Asker, counts: Vec<Count>) -> impl Iterator<Item = Count> {
+    let known = counts
+        .into_iter()
+        .filter(move |count| set.has_variant(asker, &count.flag, &count.variant));
+    known.take(COUNTS_MAX).map(|count| Count {
+        count: count.count.min(COUNT_MAX),
+        ..count
+    })
 }
 
 #[cfg(test)]

@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Where to serve HTTP over TLS.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen_tls: Option<SocketAddr>,
+    /// Where to answer providers of flagd over gRPC; flagd's own port is 8013.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) flagd: Option<SocketAddr>,
     /// The control plane: http://host:port.
     #[arg(long, value_name = "URL", conflicts_with = "snapshot")]
     pub(crate) control: Option<String>,
@@ -39,7 +42,7 @@ pub(crate) struct Arguments {
     /// A snapshot in JSON, read again whenever it changes, instead of a control plane.
     #[arg(long, value_name = "FILE")]
     pub(crate) snapshot: Option<PathBuf>,
-    /// Written when requests are answered: {"gateway": "http://address"}.
+    /// Written when requests are answered: {"gateway": "http://address"}, and "flagd" if it has a place.
     #[arg(long, value_name = "FILE")]
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -58,6 +61,11 @@ impl Arguments {
                 "gateway.listen_tls",
                 "--listen-tls",
                 self.listen_tls.map(|address| address.to_string()),
+            ),
+            (
+                "gateway.flagd.listen",
+                "--flagd",
+                self.flagd.map(|address| address.to_string()),
             ),
             ("gateway.environment", "--environment", self.environment.clone()),
             (

@@ -99,9 +99,11 @@ pub(crate) fn run(
     });
     tracing::info!(address = %gateway.addresses().plain, environment = %settings.gateway.environment, "serving");
     if let Some(path) = ready_file {
-        let text =
-            serde_json::json!({ "gateway": format!("http://{}", gateway.addresses().plain) }).to_string();
-        std::fs::write(path, text).map_err(file(path))?;
+        let mut ready = serde_json::json!({ "gateway": format!("http://{}", gateway.addresses().plain) });
+        if let Some(flagd) = gateway.addresses().flagd {
+            ready["flagd"] = flagd.to_string().into();
+        }
+        std::fs::write(path, ready.to_string()).map_err(file(path))?;
     }
     let mut ends = Ends {
         reload,

@@ -19,7 +19,7 @@ pub(crate) fn print(
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Where everything is: control plane, gateway, and parts of a lake's cluster.
+/// Where everything is: control plane, gateway, flagd's services and parts of a lake's cluster.
 type Places<'a> = (Option<&'a str>, Option<&'a str>, &'a [(&'a str, SocketAddr)]);
 
 fn text((control, gateway, parts): Places<'_>, admin: Option<&Admin>, demo: Option<&Demo>) -> String {

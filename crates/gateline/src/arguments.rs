@@ -130,6 +130,9 @@ pub(crate) struct SettingsFlags {
     /// Where the gateway listens; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     gateway: Option<SocketAddr>,
+    /// Where providers of flagd are answered over gRPC; flagd's own port is 8013.
+    #[arg(long, value_name = "ADDRESS")]
+    flagd: Option<SocketAddr>,
     /// Where API, console and portal listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     control: Option<SocketAddr>,
@@ -161,6 +164,7 @@ impl SettingsFlags {
                 self.data_dir.as_ref().map(|path| path.display().to_string()),
             ),
             ("gateway.listen", "--gateway", text(&self.gateway)),
+            ("gateway.flagd.listen", "--flagd", text(&self.flagd)),
             ("control.listen", "--control", text(&self.control)),
             ("database.url", "--database", self.database.clone()),
             ("gateway.environment", "--environment", self.environment.clone()),

@@ -188,7 +188,8 @@ async fn serve(
     if let Some(plane) = &mut plane {
         plane.serve(settings, &folder, node.as_ref())?;
     }
-    let begun = begin(plan, &folder, plane.as_ref(), gateway, &cluster);
+    let flagd = node.as_ref().and_then(Node::flagd);
+    let begun = begin(plan, &folder, plane.as_ref(), (gateway, flagd), &cluster);
     let demo = tokio::select! {
         begun = begun => begun?,
         () = signals.any() => None,
@@ -223,7 +224,7 @@ async fn begin(
     plan: &Plan,
     folder: &Folder,
     plane: Option<&Plane>,
-    gateway: Option<String>,
+    (gateway, flagd): (Option<String>, Option<SocketAddr>),
     cluster: &Cluster,
 ) -> Result<Option<Demo>, Error> {
     let control = plane.map(Plane::url);
@@ -244,7 +245,8 @@ async fn begin(
         admin.as_ref(),
         demo.as_ref(),
     );
-    let parts: Vec<_> = cluster.addresses().collect();
+    let flagd = flagd.map(|address| ("flagd", address));
+    let parts: Vec<_> = flagd.into_iter().chain(cluster.addresses()).collect();
     for (name, address) in &parts {
         report[*name] = address.to_string().into();
     }

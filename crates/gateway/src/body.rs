@@ -343,7 +343,7 @@ enum Source {
 }
 
 /// What we tell as it happens; nothing once it has ended.
-struct Live(Option<LocalBoxStream<'static, Bytes>>);
+struct Live(Option<LocalBoxStream<'static, Frame<Bytes>>>);
 
 impl fmt::Debug for Live {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -469,9 +469,9 @@ impl AnswerBody {
     }
 
     /// What we tell as it happens, until that ends.
-    pub(crate) fn live(events: LocalBoxStream<'static, Bytes>) -> Self {
+    pub(crate) fn live(frames: LocalBoxStream<'static, Frame<Bytes>>) -> Self {
         Self {
-            source: Source::Live(Live(Some(events))),
+            source: Source::Live(Live(Some(frames))),
             ticket: None,
             encoder: None,
             brake: None,
@@ -618,15 +618,15 @@ impl Source {
         match self {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Joined(_) => Poll::Ready(None),
-            Self::Live(Live(events)) => {
-                let Some(source) = events else {
+            Self::Live(Live(frames)) => {
+                let Some(source) = frames else {
                     return Poll::Ready(None);
                 };
-                let event = ready!(source.as_mut().poll_next(context));
-                if event.is_none() {
-                    *events = None;
+                let frame = ready!(source.as_mut().poll_next(context));
+                if frame.is_none() {
+                    *frames = None;
                 }
-                Poll::Ready(event.map(|event| Ok(Frame::data(event))))
+                Poll::Ready(frame.map(Ok))
             }
             Self::Upstream {
                 from,

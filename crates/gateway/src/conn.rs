@@ -118,6 +118,16 @@ impl Conn {
         self.leaving.alt_svc.as_ref()
     }
 
+    /// Whether it came by a place where only questions about flags are answered.
+    pub(crate) fn is_for_flags(&self) -> bool {
+        self.leaving.flagd.is_some()
+    }
+
+    /// The SDK key of those who came by such a place without one.
+    pub(crate) fn flagd_key(&self) -> Option<&str> {
+        self.leaving.flagd.as_ref()?.key()
+    }
+
     /// Waits until the listener is left and what the client may have sent before it knew has had time to arrive.
     pub(crate) async fn last_chance(&self) {
         self.leaving.left().await;

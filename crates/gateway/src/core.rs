@@ -287,6 +287,12 @@ impl Ids {
         mixed ^ (mixed >> 31)
     }
 
+    /// A number from 0 up to 1.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits are what it holds")]
+    pub(crate) fn fraction(&self) -> f64 {
+        (self.random() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     pub(crate) fn request(&self, at: Timestamp) -> RequestId {
         let mut random = [0; 10];
         random[..8].copy_from_slice(&self.random().to_le_bytes());

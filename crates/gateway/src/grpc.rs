@@ -35,6 +35,21 @@ pub(crate) fn answer(
     Response::from_parts(head, AnswerBody::own(bytes::Bytes::new()))
 }
 
+/// The end of an answer of ours, behind its messages.
+pub(crate) fn trailers(status: u16) -> HeaderMap {
+    HeaderMap::from_iter([(STATUS, HeaderValue::from(status))])
+}
+
+/// An answer of ours that has nothing but its end; `detail` is for people.
+pub(crate) fn failed(status: u16, detail: &str) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::own(bytes::Bytes::new()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(STATUS, HeaderValue::from(status));
+    headers.insert(MESSAGE, message(detail));
+    response
+}
+
 /// The status of gRPC for one of HTTP.
 ///
 /// Where gRPC's own table ("HTTP to gRPC Status Code Mapping") is for proxies that know nothing of gRPC, this one

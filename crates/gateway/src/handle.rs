@@ -35,7 +35,6 @@ use crate::ticket::Ticket;
 use crate::websocket;
 use crate::{grpc, grpc_web};
 
-mod changes;
 mod connect;
 mod debug;
 mod judge;

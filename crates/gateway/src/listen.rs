@@ -1,9 +1,9 @@
 //! Where a node listens: opened and closed while it runs, and taken over from the process before.
 
 use std::cell::Cell;
-use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::{fmt, io};
 
 use http::HeaderValue;
 use socket2::{Domain, Type};
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 
 use crate::causes::chain;
-use crate::settings::{AltSvc, Listener, Protocols, ProxyProtocol, Settings};
+use crate::settings::{AltSvc, Flagd, Listener, Protocols, ProxyProtocol, Settings};
 use crate::start::Error;
 
 const BACKLOG: i32 = 4096;
@@ -25,16 +25,51 @@ pub(crate) struct Way {
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
     /// What is told about HTTP/3 at the same address.
     pub(crate) alt_svc: Option<AltSvc>,
+    /// Only questions about flags are answered.
+    pub(crate) flagd: Option<AtFlagd>,
+}
+
+/// What is known at a place for providers of flagd.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct AtFlagd {
+    /// The SDK key of those who come without one.
+    key: Option<Arc<str>>,
+}
+
+impl fmt::Debug for AtFlagd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AtFlagd").finish_non_exhaustive()
+    }
+}
+
+impl AtFlagd {
+    fn of(flagd: &Flagd) -> Result<Self, Error> {
+        let Some(path) = &flagd.key_file else {
+            return Ok(Self { key: None });
+        };
+        let text = std::fs::read_to_string(path).map_err(|source| Error::FlagdKey {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Self {
+            key: Some(text.trim().into()),
+        })
+    }
+
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
 }
 
 impl Way {
-    fn of(listener: &Listener, settings: &Settings) -> Self {
-        Self {
+    fn of(listener: &Listener, settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
             tls: listener.tls,
             protocols: listener.protocols,
             proxy_protocol: listener.proxy_protocol.clone(),
             alt_svc: settings.alt_svc(listener),
-        }
+            flagd: listener.flagd.as_ref().map(AtFlagd::of).transpose()?,
+        })
     }
 }
 
@@ -91,12 +126,15 @@ pub(crate) struct Leaving {
     told: Notify,
     /// Where the same is served over HTTP/3.
     pub(crate) alt_svc: Option<HeaderValue>,
+    /// Only questions about flags are answered.
+    pub(crate) flagd: Option<AtFlagd>,
 }
 
 impl Leaving {
-    pub(crate) fn new(alt_svc: Option<HeaderValue>) -> Self {
+    pub(crate) fn new(alt_svc: Option<HeaderValue>, flagd: Option<AtFlagd>) -> Self {
         Self {
             alt_svc,
+            flagd,
             ..Self::default()
         }
     }
@@ -204,7 +242,13 @@ impl Doors {
             .iter()
             .filter(|listener| listener.protocols != Protocols::Http3)
         {
-            let way = Way::of(listener, settings);
+            let way = match Way::of(listener, settings) {
+                Ok(way) => way,
+                Err(error) => {
+                    changed.failed.push(error);
+                    continue;
+                }
+            };
             let place = before.iter().position(|(asked, _)| *asked == listener.address);
             let door = match place.map(|place| before.remove(place)) {
                 Some((_, door)) if door.way == way => Ok(door),

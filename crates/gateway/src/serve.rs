@@ -81,7 +81,7 @@ struct Entered {
 impl Entered {
     fn new(core: &Rc<Core>, door: &Door, connections: &Rc<()>) -> Self {
         let alt_svc = door.way.alt_svc.map(|said| said.value(door.address.port()));
-        let leaving = Rc::new(Leaving::new(alt_svc));
+        let leaving = Rc::new(Leaving::new(alt_svc, door.way.flagd.clone()));
         // One for this core: nothing that every connection counts may be shared with others.
         let entrance = Rc::new(Entrance::of(door));
         let mut tasks = Vec::new();

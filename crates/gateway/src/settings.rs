@@ -55,6 +55,8 @@ pub struct Settings {
     /// Answer questions about feature flags where no route answers: `/api/v1/feature-flags/…/evaluate`,
     /// `/ofrep/v1/evaluate/flags`.
     pub flags: bool,
+    /// A place of its own for providers of flagd, who ask over gRPC; elsewhere they are answered too.
+    pub flagd: Option<Flagd>,
     /// Certificates (PEM) that upstreams are checked against, instead of those of the web.
     pub upstream_roots: Option<PathBuf>,
     /// Networks whose proxies are believed when they say whom they speak for; from everybody else
@@ -154,6 +156,24 @@ pub struct Listener {
     /// Who says here whom connections come from; nobody if absent.
     #[serde(default)]
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Questions about flags are answered here, and nothing else is; told by `flagd`, not set.
+    #[serde(skip)]
+    pub flagd: Option<Flagd>,
+}
+
+/// A place for providers of flagd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Flagd {
+    /// The address; port 0 takes a free one. flagd's own is 8013.
+    pub listen: SocketAddr,
+    /// Whether TLS is spoken.
+    #[serde(default)]
+    pub tls: bool,
+    /// A file with the SDK key of those who come without one, as most providers do: then whoever reaches the address
+    /// may ask. Without it, they send theirs as selector.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
 }
 
 /// Who says by the PROXY protocol, version 1 or 2, whom connections come from.
@@ -228,20 +248,26 @@ fn some_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error
 }
 
 impl Settings {
-    /// Every place to listen, `listen` and `listen_tls` first.
+    /// Every place to listen, `listen` and `listen_tls` first, that of `flagd` last.
     pub fn all_listeners(&self) -> Vec<Listener> {
         let simple = |address, tls| Listener {
             address,
             tls,
             protocols: Protocols::default(),
             proxy_protocol: self.proxy_protocol.clone(),
+            flagd: None,
         };
+        let flagd = self.flagd.clone().map(|flagd| Listener {
+            flagd: Some(flagd.clone()),
+            ..simple(flagd.listen, flagd.tls)
+        });
         let tls = self.listen_tls.map(|address| simple(address, true));
         let first = [Some(simple(self.listen, false)), tls];
         first
             .into_iter()
             .flatten()
             .chain(self.listeners.iter().cloned())
+            .chain(flagd)
             .collect()
     }
 
@@ -266,7 +292,8 @@ impl Settings {
 
     /// The names of settings in which another differs and that take effect only at a start.
     pub fn fixed_changes(&self, other: &Self) -> Vec<String> {
-        const LIVE: [&str; 7] = [
+        const LIVE: [&str; 8] = [
+            "flagd",
             "http3",
             "listen",
             "listen_tls",
@@ -421,6 +448,7 @@ impl Default for Settings {
             cores: 0,
             observable: true,
             flags: true,
+            flagd: None,
             upstream_roots: None,
             trusted_proxies: Vec::new(),
             trusted_header: Says::default(),

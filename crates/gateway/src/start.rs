@@ -72,6 +72,15 @@ pub enum Error {
         /// The listener's address.
         address: SocketAddr,
     },
+    /// The key for providers of flagd cannot be read.
+    #[error("the SDK key for flagd cannot be read from {}", path.display())]
+    FlagdKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -102,6 +111,8 @@ pub struct Addresses {
     pub plain: SocketAddr,
     /// HTTP over TLS, if it is served.
     pub tls: Option<SocketAddr>,
+    /// flagd's services, if they have a place of their own.
+    pub flagd: Option<SocketAddr>,
 }
 
 /// A node that is running; dropped, it drains without anybody waiting for it.
@@ -404,6 +415,7 @@ impl Addresses {
         Self {
             plain: open.next().expect("`listen` is the first of all listeners"),
             tls: settings.listen_tls.and_then(|_| open.next()),
+            flagd: settings.flagd.as_ref().and_then(|_| open.last()),
         }
     }
 }

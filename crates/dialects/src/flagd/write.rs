@@ -10,7 +10,7 @@ use eval::Definitions;
 use eval::definition::{Buckets, Condition, Dialect, Flag, Outcome, Rule, Span};
 use serde_json::{Map, Value, json};
 
-use super::{TARGETING_KEY, USER};
+use super::{Fractional, TARGETING_KEY, USER};
 use crate::{Fault, Writing, part};
 
 mod conditions;
@@ -19,11 +19,15 @@ mod conditions;
 const BYTES_MAX: usize = 256 << 10;
 /// Flags that need flags that need flags.
 const DEPTH_MAX: usize = 16;
+/// What flagd calls the operator, in every version.
+const FRACTIONAL: &str = "fractional";
 /// Parts that weights make together: thousandths of a percent.
 const WHOLE: u32 = 100_000;
 
-/// Writes flags as flagd's definitions.
-pub fn write(definitions: &Definitions) -> Writing {
+/// Writes flags as flagd's definitions, for providers whose `fractional` is that one.
+///
+/// With any but [`V2`](Fractional::V2), splits and gates of ours are refused: they would put units in another order.
+pub fn write(definitions: &Definitions, fractional: Fractional) -> Writing {
     let mut flags = Map::new();
     let mut refused = Vec::new();
     for (key, flag) in &definitions.flags {
@@ -31,8 +35,9 @@ pub fn write(definitions: &Definitions) -> Writing {
             definitions,
             key,
             flag,
+            fractional,
         };
-        match writer.flag() {
+        match writer.flag().and_then(|flag| writer.finished(flag)) {
             Ok(flag) => {
                 flags.insert(key.clone(), flag);
             }
@@ -50,9 +55,24 @@ struct Writer<'a> {
     definitions: &'a Definitions,
     key: &'a str,
     flag: &'a Flag,
+    fractional: Fractional,
 }
 
 impl Writer<'_> {
+    /// Calls the provider's `fractional` by its name.
+    fn finished(&self, mut flag: Value) -> Result<Value, Fault> {
+        let theirs = self.fractional.operator();
+        let Some(targeting) = flag.get_mut("targeting").filter(|_| theirs != FRACTIONAL) else {
+            return Ok(flag);
+        };
+        if names(targeting, FRACTIONAL) {
+            let detail = "The provider's `fractional` puts units in another order than we do.";
+            return Err(Fault::new(self.pointer(""), "dialect_unsayable", detail));
+        }
+        rename(targeting, theirs, FRACTIONAL);
+        Ok(flag)
+    }
+
     fn flag(&self) -> Result<Value, Fault> {
         let targeting = &self.flag.targeting;
         let is_null = |name: &str| self.flag.variants.get(name).is_none_or(Value::is_null);
@@ -147,7 +167,7 @@ impl Writer<'_> {
                         detail,
                     ));
                 }
-                let logic = renamed(logic).map_err(|detail| {
+                let logic = renamed(logic, self.fractional).map_err(|detail| {
                     Fault::new(self.pointer(&format!("{at}/logic")), "dialect_unsayable", detail)
                 })?;
                 let is_any = json!({ "!==": [logic, null] });
@@ -211,6 +231,7 @@ impl Writer<'_> {
             definitions: self.definitions,
             key,
             flag: other,
+            fractional: self.fractional,
         };
         let logic = writer.logic(depth + 1).map_err(|inner| {
             fault(
@@ -389,25 +410,43 @@ fn pieces(parts: &[(f64, f64)]) -> Vec<Value> {
     pieces
 }
 
-/// Logic with flagd's own names.
-fn renamed(logic: &Value) -> Result<Value, String> {
+/// Logic in which no `fractional` is named but ours and the provider's.
+fn renamed(logic: &Value, fractional: Fractional) -> Result<Value, String> {
+    let others = [Fractional::V1, Fractional::V2, Fractional::V3];
+    let mut others = others
+        .into_iter()
+        .filter(|one| *one != fractional)
+        .map(Fractional::operator);
+    match others.find(|name| names(logic, name)) {
+        Some(name) => Err(format!(
+            "`{name}` is what `fractional` was to another version of flagd."
+        )),
+        None => Ok(logic.clone()),
+    }
+}
+
+/// Whether logic has an operator.
+fn names(logic: &Value, operator: &str) -> bool {
     match logic {
-        Value::Array(all) => Ok(Value::Array(all.iter().map(renamed).collect::<Result<_, _>>()?)),
+        Value::Array(all) => all.iter().any(|one| names(one, operator)),
         Value::Object(fields) => {
-            if let Some(name) = fields
-                .keys()
-                .find(|name| matches!(name.as_str(), "fractional_v1" | "fractional_v3"))
-            {
-                return Err(format!(
-                    "`{name}` is what `fractional` was to another version of flagd."
-                ));
-            }
-            let fields = fields
-                .iter()
-                .map(|(name, value)| Ok((name.clone(), renamed(value)?)));
-            Ok(Value::Object(fields.collect::<Result<_, String>>()?))
+            fields.contains_key(operator) || fields.values().any(|one| names(one, operator))
         }
-        plain => Ok(plain.clone()),
+        _ => false,
+    }
+}
+
+/// Calls an operator otherwise.
+fn rename(logic: &mut Value, from: &str, to: &str) {
+    match logic {
+        Value::Array(all) => all.iter_mut().for_each(|one| rename(one, from, to)),
+        Value::Object(fields) => {
+            if let Some(value) = fields.remove(from) {
+                fields.insert(to.to_owned(), value);
+            }
+            fields.values_mut().for_each(|one| rename(one, from, to));
+        }
+        _ => {}
     }
 }
 

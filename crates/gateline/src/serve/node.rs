@@ -1,6 +1,7 @@
 //! The gateway node of this process: data plane, log, and what connects them to the control plane.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,6 +97,11 @@ impl Node {
     /// How others reach it.
     pub(super) fn url(&self) -> String {
         url(self.gateway.addresses().plain)
+    }
+
+    /// Where providers of flagd are answered, if they have a place of their own.
+    pub(super) fn flagd(&self) -> Option<SocketAddr> {
+        self.gateway.addresses().flagd
     }
 
     /// What takes tracked events into its log.

@@ -1,7 +1,7 @@
 //! Questions about feature flags, answered by the node itself where no route answers.
 //!
-//! What is asked and told is as at the control plane (`api::v1::evaluations`, `api::ofrep`); definitions and keys come with
-//! the snapshot.
+//! What is asked and told is as at the control plane (`api::v1::evaluations`, `api::ofrep`, `api::unleash`,
+//! `api::growthbook`), and flagd's services beside; definitions and keys come with the snapshot.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -24,11 +24,15 @@ use http_body_util::BodyExt as _;
 use policy::Refusal;
 use serde::Serialize;
 
-use super::changes;
 use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
 use crate::compile::Compiled;
 use crate::conn::Conn;
 use crate::refusal::Cause;
+
+mod changes;
+mod flagd;
+mod growthbook;
+mod unleash;
 
 const REST: &str = "/api/v1/feature-flags/";
 const OFREP: &str = "/ofrep/v1/evaluate/flags";
@@ -49,6 +53,12 @@ pub(super) enum Topic<'p> {
     Definitions,
     /// To be told when they change.
     Changes,
+    /// Something in the words of Unleash.
+    Unleash(unleash::Topic),
+    /// Something in the words of GrowthBook, with the key.
+    GrowthBook(growthbook::Topic, &'p str),
+    /// Something in the words of flagd.
+    Flagd(::flags::flagd::Method),
 }
 
 impl<'p> Topic<'p> {
@@ -65,20 +75,26 @@ impl<'p> Topic<'p> {
                 }
             };
         }
-        match path.strip_prefix(OFREP)? {
-            "" => Some(Self::OfrepAll),
-            rest => {
-                let key = rest.strip_prefix('/')?;
-                (!key.is_empty() && !key.contains('/')).then_some(Self::OfrepOne(key))
+        if let Some(rest) = path.strip_prefix(OFREP) {
+            if rest.is_empty() {
+                return Some(Self::OfrepAll);
             }
+            let key = rest.strip_prefix('/')?;
+            return (!key.is_empty() && !key.contains('/')).then_some(Self::OfrepOne(key));
         }
+        let flagd = || ::flags::flagd::Method::of(path).map(Self::Flagd);
+        let unleash = || unleash::Topic::of(path).map(Self::Unleash);
+        let growthbook = || growthbook::Topic::of(path).map(|(topic, key)| Self::GrowthBook(topic, key));
+        flagd().or_else(unleash).or_else(growthbook)
     }
 
     const fn methods(self) -> &'static str {
         match self {
             Self::One(_) => "GET, POST",
-            Self::All | Self::OfrepOne(_) | Self::OfrepAll => "POST",
+            Self::All | Self::OfrepOne(_) | Self::OfrepAll | Self::Flagd(_) => "POST",
             Self::Definitions | Self::Changes => "GET",
+            Self::Unleash(topic) => topic.methods(),
+            Self::GrowthBook(topic, _) => topic.methods(),
         }
     }
 }
@@ -116,11 +132,23 @@ pub(super) async fn answer(
             allow: methods.to_owned(),
         });
     }
-    let holder = identify(compiled, asked)?;
+    if let Topic::Flagd(method) = topic {
+        return flagd::answer(conn, compiled, (asked, method), body, page).await;
+    }
+    let text = match topic {
+        Topic::GrowthBook(_, key) => Some(key.to_owned()),
+        _ => text_of_key(asked).or_else(|| conn.flagd_key().map(str::to_owned)),
+    };
+    let holder = holder_of(compiled, asked, text)?;
+    admits(asked, &holder, page);
+    answered(conn, compiled, (asked, topic), (&holder, body)).await
+}
+
+/// Notes the page that asks, if the key is one for pages.
+fn admits(asked: &Asked<'_>, holder: &Holder<'_>, page: &mut Option<Box<HeaderValue>>) {
     if holder.key.kind == SdkKeyKind::Client {
         *page = asked.headers.get(ORIGIN).cloned().map(Box::new);
     }
-    answered(conn, compiled, (asked, topic), (&holder, body)).await
 }
 
 async fn answered(
@@ -138,7 +166,7 @@ async fn answered(
             one(conn, (set, holder), (flag, &attributes), asked.now)
         }
         Topic::One(flag) => {
-            let body = whole(conn, body).await?;
+            let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
             let attributes = Question::read(&body).and_then(Question::of_one);
             one(
                 conn,
@@ -148,18 +176,18 @@ async fn answered(
             )
         }
         Topic::All => {
-            let body = whole(conn, body).await?;
+            let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
             let question = Question::read(&body).map_err(unreadable)?;
             let about = (question.flags.as_deref(), &question.attributes);
             let all = set.map(|set| set.list(asker(holder), about, asked.now, |found| found));
             tagged(asked, all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec())))
         }
         Topic::OfrepOne(flag) => {
-            let body = whole(conn, body).await?;
+            let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
             Ok(ofrep_one(conn, (set, holder), (flag, &body), asked.now))
         }
         Topic::OfrepAll => {
-            let body = whole(conn, body).await?;
+            let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
             ofrep_all((set, holder), (asked, &body))
         }
         Topic::Definitions => {
@@ -170,11 +198,14 @@ async fn answered(
             );
             Ok(tagged_as(asked, tag, definitions))
         }
-        Topic::Changes => Ok(changes::answer(
-            conn,
-            holder.key.organization,
-            holder.text.clone(),
-        )),
+        Topic::Changes => Ok(changes::events(conn, holder, |set, _| {
+            ::flags::changes::event(set.map_or("none", Set::tag))
+        })),
+        Topic::Unleash(topic) => unleash::answer(conn, compiled, (asked, topic), (holder, body)).await,
+        Topic::GrowthBook(topic, _) => {
+            growthbook::answer(conn, compiled, (asked, topic), (holder, body)).await
+        }
+        Topic::Flagd(_) => unreachable!("flagd's services find the key by themselves"),
     }
 }
 
@@ -233,9 +264,12 @@ fn ofrep_all(
     tagged(asked, all)
 }
 
-/// Finds out whose key it is: in `X-API-Key`, as a bearer token, or as `key` in the query.
-fn identify<'c>(compiled: &'c Compiled, asked: &Asked<'_>) -> Result<Holder<'c>, Cause> {
-    let text = text_of_key(asked);
+/// Finds out whose key it is.
+fn holder_of<'c>(
+    compiled: &'c Compiled,
+    asked: &Asked<'_>,
+    text: Option<String>,
+) -> Result<Holder<'c>, Cause> {
     let text = text.filter(|text| !text.is_empty());
     let missing = || refused(Code::SdkKeyMissing, "the request came without an SDK key");
     let text = text.ok_or_else(missing)?;
@@ -250,6 +284,7 @@ fn identify<'c>(compiled: &'c Compiled, asked: &Asked<'_>) -> Result<Holder<'c>,
     Ok(Holder { key, text })
 }
 
+/// The text of the key: in `X-API-Key`, in `Authorization`, or as `key` in the query.
 fn text_of_key(asked: &Asked<'_>) -> Option<String> {
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     if let Some(key) = asked.headers.get("x-api-key") {
@@ -257,7 +292,10 @@ fn text_of_key(asked: &Asked<'_>) -> Option<String> {
     }
     if let Some(value) = asked.headers.get(AUTHORIZATION) {
         let value = value.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
+        // Clients of Unleash send it without a scheme.
+        let Some((scheme, token)) = value.split_once(' ') else {
+            return Some(value.to_owned());
+        };
         return scheme
             .eq_ignore_ascii_case("bearer")
             .then(|| token.trim().to_owned());
@@ -294,18 +332,16 @@ fn unreadable(fault: QuestionFault) -> Cause {
 }
 
 /// Reads a body to its end.
-async fn whole(conn: &Conn, body: Arriving) -> Result<Bytes, Cause> {
+async fn whole(conn: &Conn, body: Arriving, bytes_max: u64) -> Result<Bytes, Cause> {
     if body.is_end() {
         return Ok(Bytes::new());
     }
-    if body.size_hint().lower() > QUESTION_BYTES_MAX {
-        return Err(Cause::TooLarge {
-            bytes_max: QUESTION_BYTES_MAX,
-        });
+    if body.size_hint().lower() > bytes_max {
+        return Err(Cause::TooLarge { bytes_max });
     }
     let core = conn.core();
     let pause = (core.deadlines.deadline(), core.settings.limits.body_idle());
-    let body = RequestBody::new(body, QUESTION_BYTES_MAX, pause, Rc::new(Upload::default()));
+    let body = RequestBody::new(body, bytes_max, pause, Rc::new(Upload::default()));
     Ok(body.collect().await?.to_bytes())
 }
 
@@ -381,8 +417,9 @@ fn preflight(methods: &'static str) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::own(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    let asked =
-        "authorization, content-type, if-none-match, last-event-id, x-api-key, x-request-id, traceparent";
+    let asked = "authorization, cache-control, connect-protocol-version, connect-timeout-ms, content-type, flagd-selector, \
+                 if-none-match, last-event-id, traceparent, unleash-appname, unleash-connection-id, unleash-sdk, \
+                 x-api-key, x-request-id, x-unleash-appname, x-unleash-connection-id, x-unleash-sdk, x-user-agent";
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(asked));
@@ -399,7 +436,9 @@ pub(super) fn admit(page: &HeaderValue, headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
-    use super::Topic;
+    use flags::flagd::Method;
+
+    use super::{Topic, growthbook, unleash};
 
     #[test]
     fn paths_say_what_is_asked_for() {
@@ -416,6 +455,27 @@ mod tests {
             ("/ofrep/v1/evaluate/flags/a", Some(Topic::OfrepOne("a"))),
             ("/ofrep/v1/evaluate/flags/", None),
             ("/ofrep/v1/evaluate/flagsa", None),
+            (
+                "/api/client/features",
+                Some(Topic::Unleash(unleash::Topic::Features)),
+            ),
+            ("/api/client/features/a", None),
+            ("/api/frontend", Some(Topic::Unleash(unleash::Topic::Toggles))),
+            (
+                "/api/frontend/client/metrics",
+                Some(Topic::Unleash(unleash::Topic::Metrics)),
+            ),
+            (
+                "/api/features/k",
+                Some(Topic::GrowthBook(growthbook::Topic::Features, "k")),
+            ),
+            ("/api/features/", None),
+            ("/sub/k", Some(Topic::GrowthBook(growthbook::Topic::Changes, "k"))),
+            ("/sub/k/l", None),
+            (
+                "/flagd.sync.v1.FlagSyncService/SyncFlags",
+                Some(Topic::Flagd(Method::Sync)),
+            ),
         ];
         for (path, topic) in cases {
             assert_eq!(Topic::of(path), topic, "{path}");

@@ -112,7 +112,10 @@ pub(super) fn way<'a>(
     (context, ticket): (&mut Context<'a>, &mut Ticket),
     asked: &routing::Request<'_>,
 ) -> Result<Way<'a>, Cause> {
-    let matched = find(conn, compiled, ticket, asked);
+    let matched = match conn.is_for_flags() {
+        true => Matched::NoRoute,
+        false => find(conn, compiled, ticket, asked),
+    };
     if matches!(matched, Matched::NoRoute)
         && let Some(page) = own_page(conn, asked.path, ticket.course())
     {
@@ -155,7 +158,7 @@ pub(super) fn way<'a>(
             let response = answered(conn, &route.action, (asked, rest))?;
             Ok(Way::Answered(Box::new(response)))
         }
-        Matched::NoRoute if conn.core().settings.flags && Topic::of(asked.path).is_some() => Ok(Way::Asked),
+        Matched::NoRoute if is_about_flags(conn, asked.path) => Ok(Way::Asked),
         Matched::NoRoute => Err(nowhere(ticket, asked)),
         Matched::NoOperation { route } => {
             let route = &compiled.routes[route];
@@ -176,6 +179,11 @@ pub(super) fn way<'a>(
             Err(Cause::OtherMethods { allow })
         }
     }
+}
+
+/// Whether a question about flags is answered here.
+fn is_about_flags(conn: &Conn, path: &str) -> bool {
+    (conn.core().settings.flags || conn.is_for_flags()) && Topic::of(path).is_some()
 }
 
 /// The way of a request that is for an operation; `rest` is where its path goes on.

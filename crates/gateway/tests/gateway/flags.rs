@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, Client, eventually, id};
 
 /// Half of all users get `half`; staff gets `staff`, which pages may not ask for.
-fn flags(half: u32) -> FlagSet {
+pub(crate) fn flags(half: u32) -> FlagSet {
     let flag = |key: &str, client_side: bool, definition: &Value| Flag {
         key: key.parse().unwrap(),
         r#type: serde_json::from_value(json!("boolean")).unwrap(),
@@ -50,7 +50,7 @@ fn key(text: &str, kind: SdkKeyKind) -> SdkKey {
     }
 }
 
-fn bench(kind: SdkKeyKind, change: impl FnOnce(&mut Settings, &mut Snapshot)) -> Bench {
+pub(crate) fn bench(kind: SdkKeyKind, change: impl FnOnce(&mut Settings, &mut Snapshot)) -> Bench {
     let bench = Bench::with(&["http://127.0.0.1:9".to_owned()], |settings, snapshot| {
         snapshot.flags = vec![flags(50)];
         change(settings, snapshot);
@@ -60,7 +60,7 @@ fn bench(kind: SdkKeyKind, change: impl FnOnce(&mut Settings, &mut Snapshot)) ->
     bench
 }
 
-fn json_of(answer: &crate::bench::Answer) -> Value {
+pub(crate) fn json_of(answer: &crate::bench::Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.text()))
 }
 
@@ -240,7 +240,7 @@ fn pages_are_told_values_of_what_is_for_them() {
 }
 
 /// Reads until a text has come so often.
-fn read_until(client: &mut Client, text: &str, times: usize) -> String {
+pub(crate) fn read_until(client: &mut Client, text: &str, times: usize) -> String {
     let mut read = String::from_utf8(std::mem::take(&mut client.bytes)).unwrap();
     let mut part = [0; 1024];
     while read.matches(text).count() < times {

@@ -28,6 +28,7 @@ fn listener(address: SocketAddr, tls: bool) -> Listener {
         tls,
         protocols: Protocols::default(),
         proxy_protocol: None,
+        flagd: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod explaining;
 mod faults;
 mod fields;
 mod flags;
+mod flags_of_others;
 mod forwarding;
 mod framing;
 mod haproxy;

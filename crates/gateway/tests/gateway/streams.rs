@@ -98,6 +98,7 @@ fn listener(address: SocketAddr, tls: bool, protocols: Protocols) -> Listener {
         tls,
         protocols,
         proxy_protocol: None,
+        flagd: None,
     }
 }
 

@@ -55,9 +55,18 @@ pub(super) fn during(span: &Span, pointer: &str) -> Result<Value, Fault> {
     Ok(json!({ "and": all }))
 }
 
-/// Whether it is a list that is not empty.
+/// Whether it is a list that is not empty: no text, but something with a first entry.
+///
+/// There are engines that fail where `some` is asked of anything but a list.
 pub(super) fn is_list(value: &Value) -> Value {
-    json!({ "some": [value, true] })
+    let name = value["var"][0].as_str().unwrap_or_default();
+    let first = json!({ "var": [format!("{name}.0"), null] });
+    json!({ "and": [{ "!": [is_text(value)] }, { "!==": [first, null] }] })
+}
+
+/// Whether it is a list that has an entry for which something holds.
+fn has(value: &Value, entry: &Value) -> Value {
+    json!({ "and": [is_list(value), { "some": [value, entry] }] })
 }
 
 /// Whether a single value, as a text, is one of some.
@@ -95,7 +104,7 @@ fn compared(test: &Test, pointer: &str) -> Result<Value, Fault> {
         Op::In | Op::NotIn if test.text_only => json!({ "in": [value, test.values] }),
         Op::In | Op::NotIn => {
             let single = json!({ "and": [{ "!": [is_list(&value)] }, is_one_of(&value, &test.values)] });
-            let listed = json!({ "some": [value, { "in": [{ "var": [""] }, test.values] }] });
+            let listed = has(&value, &json!({ "in": [{ "var": [""] }, test.values] }));
             json!({ "or": [single, listed] })
         }
         Op::StartsWith | Op::EndsWith | Op::Contains => affixed(test, &value),
@@ -104,7 +113,7 @@ fn compared(test: &Test, pointer: &str) -> Result<Value, Fault> {
             false => is_there,
         },
         Op::HasAll if !test.text_only && !test.values.is_empty() => {
-            let has = |text: &String| json!({ "some": [value, { "===": [{ "var": [""] }, text] }] });
+            let has = |text: &String| has(&value, &json!({ "===": [{ "var": [""] }, text] }));
             json!({ "and": test.values.iter().map(has).collect::<Vec<_>>() })
         }
         Op::HasAll => {
@@ -139,6 +148,6 @@ fn affixed(test: &Test, value: &Value) -> Value {
         return json!({ "and": [is_text(value), any(value)] });
     }
     let single = json!({ "and": [{ "!": [is_list(value)] }, any(&json!({ "cat": [value] }))] });
-    let listed = json!({ "some": [value, any(&json!({ "var": [""] }))] });
+    let listed = has(value, &any(&json!({ "var": [""] })));
     json!({ "or": [single, listed] })
 }

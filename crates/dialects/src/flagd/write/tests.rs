@@ -25,6 +25,43 @@ fn flag(rest: &Value) -> Value {
 }
 
 #[test]
+fn providers_with_another_hash_get_no_splits_of_ours() {
+    let document = json!({ "flags": {
+        "theirs": { "state": "ENABLED", "variants": { "a": 1, "b": 2 }, "defaultVariant": "a",
+            "targeting": { "fractional": [["a", 50], ["b", 50]] } },
+    } });
+    let document: Document = serde_json::from_value(document).unwrap();
+    let mut flags = read(&document, Fractional::V3).definitions;
+    let split = json!({ "otherwise": { "split": { "off": 50, "on": 50 }, "by": "user_id" } });
+    let gate =
+        json!({ "rules": [{ "gates": [{ "key": "k", "by": "a", "parts": [[0, 50]] }], "serve": "on" }] });
+    let ours =
+        definitions(&json!({ "gated": flag(&gate), "plain": flag(&json!({})), "split": flag(&split) }));
+    flags.flags.extend(ours.flags);
+    let told = |fractional| {
+        let written = write(&flags, fractional);
+        let keys: Vec<_> = written.document["flags"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        (keys, written)
+    };
+    let (keys, written) = told(Fractional::V3);
+    assert_eq!(keys, ["plain", "theirs"]);
+    let targeting = &written.document["flags"]["theirs"]["targeting"];
+    assert!(targeting.to_string().contains("\"fractional\""), "{targeting}");
+    assert!(
+        written
+            .refused
+            .iter()
+            .all(|fault| fault.code == "dialect_unsayable")
+    );
+    assert_eq!(told(Fractional::V2).0, ["gated", "plain", "split"]);
+}
+
+#[test]
 fn what_flagd_would_do_otherwise_is_refused() {
     let when = |op: &str, value: &str, ignore_case: bool| {
         let test = json!({ "attribute": "a", "op": op, "values": [value], "ignore_case": ignore_case });
@@ -71,7 +108,7 @@ fn what_flagd_would_do_otherwise_is_refused() {
         ),
     ];
     for (rest, pointer, code) in table {
-        let written = write(&definitions(&json!({ "f": flag(&rest) })));
+        let written = write(&definitions(&json!({ "f": flag(&rest) })), Fractional::V2);
         let found: Vec<_> = written
             .refused
             .iter()
@@ -93,7 +130,7 @@ fn what_was_read_is_written_as_it_was() {
         },
     });
     let document = Document::parse(&json!({ "flags": source }).to_string()).unwrap();
-    let written = write(&read(&document, Fractional::V2).definitions);
+    let written = write(&read(&document, Fractional::V2).definitions, Fractional::V2);
     assert_eq!(written.refused, []);
     assert_eq!(written.document["flags"], source);
 }
@@ -209,7 +246,7 @@ proptest! {
         }
         let base = flag(&json!({ "rules": [base] }));
         let before = definitions(&json!({ "f": source, "base": base }));
-        let written = write(&before);
+        let written = write(&before, Fractional::V2);
         prop_assert_eq!(&written.refused, &vec![]);
         let document = Document::parse(&written.document.to_string()).unwrap();
         let reading = read(&document, Fractional::V2);

@@ -14,6 +14,9 @@ use crate::certificates::{self, Secure, protocol};
 
 /// What the program does with them is shown where programs are started.
 pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+    ("/flagd/listen", "gateway: flags_of_others"),
+    ("/flagd/tls", "gateway: flags_of_others"),
+    ("/flagd/key_file", "gateway: flags_of_others"),
     ("/handover", "e2e: upgrade; gateway: listeners"),
     ("/targets_directory", "gateway: listed"),
     ("/recent_calls", "gateway: explaining"),

@@ -396,6 +396,7 @@ async fn listeners_come_and_go_while_a_node_runs() {
         tls: true,
         protocols: Protocols::Http3,
         proxy_protocol: None,
+        flagd: None,
     }];
     let changed = gateway.change(&settings);
     assert_eq!(

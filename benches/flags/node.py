@@ -1,0 +1,76 @@
+"""A gateway node that answers questions about feature flags, and who asks it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from program import Gateline, procfs  # noqa: E402
+
+START_SECONDS = 60
+
+
+class Node:
+    """A gateway node in a process of its own, on one core or more; 0 is all."""
+
+    def __init__(self, gateline: Gateline, folder: Path, cores: int = 1) -> None:
+        self.programs = gateline.programs
+        ready = folder / "edge.json"
+        settings = folder / "edge.toml"
+        settings.write_text(f'[gateway]\ncores = {cores}\nenvironment = "sandbox"\n')
+        token = (gateline.data / "secrets" / "cluster.token").read_text().strip()
+        words = ["--config", settings, "--data-dir", folder / "edge", "--listen", "127.0.0.1:0"]
+        self.log = (folder / "edge.log").open("wb")
+        self.process = subprocess.Popen(
+            [self.programs / "gateline-edge", *words, "--control", gateline.control, "--ready-file", ready],
+            stdout=subprocess.DEVNULL,
+            stderr=self.log,
+            cwd=folder,
+            env={**os.environ, "GATELINE_CLUSTER_TOKEN": token},
+        )
+        end = time.monotonic() + START_SECONDS
+        while not ready.exists():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise SystemExit("gateline-edge does not start: " + (folder / "edge.log").read_text())
+            time.sleep(0.05)
+        self.port = json.loads(ready.read_text())["gateway"].rsplit(":", 1)[1]
+
+    def pace(self, question: tuple[str, str | None, str], rate: int, seconds: int) -> dict:
+        """Asks at a rate; answers what the client saw."""
+        path, body, key = question
+        words = {"port": self.port, "path": path, "rate": rate, "seconds": seconds, "header": f"x-api-key: {key}"}
+        if body:
+            words["body"] = body
+        line = [self.programs / "pacer", *(word for name, value in words.items() for word in (f"--{name}", str(value)))]
+        ended = subprocess.run(line, check=True, capture_output=True, text=True)
+        return json.loads(ended.stdout)
+
+    def wait_for(self, key: str) -> None:
+        """Waits until the node knows flags and key."""
+        end = time.monotonic() + START_SECONDS
+        question = ("/api/v1/feature-flags/flag-7/evaluate", None, key)
+        while self.pace(question, 100, 1)["failed"]:
+            if time.monotonic() > end:
+                raise SystemExit("the node does not answer")
+
+    def row(self, name: str, question: tuple[str, str | None, str], rate: int, seconds: int) -> str:
+        """A row of the table."""
+        before = procfs.tree_cpu(self.process.pid).total
+        seen = self.pace(question, rate, seconds)
+        if seen["failed"] or seen["unanswered"]:
+            raise SystemExit(f"{name}: {seen}")
+        per_question = (procfs.tree_cpu(self.process.pid).total - before) / seen["answered"]
+        return (
+            f"| {name} | {rate:,} | {per_question * 1e6:.2f} µs | {1 / per_question:,.0f} "
+            f"| {seen['p50_us'] / 1000:.2f} ms | {seen['p99_us'] / 1000:.2f} ms |"
+        )
+
+    def stop(self) -> None:
+        """Ends it, in order."""
+        self.process.terminate()
+        self.process.wait(60)
+        self.log.close()

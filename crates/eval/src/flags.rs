@@ -15,9 +15,12 @@ mod make;
 mod rollout;
 
 pub use explain::Step;
+pub(crate) use make::thousandths;
 
 /// Parts of a percent that weights may have: three digits behind the point.
-const PARTS: f64 = 1000.0;
+pub(crate) const PARTS: f64 = 1000.0;
+/// The most earlier splits that are kept.
+pub(crate) const KEPT_MAX: usize = 20;
 /// How often other flags are asked for one, and other segments for one.
 const ASKED_MAX: usize = 256;
 /// How many parts are the whole.

@@ -285,7 +285,7 @@ impl Maker<'_> {
 }
 
 /// A percentage in thousandths of a percent.
-fn thousandths(percent: f64) -> Option<u32> {
+pub(crate) fn thousandths(percent: f64) -> Option<u32> {
     let parts = percent * PARTS;
     let whole = parts.round();
     let is_one = (0.0..=f64::from(WHOLE)).contains(&whole) && (parts - whole).abs() < 1e-6;

@@ -8,13 +8,11 @@ use crate::condition::moment;
 use crate::definition;
 use crate::flags::kept::Kept;
 use crate::flags::rollout::Rollout;
-use crate::flags::{Buckets, Gate, Outcome, PARTS, Units, WHOLE};
+use crate::flags::{Buckets, Gate, KEPT_MAX, Outcome, PARTS, Units, WHOLE};
 use crate::problem::part;
 
 /// The most steps of a share that grows.
 const STEPS_MAX: usize = 50;
-/// The most earlier splits that are kept.
-const KEPT_MAX: usize = 20;
 
 /// What is said of an outcome: of a rule's, or of what those get whom none fits.
 pub(super) struct Said<'a> {

@@ -153,20 +153,23 @@ fn joined<'p>(parts: impl IntoIterator<Item = &'p (u32, u32)>) -> Parts {
 /// What is left of parts.
 fn without(parts: &Parts, taken: &Parts) -> Parts {
     let mut left = Parts::new();
+    let mut passed = 0;
     for (from, to) in parts {
         let mut start = *from;
-        for (taken_from, taken_to) in taken {
-            if *taken_from > start {
-                left.push((start, (*taken_from).min(*to)));
+        passed += taken[passed..]
+            .iter()
+            .take_while(|(_, end)| *end <= start)
+            .count();
+        for (taken_from, taken_to) in taken[passed..].iter().take_while(|(begin, _)| begin < to) {
+            if start < *taken_from {
+                left.push((start, *taken_from));
             }
             start = start.max(*taken_to);
-            if start >= *to {
-                break;
-            }
         }
-        left.push((start, *to));
+        if start < *to {
+            left.push((start, *to));
+        }
     }
-    left.retain(|(from, to)| from < to);
     left
 }
 

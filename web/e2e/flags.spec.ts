@@ -120,6 +120,7 @@ test.describe("a share that grows", () => {
     await expect(table.getByRole("row").nth(1)).toContainText(/At first\s*10 %\s*Now 10 %/);
     await expect(table.getByRole("row").nth(2)).toContainText("25 %");
     await expect(table.getByRole("row").nth(3)).toContainText("100 %");
+    await expect(part(page, "Everybody else")).toContainText("10 % on, else off, by user_id");
     await expect(part(page, "Rule exp")).toContainText("Sticky");
     await page.getByLabel("Value of user_id").fill("123");
     await page.getByRole("button", { name: "Try it" }).click();

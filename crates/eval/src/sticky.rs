@@ -33,7 +33,7 @@ pub fn carry(before: &Rule, after: &mut Rule) -> Result<(), Problem> {
     if let Some(pointer) = moved(before, after, (gate_before, gate)) {
         let detail = "Who was let pass is known by the first gate's `key`, `by`, `or_by` and `dialect`, and what they got by \
             the rule's `by` and `or_by`: with other ones nobody would keep what they have. Make another rule, or take \
-            `sticky` away first.";
+            `sticky` and `kept` away first.";
         return match before.sticky {
             true => Err(problem(pointer, "sticky_moved", detail.to_owned())),
             false => Ok(()),
@@ -57,8 +57,8 @@ pub fn carry(before: &Rule, after: &mut Rule) -> Result<(), Problem> {
     known.retain(|(_, parts)| !parts.is_empty());
     if known.len() > KEPT_MAX {
         let detail = format!(
-            "{} earlier splits would have to be kept, and at most {KEPT_MAX} are. Make another rule, or take `sticky` away \
-             first, so that everybody gets what the split says.",
+            "{} earlier splits would have to be kept, and at most {KEPT_MAX} are. Make another rule, or take `sticky` and \
+             `kept` away first, so that everybody gets what the split says.",
             known.len()
         );
         return Err(problem("/kept", "kept_count", detail));

@@ -5,7 +5,7 @@ import { ConditionTree, StepLine } from "./condition-tree";
 import type { Explanation, Flag, Outcome, Rule, Step, Targeting } from "./model";
 import { KeptList, RolloutTable } from "./rollout-table";
 import { FlagSwitch, QuickShare } from "./switch";
-import { listed, outcomeInWords, partsOf, percent, titleOf } from "./words";
+import { listed, outcomeInWords, partsOf, percent, rolloutNow, titleOf } from "./words";
 
 interface Props {
   flag: Flag;
@@ -141,7 +141,7 @@ function Gets({ outcome, off }: { outcome: Outcome; off: string }) {
         <span aria-hidden="true" className="text-ink-2">
           →{" "}
         </span>
-        <Said text={outcomeInWords(outcome)} />
+        <Said text={outcome.rollout ? rolloutNow(outcome.rollout, outcome.by) : outcomeInWords(outcome)} />
       </p>
       {outcome.rollout && <RolloutTable rollout={outcome.rollout} />}
       {outcome.split && <SplitBar split={outcome.split} off={off} />}

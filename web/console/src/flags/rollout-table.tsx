@@ -22,7 +22,7 @@ export function RolloutTable({ rollout }: { rollout: Rollout }) {
           // Steps have no name but their place.
           // eslint-disable-next-line react/no-array-index-key
           <tr key={place} className={place < passed ? "text-ink-2" : ""}>
-            <td className="py-0.5 pr-4">{from}</td>
+            <td className="py-0.5 pr-4 text-left">{from}</td>
             <td className="tnum py-0.5 pr-4 text-right">{percent(share)}</td>
             <td className="py-0.5">{place === passed && <Badge tone="accent">{`Now ${percent(shareAt(rollout))}`}</Badge>}</td>
           </tr>

@@ -97,6 +97,10 @@ function rolloutInWords({ serve, others, start = 0, steps, smooth }: Rollout): s
   return `${[`${code(serve)} for ${percent(start)}`, ...named, ...more].join(", ")}, else ${code(others)}`;
 }
 
+/** `` 12.5 % `on`, else `off`, by `user_id` ``, where the steps stand beside it. */
+export const rolloutNow = (rollout: Rollout, by: string | undefined, now = Date.now()): string =>
+  `${percent(shareAt(rollout, now))} ${code(rollout.serve)}, else ${code(rollout.others)}${by ? `, by ${code(by)}` : ""}`;
+
 /** `` `on` ``, or `` 10 % `on`, 90 % `off`, by `user_id` ``. */
 export function outcomeInWords({ serve, split, buckets, rollout, by, logic }: Outcome & Pick<Rule, "logic">): string {
   if (serve !== undefined) return code(serve);

@@ -66,7 +66,7 @@ function RuleFields({ rule, set, pointer, off }: { rule: Rule; set: (rule: Rule)
       <WhenEditor when={rule.when} set={(when) => set(withPart(rule, "when", when))} pointer={`${pointer}/when`} />
       <Gates gates={rule.gates ?? []} set={(gates) => set(withPart(rule, "gates", gates.length > 0 ? gates : undefined))} pointer={`${pointer}/gates`} />
       <OutcomeEditor outcome={rule} set={(outcome) => set(withOutcome(rule, outcome))} pointer={pointer} off={off} />
-      {(rule.sticky || (rule.split && (rule.gates ?? []).length > 0)) && <Sticky rule={rule} set={set} pointer={pointer} />}
+      {(rule.sticky || rule.kept || (rule.split && (rule.gates ?? []).length > 0)) && <Sticky rule={rule} set={set} pointer={pointer} />}
     </>
   );
 }
@@ -83,6 +83,11 @@ function Sticky({ rule, set, pointer }: { rule: Rule; set: (rule: Rule) => void;
       </label>
       <p className="text-sm text-ink-2">Whoever the gates have let pass keeps their variant when the split is changed: the new one is for newcomers. The rule needs a name.</p>
       {kept.length > 0 && <KeptList kept={kept} gate={rule.gates?.[0]?.key ?? ""} />}
+      {kept.length > 0 && !sticky && (
+        <Button small title="Everybody gets what the split says" onClick={() => set(withPart(rule, "kept", undefined))}>
+          Let go of them
+        </Button>
+      )}
       {[wrong, wrongKept].map(
         (each) =>
           each && (

@@ -20,6 +20,12 @@ fuzz_target!(|text: &str| {
     let written = serde_json::to_string(&definitions).expect("definitions are plain data");
     // Not the same: numbers of more digits than a float has are rounded once more.
     assert!(serde_json::from_str::<Definitions>(&written).is_ok(), "{written}");
+    for flag in definitions.flags.values() {
+        for rules in flag.targeting.rules.windows(2) {
+            // Whatever one becomes of the other, it is done or refused.
+            let _ = eval::sticky::carry(&rules[0], &mut rules[1].clone());
+        }
+    }
     let Ok(flags) = Flags::compile(&definitions) else {
         return;
     };

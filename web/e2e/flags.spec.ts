@@ -92,6 +92,56 @@ test("a flag is made, targeted, tried, raised and switched off", async ({ page }
   await expect(page.getByRole("heading", { level: 1, name: "Feature flags" })).toBeVisible();
 });
 
+test.describe("a share that grows", () => {
+  test.use({ provokes: /^400 .*\/feature-flags\/flg_\w+$/ });
+
+  test("is edited and shown, and a sticky rule keeps what some have", async ({ page }) => {
+    const gates = [{ key: "exp", by: "user_id", parts: [[0, 30]] }];
+    const rules = [{ name: "exp", gates, split: { on: 50, off: 50 }, by: "user_id" }];
+    const made = await make("growing", { rules, otherwise: { split: { on: 10, off: 90 }, by: "user_id" } });
+    await beAdmin(page);
+    await editor(page, made);
+    const rest = page.locator("section").filter({ has: page.getByRole("heading", { name: "Everybody else" }) });
+    await rest.getByLabel("They get").selectOption("A share that grows by a schedule");
+    await expect(rest.getByLabel("Share before the first step, in percent")).toHaveValue("10");
+    await rest.getByLabel("Step 1: from").fill("2030-01-01T00:00");
+    await rest.getByLabel("Step 1: share, in percent").fill("25");
+    await rest.getByRole("button", { name: "Add a step" }).click();
+    await expect(rest.getByLabel("Step 2: share, in percent")).toHaveValue("50");
+    await rest.getByLabel("Step 2: share, in percent").fill("101");
+    await page.getByRole("checkbox", { name: "Sticky" }).check();
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(rest.getByText("101 is not from 0 to 100 in steps of 0.001.")).toBeVisible();
+    await rest.getByLabel("Step 2: share, in percent").fill("100");
+    await accessible(page);
+    await page.getByRole("button", { name: "Save changes" }).click();
+
+    const table = part(page, "Everybody else").getByRole("table", { name: "Share of on" });
+    await expect(table.getByRole("row").nth(1)).toContainText(/At first\s*10 %\s*Now 10 %/);
+    await expect(table.getByRole("row").nth(2)).toContainText("25 %");
+    await expect(table.getByRole("row").nth(3)).toContainText("100 %");
+    await expect(part(page, "Everybody else")).toContainText("10 % on, else off, by user_id");
+    await expect(part(page, "Rule exp")).toContainText("Sticky");
+    await page.getByLabel("Value of user_id").fill("123");
+    await page.getByRole("button", { name: "Try it" }).click();
+    await expect(page.getByRole("group", { name: "Answer" })).toContainText("They get");
+    await accessible(page);
+
+    await editor(page, made);
+    const rule = page.getByRole("group", { name: "rule 1" });
+    await rule.getByLabel("Part 1: to").fill("60");
+    await rule.getByLabel("Share of on in percent").fill("20");
+    await rule.getByLabel("Share of off in percent").fill("80");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    const kept = part(page, "Rule exp").getByRole("list", { name: "Earlier splits that are kept" });
+    await expect(kept).toContainText("0 % to 30 % of exp keep 50 % off, 50 % on");
+    expect((await inProduction(made))?.rules).toMatchObject([{ sticky: true, split: { on: 20, off: 80 }, kept: [{ parts: [[0, 30]], split: { on: 50, off: 50 } }] }]);
+    await editor(page, made);
+    await expect(rule.getByRole("list", { name: "Earlier splits that are kept" })).toContainText("0 % to 30 % of exp keep 50 % off, 50 % on");
+    await accessible(page);
+  });
+});
+
 test("values are of the flag's type, and a change keeps the others", async ({ page }) => {
   await beAdmin(page);
   const name = key("limits");

@@ -16,6 +16,7 @@ mod convert;
 mod evaluate;
 mod history;
 mod proposal;
+mod rollout;
 mod scan;
 mod yaml;
 
@@ -142,6 +143,13 @@ pub struct State {
     /// On, with these shares in percent, as `a=20,b=80`.
     #[arg(long, value_name = "SHARES")]
     split: Option<String>,
+    /// On, with the variant `on` for a share of all that grows, as `5%@2026-12-01T00:00:00Z,100%@2026-12-08T00:00:00Z`; until
+    /// the first of these it is what it is now.
+    #[arg(long, value_name = "STEPS")]
+    rollout: Option<String>,
+    /// The same, growing in a straight line from each step to the next.
+    #[arg(long, value_name = "STEPS")]
+    smooth_rollout: Option<String>,
 }
 
 /// What values a flag has.

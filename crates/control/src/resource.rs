@@ -15,6 +15,7 @@ mod event_type;
 pub(crate) mod fault;
 mod feature_flag;
 mod flag_parts;
+mod flag_sticky;
 pub(crate) mod invitation;
 mod key;
 mod membership;

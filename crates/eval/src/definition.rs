@@ -114,6 +114,9 @@ pub struct Rule {
     /// Parts of them by weight, put in order as another product does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buckets: Option<Buckets>,
+    /// A share of them that grows by a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -124,6 +127,14 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
     pub logic: Option<serde_json::Value>,
+    /// Whether those whom the gates have let pass keep their variant when the split is changed; whoever changes it moves
+    /// what it was to `kept`. It needs a split and a gate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sticky: bool,
+    /// Earlier splits of those who keep them: the first that has them decides before `split`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schema(max_items = 20))]
+    pub kept: Vec<Kept>,
 }
 
 /// What those get whom no rule fits.
@@ -140,12 +151,62 @@ pub struct Outcome {
     /// Parts of them by weight, put in order as another product does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buckets: Option<Buckets>,
+    /// A share of them that grows by a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Attributes that decide in its place, the first of them that is there, if it is not known or empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub or_by: Vec<String>,
+}
+
+/// A share that grows by a schedule.
+///
+/// At each moment it is the split of that share: whoever has the variant keeps it as long as no step is smaller than the
+/// one before, and nobody moves when a split of the same share takes its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagRollout))]
+#[serde(deny_unknown_fields)]
+pub struct Rollout {
+    /// The variant that the share gets.
+    pub serve: String,
+    /// The variant that all others get.
+    pub others: String,
+    /// The share in percent before the first step.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 100))]
+    pub start: f64,
+    /// What it is from some moments on, one after the other.
+    #[cfg_attr(feature = "schema", schema(min_items = 1, max_items = 50))]
+    pub steps: Vec<RolloutStep>,
+    /// Whether it grows in a straight line from each step to the next; otherwise it is the same until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub smooth: bool,
+}
+
+/// A step of a schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagRolloutStep))]
+#[serde(deny_unknown_fields)]
+pub struct RolloutStep {
+    /// Its moment (RFC 3339).
+    pub at: String,
+    /// The share in percent from then on.
+    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 100))]
+    pub percent: f64,
+}
+
+/// An earlier split of a rule, and who keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagKept))]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// Where in the order of the rule's first gate they stand, in percent: from, to.
+    pub parts: Vec<(f64, f64)>,
+    /// Percents of them by variant, of 100 together.
+    pub split: BTreeMap<String, f64>,
 }
 
 /// A share of all units, the same for all that have the gate's key.
@@ -362,4 +423,9 @@ pub struct Segment {
 
 const fn yes() -> bool {
     true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
+fn is_nothing(percent: &f64) -> bool {
+    *percent == 0.0
 }

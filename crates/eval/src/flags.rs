@@ -10,12 +10,17 @@ use crate::subject::{Names, Slot, Subject};
 use crate::value::Value;
 
 mod explain;
+mod kept;
 mod make;
+mod rollout;
 
 pub use explain::Step;
+pub(crate) use make::thousandths;
 
 /// Parts of a percent that weights may have: three digits behind the point.
-const PARTS: f64 = 1000.0;
+pub(crate) const PARTS: f64 = 1000.0;
+/// The most earlier splits that are kept.
+pub(crate) const KEPT_MAX: usize = 20;
 /// How often other flags are asked for one, and other segments for one.
 const ASKED_MAX: usize = 256;
 /// How many parts are the whole.
@@ -78,6 +83,8 @@ enum Outcome {
     Serve(usize),
     Split(Shares, Units),
     Buckets(Box<Buckets>),
+    Rollout(Box<rollout::Rollout>),
+    Kept(Box<kept::Kept>),
     #[cfg(feature = "logic")]
     Logic(Box<crate::logic::Logic>),
 }
@@ -306,12 +313,14 @@ impl Flag {
     fn give(&self, outcome: &Outcome, subject: &Subject<'_>, served: Reason) -> Option<(usize, Reason)> {
         match outcome {
             Outcome::Serve(variant) => Some((*variant, served)),
-            Outcome::Split(shares, by) => {
-                let found = by.of(subject, |unit| self.bucketing.of(unit.as_bytes()));
-                Some(match found {
-                    Some((hash, _)) => (shares.place(hash), Reason::Split),
-                    None => (self.off, Reason::UnitMissing),
-                })
+            Outcome::Split(shares, by) => Some(self.spread(by, subject, |hash| shares.place(hash))),
+            Outcome::Rollout(rollout) => {
+                let variant = |hash| rollout.variant(hash, subject.now_micros);
+                Some(self.spread(&rollout.by, subject, variant))
+            }
+            Outcome::Kept(kept) => {
+                let variant = |hash| kept.shares(subject).place(hash);
+                Some(self.spread(&kept.by, subject, variant))
             }
             Outcome::Buckets(buckets) => {
                 let place = buckets.by.of(subject, |unit| buckets.order.of(unit));
@@ -334,6 +343,14 @@ impl Flag {
             },
         }
     }
+
+    /// What a unit gets of what is handed out by the flag's own hash.
+    fn spread(&self, by: &Units, subject: &Subject<'_>, variant: impl Fn(u32) -> usize) -> (usize, Reason) {
+        let found = by.of(subject, |unit| self.bucketing.of(unit.as_bytes()));
+        found.map_or((self.off, Reason::UnitMissing), |(hash, _)| {
+            (variant(hash), Reason::Split)
+        })
+    }
 }
 
 impl Outcome {
@@ -342,6 +359,8 @@ impl Outcome {
             Self::Serve(_) => None,
             Self::Split(_, by) => Some(by),
             Self::Buckets(buckets) => Some(&buckets.by),
+            Self::Rollout(rollout) => Some(&rollout.by),
+            Self::Kept(kept) => Some(&kept.by),
             #[cfg(feature = "logic")]
             Self::Logic(_) => None,
         }
@@ -387,10 +406,13 @@ impl Rule {
 
 impl Gate {
     fn is_open(&self, subject: &Subject<'_>) -> bool {
-        self.place(subject).is_some_and(|place| {
-            let place = u64::from(place);
-            self.parts.iter().any(|(from, to)| (*from..*to).contains(&place))
-        })
+        self.place(subject).is_some_and(|place| self.has(place))
+    }
+
+    /// Whether a place is in one of the parts.
+    fn has(&self, place: u32) -> bool {
+        let place = u64::from(place);
+        self.parts.iter().any(|(from, to)| (*from..*to).contains(&place))
     }
 
     /// Where a subject stands among all units, if it is known who it is.

@@ -7,7 +7,7 @@
 //! Pure: no I/O, no clock and no random source; what is not known of a subject is said by whoever asks, the moment
 //! included. Evaluating takes no memory and ends soon: patterns match in linear time, prerequisites and segments lead in
 //! no circles and to few others. Start with [`Flags`]; what can be written down is in [`definition`], how units are spread in
-//! [`bucketing`].
+//! [`bucketing`], how rules are changed whose units keep what they have in [`sticky`].
 
 pub mod bucketing;
 mod condition;
@@ -17,6 +17,7 @@ mod flags;
 pub mod logic;
 mod problem;
 mod semver;
+pub mod sticky;
 mod subject;
 mod value;
 

@@ -211,6 +211,16 @@ async function written(path: string): Promise<void> {
   }
 }
 
+test("a share grows without a word of the server", async ({ mock }) => {
+  const steps = [{ at: "2026-12-01T00:00:00Z", percent: 100 }];
+  const otherwise = { rollout: { serve: "on", others: "off", steps }, by: "user_id" };
+  const local = client({ evaluation: "local", bootstrap: { flags: { on: on({ otherwise }) } }, url: "http://127.0.0.1:1" });
+  mock.timers.enable({ apis: ["Date"], now: Date.parse("2026-11-30T23:59:59.999Z") });
+  assert.equal(await local.check("on", { userId: "1" }), false);
+  mock.timers.tick(1);
+  assert.equal(await local.check("on", { userId: "1" }), true);
+});
+
 test("a bootstrap answers until the server does", async () => {
   const folder = await mkdtemp(join(tmpdir(), "gateline-"));
   try {

@@ -49,6 +49,8 @@ test("what needs a broken segment is left out as well", () => {
 test("what is not known here is not guessed", () => {
   const split = { split: { on: 100 }, by: "user_id", bucketing: "another" };
   const gates = [{ key: "k", by: "u", parts: [], salt: "x" }];
+  const rollout = { serve: "on", others: "off", steps: [{ at: "2026-12-01T00:00:00Z", percent: 5 }] };
+  const [gate, kept] = [{ key: "k", by: "u", parts: [] }, { parts: [], split: { on: 100 }, from: "2026" }];
   const table: Record<string, object> = {
     "/flags/a/sticky": flag({ sticky: true }),
     "/flags/a/otherwise/bucketing": flag({ otherwise: split }),
@@ -56,6 +58,11 @@ test("what is not known here is not guessed", () => {
     "/flags/a/rules/0/when/op": flag({ rules: [{ when: { attribute: "a", op: "near" }, serve: "on" }] }),
     "/flags/a/rules/0/when/none": flag({ rules: [{ when: { all: [], none: [] }, serve: "on" }] }),
     "/flags/a/enabled": flag({ enabled: "yes" }),
+    "/flags/a/otherwise/rollout/pace": flag({ otherwise: { rollout: { ...rollout, pace: 1 }, by: "user_id" } }),
+    "/flags/a/otherwise/rollout/smooth": flag({ otherwise: { rollout: { ...rollout, smooth: 1 }, by: "user_id" } }),
+    "/flags/a/otherwise/rollout/steps/0/at": flag({ otherwise: { rollout: { ...rollout, steps: [{ percent: 1 }] }, by: "u" } }),
+    "/flags/a/otherwise/or_by/0": flag({ otherwise: { split: { on: 100 }, by: "user_id", or_by: [1] } }),
+    "/flags/a/rules/0/kept/0/from": flag({ rules: [{ split: { on: 100 }, by: "u", gates: [gate], kept: [kept] }] }),
     "/flags/a/version": flag({ version: -1 }),
     "/flags/a/rules": flag({ rules: {} }),
     "/flags/a/overrides/0/values/0": flag({ overrides: [{ by: "a", values: [1], serve: "on" }] }),
@@ -63,6 +70,18 @@ test("what is not known here is not guessed", () => {
   for (const [place, wrong] of Object.entries(table)) {
     assert.deepEqual(codes({ flags: { a: wrong } }), { [place]: "definition_invalid" });
   }
+});
+
+test("a moment between two microseconds makes no roll-out fail", () => {
+  const steps = [
+    { at: "2026-12-01T00:00:00Z", percent: 0 },
+    { at: "2026-12-02T00:00:00Z", percent: 100 },
+  ];
+  const rollout = { serve: "on", others: "off", steps, smooth: true };
+  const flags = compile({ flags: { a: flag({ otherwise: { rollout, by: "user_id" } }) } });
+  const at = (nowMicros: number) => flags.evaluate("a", { attributes: new Map([["user_id", "1"]]), nowMicros })?.variant;
+  assert.equal(at(Date.parse("2026-12-01T00:00:00Z") * 1000 + 0.5), "off");
+  assert.equal(at(Date.parse("2026-12-01T23:59:59.999Z") * 1000 + 0.5), "on");
 });
 
 test("definitions of any form throw nothing", () => {

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from uuid import UUID
 
 from fake_server import KEY, Refusal, on
@@ -163,6 +164,15 @@ class Client(WithServer):
             self.assertIs(gateline.check("on"), False)
             self.assertEqual([asked.path for asked in self.server.asked], [PATHS[evaluation]])
             gateline.close()
+
+    def test_a_share_grows_without_a_word_of_the_server(self) -> None:
+        steps = [{"at": "2026-12-01T00:00:00Z", "percent": 100}]
+        otherwise = {"rollout": {"serve": "on", "others": "off", "steps": steps}, "by": "user_id"}
+        local = self.client(NOWHERE, bootstrap={"flags": {"on": on(otherwise=otherwise)}})
+        first = int(datetime(2026, 12, 1, tzinfo=timezone.utc).timestamp()) * 10**9
+        for now, expected in ((first - 1000, False), (first, True)):
+            with mock.patch("gateline.local.time.time_ns", return_value=now):
+                self.assertIs(local.check("on", {"user_id": "1"}), expected)
 
     def test_a_bootstrap_answers_until_the_server_does(self) -> None:
         local = self.client(NOWHERE, bootstrap={"flags": {"on": on(version=3)}})

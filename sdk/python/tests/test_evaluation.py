@@ -49,6 +49,8 @@ class BrokenFlags(unittest.TestCase):
 
     def test_what_is_not_known_here_is_not_guessed(self) -> None:
         split = {"split": {"on": 100}, "by": "user_id"}
+        rollout = {"serve": "on", "others": "off", "steps": [{"at": "2026-12-01T00:00:00Z", "percent": 5}]}
+        kept = {"parts": [], "split": {"on": 100}, "from": "2026"}
         for place, wrong in {
             "/flags/a/sticky": flag(sticky=True),
             "/flags/a/otherwise/bucketing": flag(otherwise={**split, "bucketing": "another"}),
@@ -58,6 +60,15 @@ class BrokenFlags(unittest.TestCase):
             "/flags/a/rules/0/when/op": flag(rules=[{"when": {"attribute": "a", "op": "near"}, "serve": "on"}]),
             "/flags/a/rules/0/when/none": flag(rules=[{"when": {"all": [], "none": []}, "serve": "on"}]),
             "/flags/a/enabled": flag(enabled="yes"),
+            "/flags/a/otherwise/rollout/pace": flag(otherwise={"rollout": {**rollout, "pace": 1}, "by": "u"}),
+            "/flags/a/otherwise/rollout/smooth": flag(otherwise={"rollout": {**rollout, "smooth": 1}, "by": "u"}),
+            "/flags/a/otherwise/rollout/steps/0/at": flag(
+                otherwise={"rollout": {**rollout, "steps": [{"percent": 1}]}, "by": "u"}
+            ),
+            "/flags/a/otherwise/or_by/0": flag(otherwise={**split, "or_by": [1]}),
+            "/flags/a/rules/0/kept/0/from": flag(
+                rules=[{**split, "gates": [{"key": "k", "by": "u", "parts": []}], "kept": [kept]}]
+            ),
             "/flags/a/version": flag(version=-1),
             "/flags/a/rules": flag(rules={}),
             "/flags/a/overrides/0/values/0": flag(overrides=[{"by": "a", "values": [1], "serve": "on"}]),

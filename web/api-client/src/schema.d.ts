@@ -6007,6 +6007,18 @@ export interface components {
                 number
             ][];
         };
+        /** @description An earlier split of a rule, and who keeps it. */
+        FlagKept: {
+            /** @description Where in the order of the rule's first gate they stand, in percent: from, to. */
+            parts: [
+                number,
+                number
+            ][];
+            /** @description Percents of them by variant, of 100 together. */
+            split: {
+                [key: string]: number;
+            };
+        };
         /** @example new-checkout */
         FlagKey: string;
         /**
@@ -6025,6 +6037,8 @@ export interface components {
             };
             /** @description Parts of them by weight, put in order as another product does. */
             buckets?: components["schemas"]["FlagBuckets"];
+            /** @description A share of them that grows by a schedule. */
+            rollout?: components["schemas"]["FlagRollout"];
             /** @description The attribute whose value decides which part of a split it is. */
             by?: string;
             /** @description Attributes that decide in its place, the first of them that is there, if it is not known or empty. */
@@ -6061,6 +6075,37 @@ export interface components {
             /** @description What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts. */
             attributes?: Record<string, never>;
         };
+        /**
+         * @description A share that grows by a schedule.
+         *
+         *     At each moment it is the split of that share: whoever has the variant keeps it as long as no step is smaller than the
+         *     one before, and nobody moves when a split of the same share takes its place.
+         */
+        FlagRollout: {
+            /** @description The variant that the share gets. */
+            serve: string;
+            /** @description The variant that all others get. */
+            others: string;
+            /**
+             * Format: double
+             * @description The share in percent before the first step.
+             */
+            start?: number;
+            /** @description What it is from some moments on, one after the other. */
+            steps: components["schemas"]["FlagRolloutStep"][];
+            /** @description Whether it grows in a straight line from each step to the next; otherwise it is the same until then. */
+            smooth?: boolean;
+        };
+        /** @description A step of a schedule. */
+        FlagRolloutStep: {
+            /** @description Its moment (RFC 3339). */
+            at: string;
+            /**
+             * Format: double
+             * @description The share in percent from then on.
+             */
+            percent: number;
+        };
         /** @description Who gets what. */
         FlagRule: {
             /** @description What it is called in answers. */
@@ -6081,12 +6126,21 @@ export interface components {
             };
             /** @description Parts of them by weight, put in order as another product does. */
             buckets?: components["schemas"]["FlagBuckets"];
+            /** @description A share of them that grows by a schedule. */
+            rollout?: components["schemas"]["FlagRollout"];
             /** @description The attribute whose value decides which part of a split it is. */
             by?: string;
             /** @description Attributes that decide in its place, the first of them that is there, if it is not known or empty. */
             or_by?: string[];
             /** @description `JSONLogic` over the attributes that gives the variant's name; the rule is not for whom it gives `null`. */
             logic?: Record<string, never>;
+            /**
+             * @description Whether those whom the gates have let pass keep their variant when the split is changed; whoever changes it moves
+             *     what it was to `kept`. It needs a split and a gate.
+             */
+            sticky?: boolean;
+            /** @description Earlier splits of those who keep them: the first that has them decides before `split`. */
+            kept?: components["schemas"]["FlagKept"][];
         };
         /** @description A span of time; it has a beginning or an end. */
         FlagSpan: {

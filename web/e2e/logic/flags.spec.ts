@@ -1,5 +1,6 @@
 import { expect, test } from "@playwright/test";
 import { type Targeting, attributesOf, given, isSerious, shareOf, shared, variantsPatch } from "../../console/src/flags/model";
+import { following, isGrowing, rolledOut, shareAt, splitUp } from "../../console/src/flags/rollout";
 import { isTargeting } from "../../console/src/flags/shape";
 import { python, snippetsOf } from "../../console/src/flags/snippets";
 import { environmentsIn, linesOf } from "../../console/src/flags/use";
@@ -40,6 +41,51 @@ test("conditions and what they give are sentences", () => {
   expect(conditionInWords(undefined)).toBe("everybody");
   expect(conditionInWords({ any: [] })).toBe("nobody");
   expect(outcomeInWords({ split: { off: 90, on: 10, never: 0 }, by: "user_id" })).toBe("90 % `off`, 10 % `on`, by `user_id`");
+});
+
+const steps = [
+  { at: "2026-12-01T00:00:00Z", percent: 5 },
+  { at: "2026-12-02T00:00:00Z", percent: 50 },
+];
+const rollout = { serve: "on", others: "off", steps };
+
+test("a share that grows is what it is at a moment", () => {
+  const at = (moment: string, change: object = {}) => shareAt({ ...rollout, ...change }, Date.parse(moment));
+  expect([at("2026-11-30T23:59:59Z"), at("2026-12-01T00:00:00Z"), at("2026-12-01T12:00:00Z"), at("2027-01-01T00:00:00Z")]).toEqual([0, 5, 5, 50]);
+  expect(at("2026-11-30T00:00:00Z", { start: 2.5 })).toBe(2.5);
+  expect(at("2026-12-01T12:00:00Z", { smooth: true })).toBe(27.5);
+  expect([isGrowing(rollout, Date.parse("2026-12-01T12:00:00Z")), isGrowing(rollout, Date.parse("2026-12-02T00:00:00Z"))]).toEqual([true, false]);
+  expect(following(rollout)).toEqual({ at: "2026-12-03T00:00:00.000Z", percent: 100 });
+  expect(following({ steps: [] }, Date.parse("2026-12-01T10:20:30Z"))).toEqual({ at: "2026-12-02T10:00:00.000Z", percent: 10 });
+});
+
+test("a share that grows begins with what people have, and ends with it", () => {
+  const choices = { off: "off", names: ["off", "on"] };
+  const tenth = { split: { on: 10, off: 90 }, by: "device", or_by: ["user_id"] };
+  expect(rolledOut(tenth, choices)).toMatchObject({ rollout: { serve: "on", others: "off", start: 10 }, by: "device", or_by: ["user_id"] });
+  expect(rolledOut({ serve: "on" }, choices)).toMatchObject({ rollout: { serve: "on", start: 100 }, by: "user_id" });
+  expect(rolledOut({ serve: "off" }, choices).rollout).toMatchObject({ serve: "on", others: "off" });
+  const over = [{ at: "2020-01-01T00:00:00Z", percent: 33.3 }];
+  expect(splitUp({ rollout: { ...rollout, steps: over }, by: "device" }, "off")).toEqual({ split: { on: 33.3, off: 66.7 }, by: "device" });
+  expect(splitUp({ serve: "on" }, "off")).toEqual({ split: { on: 100 }, by: "user_id" });
+});
+
+test("a share that grows is said in words and can be shown", () => {
+  expect(outcomeInWords({ rollout, by: "user_id" })).toBe(
+    "`on` for 0 %, for 5 % from `2026-12-01T00:00:00Z`, for 50 % from `2026-12-02T00:00:00Z`, else `off`, by `user_id`",
+  );
+  expect(outcomeInWords({ rollout: { ...rollout, start: 1, smooth: true, steps: [...steps, ...steps] } })).toBe(
+    "`on` for 1 %, growing to 5 % at `2026-12-01T00:00:00Z`, growing to 50 % at `2026-12-02T00:00:00Z`, growing to 5 % at `2026-12-01T00:00:00Z`, 1 more, else `off`",
+  );
+  const [past, future] = ["2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z"];
+  const growing = (moments: string[]) => targeting({ otherwise: { rollout: { ...rollout, steps: moments.map((at) => ({ at, percent: 5 })) }, by: "user_id" } });
+  expect([glance(growing([past])).text, glance(growing([past, future])).text, glance(growing([future])).text]).toEqual(["5 % on", "5 % on, by schedule", "0 % on, by schedule"]);
+  expect(shareOf(boolean, growing([past]))).toBeUndefined();
+  expect(isTargeting(growing([past]))).toBe(true);
+  expect(isTargeting(targeting({ otherwise: { rollout: { ...rollout, pace: 1 } as never } }))).toBe(false);
+  const rule = { name: "exp", sticky: true, split: { on: 100 }, by: "user_id", kept: [{ parts: [[0, 30]], split: { off: 100 } }] } as never;
+  expect(isTargeting(targeting({ rules: [rule] }))).toBe(true);
+  expect(isTargeting(targeting({ rules: [{ serve: "on", kept: [{ parts: [[0]], split: {} }] } as never] }))).toBe(false);
 });
 
 test("a simple share is read and written", () => {

@@ -21,6 +21,7 @@ mod nodes;
 mod pages;
 mod paging;
 mod reports;
+mod rollouts;
 mod routes;
 mod segments;
 mod shapes;

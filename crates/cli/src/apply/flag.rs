@@ -135,10 +135,14 @@ fn each(fields: &Value, is_so: impl Fn(&str, &Value) -> bool) -> bool {
 fn trimmed(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
+            // What a sticky rule keeps is the server's to say.
+            let is_sticky = fields.get("sticky") == Some(&json!(true));
             let is_usual = |name: &str, value: &Value| match name {
                 "enabled" => *value == json!(true),
-                "ignore_case" => *value == json!(false),
-                "prerequisites" | "overrides" | "rules" | "gates" | "values" => *value == json!([]),
+                "ignore_case" | "text_only" | "sticky" | "smooth" => *value == json!(false),
+                "prerequisites" | "overrides" | "rules" | "gates" | "values" | "or_by" => *value == json!([]),
+                "kept" => is_sticky || *value == json!([]),
+                "start" => value.as_f64() == Some(0.0),
                 _ => value.is_null(),
             };
             let fields = fields
@@ -171,7 +175,7 @@ fn same(one: &Value, other: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::{holds, in_order, patch, resources};
     use crate::apply::files::{Declared, Kind};
@@ -224,6 +228,15 @@ mod tests {
                 "otherwise": { "serve": null, "split": { "on": 10, "off": 90 }, "by": "u" },
             } })
         );
+        let rule =
+            json!({ "name": "exp", "sticky": true, "split": { "a": 50, "b": 50 }, "by": "u", "gates": [] });
+        let mut kept = rule.clone();
+        kept["kept"] = json!([{ "parts": [[0, 30]], "split": { "a": 100 } }]);
+        let with = |rule: &Value| json!({ "production": { "off": "off", "rules": [rule], "otherwise": { "serve": "off" } } });
+        assert!(holds("environments", &with(&kept), &with(&rule)));
+        let mut loose = rule.clone();
+        loose["sticky"] = json!(false);
+        assert!(!holds("environments", &with(&kept), &with(&loose)));
         assert!(holds("tags", &json!(["a", "b"]), &json!(["b", "a"])));
         assert!(!holds("tags", &json!(["a", "b"]), &json!(["b"])));
         let condition = json!({ "attribute": "a", "op": "in", "values": ["x"] });

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use client::types::FeatureFlag;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{State, Type};
+use super::{State, Type, rollout};
 use crate::Error;
 
 /// The attribute that tells units apart unless something else is said.
@@ -14,7 +15,17 @@ const UNIT: &str = "user_id";
 impl State {
     /// Whether anything is said.
     pub(super) fn is_given(&self) -> bool {
-        self.on.is_some() || self.off || self.serve.is_some() || self.split.is_some()
+        self.off
+            || self.on.is_some()
+            || self.serve.is_some()
+            || self.split.is_some()
+            || self.steps().is_some()
+    }
+
+    /// The steps of a share that grows, and whether it grows all the time.
+    pub(super) fn steps(&self) -> Option<(&str, bool)> {
+        let stepped = self.rollout.as_deref().map(|steps| (steps, false));
+        stepped.or_else(|| self.smooth_rollout.as_deref().map(|steps| (steps, true)))
     }
 }
 
@@ -57,7 +68,15 @@ pub(super) fn targeting(before: Option<&Value>, off: &str, state: &State) -> Res
         Some(before) => before.clone(),
         None => json!({ "enabled": true, "off": off, "otherwise": { "serve": off } }),
     };
-    let by = after["otherwise"]["by"].as_str().unwrap_or(UNIT).to_owned();
+    let was = after["otherwise"].take();
+    let by = was["by"].as_str().unwrap_or(UNIT);
+    let units = |mut outcome: Value| {
+        outcome["by"] = by.into();
+        if let Some(others) = was.get("or_by") {
+            outcome["or_by"] = others.clone();
+        }
+        outcome
+    };
     let shares = match (&state.on, &state.serve, &state.split) {
         (Some(on), ..) => {
             let percent = percent(on)?;
@@ -70,10 +89,19 @@ pub(super) fn targeting(before: Option<&Value>, off: &str, state: &State) -> Res
         (.., Some(split)) => Some(shares(split)?),
         _ => None,
     };
+    let is_on = after["enabled"] != json!(false);
     if state.is_given() {
         after["enabled"] = json!(!state.off);
     }
-    if let Some(shares) = shares {
+    if let Some((steps, is_smooth)) = state.steps() {
+        let now = if is_on {
+            rollout::share(&was, Timestamp::now())
+        } else {
+            0.0
+        };
+        let rollout = rollout::new((off, now), steps, is_smooth)?;
+        after["otherwise"] = units(json!({ "rollout": rollout }));
+    } else if let Some(shares) = shares {
         let whole = shares.iter().find(|(_, percent)| *percent == 100.0);
         after["otherwise"] = match whole {
             Some((variant, _)) => json!({ "serve": variant }),
@@ -82,9 +110,11 @@ pub(super) fn targeting(before: Option<&Value>, off: &str, state: &State) -> Res
                 let split = shares
                     .into_iter()
                     .map(|(name, percent)| (name, json!(thousandths(percent))));
-                json!({ "split": split.collect::<Map<_, _>>(), "by": by })
+                units(json!({ "split": split.collect::<Map<_, _>>() }))
             }
         };
+    } else {
+        after["otherwise"] = was;
     }
     Ok(after)
 }
@@ -92,7 +122,7 @@ pub(super) fn targeting(before: Option<&Value>, off: &str, state: &State) -> Res
 /// The merge patch that says for an environment who gets which variant if no rule fits.
 pub(super) fn patch(flag: &FeatureFlag, environment: &str, state: &State) -> Result<Value, Error> {
     if !state.is_given() {
-        let reason = "one of `--on`, `--off`, `--serve` and `--split` says what is to change";
+        let reason = "one of `--on`, `--off`, `--serve`, `--split` and `--rollout` says what is to change";
         return Err(Error::Argument {
             reason: reason.to_owned(),
         });
@@ -116,12 +146,12 @@ pub(super) fn patch(flag: &FeatureFlag, environment: &str, state: &State) -> Res
     Ok(json!({ "environments": { environment: patch } }))
 }
 
-fn thousandths(percent: f64) -> f64 {
+pub(super) fn thousandths(percent: f64) -> f64 {
     (percent * 1000.0).round() / 1000.0
 }
 
 /// `10%`, `10`, `12.5%`.
-fn percent(text: &str) -> Result<f64, Error> {
+pub(super) fn percent(text: &str) -> Result<f64, Error> {
     let number = text.trim().trim_end_matches('%').trim_end().parse();
     number
         .ok()
@@ -155,7 +185,7 @@ pub(super) fn in_words(targeting: &Value) -> String {
             });
             shares.collect::<Vec<_>>().join(", ")
         }
-        (None, None) => String::new(),
+        (None, None) => rollout::in_words(&otherwise["rollout"]),
     };
     let rules = targeting["rules"].as_array().map_or(0, Vec::len);
     if rules > 0 {
@@ -194,6 +224,8 @@ mod tests {
             off,
             serve: serve.map(str::to_owned),
             split: split.map(str::to_owned),
+            rollout: None,
+            smooth_rollout: None,
         }
     }
 
@@ -228,6 +260,12 @@ mod tests {
         let more = after(state(Some("50%"), false, None, None));
         assert_eq!(more["otherwise"]["by"], "device");
         assert_eq!(more["rules"], before["rules"]);
+        let three_units = json!({ "enabled": true, "off": "off", "otherwise": {
+            "split": { "on": 10.0, "off": 90.0 }, "by": "device", "or_by": ["user_id"],
+        } });
+        let more_units =
+            targeting(Some(&three_units), "off", &state(Some("50%"), false, None, None)).unwrap();
+        assert_eq!(more_units["otherwise"]["or_by"], json!(["user_id"]));
         let three = after(state(None, false, None, Some("a=20, b=30,c=50")));
         assert_eq!(
             three["otherwise"]["split"],
@@ -235,6 +273,55 @@ mod tests {
         );
         assert_eq!(in_words(&more), "on 50%, off 50% after 1 rule");
         assert_eq!(in_words(&off), "off");
+    }
+
+    #[test]
+    fn a_share_grows_from_what_it_is() {
+        let steps = "5%@2999-12-01T00:00:00Z, 50.5 % @ 2999-12-02T01:00:00+01:00";
+        let grows = |is_smooth: bool| State {
+            rollout: (!is_smooth).then(|| steps.to_owned()),
+            smooth_rollout: is_smooth.then(|| steps.to_owned()),
+            ..state(None, false, None, None)
+        };
+        let made = targeting(None, "off", &grows(false)).unwrap();
+        let rollout = json!({ "serve": "on", "others": "off", "steps": [
+            { "at": "2999-12-01T00:00:00Z", "percent": 5.0 }, { "at": "2999-12-02T00:00:00Z", "percent": 50.5 },
+        ] });
+        assert_eq!(made["otherwise"], json!({ "rollout": rollout, "by": "user_id" }));
+        assert_eq!(
+            in_words(&made),
+            "on 0%, 5% from 2999-12-01T00:00:00Z, 50.5% from 2999-12-02T00:00:00Z"
+        );
+        let before = json!({ "enabled": true, "off": "off", "otherwise": {
+            "split": { "on": 10.0, "off": 90.0 }, "by": "device", "or_by": ["user_id"],
+        } });
+        let after = targeting(Some(&before), "off", &grows(true)).unwrap();
+        let otherwise = &after["otherwise"];
+        assert_eq!(
+            (&otherwise["by"], &otherwise["or_by"]),
+            (&json!("device"), &json!(["user_id"]))
+        );
+        assert_eq!(
+            (&otherwise["rollout"]["start"], &otherwise["rollout"]["smooth"]),
+            (&json!(10.0), &json!(true))
+        );
+        assert!(
+            in_words(&after).starts_with("on 10%, growing to 5% at 2999"),
+            "{}",
+            in_words(&after)
+        );
+        // Who is off has nothing to keep.
+        let mut off = before;
+        off["enabled"] = json!(false);
+        let after = targeting(Some(&off), "off", &grows(false)).unwrap();
+        assert_eq!(after["otherwise"]["rollout"].get("start"), None);
+        for bad in ["", "5%", "5@tomorrow", "x@2999-12-01T00:00:00Z", "5%@2999-12-01"] {
+            let bad = State {
+                rollout: Some(bad.to_owned()),
+                ..state(None, false, None, None)
+            };
+            assert!(targeting(None, "off", &bad).is_err());
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::session::Connection;
 pub struct Proposal {
     /// The flag's key.
     key: String,
-    /// The environment's name, for `--on`, `--off`, `--serve` and `--split`.
+    /// The environment's name, for `--on`, `--off`, `--serve`, `--split` and `--rollout`.
     #[arg(long, required_unless_present = "patch")]
     environment: Option<String>,
     #[command(flatten)]

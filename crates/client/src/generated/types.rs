@@ -3923,6 +3923,15 @@ impl FlagGate {
     }
 }
 
+/// An earlier split of a rule, and who keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagKept {
+    /// Where in the order of the rule's first gate they stand, in percent: from, to.
+    pub parts: Vec<Vec<Value>>,
+    /// Percents of them by variant, of 100 together.
+    pub split: BTreeMap<String, f64>,
+}
+
 /// `FlagKey`.
 pub type FlagKey = String;
 
@@ -4073,6 +4082,9 @@ pub struct FlagOutcome {
     /// Parts of them by weight, put in order as another product does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buckets: Option<FlagBuckets>,
+    /// A share of them that grows by a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<FlagRollout>,
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -4126,6 +4138,48 @@ pub struct FlagQuestion {
     pub attributes: Option<Value>,
 }
 
+/// A share that grows by a schedule.
+///
+/// At each moment it is the split of that share: whoever has the variant keeps it as long as no step is smaller than the
+/// one before, and nobody moves when a split of the same share takes its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagRollout {
+    /// The variant that the share gets.
+    pub serve: String,
+    /// The variant that all others get.
+    pub others: String,
+    /// The share in percent before the first step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<f64>,
+    /// What it is from some moments on, one after the other.
+    pub steps: Vec<FlagRolloutStep>,
+    /// Whether it grows in a straight line from each step to the next; otherwise it is the same until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smooth: Option<bool>,
+}
+
+impl FlagRollout {
+    /// What is required, and nothing else.
+    pub fn new(serve: impl Into<String>, others: impl Into<String>, steps: Vec<FlagRolloutStep>) -> Self {
+        Self {
+            serve: serve.into(),
+            others: others.into(),
+            start: None,
+            steps,
+            smooth: None,
+        }
+    }
+}
+
+/// A step of a schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagRolloutStep {
+    /// Its moment (RFC 3339).
+    pub at: String,
+    /// The share in percent from then on.
+    pub percent: f64,
+}
+
 /// Who gets what.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FlagRule {
@@ -4153,6 +4207,9 @@ pub struct FlagRule {
     /// Parts of them by weight, put in order as another product does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buckets: Option<FlagBuckets>,
+    /// A share of them that grows by a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<FlagRollout>,
     /// The attribute whose value decides which part of a split it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
@@ -4162,6 +4219,13 @@ pub struct FlagRule {
     /// `JSONLogic` over the attributes that gives the variant's name; the rule is not for whom it gives `null`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logic: Option<Value>,
+    /// Whether those whom the gates have let pass keep their variant when the split is changed; whoever changes it moves
+    /// what it was to `kept`. It needs a split and a gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<bool>,
+    /// Earlier splits of those who keep them: the first that has them decides before `split`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Vec<FlagKept>>,
 }
 
 /// A span of time; it has a beginning or an end.

@@ -89,6 +89,8 @@ impl Control {
         }
         faults.finish()?;
         after.check(&mut tx, caller, Some(&flag)).await?;
+        // With what sticky rules keep.
+        let wanted = touched(&spec.patch, &json!(after.spec));
         if store::flag::proposal::pending(&mut tx, flag.id).await? >= PENDING_MAX {
             let detail = format!("{PENDING_MAX} changes of the flag wait already.");
             return Err(Error::refused(Code::Conflict, detail));

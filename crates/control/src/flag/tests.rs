@@ -109,3 +109,49 @@ on_both! {
         assert_eq!(refusal(made).1, ["/schema/const"]);
     }
 }
+
+on_both! {
+    async fn a_sticky_rule_moves_nobody(url: String) {
+        let world = World::new(&url).await;
+        let rule = |parts: Value, a: u32| json!({
+            "name": "exp", "sticky": true, "split": { "a": a, "b": 100 - a }, "by": "user_id",
+            "gates": [{ "key": "exp", "by": "user_id", "parts": parts }],
+        });
+        let with = |rules: Value| json!({ "environments": { "sandbox": {
+            "off": "b", "rules": rules, "otherwise": { "serve": "b" },
+        } } });
+        let mut spec = with(json!([rule(json!([[0, 30]]), 50)]));
+        spec["key"] = json!("f");
+        spec["type"] = json!("string");
+        spec["variants"] = json!({ "a": "A", "b": "B" });
+        let made = world.make::<FeatureFlag>(&world.acme, &(), spec).await.unwrap();
+        let kept = |flag: &FeatureFlag| json!(flag.spec.environments["sandbox"].rules[0].kept);
+        assert_eq!(kept(&made), json!([]));
+        let change = async |patch: Value| world.control.update::<FeatureFlag>(&world.acme, made.id, &patch, None).await;
+        // What a change says of it is not looked at.
+        let mut more = rule(json!([[0, 60]]), 20);
+        more["kept"] = json!([{ "parts": [[0, 100]], "split": { "b": 100 } }]);
+        let more = change(with(json!([{ "serve": "b", "when": { "any": [] } }, more]))).await.unwrap();
+        let fifty = json!([{ "parts": [[0.0, 30.0]], "split": { "a": 50.0, "b": 50.0 } }]);
+        assert_eq!(json!(more.spec.environments["sandbox"].rules[1].kept), fifty);
+        let reverted = world.control.revert::<FeatureFlag>(&world.acme, made.id, 1, None).await.unwrap();
+        let twenty = json!([{ "parts": [[30.0, 60.0]], "split": { "a": 20.0, "b": 80.0 } }]);
+        assert_eq!(kept(&reverted), twenty);
+        let at = "/environments/sandbox/rules/0";
+        let mut other = rule(json!([[0, 60]]), 20);
+        other["gates"][0]["key"] = json!("other");
+        assert_eq!(refusal(change(with(json!([other]))).await).1, [format!("{at}/gates/0")]);
+        let mut nameless = rule(json!([[0, 60]]), 20);
+        nameless["name"] = Value::Null;
+        assert_eq!(refusal(change(with(json!([nameless]))).await).1, [format!("{at}/name")]);
+        let twice = change(with(json!([rule(json!([]), 20), { "name": "exp", "serve": "a" }]))).await;
+        assert_eq!(refusal(twice).1, [format!("{at}/name")]);
+        let mut ungated = rule(json!([]), 20);
+        ungated["gates"] = json!([]);
+        assert_eq!(refusal(change(with(json!([ungated]))).await).1, [format!("{at}/sticky")]);
+        let mut over = json!({ "name": "exp", "serve": "a" });
+        change(with(json!([over.clone()]))).await.unwrap();
+        over["sticky"] = json!(true);
+        assert_eq!(refusal(change(with(json!([over]))).await).1, [format!("{at}/sticky")]);
+    }
+}

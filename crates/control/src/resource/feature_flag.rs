@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::fault::{Faults, TITLE_MAX, part};
 use super::flag_parts::{compile, patterns, size, too_many_patterns};
+use super::flag_sticky;
 use super::{New, Resource, own};
 use crate::flag::Saved;
 use crate::{Caller, Control, Error};
@@ -67,6 +68,8 @@ impl Resource for FeatureFlag {
 
     async fn check(&mut self, tx: &mut Tx, _: &Caller, before: Option<&Self>) -> Result<(), Error> {
         let mut faults = Faults::default();
+        let was = before.map(|before| &before.spec.environments);
+        flag_sticky::carry(&mut faults, was, &mut self.spec.environments);
         shape(&mut faults, &self.spec);
         if let Some(before) = before {
             faults.fixed("/key", before.spec.key != self.spec.key);

@@ -7,13 +7,14 @@
 use std::collections::BTreeSet;
 
 use eval::Definitions;
-use eval::definition::{Buckets, Condition, Dialect, Flag, Outcome, Rule, Span};
+use eval::definition::{Condition, Dialect, Flag, Rule, Span};
 use serde_json::{Map, Value, json};
 
 use super::{Fractional, TARGETING_KEY, USER};
 use crate::{Fault, Writing, part};
 
 mod conditions;
+mod outcome;
 
 /// What targeting may be in JSON, with all flags that it needs.
 const BYTES_MAX: usize = 256 << 10;
@@ -174,14 +175,7 @@ impl Writer<'_> {
                 parts.extend([json!({ "and": [when, is_any] }), logic]);
                 continue;
             }
-            let outcome = Outcome {
-                serve: rule.serve.clone(),
-                split: rule.split.clone(),
-                buckets: rule.buckets.clone(),
-                by: rule.by.clone(),
-                or_by: rule.or_by.clone(),
-            };
-            parts.extend([when, self.outcome(&outcome, &at)?]);
+            parts.extend([when, self.rule(rule, &at)?]);
         }
         let last = match &targeting.otherwise.serve {
             // Nothing is what flagd has by default, and tells so.
@@ -282,62 +276,6 @@ impl Writer<'_> {
 
     fn condition(&self, when: &Condition, pointer: &str) -> Result<Value, Fault> {
         conditions::logic(when, self.definitions, pointer, 0)
-    }
-
-    fn outcome(&self, outcome: &Outcome, place: &str) -> Result<Value, Fault> {
-        if let Some(name) = &outcome.serve {
-            return Ok(self.variant(name));
-        }
-        let by = outcome.by.as_deref().unwrap_or_default();
-        let (key, parts) = match (&outcome.split, &outcome.buckets) {
-            (Some(split), _) => {
-                let weighed =
-                    |(name, percent): (&String, &f64)| json!([self.variant(name), thousandths(*percent)]);
-                (self.key, split.iter().map(weighed).collect())
-            }
-            (None, Some(buckets)) => (&*buckets.key, self.parts(buckets, &format!("{place}/buckets"))?),
-            (None, None) => (self.key, Vec::new()),
-        };
-        let unit = unit(by, &outcome.or_by, &self.pointer(&format!("{place}/by")))?;
-        let mut fractions = vec![json!({ "cat": [key, unit.text] })];
-        fractions.extend(parts);
-        Ok(
-            json!({ "if": [unit.is_known, { "fractional": fractions }, self.variant(&self.flag.targeting.off)] }),
-        )
-    }
-
-    fn parts(&self, buckets: &Buckets, place: &str) -> Result<Vec<Value>, Fault> {
-        let fault = |rest: &str, code, detail: &str| {
-            Fault::new(self.pointer(&format!("{place}{rest}")), code, detail)
-        };
-        if buckets.dialect != Dialect::Native {
-            return Err(fault(
-                "/dialect",
-                "dialect_unsayable",
-                "flagd puts units in our order only.",
-            ));
-        }
-        let weight: u64 = buckets.parts.iter().map(|part| u64::from(part.weight)).sum();
-        if weight > i32::MAX as u64 {
-            return Err(fault(
-                "/parts",
-                "weights_sum",
-                "flagd's weights make at most 2147483647 together.",
-            ));
-        }
-        let parts = buckets
-            .parts
-            .iter()
-            .enumerate()
-            .map(|(number, part)| match &part.serve {
-                Some(serve) => Ok(json!([self.variant(serve), part.weight])),
-                None => Err(fault(
-                    &format!("/parts/{number}"),
-                    "part_unsayable",
-                    "With flagd each part has a variant.",
-                )),
-            });
-        parts.collect()
     }
 }
 

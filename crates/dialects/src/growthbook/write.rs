@@ -91,7 +91,8 @@ struct Given<'a> {
     buckets: Option<&'a Buckets>,
     by: Option<&'a str>,
     or_by: &'a [String],
-    is_split: bool,
+    /// The field of what is handed out in our order, if that is said.
+    native: Option<&'static str>,
 }
 
 impl<'a> Given<'a> {
@@ -101,7 +102,7 @@ impl<'a> Given<'a> {
             buckets: rule.buckets.as_ref(),
             by: rule.by.as_deref(),
             or_by: &rule.or_by,
-            is_split: rule.split.is_some(),
+            native: native(rule.split.is_some(), rule.rollout.is_some()),
         }
     }
 
@@ -111,7 +112,7 @@ impl<'a> Given<'a> {
             buckets: otherwise.buckets.as_ref(),
             by: otherwise.by.as_deref(),
             or_by: &otherwise.or_by,
-            is_split: otherwise.split.is_some(),
+            native: native(otherwise.split.is_some(), otherwise.rollout.is_some()),
         }
     }
 }
@@ -229,8 +230,8 @@ impl Writer<'_, '_> {
 
     /// What is given; none if nobody gets anything.
     fn given(&self, given: &Given<'_>, key: &str, at: &str) -> Result<Option<Map<String, Json>>, Fault> {
-        if given.is_split {
-            return Err(order_unknown(&format!("{at}/split")));
+        if let Some(field) = given.native {
+            return Err(order_unknown(&format!("{at}/{field}")));
         }
         if let Some(variant) = given.serve {
             return Ok(Some(fields([("force", self.value(variant).clone())])));
@@ -312,6 +313,14 @@ const fn hash_of(dialect: Dialect) -> Option<(u32, u32)> {
         Dialect::GrowthbookV1 => Some((1, 1000)),
         Dialect::GrowthbookV2 => Some((2, 10_000)),
         Dialect::Native | Dialect::Unleash | Dialect::Launchdarkly => None,
+    }
+}
+
+fn native(is_split: bool, is_rollout: bool) -> Option<&'static str> {
+    match (is_split, is_rollout) {
+        (true, _) => Some("split"),
+        (_, true) => Some("rollout"),
+        _ => None,
     }
 }
 

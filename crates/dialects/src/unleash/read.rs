@@ -392,6 +392,7 @@ fn otherwise(rules: &mut Vec<Rule>, off: &str) -> Outcome {
         serve: last.serve,
         split: last.split,
         buckets: last.buckets,
+        rollout: last.rollout,
         by: last.by,
         or_by: last.or_by,
     }

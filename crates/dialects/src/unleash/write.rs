@@ -159,6 +159,7 @@ impl<'a> Writer<'a> {
             serve,
             split,
             buckets,
+            rollout,
             by,
             or_by,
         } = targeting.otherwise.clone();
@@ -166,6 +167,7 @@ impl<'a> Writer<'a> {
             serve,
             split,
             buckets,
+            rollout,
             by,
             or_by,
             ..Rule::default()
@@ -295,8 +297,13 @@ impl<'a> Writer<'a> {
             }
             _ => {
                 let detail = "Unleash puts units in another order: use `buckets` with the dialect `unleash`.";
+                let field = if rule.rollout.is_some() {
+                    "rollout"
+                } else {
+                    "split"
+                };
                 return Err(Fault::new(
-                    format!("{pointer}/split"),
+                    format!("{pointer}/{field}"),
                     "dialect_unsayable",
                     detail,
                 ));

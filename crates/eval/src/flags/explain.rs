@@ -1,6 +1,7 @@
 //! What was looked at on the way to a decision, for people who wonder about it.
 
-use super::{Flag, Flags, Gate, Handle, Outcome, Reason, Rule, Units};
+use super::rollout::Rollout;
+use super::{Flag, Flags, Gate, Handle, Outcome, PARTS, Reason, Rule, Units};
 use crate::Evaluation;
 use crate::bucketing::Order;
 use crate::condition::{Condition, Set};
@@ -188,28 +189,7 @@ impl Steps<'_> {
     fn outcome(&mut self, flag: &Flag, outcome: &Outcome, pointer: String) -> bool {
         let given = flag.give(outcome, self.subject, Reason::Default);
         let variant = given.map(|(variant, _)| &*flag.variants[variant].0);
-        let place = match outcome {
-            Outcome::Serve(_) => None,
-            #[cfg(feature = "logic")]
-            Outcome::Logic(_) => None,
-            Outcome::Split(_, by) => {
-                let order = Order::Native(flag.bucketing);
-                by.of(self.subject, |unit| position(order.of(unit), &order))
-            }
-            Outcome::Buckets(buckets) => {
-                let order = &buckets.order;
-                buckets
-                    .by
-                    .of(self.subject, |unit| position(order.of(unit), order))
-            }
-        };
-        let seen = match (outcome.units(), place) {
-            (None, _) => "Everybody here".to_owned(),
-            (Some(_), Some((position, by))) => {
-                format!("By `{}` they are {position}", self.flags.names.name(by))
-            }
-            (Some(units), None) => self.nobody(units).trim_end_matches('.').to_owned(),
-        };
+        let seen = self.seen(flag, outcome, &pointer);
         #[cfg(feature = "logic")]
         if let Outcome::Logic(logic) = outcome {
             let detail = match logic.variant(&flag.key, self.subject, &flag.variants) {
@@ -230,6 +210,48 @@ impl Steps<'_> {
         self.note(pointer, holds, detail);
         given.is_some()
     }
+
+    /// Whom an outcome sees, and where they stand in it.
+    fn seen(&mut self, flag: &Flag, outcome: &Outcome, pointer: &str) -> String {
+        let native = Order::Native(flag.bucketing);
+        let order = match outcome {
+            Outcome::Buckets(buckets) => &buckets.order,
+            _ => &native,
+        };
+        if let Outcome::Kept(kept) = outcome
+            && let Some(place) = kept.place(self.subject)
+        {
+            let detail = "They were let pass when the split was another one, and keep what they had.";
+            self.note(format!("{pointer}/kept/{place}"), true, detail);
+        }
+        let Some(units) = outcome.units() else {
+            return "Everybody here".to_owned();
+        };
+        let known = units.of(self.subject, |unit| position(order.of(unit), order));
+        let seen = match known {
+            Some((position, by)) => format!("By `{}` they are {position}", self.flags.names.name(by)),
+            None => self.nobody(units).trim_end_matches('.').to_owned(),
+        };
+        match outcome {
+            Outcome::Rollout(rollout) => format!("{seen}; {}", self.schedule(flag, rollout)),
+            _ => seen,
+        }
+    }
+
+    /// The share of a schedule now, and what comes next.
+    fn schedule(&self, flag: &Flag, rollout: &Rollout) -> String {
+        let now = self.subject.now_micros;
+        let (name, _) = &flag.variants[rollout.serve];
+        let share = share(rollout.share(now));
+        let Some((at, next)) = rollout.next(now) else {
+            return format!("`{name}` has {share} %, which was the last step");
+        };
+        let (next, at) = (self::share(next), time(at));
+        match rollout.is_smooth && rollout.has_begun(now) {
+            true => format!("`{name}` has {share} % on the way to {next} % at {at}"),
+            false => format!("`{name}` has {share} % and will have {next} % at {at}"),
+        }
+    }
 }
 
 /// Where somebody stands, in words.
@@ -244,4 +266,13 @@ fn position(place: u32, order: &Order) -> String {
 fn percent(hash: u32) -> String {
     let thousandths = (u64::from(hash) * 100_000) >> 32;
     format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+}
+
+/// A share as people write it.
+fn share(thousandths: u32) -> f64 {
+    f64::from(thousandths) / PARTS
+}
+
+fn time(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).map_or_else(|_| "no time".to_owned(), |at| at.to_string())
 }

@@ -1,13 +1,17 @@
 //! Makes sets of flags of what is written down, or tells all that is wrong with it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use super::{ASKED_MAX, Buckets, Flag, Gate, Outcome, Override, PARTS, Rule, Units, WHOLE, places};
-use crate::bucketing::{Bucketing, Order, Shares};
+use super::{ASKED_MAX, Flag, Gate, Outcome, Override, PARTS, Rule, Units, WHOLE, places};
+use crate::bucketing::{Bucketing, Order};
 use crate::condition::{Compiler, Condition};
 use crate::definition::{self, Definitions};
 use crate::problem::{Problems, part};
 use crate::subject::Names;
+
+mod outcome;
+
+use outcome::Said;
 
 /// Compiles the segments; they may name each other, but not in circles.
 pub(super) fn segments(
@@ -97,16 +101,6 @@ pub(super) struct Maker<'a> {
     pub(super) definitions: &'a Definitions,
     pub(super) keys: &'a HashMap<&'a str, usize>,
     pub(super) compiler: Compiler<'a>,
-}
-
-/// What is said of an outcome: of a rule's, or of what those get whom none fits.
-struct Said<'a> {
-    serve: Option<&'a str>,
-    split: Option<&'a BTreeMap<String, f64>>,
-    buckets: Option<&'a definition::Buckets>,
-    by: Option<&'a str>,
-    or_by: &'a [String],
-    logic: Option<&'a serde_json::Value>,
 }
 
 impl Maker<'_> {
@@ -217,6 +211,7 @@ impl Maker<'_> {
             &format!("{}{at}", self.pointer),
         );
         let gates = rule.gates.iter().enumerate();
+        let outcome = self.outcome(&Said::from(rule), &at);
         Rule {
             name: rule.name.as_deref().map(Box::from),
             when,
@@ -224,37 +219,14 @@ impl Maker<'_> {
             gates: gates
                 .map(|(number, gate)| self.gate(gate, &format!("{at}/gates/{number}")))
                 .collect(),
-            outcome: self.outcome(
-                &Said {
-                    serve: rule.serve.as_deref(),
-                    split: rule.split.as_ref(),
-                    buckets: rule.buckets.as_ref(),
-                    by: rule.by.as_deref(),
-                    or_by: &rule.or_by,
-                    logic: rule.logic.as_ref(),
-                },
-                &at,
-            ),
+            outcome: self.kept(rule, outcome, &at),
         }
     }
 
     fn otherwise(&mut self) -> Outcome {
-        let definition::Outcome {
-            serve,
-            split,
-            buckets,
-            by,
-            or_by,
-        } = &self.source.targeting.otherwise;
-        let said = Said {
-            serve: serve.as_deref(),
-            split: split.as_ref(),
-            buckets: buckets.as_ref(),
-            by: by.as_deref(),
-            or_by,
-            logic: None,
-        };
-        let parts = buckets.iter().flat_map(|buckets| &buckets.parts).enumerate();
+        let outcome = &self.source.targeting.otherwise;
+        let buckets = outcome.buckets.iter();
+        let parts = buckets.flat_map(|buckets| &buckets.parts).enumerate();
         for (number, part) in parts {
             if part.serve.is_none() {
                 let detail = "Nothing comes after `otherwise`, so each part has a variant.".to_owned();
@@ -265,34 +237,40 @@ impl Maker<'_> {
                 );
             }
         }
-        self.outcome(&said, "/otherwise")
+        self.outcome(&Said::from(outcome), "/otherwise")
     }
 
     fn gate(&mut self, gate: &definition::Gate, place: &str) -> Gate {
         let order = Order::of_gate(gate.dialect, &gate.key);
-        // A gate's part ends where a place ends.
-        let step = match &order {
+        let parts = self.parts(&gate.parts, &order, &format!("{place}/parts"));
+        Gate {
+            by: self.units(&gate.by, &gate.or_by, order.is_native()),
+            order,
+            parts,
+        }
+    }
+
+    /// Parts of all in an order: the first and last place of each.
+    fn parts(&mut self, source: &[(f64, f64)], order: &Order, place: &str) -> Box<[(u64, u64)]> {
+        // A part ends where a place ends.
+        let step = match order {
             Order::Native(_) => 1,
             other @ Order::Other(_) => u32::try_from(u64::from(WHOLE) / other.places()).unwrap_or(1),
         };
-        let mut parts = Vec::new();
-        for (number, (from, to)) in gate.parts.iter().enumerate() {
+        let mut parts = Vec::with_capacity(source.len());
+        for (number, (from, to)) in source.iter().enumerate() {
             match (thousandths(*from), thousandths(*to)) {
                 (Some(from), Some(to)) if from <= to && from % step == 0 && to % step == 0 => {
-                    parts.push((first_place(from, &order), first_place(to, &order)));
+                    parts.push((first_place(from, order), first_place(to, order)));
                 }
                 _ => {
                     let step = f64::from(step) / PARTS;
                     let detail = format!("From {from} to {to} is no part of 0 to 100 in steps of {step}.");
-                    self.wrong(&format!("{place}/parts/{number}"), "out_of_range", detail);
+                    self.wrong(&format!("{place}/{number}"), "out_of_range", detail);
                 }
             }
         }
-        Gate {
-            by: self.units(&gate.by, &gate.or_by, order.is_native()),
-            order,
-            parts: parts.into(),
-        }
+        parts.into()
     }
 
     /// The attributes that say which unit it is. An empty text is one only where it always has been.
@@ -304,123 +282,10 @@ impl Maker<'_> {
             with_empty: is_native && or_by.is_empty(),
         }
     }
-
-    fn outcome(&mut self, said: &Said<'_>, place: &str) -> Outcome {
-        if let Some(logic) = said.logic {
-            let is_alone = said.serve.is_none()
-                && said.split.is_none()
-                && said.buckets.is_none()
-                && said.by.is_none()
-                && said.or_by.is_empty();
-            if !is_alone {
-                let detail = "What `logic` gives is all that the rule gives.".to_owned();
-                self.wrong(place, "outcome_invalid", detail);
-            }
-            return self.logic(logic, &format!("{place}/logic"));
-        }
-        match (said.serve, said.split, said.buckets, said.by) {
-            (Some(name), None, None, None) if said.or_by.is_empty() => {
-                Outcome::Serve(self.variant(name, &format!("{place}/serve")))
-            }
-            (None, Some(split), None, Some(by)) => {
-                let by = self.units(by, said.or_by, true);
-                match self.shares(split, &format!("{place}/split")) {
-                    Some(shares) => Outcome::Split(shares, by),
-                    None => Outcome::Serve(0),
-                }
-            }
-            (None, None, Some(buckets), Some(by)) => {
-                let is_native = buckets.dialect == definition::Dialect::Native;
-                let by = self.units(by, said.or_by, is_native);
-                self.buckets(buckets, by, &format!("{place}/buckets"))
-            }
-            _ => {
-                let detail =
-                    "It says either `serve`, or `split` with `by`, or `buckets` with `by`.".to_owned();
-                self.wrong(place, "outcome_invalid", detail);
-                Outcome::Serve(0)
-            }
-        }
-    }
-
-    fn buckets(&mut self, source: &definition::Buckets, by: Units, place: &str) -> Outcome {
-        let weight: u64 = source.parts.iter().map(|part| u64::from(part.weight)).sum();
-        let weight = u32::try_from(weight).unwrap_or(0);
-        let wanted = source.dialect.places();
-        if weight == 0 || wanted.is_some_and(|wanted| wanted != weight) {
-            let wanted = wanted.map_or_else(
-                || "a number from 1 to 4294967295".to_owned(),
-                |wanted| wanted.to_string(),
-            );
-            let detail = format!("The weights do not make {wanted} together.");
-            self.wrong(&format!("{place}/parts"), "weights_sum", detail);
-        }
-        let order = Order::of_parts(source.dialect, &source.key, weight);
-        let places = order.places();
-        let mut sum = 0;
-        let mut parts = Vec::with_capacity(source.parts.len());
-        for (number, part) in source.parts.iter().enumerate() {
-            sum += u64::from(part.weight);
-            let variant = part.serve.as_ref();
-            let variant = variant.map(|name| self.variant(name, &format!("{place}/parts/{number}/serve")));
-            // `place * weight / places < sum`, solved for the place.
-            let end = u128::from(sum) * u128::from(places);
-            let end = end.div_ceil(u128::from(weight.max(1)));
-            parts.push((u64::try_from(end).unwrap_or(u64::MAX), variant));
-        }
-        let parts = parts.into();
-        Outcome::Buckets(Box::new(Buckets { order, by, parts }))
-    }
-
-    #[cfg(feature = "logic")]
-    fn logic(&mut self, source: &serde_json::Value, place: &str) -> Outcome {
-        match crate::logic::Logic::compile(source, self.compiler.names) {
-            Ok(logic) => Outcome::Logic(Box::new(logic)),
-            Err(refused) => {
-                self.wrong(
-                    &format!("{place}{}", refused.pointer),
-                    refused.code,
-                    refused.detail,
-                );
-                Outcome::Serve(0)
-            }
-        }
-    }
-
-    #[cfg(not(feature = "logic"))]
-    fn logic(&mut self, _: &serde_json::Value, place: &str) -> Outcome {
-        let detail = "This program was built without logic.".to_owned();
-        self.wrong(place, "logic_unsupported", detail);
-        Outcome::Serve(0)
-    }
-
-    /// The shares of all variants, in the order of their names.
-    fn shares(&mut self, split: &BTreeMap<String, f64>, place: &str) -> Option<Shares> {
-        let mut weights = vec![0; self.source.variants.len()];
-        for (name, percent) in split {
-            let at = format!("{place}/{}", part(name));
-            let variant = self.variant(name, &at);
-            match thousandths(*percent) {
-                Some(weight) => *weights.get_mut(variant)? = weight,
-                None => {
-                    let detail = format!("{percent} is not from 0 to 100 in steps of 0.001.");
-                    self.wrong(&at, "out_of_range", detail);
-                    return None;
-                }
-            }
-        }
-        let sum: u64 = weights.iter().copied().map(u64::from).sum();
-        if sum != u64::from(WHOLE) {
-            let detail = format!("The shares add up to {}, not to 100.", sum as f64 / PARTS);
-            self.wrong(place, "weights_sum", detail);
-            return None;
-        }
-        Shares::new(&weights)
-    }
 }
 
 /// A percentage in thousandths of a percent.
-fn thousandths(percent: f64) -> Option<u32> {
+pub(crate) fn thousandths(percent: f64) -> Option<u32> {
     let parts = percent * PARTS;
     let whole = parts.round();
     let is_one = (0.0..=f64::from(WHOLE)).contains(&whole) && (parts - whole).abs() < 1e-6;

@@ -6,6 +6,7 @@ use crate::condition::moment;
 use crate::{Definitions, Problem, Value};
 
 mod buckets;
+mod rollout;
 
 const NOW: &str = "2026-11-22T10:00:00Z";
 

@@ -7,14 +7,20 @@
 import { Bucketing, firstHash, Shares, WHOLE } from "./bucketing.js";
 import { findCircles } from "./circles.js";
 import { Compiler, type Fits } from "./conditions.js";
-import { type Flag, Flags, type Gate, type Outcome, type Rule } from "./flags.js";
+import { type Flag, Flags, type Gate, has, hashIn, type Outcome, type Rule, type Units } from "./flags.js";
 import { moment } from "./moments.js";
 import { part as pointerPart, Problems } from "./problems.js";
 import { CODE, type Fields, isObject, Part } from "./reading.js";
+import { Rollout, type Step } from "./rollout.js";
+import type { Subject } from "./subject.js";
 
 const PARTS = 1000;
 const FLAG = ["type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise"];
-const RULE = ["name", "when", "from", "until", "gates", "serve", "split", "by"];
+const OUTCOME = ["serve", "split", "rollout", "by", "or_by"];
+const RULE = ["name", "when", "from", "until", "gates", "sticky", "kept", ...OUTCOME];
+const ROLLOUT = ["serve", "others", "start", "steps", "smooth"];
+const STEPS_MAX = 50;
+const KEPT_MAX = 20;
 const encoder = new TextEncoder();
 
 type Segments = Map<string, Fits | undefined>;
@@ -147,7 +153,7 @@ class Maker {
       prerequisites: source.list("prerequisites").map((needed, place) => this.#prerequisite(needed, place)),
       overrides: source.list("overrides").map((one, place) => this.#override(one, place)),
       rules: source.list("rules").map((rule, place) => this.#rule(rule, place)),
-      otherwise: this.#outcome(this.#part(source.field("otherwise"), "/otherwise", ["serve", "split", "by"]), "/otherwise"),
+      otherwise: this.#outcome(this.#part(source.field("otherwise"), "/otherwise", OUTCOME), "/otherwise"),
       bucketing: new Bucketing(this.key),
     };
   }
@@ -198,51 +204,134 @@ class Maker {
     if (from >= until) {
       rule.wrong("/until", "out_of_range", "It ends before it begins.");
     }
+    const gates = rule.list("gates").map((gate, number) => this.#gate(gate, `${at}/gates/${number}`));
     return {
       name: rule.textIfAny("name"),
       when: when === undefined ? undefined : this.#compiler.condition(when, `${rule.pointer}/when`),
       window: [from, until],
-      gates: rule.list("gates").map((gate, number) => this.#gate(gate, `${at}/gates/${number}`)),
-      outcome: this.#outcome(rule, at),
+      gates,
+      outcome: this.#kept(rule, gates[0], this.#outcome(rule, at)),
     };
   }
 
   #moment(rule: Part, name: string, otherwise: number): number {
-    const text = rule.textIfAny(name);
-    const found = text === undefined ? otherwise : moment(text);
-    if (found === undefined) {
-      rule.wrong(`/${name}`, "value_invalid", `\`${text}\` is not a moment, as \`2026-11-22T10:00:00Z\`.`);
+    return rule.field(name) === undefined ? otherwise : (this.#momentThere(rule, name) ?? otherwise);
+  }
+
+  #momentThere(part: Part, name: string): number | undefined {
+    const text = part.text(name);
+    const found = moment(text);
+    if (found === undefined && typeof part.field(name) === "string") {
+      part.wrong(`/${name}`, "value_invalid", `\`${text}\` is not a moment, as \`2026-11-22T10:00:00Z\`.`);
     }
-    return found ?? otherwise;
+    return found;
   }
 
   #gate(source: unknown, at: string): Gate {
-    const gate = this.#part(source, at, ["key", "by", "parts"]);
+    const gate = this.#part(source, at, ["key", "by", "or_by", "parts"]);
+    const parts = this.#parts(gate);
+    return { bucketing: new Bucketing(gate.text("key")), by: [gate.text("by"), ...gate.texts("or_by")], parts };
+  }
+
+  /** Reads parts of all units: first and last hash of each. */
+  #parts(source: Part): Gate["parts"] {
     const parts: [number, number][] = [];
-    for (const [number, ends] of gate.list("parts").entries()) {
+    for (const [number, ends] of source.list("parts").entries()) {
       const [first, last] = Array.isArray(ends) && ends.length === 2 ? ends.map(thousandths) : [];
       if (first === undefined || last === undefined || first > last) {
         const detail = `${JSON.stringify(ends)} is no part of 0 to 100 in steps of 0.001.`;
-        gate.wrong(`/parts/${number}`, "out_of_range", detail);
+        source.wrong(`/parts/${number}`, "out_of_range", detail);
       } else {
         parts.push([firstHash(first), firstHash(last)]);
       }
     }
-    return { bucketing: new Bucketing(gate.text("key")), by: gate.text("by"), parts };
+    return parts;
   }
 
   #outcome(source: Part, place: string): Outcome {
-    const [serve, by] = [source.textIfAny("serve"), source.textIfAny("by")];
-    const split = source.field("split") === undefined ? undefined : source.object("split");
-    if (serve !== undefined && split === undefined && by === undefined) {
+    const [serve, first, others] = [source.textIfAny("serve"), source.textIfAny("by"), source.texts("or_by")];
+    const [split, rollout] = [source.field("split"), source.field("rollout")];
+    const said = [serve, split, rollout].filter((one) => one !== undefined).length;
+    if (serve !== undefined && said === 1 && first === undefined && others.length === 0) {
       return { serve: this.#variant(serve, `${place}/serve`) };
     }
-    if (serve === undefined && split !== undefined && by !== undefined) {
-      const shares = this.#shares(split, `${place}/split`);
-      return shares ? { shares, by } : { serve: 0 };
+    if (serve === undefined && said === 1 && first !== undefined) {
+      const by: Units = [first, ...others];
+      if (split === undefined) {
+        const schedule = this.#rollout(rollout, `${place}/rollout`);
+        return { place: (hash, { nowMicros }) => schedule.place(hash, nowMicros), by };
+      }
+      const shares = this.#shares(source.object("split"), `${place}/split`);
+      return shares ? { place: (hash) => shares.place(hash), by } : { serve: 0 };
     }
-    source.wrong("", "outcome_invalid", "It says either `serve`, or `split` with `by`.");
+    source.wrong("", "outcome_invalid", "It says either `serve`, or one of `split` and `rollout` with `by`.");
     return { serve: 0 };
+  }
+
+  /** Makes a share that grows. */
+  #rollout(source: unknown, at: string): Rollout {
+    const part = this.#part(source, at, ROLLOUT);
+    const [serve, others] = [part.text("serve"), part.text("others")];
+    const places = [this.#variant(serve, `${at}/serve`), this.#variant(others, `${at}/others`)] as const;
+    if (serve === others) {
+      part.wrong("/others", "outcome_invalid", "The share gets what all others get; nothing would ever change.");
+    }
+    const start = this.#percent(part, "start", 0);
+    const sources = part.list("steps");
+    if (sources.length < 1 || sources.length > STEPS_MAX) {
+      part.wrong("/steps", "steps_count", `There are ${sources.length} steps; it has 1 to ${STEPS_MAX}.`);
+    }
+    const steps: Step[] = [];
+    for (const [number, source] of sources.entries()) {
+      const step = this.#part(source, `${at}/steps/${number}`, ["at", "percent"]);
+      const [share, moment] = [this.#percent(step, "percent"), this.#momentThere(step, "at")];
+      if (moment === undefined) {
+        continue;
+      }
+      if ((steps.at(-1)?.[0] ?? Number.NEGATIVE_INFINITY) >= moment) {
+        step.wrong("/at", "out_of_range", "It does not come after the step before it.");
+      }
+      steps.push([moment, share]);
+    }
+    return new Rollout(...places, start, steps, part.boolean("smooth", false));
+  }
+
+  /** Reads a percentage in thousandths of a percent. */
+  #percent(part: Part, name: string, otherwise?: number): number {
+    const said = part.field(name) ?? otherwise;
+    const found = thousandths(said);
+    if (found === undefined) {
+      part.wrong(`/${name}`, "out_of_range", `${JSON.stringify(said)} is not from 0 to 100 in steps of 0.001.`);
+    }
+    return found ?? 0;
+  }
+
+  /** Adds what some keep of a rule's earlier splits. */
+  #kept(rule: Part, gate: Gate | undefined, outcome: Outcome): Outcome {
+    const sources = rule.list("kept");
+    for (const [name, isSaid] of [["sticky", rule.boolean("sticky", false)], ["kept", sources.length > 0]] as const) {
+      if (isSaid && (!gate || rule.field("split") === undefined)) {
+        const detail = "It needs a `split`, and a gate that says who has been let pass: those keep what they have.";
+        rule.wrong(`/${name}`, "outcome_invalid", detail);
+      }
+    }
+    if (sources.length > KEPT_MAX) {
+      rule.wrong("/kept", "kept_count", `There are ${sources.length} earlier splits; at most ${KEPT_MAX} are kept.`);
+    }
+    if (!gate || sources.length === 0 || !("place" in outcome)) {
+      return outcome;
+    }
+    const at = rule.pointer.slice(this.source.pointer.length);
+    const earlier = sources.map((source, number) => {
+      const kept = this.#part(source, `${at}/kept/${number}`, ["parts", "split"]);
+      return [this.#parts(kept), this.#shares(kept.object("split"), `${at}/kept/${number}/split`)] as const;
+    });
+    const place = (hash: number, subject: Subject): number => {
+      const own = hashIn(gate, subject);
+      const [, shares] = earlier.find(([parts]) => own !== undefined && has(parts, own)) ?? [];
+      return shares ? shares.place(hash) : outcome.place(hash, subject);
+    };
+    return { place, by: outcome.by };
   }
 
   #shares(split: Fields, place: string): Shares | undefined {

@@ -1,6 +1,6 @@
 /** Flags, compiled: a set is made once and asked by many at a time. */
 
-import type { Bucketing, Shares } from "./bucketing.js";
+import type { Bucketing } from "./bucketing.js";
 import type { Fits } from "./conditions.js";
 import type { Problem } from "./problems.js";
 import type { Subject } from "./subject.js";
@@ -23,13 +23,17 @@ export type Reason =
   /** It is not known which part of a split they are in. */
   | "unit_missing";
 
-/** What those get who came here: the place of one variant, or a part of a split. */
-export type Outcome = { readonly serve: number } | { readonly shares: Shares; readonly by: string };
+/** The attributes that say which unit it is: the first, or in its place the first that is there and not empty. */
+export type Units = readonly string[];
+
+/** What those get who came here: the place of one variant, or that of the one on which the unit's hash falls. */
+export type Outcome =
+  { readonly serve: number } | { readonly place: (hash: number, subject: Subject) => number; readonly by: Units };
 
 /** Lets a share of all units pass. */
 export interface Gate {
   readonly bucketing: Bucketing;
-  readonly by: string;
+  readonly by: Units;
   /** First and last hash of each part, the last one not in it. */
   readonly parts: readonly (readonly [first: number, last: number])[];
 }
@@ -103,8 +107,7 @@ export class Flags {
     const [place, reason, rule] = this.#decide(flag, subject);
     const variant = variantAt(flag, place);
     const outcome = (rule === undefined ? undefined : flag.rules[rule]?.outcome) ?? flag.otherwise;
-    const by = reason === "split" && "by" in outcome ? outcome.by : undefined;
-    const unit = by === undefined ? undefined : unitOf(subject, by);
+    const [unit, by] = (reason === "split" && "by" in outcome && unitAmong(subject, outcome.by)) || [];
     return {
       key,
       enabled: flag.isBoolean ? variant.value === true : place !== flag.off,
@@ -156,12 +159,19 @@ function fits({ window: [from, until], when, gates }: Rule, subject: Subject): b
   return isNow && (when?.(subject) ?? true) && gates.every((gate) => isOpen(gate, subject));
 }
 
-function isOpen({ bucketing, by, parts }: Gate, subject: Subject): boolean {
-  const unit = unitOf(subject, by);
-  if (unit === undefined) {
-    return false;
-  }
-  const hash = bucketing.of(unit);
+function isOpen(gate: Gate, subject: Subject): boolean {
+  const hash = hashIn(gate, subject);
+  return hash !== undefined && has(gate.parts, hash);
+}
+
+/** Says where a subject is in the order of a gate, if it is known who it is. */
+export function hashIn({ bucketing, by }: Gate, subject: Subject): number | undefined {
+  const [unit] = unitAmong(subject, by) ?? [];
+  return unit === undefined ? undefined : bucketing.of(unit);
+}
+
+/** Whether a hash is in one of some parts. */
+export function has(parts: Gate["parts"], hash: number): boolean {
   return parts.some(([first, last]) => first <= hash && hash < last);
 }
 
@@ -174,14 +184,26 @@ function give(
   if ("serve" in outcome) {
     return [outcome.serve, reason, rule];
   }
-  const unit = unitOf(subject, outcome.by);
+  const [unit] = unitAmong(subject, outcome.by) ?? [];
   if (unit === undefined) {
     return [flag.off, "unit_missing", rule];
   }
-  return [outcome.shares.place(flag.bucketing.of(unit)), "split", rule];
+  return [outcome.place(flag.bucketing.of(unit), subject), "split", rule];
 }
 
 function unitOf(subject: Subject, by: string): string | undefined {
   const value = subject.attributes.get(by);
   return value === undefined ? undefined : textOf(value);
+}
+
+/** Says which unit it is, and by which attribute. */
+function unitAmong(subject: Subject, by: Units): readonly [unit: string, by: string] | undefined {
+  for (const name of by) {
+    const unit = unitOf(subject, name);
+    // An empty text is a unit only where nothing else could be one.
+    if (unit !== undefined && (unit !== "" || by.length === 1)) {
+      return [unit, name];
+    }
+  }
+  return undefined;
 }

@@ -3,8 +3,9 @@ import { Badge, Said, moment } from "@gateline/ui";
 import type { ReactNode } from "react";
 import { ConditionTree, StepLine } from "./condition-tree";
 import type { Explanation, Flag, Outcome, Rule, Step, Targeting } from "./model";
+import { KeptList, RolloutTable } from "./rollout-table";
 import { FlagSwitch, QuickShare } from "./switch";
-import { listed, outcomeInWords, partsOf, percent, titleOf } from "./words";
+import { listed, outcomeInWords, partsOf, percent, rolloutNow, titleOf } from "./words";
 
 interface Props {
   flag: Flag;
@@ -102,6 +103,11 @@ function RuleText({ rule, pointer, steps }: { rule: Rule; pointer: string; steps
           <StepLine step={stepAt(`/gates/${place}`)} />
         </div>
       ))}
+      {rule.sticky && <p>Sticky: whoever was let pass keeps their variant when the split is changed.</p>}
+      {rule.kept && rule.kept.length > 0 && <KeptList kept={rule.kept} gate={rule.gates?.[0]?.key ?? ""} />}
+      {(rule.kept ?? []).map((each, place) => (
+        <StepLine key={JSON.stringify(each.parts)} step={stepAt(`/kept/${place}`)} />
+      ))}
       <StepLine step={stepAt("")} />
     </div>
   );
@@ -135,8 +141,9 @@ function Gets({ outcome, off }: { outcome: Outcome; off: string }) {
         <span aria-hidden="true" className="text-ink-2">
           →{" "}
         </span>
-        <Said text={outcomeInWords(outcome)} />
+        <Said text={outcome.rollout ? rolloutNow(outcome.rollout, outcome.by) : outcomeInWords(outcome)} />
       </p>
+      {outcome.rollout && <RolloutTable rollout={outcome.rollout} />}
       {outcome.split && <SplitBar split={outcome.split} off={off} />}
     </div>
   );

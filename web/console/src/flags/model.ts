@@ -10,6 +10,8 @@ export type Test = Schemas["FlagTest"];
 export type Operator = Schemas["FlagOperator"];
 export type Outcome = Schemas["FlagOutcome"];
 export type Rule = Schemas["FlagRule"];
+export type Rollout = Schemas["FlagRollout"];
+export type Kept = Schemas["FlagKept"];
 export type Span = Schemas["FlagSpan"];
 export type Gate = Schemas["FlagGate"];
 export type Override = Schemas["FlagOverride"];
@@ -46,7 +48,8 @@ export function offOf(flag: Pick<Flag, "variants" | "environments">): string {
   return known?.off ?? names.find((name) => name === "off") ?? names[0] ?? "";
 }
 
-const thousandths = (percent: number): number => Math.round(percent * 1000) / 1000;
+/** A share with the digits that shares have. */
+export const thousandths = (percent: number): number => Math.round(percent * 1000) / 1000;
 
 /** How many percent of a split are given out, however many digits they have. */
 export const given = (split: Record<string, number>): number =>
@@ -58,6 +61,8 @@ export function shareOf(flag: Pick<Flag, "variants">, targeting: Targeting): { v
   const variant = names.find((name) => name !== targeting.off);
   if (names.length !== 2 || variant === undefined) return undefined;
   const { serve, split } = targeting.otherwise;
+  // A schedule is not overridden by a slide.
+  if (!split && serve === undefined) return undefined;
   if (split) return { variant, percent: split[variant] ?? 0 };
   return { variant, percent: serve === variant ? 100 : 0 };
 }
@@ -66,7 +71,8 @@ export function shareOf(flag: Pick<Flag, "variants">, targeting: Targeting): { v
 export function shared(targeting: Targeting, variant: string, percent: number): Outcome {
   if (percent === 100) return { serve: variant };
   if (percent === 0) return { serve: targeting.off };
-  return { split: { [variant]: percent, [targeting.off]: thousandths(100 - percent) }, by: targeting.otherwise.by ?? UNIT };
+  const { by = UNIT, or_by } = targeting.otherwise;
+  return { split: { [variant]: percent, [targeting.off]: thousandths(100 - percent) }, by, ...(or_by?.length && { or_by }) };
 }
 
 function* testsOf(condition: Condition | undefined): Generator<string> {

@@ -28,27 +28,47 @@ const isCondition = (value: unknown): value is Condition => {
   );
 };
 
-const OUTCOME = ["serve", "split", "by"];
+const OUTCOME = ["serve", "split", "rollout", "by"];
+const isBoolean = (value: unknown): boolean => typeof value === "boolean";
+/** A number that is none is shown as it stands. */
+const isShare = (value: unknown): boolean => typeof value === "number" || isText(value);
+const isParts = (value: unknown): boolean => areAll(value, (part) => Array.isArray(part) && part.length === 2);
+const isSplit = (value: unknown): boolean => isObject(value) && Object.values(value).every(isShare);
+
+const isStep = (value: unknown): boolean => isObject(value) && hasOnly(value, ["at", "percent"]) && isText(value["at"]) && isShare(value["percent"]);
+
+const isRollout = (value: unknown): boolean =>
+  isObject(value) &&
+  hasOnly(value, ["serve", "others", "start", "steps", "smooth"]) &&
+  isText(value["serve"]) &&
+  isText(value["others"]) &&
+  isOptional(value["start"], isShare) &&
+  isOptional(value["smooth"], isBoolean) &&
+  areAll(value["steps"], isStep);
+
+const isKept = (value: unknown): boolean => isObject(value) && hasOnly(value, ["parts", "split"]) && isParts(value["parts"]) && isSplit(value["split"]);
 
 const isOutcome = (value: unknown): value is Outcome =>
   isObject(value) &&
   isOptional(value["serve"], isText) &&
   isOptional(value["by"], isText) &&
-  // A share that is no number is shown as it stands.
-  isOptional(value["split"], (split) => isObject(split) && Object.values(split).every((share) => typeof share === "number" || isText(share)));
+  isOptional(value["rollout"], isRollout) &&
+  isOptional(value["split"], isSplit);
 
 const isGate = (value: unknown): boolean =>
   isObject(value) &&
   hasOnly(value, ["key", "by", "parts"]) &&
   isText(value["key"]) &&
   isText(value["by"]) &&
-  areAll(value["parts"], (part) => Array.isArray(part) && part.length === 2);
+  isParts(value["parts"]);
 
 const isRule = (value: unknown): boolean =>
   isOutcome(value) &&
-  hasOnly(value as Json, ["name", "when", "from", "until", "gates", ...OUTCOME]) &&
+  hasOnly(value as Json, ["name", "when", "from", "until", "gates", "sticky", "kept", ...OUTCOME]) &&
   ["name", "from", "until"].every((name) => isOptional((value as Json)[name], isText)) &&
   isOptional((value as Json)["when"], isCondition) &&
+  isOptional((value as Json)["sticky"], isBoolean) &&
+  isOptional((value as Json)["kept"], (kept) => areAll(kept, isKept)) &&
   isOptional((value as Json)["gates"], (gates) => areAll(gates, isGate));
 
 const isOverride = (value: unknown): boolean =>

@@ -1,5 +1,6 @@
 /** Who gets what, in words. What stands in backticks is code. */
-import type { Condition, FlagType, Operator, Outcome, Rule, Span, Targeting, Test } from "./model";
+import type { Condition, FlagType, Operator, Outcome, Rollout, Rule, Span, Targeting, Test } from "./model";
+import { isGrowing, shareAt } from "./rollout";
 
 /** How many values a comparison takes. */
 type Takes = "none" | "one" | "many";
@@ -80,17 +81,36 @@ export const partsOf = (split: Record<string, number>): [variant: string, percen
     .filter(([, share]) => share !== 0)
     .toSorted(([, one], [, other]) => other - one);
 
+/** `` 10 % `on`, 90 % `off` ``. */
+export const splitInWords = (split: Record<string, number>): string =>
+  partsOf(split)
+    .map(([variant, share]) => `${percent(share)} ${code(variant)}`)
+    .join(", ");
+
+/** How many steps of a schedule a sentence names. */
+const STEPS = 3;
+
+/** `` `on` for 0 %, for 5 % from `2026-12-01T00:00:00Z`, else `off` ``. */
+function rolloutInWords({ serve, others, start = 0, steps, smooth }: Rollout): string {
+  const named = steps.slice(0, STEPS).map((step) => (smooth ? `growing to ${percent(step.percent)} at ${code(step.at)}` : `for ${percent(step.percent)} from ${code(step.at)}`));
+  const more = steps.length > STEPS ? [`${steps.length - STEPS} more`] : [];
+  return `${[`${code(serve)} for ${percent(start)}`, ...named, ...more].join(", ")}, else ${code(others)}`;
+}
+
+/** `` 12.5 % `on`, else `off`, by `user_id` ``, where the steps stand beside it. */
+export const rolloutNow = (rollout: Rollout, by: string | undefined, now = Date.now()): string =>
+  `${percent(shareAt(rollout, now))} ${code(rollout.serve)}, else ${code(rollout.others)}${by ? `, by ${code(by)}` : ""}`;
+
 /** `` `on` ``, or `` 10 % `on`, 90 % `off`, by `user_id` ``. */
-export function outcomeInWords({ serve, split, buckets, by, logic }: Outcome & Pick<Rule, "logic">): string {
+export function outcomeInWords({ serve, split, buckets, rollout, by, logic }: Outcome & Pick<Rule, "logic">): string {
   if (serve !== undefined) return code(serve);
   if (logic !== undefined) return "what its logic says";
   if (buckets) {
     const parts = buckets.parts.map(({ weight, serve: variant }) => `${weight} ${variant === undefined ? "nothing" : code(variant)}`);
     return `parts ${parts.join(", ")}, ${code(buckets.dialect ?? "native")}${by ? `, by ${code(by)}` : ""}`;
   }
-  if (!split) return "nothing";
-  const parts = partsOf(split).map(([variant, share]) => `${percent(share)} ${code(variant)}`);
-  return `${parts.join(", ")}${by ? `, by ${code(by)}` : ""}`;
+  if (!split && !rollout) return "nothing";
+  return `${split ? splitInWords(split) : rollout ? rolloutInWords(rollout) : ""}${by ? `, by ${code(by)}` : ""}`;
 }
 
 /** A condition in one line, for the head of a rule. */
@@ -133,6 +153,8 @@ export function glance(targeting: Targeting): Glance {
 /** What those get whom no rule fits, unless it is the variant `off`. */
 function restOf({ off, otherwise }: Targeting): string {
   if (otherwise.serve !== undefined) return otherwise.serve === off ? "" : `else ${otherwise.serve}`;
+  const { rollout } = otherwise;
+  if (rollout) return `${percent(shareAt(rollout))} ${rollout.serve}${isGrowing(rollout) ? ", by schedule" : ""}`;
   const others = partsOf(otherwise.split ?? {}).filter(([variant]) => variant !== off);
   const [first] = others;
   if (!first) return "";

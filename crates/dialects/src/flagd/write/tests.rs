@@ -71,6 +71,11 @@ fn what_flagd_would_do_otherwise_is_refused() {
         let parts = json!([{ "weight": 1, "serve": serve }]);
         json!({ "rules": [{ "buckets": { "dialect": dialect, "key": "k", "parts": parts }, "by": "a" }] })
     };
+    let rollout = |at: &str, is_smooth: bool| {
+        let steps = json!([{ "at": at, "percent": 10 }]);
+        let rollout = json!({ "serve": "on", "others": "off", "steps": steps, "smooth": is_smooth });
+        json!({ "otherwise": { "rollout": rollout, "by": "user_id" } })
+    };
     let table = [
         (when("matches", "a", false), "/rules/0/when", "operator_unsayable"),
         (when("gt", "1", false), "/rules/0/when", "operator_unsayable"),
@@ -95,6 +100,16 @@ fn what_flagd_would_do_otherwise_is_refused() {
             json!({ "rules": [{ "from": "2026-01-01T00:00:00.5Z", "serve": "on" }] }),
             "/rules/0",
             "moment_unsayable",
+        ),
+        (
+            rollout("1970-01-01T00:00:05.25Z", false),
+            "/otherwise/rollout/steps/0/at",
+            "moment_unsayable",
+        ),
+        (
+            rollout("1970-01-01T00:00:05Z", true),
+            "/otherwise/rollout/smooth",
+            "rollout_unsayable",
         ),
         (
             json!({ "rules": [{ "logic": { "fractional_v3": [["on", 1]] } }] }),
@@ -199,7 +214,27 @@ fn outcome() -> impl Strategy<Value = Value> {
         units["buckets"] = json!({ "key": key, "parts": parts.collect::<Vec<_>>() });
         units
     });
-    prop_oneof![3 => serve, 2 => split, 2 => parts]
+    let names = select(vec![("on", "off"), ("blue", "on"), ("off", "blue")]);
+    let rollout = (vec(0..=100_u32, 3), names, units());
+    let rollout = rollout.prop_map(|(percents, (serve, others), mut units)| {
+        let steps = json!([
+            { "at": "1970-01-01T00:00:03Z", "percent": percents[0] },
+            { "at": "1970-01-01T01:00:07+01:00", "percent": percents[1] },
+        ]);
+        units["rollout"] = json!({ "serve": serve, "others": others, "start": percents[2], "steps": steps });
+        units
+    });
+    prop_oneof![3 => serve, 2 => split, 2 => parts, 2 => rollout]
+}
+
+/// Earlier splits, the second one over the first.
+fn kept() -> impl Strategy<Value = Value> {
+    (0..=100_u32, 0..=100_u32).prop_map(|(one, other)| {
+        json!([
+            { "parts": [[0, one]], "split": { "on": 100 - other, "off": other } },
+            { "parts": [[one.min(other), one.max(other)]], "split": { "blue": 100 } },
+        ])
+    })
 }
 
 fn rule() -> impl Strategy<Value = Value> {
@@ -208,8 +243,12 @@ fn rule() -> impl Strategy<Value = Value> {
         gate["parts"] = json!([[one.min(other), one.max(other)], [90, 95]]);
         json!([gate])
     });
-    (option::of(condition()), option::of(gate), outcome()).prop_map(|(when, gates, outcome)| {
+    let parts = (option::of(condition()), option::of(gate), outcome(), kept());
+    parts.prop_map(|(when, gates, outcome, kept)| {
         let mut rule = outcome;
+        if gates.is_some() && rule.get("split").is_some() {
+            rule["kept"] = kept;
+        }
         for (name, said) in [("when", when), ("gates", gates)] {
             if let Some(said) = said {
                 rule[name] = said;

@@ -25,7 +25,7 @@ fn written(flags: &Json) -> Writing {
 }
 
 /// What cannot be said of a flag, where, and why.
-const REFUSED: [(&str, &str, &str); 13] = [
+const REFUSED: [(&str, &str, &str); 15] = [
     (
         r#"{"rules": [{"logic": {"var": "x"}}]}"#,
         "/rules/0/logic",
@@ -34,6 +34,16 @@ const REFUSED: [(&str, &str, &str); 13] = [
     (
         r#"{"otherwise": {"split": {"on": 50, "off": 50}, "by": "id"}}"#,
         "/otherwise/split",
+        "order_unknown",
+    ),
+    (
+        r#"{"otherwise": {"rollout": {"serve": "on", "others": "off", "steps": [{"at": "2026-01-01T00:00:00Z", "percent": 100}]}, "by": "id"}}"#,
+        "/otherwise/rollout",
+        "order_unknown",
+    ),
+    (
+        r#"{"rules": [{"gates": [{"key": "k", "by": "id", "dialect": "growthbook_v2", "parts": [[0, 50]]}], "split": {"on": 100}, "by": "id", "kept": [{"parts": [[0, 5]], "split": {"off": 100}}]}]}"#,
+        "/rules/0/split",
         "order_unknown",
     ),
     (

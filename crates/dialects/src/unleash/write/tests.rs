@@ -99,6 +99,16 @@ fn what_clients_would_do_otherwise_is_refused() {
 }
 
 #[test]
+fn a_share_that_grows_is_refused() {
+    let steps = json!([{ "at": "2026-01-01T00:00:00Z", "percent": 100 }]);
+    let rollout = json!({ "serve": "on", "others": "off", "steps": steps });
+    let rest = json!({ "otherwise": { "rollout": rollout, "by": "user_id" } });
+    let refused = write(&definitions(&json!({ "f": flag(&rest) }))).refused;
+    let found: Vec<_> = refused.iter().map(|one| (&*one.pointer, one.code)).collect();
+    assert_eq!(found, [("/flags/f/otherwise/rollout", "dialect_unsayable")]);
+}
+
+#[test]
 fn parents_are_those_that_clients_can_ask() {
     let needs = |flag: &str, variants: &[&str]| json!([{ "flag": flag, "variants": variants }]);
     let child = |prerequisites: Value| {

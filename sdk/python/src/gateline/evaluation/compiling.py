@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateline.evaluation import circles
 from gateline.evaluation.bucketing import WHOLE, Bucketing, Shares, first_hash
 from gateline.evaluation.conditions import Compiler, Fits
-from gateline.evaluation.flags import Flag, Flags, Gate, Needed, Outcome, Override, Rule, Variant
+from gateline.evaluation.flags import Flag, Flags, Gate, Kept, Needed, Outcome, Override, Rule, Variant
 from gateline.evaluation.moments import moment
 from gateline.evaluation.problems import Problem, Problems, part
 from gateline.evaluation.reading import CODE, Part, is_number
+from gateline.evaluation.rollout import Rollout
 
 _PARTS = 1000
 _FLAG = ("type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise")
-_RULE = ("name", "when", "from", "until", "gates", "serve", "split", "by")
+_OUTCOME = ("serve", "split", "rollout", "by", "or_by")
+_RULE = ("name", "when", "from", "until", "gates", "sticky", "kept", *_OUTCOME)
+_ROLLOUT = ("serve", "others", "start", "steps", "smooth")
+_STEPS_MAX = 50
+_KEPT_MAX = 20
 
 
 def compile_definitions(definitions: Any) -> Flags:
@@ -123,7 +129,7 @@ class _Maker:
             prerequisites=tuple(map(self._prerequisite, *_numbered(source.list("prerequisites")))),
             overrides=tuple(map(self._override, *_numbered(source.list("overrides")))),
             rules=tuple(map(self._rule, *_numbered(source.list("rules")))),
-            otherwise=self._outcome(self._part(source.fields.get("otherwise"), "/otherwise", ("serve", "split", "by"))),
+            otherwise=self._outcome(self._part(source.fields.get("otherwise"), "/otherwise", _OUTCOME)),
             bucketing=Bucketing(self.key),
         )
 
@@ -164,46 +170,103 @@ class _Maker:
         last = self._moment(rule, "until", math.inf)
         if first >= last:
             self.wrong(f"{at}/until", "out_of_range", "It ends before it begins.")
+        gates = tuple(self._gate(gate, f"{at}/gates/{number}") for number, gate in enumerate(rule.list("gates")))
         return Rule(
             name=rule.text_if_any("name"),
             when=None if when is None else self.compiler.condition(when, f"{rule.pointer}/when"),
             window=(first, last),
-            gates=tuple(self._gate(gate, f"{at}/gates/{number}") for number, gate in enumerate(rule.list("gates"))),
-            outcome=self._outcome(rule),
+            gates=gates,
+            outcome=self._kept(rule, gates, self._outcome(rule)),
         )
 
     def _moment(self, rule: Part, name: str, otherwise: float) -> float:
-        text = rule.text_if_any(name)
-        if text is None:
-            return otherwise
+        found = None if rule.fields.get(name) is None else self._moment_there(rule, name)
+        return otherwise if found is None else found
+
+    def _moment_there(self, source: Part, name: str) -> int | None:
+        text = source.text(name)
         found = moment(text)
-        if found is None:
-            rule.wrong(f"/{name}", "value_invalid", f"`{text}` is not a moment, as `2026-11-22T10:00:00Z`.")
-            return otherwise
+        if found is None and isinstance(source.fields.get(name), str):
+            source.wrong(f"/{name}", "value_invalid", f"`{text}` is not a moment, as `2026-11-22T10:00:00Z`.")
         return found
 
     def _gate(self, source: Any, at: str) -> Gate:
-        gate = self._part(source, at, ("key", "by", "parts"))
+        gate = self._part(source, at, ("key", "by", "or_by", "parts"))
+        parts = self._parts(gate)
+        return Gate(Bucketing(gate.text("key")), (gate.text("by"), *gate.texts("or_by")), parts)
+
+    def _parts(self, source: Part) -> Sequence[tuple[int, int]]:
+        """Reads parts of all units: first and last hash of each."""
         parts = []
-        for number, ends in enumerate(gate.list("parts")):
+        for number, ends in enumerate(source.list("parts")):
             first, last = map(_thousandths, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
             if first is None or last is None or first > last:
                 detail = f"{ends} is no part of 0 to 100 in steps of 0.001."
-                gate.wrong(f"/parts/{number}", "out_of_range", detail)
+                source.wrong(f"/parts/{number}", "out_of_range", detail)
             else:
                 parts.append((first_hash(first), first_hash(last)))
-        return Gate(Bucketing(gate.text("key")), gate.text("by"), parts)
+        return parts
 
     def _outcome(self, source: Part) -> Outcome:
         place = source.pointer.removeprefix(self.source.pointer)
-        serve, by = source.text_if_any("serve"), source.text_if_any("by")
-        split = None if source.fields.get("split") is None else source.object("split")
-        if serve is not None and split is None and by is None:
+        serve, first, others = source.text_if_any("serve"), source.text_if_any("by"), source.texts("or_by")
+        split, rollout = source.fields.get("split"), source.fields.get("rollout")
+        said = sum(one is not None for one in (serve, split, rollout))
+        if serve is not None and said == 1 and first is None and not others:
             return Outcome(serve=self._variant(serve, f"{place}/serve"))
-        if serve is None and split is not None and by is not None:
-            return Outcome(shares=self._shares(split, f"{place}/split"), by=by)
-        source.wrong("", "outcome_invalid", "It says either `serve`, or `split` with `by`.")
+        if serve is None and said == 1 and first is not None:
+            by = (first, *others)
+            if split is not None:
+                return Outcome(shares=self._shares(source.object("split"), f"{place}/split"), by=by)
+            return Outcome(rollout=self._rollout(rollout, f"{place}/rollout"), by=by)
+        source.wrong("", "outcome_invalid", "It says either `serve`, or one of `split` and `rollout` with `by`.")
         return Outcome()
+
+    def _rollout(self, source: Any, at: str) -> Rollout:
+        """Makes a share that grows."""
+        rollout = self._part(source, at, _ROLLOUT)
+        serve, others = rollout.text("serve"), rollout.text("others")
+        places = self._variant(serve, f"{at}/serve"), self._variant(others, f"{at}/others")
+        if serve == others:
+            detail = "The share gets what all others get; nothing would ever change."
+            rollout.wrong("/others", "outcome_invalid", detail)
+        start = _percent(rollout, "start", 0)
+        sources = rollout.list("steps")
+        if not 1 <= len(sources) <= _STEPS_MAX:
+            rollout.wrong("/steps", "steps_count", f"There are {len(sources)} steps; it has 1 to {_STEPS_MAX}.")
+        moments: list[int] = []
+        shares: list[int] = []
+        for number, one in enumerate(sources):
+            step = self._part(one, f"{at}/steps/{number}", ("at", "percent"))
+            share, found = _percent(step, "percent"), self._moment_there(step, "at")
+            if found is None:
+                continue
+            if moments and moments[-1] >= found:
+                step.wrong("/at", "out_of_range", "It does not come after the step before it.")
+            moments.append(found)
+            shares.append(share)
+        return Rollout(*places, start, moments, shares, rollout.boolean("smooth", otherwise=False))
+
+    def _kept(self, rule: Part, gates: Sequence[Gate], outcome: Outcome) -> Outcome:
+        """Adds what some keep of a rule's earlier splits."""
+        sources = rule.list("kept")
+        for name, is_said in (("sticky", rule.boolean("sticky", otherwise=False)), ("kept", bool(sources))):
+            if is_said and (not gates or rule.fields.get("split") is None):
+                detail = "It needs a `split`, and a gate that says who has been let pass: those keep what they have."
+                rule.wrong(f"/{name}", "outcome_invalid", detail)
+        if len(sources) > _KEPT_MAX:
+            detail = f"There are {len(sources)} earlier splits; at most {_KEPT_MAX} are kept."
+            rule.wrong("/kept", "kept_count", detail)
+        if not gates or outcome.shares is None:
+            return outcome
+        at = rule.pointer.removeprefix(self.source.pointer)
+        kept = []
+        for number, source in enumerate(sources):
+            one = self._part(source, f"{at}/kept/{number}", ("parts", "split"))
+            parts, shares = self._parts(one), self._shares(one.object("split"), f"{at}/kept/{number}/split")
+            if shares is not None:
+                kept.append(Kept(gates[0], parts, shares))
+        return replace(outcome, kept=kept)
 
     def _shares(self, split: Mapping[str, Any], place: str) -> Shares | None:
         weights = [0] * len(self.names)
@@ -224,6 +287,15 @@ class _Maker:
 
 def _numbered(parts: Sequence[Any]) -> tuple[Sequence[Any], range]:
     return parts, range(len(parts))
+
+
+def _percent(source: Part, name: str, otherwise: int | None = None) -> int:
+    """Reads a percentage in thousandths of a percent."""
+    said = source.fields.get(name, otherwise)
+    found = _thousandths(said)
+    if found is None:
+        source.wrong(f"/{name}", "out_of_range", f"{said} is not from 0 to 100 in steps of 0.001.")
+    return found or 0
 
 
 def _thousandths(percent: Any) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from gateline.evaluation.bucketing import Bucketing, Shares
 from gateline.evaluation.conditions import Fits
 from gateline.evaluation.problems import Problem
+from gateline.evaluation.rollout import Rollout
 from gateline.evaluation.subject import Subject
 from gateline.evaluation.texts import text_of
 
@@ -21,30 +22,51 @@ class Variant(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What those get who came here: one variant, or a part of a split."""
-
-    serve: int = 0
-    shares: Shares | None = None
-    by: str = ""
-
-
-@dataclass(frozen=True)
 class Gate:
     """Lets a share of all units pass."""
 
     bucketing: Bucketing
-    by: str
+    #: The attributes that say which unit it is: the first, or in its place the first that is there and not empty.
+    by: Sequence[str]
     #: First and last hash of each part, the last one not in it.
     parts: Sequence[tuple[int, int]]
 
-    def is_open(self, subject: Subject) -> bool:
-        """Whether it lets a subject pass."""
-        unit = _unit(subject, self.by)
-        if unit is None:
+    def is_open(self, subject: Subject, parts: Sequence[tuple[int, int]] | None = None) -> bool:
+        """Whether it lets a subject pass; with parts, whether a subject is in one of those."""
+        found = _among(subject, self.by)
+        if found is None:
             return False
-        unit_hash = self.bucketing.of(unit)
-        return any(first <= unit_hash < last for first, last in self.parts)
+        unit_hash = self.bucketing.of(found[0])
+        return any(first <= unit_hash < last for first, last in (self.parts if parts is None else parts))
+
+
+class Kept(NamedTuple):
+    """An earlier split, and who keeps it."""
+
+    gate: Gate
+    parts: Sequence[tuple[int, int]]
+    shares: Shares
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What those get who came here: one variant, or a part of a split or of a share that grows."""
+
+    serve: int = 0
+    shares: Shares | None = None
+    rollout: Rollout | None = None
+    kept: Sequence[Kept] = ()
+    #: The attributes that say which unit it is, as those of a gate.
+    by: Sequence[str] = ()
+
+    def place(self, unit_hash: int, subject: Subject) -> int:
+        """Says the place of the variant on which a unit's hash falls."""
+        if self.rollout is not None:
+            return self.rollout.place(unit_hash, subject.now_micros)
+        for gate, parts, shares in self.kept:
+            if gate.is_open(subject, parts):
+                return shares.place(unit_hash)
+        return self.serve if self.shares is None else self.shares.place(unit_hash)
 
 
 @dataclass(frozen=True)
@@ -143,9 +165,10 @@ class Flags:
             return None
         place, reason, rule = self._decide(flag, subject)
         variant = flag.variants[place]
-        by = None
+        unit, by = None, None
         if reason == "split":
-            by = (flag.otherwise if rule is None else flag.rules[rule].outcome).by
+            outcome = flag.otherwise if rule is None else flag.rules[rule].outcome
+            unit, by = _among(subject, outcome.by) or (None, None)
         return Evaluation(
             key=key,
             enabled=variant.value is True if flag.is_boolean else place != flag.off,
@@ -155,7 +178,7 @@ class Flags:
             rule=None if rule is None else flag.rules[rule].name or f"#{rule + 1}",
             flag_version=flag.version,
             by=by,
-            unit=_unit(subject, by) if by else None,
+            unit=unit,
         )
 
     def _decide(self, flag: Flag, subject: Subject) -> _Decision:
@@ -179,14 +202,24 @@ class Flags:
 
 def _give(flag: Flag, outcome: Outcome, subject: Subject, served: tuple[str, int | None]) -> _Decision:
     reason, rule = served
-    if outcome.shares is None:
+    if not outcome.by:
         return outcome.serve, reason, rule
-    unit = _unit(subject, outcome.by)
-    if unit is None:
+    found = _among(subject, outcome.by)
+    if found is None:
         return flag.off, "unit_missing", rule
-    return outcome.shares.place(flag.bucketing.of(unit)), "split", rule
+    return outcome.place(flag.bucketing.of(found[0]), subject), "split", rule
 
 
 def _unit(subject: Subject, by: str) -> str | None:
     value = subject.attributes.get(by)
     return None if value is None else text_of(value)
+
+
+def _among(subject: Subject, names: Sequence[str]) -> tuple[str, str] | None:
+    """Says which unit it is, and by which attribute."""
+    for name in names:
+        unit = _unit(subject, name)
+        # An empty text is a unit only where nothing else could be one.
+        if unit is not None and (unit or len(names) == 1):
+            return unit, name
+    return None

@@ -1,18 +1,22 @@
-/** What somebody gets: one variant, or a part of a split. */
+/** What somebody gets: one variant, or a part of a split or of a share that grows. */
 import { Button, Said, figure, useWrong } from "@gateline/ui";
 import { step } from "@gateline/ui/schema.ts";
 import { useContext, useState } from "react";
 import { SplitBar } from "../flow";
 import { type Outcome, UNIT, given } from "../model";
 import { percent } from "../words";
+import { rolledOut, splitUp, unitsOf } from "../rollout";
+import { RolloutEditor } from "./rollout";
 import { AttributeField, Small, VariantsContext } from "./small";
 
+/** Choices beside the variants, which have no such names. */
 const SPLIT = "";
+const ROLLOUT = " ";
 
 interface Props {
   outcome: Outcome;
   set: (outcome: Outcome) => void;
-  /** Where `serve`, `split` and `by` stand in the request's body. */
+  /** Where `serve`, `split`, `rollout` and `by` stand in the request's body. */
   pointer: string;
   off: string;
 }
@@ -20,13 +24,17 @@ interface Props {
 /** The choice between them. */
 export function OutcomeEditor({ outcome, set, pointer, off }: Props) {
   const names = useContext(VariantsContext);
-  const { serve, split, by } = outcome;
-  const choose = (chosen: string) => set(chosen === SPLIT ? { split: { [serve ?? off]: 100 }, by: UNIT } : { serve: chosen });
+  const { serve, split, rollout } = outcome;
+  const choose = (chosen: string) => {
+    if (chosen === SPLIT) set(splitUp(outcome, off));
+    else set(chosen === ROLLOUT ? rolledOut(outcome, { off, names }) : { serve: chosen });
+  };
+  const field = split ? "split" : rollout ? "rollout" : "serve";
   return (
     <div className="space-y-3">
-      <Small label="They get" pointer={split ? `${pointer}/split` : `${pointer}/serve`} className="max-w-sm">
+      <Small label="They get" pointer={`${pointer}/${field}`} className="max-w-sm">
         {(attributes) => (
-          <select {...attributes} className="input" value={split ? SPLIT : (serve ?? "")} onChange={(event) => choose(event.target.value)}>
+          <select {...attributes} className="input" value={split ? SPLIT : rollout ? ROLLOUT : (serve ?? "")} onChange={(event) => choose(event.target.value)}>
             {serve !== undefined && !names.includes(serve) && <option value={serve}>{serve || "–"}</option>}
             {names.map((name) => (
               <option key={name} value={name}>
@@ -34,21 +42,31 @@ export function OutcomeEditor({ outcome, set, pointer, off }: Props) {
               </option>
             ))}
             <option value={SPLIT}>A split by percent</option>
+            <option value={ROLLOUT}>A share that grows by a schedule</option>
           </select>
         )}
       </Small>
-      {split && <Split split={split} by={by ?? ""} set={set} pointer={pointer} off={off} />}
+      {split && <Split split={split} units={unitsOf(outcome)} set={set} pointer={pointer} off={off} />}
+      {rollout && <RolloutEditor outcome={{ ...outcome, rollout }} set={set} pointer={pointer} />}
     </div>
   );
 }
 
-function Split({ split, by, set, pointer, off }: { split: Record<string, number>; by: string; set: (outcome: Outcome) => void; pointer: string; off: string }) {
+interface SplitProps {
+  split: Record<string, number>;
+  units: Pick<Outcome, "by" | "or_by">;
+  set: (outcome: Outcome) => void;
+  pointer: string;
+  off: string;
+}
+
+function Split({ split, units, set, pointer, off }: SplitProps) {
   const names = useContext(VariantsContext);
   const all = [...new Set([...names, ...Object.keys(split)])];
   const left = Math.round((100 - given(split)) * 1000) / 1000;
   const weigh = (name: string, weight: number | undefined) => {
     const { [name]: _, ...others } = split;
-    set({ split: weight === undefined ? others : { ...split, [name]: weight }, by });
+    set({ split: weight === undefined ? others : { ...split, [name]: weight }, ...units });
   };
   return (
     <div className="max-w-sm space-y-3">
@@ -67,8 +85,8 @@ function Split({ split, by, set, pointer, off }: { split: Record<string, number>
         label="By: the attribute that tells units apart"
         pointer={`${pointer}/by`}
         placeholder={UNIT}
-        value={by}
-        set={(next) => set({ split, by: next })}
+        value={units.by ?? ""}
+        set={(by) => set({ split, ...units, by })}
       />
     </div>
   );

@@ -1,8 +1,9 @@
 /** The rules, in the order in which they are looked at. */
 import { Button, RowList, Said, figure, useWrong } from "@gateline/ui";
 import { useState } from "react";
-import { type Gate, type Rule, UNIT } from "../model";
+import { type Gate, type Outcome, type Rule, UNIT } from "../model";
 import { conditionInWords, outcomeInWords, titleOf } from "../words";
+import { KeptList } from "../rollout-table";
 import { Cards } from "./cards";
 import { WhenEditor } from "./condition";
 import { OutcomeEditor } from "./outcome";
@@ -31,9 +32,15 @@ export function RulesEditor({ rules, set, pointer, off }: Props) {
   );
 }
 
-/** A rule without the parts of an outcome, to which another one is given. */
-function withoutOutcome(rule: Rule): Rule {
-  return Object.fromEntries(Object.entries(rule).filter(([name]) => !["serve", "split", "by"].includes(name))) as Rule;
+const OUTCOME = ["serve", "split", "rollout", "buckets", "by", "or_by"];
+const STICKY = ["sticky", "kept"];
+
+/** The rule with another outcome; only those of a split are kept. */
+function withOutcome(rule: Rule, outcome: Outcome): Rule {
+  const gone = outcome.split ? OUTCOME : [...OUTCOME, ...STICKY];
+  const { serve, split, rollout, by, or_by } = outcome;
+  const said = Object.entries({ serve, split, rollout, by, or_by }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries([...Object.entries(rule).filter(([name]) => !gone.includes(name)), ...said]) as Rule;
 }
 
 /** The rule with or without a part. */
@@ -58,8 +65,38 @@ function RuleFields({ rule, set, pointer, off }: { rule: Rule; set: (rule: Rule)
       </div>
       <WhenEditor when={rule.when} set={(when) => set(withPart(rule, "when", when))} pointer={`${pointer}/when`} />
       <Gates gates={rule.gates ?? []} set={(gates) => set(withPart(rule, "gates", gates.length > 0 ? gates : undefined))} pointer={`${pointer}/gates`} />
-      <OutcomeEditor outcome={rule} set={(outcome) => set({ ...withoutOutcome(rule), ...outcome })} pointer={pointer} off={off} />
+      <OutcomeEditor outcome={rule} set={(outcome) => set(withOutcome(rule, outcome))} pointer={pointer} off={off} />
+      {(rule.sticky || rule.kept || (rule.split && (rule.gates ?? []).length > 0)) && <Sticky rule={rule} set={set} pointer={pointer} />}
     </>
+  );
+}
+
+/** Whether those who were let pass keep what they have, and what some have. */
+function Sticky({ rule, set, pointer }: { rule: Rule; set: (rule: Rule) => void; pointer: string }) {
+  const [wrong, wrongKept] = [useWrong(`${pointer}/sticky`), useWrong(`${pointer}/kept`)];
+  const { sticky = false, kept = [] } = rule;
+  return (
+    <div className="space-y-1.5">
+      <label className="flex items-center gap-2">
+        <input type="checkbox" className="size-4 accent-accent" checked={sticky} onChange={(event) => set(withPart(rule, "sticky", event.target.checked || undefined))} />
+        Sticky
+      </label>
+      <p className="text-sm text-ink-2">Whoever the gates have let pass keeps their variant when the split is changed: the new one is for newcomers. The rule needs a name.</p>
+      {kept.length > 0 && <KeptList kept={kept} gate={rule.gates?.[0]?.key ?? ""} />}
+      {kept.length > 0 && !sticky && (
+        <Button small title="Everybody gets what the split says" onClick={() => set(withPart(rule, "kept", undefined))}>
+          Let go of them
+        </Button>
+      )}
+      {[wrong, wrongKept].map(
+        (each) =>
+          each && (
+            <p key={each} className="text-sm text-bad" data-wrong="" tabIndex={-1}>
+              <Said text={each} />
+            </p>
+          ),
+      )}
+    </div>
   );
 }
 

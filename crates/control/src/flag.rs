@@ -5,6 +5,7 @@
 //! ```
 
 mod comment;
+mod export;
 mod history;
 mod proposal;
 mod reference;

@@ -24,9 +24,9 @@ help:
 	@echo 'make bench                       measure the gateway against its peers'
 	@echo 'make bench-scale                 measure what 5,000 routes and 100,000 keys cost, and changes of them'
 	@echo 'make bench-ingest                measure how many tracked events are taken, counted and kept'
-	@echo 'make bench-flags                 measure what a question about feature flags costs a node'
+	@echo 'make bench-flags [ARGS=--unleash] measure what a question about feature flags costs a node; against unleash-server'
 	@echo 'make bench-instructions          count the instructions of a call, compare with what is written down'
-	@echo 'make suites                      run the suites of others: HTTP/2, HTTP/3, gRPC, ambiguous messages, telemetry, tables, OpenFeature, flags of others'
+	@echo 'make suites                      run the suites of others: HTTP/2, HTTP/3, gRPC, ambiguous messages, telemetry, tables, OpenFeature, flags and SDKs of others'
 	@echo 'make clean                       remove everything that was built'
 
 up: build
@@ -105,7 +105,7 @@ bench-ingest: tools
 	benches/ingest/run
 
 bench-flags: tools
-	benches/flags/run
+	benches/flags/run $(ARGS)
 
 bench-propagation: tools
 	benches/flags/propagation

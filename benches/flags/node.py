@@ -14,6 +14,14 @@ from program import Gateline, procfs  # noqa: E402
 START_SECONDS = 60
 
 
+def pace(programs: Path, question: dict[str, object], rate: int, seconds: int) -> dict:
+    """Asks at a rate; answers what the client saw."""
+    words = {**question, "rate": rate, "seconds": seconds}
+    line = [programs / "pacer", *(word for name, value in words.items() for word in (f"--{name}", str(value)))]
+    ended = subprocess.run(line, check=True, capture_output=True, text=True)
+    return json.loads(ended.stdout)
+
+
 class Node:
     """A gateway node in a process of its own, on one core or more; 0 is all."""
 
@@ -42,12 +50,10 @@ class Node:
     def pace(self, question: tuple[str, str | None, str], rate: int, seconds: int) -> dict:
         """Asks at a rate; answers what the client saw."""
         path, body, key = question
-        words = {"port": self.port, "path": path, "rate": rate, "seconds": seconds, "header": f"x-api-key: {key}"}
+        words = {"port": self.port, "path": path, "header": f"x-api-key: {key}"}
         if body:
             words["body"] = body
-        line = [self.programs / "pacer", *(word for name, value in words.items() for word in (f"--{name}", str(value)))]
-        ended = subprocess.run(line, check=True, capture_output=True, text=True)
-        return json.loads(ended.stdout)
+        return pace(self.programs, words, rate, seconds)
 
     def wait_for(self, key: str) -> None:
         """Waits until the node knows flags and key."""

@@ -3,7 +3,7 @@
 #![no_main]
 
 use flags::unleash::Context;
-use flags::{Attributes, Question, growthbook, unleash};
+use flags::{Asker, Attributes, Question, growthbook, unleash};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {
@@ -11,7 +11,7 @@ fuzz_target!(|body: &[u8]| {
     let _ = Attributes::from_context(body);
     let _ = growthbook::attributes(body);
     let _ = Context::from_body(body);
-    let _ = unleash::metrics(body);
+    let _ = unleash::metrics(body, (None, Asker::Anybody));
     let Ok(query) = str::from_utf8(body) else { return };
     let pairs: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().collect();
     assert_eq!(Attributes::from_query(query), Attributes::from_pairs(&pairs));

@@ -1,17 +1,16 @@
 """Providers of OpenFeature's SDKs, as they are published, ask a control plane for flags over OFREP."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from site_under_test import BUILD_SECONDS, HOST, ROOT, START_SECONDS, STOP_SECONDS, SuiteError, command, tools
+from control_plane import control_plane
+from site_under_test import BUILD_SECONDS, ROOT, SuiteError, command, tools
 
 PACKAGES = ["openfeature-sdk==0.10.0", "openfeature-provider-ofrep==0.3.0"]
 MODULES = [
@@ -100,44 +99,12 @@ def fetch() -> tuple[Path, Path]:
 @contextmanager
 def server(folder: Path) -> Iterator[dict[str, str]]:
     """A control plane with the flags; where it is, and its keys."""
-    command(["cargo", "build", "--quiet", "-p", "gateline"], cwd=ROOT)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    program = str(target / "debug" / "gateline")
-    ready = folder / "ready.json"
-    addresses = ["--gateway", f"{HOST}:0", "--control", f"{HOST}:0", "--ready-file", str(ready)]
-    process = subprocess.Popen(
-        [program, "up", "--no-demo", "--data-dir", str(folder / "data"), *addresses],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        end = time.monotonic() + START_SECONDS
-        while not ready.exists():
-            if process.poll() is not None or time.monotonic() > end:
-                raise SuiteError("gateline does not start")
-            time.sleep(0.05)
-        said = json.loads(ready.read_text())
-        environment = {
-            **os.environ,
-            "GATELINE_URL": said["control"],
-            "GATELINE_TOKEN": said["admin"]["token"],
-            "GATELINE_CONFIG_DIR": str(folder / "config"),
-        }
-
-        def gateline(*words: str) -> dict:
-            return json.loads(command([program, *words, "--output", "json"], env=environment))
-
+    with control_plane(folder) as plane:
         file = folder / "flags.yaml"
         file.write_text(json.dumps(FLAGS))
-        gateline("flags", "apply", str(file))
-        keys = {
-            kind: gateline("keys", "create", "--evaluation", kind, "--environment", "production")["key"]
-            for kind in ("server", "client")
-        }
-        yield {"url": said["control"], **keys}
-    finally:
-        process.terminate()
-        process.wait(STOP_SECONDS * 4)
+        plane.command("flags", "apply", str(file))
+        keys = {kind: plane.key(kind)["key"] for kind in ("server", "client")}
+        yield {"url": plane.url, **keys}
 
 
 def python(site: dict[str, str]) -> tuple[list, list[str]]:

@@ -69,6 +69,8 @@ test("a flag is made, targeted, tried, raised and switched off", async ({ page }
   await expect(part(page, "Rule staff")).toContainText("email is not known: it does not fit.");
   await expect(part(page, "Everybody else")).toContainText(/By user_id they are at \d+\.\d+ % of all/);
 
+  await page.getByText("Not given to SDKs of Unleash, GrowthBook").click();
+  await expect(page.getByText("Unleash puts units in another order")).toBeVisible();
   await page.getByRole("button", { name: "25 %" }).click();
   await page.getByRole("button", { name: "Set to 25 %" }).click();
   await expect(part(page, "Everybody else")).toContainText("75 % off, 25 % on, by user_id");

@@ -18,7 +18,7 @@ const SDK_HEADERS: HeaderValue = HeaderValue::from_static(
      unleash-connection-id, unleash-instanceid, unleash-interval, unleash-sdk, last-event-id",
 );
 const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "etag, link, location, retry-after, x-request-id, idempotency-replayed, ratelimit, ratelimit-policy",
+    "etag, link, location, retry-after, x-request-id, x-sse-support, idempotency-replayed, ratelimit, ratelimit-policy",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const CREDENTIALS: HeaderName = header::ACCESS_CONTROL_ALLOW_CREDENTIALS;

@@ -319,9 +319,20 @@ pub(crate) async fn answer_one<T: Shown>(call: &Call, it: T) -> Result<Response,
 
 /// Answers a credential that was just made: what is kept, and its text, this once.
 pub(crate) async fn answer_issued<T: Shown>(call: &Call, it: T, text: &str) -> Result<Response, Error> {
+    answer_secrets(call, it, &[("key", text)]).await
+}
+
+/// The same with several texts, each under its name.
+pub(crate) async fn answer_secrets<T: Shown>(
+    call: &Call,
+    it: T,
+    secrets: &[(&str, &str)],
+) -> Result<Response, Error> {
     let (location, revision) = (path_of(&it), it.revision());
     let mut shown = shown_one(call, it).await?;
-    shown["key"] = text.into();
+    for (name, text) in secrets {
+        shown[*name] = (*text).into();
+    }
     answer::made(&shown, &location, Some(revision))
 }
 

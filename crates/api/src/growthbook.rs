@@ -17,13 +17,14 @@ use crate::call::Call;
 use crate::endpoint::{Access, Endpoint};
 use crate::parameter::{Parameter, text};
 use crate::sdk_key::{self, Holder};
-use crate::v1::evaluations::{self, EVENTS, QUESTION_BYTES_MAX, if_none_match, tagged, wants_server};
+use crate::v1::evaluations::{self, EVENTS, QUESTION_BYTES_MAX, if_none_match, tagged_as, wants_server};
 
 const FEATURES: &str = "/api/features";
 const EVAL: &str = "/api/eval";
 const CHANGES: &str = "/sub";
 /// Tells SDKs that there is a stream.
 const SSE_SUPPORT: HeaderName = HeaderName::from_static("x-sse-support");
+const SUPPORTED: HeaderValue = HeaderValue::from_static("enabled");
 
 /// Whom features are asked about.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -80,13 +81,11 @@ fn features() -> Endpoint {
         let holder = holder(&call).await?;
         wants_server(&holder)?;
         let set = evaluations::set_of(&call, &holder).await?;
-        let document = set.map_or_else(
-            || growthbook::NOTHING.to_vec(),
-            |set| set.growthbook().document.to_vec(),
-        );
-        let mut response = tagged(&call, document);
-        let enabled = HeaderValue::from_static("enabled");
-        response.headers_mut().insert(SSE_SUPPORT, enabled);
+        // What is encrypted is another text each time, so the tag is that of the flags.
+        let tag = set.as_ref().map_or("none", |set| set.tag());
+        let write = || call.control().growthbook_payload(&holder.key, set.as_deref());
+        let mut response = tagged_as(&call, tag, write)?;
+        response.headers_mut().insert(SSE_SUPPORT, SUPPORTED);
         Ok(holder.finish(&call, Ok(response)))
     })
 }
@@ -145,6 +144,7 @@ async fn answer_values(call: &Call, holder: &Holder) -> Result<Response, Error> 
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (SSE_SUPPORT, SUPPORTED),
     ];
     Ok((StatusCode::OK, headers, Body::from(body)).into_response())
 }

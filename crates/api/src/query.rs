@@ -1,5 +1,5 @@
-//! The query of a request: only parameters that the endpoint declares, each once; any others as well if it declares an
-//! object, whose fields they are (`style: form`, exploded).
+//! The query of a request: only parameters that the endpoint declares, each once but for lists; any others as well if it
+//! declares an object, whose fields they are (`style: form`, exploded).
 
 use control::Error;
 use domain::Code;
@@ -33,7 +33,8 @@ pub(crate) fn read(endpoint: &Endpoint, query: &str) -> Result<Vec<(String, Stri
             };
             return Err(Error::refused(Code::ParameterUnknown, detail));
         }
-        if found.iter().any(|(other, _)| *other == name) {
+        let is_list = known().any(|parameter| parameter.name == name && parameter.schema["type"] == "array");
+        if !is_list && found.iter().any(|(other, _)| *other == name) {
             let detail = format!("`{name}` stands there twice.");
             return Err(Error::refused(Code::ParameterInvalid, detail));
         }

@@ -5,19 +5,19 @@
 
 use std::borrow::Cow;
 
-use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use control::Error;
 use control::flag::Evaluations;
 use domain::Code;
 use flags::unleash::{self, Context, Count};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::call::Call;
 use crate::endpoint::{Access, Endpoint};
+use crate::parameter::{Parameter, text};
 use crate::sdk_key::{self, Holder};
 use crate::v1::evaluations::{self, EVENTS, QUESTION_BYTES_MAX, if_none_match, tagged, wants_server};
 
@@ -52,11 +52,12 @@ pub(crate) fn evaluates(path: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// `unleash_features`, `unleash_changes`, `unleash_register`, `unleash_metrics`, `unleash_toggles`,
+/// `unleash_features`, `unleash_delta`, `unleash_changes`, `unleash_register`, `unleash_metrics`, `unleash_toggles`,
 /// `unleash_toggles_for`, `unleash_frontend_register`, `unleash_frontend_metrics`.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
         features(),
+        delta(),
         changes(),
         register(format!("{CLIENT}/register"), "unleash_register"),
         metrics(format!("{CLIENT}/metrics"), "unleash_metrics"),
@@ -80,11 +81,32 @@ fn document() -> Vec<(&'static str, Value)> {
     vec![("application/json", json!({ "type": "object" }))]
 }
 
+/// What clients narrow down by; of one environment there is one project, so only the prefix does.
+fn narrowed(endpoint: Endpoint) -> Endpoint {
+    let tags = json!({ "type": "array", "items": { "type": "string", "maxLength": 200 }, "maxItems": 100 });
+    endpoint
+        .takes(Parameter::query(
+            "project",
+            "Taken, but it narrows nothing down: there is one project.",
+            text(200),
+        ))
+        .takes(Parameter::query(
+            "tag",
+            "Taken, as `type:value`, but it narrows nothing down.",
+            tags,
+        ))
+}
+
 fn features() -> Endpoint {
-    asked(Endpoint::get(format!("{CLIENT}/features"), "unleash_features").says(
+    narrowed(asked(Endpoint::get(format!("{CLIENT}/features"), "unleash_features").says(
         "Read features (Unleash)",
         "For clients of Unleash that evaluate by themselves: the flags of the key's environment as features with strategies. \
          Only for keys of kind `server`. A flag whose variants these clients would hand out otherwise is left out.",
+    )))
+    .takes(Parameter::query(
+        "namePrefix",
+        "Only features whose names begin so.",
+        text(100),
     ))
     .takes(if_none_match())
     .answers_with(200, "The features.", document())
@@ -97,9 +119,39 @@ fn features() -> Endpoint {
         let set = evaluations::set_of(&call, &holder).await?;
         let document = set.map_or_else(
             || unleash::NOTHING.to_vec(),
-            |set| set.unleash().document.to_vec(),
+            |set| match call.query("namePrefix") {
+                Some(prefix) => unleash::document_of(&set, prefix),
+                None => set.unleash().document.to_vec(),
+            },
         );
         Ok(tagged(&call, document))
+    })
+}
+
+fn delta() -> Endpoint {
+    narrowed(asked(Endpoint::get(format!("{CLIENT}/delta"), "unleash_delta").says(
+        "Read what has changed of features (Unleash)",
+        "For clients of Unleash that poll for changes only: which features are others than when the answer with the `ETag` in \
+         `If-None-Match` was given, and all of them if that is too long ago. Only for keys of kind `server`.",
+    )))
+    .takes(Parameter::query(
+        "namePrefix",
+        "Taken, but it narrows nothing down.",
+        text(100),
+    ))
+    .takes(if_none_match())
+    .answers_with(200, "The events.", document())
+    .with_headers(&["ETag"])
+    .answers_with(304, "What is there already.", Vec::new())
+    .refuses(&[Code::SdkKeyKind])
+    .to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        wants_server(&holder)?;
+        let set = evaluations::set_of(&call, &holder).await?;
+        let known = call.header(header::IF_NONE_MATCH);
+        let known = known.map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'));
+        let tag = set.as_ref().map_or("none", |set| set.tag());
+        evaluations::tagged_as(&call, tag, || Ok(unleash::delta(set.as_deref(), known).into_bytes()))
     })
 }
 
@@ -118,18 +170,21 @@ fn changes() -> Endpoint {
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         wants_server(&holder)?;
-        evaluations::stream_sets(&call, &holder, unleash::hydration).await
+        evaluations::stream_sets(&call, &holder, unleash::event).await
     })
 }
 
 fn toggles() -> Endpoint {
     asked(Endpoint::get(FRONTEND, "unleash_toggles").says("Evaluate toggles (Unleash)", TOGGLES))
-        .takes(crate::parameter::Parameter::query(
+        .takes(Parameter::query(
             "context",
             "What is known of somebody, each as a parameter of its own: `?userId=123&properties[plan]=pro`.",
             json!({ "type": "object", "additionalProperties": { "type": "string", "maxLength": 8000 } }),
         ))
+        .takes(if_none_match())
         .answers_with(200, "The toggles that are on.", document())
+        .with_headers(&["ETag"])
+        .answers_with(304, "What is there already.", Vec::new())
         .to(|call| async move {
             let holder = sdk_key::identify(&call).await?;
             let pairs = call.query.iter();
@@ -214,19 +269,14 @@ async fn answer_toggles(
     let body = set.map(|set| unleash::toggles(&set, holder.asker(), &context, now));
     let body = body.unwrap_or_else(|| Ok(br#"{"toggles":[]}"#.to_vec()));
     let body = body.map_err(|error| Error::internal("writing an answer", error))?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Ok((StatusCode::OK, headers, Body::from(body)).into_response())
+    Ok(tagged(call, body))
 }
 
 async fn answer_metrics(call: &Call, holder: &Holder) -> Result<Response, Error> {
-    let counts = unleash::metrics(&call.body)?;
-    let Some(set) = evaluations::set_of(call, holder).await? else {
-        return Ok(StatusCode::ACCEPTED.into_response());
-    };
-    let rows: Vec<_> = unleash::known(&set, holder.asker(), counts)
+    let set = evaluations::set_of(call, holder).await?;
+    let counts = unleash::metrics(&call.body, (set.as_deref(), holder.asker()))?;
+    let rows: Vec<_> = counts
+        .into_iter()
         .map(|Count { flag, variant, count }| Evaluations {
             organization: holder.key.organization,
             environment: holder.key.environment.clone(),

@@ -15,6 +15,7 @@ mod change;
 mod convert;
 mod evaluate;
 mod history;
+mod left_out;
 mod proposal;
 mod rollout;
 mod scan;
@@ -72,6 +73,8 @@ pub enum Command {
     ApplyChange(proposal::Proposed),
     /// Find out where programs name flags, and which flags nobody names.
     Scan(scan::Arguments),
+    /// List flags that SDKs of other products are not given, because they would give somebody another variant.
+    LeftOut(left_out::Arguments),
     /// Print flags of another product as a file for `apply`: everybody keeps the variant that they have.
     Convert(convert::Arguments),
     /// Make flags and segments as a file says: `flags:` and `segments:` with their keys.
@@ -205,6 +208,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
         Command::Withdraw(proposed) => proposal::withdraw(connection, proposed, output).await?,
         Command::ApplyChange(proposed) => proposal::apply(connection, proposed, output).await?,
         Command::Scan(arguments) => return scan::run(connection, arguments, output).await,
+        Command::LeftOut(arguments) => left_out::run(connection, arguments, output).await?,
         Command::Convert(arguments) => return convert::run(arguments, output),
         Command::Apply { file } => return apply::apply_flags(connection, file, output).await,
         Command::Export { keys } => export(connection, keys, output).await?,

@@ -22,6 +22,9 @@ pub enum Command {
         /// server, or by pages and apps, where everybody can read it.
         #[arg(long, value_enum, conflicts_with_all = ["api", "plan"], requires = "environment")]
         evaluation: Option<sdk_keys::Kind>,
+        /// Have features encrypted for SDKs of GrowthBook; the key for it is shown with the SDK key. Only for servers.
+        #[arg(long, requires = "evaluation")]
+        encrypt_payload: bool,
         /// The plan, by name.
         #[arg(long, default_value = "free")]
         plan: String,
@@ -54,13 +57,15 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
     match command {
         Command::Create {
             evaluation: Some(kind),
+            encrypt_payload,
             environment,
             title,
             ..
         } => {
             let environment = environment.as_deref().unwrap_or_default();
-            let key = sdk_keys::create(connection, *kind, environment, title.clone()).await?;
-            output.answer(&key, |key| shown_once(&key.key, &key.id, &key.environment));
+            let key =
+                sdk_keys::create(connection, (*kind, *encrypt_payload), environment, title.clone()).await?;
+            output.answer(&key, sdk_keys::shown);
         }
         Command::Create {
             api,
@@ -68,6 +73,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             environment,
             title,
             evaluation: None,
+            ..
         } => {
             let wanted = QuickKeySpec {
                 environment: environment.clone(),

@@ -31,6 +31,9 @@ pub enum Command {
         /// When it stops to be valid, as `2027-01-01T00:00:00Z`; never if absent.
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
+        /// Have features encrypted for SDKs of GrowthBook; the key for it is shown with the SDK key. Only for servers.
+        #[arg(long)]
+        encrypt_payload: bool,
     },
     /// List the keys of your organization.
     List,
@@ -70,12 +73,13 @@ impl From<Kind> for SdkKeyKind {
 /// Makes a key.
 pub(crate) async fn create(
     connection: &Connection,
-    kind: Kind,
+    (kind, encrypt_payload): (Kind, bool),
     environment: &str,
     title: Option<String>,
 ) -> Result<IssuedSdkKey, Error> {
     let wanted = SdkKeySpec {
         title,
+        encrypt_payload: encrypt_payload.then_some(true),
         ..SdkKeySpec::new(kind.into(), environment)
     };
     let params = CreateSdkKeyParams::default();
@@ -91,17 +95,19 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             title,
             origin,
             expires,
+            encrypt_payload,
         } => {
             let wanted = SdkKeySpec {
                 title: title.clone(),
                 origins: (!origin.is_empty()).then(|| origin.clone()),
                 expires_at: expires.clone(),
+                encrypt_payload: encrypt_payload.then_some(true),
                 ..SdkKeySpec::new((*kind).into(), environment)
             };
             let key = client
                 .create_sdk_key(&CreateSdkKeyParams::default(), &wanted)
                 .await?;
-            output.answer(&key, |key| shown_once(&key.key, &key.id, &key.environment));
+            output.answer(&key, shown);
         }
         Command::List => {
             let data = client.list_sdk_keys_all(&ListSdkKeysParams::default()).await?;
@@ -114,7 +120,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             let key = client
                 .rotate_sdk_key(id, &RotateSdkKeyParams::default(), &wanted)
                 .await?;
-            output.answer(&key, |key| shown_once(&key.key, &key.id, &key.environment));
+            output.answer(&key, shown);
         }
         Command::Revoke { id } => {
             let key = client.revoke_sdk_key(id, &RevokeSdkKeyParams::default()).await?;
@@ -122,6 +128,17 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
         }
     }
     Ok(Exit::Done)
+}
+
+/// A key that was just made, and what features are encrypted with for it.
+pub(crate) fn shown(key: &IssuedSdkKey) -> String {
+    let mut text = shown_once(&key.key, &key.id, &key.environment);
+    if let Some(payload_key) = &key.payload_key {
+        text.push_str(&format!(
+            "Features are encrypted with `{payload_key}`, the `decryptionKey` of SDKs of GrowthBook.\n"
+        ));
+    }
+    text
 }
 
 fn list(keys: &Entries<SdkKey>) -> String {

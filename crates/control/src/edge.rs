@@ -155,6 +155,7 @@ fn key_of(key: SdkKey) -> Key {
         environment: key.spec.environment,
         kind: key.spec.kind,
         origins: key.spec.origins,
+        encrypt_payload: key.spec.encrypt_payload,
         state: key.state,
         expires_at: key.spec.expires_at,
     }

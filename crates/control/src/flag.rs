@@ -5,6 +5,7 @@
 //! ```
 
 mod comment;
+mod export;
 mod history;
 mod proposal;
 mod reference;
@@ -125,13 +126,14 @@ impl Organization {
         let mut environments = BTreeMap::new();
         for name in saved.environments() {
             let source = Arc::new(saved.source((id, exposures), name));
+            let known = before.and_then(|before| before.environments.get(name));
             let set = match Set::compile(name, source, counts) {
-                Ok(set) => Some(Arc::new(set)),
+                Ok(set) => Some(Arc::new(set.following(known.map(|known| &**known)))),
                 Err(problems) => {
                     // All of it was compiled when it was saved; another version of the program may see it differently.
                     tracing::error!(organization = %id, environment = %name, ?problems,
                         "flags stay as they were: they cannot be used");
-                    before.and_then(|before| before.environments.get(name)).cloned()
+                    known.cloned()
                 }
             };
             environments.extend(set.map(|set| (name.clone(), set)));

@@ -371,6 +371,7 @@ fn sdk_key(hash: Hash, key: SdkKey) -> snapshot::SdkKey {
         organization: key.organization_id,
         kind: key.spec.kind,
         origins: key.spec.origins,
+        encrypt_payload: key.spec.encrypt_payload,
         state: key.state,
         expires_at: key.spec.expires_at,
     }

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use aws_lc_rs::rand;
 use domain::consumer::RotateSpec;
 use domain::id::{EventTypeId, SdkKeyId};
 use domain::tracking::{
     EventType, EventTypeInterval, EventTypeUsage, EventTypeUse, IssuedSdkKey, SdkKey, SdkKeySpec,
 };
 use domain::{Code, Name, Timestamp};
+use events::ingest::Key;
 use events::{Batch, Tracked};
+use flags::{Set, growthbook};
 use store::tracking::{HourKey, HourSums};
 
 use crate::credential::Issued;
@@ -33,16 +36,37 @@ pub struct EventTypeQuery {
     pub interval: EventTypeInterval,
 }
 
-impl From<Issued<SdkKey>> for IssuedSdkKey {
-    fn from(issued: Issued<SdkKey>) -> Self {
-        Self {
+impl Control {
+    /// A new key as it is shown, once.
+    fn shown(&self, issued: Issued<SdkKey>) -> IssuedSdkKey {
+        let id = issued.info.id;
+        let token = self.secrets().cluster_token();
+        let is_encrypted = issued.info.spec.encrypt_payload;
+        IssuedSdkKey {
+            payload_key: is_encrypted.then(|| growthbook::payload_key(token, id)),
             info: issued.info,
             key: issued.key,
         }
     }
-}
 
-impl Control {
+    /// What SDKs of GrowthBook get of a set: encrypted, if the key says so.
+    ///
+    /// # Errors
+    /// There are no random numbers to encrypt with.
+    pub fn growthbook_payload(&self, key: &Key, set: Option<&Set>) -> Result<Vec<u8>, Error> {
+        let plain = set.map_or(growthbook::NOTHING, |set| &*set.growthbook().document);
+        if !key.encrypt_payload {
+            return Ok(plain.to_vec());
+        }
+        let mut ivs = [growthbook::Iv::default(); growthbook::IVS];
+        for iv in &mut ivs {
+            rand::fill(iv).map_err(|error| Error::internal("drawing random bytes", error))?;
+        }
+        let secret = growthbook::payload_key(self.secrets().cluster_token(), key.id);
+        growthbook::encrypted(plain, &secret, ivs)
+            .map_err(|error| Error::internal("encrypting features", error))
+    }
+
     /// Makes a key that asks for flags and records events for the caller's organization.
     pub async fn issue_sdk_key(&self, caller: &Caller, spec: SdkKeySpec) -> Result<IssuedSdkKey, Error> {
         let mut tx = self.begin(caller).await?;
@@ -52,7 +76,7 @@ impl Control {
         let issued = self.write_credential(&mut tx, caller, made).await?;
         tx.commit().await?;
         self.announce();
-        Ok(issued.into())
+        Ok(self.shown(issued))
     }
 
     /// Follows a key by another; as [`rotate_key`](Self::rotate_key).
@@ -63,7 +87,7 @@ impl Control {
         how: RotateSpec,
     ) -> Result<IssuedSdkKey, Error> {
         let issued = self.rotate_credential::<SdkKey>(caller, id, how).await?;
-        Ok(issued.into())
+        Ok(self.shown(issued))
     }
 
     /// Ends a key for good; one that was revoked already stays as it is.

@@ -24,7 +24,7 @@ mod read;
 mod strategy;
 mod write;
 
-pub use answer::{Answer, Variant};
+pub use answer::{Answer, Variant, known_as};
 pub use document::{Document, Payload};
 pub use read::read;
 pub use write::write;

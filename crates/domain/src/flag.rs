@@ -4,6 +4,7 @@
 //! environment, in the words of [`eval::definition`].
 
 mod comment;
+mod export;
 mod key;
 mod proposal;
 mod reference;
@@ -23,6 +24,7 @@ use crate::id::{AssignmentId, FeatureFlagId, OrganizationId};
 use crate::{Name, Timestamp};
 
 pub use comment::{FlagComment, FlagCommentSpec};
+pub use export::{FlagExports, FlagLeftOut, FlagProtocol};
 pub use key::FlagKey;
 pub use proposal::{FlagChangeRequest, FlagChangeRequestSpec, FlagChangeState, FlagDecision};
 pub use reference::{CodePlace, CodePlaces, CodeReference, CodeScan, CodeScanned, FlagCodeReferences};

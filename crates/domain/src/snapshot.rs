@@ -125,6 +125,9 @@ pub struct SdkKey {
     /// Whose pages may use it; any if empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
+    /// Whether features are encrypted for SDKs of GrowthBook.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypt_payload: bool,
     /// Whether it is valid.
     pub state: KeyState,
     /// When it stops to be valid.

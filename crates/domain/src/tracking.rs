@@ -151,6 +151,10 @@ pub struct SdkKeySpec {
     #[serde(default)]
     #[schema(max_items = 50)]
     pub origins: Vec<String>,
+    /// Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+    /// changed.
+    #[serde(default)]
+    pub encrypt_payload: bool,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -201,6 +205,9 @@ pub struct IssuedSdkKey {
     /// The whole text, for `X-API-Key`.
     #[schema(examples("gl_production_01jd9zk5v8e7rbxq3m6t4n2w0c_…"))]
     pub key: String,
+    /// What features are encrypted with, if they are: 128 bits in base 64, the `decryptionKey` of SDKs of GrowthBook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_key: Option<String>,
 }
 
 /// An event as it is sent.

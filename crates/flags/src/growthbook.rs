@@ -3,14 +3,38 @@
 //! What a feature means is in [`dialects::growthbook`]. Source: GrowthBook's documentation of SDK endpoints and remote
 //! evaluation.
 
+use dialects::growthbook::{Payload, crypt};
 use domain::Timestamp;
+use domain::id::SdkKeyId;
 use serde_json::{Map, Value, json};
 
 use crate::attributes::{Attributes, QuestionFault};
 use crate::set::{Asker, Set};
 
+pub use crypt::Iv;
+pub use dialects::growthbook::decrypted;
+
+/// How many beginnings an encryption takes, each unforeseeable and used once.
+pub const IVS: usize = 4;
 /// The payload where there are no flags.
-pub const NOTHING: &[u8] = br#"{"features":{}}"#;
+pub const NOTHING: &[u8] = br#"{"features":{},"experiments":[],"savedGroups":{}}"#;
+const PURPOSE: &[u8] = b"gateline growthbook payload, 1";
+
+/// What features are encrypted with for the holder of an SDK key, in base 64: it follows from the cluster's token, so control
+/// plane and nodes know it, and whoever sees the SDK key does not.
+pub fn payload_key(cluster_token: &str, key: SdkKeyId) -> String {
+    crypt::derived(cluster_token.as_bytes(), &[PURPOSE, key.uuid().as_bytes()])
+}
+
+/// A payload as SDKs with a `decryptionKey` get it.
+///
+/// # Errors
+/// The key is none.
+pub fn encrypted(plain: &[u8], key: &str, ivs: [Iv; IVS]) -> Result<Vec<u8>, crypt::Error> {
+    let plain = serde_json::from_slice(plain).unwrap_or_default();
+    let payload = Payload::of(&plain).to_encrypted_json(key, ivs)?;
+    Ok(Value::Object(payload).to_string().into_bytes())
+}
 
 /// The event that tells SDKs to ask again.
 pub fn updated(tag: &str) -> String {

@@ -25,5 +25,6 @@ pub mod unleash;
 pub use answer::{Evaluated, tag};
 pub use attributes::{ATTRIBUTES_MAX, Attributes, FormFault, Question, QuestionFault};
 pub use counts::{Counts, Given};
+pub use dialects::Finding;
 pub use set::{Asker, Missing, Set, Written};
 pub use sets::{Refused, Sets};

@@ -1,10 +1,8 @@
 //! The flags of an organization in one environment.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use dialects::flagd::Fractional;
-use dialects::{Finding, Writing};
 use domain::flag::{FlagExplanation, FlagStep, FlagType};
 use domain::id::{AssignmentId, EventTypeId, OrganizationId};
 use domain::snapshot::FlagSet;
@@ -20,6 +18,12 @@ use crate::answer::Evaluated;
 use crate::attributes::{Attribute, Attributes, Question};
 use crate::counts::{Counter, Counts, Given};
 
+mod written;
+
+pub use written::Written;
+
+use written::InOtherWords;
+
 /// The flags of an organization in one environment, ready to be asked.
 #[derive(Debug)]
 pub struct Set {
@@ -33,29 +37,7 @@ pub struct Set {
     definitions: Box<[u8]>,
     counter: Counter,
     source: Arc<FlagSet>,
-    /// The same in the words of others, once somebody asks for them.
-    unleash: OnceLock<Written>,
-    growthbook: OnceLock<Written>,
-    flagd: OnceLock<Written>,
-    flagd_v3: OnceLock<Written>,
-}
-
-/// Flags in the words of another product.
-#[derive(Debug)]
-pub struct Written {
-    /// The document as JSON.
-    pub document: Box<[u8]>,
-    /// The flags that cannot be said in its words, and why.
-    pub refused: Vec<Finding>,
-}
-
-impl From<Writing> for Written {
-    fn from(writing: Writing) -> Self {
-        Self {
-            document: writing.document.to_string().into_bytes().into(),
-            refused: writing.refused,
-        }
-    }
+    others: InOtherWords,
 }
 
 /// What of a flag is not compiled.
@@ -146,10 +128,7 @@ impl Set {
             definitions: sent(environment, &source, &definitions).into(),
             flags: compiled,
             counter: Counter::new(variants, counts),
-            unleash: OnceLock::new(),
-            growthbook: OnceLock::new(),
-            flagd: OnceLock::new(),
-            flagd_v3: OnceLock::new(),
+            others: InOtherWords::default(),
             source,
         })
     }
@@ -195,28 +174,6 @@ impl Set {
         &self.source
     }
 
-    /// The flags as the document that Unleash's clients get (`/api/client/features`).
-    pub fn unleash(&self) -> &Written {
-        let write = || dialects::unleash::write(&definitions(&self.source)).into();
-        self.unleash.get_or_init(write)
-    }
-
-    /// The flags as the payload that GrowthBook's SDKs get (`/api/features`).
-    pub fn growthbook(&self) -> &Written {
-        let write = || dialects::growthbook::write(&definitions(&self.source)).into();
-        self.growthbook.get_or_init(write)
-    }
-
-    /// The flags as the definitions that flagd's providers get (`flagd.sync.v1`) whose `fractional` is that one.
-    pub fn flagd(&self, fractional: Fractional) -> &Written {
-        let written = match fractional {
-            Fractional::V3 => &self.flagd_v3,
-            // There is nobody of whom it is known that they have the first one.
-            Fractional::V1 | Fractional::V2 => &self.flagd,
-        };
-        written.get_or_init(|| dialects::flagd::write(&definitions(&self.source), fractional).into())
-    }
-
     /// Names of the attributes that flags read, in no order.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         self.flags.attributes()
@@ -224,11 +181,14 @@ impl Set {
 
     /// Whether there is a flag for whoever asks that has a variant of this name.
     pub fn has_variant(&self, asker: Asker, key: &str, variant: &str) -> bool {
-        let Ok((_, known)) = self.find(asker, key) else {
-            return false;
-        };
-        let definition = &self.source.flags[known.place].definition;
-        definition.variants.contains_key(variant)
+        let definition = self.definition(asker, key);
+        definition.is_some_and(|flag| flag.variants.contains_key(variant))
+    }
+
+    /// The definition of a flag, if there is one for whoever asks.
+    pub(crate) fn definition(&self, asker: Asker, key: &str) -> Option<&eval::definition::Flag> {
+        let (_, known) = self.find(asker, key).ok()?;
+        Some(&self.source.flags[known.place].definition)
     }
 
     /// What somebody gets of a flag.
@@ -261,11 +221,12 @@ impl Set {
     ) {
         let attributes = question.1;
         self.each_known(asker, question, now, |key, known, found| {
+            self.count(known, found);
             take(self.told(key, known, found, attributes));
         });
     }
 
-    /// The same with the flags' definitions.
+    /// The same with the flags' definitions; it is not counted, because whoever is told reports what is used of it.
     pub(crate) fn each_found<'s>(
         &'s self,
         asker: Asker,
@@ -288,9 +249,7 @@ impl Set {
         let lists = attributes.lists();
         let subject = self.subject(attributes, &lists, now);
         let mut give = |key, known: &'s Known| {
-            let found = self.flags.evaluate(known.handle, &subject);
-            self.count(known, &found);
-            take(key, known, &found);
+            take(key, known, &self.flags.evaluate(known.handle, &subject));
         };
         if let Some(named) = named {
             let found = named.iter().filter_map(|key| self.find(asker, key).ok());

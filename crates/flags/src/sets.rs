@@ -48,7 +48,7 @@ impl Sets {
                 return Ok((organization, Arc::clone(same)));
             }
             match Set::compile(environment, Arc::new(source.clone()), counts) {
-                Ok(set) => Ok((organization, Arc::new(set))),
+                Ok(set) => Ok((organization, Arc::new(set.following(known.map(|known| &**known))))),
                 Err(problems) => Err(Refused {
                     organization,
                     problems,

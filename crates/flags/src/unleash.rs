@@ -4,14 +4,19 @@
 
 use std::borrow::Cow;
 
-use dialects::unleash::{ATTRIBUTES, Answer, RANDOM, Variant};
+use dialects::unleash::{ATTRIBUTES, Answer, RANDOM, Variant, known_as};
 use domain::Timestamp;
+use eval::definition::Flag;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::attributes::{Attributes, QuestionFault};
 use crate::raw::Raw;
 use crate::set::{Asker, Set};
+
+pub(crate) mod features;
+
+use features::{Change, Features};
 
 /// What is known of whom a page asks about, and when.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,9 +30,9 @@ pub struct Context<'a> {
 /// How often features were asked for within a while, as clients report it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
-    /// The feature's name, the flag's key.
+    /// The flag's key, which is the feature's name.
     pub flag: String,
-    /// The variant.
+    /// The variant, as it is called with us.
     pub variant: String,
     /// How often it was given.
     pub count: u64,
@@ -116,6 +121,8 @@ impl<'a> Context<'a> {
 /// The document where there are no flags.
 pub const NOTHING: &[u8] = br#"{"version":2,"features":[],"segments":[]}"#;
 const CURRENT_TIME: &str = "currentTime";
+/// The project in which clients find all features.
+const PROJECT: &str = "default";
 
 /// What a field of Unleash's context is called with us.
 fn ours(name: Cow<'_, str>) -> Cow<'_, str> {
@@ -149,24 +156,78 @@ pub fn toggles(
     serde_json::to_vec(&json!({ "toggles": toggles }))
 }
 
-/// All features as an event of the stream: `unleash-connected` at its beginning, `unleash-updated` behind it.
-pub fn hydration(set: Option<&Set>, is_first: bool) -> String {
-    // The document's own fields: not read again for each who listens.
+/// The document of those features whose names begin so.
+pub fn document_of(set: &Set, prefix: &str) -> Vec<u8> {
+    let (written, features) = set.unleash_parts();
+    let mut document = br#"{"version":2,"features":["#.to_vec();
+    for (number, place) in features.with_prefix(prefix).enumerate() {
+        if number > 0 {
+            document.push(b',');
+        }
+        document.extend_from_slice(&written.document[place]);
+    }
+    document.extend_from_slice(br#"],"segments":[]}"#);
+    document
+}
+
+/// What has changed since the set with a tag, as `{"events": […]}`: features that are others or are gone. All features, as one
+/// event, if that set is not known any more.
+pub fn delta(set: Option<&Set>, known: Option<&str>) -> String {
+    if let (Some(set), Some(known)) = (set, known)
+        && let Some(before) = set.told_before(known)
+    {
+        return set.change_since(known, || changes(set, before)).into_owned();
+    }
+    hydrated(set)
+}
+
+/// An event of the stream: `unleash-connected` with all features if nothing was told before, and else `unleash-updated` with
+/// what has changed since the set with the tag that was told.
+pub fn event(set: Option<&Set>, told: Option<&str>) -> String {
+    let name = match told {
+        None => "unleash-connected",
+        Some(_) => "unleash-updated",
+    };
+    format!(
+        "id: {}\nevent: {name}\ndata: {}\n\n",
+        id_of(set),
+        delta(set, told)
+    )
+}
+
+fn changes(set: &Set, before: &Features) -> String {
+    let (written, features) = set.unleash_parts();
+    let id = id_of(Some(set));
+    let events = features.changes(before).map(|change| match change {
+        Change::Updated(place) => {
+            let feature = String::from_utf8_lossy(&written.document[place]);
+            format!(r#"{{"type":"feature-updated","eventId":{id},"feature":{feature}}}"#)
+        }
+        Change::Removed(name) => {
+            let event =
+                json!({ "type": "feature-removed", "eventId": id, "featureName": name, "project": PROJECT });
+            event.to_string()
+        }
+    });
+    let events: Vec<_> = events.collect();
+    format!(r#"{{"events":[{}]}}"#, events.join(","))
+}
+
+fn hydrated(set: Option<&Set>) -> String {
+    // The document's own fields: not read again for each who asks.
     let document = set.map_or(NOTHING, |set| &*set.unleash().document);
     let fields = str::from_utf8(document)
         .ok()
         .and_then(|text| text.strip_prefix('{'));
     let fields = fields.and_then(|text| text.strip_suffix('}')).unwrap_or_default();
-    // Clients want a number that is another one with each state.
+    let id = id_of(set);
+    format!(r#"{{"events":[{{"type":"hydration","eventId":{id},{fields}}}]}}"#)
+}
+
+/// A number that is another one with each state, as clients want it.
+fn id_of(set: Option<&Set>) -> u32 {
     let tag = set.map_or("0", Set::tag);
-    let id = u32::from_str_radix(tag.get(..7).unwrap_or("0"), 16).unwrap_or(0);
-    let name = if is_first {
-        "unleash-connected"
-    } else {
-        "unleash-updated"
-    };
-    let data = format!(r#"{{"events":[{{"type":"hydration","eventId":{id},{fields}}}]}}"#);
-    format!("id: {id}\nevent: {name}\ndata: {data}\n\n")
+    u32::from_str_radix(tag.get(..7).unwrap_or("0"), 16).unwrap_or(0)
 }
 
 #[derive(Deserialize)]
@@ -190,39 +251,62 @@ struct Counts {
     variants: std::collections::BTreeMap<String, u64>,
 }
 
-/// Reads what a client reports of its evaluations: of each feature, how often it was on with which variant, and off.
+/// Reads what a client reports of its evaluations: how often it was given which variant of the flags of a set. Of flags and
+/// variants that are not there for whoever reports, nothing is told.
+///
+/// A count of 0 stands for each variant that could be meant where a client tells that a feature was on and does not say which
+/// variant it had: it was asked for.
 ///
 /// # Errors
 /// It is of another form.
-pub fn metrics(body: &[u8]) -> Result<Vec<Count>, QuestionFault> {
+pub fn metrics(body: &[u8], (set, asker): (Option<&Set>, Asker)) -> Result<Vec<Count>, QuestionFault> {
     let metrics: Metrics =
         serde_json::from_slice(body).map_err(|error| QuestionFault::Syntax(error.to_string()))?;
     let mut all = Vec::new();
-    for (flag, counts) in metrics.bucket.toggles {
-        let mut add = |variant: &str, count: u64| {
-            if count > 0 {
-                let (flag, variant) = (flag.clone(), variant.to_owned());
-                all.push(Count { flag, variant, count });
-            }
+    for (key, counts) in metrics.bucket.toggles {
+        let Some(flag) = set.and_then(|set| set.definition(asker, &key)) else {
+            continue;
         };
-        let named = counts.variants.iter().filter(|(name, _)| *name != "disabled");
-        let of_variants: u64 = named.clone().map(|(_, count)| *count).sum();
-        named.for_each(|(name, count)| add(name, *count));
-        add("on", counts.yes.saturating_sub(of_variants));
-        add("off", counts.no);
+        let mut add = |variant: &str, count: u64| {
+            let (flag, variant, count) = (key.clone(), variant.to_owned(), count.min(COUNT_MAX));
+            all.push(Count { flag, variant, count });
+        };
+        let named = counts.variants.iter();
+        let named: Vec<_> = named
+            .filter(|(name, count)| *name != "disabled" && **count > 0)
+            .collect();
+        for (name, count) in &named {
+            if let Some(ours) = known_as(flag, Some(name.as_str())).next() {
+                add(ours, **count);
+            }
+        }
+        let of_variants = named
+            .iter()
+            .map(|(_, count)| **count)
+            .fold(0, u64::saturating_add);
+        let without = counts.yes.saturating_sub(of_variants);
+        if without > 0 {
+            match known_as(flag, None).next() {
+                Some(ours) => add(ours, without),
+                None if named.is_empty() => {
+                    of_one_of(flag).for_each(|(ours, share)| add(ours, share * without))
+                }
+                None => {}
+            }
+        }
+        if counts.no > 0 {
+            add(&flag.targeting.off, counts.no);
+        }
     }
+    all.truncate(COUNTS_MAX);
     Ok(all)
 }
 
-/// The counts of flags that are there for whoever reports them: who makes up names fills no table.
-pub fn known(set: &Set, asker: Asker, counts: Vec<Count>) -> impl Iterator<Item = Count> {
-    let known = counts
-        .into_iter()
-        .filter(move |count| set.has_variant(asker, &count.flag, &count.variant));
-    known.take(COUNTS_MAX).map(|count| Count {
-        count: count.count.min(COUNT_MAX),
-        ..count
-    })
+/// The variants that a feature may have had, each with 1 if it is the only one, and else 0.
+fn of_one_of(flag: &Flag) -> impl Iterator<Item = (&str, u64)> {
+    let is_only = u64::from(flag.variants.len() == 2);
+    let others = flag.variants.keys().filter(|name| **name != flag.targeting.off);
+    others.map(move |name| (name.as_str(), is_only))
 }
 
 #[cfg(test)]

@@ -65,7 +65,31 @@ async fn the_lines(home: &Home) {
     rolled_out(&gateline).await;
     declared(home, &gateline);
     tried(&gateline);
+    given_to_others(&gateline);
     gateline.stop();
+}
+
+/// What SDKs of others are not given is told, and what they get can be encrypted.
+fn given_to_others(gateline: &Gateline) {
+    let told = gateline.json(&["flags", "left-out", "new-checkout", "--environment", "production"]);
+    let told: Vec<_> = told["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["protocol"].as_str().unwrap())
+        .collect();
+    assert!(told.starts_with(&["unleash", "growthbook"]), "{told:?}");
+    let create = [
+        "keys",
+        "create",
+        "--evaluation",
+        "server",
+        "--environment",
+        "production",
+    ];
+    assert_eq!(gateline.json(&create).get("payload_key"), None);
+    let made = gateline.json(&[create.as_slice(), &["--encrypt-payload"]].concat());
+    assert_eq!(made["payload_key"].as_str().map(str::len), Some(24));
 }
 
 /// A share of nobody, of all, of half, and the switch: each change is in force with the next question.

@@ -1864,6 +1864,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/feature-flags/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read which feature flags cannot be said in the words of other products
+         * @description Programs with SDKs of Unleash, GrowthBook and flagd are given the flags to evaluate by themselves. A flag that they would give somebody another variant of is left out there: this tells which, and why.
+         */
+        get: operations["read_feature_flag_exports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feature-flags/{key}/evaluate": {
         parameters: {
             query?: never;
@@ -3348,6 +3368,26 @@ export interface paths {
          * @description For clients of Unleash that evaluate by themselves: the flags of the key's environment as features with strategies. Only for keys of kind `server`. A flag whose variants these clients would hand out otherwise is left out.
          */
         get: operations["unleash_features"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/client/delta": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what has changed of features (Unleash)
+         * @description For clients of Unleash that poll for changes only: which features are others than when the answer with the `ETag` in `If-None-Match` was given, and all of them if that is too long ago. Only for keys of kind `server`.
+         */
+        get: operations["unleash_delta"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5986,6 +6026,11 @@ export interface components {
             /** @description What was looked at, in this order; what comes after the step that decided was not. */
             steps: components["schemas"]["FlagStep"][];
         };
+        /** @description Which flags cannot be said in the words of other products. */
+        FlagExports: {
+            /** @description In the order of environments, protocols and flags; what is not here is given to all. */
+            left_out: components["schemas"]["FlagLeftOut"][];
+        };
         /**
          * @description A share of all units, the same for all that have the gate's key.
          *
@@ -6021,6 +6066,24 @@ export interface components {
         };
         /** @example new-checkout */
         FlagKey: string;
+        /** @description A flag that is left out of what a product's programs are given, because they would give somebody another variant. */
+        FlagLeftOut: {
+            /** @description The flag's key. */
+            flag: components["schemas"]["FlagKey"];
+            /** @description The environment's name. */
+            environment: components["schemas"]["Name"];
+            /** @description Where it is left out. */
+            protocol: components["schemas"]["FlagProtocol"];
+            /**
+             * @description What in the flag cannot be said, as a JSON Pointer.
+             * @example /environments/production/otherwise/split
+             */
+            pointer: string;
+            /** @description A stable name of the reason. */
+            code: string;
+            /** @description The reason. */
+            detail: string;
+        };
         /**
          * @description How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
          *     `not_in` and `is_absent`.
@@ -6070,6 +6133,11 @@ export interface components {
             /** @description One of these variants of it. */
             variants: string[];
         };
+        /**
+         * @description In whose words flags are given to programs that evaluate by themselves.
+         * @enum {string}
+         */
+        FlagProtocol: "unleash" | "growthbook" | "flagd";
         /** @description Whom a flag is asked about. */
         FlagQuestion: {
             /** @description What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts. */
@@ -6607,6 +6675,11 @@ export interface components {
              *     for client keys.
              */
             origins: string[];
+            /**
+             * @description Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+             *     changed.
+             */
+            encrypt_payload: boolean;
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"];
             /** @description Its id. */
@@ -6635,6 +6708,8 @@ export interface components {
              * @example gl_production_01jd9zk5v8e7rbxq3m6t4n2w0c_…
              */
             key: string;
+            /** @description What features are encrypted with, if they are: 128 bits in base 64, the `decryptionKey` of SDKs of GrowthBook. */
+            payload_key?: string;
             /** @description The hour in which events were last recorded with it, as far as they are counted. Absent if none ever were. */
             last_used_at?: components["schemas"]["Timestamp"];
             links?: components["schemas"]["Links"];
@@ -8968,6 +9043,11 @@ export interface components {
              *     for client keys.
              */
             origins: string[];
+            /**
+             * @description Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+             *     changed.
+             */
+            encrypt_payload: boolean;
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"];
             /** @description Its id. */
@@ -9015,6 +9095,11 @@ export interface components {
              *     for client keys.
              */
             origins?: string[] | null;
+            /**
+             * @description Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+             *     changed.
+             */
+            encrypt_payload?: boolean | null;
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"] | null;
         };
@@ -9031,6 +9116,11 @@ export interface components {
              *     for client keys.
              */
             origins?: string[];
+            /**
+             * @description Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+             *     changed.
+             */
+            encrypt_payload?: boolean;
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"];
         };
@@ -16253,7 +16343,8 @@ export interface operations {
                  *       "title": "Shop",
                  *       "origins": [
                  *         "https://shop.example"
-                 *       ]
+                 *       ],
+                 *       "encrypt_payload": false
                  *     }
                  */
                 "application/json": components["schemas"]["SdkKeySpec"];
@@ -18065,6 +18156,50 @@ export interface operations {
             503: components["responses"]["Problem"];
             /** @description `storage_full`: The disk is full */
             507: components["responses"]["Problem"];
+        };
+    };
+    read_feature_flag_exports: {
+        parameters: {
+            query?: {
+                /** @description Only in the environment of this name. */
+                environment?: string;
+                /** @description Only the flag with this key. */
+                flag?: string;
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is left out. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagExports"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
         };
     };
     evaluate_feature_flag: {
@@ -24131,6 +24266,12 @@ export interface operations {
             query?: {
                 /** @description The SDK key, if it cannot be sent in a header. */
                 key?: string;
+                /** @description Taken, but it narrows nothing down: there is one project. */
+                project?: string;
+                /** @description Taken, as `type:value`, but it narrows nothing down. */
+                tag?: string[];
+                /** @description Only features whose names begin so. */
+                namePrefix?: string;
             };
             header?: {
                 /** @description The SDK key. */
@@ -24144,6 +24285,62 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description The features. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description What is there already. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    unleash_delta: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+                /** @description Taken, but it narrows nothing down: there is one project. */
+                project?: string;
+                /** @description Taken, as `type:value`, but it narrows nothing down. */
+                tag?: string[];
+                /** @description Taken, but it narrows nothing down. */
+                namePrefix?: string;
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+                /** @description The `ETag` of the answer that is there already; 304 if it is still the same. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. */
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -24336,6 +24533,8 @@ export interface operations {
             header?: {
                 /** @description The SDK key. */
                 "X-API-Key"?: string;
+                /** @description The `ETag` of the answer that is there already; 304 if it is still the same. */
+                "If-None-Match"?: string;
             };
             path?: never;
             cookie?: never;
@@ -24346,11 +24545,20 @@ export interface operations {
             200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": Record<string, never>;
                 };
+            };
+            /** @description What is there already. */
+            304: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
             400: components["responses"]["Problem"];

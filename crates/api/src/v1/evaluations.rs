@@ -159,12 +159,11 @@ fn definitions() -> Endpoint {
         let holder = sdk_key::identify(&call).await?;
         wants_server(&holder)?;
         let set = set_of(&call, &holder).await?;
-        let (tag, body) = set.as_ref().map_or_else(
-            || ("none", Set::no_definitions(&holder.key.environment)),
-            |set| (set.tag(), set.definitions().to_vec()),
-        );
-        let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("letters and digits in quotes");
-        Ok(tagged_as(&call, tag, body))
+        let tag = set.as_ref().map_or("none", |set| set.tag());
+        tagged_as(&call, tag, || {
+            let none = || Set::no_definitions(&holder.key.environment);
+            Ok(set.as_ref().map_or_else(none, |set| set.definitions().to_vec()))
+        })
     })
 }
 
@@ -284,21 +283,36 @@ async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
 
 /// An answer of JSON with its tag, or 304 if it is there already.
 pub(crate) fn tagged(call: &Call, body: Vec<u8>) -> Response {
-    tagged_as(call, etag::of_content(&body), body)
+    let tag = etag::of_content(&body);
+    marked(call, tag, || Ok(body)).expect("it is written already")
 }
 
-fn tagged_as(call: &Call, tag: HeaderValue, body: Vec<u8>) -> Response {
+/// The same with a tag of letters and digits that is known before the answer is written.
+pub(crate) fn tagged_as(
+    call: &Call,
+    tag: &str,
+    write: impl FnOnce() -> Result<Vec<u8>, Error>,
+) -> Result<Response, Error> {
+    let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("letters and digits in quotes");
+    marked(call, tag, write)
+}
+
+fn marked(
+    call: &Call,
+    tag: HeaderValue,
+    write: impl FnOnce() -> Result<Vec<u8>, Error>,
+) -> Result<Response, Error> {
     let mut response = if etag::is_known(call, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let kind = HeaderValue::from_static("application/json");
-        ([(header::CONTENT_TYPE, kind)], body).into_response()
+        ([(header::CONTENT_TYPE, kind)], write()?).into_response()
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);
     let cache = HeaderValue::from_static("private, no-cache");
     headers.insert(header::CACHE_CONTROL, cache);
-    response
+    Ok(response)
 }
 
 /// A stream of events that say which tag the flags of a key's environment have.
@@ -310,11 +324,11 @@ pub(crate) async fn stream(
     answer_stream(call, holder, Tell::Tag(event)).await
 }
 
-/// The same of events that say what the flags are; the first one may be another than those that follow.
+/// The same of events that say what the flags are, or what has changed since the tag that was told before.
 pub(crate) async fn stream_sets(
     call: &Call,
     holder: &Holder,
-    event: fn(Option<&Set>, bool) -> String,
+    event: fn(Option<&Set>, Option<&str>) -> String,
 ) -> Result<Response, Error> {
     answer_stream(call, holder, Tell::Set(event)).await
 }
@@ -363,7 +377,7 @@ struct Watch {
 #[derive(Clone, Copy)]
 enum Tell {
     Tag(fn(&str) -> String),
-    Set(fn(Option<&Set>, bool) -> String),
+    Set(fn(Option<&Set>, Option<&str>) -> String),
 }
 
 impl Watch {
@@ -379,8 +393,7 @@ impl Watch {
         loop {
             let Some(tag) = self.tag() else { return Ok(None) };
             if self.told.as_ref() != Some(&tag) {
-                let is_first = self.told.is_none();
-                let event = self.event(&tag, is_first).await?;
+                let event = self.event(&tag).await?;
                 self.told = Some(tag);
                 return Ok(Some(event.into()));
             }
@@ -407,14 +420,15 @@ impl Watch {
         Some(set.map_or_else(|| "none".to_owned(), |set| set.tag.clone()))
     }
 
-    async fn event(&self, tag: &str, is_first: bool) -> Result<String, Error> {
+    async fn event(&self, tag: &str) -> Result<String, Error> {
         match self.tell {
             Tell::Tag(event) => Ok(event(tag)),
             Tell::Set(event) => {
                 let sets = self.app.control.flag_sets().await?;
                 let set = sets.of(&self.key).cloned();
                 // Written once for all who listen, but not where calls are answered.
-                let written = tokio::task::spawn_blocking(move || event(set.as_deref(), is_first));
+                let told = self.told.clone();
+                let written = tokio::task::spawn_blocking(move || event(set.as_deref(), told.as_deref()));
                 written
                     .await
                     .map_err(|error| Error::internal("writing flags", error))

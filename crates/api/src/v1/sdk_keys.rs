@@ -1,5 +1,6 @@
 //! SDK keys: made, shown once, followed by another, revoked.
 
+use axum::response::Response;
 use control::Error;
 use control::resource::Condition;
 use domain::consumer::{KeyState, OVERLAP_SECONDS_DEFAULT, RotateSpec};
@@ -46,6 +47,7 @@ impl Shown for SdkKey {
             environment: "production".parse().expect("it is a name"),
             title: "Shop".to_owned(),
             origins: vec!["https://shop.example".to_owned()],
+            encrypt_payload: false,
             expires_at: None,
         }
     }
@@ -114,6 +116,13 @@ fn word(column: &'static str, text: &str, words: &[&str]) -> Result<Condition, S
     }
 }
 
+/// A key that was just made, with what features are encrypted with.
+async fn answer(call: &Call, issued: IssuedSdkKey) -> Result<Response, Error> {
+    let mut secrets = vec![("key", issued.key.as_str())];
+    secrets.extend(issued.payload_key.as_deref().map(|key| ("payload_key", key)));
+    crud::answer_secrets(call, issued.info, &secrets).await
+}
+
 fn create() -> Endpoint {
     Endpoint::post("/api/v1/sdk-keys", "create_sdk_key")
         .tag("tracking")
@@ -127,7 +136,7 @@ fn create() -> Endpoint {
                 .control()
                 .issue_sdk_key(&call.caller, call.json::<SdkKeySpec>()?)
                 .await?;
-            crud::answer_issued(&call, issued.info, &issued.key).await
+            answer(&call, issued).await
         })
 }
 
@@ -157,7 +166,7 @@ fn rotate() -> Endpoint {
                 .control()
                 .rotate_sdk_key(&call.caller, call.id()?, spec)
                 .await?;
-            crud::answer_issued(&call, issued.info, &issued.key).await
+            answer(&call, issued).await
         })
 }
 

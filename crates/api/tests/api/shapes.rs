@@ -105,6 +105,7 @@ fn refusal_is_expected(operation: &Operation, code: &str) -> bool {
         | "growthbook_evaluate"
         | "growthbook_features"
         | "unleash_changes"
+        | "unleash_delta"
         | "unleash_features"
         | "unleash_frontend_metrics"
         | "unleash_frontend_register"

@@ -66,6 +66,77 @@ async fn clients_of_unleash_evaluate_by_themselves() {
 }
 
 #[tokio::test]
+async fn clients_of_unleash_poll_for_changes_only() {
+    let bench = bench().await;
+    let owner = bench.app.owner().await;
+    let server = unleash(&bench, &server_key(&owner).await);
+    let all = server.get("/api/client/delta").await;
+    let events = all.json(200);
+    assert_eq!(events["events"][0]["type"], "hydration");
+    assert_eq!(events["events"][0]["features"].as_array().unwrap().len(), 2);
+    let tag = all.header("etag").to_owned();
+    let known = server.with("if-none-match", &tag);
+    assert_eq!(known.get("/api/client/delta").await.status.as_u16(), 304);
+    let flags = owner.get(FLAGS).await.json(200);
+    let flag = |key: &str| {
+        let all = flags["data"].as_array().unwrap();
+        all.iter().find(|one| one["key"] == key).unwrap().clone()
+    };
+    let off = json!({ "environments": { "sandbox": { "enabled": false } } });
+    patch(&owner, &flag("staff"), off).await.json(200);
+    let path = format!("{FLAGS}/{}", flag("inner")["id"].as_str().unwrap());
+    assert_eq!(owner.delete(&path).await.status.as_u16(), 204);
+    let changed = known.get("/api/client/delta").await.json(200);
+    let told: Vec<_> = changed["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| {
+            (
+                event["type"].as_str().unwrap(),
+                event["feature"]["enabled"].clone(),
+                event["featureName"].clone(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("feature-updated", json!(false), Value::Null),
+        ("feature-removed", Value::Null, json!("inner")),
+    ];
+    assert_eq!(told, expected);
+    let forgotten = server
+        .with("if-none-match", "\"elsewhere\"")
+        .get("/api/client/delta")
+        .await
+        .json(200);
+    assert_eq!(forgotten["events"][0]["type"], "hydration");
+}
+
+#[tokio::test]
+async fn clients_of_unleash_narrow_down() {
+    let bench = bench().await;
+    let owner = bench.app.owner().await;
+    let server = unleash(&bench, &server_key(&owner).await);
+    let cases = [
+        ("?namePrefix=st", 1),
+        ("?namePrefix=none", 0),
+        ("?project=shop", 2),
+        ("?tag=simple:a&tag=simple:b", 2),
+    ];
+    for (query, count) in cases {
+        let document = server
+            .get(&format!("/api/client/features{query}"))
+            .await
+            .json(200);
+        assert_eq!(document["features"].as_array().unwrap().len(), count, "{query}");
+    }
+    assert_eq!(
+        server.get("/api/client/features?none=1").await.code(),
+        "parameter_unknown"
+    );
+}
+
+#[tokio::test]
 async fn reports_of_unleash_are_counted() {
     let bench = bench().await;
     let owner = bench.app.owner().await;
@@ -114,6 +185,13 @@ async fn pages_with_unleash_are_told_what_is_on() {
     assert_eq!(staff["toggles"][0]["variant"]["name"], "disabled");
     let context = json!({ "context": { "userId": "1", "properties": { "plan": "staff" } } });
     assert_eq!(page.post("/api/frontend", context).await.json(200), staff);
+    let again = page.with(
+        "if-none-match",
+        page.get("/api/frontend?userId=1").await.header("etag"),
+    );
+    assert_eq!(again.get("/api/frontend?userId=2").await.status.as_u16(), 304);
+    let other = again.get("/api/frontend?properties%5Bplan%5D=staff").await;
+    assert_eq!(other.status.as_u16(), 200);
 }
 
 #[tokio::test]
@@ -133,10 +211,9 @@ async fn sdks_of_growthbook_evaluate_here_and_there() {
         "sdk_key_invalid"
     );
     let attributes = json!({ "attributes": { "id": "1", "plan": "staff" }, "forcedFeatures": [], "url": "" });
-    let values = anybody
-        .post(&format!("/api/eval/{client}"), attributes)
-        .await
-        .json(200);
+    let answer = anybody.post(&format!("/api/eval/{client}"), attributes).await;
+    assert_eq!(answer.header("x-sse-support"), "enabled");
+    let values = answer.json(200);
     assert_eq!(values["features"], json!({ "staff": { "defaultValue": true } }));
     let mut events = Events::open(&anybody, &format!("/sub/{client}")).await;
     let first = events.next().await.unwrap();
@@ -146,4 +223,88 @@ async fn sdks_of_growthbook_evaluate_here_and_there() {
         .await
         .json(200);
     assert_ne!(events.next().await.unwrap().data, first.data);
+}
+
+#[tokio::test]
+async fn features_are_encrypted_for_keys_that_say_so() {
+    let bench = bench().await;
+    let owner = bench.app.owner().await;
+    let spec = |kind: &str| json!({ "kind": kind, "environment": "sandbox", "encrypt_payload": true });
+    let refused = owner.post("/api/v1/sdk-keys", spec("client")).await;
+    assert_eq!(refused.json(400)["errors"][0]["pointer"], "/encrypt_payload");
+    let made = owner.post("/api/v1/sdk-keys", spec("server")).await.json(201);
+    let (key, secret) = (
+        made["key"].as_str().unwrap(),
+        made["payload_key"].as_str().unwrap(),
+    );
+    let anybody = bench.app.anybody();
+    let path = format!("/api/features/{key}");
+    let answer = anybody.get(&path).await;
+    let payload = answer.json(200);
+    assert_eq!(payload["features"], json!({}));
+    let plain = flags::growthbook::decrypted(&payload, secret).unwrap();
+    assert_eq!(plain["features"].as_object().unwrap().len(), 2);
+    // Another text each time, and the same features.
+    assert_ne!(anybody.get(&path).await.json(200), payload);
+    let known = anybody.with("if-none-match", answer.header("etag"));
+    assert_eq!(known.get(&path).await.status.as_u16(), 304);
+    // The key that follows has another payload key; the old one's stays.
+    let rotate = format!("/api/v1/sdk-keys/{}/rotate", made["id"].as_str().unwrap());
+    let next = owner
+        .post(&rotate, json!({ "overlap_seconds": 60 }))
+        .await
+        .json(201);
+    assert!(next["payload_key"].is_string() && next["payload_key"] != made["payload_key"]);
+    let payload = anybody.get(&path).await.json(200);
+    assert!(flags::growthbook::decrypted(&payload, secret).is_ok());
+    assert!(flags::growthbook::decrypted(&payload, next["payload_key"].as_str().unwrap()).is_err());
+}
+
+#[tokio::test]
+async fn it_is_told_what_is_left_out_and_why() {
+    let bench = bench().await;
+    let owner = bench.app.owner().await;
+    let split = json!({ "off": "off", "otherwise": { "split": { "on": 50, "off": 50 }, "by": "user_id" } });
+    make(&owner, flag("half", &split)).await;
+    let exports = format!("{FLAGS}/exports");
+    let all = owner.get(&exports).await.json(200);
+    let told: Vec<_> = all["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let text = |name: &str| one[name].as_str().unwrap();
+            (
+                text("flag"),
+                text("environment"),
+                text("protocol"),
+                text("pointer"),
+            )
+        })
+        .collect();
+    let at = "/environments/sandbox/otherwise/split";
+    assert_eq!(
+        told,
+        [
+            ("half", "sandbox", "unleash", at),
+            ("half", "sandbox", "growthbook", at),
+        ]
+    );
+    let left_out = |query: &str| {
+        let path = format!("{exports}?{query}");
+        let owner = &owner;
+        async move {
+            owner.get(&path).await.json(200)["left_out"]
+                .as_array()
+                .unwrap()
+                .len()
+        }
+    };
+    assert_eq!(left_out("flag=half&environment=sandbox").await, 2);
+    assert_eq!(left_out("flag=staff").await, 0);
+    assert_eq!(left_out("environment=production").await, 0);
+    assert_eq!(
+        owner.get(&format!("{exports}?environment=none")).await.code(),
+        "parameter_invalid"
+    );
 }

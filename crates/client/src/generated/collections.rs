@@ -440,6 +440,7 @@ pub const COLLECTIONS: &[Collection] = &[
             "kind",
             "environment",
             "title",
+            "encrypt_payload",
             "expires_at",
             "id",
             "organization_id",

@@ -1776,6 +1776,19 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// Read which feature flags cannot be said in the words of other products
+    ///
+    /// `GET /api/v1/feature-flags/exports`
+    pub async fn read_feature_flag_exports(
+        &self,
+        params: &types::ReadFeatureFlagExportsParams,
+    ) -> Result<types::FlagExports, Error> {
+        let call = Call::new(Method::GET, "/api/v1/feature-flags/exports")
+            .query("environment", params.environment.as_ref())
+            .query("flag", params.flag.as_ref());
+        self.send_json(call).await
+    }
+
     /// Evaluate a feature flag
     ///
     /// `GET /api/v1/feature-flags/{key}/evaluate`
@@ -3124,6 +3137,23 @@ impl Client {
         let call = Call::new(Method::GET, "/api/client/features")
             .header("X-API-Key", params.x_api_key.as_ref())
             .query("key", params.key.as_ref())
+            .query("project", params.project.as_ref())
+            .query("tag", params.tag.as_ref())
+            .query("namePrefix", params.nameprefix.as_ref())
+            .header("If-None-Match", params.if_none_match.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read what has changed of features (Unleash)
+    ///
+    /// `GET /api/client/delta`
+    pub async fn unleash_delta(&self, params: &types::UnleashDeltaParams) -> Result<Value, Error> {
+        let call = Call::new(Method::GET, "/api/client/delta")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .query("project", params.project.as_ref())
+            .query("tag", params.tag.as_ref())
+            .query("namePrefix", params.nameprefix.as_ref())
             .header("If-None-Match", params.if_none_match.as_ref());
         self.send_json(call).await
     }
@@ -3165,7 +3195,8 @@ impl Client {
         let call = Call::new(Method::GET, "/api/frontend")
             .header("X-API-Key", params.x_api_key.as_ref())
             .query("key", params.key.as_ref())
-            .query_each(params.context.as_ref());
+            .query_each(params.context.as_ref())
+            .header("If-None-Match", params.if_none_match.as_ref());
         self.send_json(call).await
     }
 

@@ -3890,6 +3890,13 @@ pub struct FlagExplanation {
     pub steps: Vec<FlagStep>,
 }
 
+/// Which flags cannot be said in the words of other products.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagExports {
+    /// In the order of environments, protocols and flags; what is not here is given to all.
+    pub left_out: Vec<FlagLeftOut>,
+}
+
 /// A share of all units, the same for all that have the gate's key.
 ///
 /// Of two gates with one key and parts that do not overlap, a unit passes one at most: that is how experiments exclude
@@ -3934,6 +3941,23 @@ pub struct FlagKept {
 
 /// `FlagKey`.
 pub type FlagKey = String;
+
+/// A flag that is left out of what a product's programs are given, because they would give somebody another variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagLeftOut {
+    /// The flag's key.
+    pub flag: FlagKey,
+    /// The environment's name.
+    pub environment: Name,
+    /// Where it is left out.
+    pub protocol: FlagProtocol,
+    /// What in the flag cannot be said, as a JSON Pointer.
+    pub pointer: String,
+    /// A stable name of the reason.
+    pub code: String,
+    /// The reason.
+    pub detail: String,
+}
 
 /// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
 /// `not_in` and `is_absent`.
@@ -4128,6 +4152,45 @@ pub struct FlagPrerequisite {
     pub flag: String,
     /// One of these variants of it.
     pub variants: Vec<String>,
+}
+
+/// In whose words flags are given to programs that evaluate by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FlagProtocol {
+    /// `unleash`.
+    #[serde(rename = "unleash")]
+    Unleash,
+    /// `growthbook`.
+    #[serde(rename = "growthbook")]
+    Growthbook,
+    /// `flagd`.
+    #[serde(rename = "flagd")]
+    Flagd,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for FlagProtocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unleash => "unleash",
+            Self::Growthbook => "growthbook",
+            Self::Flagd => "flagd",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for FlagProtocol {
+    fn from(text: &str) -> Self {
+        match text {
+            "unleash" => Self::Unleash,
+            "growthbook" => Self::Growthbook,
+            "flagd" => Self::Flagd,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// Whom a flag is asked about.
@@ -5052,6 +5115,9 @@ pub struct IssuedSdkKey {
     /// Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
     /// for client keys.
     pub origins: Vec<String>,
+    /// Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+    /// changed.
+    pub encrypt_payload: bool,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -5077,6 +5143,9 @@ pub struct IssuedSdkKey {
     pub revision: i64,
     /// The whole text, for `X-API-Key`.
     pub key: String,
+    /// What features are encrypted with, if they are: 128 bits in base 64, the `decryptionKey` of SDKs of GrowthBook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_key: Option<String>,
     /// The hour in which events were last recorded with it, as far as they are counted. Absent if none ever were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
@@ -10009,6 +10078,15 @@ pub struct ReadFeatureFlagEvaluationsParams {
     pub to: Option<String>,
 }
 
+/// Optional parameters of [`read_feature_flag_exports`](crate::Client::read_feature_flag_exports).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadFeatureFlagExportsParams {
+    /// Only in the environment of this name.
+    pub environment: Option<String>,
+    /// Only the flag with this key.
+    pub flag: Option<String>,
+}
+
 /// Optional parameters of [`read_feature_flag`](crate::Client::read_feature_flag).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadFeatureFlagParams {
@@ -11536,6 +11614,9 @@ pub struct SdkKey {
     /// Whose pages may use a client key, as `https://shop.example` or `https://*.shop.example`; any if empty. Only
     /// for client keys.
     pub origins: Vec<String>,
+    /// Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+    /// changed.
+    pub encrypt_payload: bool,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -11620,6 +11701,10 @@ pub struct SdkKeyPatch {
     /// for client keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origins: Option<Option<Vec<String>>>,
+    /// Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+    /// changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypt_payload: Option<Option<bool>>,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Option<Timestamp>>,
@@ -11639,6 +11724,10 @@ pub struct SdkKeySpec {
     /// for client keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origins: Option<Vec<String>>,
+    /// Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
+    /// changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypt_payload: Option<bool>,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -11652,6 +11741,7 @@ impl SdkKeySpec {
             environment: environment.into(),
             title: None,
             origins: None,
+            encrypt_payload: None,
             expires_at: None,
         }
     }
@@ -12757,6 +12847,23 @@ impl From<&str> for TryReason {
     }
 }
 
+/// Optional parameters of [`unleash_delta`](crate::Client::unleash_delta).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UnleashDeltaParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+    /// Taken, but it narrows nothing down: there is one project.
+    pub project: Option<String>,
+    /// Taken, as `type:value`, but it narrows nothing down.
+    pub tag: Option<String>,
+    /// Taken, but it narrows nothing down.
+    pub nameprefix: Option<String>,
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
+    pub if_none_match: Option<String>,
+}
+
 /// Optional parameters of [`unleash_features`](crate::Client::unleash_features).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct UnleashFeaturesParams {
@@ -12764,6 +12871,12 @@ pub struct UnleashFeaturesParams {
     pub x_api_key: Option<String>,
     /// The SDK key, if it cannot be sent in a header.
     pub key: Option<String>,
+    /// Taken, but it narrows nothing down: there is one project.
+    pub project: Option<String>,
+    /// Taken, as `type:value`, but it narrows nothing down.
+    pub tag: Option<String>,
+    /// Only features whose names begin so.
+    pub nameprefix: Option<String>,
     /// The `ETag` of the answer that is there already; 304 if it is still the same.
     pub if_none_match: Option<String>,
 }
@@ -12850,6 +12963,8 @@ pub struct UnleashTogglesParams {
     pub key: Option<String>,
     /// What is known of somebody, each as a parameter of its own: `?userId=123&properties[plan]=pro`.
     pub context: Option<BTreeMap<String, String>>,
+    /// The `ETag` of the answer that is there already; 304 if it is still the same.
+    pub if_none_match: Option<String>,
 }
 
 /// Optional parameters of [`update_alert_channel`](crate::Client::update_alert_channel).

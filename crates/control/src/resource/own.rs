@@ -40,6 +40,16 @@ pub(crate) async fn has_environment(tx: &mut Tx, caller: &Caller, name: &Name) -
     Ok(by_name::<Environment>(tx, caller, name.as_str()).await?.is_some())
 }
 
+/// The names of an organization's environments, in their order.
+pub(crate) async fn environments(
+    read: &mut impl Read,
+    organization: OrganizationId,
+) -> Result<Vec<Name>, Error> {
+    let of = [Condition::Is("organization_id", Arg::text(organization))];
+    let all = entity::all::<Environment>(read, &of).await?;
+    Ok(all.into_iter().map(|it| it.spec.name).collect())
+}
+
 /// The names of an organization's environments that are protected, in their order.
 pub(crate) async fn protected_environments(
     read: &mut impl Read,

@@ -60,6 +60,14 @@ impl Resource for SdkKey {
         faults.line("/title", &self.spec.title, TITLE_MAX);
         credential::check_expiry(&mut faults, self, before, self.updated_at);
         origins(&mut faults, &self.spec);
+        if self.spec.kind == SdkKeyKind::Client && self.spec.encrypt_payload {
+            faults.add(
+                "/encrypt_payload",
+                "field_invalid",
+                "Keys of clients get values and no features.",
+                "Leave it out, or make a server key.",
+            );
+        }
         match before {
             None => {
                 let is_there = own::has_environment(tx, caller, &self.spec.environment).await?;
@@ -69,6 +77,7 @@ impl Resource for SdkKey {
                 let (old, new) = (&before.spec, &self.spec);
                 faults.fixed("/kind", old.kind != new.kind);
                 faults.fixed("/environment", old.environment != new.environment);
+                faults.fixed("/encrypt_payload", old.encrypt_payload != new.encrypt_payload);
             }
         }
         faults.finish()?;

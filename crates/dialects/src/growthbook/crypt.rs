@@ -6,6 +6,7 @@ use aws_lc_rs::cipher::{
     AES_128, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey, PaddedBlockEncryptingKey,
     UnboundCipherKey,
 };
+use aws_lc_rs::hkdf;
 use aws_lc_rs::iv::FixedLength;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,6 +38,18 @@ impl std::fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// A key in base 64 that follows from a secret, and is another one for each name (HKDF-SHA-256, RFC 5869).
+pub fn derived(secret: &[u8], name: &[&[u8]]) -> String {
+    let mut key = [0; 16];
+    let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(secret);
+    let expanded = secret.expand(name, hkdf::HKDF_SHA256);
+    let expanded = expanded.expect("SHA-256 is shorter than the longest key");
+    let mut long = [0; 32];
+    expanded.fill(&mut long).expect("it is as long as SHA-256");
+    key.copy_from_slice(&long[..16]);
+    STANDARD.encode(key)
+}
 
 /// Encrypts a text with a key in base 64.
 ///

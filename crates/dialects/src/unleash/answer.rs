@@ -59,6 +59,20 @@ impl Answer {
     }
 }
 
+/// The variants of a flag, but for that of `off`, that clients know by a name; without one, those that are on without a
+/// variant to them.
+pub fn known_as<'f>(flag: &'f Flag, name: Option<&str>) -> impl Iterator<Item = &'f str> {
+    let others = flag
+        .variants
+        .iter()
+        .filter(|(ours, _)| **ours != flag.targeting.off);
+    let known = others.filter(move |(ours, value)| {
+        let theirs = payload::variant(ours, value).map(|(theirs, _)| theirs);
+        theirs.as_deref() == name
+    });
+    known.map(|(ours, _)| ours.as_str())
+}
+
 impl Variant {
     /// No variant.
     fn none(feature_enabled: bool) -> Self {

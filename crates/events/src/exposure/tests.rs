@@ -20,6 +20,7 @@ fn key(number: u128) -> Key {
         environment: "production".parse().unwrap(),
         kind: SdkKeyKind::Server,
         origins: Vec::new(),
+        encrypt_payload: false,
         state: KeyState::Active,
         expires_at: None,
     }

@@ -25,6 +25,8 @@ pub struct Key {
     pub kind: SdkKeyKind,
     /// Whose pages may use it; any if empty.
     pub origins: Vec<String>,
+    /// Whether features are encrypted for SDKs of GrowthBook.
+    pub encrypt_payload: bool,
     /// Whether it was revoked.
     pub state: KeyState,
     /// When it stops to be valid.

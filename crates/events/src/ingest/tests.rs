@@ -37,6 +37,7 @@ fn key(kind: SdkKeyKind, origins: &[&str]) -> Key {
         environment: "production".parse().unwrap(),
         kind,
         origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        encrypt_payload: false,
         state: KeyState::Active,
         expires_at: None,
     }

@@ -1,6 +1,10 @@
+use std::sync::Arc;
+
+use domain::id::OrganizationId;
 use serde_json::{Value, json};
 
-use super::{Context, Count, hydration, metrics};
+use super::{Context, delta, document_of, event, metrics};
+use crate::{Asker, Set};
 
 #[test]
 fn contexts_are_read_from_queries_and_bodies_alike() {
@@ -27,39 +31,140 @@ fn contexts_are_read_from_queries_and_bodies_alike() {
     assert!(Context::from_body(b"[]").is_err());
 }
 
+/// Flags of an environment; `tag` tells them from others.
+fn set(tag: &str, flags: &Value) -> Set {
+    let organization = OrganizationId::new(uuid(1));
+    let flags = flags.as_object().unwrap().iter().map(|(key, flag)| {
+        let mut definition = json!({ "version": 1, "enabled": true, "off": "off", "otherwise": { "serve": "off" },
+            "variants": { "on": true, "off": false } });
+        for (name, value) in flag.as_object().unwrap() {
+            definition[name] = value.clone();
+        }
+        json!({ "key": key, "type": "json", "client_side": true, "definition": definition })
+    });
+    let source = json!({ "organization": organization, "tag": tag, "flags": flags.collect::<Vec<_>>() });
+    let source = serde_json::from_value(source).unwrap();
+    let environment = "production".parse().unwrap();
+    Set::compile(&environment, Arc::new(source), &Arc::default()).unwrap()
+}
+
+fn uuid(number: u128) -> uuid::Uuid {
+    uuid::Uuid::from_u128(number)
+}
+
 #[test]
 fn reports_tell_of_each_variant_how_often() {
+    let exact = json!({ "unleash": { "name": "a", "payload": { "type": "csv", "value": "1,2" } } });
+    let set = set(
+        "1",
+        &json!({
+            "plain": {},
+            "named": { "variants": { "yes": true, "no": false }, "off": "no", "otherwise": { "serve": "yes" } },
+            "split": { "variants": { "on": true, "off": false, "a": "A", "b": "B" } },
+            "exact": { "variants": { "off": false, "a-2": exact, "b": "B" } },
+            "texts": { "variants": { "off": "0", "a": "A" } },
+            "several": { "variants": { "off": "0", "a": "A", "b": "B" } },
+        }),
+    );
     let body = br#"{"appName": "shop", "bucket": {"start": "x", "toggles": {
         "plain": {"yes": 3, "no": 2},
-        "split": {"yes": 5, "no": 0, "variants": {"a": 2, "b": 2, "disabled": 1}}
+        "named": {"yes": 3, "no": 2, "variants": {"disabled": 5}},
+        "split": {"yes": 5, "no": 0, "variants": {"a": 2, "b": 2, "disabled": 1, "made-up": 0}},
+        "exact": {"yes": 4, "no": 0, "variants": {"a": 2}},
+        "texts": {"yes": 7, "no": 1, "variants": {}},
+        "several": {"yes": 7},
+        "made-up": {"yes": 9, "no": 9}
     }}}"#;
-    let count = |flag: &str, variant: &str, count| Count {
-        flag: flag.to_owned(),
-        variant: variant.to_owned(),
-        count,
-    };
     let expected = [
-        count("plain", "on", 3),
-        count("plain", "off", 2),
-        count("split", "a", 2),
-        count("split", "b", 2),
-        count("split", "on", 1),
+        ("exact", "a-2", 2),
+        ("named", "yes", 3),
+        ("named", "no", 2),
+        ("plain", "on", 3),
+        ("plain", "off", 2),
+        ("several", "a", 0),
+        ("several", "b", 0),
+        ("split", "a", 2),
+        ("split", "b", 2),
+        ("split", "on", 1),
+        ("texts", "a", 7),
+        ("texts", "off", 1),
     ];
-    assert_eq!(metrics(body).unwrap(), expected);
-    assert!(metrics(b"{}").is_err());
+    let found = metrics(body, (Some(&set), Asker::Anybody)).unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|one| (&*one.flag, &*one.variant, one.count))
+        .collect();
+    assert_eq!(found, expected);
+    assert!(metrics(b"{}", (Some(&set), Asker::Anybody)).is_err());
+    assert_eq!(metrics(body, (None, Asker::Anybody)).unwrap(), []);
+}
+
+fn said(text: &str) -> Value {
+    let data = text.lines().find_map(|line| line.strip_prefix("data: "));
+    serde_json::from_str(data.unwrap_or(text)).unwrap()
 }
 
 #[test]
 fn a_stream_begins_with_what_is_there() {
-    let event = hydration(None, true);
-    let data = event
-        .lines()
-        .find_map(|line| line.strip_prefix("data: "))
-        .unwrap();
-    let said: Value = serde_json::from_str(data).unwrap();
+    let first = event(None, None);
     let expected = json!({ "events": [
         { "type": "hydration", "eventId": 0, "version": 2, "features": [], "segments": [] }
     ] });
-    assert_eq!(said, expected);
-    assert!(event.contains("event: unleash-connected\n") && event.ends_with("\n\n"));
+    assert_eq!(said(&first), expected);
+    assert!(first.contains("event: unleash-connected\n") && first.ends_with("\n\n"));
+}
+
+#[test]
+fn clients_are_told_what_has_changed() {
+    let on = json!({ "otherwise": { "serve": "on" } });
+    let one = set("0000001a", &json!({ "same": {}, "other": {}, "gone": {} }));
+    let all = delta(Some(&one), None);
+    let two = set("0000002b", &json!({ "same": {}, "other": on, "new": {} })).following(Some(&one));
+    let feature = |name: &str| {
+        let document: Value = serde_json::from_slice(&two.unleash().document).unwrap();
+        let all = document["features"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap().clone()
+    };
+    let changes = json!({ "events": [
+        { "type": "feature-updated", "eventId": 2, "feature": feature("new") },
+        { "type": "feature-updated", "eventId": 2, "feature": feature("other") },
+        { "type": "feature-removed", "eventId": 2, "featureName": "gone", "project": "default" },
+    ] });
+    assert_eq!(said(&delta(Some(&two), Some("0000001a"))), changes);
+    let streamed = event(Some(&two), Some("0000001a"));
+    assert!(streamed.contains("event: unleash-updated\n"));
+    assert_eq!(said(&streamed), changes);
+    // What was two states ago is known as well, and what nobody was told is not.
+    let three = set("0000003c", &json!({ "same": {}, "other": on, "new": {} })).following(Some(&two));
+    let since = |tag: &str| said(&delta(Some(&three), Some(tag)))["events"].clone();
+    assert_eq!(since("0000002b"), json!([]));
+    assert_eq!(since("0000001a").as_array().unwrap().len(), 3);
+    assert_eq!(since("elsewhere")[0]["type"], "hydration");
+    assert_eq!(said(&all)["events"][0]["features"].as_array().unwrap().len(), 3);
+    // The same flags again: nothing is forgotten.
+    let again = set("0000003c", &json!({ "same": {}, "other": on, "new": {} })).following(Some(&three));
+    assert_eq!(said(&delta(Some(&again), Some("0000002b")))["events"], json!([]));
+}
+
+#[test]
+fn documents_are_narrowed_by_names() {
+    let set = set(
+        "1",
+        &json!({ "shop.a": {}, "shop.b": {}, "site": {}, "shop": {} }),
+    );
+    let names = |prefix: &str| {
+        let document: Value = serde_json::from_slice(&document_of(&set, prefix)).unwrap();
+        let features = document["features"].as_array().unwrap().clone();
+        features
+            .iter()
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("shop."), ["shop.a", "shop.b"]);
+    assert_eq!(names("none"), [""; 0]);
+    let all: Value = serde_json::from_slice(&document_of(&set, "")).unwrap();
+    assert_eq!(
+        all,
+        serde_json::from_slice::<Value>(&set.unleash().document).unwrap()
+    );
 }

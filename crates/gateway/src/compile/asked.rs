@@ -30,6 +30,7 @@ impl Flags {
                 environment: snapshot.environment.clone(),
                 kind: key.kind,
                 origins: key.origins.clone(),
+                encrypt_payload: key.encrypt_payload,
                 state: key.state,
                 expires_at: key.expires_at,
             };

@@ -192,11 +192,9 @@ async fn answered(
         }
         Topic::Definitions => {
             wants_server(holder)?;
-            let (tag, definitions) = set.map_or_else(
-                || ("none", Set::no_definitions(&holder.key.environment)),
-                |set| (set.tag(), set.definitions().to_vec()),
-            );
-            Ok(tagged_as(asked, tag, definitions))
+            let none = || Set::no_definitions(&holder.key.environment);
+            let write = || Ok(set.map_or_else(none, |set| set.definitions().to_vec()));
+            tagged_as(asked, set.map_or("none", Set::tag), write)
         }
         Topic::Changes => Ok(changes::events(conn, holder, |set, _| {
             ::flags::changes::event(set.map_or("none", Set::tag))
@@ -379,10 +377,15 @@ fn json(status: StatusCode, told: &impl Serialize) -> Response<AnswerBody> {
 fn tagged(asked: &Asked<'_>, body: serde_json::Result<Vec<u8>>) -> Result<Response<AnswerBody>, Cause> {
     let body =
         body.map_err(|error| refused(Code::Internal, &format!("an answer cannot be written: {error}")))?;
-    Ok(tagged_as(asked, &flags::tag(&body), body))
+    tagged_as(asked, &::flags::tag(&body), || Ok(body))
 }
 
-fn tagged_as(asked: &Asked<'_>, tag: &str, body: Vec<u8>) -> Response<AnswerBody> {
+/// The same with a tag that is known before the answer is written.
+fn tagged_as(
+    asked: &Asked<'_>,
+    tag: &str,
+    write: impl FnOnce() -> Result<Vec<u8>, Cause>,
+) -> Result<Response<AnswerBody>, Cause> {
     let tag = format!("\"{tag}\"");
     let known = asked
         .headers
@@ -396,11 +399,11 @@ fn tagged_as(asked: &Asked<'_>, tag: &str, body: Vec<u8>) -> Response<AnswerBody
     let mut response = if is_known {
         said(StatusCode::NOT_MODIFIED, Bytes::new(), cache)
     } else {
-        said(StatusCode::OK, body.into(), cache)
+        said(StatusCode::OK, write()?.into(), cache)
     };
     let tag = HeaderValue::try_from(tag).expect("digits in quotes are a header value");
     response.headers_mut().insert(ETAG, tag);
-    response
+    Ok(response)
 }
 
 fn said(status: StatusCode, body: Bytes, cache: HeaderValue) -> Response<AnswerBody> {
@@ -430,7 +433,7 @@ fn preflight(methods: &'static str) -> Response<AnswerBody> {
 /// Lets the page of an origin that a key is for read the answer.
 pub(super) fn admit(page: &HeaderValue, headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, page.clone());
-    let exposed = HeaderValue::from_static("etag, retry-after, x-request-id");
+    let exposed = HeaderValue::from_static("etag, retry-after, x-request-id, x-sse-support");
     headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }
 

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::certificate::{ClientAuthMode, Facts};
 use domain::debug::DebugKey;
+use domain::id::SdkKeyId;
 use http::HeaderValue;
 use pki::SealKey;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -23,22 +24,38 @@ pub(crate) const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// Opens sealed private keys and reads debug tokens; empty until the node knows the cluster's token.
 #[derive(Clone, Default)]
-pub struct Sealing(Arc<OnceLock<(SealKey, DebugKey)>>);
+pub struct Sealing(Arc<OnceLock<Trusted>>);
+
+/// What follows from the cluster's token.
+struct Trusted {
+    seal: SealKey,
+    debug: DebugKey,
+    token: Box<str>,
+}
 
 impl Sealing {
     /// Tells the cluster's token; the first one told stays.
     pub fn trust(&self, cluster_token: &str) {
-        self.0
-            .get_or_init(|| (SealKey::of(cluster_token), DebugKey::of(cluster_token)));
+        self.0.get_or_init(|| Trusted {
+            seal: SealKey::of(cluster_token),
+            debug: DebugKey::of(cluster_token),
+            token: cluster_token.into(),
+        });
     }
 
     pub(super) fn key(&self) -> Option<&SealKey> {
-        self.0.get().map(|(seal, _)| seal)
+        self.0.get().map(|trusted| &trusted.seal)
+    }
+
+    /// What features are encrypted with for the holder of an SDK key.
+    pub(crate) fn payload_key(&self, key: SdkKeyId) -> Option<String> {
+        let trusted = self.0.get()?;
+        Some(flags::growthbook::payload_key(&trusted.token, key))
     }
 
     /// What reads debug tokens.
     pub(crate) fn debug(&self) -> Option<&DebugKey> {
-        self.0.get().map(|(_, debug)| debug)
+        self.0.get().map(|trusted| &trusted.debug)
     }
 }
 

@@ -41,6 +41,7 @@ fn key(text: &str, kind: SdkKeyKind) -> SdkKey {
         hash: domain::key::hash(text.as_bytes()),
         organization: OrganizationId::new(id(50)),
         kind,
+        encrypt_payload: false,
         origins: match kind {
             SdkKeyKind::Client => vec!["https://shop.example".to_owned()],
             SdkKeyKind::Server => Vec::new(),

@@ -2,6 +2,7 @@ import { Badge, Button, ButtonLink, Command, ConfirmButton, Empty, ProblemNote, 
 import { useState } from "react";
 import { Flow } from "../flags/flow";
 import { FlagFrame, environmentPath } from "../flags/frame";
+import { LeftOut } from "../flags/left-out";
 import { type Flag, type Targeting, beginning, offOf } from "../flags/model";
 import { useChange } from "../flags/proposals";
 import { environmentPatch, useEnvironments } from "../flags/queries";
@@ -62,6 +63,7 @@ function Targeted(props: { flag: Flag; environment: string; targeting: Targeting
           </div>
         </div>
         <Flow flag={flag} environment={environment} targeting={targeting} trial={trial.answer} />
+        <LeftOut flag={flag} environment={environment} />
       </section>
       <div className="xl:sticky xl:top-6 xl:max-h-[calc(100vh-3rem)] xl:self-start xl:overflow-y-auto">
         <TryIt targeting={targeting} trial={trial} />

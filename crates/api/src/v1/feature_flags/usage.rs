@@ -7,6 +7,7 @@ use control::resource::Condition;
 use domain::Code;
 use domain::flag::{
     CodeReference, CodeScan, CodeScanned, FeatureFlag, FeatureFlagUse, FlagCodeReferences, FlagEvaluations,
+    FlagExports,
 };
 use domain::id::FeatureFlagId;
 use http::StatusCode;
@@ -16,16 +17,17 @@ use crate::answer;
 use crate::call::{Call, invalid};
 use crate::crud;
 use crate::endpoint::Endpoint;
-use crate::parameter::{Parameter, moment, one_of};
+use crate::parameter::{Parameter, moment, one_of, text};
 
 /// The most bytes of what was found in a repository.
 const SCAN_BYTES_MAX: usize = 4 << 20;
 /// The filter that asks for flags that nobody may need any more.
 const STALE: &str = "filter[stale]";
 
-/// `read_feature_flag_evaluations`, `read_feature_flag_code_references`, `replace_flag_code_references`.
+/// `read_feature_flag_evaluations`, `read_feature_flag_code_references`, `replace_flag_code_references`,
+/// `read_feature_flag_exports`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![evaluations(), code_references(), scanned()]
+    vec![evaluations(), code_references(), scanned(), exports()]
 }
 
 /// `list_feature_flags`, which can be asked for those that nobody may need any more.
@@ -89,6 +91,31 @@ fn evaluations() -> Endpoint {
             .await?;
         answer::json(StatusCode::OK, &found)
     })
+}
+
+fn exports() -> Endpoint {
+    Endpoint::get(format!("{COLLECTION}/exports"), "read_feature_flag_exports")
+        .tag(TAG)
+        .says(
+            "Read which feature flags cannot be said in the words of other products",
+            "Programs with SDKs of Unleash, GrowthBook and flagd are given the flags to evaluate by themselves. A flag that they \
+             would give somebody another variant of is left out there: this tells which, and why.",
+        )
+        .takes(Parameter::query(
+            "environment",
+            "Only in the environment of this name.",
+            text(100),
+        ))
+        .takes(Parameter::query("flag", "Only the flag with this key.", text(100)))
+        .answers::<FlagExports>(200, "What is left out.")
+        .to(|call| async move {
+            let (environment, flag) = (call.query_as("environment")?, call.query_as("flag")?);
+            let found = call
+                .control()
+                .flag_exports(&call.caller, environment, flag)
+                .await?;
+            answer::json(StatusCode::OK, &found)
+        })
 }
 
 fn code_references() -> Endpoint {

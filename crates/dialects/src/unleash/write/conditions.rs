@@ -12,6 +12,9 @@ pub(super) const WAYS_MAX: usize = 100;
 /// Segments within segments.
 const DEPTH_MAX: usize = 64;
 
+/// A pattern that is somewhere in everything that is there. Lists cannot say it: clients pass over empty values.
+const ANYTHING: &str = "^";
+
 /// Constraints that hold together.
 type Way = Vec<Value>;
 
@@ -142,6 +145,15 @@ impl Reader<'_> {
                 false => vec![each.collect()],
             })
         };
+        let is_list = matches!(
+            test.op,
+            Op::In | Op::NotIn | Op::StartsWith | Op::EndsWith | Op::Contains
+        );
+        if let Some(value) = test.values.iter().find(|value| is_list && is_blank_around(value)) {
+            let detail =
+                format!("Some clients take blanks around values off, and pass over empty ones: `{value}`.");
+            return Err(self.fault("value_unsayable", detail));
+        }
         match test.op {
             Op::In | Op::NotIn | Op::HasAll if test.ignore_case => {
                 Err(self.fault("operator_unsayable", "Clients do not ignore capitals in lists."))
@@ -151,19 +163,15 @@ impl Reader<'_> {
             Op::StartsWith => several("STR_STARTS_WITH"),
             Op::EndsWith => several("STR_ENDS_WITH"),
             Op::Contains => several("STR_CONTAINS"),
-            // Everything that is there contains nothing.
-            Op::IsPresent => Ok(vec![vec![constraint(
-                &name,
-                "STR_CONTAINS",
-                !wanted,
-                json!({ "values": [""] }),
-            )]]),
-            Op::IsAbsent => Ok(vec![vec![constraint(
-                &name,
-                "STR_CONTAINS",
-                wanted,
-                json!({ "values": [""] }),
-            )]]),
+            Op::IsPresent | Op::IsAbsent => {
+                let inverted = wanted == (test.op == Op::IsAbsent);
+                Ok(vec![vec![constraint(
+                    &name,
+                    "REGEX",
+                    inverted,
+                    json!({ "value": ANYTHING }),
+                )]])
+            }
             Op::InNetwork => several("IN_CIDR"),
             Op::Eq => each("NUM_EQ"),
             Op::Gt => each("NUM_GT"),
@@ -194,6 +202,10 @@ impl Reader<'_> {
             Op::HasAll => Err(self.fault("operator_unsayable", "A context has no lists.")),
         }
     }
+}
+
+fn is_blank_around(value: &str) -> bool {
+    value.is_empty() || value.trim() != value
 }
 
 fn moment(text: &str) -> Option<jiff::Timestamp> {

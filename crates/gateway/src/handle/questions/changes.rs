@@ -43,12 +43,15 @@ pub(super) enum End {
     KeyEnded,
 }
 
-/// Server-sent events; the function makes one of the flags, and is told whether it is the first.
-pub(super) struct Events<F>(F, bool);
+/// Server-sent events; the function makes one of the flags, and is told the tag of those that were told before.
+pub(super) struct Events<F>(F, Option<String>);
 
-impl<F: Fn(Option<&Set>, bool) -> String + 'static> Tell for Events<F> {
+impl<F: Fn(Option<&Set>, Option<&str>) -> String + 'static> Tell for Events<F> {
     fn news(&mut self, set: Option<&Arc<Set>>) -> Bytes {
-        (self.0)(set.map(|set| &**set), std::mem::take(&mut self.1)).into()
+        let set = set.map(|set| &**set);
+        let tag = set.map_or("none", Set::tag).to_owned();
+        let before = self.1.replace(tag);
+        (self.0)(set, before.as_deref()).into()
     }
 
     fn sign_of_life(&self) -> Option<Bytes> {
@@ -57,12 +60,12 @@ impl<F: Fn(Option<&Set>, bool) -> String + 'static> Tell for Events<F> {
 }
 
 /// Answers with server-sent events.
-pub(super) fn events<F: Fn(Option<&Set>, bool) -> String + 'static>(
+pub(super) fn events<F: Fn(Option<&Set>, Option<&str>) -> String + 'static>(
     conn: &Rc<Conn>,
     holder: &Holder<'_>,
     event: F,
 ) -> Response<AnswerBody> {
-    let mut response = Response::new(told(conn, holder, Events(event, true)));
+    let mut response = Response::new(told(conn, holder, Events(event, None)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -17,6 +17,7 @@ use crate::refusal::Cause;
 
 /// Tells SDKs that there is a stream.
 const SSE_SUPPORT: HeaderName = HeaderName::from_static("x-sse-support");
+const SUPPORTED: HeaderValue = HeaderValue::from_static("enabled");
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +63,10 @@ pub(super) async fn answer(
     match topic {
         Topic::Features => {
             wants_server(holder)?;
-            let document = set.map_or(growthbook::NOTHING, |set| &set.growthbook().document);
-            let mut response = tagged_as(asked, &flags::tag(document), document.to_vec());
-            let enabled = HeaderValue::from_static("enabled");
-            response.headers_mut().insert(SSE_SUPPORT, enabled);
+            // What is encrypted is another text each time, so the tag is that of the flags.
+            let tag = set.map_or("none", Set::tag);
+            let mut response = tagged_as(asked, tag, || payload(conn, holder, set))?;
+            response.headers_mut().insert(SSE_SUPPORT, SUPPORTED);
             Ok(response)
         }
         Topic::Values => {
@@ -74,14 +75,35 @@ pub(super) async fn answer(
             let values = growthbook::values(set, asker(holder), &attributes, asked.now);
             let values = values
                 .map_err(|error| refused(Code::Internal, &format!("an answer cannot be written: {error}")))?;
-            Ok(said(
+            let mut response = said(
                 StatusCode::OK,
                 values.into(),
                 HeaderValue::from_static("no-store"),
-            ))
+            );
+            response.headers_mut().insert(SSE_SUPPORT, SUPPORTED);
+            Ok(response)
         }
         Topic::Changes => Ok(changes::events(conn, holder, |set, _| {
             growthbook::updated(set.map_or("none", Set::tag))
         })),
     }
+}
+
+/// All features, encrypted if the key says so.
+fn payload(conn: &Conn, holder: &Holder<'_>, set: Option<&Set>) -> Result<Vec<u8>, Cause> {
+    let document = set.map_or(growthbook::NOTHING, |set| &set.growthbook().document);
+    if !holder.key.encrypt_payload {
+        return Ok(document.to_vec());
+    }
+    let failed = |detail: &str| refused(Code::Internal, detail);
+    let sealing = &conn.core().settings.sealing;
+    let key = sealing
+        .payload_key(holder.key.id)
+        .ok_or_else(|| failed("features cannot be encrypted: the node does not know the cluster's token"))?;
+    let mut ivs = [growthbook::Iv::default(); growthbook::IVS];
+    for iv in &mut ivs {
+        aws_lc_rs::rand::fill(iv).map_err(|_| failed("the system has no randomness"))?;
+    }
+    growthbook::encrypted(document, &key, ivs)
+        .map_err(|error| failed(&format!("features cannot be encrypted: {error}")))
 }

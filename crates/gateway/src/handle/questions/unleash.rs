@@ -1,15 +1,15 @@
 //! What clients of Unleash ask for, as at the control plane (`api::unleash`).
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
-use domain::Code;
 use flags::unleash::{self, Context};
 use flags::{Given, Set};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::header::IF_NONE_MATCH;
+use http::{Method, Response, StatusCode};
 
 use super::{
-    Asked, Holder, QUESTION_BYTES_MAX, asker, changes, refused, said, tagged_as, unreadable, wants_server,
-    whole,
+    Asked, Holder, QUESTION_BYTES_MAX, asker, changes, tagged, tagged_as, unreadable, wants_server, whole,
 };
 use crate::body::{AnswerBody, Arriving};
 use crate::compile::Compiled;
@@ -26,6 +26,8 @@ const REPORT_BYTES_MAX: u64 = 1 << 20;
 pub(in crate::handle) enum Topic {
     /// Features with their rules.
     Features,
+    /// What has changed of them.
+    Delta,
     /// The same whenever they change.
     Streaming,
     /// Nothing: a client says who it is.
@@ -41,6 +43,7 @@ impl Topic {
         if let Some(rest) = path.strip_prefix(CLIENT) {
             return match rest {
                 "features" => Some(Self::Features),
+                "delta" => Some(Self::Delta),
                 "streaming" => Some(Self::Streaming),
                 "register" => Some(Self::Register),
                 "metrics" => Some(Self::Metrics),
@@ -57,7 +60,7 @@ impl Topic {
 
     pub(super) const fn methods(self) -> &'static str {
         match self {
-            Self::Features | Self::Streaming => "GET",
+            Self::Features | Self::Delta | Self::Streaming => "GET",
             Self::Register | Self::Metrics => "POST",
             Self::Toggles => "GET, POST",
         }
@@ -75,12 +78,23 @@ pub(super) async fn answer(
     match topic {
         Topic::Features => {
             wants_server(holder)?;
-            let document = set.map_or(unleash::NOTHING, |set| &set.unleash().document);
-            Ok(tagged_as(asked, &flags::tag(document), document.to_vec()))
+            let document = match (set, parameter(asked, "namePrefix")) {
+                (None, _) => unleash::NOTHING.to_vec(),
+                (Some(set), Some(prefix)) => unleash::document_of(set, &prefix),
+                (Some(set), None) => set.unleash().document.to_vec(),
+            };
+            tagged(asked, Ok(document))
+        }
+        Topic::Delta => {
+            wants_server(holder)?;
+            let known = asked.headers.get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
+            let known = known.map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'));
+            let tag = set.map_or("none", Set::tag);
+            tagged_as(asked, tag, || Ok(unleash::delta(set, known).into_bytes()))
         }
         Topic::Streaming => {
             wants_server(holder)?;
-            Ok(changes::events(conn, holder, unleash::hydration))
+            Ok(changes::events(conn, holder, unleash::event))
         }
         Topic::Register => {
             whole(conn, body, REPORT_BYTES_MAX).await?;
@@ -88,10 +102,8 @@ pub(super) async fn answer(
         }
         Topic::Metrics => {
             let body = whole(conn, body, REPORT_BYTES_MAX).await?;
-            let counts = unleash::metrics(&body).map_err(unreadable)?;
-            if let Some(set) = set {
-                count(compiled, holder, unleash::known(set, asker(holder), counts));
-            }
+            let counts = unleash::metrics(&body, (set, asker(holder))).map_err(unreadable)?;
+            count(compiled, holder, counts);
             Ok(accepted())
         }
         Topic::Toggles if *asked.method == Method::GET => {
@@ -115,17 +127,18 @@ fn toggles(
     context.put_random(conn.core().ids.fraction());
     let toggles = set.map(|set| unleash::toggles(set, asker(holder), &context, asked.now));
     let toggles = toggles.unwrap_or_else(|| Ok(br#"{"toggles":[]}"#.to_vec()));
-    let toggles =
-        toggles.map_err(|error| refused(Code::Internal, &format!("an answer cannot be written: {error}")))?;
-    Ok(said(
-        StatusCode::OK,
-        toggles.into(),
-        HeaderValue::from_static("no-store"),
-    ))
+    tagged(asked, toggles)
+}
+
+/// The text of a parameter of the query.
+fn parameter<'r>(asked: &Asked<'r>, name: &str) -> Option<Cow<'r, str>> {
+    let query = asked.query.strip_prefix('?')?;
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find_map(|(known, text)| (known == name).then_some(text))
 }
 
 /// Adds to the counts of evaluations, which the node tells with its own.
-fn count(compiled: &Compiled, holder: &Holder<'_>, counts: impl Iterator<Item = unleash::Count>) {
+fn count(compiled: &Compiled, holder: &Holder<'_>, counts: Vec<unleash::Count>) {
     for counted in counts {
         let given = Given {
             organization: holder.key.organization,

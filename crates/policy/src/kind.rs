@@ -43,6 +43,8 @@ pub struct Kind {
     pub title: &'static str,
     /// What it does, in CommonMark.
     pub description: &'static str,
+    /// Whether it can be for an audience only.
+    pub takes_audience: bool,
     schema: fn() -> Value,
     compile: Compile,
 }
@@ -77,6 +79,8 @@ pub(crate) trait Builtin: Policy + Sized + 'static {
     const NAME: &'static str;
     const TITLE: &'static str;
     const DESCRIPTION: &'static str;
+    /// Not those on which it depends who may call, what may be sent, or whose answers everybody needs.
+    const TAKES_AUDIENCE: bool = false;
 
     fn build(config: Self::Config, state: Option<&State>) -> Result<Self, Vec<Fault>>;
 
@@ -84,6 +88,7 @@ pub(crate) trait Builtin: Policy + Sized + 'static {
         name: Self::NAME,
         title: Self::TITLE,
         description: Self::DESCRIPTION,
+        takes_audience: Self::TAKES_AUDIENCE,
         schema: schema::<Self::Config>,
         compile: compile::<Self>,
     };

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::builtin::{
-    bandwidth_limit, body_limit, call_cost, concurrency_limit, cors, grpc_web, headers, key_auth, rate_limit,
+    bandwidth_limit, body_limit, call_cost, concurrency_limit, cors, feature_flags, grpc_web, headers,
+    key_auth, rate_limit,
 };
 use crate::{Policy, State};
 
@@ -106,6 +107,7 @@ pub fn kinds() -> &'static [Kind] {
             body_limit::BodyLimit::KIND,
             headers::Headers::KIND,
             cors::Cors::KIND,
+            feature_flags::FeatureFlags::KIND,
             grpc_web::GrpcWeb::KIND,
         ]
     }

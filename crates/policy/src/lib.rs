@@ -9,6 +9,7 @@
 
 pub mod ask;
 mod audience;
+pub mod baggage;
 pub mod builtin;
 pub mod call;
 mod caller;

@@ -27,7 +27,7 @@ fn what_decides_who_may_call_is_for_everybody() {
         .collect();
     assert_eq!(
         for_all,
-        ["key_auth", "body_limit", "cors", "grpc_web"]
+        ["key_auth", "body_limit", "cors", "feature_flags", "grpc_web"]
     );
 }
 

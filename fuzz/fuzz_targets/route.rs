@@ -78,7 +78,7 @@ fn by_looking(routes: &[Route], request: &Request<'_>) -> Option<usize> {
             .contains(&request.path.split('/').nth(1).unwrap_or_default());
         is_below(request.path, base)
             && !(route.host.is_none() && base.is_empty() && is_ours)
-            && Conditions::compile(&route.matches, &route.base_path)
+            && Conditions::compile(&route.matches, (route.organization, &route.base_path))
                 .is_ok_and(|conditions| conditions.check(request).is_ok())
     };
     let ranked = routes.iter().enumerate().filter(|(_, route)| fits(route));
@@ -108,7 +108,7 @@ fuzz_target!(|bytes: &[u8]| {
     let again = Table::compile(&routes, Some(&table)).expect("it was compiled before");
     let headers = HeaderMap::new();
     for host in ["", "a.test", "b.a.test", "c.b.a.test", "other.example"] {
-        let request = Request { method: &Method::GET, host, authority: b"", path, query, headers: &headers, certificate: None };
+        let request = Request { method: &Method::GET, host, authority: b"", path, query, headers: &headers, certificate: None, flags: None };
         let found = table.find(&request).map(|found| found.route);
         assert_eq!(found, by_looking(&routes, &request), "{host} {path}");
         assert_eq!(again.find(&request).map(|found| found.route), found, "what was compiled before");

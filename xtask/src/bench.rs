@@ -153,6 +153,7 @@ fn open() -> Policy {
         operation: None,
         kind: "key_auth".to_owned(),
         config: json!({ "required": false }),
+        audience: None,
     }
 }
 

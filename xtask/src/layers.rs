@@ -38,13 +38,14 @@ const LAYERS: &[Layer] = &[
     ),
     Layer(
         "policy",
-        &["domain", "expression"],
-        "compiles configuration; the gateway gives it requests",
+        &["domain", "expression", "flags"],
+        "compiles configuration, with the audiences that policies are for; the gateway gives it requests",
     ),
     Layer(
         "routing",
-        &["domain", "eval", "expression"],
-        "pure: where a request goes; the gateway asks it to route, control to check and to explain",
+        &["domain", "eval", "expression", "flags"],
+        "pure: where a request goes, and what flags have to do with that; the gateway asks it to route, control to check \
+         and to explain",
     ),
     Layer(
         "events",

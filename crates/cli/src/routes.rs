@@ -263,7 +263,11 @@ fn people(answer: &Explanation) -> String {
     );
     line("upstream", answer.upstream_url.as_deref().unwrap_or_default());
     line("host", answer.upstream_host.as_deref().unwrap_or_default());
-    let policies: Vec<&str> = answer.policies.iter().map(|policy| &*policy.kind).collect();
+    let policies = answer.policies.iter().map(|policy| match policy.for_audience {
+        Some(true) => format!("{} (for an audience)", policy.kind),
+        _ => policy.kind.clone(),
+    });
+    let policies: Vec<_> = policies.collect();
     line("policies", &policies.join(", "));
     text
 }
@@ -286,7 +290,7 @@ mod tests {
             ],
             "operation": { "id": "opr_1", "method": "GET", "path": "/pets" },
             "upstream_url": "http://127.0.0.1:9/pets",
-            "policies": [{ "kind": "key_auth" }, { "kind": "cors" }],
+            "policies": [{ "kind": "key_auth" }, { "kind": "cors" }, { "kind": "headers", "for_audience": true }],
         }))
         .unwrap();
         assert_eq!(explanation.outcome, Outcome::Forwarded);
@@ -298,7 +302,7 @@ mod tests {
              outcome        It is forwarded.\n\
              operation      GET /pets\n\
              upstream       http://127.0.0.1:9/pets\n\
-             policies       key_auth, cors\n"
+             policies       key_auth, cors, headers (for an audience)\n"
         );
     }
 

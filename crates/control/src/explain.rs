@@ -42,7 +42,9 @@ impl Control {
         faults.finish()?;
         drop(tx);
         let routes = self.build_routes(&environment).await?;
-        let explained = routing::explain::explain(&routes, spec, certificate.as_ref()).map_err(refusal)?;
+        let sets = self.flag_sets().await?.as_on_nodes(&environment);
+        let explained = routing::explain::explain(&routes, spec, certificate.as_ref(), (&sets, self.now()))
+            .map_err(refusal)?;
         let mut explanation = Explanation {
             environment,
             outcome: Outcome::RouteNotFound,
@@ -268,7 +270,11 @@ fn policies(route: &Route, operation: Option<OperationId>) -> Result<Vec<Explain
     let mut compiled: Vec<(&snapshot::Policy, Arc<dyn policy::Policy>)> = Vec::new();
     for policy in &route.policies {
         let kind = policy::kind(&policy.kind).map(|kind| kind.compile(&policy.config, None));
-        let Some(Ok(made)) = kind else {
+        let made = kind.and_then(Result::ok).and_then(|made| match &policy.audience {
+            Some(audience) => policy::only_for(made, audience).ok(),
+            None => Some(made),
+        });
+        let Some(made) = made else {
             let detail = format!("The policy `{}` of the route cannot be run.", policy.kind);
             return Err(Error::refused(Code::PolicyInvalid, detail));
         };
@@ -278,6 +284,7 @@ fn policies(route: &Route, operation: Option<OperationId>) -> Result<Vec<Explain
     let shown = ordered.iter().map(|(policy, _)| ExplainedPolicy {
         id: policy.id,
         kind: policy.kind.clone(),
+        for_audience: policy.audience.is_some(),
     });
     Ok(shown.collect())
 }

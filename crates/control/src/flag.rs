@@ -21,7 +21,7 @@ use domain::id::{EventTypeId, FeatureFlagId, OrganizationId};
 use domain::snapshot::FlagSet;
 use domain::{Code, Name};
 use events::ingest::Key;
-use flags::{Attributes, Counts, FormFault, Given, Missing, QuestionFault, Set};
+use flags::{Attributes, Counts, FormFault, Given, Missing, QuestionFault, Set, Sets};
 use store::entity::Read;
 use store::flag::Revisions;
 
@@ -46,6 +46,8 @@ struct Organization {
     revisions: Revisions,
     exposures: Option<EventTypeId>,
     environments: BTreeMap<Name, Arc<Set>>,
+    /// What environments have of which no flag speaks: the segments, if there are some.
+    elsewhere: Option<Arc<FlagSet>>,
 }
 
 impl FlagSets {
@@ -109,10 +111,30 @@ impl FlagSets {
     /// What nodes of an environment get.
     pub(crate) fn sources(&self, environment: &Name) -> Vec<FlagSet> {
         let each = self.organizations.values();
-        let sets = each.filter_map(|all| all.environments.get(environment));
-        let mut sources: Vec<_> = sets.map(|set| FlagSet::clone(set.source())).collect();
+        let mut sources: Vec<_> = each
+            .filter_map(|all| match all.environments.get(environment) {
+                Some(set) => Some(FlagSet::clone(set.source())),
+                None => all.elsewhere.as_deref().cloned(),
+            })
+            .collect();
         sources.sort_by_key(|source| source.organization);
         sources
+    }
+
+    /// The same as nodes ask it.
+    pub(crate) fn as_on_nodes(&self, environment: &Name) -> Sets {
+        let each = self.organizations.iter().filter_map(|(id, all)| {
+            let set = match (all.environments.get(environment), &all.elsewhere) {
+                (Some(set), _) => Arc::clone(set),
+                (None, None) => return None,
+                // What was compiled with flags can be compiled without.
+                (None, Some(source)) => {
+                    Arc::new(Set::compile(environment, Arc::clone(source), &self.counts).ok()?)
+                }
+            };
+            Some((*id, set))
+        });
+        each.collect()
     }
 }
 
@@ -142,6 +164,7 @@ impl Organization {
             revisions: saved.revisions(),
             exposures,
             environments,
+            elsewhere: (!saved.segments.is_empty()).then(|| Arc::new(saved.without_flags(id))),
         }
     }
 }

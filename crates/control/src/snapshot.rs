@@ -262,6 +262,7 @@ fn route(place: &Place, operations: Vec<snapshot::Operation>, policies: &[Policy
             operation: policy.spec.operation_id,
             kind: policy.spec.kind.clone(),
             config: policy.spec.config.clone(),
+            audience: policy.spec.audience.clone(),
         })
         .collect();
     let is_for_all = |policy: &snapshot::Policy| policy.kind == KEY_AUTH && policy.operation.is_none();
@@ -271,6 +272,7 @@ fn route(place: &Place, operations: Vec<snapshot::Operation>, policies: &[Policy
             operation: None,
             kind: KEY_AUTH.to_owned(),
             config: json!({}),
+            audience: None,
         };
         chosen.insert(0, default);
     }

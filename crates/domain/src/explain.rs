@@ -152,4 +152,7 @@ pub struct ExplainedPolicy {
     pub id: Option<PolicyId>,
     /// Which one.
     pub kind: String,
+    /// Whether it is for an audience only: who calls may decide about that.
+    #[serde(default)]
+    pub for_audience: bool,
 }

@@ -3,6 +3,7 @@
 //! A flag belongs to an organization. Key, type and variants are the same everywhere; who gets which variant is said per
 //! environment, in the words of [`eval::definition`].
 
+mod audience;
 mod comment;
 mod export;
 mod key;
@@ -23,6 +24,9 @@ use utoipa::ToSchema;
 use crate::id::{AssignmentId, FeatureFlagId, OrganizationId};
 use crate::{Name, Timestamp};
 
+pub use audience::{
+    AUDIENCE_MAX, AttributePlace, AttributeSource, Audience, AudienceFlag, AudienceSegment, SOURCES_MAX,
+};
 pub use comment::{FlagComment, FlagCommentSpec};
 pub use export::{FlagExports, FlagLeftOut, FlagProtocol};
 pub use key::FlagKey;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::certificate::dn;
+use crate::flag::Audience;
 use crate::stream::IDLE_MS_DEFAULT;
 
 /// Conditions on a request; it fits when all of them hold.
@@ -39,11 +40,13 @@ pub struct Match {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<CertificateMatch>,
     /// An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
-    /// `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
-    /// fails does not fit.
+    /// `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. One that fails does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 1000)]
     pub when: Option<String>,
+    /// Whom it is for, by feature flags and segments; looked at last. It is not known yet who calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
 }
 
 /// How the whole path of a request is compared; percent-encoded characters are decoded before.
@@ -169,6 +172,7 @@ impl Match {
                 .as_ref()
                 .map_or(0, |it| 1 + it.fields.len())
             + usize::from(self.when.is_some())
+            + self.audience.as_ref().map_or(0, Audience::conditions)
     }
 
     /// Whether a request with this method may fit.
@@ -202,6 +206,7 @@ impl Match {
             fields.sort_by(|a, b| key(a).cmp(&key(b)));
             fields.dedup();
         }
+        normal.audience = normal.audience.map(Audience::normal);
         normal
     }
 }

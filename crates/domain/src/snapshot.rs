@@ -14,7 +14,7 @@ pub use packed::{Error as PackedError, Mac, Packed};
 use crate::catalog::Stage;
 use crate::certificate::ClientAuth;
 use crate::consumer::{KeyState, SubscriptionState};
-use crate::flag::{FlagKey, FlagType};
+use crate::flag::{Audience, FlagKey, FlagType};
 use crate::id::{
     ApiId, ApplicationId, CertificateId, EventTypeId, KeyId, OperationId, OrganizationId, PlanId, PolicyId,
     ProductId, RouteId, SdkKeyId, StreamRouteId, SubscriptionId, UpstreamId, VersionId,
@@ -311,6 +311,9 @@ pub struct Policy {
     pub kind: String,
     /// Its configuration; the node compiles it with the same code that checked it when it was saved.
     pub config: serde_json::Value,
+    /// Whom it is for; all calls if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
 }
 
 /// Limits that subscriptions share by name, each with counters of its own.

@@ -1,5 +1,6 @@
 //! How traffic flows: upstreams and their targets, routes, policies.
 
+use crate::flag::Audience;
 use crate::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
 use crate::release::{Importance, Mirror, Split};
 use crate::routing::{Connect, FixedAnswer, Match, Redirect, Rewrite};
@@ -142,6 +143,10 @@ pub struct PolicySpec {
     /// Its configuration, valid against the policy's schema (`GET /api/v1/policies/kinds`).
     #[schema(value_type = Object)]
     pub config: serde_json::Value,
+    /// Whom it is for, by feature flags and segments: for calls of all others it does nothing. Of the kinds that take one
+    /// (`takes_audience`); all calls if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
     /// Policies of one phase run in rising order.
     #[serde(default)]
     pub position: i32,
@@ -183,4 +188,6 @@ pub struct PolicyKind {
     /// The JSON Schema (2020-12) of its configuration.
     #[schema(value_type = Object)]
     pub schema: serde_json::Value,
+    /// Whether it can be for an `audience` only.
+    pub takes_audience: bool,
 }

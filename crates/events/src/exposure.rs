@@ -4,9 +4,9 @@
 //! Whoever gives a variant does not wait for the disk: exposures of a short while are handed over together, and what
 //! the intake has no room for is counted there as refused.
 
-use domain::Timestamp;
 use domain::flag::EXPOSURE;
-use domain::id::{EventTypeId, SdkKeyId};
+use domain::id::{EventTypeId, OrganizationId, SdkKeyId};
+use domain::{Name, Timestamp};
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use uuid::Uuid;
@@ -43,7 +43,7 @@ struct Properties<'a> {
 /// Gathers exposures for one core or thread.
 pub struct Exposures {
     intake: Intake,
-    sections: FxHashMap<SdkKeyId, Section>,
+    sections: FxHashMap<(OrganizationId, SdkKeyId), Section>,
     properties: Vec<u8>,
 }
 
@@ -65,6 +65,26 @@ impl Exposures {
 
     /// Notes an exposure that the holder of a key has caused. A unit that is too long to be one of an event is left out.
     pub fn note(&mut self, key: &Key, exposure: &Exposure<'_>, now: Timestamp) {
+        self.note_by((key.organization, &key.environment, key.id), exposure, now);
+    }
+
+    /// Notes an exposure that nobody has asked for with a key: a gateway went by the flag. The event has the key of zeros.
+    pub fn note_own(
+        &mut self,
+        (organization, environment): (OrganizationId, &Name),
+        exposure: &Exposure<'_>,
+        now: Timestamp,
+    ) {
+        let nobody = SdkKeyId::new(Uuid::nil());
+        self.note_by((organization, environment, nobody), exposure, now);
+    }
+
+    fn note_by(
+        &mut self,
+        (organization, environment, key): (OrganizationId, &Name, SdkKeyId),
+        exposure: &Exposure<'_>,
+        now: Timestamp,
+    ) {
         let Exposure { unit, .. } = *exposure;
         if unit.is_empty() || unit.len() > UNIT_CHARS_MAX || unit.chars().any(char::is_control) {
             return;
@@ -79,11 +99,11 @@ impl Exposures {
         if serde_json::to_writer(&mut self.properties, &properties).is_err() {
             return;
         }
-        let section = self.sections.entry(key.id).or_insert_with(|| {
+        let section = self.sections.entry((organization, key)).or_insert_with(|| {
             let origin = Origin {
-                organization: key.organization,
-                environment: key.environment.clone(),
-                key: key.id,
+                organization,
+                environment: environment.clone(),
+                key,
             };
             Section::new(origin, now, Uuid::now_v7())
         });

@@ -311,6 +311,11 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// Notes one more.
+    pub(crate) fn put_text(&mut self, name: &'a str, text: Cow<'a, str>) {
+        self.0.push((name.into(), Attribute::Text(text)));
+    }
+
     /// The text of an attribute, as units are told apart by it.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         let (_, value) = self.0.iter().rfind(|(known, _)| known == name)?;

@@ -16,7 +16,9 @@ use serde_json::Value;
 
 use crate::answer::Evaluated;
 use crate::attributes::{Attribute, Attributes, Question};
+use crate::calls::KNOWN;
 use crate::counts::{Counter, Counts, Given};
+use crate::segment::{self, INSIDE};
 
 mod written;
 
@@ -33,6 +35,10 @@ pub struct Set {
     exposures: Option<EventTypeId>,
     flags: Flags,
     known: FxHashMap<Box<str>, Known>,
+    /// The flags that say who is in a segment.
+    segments: FxHashMap<Box<str>, Handle>,
+    /// Which of the attributes that are known of calls something reads.
+    reads: [bool; KNOWN.len()],
     /// What SDKs that evaluate by themselves are sent.
     definitions: Box<[u8]>,
     counter: Counter,
@@ -51,6 +57,27 @@ struct Known {
     is_boolean: bool,
     off: Box<str>,
     client_side: bool,
+}
+
+/// What somebody gets of a flag.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Looked<'s> {
+    pub(crate) key: &'s str,
+    pub(crate) variant: &'s str,
+    pub(crate) is_on: bool,
+    pub(crate) version: u64,
+    /// The attribute that says which unit it is, if that decided.
+    pub(crate) by: Option<&'s str>,
+}
+
+impl Known {
+    /// Whether the flag is on for whoever gets this.
+    fn is_on(&self, found: &Evaluation<'_>) -> bool {
+        match self.is_boolean {
+            true => found.value == &Value::Bool(true),
+            false => *found.variant != *self.off,
+        }
+    }
 }
 
 /// Who asks: it decides which flags there are.
@@ -103,7 +130,11 @@ impl Set {
         source: Arc<FlagSet>,
         counts: &Arc<Counts>,
     ) -> Result<Self, Vec<eval::Problem>> {
-        let definitions = definitions(&source);
+        let mut definitions = definitions(&source);
+        let sent = sent(environment, &source, &definitions);
+        let questions = source.segments.keys();
+        let questions = questions.map(|segment| (segment::key(segment), segment::question(segment)));
+        definitions.flags.extend(questions);
         let compiled = Flags::compile(&definitions)?;
         let mut variants = 0;
         let known = source.flags.iter().enumerate().filter_map(|(place, flag)| {
@@ -125,12 +156,34 @@ impl Set {
             tag: source.tag.clone(),
             exposures: source.exposures,
             known: known.collect(),
-            definitions: sent(environment, &source, &definitions).into(),
+            segments: (source.segments.keys())
+                .filter_map(|key| Some((key.as_str().into(), compiled.get(&segment::key(key))?)))
+                .collect(),
+            reads: KNOWN.map(|name| compiled.attributes().any(|read| read == name)),
+            definitions: sent.into(),
             flags: compiled,
             counter: Counter::new(variants, counts),
             others: InOtherWords::default(),
             source,
         })
+    }
+
+    /// Whose flags they are.
+    pub(crate) const fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    /// Where they are asked.
+    pub(crate) const fn environment(&self) -> &Name {
+        &self.environment
+    }
+
+    /// Whether flags or segments read one of the attributes that are known of calls.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        KNOWN
+            .iter()
+            .zip(self.reads)
+            .any(|(known, reads)| reads && *known == name)
     }
 
     /// Another one whenever a flag or a segment is.
@@ -163,10 +216,42 @@ impl Set {
     }
 
     /// Counts that a variant was given.
-    fn count(&self, known: &Known, found: &Evaluation<'_>) {
+    fn count(&self, known: &Known, variant: &str) {
         let mut variants = self.source.flags[known.place].definition.variants.keys();
-        let place = variants.position(|name| name == found.variant);
+        let place = variants.position(|name| name == variant);
         self.counter.note(known.first + place.unwrap_or(0));
+    }
+
+    /// What a subject gets of a flag, if there is one; it is not counted.
+    pub(crate) fn look(&self, key: &str, subject: &Subject<'_>) -> Option<Looked<'_>> {
+        let (key, known) = self.known.get_key_value(key)?;
+        let found = self.flags.evaluate(known.handle, subject);
+        Some(Looked {
+            key,
+            variant: found.variant,
+            is_on: known.is_on(&found),
+            version: found.version,
+            by: found.by,
+        })
+    }
+
+    /// Counts what was found.
+    pub(crate) fn note(&self, looked: &Looked<'_>) {
+        if let Some(known) = self.known.get(looked.key) {
+            self.count(known, looked.variant);
+        }
+    }
+
+    /// Whether a subject is in a segment; `None` if there is none with this key.
+    pub(crate) fn is_in(&self, segment: &str, subject: &Subject<'_>) -> Option<bool> {
+        let handle = *self.segments.get(segment)?;
+        Some(self.flags.evaluate(handle, subject).variant == INSIDE)
+    }
+
+    /// Whether somebody is in a segment; `None` if there is none with this key.
+    pub fn has_member(&self, segment: &str, attributes: &Attributes<'_>, now: Timestamp) -> Option<bool> {
+        let lists = attributes.lists();
+        self.is_in(segment, &self.subject(attributes, &lists, now))
     }
 
     /// What it was compiled from.
@@ -206,7 +291,7 @@ impl Set {
         let lists = attributes.lists();
         let subject = self.subject(attributes, &lists, now);
         let found = self.flags.evaluate(known.handle, &subject);
-        self.count(known, &found);
+        self.count(known, found.variant);
         Ok(self.told(key, known, &found, attributes))
     }
 
@@ -221,7 +306,7 @@ impl Set {
     ) {
         let attributes = question.1;
         self.each_known(asker, question, now, |key, known, found| {
-            self.count(known, found);
+            self.count(known, found.variant);
             take(self.told(key, known, found, attributes));
         });
     }
@@ -340,7 +425,7 @@ impl Set {
             .ok_or_else(|| Missing::new(key, &self.environment))
     }
 
-    fn subject<'a>(
+    pub(crate) fn subject<'a>(
         &self,
         attributes: &'a Attributes<'_>,
         lists: &'a [Vec<&'a str>],
@@ -367,10 +452,6 @@ impl Set {
         found: &Evaluation<'s>,
         attributes: &Attributes<'_>,
     ) -> Evaluated<'s> {
-        let enabled = match known.is_boolean {
-            true => found.value == &Value::Bool(true),
-            false => *found.variant != *known.off,
-        };
         let rule = found.rule.map(|place| match found.rule_name {
             Some(name) => Cow::Borrowed(name),
             None => Cow::Owned(format!("#{}", place + 1)),
@@ -379,7 +460,7 @@ impl Set {
         let place = (self.organization, self.environment.as_str(), key);
         Evaluated {
             key,
-            enabled,
+            enabled: known.is_on(found),
             variant: found.variant,
             value: found.value,
             reason: found.reason.as_str(),

@@ -31,6 +31,12 @@ fn list(problems: &[eval::Problem]) -> String {
     each.collect::<Vec<_>>().join(" ")
 }
 
+impl FromIterator<(OrganizationId, Arc<Set>)> for Sets {
+    fn from_iter<T: IntoIterator<Item = (OrganizationId, Arc<Set>)>>(sets: T) -> Self {
+        Self(sets.into_iter().collect())
+    }
+}
+
 impl Sets {
     /// Compiles the sets of an environment; those that have not changed are taken from `before`.
     ///

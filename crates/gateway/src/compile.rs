@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::thread;
 
 use domain::catalog::Stage;
-use domain::id::{OperationId, PolicyId, RouteId, StreamRouteId, UpstreamId};
+use domain::id::{OperationId, RouteId, StreamRouteId, UpstreamId};
 use domain::release::Importance;
 use domain::routing::Connect;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::{Name, Timestamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use policy::shared::Ledger;
-use policy::{Directory, Fault, Phase, Place, Policy, State};
+use policy::{Directory, Fault, Place, Policy, State};
 use routing::{
     Answer as FixedAnswer, Mirroring, Miss, Operations, Redirection, Request, Rewriting, Splitting, Table,
 };
@@ -30,12 +30,12 @@ use crate::target;
 use crate::tls::{Shelf, Unusable};
 
 use self::asked::Flags;
+use self::chain::{Alike, StateKey};
 pub(crate) use self::upstream::Upstream;
 
 mod asked;
+mod chain;
 mod upstream;
-
-const KEY_AUTH: &str = "key_auth";
 
 /// Why a snapshot cannot be served; the node keeps the one it has.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +148,24 @@ pub enum Rejected {
         /// What it names.
         kind: String,
     },
+    /// A policy is for an audience, but one of its kind is for everybody.
+    #[error("route {route} has a policy `{kind}` for an audience, which this kind cannot be")]
+    NoAudience {
+        /// The route.
+        route: RouteId,
+        /// The policy.
+        kind: String,
+    },
+    /// The audience of a policy is not valid.
+    #[error("route {route} has a policy `{kind}` for an audience that is not valid: {}", audience(.faults))]
+    Audience {
+        /// The route.
+        route: RouteId,
+        /// The policy.
+        kind: String,
+        /// What is wrong.
+        faults: Vec<flags::FormFault>,
+    },
     /// A policy's configuration is not valid.
     #[error("route {route} has a policy `{kind}` that is not valid: {}", list(.faults))]
     Policy {
@@ -158,6 +176,13 @@ pub enum Rejected {
         /// What is wrong.
         faults: Vec<Fault>,
     },
+}
+
+fn audience(faults: &[flags::FormFault]) -> String {
+    let each = faults
+        .iter()
+        .map(|fault| format!("{}: {}", fault.pointer, fault.detail));
+    each.collect::<Vec<_>>().join("; ")
 }
 
 pub(crate) fn list(faults: &[impl fmt::Display]) -> String {
@@ -254,23 +279,6 @@ pub(crate) struct Chain {
     pub(crate) decide_from: usize,
     pub(crate) body_bytes_max: u64,
     pub(crate) translates_grpc_web: bool,
-}
-
-/// What a policy's state belongs to: the policy, or the place of one without an id.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum StateKey {
-    Policy(PolicyId),
-    Place(RouteId, Option<OperationId>, String),
-}
-
-impl fmt::Display for StateKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Policy(id) => write!(f, "{id}"),
-            Self::Place(route, None, kind) => write!(f, "{route}-{kind}"),
-            Self::Place(route, Some(operation), kind) => write!(f, "{route}-{operation}-{kind}"),
-        }
-    }
 }
 
 /// What a path matched.
@@ -467,7 +475,7 @@ impl Compiled {
         for policy in &route.policies {
             policies.push((policy, self.compile_policy(route, policy, (previous, alike))?));
         }
-        let chain = alike.chain(chain(route, None, &policies));
+        let chain = alike.chain(chain::of(route, None, &policies));
         let mut operations = Operations::default();
         for operation in &route.operations {
             let has_own = route
@@ -475,7 +483,7 @@ impl Compiled {
                 .iter()
                 .any(|policy| policy.operation == Some(operation.id));
             let chain = if has_own {
-                alike.chain(self::chain(route, Some(operation.id), &policies))
+                alike.chain(chain::of(route, Some(operation.id), &policies))
             } else {
                 Arc::clone(&chain)
             };
@@ -637,120 +645,7 @@ impl Compiled {
             _ => &[],
         })
     }
-
-    fn compile_policy(
-        &mut self,
-        route: &snapshot::Route,
-        policy: &snapshot::Policy,
-        (previous, alike): (Option<&Self>, &mut Alike),
-    ) -> Result<Arc<dyn Policy>, Rejected> {
-        let text = policy.config.to_string();
-        if let Some(known) = alike.policies.get(&(policy.kind.clone(), text.clone())) {
-            return Ok(Arc::clone(known));
-        }
-        let kind = policy::kind(&policy.kind).ok_or_else(|| Rejected::PolicyKind {
-            route: route.id,
-            kind: policy.kind.clone(),
-        })?;
-        let key = match policy.id {
-            Some(id) => StateKey::Policy(id),
-            None => StateKey::Place(route.id, policy.operation, policy.kind.clone()),
-        };
-        // A policy of an API runs on each of its routes and counts once for all of them.
-        let state = self
-            .states
-            .get(&key)
-            .or_else(|| previous?.states.get(&key))
-            .cloned();
-        let compiled = kind
-            .compile(&policy.config, state.as_ref())
-            .map_err(|faults| Rejected::Policy {
-                route: route.id,
-                kind: policy.kind.clone(),
-                faults,
-            })?;
-        if let Some(state) = compiled.state() {
-            let name = key.to_string();
-            let is_new = self.states.insert(key, state).is_none();
-            if let Some(ledger) = compiled.ledger().filter(|_| is_new) {
-                self.ledgers.push((name, ledger));
-            }
-        } else {
-            let known = (policy.kind.clone(), text);
-            alike.policies.insert(known, Arc::clone(&compiled));
-        }
-        Ok(compiled)
-    }
 }
-
-/// What many routes have in common stands in memory once: it is there already when a call comes to another route.
-#[derive(Default)]
-struct Alike {
-    /// Policies that remember nothing, by kind and configuration.
-    policies: HashMap<(String, String), Arc<dyn Policy>>,
-    /// Chains by their policies and the largest body: all else of a chain follows from these.
-    chains: HashMap<(Vec<*const ()>, u64), Arc<Chain>>,
-}
-
-impl Alike {
-    /// The chain that is the same as this one, if there is one.
-    fn chain(&mut self, chain: Chain) -> Arc<Chain> {
-        let place = |policy: &Arc<dyn Policy>| Arc::as_ptr(policy).cast();
-        let policies = chain.policies.iter().map(place).collect();
-        let known = self.chains.entry((policies, chain.body_bytes_max));
-        Arc::clone(known.or_insert_with(|| Arc::new(chain)))
-    }
-}
-
-/// Puts together the policies of an operation, or of requests that match none.
-///
-/// A route without `key_auth` gets one, so that nothing is open by accident.
-fn chain(
-    route: &snapshot::Route,
-    operation: Option<OperationId>,
-    policies: &[(&snapshot::Policy, Arc<dyn Policy>)],
-) -> Chain {
-    let ordered = policy::chain(policies, operation);
-    let has_key_auth = ordered.iter().any(|(policy, _)| policy.kind == KEY_AUTH);
-    let step = |policy: &snapshot::Policy| Step {
-        kind: policy::kind(&policy.kind).map_or("", |kind| kind.name),
-        policy: policy.id,
-    };
-    let chosen = ordered
-        .iter()
-        .map(|(policy, made)| (step(policy), Arc::clone(made)));
-    let mut chosen: Vec<(Step, Arc<dyn Policy>)> = chosen.collect();
-    if !has_key_auth {
-        let step = Step {
-            kind: KEY_AUTH,
-            policy: None,
-        };
-        chosen.push((step, Arc::clone(&DEFAULT_KEY_AUTH)));
-        chosen.sort_by_key(|(_, policy)| policy.phase());
-    }
-    let (steps, chosen): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
-    let decide_from = chosen.partition_point(|policy| policy.phase() < Phase::Decide);
-    let body_bytes_max = chosen
-        .iter()
-        .filter_map(|policy| policy.body_bytes_max())
-        .fold(route.body_bytes_max, u64::min);
-    let translates_grpc_web = chosen.iter().any(|policy| policy.translates_grpc_web());
-    Chain {
-        policies: chosen,
-        kinds: Kinds::of(&steps, decide_from),
-        steps,
-        decide_from,
-        body_bytes_max,
-        translates_grpc_web,
-    }
-}
-
-/// What a route has that says nothing about who may call.
-static DEFAULT_KEY_AUTH: LazyLock<Arc<dyn Policy>> = LazyLock::new(|| {
-    let kind = policy::kind(KEY_AUTH).expect("a builtin");
-    kind.compile(&serde_json::Value::Object(serde_json::Map::new()), None)
-        .expect("every field has a default")
-});
 
 /// The path template of an operation, if the path that is forwarded has variables.
 fn template(

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use domain::catalog::Stage;
 use domain::release::Importance;
+use flags::Asking;
 use http::header::{CONNECTION, ORIGIN};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, Version};
 use memchr::memchr;
 use policy::effects::Later;
-use policy::{Answer, Moment};
+use policy::{Answer, Moment, Policy};
 
 use self::connect::connect;
 use self::debug::{begin_span, debugged, tell_timing};
@@ -37,6 +38,7 @@ use crate::{grpc, grpc_web};
 
 mod connect;
 mod debug;
+mod exposing;
 mod judge;
 mod pages;
 mod questions;
@@ -70,6 +72,8 @@ struct Context<'a> {
     over: Option<HeaderValue>,
     /// Limits that count the call by the status of its answer.
     later: Vec<Later<'a>>,
+    /// Policies for an audience of which the call is.
+    answers: Vec<&'a dyn Policy>,
     /// What the answer says of the variant that the call got.
     sided: Option<Box<Sided>>,
     /// The page that may read what is answered about flags.
@@ -117,6 +121,7 @@ pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<Answe
         limits: None,
         over: None,
         later: Vec::new(),
+        answers: Vec::new(),
         sided: None,
         page: None,
     };
@@ -211,9 +216,13 @@ async fn serve<'a>(
         return Ok(answer);
     }
     let address = conn.client(headers);
-    let asked = asked((conn, method), &named, (path, query), headers);
     let from = (address, moment);
-    let (on, to) = match way((conn, from), compiled, (context, ticket), &asked)? {
+    let facts = exposing::facts((method, &named), (path, query), from);
+    let flags = Asking::new(&compiled.flags.sets, facts);
+    let asked = asked((conn, method), &named, headers, &flags);
+    let found = way((conn, from), compiled, (context, ticket), &asked);
+    exposing::tell(core, &flags, moment);
+    let (on, to) = match found? {
         Way::On(on, to) => (on, to),
         Way::Answered(response) => return Ok(*response),
         Way::Asked => {
@@ -254,8 +263,11 @@ async fn serve<'a>(
         path: &path[on.rest..],
         query,
         from,
+        flags: &flags,
     };
-    let judged = judge(core, compiled, (context, ticket), &on, &mut said)?;
+    let judged = judge(core, compiled, (context, ticket), &on, &mut said);
+    exposing::tell(core, &flags, moment);
+    let judged = judged?;
     if !judged.eased.is_nothing() {
         ease(core, judged.eased, (headers, ticket)).await;
     }
@@ -366,6 +378,9 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, conn: &Con
             headers,
             origin: context.origin.as_ref(),
         };
+        for policy in context.answers.iter().rev() {
+            policy.response(&mut answer);
+        }
         for policy in chain.policies.iter().rev() {
             policy.response(&mut answer);
         }

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use domain::id::PolicyId;
 use domain::recent::{CallStep, StepVerdict};
+use flags::Outside;
 use http::{HeaderMap, HeaderName};
 use policy::{Call, Cost, Counted, Verdict};
 
@@ -22,6 +23,7 @@ pub(crate) struct Before {
     is_warned: bool,
     flows: usize,
     later: usize,
+    passed_over: u32,
 }
 
 impl Before {
@@ -36,6 +38,7 @@ impl Before {
             is_warned: call.effects.is_warned,
             flows: call.effects.flows.len(),
             later: call.effects.later.len(),
+            passed_over: passed_over(call).0,
             began: Instant::now(),
         }
     }
@@ -83,6 +86,11 @@ impl Before {
         if effects.later.len() > self.later {
             details.push("the call may count when its answer's status is known".to_owned());
         }
+        if let (count, Some(outside)) = passed_over(call)
+            && count > self.passed_over
+        {
+            details.push(format!("it is for others: `/audience{outside}` does not hold"));
+        }
         fields(&self.headers, call.headers, &mut details);
         let said = match verdict {
             Verdict::Continue => StepVerdict::Passed,
@@ -104,6 +112,13 @@ impl Before {
             took_ns: Some(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)),
         }
     }
+}
+
+/// How many policies are for others, and why the last one is.
+fn passed_over(call: &Call<'_, '_>) -> (u32, Option<Outside>) {
+    call.effects
+        .passed_over
+        .map_or((0, None), |(count, outside)| (count, Some(outside)))
 }
 
 fn limit(counted: &Counted) -> String {

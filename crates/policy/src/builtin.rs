@@ -5,6 +5,7 @@ pub mod body_limit;
 pub mod call_cost;
 pub mod concurrency_limit;
 pub mod cors;
+pub mod feature_flags;
 pub mod grpc_web;
 pub mod headers;
 pub mod key_auth;

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use domain::id::{ApiId, KeyId, OrganizationId, RouteId, VersionId};
 use domain::limit::{Mode, Tier, TierCosts};
 use domain::{Code, Name, Timestamp};
+use flags::Ask;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use crate::ask::{Ask, Decision, Soft, Standing};
+use crate::ask::{self, Decision, Soft, Standing};
 use crate::directory::{Application, Directory, Subscription};
 use crate::effects::Effects;
 use crate::told::{Limits, Told};
@@ -77,6 +78,8 @@ pub struct Call<'a, 'h> {
     pub directory: &'a Directory,
     /// Who calls, if known.
     pub consumer: Option<Consumer<'a>>,
+    /// Who says what feature flags give; nobody if absent.
+    pub flags: Option<&'h dyn Ask>,
     /// The limits that counted this call.
     pub limits: Limits<'a>,
     /// What it counts for.
@@ -111,8 +114,8 @@ impl<'a> Call<'a, '_> {
     }
 
     /// The question that a limit is asked about this call.
-    pub(crate) fn ask(&self) -> Ask {
-        Ask {
+    pub(crate) fn ask(&self) -> ask::Ask {
+        ask::Ask {
             moment: self.moment,
             units: self.units(),
             standing: self.standing,

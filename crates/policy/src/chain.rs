@@ -14,7 +14,7 @@ const SINGLE: [&str; 2] = ["key_auth", "call_cost"];
 ///
 /// Of several `key_auth` (or `call_cost`) the most special one holds: the operation's, then the API's, then the one that every
 /// route has. There is no `key_auth` in the answer if the route has none; it gets the
-/// default one then.
+/// default one then. Those of an audience come besides: of several that a call is of, the most special one holds.
 pub fn chain<'a, 'b>(
     policies: &'b [(&'a snapshot::Policy, Arc<dyn Policy>)],
     operation: Option<OperationId>,
@@ -22,17 +22,25 @@ pub fn chain<'a, 'b>(
     let applies = |policy: &snapshot::Policy| policy.operation.is_none() || policy.operation == operation;
     let rank = |policy: &snapshot::Policy| (policy.operation.is_some(), policy.id.is_some());
     let mut chosen = Vec::new();
+    // They come after what holds for everybody, so that the most special one has the last word.
+    let mut special = Vec::new();
     let mut single: [Option<&(&snapshot::Policy, Arc<dyn Policy>)>; SINGLE.len()] = [None; SINGLE.len()];
     for entry in policies.iter().filter(|(policy, _)| applies(policy)) {
         let Some(place) = SINGLE.iter().position(|kind| *kind == entry.0.kind) else {
             chosen.push(entry);
             continue;
         };
+        if entry.0.audience.is_some() {
+            special.push(entry);
+            continue;
+        }
         if single[place].is_none_or(|known| rank(entry.0) >= rank(known.0)) {
             single[place] = Some(entry);
         }
     }
     chosen.extend(single.into_iter().flatten());
+    special.sort_by_key(|entry| rank(entry.0));
+    chosen.extend(special);
     chosen.sort_by_key(|(_, policy)| policy.phase());
     chosen
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use domain::limit::Mode;
+use flags::Outside;
 use http::StatusCode;
 
+use crate::Policy;
 use crate::ask::Ask;
 use crate::builtin::bandwidth_limit::Flow;
 use crate::builtin::rate_limit::RateLimit;
@@ -28,9 +30,19 @@ pub struct Effects<'a> {
     pub flows: Vec<Flow>,
     /// What may have to be counted when the answer's status is known.
     pub later: Vec<Later<'a>>,
+    /// Policies for an audience of which the call is, which change the answer as well.
+    pub answers: Vec<&'a dyn Policy>,
+    /// How many policies are for others than this call, and why the last of them is.
+    pub passed_over: Option<(u32, Outside)>,
 }
 
 impl Effects<'_> {
+    /// Notes that a policy is for others.
+    pub(crate) fn passed_over(&mut self, outside: Outside) {
+        let before = self.passed_over.map_or(0, |(count, _)| count);
+        self.passed_over = Some((before + 1, outside));
+    }
+
     /// Notes that a call is over a limit by the soft measure.
     pub(crate) fn over(&mut self, kind: &'static str, mode: Mode, delay_ns: u64) {
         match mode {

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::builtin::{
-    bandwidth_limit, body_limit, call_cost, concurrency_limit, cors, grpc_web, headers, key_auth, rate_limit,
+    bandwidth_limit, body_limit, call_cost, concurrency_limit, cors, feature_flags, grpc_web, headers,
+    key_auth, rate_limit,
 };
 use crate::{Policy, State};
 
@@ -43,6 +44,8 @@ pub struct Kind {
     pub title: &'static str,
     /// What it does, in CommonMark.
     pub description: &'static str,
+    /// Whether it can be for an audience only.
+    pub takes_audience: bool,
     schema: fn() -> Value,
     compile: Compile,
 }
@@ -77,6 +80,8 @@ pub(crate) trait Builtin: Policy + Sized + 'static {
     const NAME: &'static str;
     const TITLE: &'static str;
     const DESCRIPTION: &'static str;
+    /// Not those on which it depends who may call, what may be sent, or whose answers everybody needs.
+    const TAKES_AUDIENCE: bool = false;
 
     fn build(config: Self::Config, state: Option<&State>) -> Result<Self, Vec<Fault>>;
 
@@ -84,6 +89,7 @@ pub(crate) trait Builtin: Policy + Sized + 'static {
         name: Self::NAME,
         title: Self::TITLE,
         description: Self::DESCRIPTION,
+        takes_audience: Self::TAKES_AUDIENCE,
         schema: schema::<Self::Config>,
         compile: compile::<Self>,
     };
@@ -101,6 +107,7 @@ pub fn kinds() -> &'static [Kind] {
             body_limit::BodyLimit::KIND,
             headers::Headers::KIND,
             cors::Cors::KIND,
+            feature_flags::FeatureFlags::KIND,
             grpc_web::GrpcWeb::KIND,
         ]
     }

@@ -8,6 +8,8 @@
 //! implementation of [`Policy`], one line in [`kinds`], and one file in `examples/policies`.
 
 pub mod ask;
+mod audience;
+pub mod baggage;
 pub mod builtin;
 pub mod call;
 mod caller;
@@ -32,6 +34,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use ask::Standing;
+pub use audience::only_for;
 pub use call::{Answer, Call, Consumer, Cost, Moment, Place};
 pub use chain::chain;
 pub use directory::Directory;
@@ -72,6 +75,16 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// Changes the head of an answer, the gateway's own answers included.
     fn response(&self, answer: &mut Answer<'_>) {
         let _ = answer;
+    }
+
+    /// Whether [`response`](Self::response) does anything.
+    fn changes_answers(&self) -> bool {
+        false
+    }
+
+    /// The feature flags that it tells of, in the order of its configuration.
+    fn flags(&self) -> Vec<&str> {
+        Vec::new()
     }
 
     /// Answers a CORS preflight for one of the methods `allowed`; `None` if that is not its business.

@@ -109,6 +109,7 @@ impl Scene {
             place: &place,
             directory,
             consumer: self.is_known.then_some(consumer),
+            flags: None,
             limits: Limits::default(),
             cost: self.cost,
             effects: Effects::default(),

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use domain::id::OrganizationId;
 use domain::routing::{FieldMatch, Match};
 use expression::{Error, Expression, Facts, Failed};
+use flags::{Audience, Head, Outside};
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, Method};
 
@@ -28,6 +30,8 @@ pub struct Conditions {
     cookies: Vec<Test<Box<str>>>,
     certificate: Option<Shown>,
     when: Option<Expression>,
+    /// Whom it is for, and whose flags say so.
+    audience: Option<Box<(OrganizationId, Audience)>>,
 }
 
 /// The condition of a route that a request does not fit; shows as its JSON Pointer in the route.
@@ -51,6 +55,8 @@ pub enum Miss {
     When,
     /// The expression, which could not be computed for the request.
     WhenFailed,
+    /// A flag or a segment.
+    Audience(Outside),
 }
 
 impl fmt::Display for Miss {
@@ -64,16 +70,20 @@ impl fmt::Display for Miss {
             Self::Certificate => f.write_str("/match/client_certificate"),
             Self::CertificateField(index) => write!(f, "/match/client_certificate/fields/{index}"),
             Self::When | Self::WhenFailed => f.write_str("/match/when"),
+            Self::Audience(outside) => write!(f, "/match/audience{outside}"),
         }
     }
 }
 
 impl Conditions {
-    /// Compiles the conditions of a route with this base path.
+    /// Compiles the conditions of a route of an organization with this base path.
     ///
     /// # Errors
     /// Everything that is wrong with them; pointers begin with `/match`.
-    pub fn compile(matches: &Match, base_path: &str) -> Result<Self, Vec<Fault>> {
+    pub fn compile(
+        matches: &Match,
+        (organization, base_path): (OrganizationId, &str),
+    ) -> Result<Self, Vec<Fault>> {
         let mut faults = Faults::default();
         let path = matches
             .path
@@ -92,6 +102,11 @@ impl Conditions {
                 .client_certificate
                 .as_ref()
                 .map(|certificate| Shown::compile(certificate, &mut faults)),
+            audience: matches
+                .audience
+                .as_ref()
+                .and_then(|source| audience(source, &mut faults))
+                .map(|audience| Box::new((organization, audience))),
         };
         faults.or(compiled)
     }
@@ -127,10 +142,32 @@ impl Conditions {
             certificate.check(request.certificate)?;
         }
         match self.when.as_ref().map(|when| when.holds(&facts(request))) {
-            None | Some(Ok(true)) => Ok(()),
-            Some(Ok(false)) => Err(Miss::When),
-            Some(Err(Failed)) => Err(Miss::WhenFailed),
+            None | Some(Ok(true)) => {}
+            Some(Ok(false)) => return Err(Miss::When),
+            Some(Err(Failed)) => return Err(Miss::WhenFailed),
         }
+        // Last: what a flag gives is recorded, so it has to be what decides.
+        match &self.audience {
+            None => Ok(()),
+            Some(audience) => Self::is_for(audience, request),
+        }
+    }
+
+    fn is_for(
+        (organization, audience): &(OrganizationId, Audience),
+        request: &Request<'_>,
+    ) -> Result<(), Miss> {
+        let head = Head {
+            headers: request.headers,
+            caller: None,
+        };
+        let asked = request
+            .flags
+            .map(|flags| flags.fits(*organization, audience, head));
+        // Where there are no flags, nobody is in an audience.
+        asked
+            .unwrap_or_else(|| Err(audience.first()))
+            .map_err(Miss::Audience)
     }
 
     /// Whoever answers GET answers HEAD (RFC 9110 section 9.3.2); a preflight goes where its call would.
@@ -167,6 +204,19 @@ fn when(text: &str, faults: &mut Faults) -> Option<Expression> {
         ),
     };
     faults.add("/match/when", code, sentence(&error.to_string()), suggestion);
+    None
+}
+
+/// Compiles an audience.
+fn audience(source: &domain::flag::Audience, faults: &mut Faults) -> Option<Audience> {
+    let found = match Audience::compile(source) {
+        Ok(audience) => return Some(audience),
+        Err(found) => found,
+    };
+    for fault in found {
+        let pointer = format!("/match/audience{}", fault.pointer);
+        faults.add(pointer, fault.code, fault.detail, fault.suggestion);
+    }
     None
 }
 

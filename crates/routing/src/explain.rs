@@ -1,9 +1,11 @@
 //! Says where a request would go, by asking the same table as the gateway.
 
+use domain::Timestamp;
 use domain::certificate::Facts;
 use domain::explain::ExplainSpec;
 use domain::id::OperationId;
 use domain::snapshot::Route;
+use flags::{Asking, Sets};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
@@ -71,17 +73,29 @@ pub enum Error {
 
 /// Explains where a request would go.
 ///
-/// `certificate` is what the client's certificate says, which `asked` has as text.
+/// `certificate` is what the client's certificate says, which `asked` has as text; flags give what they give at a moment.
 pub fn explain(
     routes: &[Route],
     asked: &ExplainSpec,
     certificate: Option<&Facts>,
+    (sets, now): (&Sets, Timestamp),
 ) -> Result<Explained, Error> {
     let parsed = parse(asked).map_err(Error::Request)?;
     let table = Table::compile(routes, None).map_err(|error| Error::Routes(error.to_string()))?;
+    let request = parsed.request();
+    let facts = flags::Facts {
+        method: request.method.as_str(),
+        host: request.host,
+        path: request.path,
+        query: request.query,
+        address: None,
+        now,
+    };
+    let flags = Asking::new(sets, facts);
     let request = Request {
         certificate,
-        ..parsed.request()
+        flags: Some(&flags),
+        ..request
     };
     let mut tried = Vec::new();
     let found = table.walk(&request, &mut |candidate| {
@@ -172,6 +186,7 @@ impl Parsed {
             query: self.uri.query().filter(|_| !is_tunnel).unwrap_or_default(),
             headers: &self.headers,
             certificate: None,
+            flags: None,
         }
     }
 }

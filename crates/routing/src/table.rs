@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use domain::certificate::Facts;
-use domain::id::RouteId;
+use domain::id::{OrganizationId, RouteId};
 use domain::routing::Match;
 use domain::snapshot::Route;
+use flags::Ask;
 use http::{HeaderMap, Method};
 use memchr::memchr;
 
@@ -37,6 +38,8 @@ pub struct Request<'a> {
     pub headers: &'a HeaderMap,
     /// What the certificate says that the client has shown, if it has.
     pub certificate: Option<&'a Facts>,
+    /// Who says what flags give; nobody if absent.
+    pub flags: Option<&'a dyn Ask>,
 }
 
 /// Why routes cannot be served together.
@@ -90,9 +93,18 @@ struct Hosts {
 /// Conditions with what they were compiled from.
 #[derive(Debug, Clone)]
 struct Known {
+    organization: OrganizationId,
     matches: Match,
     base_path: Box<str>,
     conditions: Arc<Conditions>,
+}
+
+impl Known {
+    fn is_of(&self, route: &Route) -> bool {
+        self.organization == route.organization
+            && self.matches == route.matches
+            && *self.base_path == *route.base_path
+    }
 }
 
 /// A place in a path: what stands on it, and what may follow.
@@ -202,7 +214,7 @@ impl Table {
         }
         let known = previous
             .and_then(|previous| previous.compiled.get(&route.id))
-            .filter(|known| known.matches == route.matches && *known.base_path == *route.base_path);
+            .filter(|known| known.is_of(route));
         let known = match known {
             Some(known) => known.clone(),
             None => {
@@ -210,8 +222,10 @@ impl Table {
                     route: route.id,
                     faults,
                 };
-                let conditions = Conditions::compile(&route.matches, &route.base_path).map_err(invalid)?;
+                let conditions = Conditions::compile(&route.matches, (route.organization, &route.base_path))
+                    .map_err(invalid)?;
                 Known {
+                    organization: route.organization,
                     matches: route.matches.clone(),
                     base_path: route.base_path.as_str().into(),
                     conditions: Arc::new(conditions),

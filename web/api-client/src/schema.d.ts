@@ -4244,6 +4244,52 @@ export interface components {
         /** @example asg_01jd9zk5v8e7rbxq3m6t4n2w0c */
         AssignmentId: string;
         /**
+         * @description What of a call has attributes.
+         * @enum {string}
+         */
+        AttributePlace: "header" | "query" | "cookie";
+        /** @description Where in a call an attribute stands. Clients say what they want there, unless somebody before the gateway vouches for it. */
+        AttributeSource: {
+            /** @description What flags and segments call it: `user_id`. */
+            name: string;
+            /** @description In what it stands. */
+            from: components["schemas"]["AttributePlace"];
+            /** @description The name of the header field, the parameter or the cookie; that of the attribute if absent. */
+            field?: string;
+        };
+        /**
+         * @description Those for whom something is: all that is named has to hold for them.
+         *
+         *     Flags and segments are those of the organization, in the environment in which the call arrives. One that is not there
+         *     holds for nobody.
+         */
+        Audience: {
+            /** @description Flags that have to give what is named. */
+            flags?: components["schemas"]["AudienceFlag"][];
+            /** @description Segments that they have to be in, or not. */
+            segments?: components["schemas"]["AudienceSegment"][];
+            /**
+             * @description Where in the call it stands what flags and segments ask about. `method`, `host`, `path` and `remote_address` are
+             *     known of every call; once it is known who calls, `application_id`, `organization_id` (the caller's),
+             *     `subscription_id`, `plan` and `key_id` are as well.
+             */
+            attributes?: components["schemas"]["AttributeSource"][];
+        };
+        /** @description What a flag has to give. */
+        AudienceFlag: {
+            /** @description The flag's key. */
+            key: components["schemas"]["FlagKey"];
+            /** @description One of these variants; if empty, that it is on: `true` of a boolean flag, of others any variant but that of `off`. */
+            variants?: string[];
+        };
+        /** @description A segment. */
+        AudienceSegment: {
+            /** @description The segment's key. */
+            key: components["schemas"]["FlagKey"];
+            /** @description Turns it round: those who are not in it. */
+            not?: boolean;
+        };
+        /**
          * @description One change, chained to the one before it in the same organization.
          *
          *     `hash` is SHA-256 over the canonical JSON (RFC 8785) of all other fields, `previous` included, so a changed
@@ -5536,6 +5582,8 @@ export interface components {
             id?: components["schemas"]["PolicyId"];
             /** @description Which one. */
             kind: string;
+            /** @description Whether it is for an audience only: who calls may decide about that. */
+            for_audience?: boolean;
         };
         /** @description Where a request would go, and why. */
         Explanation: {
@@ -6999,10 +7047,11 @@ export interface components {
             client_certificate?: components["schemas"]["CertificateMatch"];
             /**
              * @description An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
-             *     `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
-             *     fails does not fit.
+             *     `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. One that fails does not fit.
              */
             when?: string;
+            /** @description Whom it is for, by feature flags and segments; looked at last. It is not known yet who calls. */
+            audience?: components["schemas"]["Audience"];
         };
         /**
          * @description What is measured. Times are in microseconds, rates are parts of 1.
@@ -8021,6 +8070,11 @@ export interface components {
             /** @description Its configuration, valid against the policy's schema (`GET /api/v1/policies/kinds`). */
             config: Record<string, never>;
             /**
+             * @description Whom it is for, by feature flags and segments: for calls of all others it does nothing. Of the kinds that take one
+             *     (`takes_audience`); all calls if absent.
+             */
+            audience?: components["schemas"]["Audience"];
+            /**
              * Format: int32
              * @description Policies of one phase run in rising order.
              */
@@ -8056,6 +8110,8 @@ export interface components {
             description: string;
             /** @description The JSON Schema (2020-12) of its configuration. */
             schema: Record<string, never>;
+            /** @description Whether it can be for an `audience` only. */
+            takes_audience: boolean;
         };
         /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
         PolicyPatch: {
@@ -8067,6 +8123,11 @@ export interface components {
             kind?: string;
             /** @description Its configuration, valid against the policy's schema (`GET /api/v1/policies/kinds`). */
             config?: Record<string, never>;
+            /**
+             * @description Whom it is for, by feature flags and segments: for calls of all others it does nothing. Of the kinds that take one
+             *     (`takes_audience`); all calls if absent.
+             */
+            audience?: components["schemas"]["Audience"] | null;
             /**
              * Format: int32
              * @description Policies of one phase run in rising order.
@@ -8087,6 +8148,11 @@ export interface components {
             kind: string;
             /** @description Its configuration, valid against the policy's schema (`GET /api/v1/policies/kinds`). */
             config: Record<string, never>;
+            /**
+             * @description Whom it is for, by feature flags and segments: for calls of all others it does nothing. Of the kinds that take one
+             *     (`takes_audience`); all calls if absent.
+             */
+            audience?: components["schemas"]["Audience"];
             /**
              * Format: int32
              * @description Policies of one phase run in rising order.

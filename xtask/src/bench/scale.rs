@@ -204,6 +204,7 @@ fn scaled_route(number: u32) -> Route {
             operation: None,
             kind: "body_limit".to_owned(),
             config: json!({ "bytes": 65_536 }),
+            audience: None,
         }],
         ..route(number, 0)
     };

@@ -38,6 +38,7 @@ impl Shown for Policy {
             operation_id: None,
             kind: "rate_limit".to_owned(),
             config: json!({ "requests": 10, "window_seconds": 1, "per": "address" }),
+            audience: None,
             position: 0,
             enabled: true,
             managed_by: None,

@@ -47,7 +47,7 @@ pub(crate) async fn server_key(owner: &Someone<'_>) -> String {
 }
 
 /// What is wrong, as `pointer code`.
-fn faults(answer: &Answer) -> Vec<String> {
+pub(crate) fn faults(answer: &Answer) -> Vec<String> {
     let problem = answer.json(400);
     let errors = problem["errors"].as_array().unwrap();
     let one = |error: &Value| {

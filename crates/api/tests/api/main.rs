@@ -4,6 +4,7 @@
 
 mod analytics;
 mod app;
+mod audiences;
 mod audit;
 mod calls;
 mod conventions;

@@ -146,8 +146,14 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
                     .into_iter()
                     .for_each(|part| upstreams(part, &mut refer));
             }
+            audience(shown.get("match").and_then(|it| it.get("audience")), &mut refer);
         }
-        Kind::Policy => refer(Kind::Api, shown.get("api")),
+        Kind::Policy => {
+            refer(Kind::Api, shown.get("api"));
+            audience(shown.get("audience"), &mut refer);
+            // Those of which `feature_flags` tells services.
+            audience(shown.get("config"), &mut refer);
+        }
         Kind::StreamRoute => refer(Kind::Upstream, shown.get("upstream")),
         Kind::Segment | Kind::FeatureFlag => references.extend(flag::needed(*kind, &shown)),
         Kind::Product => {
@@ -170,6 +176,16 @@ fn references((kind, name): &Key, found: &Found, folder: &Folder) -> BTreeSet<Ke
         | Kind::ReportSchedule => {}
     }
     references
+}
+
+/// The flags and segments that an audience names.
+fn audience(part: Option<&Value>, refer: &mut impl FnMut(Kind, Option<&Value>)) {
+    for (field, kind) in [("flags", Kind::FeatureFlag), ("segments", Kind::Segment)] {
+        let named = part.and_then(|part| part.get(field)).and_then(Value::as_array);
+        for one in named.into_iter().flatten() {
+            refer(kind, one.get("key"));
+        }
+    }
 }
 
 /// The upstreams that a part of a route names at any depth.

@@ -94,7 +94,7 @@ fn mistakes_in_files_are_told_with_the_file() {
         ("kind: plan\nspec: [\n", "/a.yaml:"),
         (
             "kind: plann\nspec: {}\n",
-            "/a.yaml: `kind` is `plann`, not one of folder, certificate, upstream, api, plan, application, product, route, policy, stream_route",
+            "/a.yaml: `kind` is `plann`, not one of folder, certificate, upstream, api, plan, application, product, segment, feature_flag, route, policy, stream_route",
         ),
         ("kind: plan\n", "/a.yaml: the plan has no `spec`"),
         (

@@ -933,6 +933,127 @@ pub struct ApproveFeatureFlagChangeRequestParams {
 /// `AssignmentId`.
 pub type AssignmentId = String;
 
+/// What of a call has attributes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AttributePlace {
+    /// `header`.
+    #[serde(rename = "header")]
+    Header,
+    /// `query`.
+    #[serde(rename = "query")]
+    Query,
+    /// `cookie`.
+    #[serde(rename = "cookie")]
+    Cookie,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for AttributePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Query => "query",
+            Self::Cookie => "cookie",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for AttributePlace {
+    fn from(text: &str) -> Self {
+        match text {
+            "header" => Self::Header,
+            "query" => Self::Query,
+            "cookie" => Self::Cookie,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// Where in a call an attribute stands. Clients say what they want there, unless somebody before the gateway vouches for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttributeSource {
+    /// What flags and segments call it: `user_id`.
+    pub name: String,
+    /// In what it stands.
+    pub from: AttributePlace,
+    /// The name of the header field, the parameter or the cookie; that of the attribute if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+impl AttributeSource {
+    /// What is required, and nothing else.
+    pub fn new(name: impl Into<String>, from: AttributePlace) -> Self {
+        Self {
+            name: name.into(),
+            from,
+            field: None,
+        }
+    }
+}
+
+/// Those for whom something is: all that is named has to hold for them.
+///
+/// Flags and segments are those of the organization, in the environment in which the call arrives. One that is not there
+/// holds for nobody.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Audience {
+    /// Flags that have to give what is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<AudienceFlag>>,
+    /// Segments that they have to be in, or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segments: Option<Vec<AudienceSegment>>,
+    /// Where in the call it stands what flags and segments ask about. `method`, `host`, `path` and `remote_address` are
+    /// known of every call; once it is known who calls, `application_id`, `organization_id` (the caller's),
+    /// `subscription_id`, `plan` and `key_id` are as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Vec<AttributeSource>>,
+}
+
+/// What a flag has to give.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AudienceFlag {
+    /// The flag's key.
+    pub key: FlagKey,
+    /// One of these variants; if empty, that it is on: `true` of a boolean flag, of others any variant but that of `off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Vec<String>>,
+}
+
+impl AudienceFlag {
+    /// What is required, and nothing else.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            variants: None,
+        }
+    }
+}
+
+/// A segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AudienceSegment {
+    /// The segment's key.
+    pub key: FlagKey,
+    /// Turns it round: those who are not in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not: Option<bool>,
+}
+
+impl AudienceSegment {
+    /// What is required, and nothing else.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            not: None,
+        }
+    }
+}
+
 /// One change, chained to the one before it in the same organization.
 ///
 /// `hash` is SHA-256 over the canonical JSON (RFC 8785) of all other fields, `previous` included, so a changed
@@ -3075,6 +3196,9 @@ pub struct ExplainedPolicy {
     pub id: Option<PolicyId>,
     /// Which one.
     pub kind: String,
+    /// Whether it is for an audience only: who calls may decide about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_audience: Option<bool>,
 }
 
 /// Where a request would go, and why.
@@ -7879,10 +8003,12 @@ pub struct Match {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<CertificateMatch>,
     /// An expression (CEL) over `method`, `host`, `path`, the maps `query`, `headers` (names in lower case) and
-    /// `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. It is looked at last; one that
-    /// fails does not fit.
+    /// `cookies`, and `body_bytes`: `path.startsWith('/shop/') && 'x-a' in headers`. One that fails does not fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
+    /// Whom it is for, by feature flags and segments; looked at last. It is not known yet who calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
 }
 
 /// What is measured. Times are in microseconds, rates are parts of 1.
@@ -9501,6 +9627,10 @@ pub struct Policy {
     pub kind: String,
     /// Its configuration, valid against the policy's schema (`GET /api/v1/policies/kinds`).
     pub config: Value,
+    /// Whom it is for, by feature flags and segments: for calls of all others it does nothing. Of the kinds that take one
+    /// (`takes_audience`); all calls if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
     /// Policies of one phase run in rising order.
     pub position: i64,
     /// Off: it does not run.
@@ -9537,6 +9667,8 @@ pub struct PolicyKind {
     pub description: String,
     /// The JSON Schema (2020-12) of its configuration.
     pub schema: Value,
+    /// Whether it can be for an `audience` only.
+    pub takes_audience: bool,
 }
 
 /// What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent.
@@ -9554,6 +9686,10 @@ pub struct PolicyPatch {
     /// Its configuration, valid against the policy's schema (`GET /api/v1/policies/kinds`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Value>,
+    /// Whom it is for, by feature flags and segments: for calls of all others it does nothing. Of the kinds that take one
+    /// (`takes_audience`); all calls if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Option<Audience>>,
     /// Policies of one phase run in rising order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<Option<i64>>,
@@ -9577,6 +9713,10 @@ pub struct PolicySpec {
     pub kind: String,
     /// Its configuration, valid against the policy's schema (`GET /api/v1/policies/kinds`).
     pub config: Value,
+    /// Whom it is for, by feature flags and segments: for calls of all others it does nothing. Of the kinds that take one
+    /// (`takes_audience`); all calls if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
     /// Policies of one phase run in rising order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<i64>,
@@ -9596,6 +9736,7 @@ impl PolicySpec {
             operation_id: None,
             kind: kind.into(),
             config,
+            audience: None,
             position: None,
             enabled: None,
             managed_by: None,

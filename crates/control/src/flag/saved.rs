@@ -81,6 +81,19 @@ impl Saved {
         }
     }
 
+    /// What nodes get where no flag is.
+    pub(super) fn without_flags(&self, organization: OrganizationId) -> FlagSet {
+        let mut hash = Sha256::new();
+        self.hash_segments(&mut hash);
+        FlagSet {
+            organization,
+            tag: tag(hash),
+            flags: Vec::new(),
+            segments: self.segments_by_key(),
+            exposures: None,
+        }
+    }
+
     /// Another one whenever something of the environment's flags is.
     fn tag(&self, environment: &Name, exposures: Option<EventTypeId>, flags: &[Flag]) -> String {
         let mut hash = Sha256::new_with_prefix(environment.as_str());
@@ -90,16 +103,16 @@ impl Saved {
             hash.update([0, u8::from(flag.client_side)]);
             hash.update(flag.definition.version.to_le_bytes());
         }
+        self.hash_segments(&mut hash);
+        hash.update(exposures.map_or([0; 16], |id| *id.uuid().as_bytes()));
+        tag(hash)
+    }
+
+    fn hash_segments(&self, hash: &mut Sha256) {
         for segment in &self.segments {
             hash.update(segment.id.uuid().as_bytes());
             hash.update(segment.revision.to_le_bytes());
         }
-        hash.update(exposures.map_or([0; 16], |id| *id.uuid().as_bytes()));
-        let hash = hash.finalize();
-        hash[..TAG_BYTES]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
     }
 
     /// The segments by their keys.
@@ -110,4 +123,12 @@ impl Saved {
         });
         segments.collect()
     }
+}
+
+fn tag(hash: Sha256) -> String {
+    let hash = hash.finalize();
+    hash[..TAG_BYTES]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

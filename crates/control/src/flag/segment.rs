@@ -1,21 +1,14 @@
 //! Who is in a segment.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::flag::{FlagType, Segment, SegmentAnswer, SegmentTrial};
+use domain::flag::{Segment, SegmentAnswer, SegmentTrial};
 use domain::id::SegmentId;
-use domain::snapshot::{Flag, FlagSet};
-use eval::definition::{self, Condition, Outcome, Rule, Targeting};
-use flags::{Asker, Attributes, Set};
-use serde_json::Value;
+use domain::snapshot::FlagSet;
+use flags::{Attributes, Set};
 
 use super::Saved;
 use crate::{Caller, Control, Error};
-
-const ASKED: &str = "asked";
-const INSIDE: &str = "inside";
-const OUTSIDE: &str = "outside";
 
 impl Control {
     /// Whether somebody is in a segment; nothing is recorded.
@@ -40,12 +33,7 @@ impl Control {
         let asking = FlagSet {
             organization: segment.organization_id,
             tag: String::new(),
-            flags: vec![Flag {
-                key: ASKED.parse().expect("it is a key"),
-                r#type: FlagType::Boolean,
-                client_side: false,
-                definition: question(&key),
-            }],
+            flags: Vec::new(),
             segments: saved.segments_by_key(),
             exposures: None,
         };
@@ -55,38 +43,10 @@ impl Control {
             let what = format!("segments that were saved cannot be compiled: {problems:?}");
             Error::Internal(what, None)
         })?;
-        let found = set.evaluate(Asker::Anybody, ASKED, &attributes, self.now())?;
+        let inside = set.has_member(&key, &attributes, self.now());
         Ok(SegmentAnswer {
-            inside: found.variant == INSIDE,
+            inside: inside == Some(true),
             key,
         })
-    }
-}
-
-/// A flag that says of everybody whether they are in a segment.
-fn question(segment: &str) -> definition::Flag {
-    let serve = |variant: &str| Some(variant.to_owned());
-    let rule = Rule {
-        when: Some(Condition::Segment {
-            segment: segment.to_owned(),
-        }),
-        serve: serve(INSIDE),
-        ..Rule::default()
-    };
-    let variants = [(INSIDE, true), (OUTSIDE, false)].map(|(name, is)| (name.to_owned(), Value::Bool(is)));
-    definition::Flag {
-        version: 0,
-        variants: BTreeMap::from(variants),
-        targeting: Targeting {
-            enabled: true,
-            off: OUTSIDE.to_owned(),
-            prerequisites: Vec::new(),
-            overrides: Vec::new(),
-            rules: vec![rule],
-            otherwise: Outcome {
-                serve: serve(OUTSIDE),
-                ..Outcome::default()
-            },
-        },
     }
 }

@@ -15,10 +15,10 @@ use store::flag::history;
 use store::{Arg, Tx};
 use uuid::Uuid;
 
-use super::fault::{Faults, TITLE_MAX, part};
+use super::fault::{Faults, TITLE_MAX, in_use, part};
 use super::flag_parts::{compile, patterns, size, too_many_patterns};
 use super::flag_sticky;
-use super::{New, Resource, own};
+use super::{New, Resource, audience, own};
 use crate::flag::Saved;
 use crate::{Caller, Control, Error};
 
@@ -102,7 +102,11 @@ impl Resource for FeatureFlag {
             let place = format!("/environments/{name}");
             compile(&mut faults, &saved.definitions(name), (&own, &place));
         }
-        faults.finish()
+        faults.finish()?;
+        match before {
+            Some(before) => keeps(tx, before, self).await,
+            None => Ok(()),
+        }
     }
 
     /// Keeps what it was, and sees that there is a type of events for who is given which variant.
@@ -153,8 +157,30 @@ impl Resource for FeatureFlag {
                 return Err(Error::refused(Code::InUse, detail));
             }
         }
+        let uses = audience::uses(tx, self.organization_id, self.spec.key.as_str()).await?;
+        in_use(&uses.into_iter().map(|one| one.by).collect::<Vec<_>>())?;
         Ok(store::flag::forget(tx, self).await?)
     }
+}
+
+/// Wants what routes and policies name of a flag to stay.
+async fn keeps(tx: &mut Tx, before: &FeatureFlag, after: &FeatureFlag) -> Result<(), Error> {
+    let has_less = before
+        .spec
+        .variants
+        .keys()
+        .any(|name| !after.spec.variants.contains_key(name))
+        || before
+            .spec
+            .environments
+            .keys()
+            .any(|name| !after.spec.environments.contains_key(name));
+    if !has_less {
+        return Ok(());
+    }
+    let uses = audience::uses(tx, after.organization_id, after.spec.key.as_str()).await?;
+    let losing = uses.into_iter().filter(|one| one.loses(before, after));
+    in_use(&losing.map(|one| one.by).collect::<Vec<_>>())
 }
 
 /// Whether nobody gets anything else in an environment than before, or the flag is turned off there and nothing else.

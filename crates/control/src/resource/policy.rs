@@ -1,5 +1,7 @@
 //! Policies of APIs.
 
+use std::sync::Arc;
+
 use domain::Timestamp;
 use domain::catalog::Api;
 use domain::code::Code;
@@ -9,7 +11,7 @@ use store::entity::{self, Condition, Read};
 use store::{Arg, Tx};
 
 use super::fault::{Faults, nul};
-use super::{New, Resource, own};
+use super::{New, Resource, audience, own};
 use crate::{Caller, Control, Error};
 
 /// The largest configuration, as compact JSON.
@@ -27,6 +29,7 @@ impl Control {
             title: kind.title.to_owned(),
             description: kind.description.to_owned(),
             schema: kind.schema(),
+            takes_audience: kind.takes_audience,
         });
         Ok(kinds.collect())
     }
@@ -80,7 +83,8 @@ impl Resource for Policy {
             faults.reference("/operation_id", "operation", found.then_some(()));
         }
         faults.finish()?;
-        config(&self.spec)?;
+        let made = config(&self.spec)?;
+        named(tx, self, &*made).await?;
         if before.is_none() {
             room(tx, self.spec.api_id).await?;
         }
@@ -89,14 +93,14 @@ impl Resource for Policy {
 }
 
 /// Checks a configuration as the gateway will.
-fn config(spec: &PolicySpec) -> Result<(), Error> {
+fn config(spec: &PolicySpec) -> Result<Arc<dyn policy::Policy>, Error> {
     let mut faults = Faults::default();
     let Some(kind) = policy::kind(&spec.kind) else {
         let known: Vec<_> = policy::kinds().iter().map(|kind| kind.name).collect();
         let detail = format!("There is no policy of this kind; there are {}.", known.join(", "));
         let suggestion = "`GET /api/v1/policies/kinds` lists them with their schemas.";
         faults.add("/kind", "policy_kind_unknown", detail, suggestion);
-        return faults.finish_as(Code::PolicyInvalid);
+        return Err(refused(faults));
     };
     let text = spec.config.to_string();
     if nul(&spec.config).is_some() {
@@ -110,12 +114,57 @@ fn config(spec: &PolicySpec) -> Result<(), Error> {
     } else if text.len() > CONFIG_BYTES_MAX {
         let detail = format!("It has more than {CONFIG_BYTES_MAX} bytes.");
         faults.add("/config", "field_too_long", detail, "Shorten it.");
-    } else if let Err(found) = kind.validate(&spec.config) {
-        for fault in found {
-            let pointer = format!("/config{}", fault.pointer);
-            let suggestion = "`GET /api/v1/policies/kinds` has the policy's schema.";
-            faults.add(&pointer, "config_invalid", fault.detail, suggestion);
+    } else {
+        match kind.compile(&spec.config, None) {
+            Ok(made) => return Ok(made),
+            Err(found) => {
+                for fault in found {
+                    let pointer = format!("/config{}", fault.pointer);
+                    let suggestion = "`GET /api/v1/policies/kinds` has the policy's schema.";
+                    faults.add(&pointer, "config_invalid", fault.detail, suggestion);
+                }
+            }
         }
+    }
+    Err(refused(faults))
+}
+
+fn refused(faults: Faults) -> Error {
+    let without = || Error::refused(Code::PolicyInvalid, "The policy cannot be used.");
+    faults
+        .finish_as(Code::PolicyInvalid)
+        .err()
+        .unwrap_or_else(without)
+}
+
+/// Wants the flags and segments that a policy names to be there.
+async fn named(tx: &mut Tx, policy: &Policy, made: &dyn policy::Policy) -> Result<(), Error> {
+    let mut faults = Faults::default();
+    let organization = policy.organization_id;
+    for (place, key) in made.flags().into_iter().enumerate() {
+        let pointer = format!("/config/flags/{place}/key");
+        audience::flag(tx, organization, (&pointer, key), &mut faults).await?;
+    }
+    if let Some(audience) = &policy.spec.audience {
+        let kinds = policy::kinds().iter().filter(|kind| kind.takes_audience);
+        let kinds: Vec<_> = kinds.map(|kind| kind.name).collect();
+        if !kinds.contains(&&*policy.spec.kind) {
+            let detail = format!(
+                "A policy of this kind is for everybody; for an audience are {}.",
+                kinds.join(", ")
+            );
+            faults.add(
+                "/audience",
+                "combination_invalid",
+                detail,
+                "Leave `audience` out.",
+            );
+        }
+        for fault in flags::Audience::compile(audience).err().unwrap_or_default() {
+            let pointer = format!("/audience{}", fault.pointer);
+            faults.add(&pointer, fault.code, fault.detail, fault.suggestion);
+        }
+        audience::exists(tx, organization, ("/audience", audience), None, &mut faults).await?;
     }
     faults.finish_as(Code::PolicyInvalid)
 }

@@ -13,7 +13,7 @@ use store::{Arg, Tx};
 use uuid::Uuid;
 
 use super::fault::Faults;
-use super::{New, Resource, own, stream};
+use super::{New, Resource, audience, own, stream};
 use crate::{Caller, Error};
 
 /// The most routes of a host and base path.
@@ -106,8 +106,13 @@ impl Resource for Route {
             Ok((host, base_path)) => (spec.host, spec.base_path) = (host, base_path),
             Err(found) => faults.found(found),
         }
-        if let Err(found) = Conditions::compile(&spec.matches, &spec.base_path) {
+        if let Err(found) = Conditions::compile(&spec.matches, (self.organization_id, &spec.base_path)) {
             faults.found(found);
+        }
+        if let Some(audience) = &spec.matches.audience {
+            let named = ("/match/audience", audience);
+            let environment = Some(&spec.environment);
+            audience::exists(tx, self.organization_id, named, environment, &mut faults).await?;
         }
         let action = Action::compile(&*spec).map_err(|found| faults.found(found));
         if let Some(version) = &version {

@@ -13,7 +13,7 @@ use store::flag::history;
 
 use super::fault::{Faults, TITLE_MAX, in_use, part};
 use super::flag_parts::{compile, named_segments, patterns, size, too_many_patterns};
-use super::{New, Resource, own};
+use super::{New, Resource, audience, own};
 use crate::flag::Saved;
 use crate::{Caller, Control, Error};
 
@@ -106,7 +106,7 @@ impl Resource for Segment {
         Ok(names)
     }
 
-    /// Flags and other segments may name it.
+    /// Flags, other segments, routes and policies may name it.
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
         let saved = Saved::read(tx, self.organization_id).await?;
         let key = self.spec.key.as_str();
@@ -118,7 +118,8 @@ impl Resource for Segment {
         let others = saved.segments.iter().filter(|other| other.id != self.id);
         let others = others.filter(|other| named_segments(&other.spec.when).contains(&key));
         let others = others.map(|other| format!("the segment `{}`", other.spec.key));
-        in_use(&flags.chain(others).collect::<Vec<_>>())?;
+        let routing = audience::uses_of_segment(tx, self.organization_id, key).await?;
+        in_use(&flags.chain(others).chain(routing).collect::<Vec<_>>())?;
         Ok(history::forget(tx, self).await?)
     }
 }

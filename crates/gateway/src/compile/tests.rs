@@ -83,6 +83,7 @@ fn find(compiled: &Compiled, host: &str, method: &Method, path: &str) -> String 
         query: "",
         headers: &headers,
         certificate: None,
+        flags: None,
     };
     match compiled.find(&request, |_, _| ()) {
         Matched::Operation {
@@ -169,6 +170,7 @@ fn what_cannot_be_served_is_rejected() {
         operation: None,
         kind: "magic".to_owned(),
         config: json!({}),
+        audience: None,
     });
     assert!(text(vec![unknown]).contains("policy `magic`"));
     let mut invalid = route(10, None, "/shop");
@@ -177,6 +179,7 @@ fn what_cannot_be_served_is_rejected() {
         operation: None,
         kind: "body_limit".to_owned(),
         config: json!({}),
+        audience: None,
     });
     assert!(text(vec![invalid]).contains("missing field `bytes`"));
     let mut no_upstream = snapshot(vec![route(10, None, "/shop")]);
@@ -212,6 +215,7 @@ fn the_most_special_key_auth_holds() {
         operation: operation.map(|operation| OperationId::new(id(operation))),
         kind: "key_auth".to_owned(),
         config: json!({ "header": format!("X-{}", number.unwrap_or(0)) }),
+        audience: None,
     };
     special.policies = vec![
         key_auth(Some(2), Some(1003)),

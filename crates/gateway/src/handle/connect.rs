@@ -8,13 +8,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use domain::catalog::Stage;
+use flags::Asking;
 use http::{Response, StatusCode};
 use policy::Moment;
 
 use super::judge::{Said, judge};
 use super::pages::before_routing;
 use super::way::{Way, asked, way};
-use super::{Context, Request};
+use super::{Context, Request, exposing};
 use crate::balance::Balancer;
 use crate::body::AnswerBody;
 use crate::conn::Conn;
@@ -50,9 +51,13 @@ pub(super) async fn connect<'a>(
     let compiled = &installed.compiled;
     before_routing(conn, &compiled.shelf, &named.name, "")?;
     let address = conn.client(headers);
+    let facts = exposing::facts((&*method, &named), ("", ""), (address, moment));
+    let flags = Asking::new(&compiled.flags.sets, facts);
     let (on, upstream, tunnel) = {
-        let asked = asked((conn, &*method), &named, ("", ""), headers);
-        match way((conn, (address, moment)), compiled, (context, ticket), &asked) {
+        let asked = asked((conn, &*method), &named, headers, &flags);
+        let found = way((conn, (address, moment)), compiled, (context, ticket), &asked);
+        exposing::tell(core, &flags, moment);
+        match found {
             Ok(Way::Tunnel(on, upstream, tunnel)) => (on, upstream, tunnel),
             Ok(_) | Err(Cause::NoRoute { .. }) => {
                 return Err(refused("No route opens tunnels to this host."));
@@ -81,8 +86,11 @@ pub(super) async fn connect<'a>(
         path: "",
         query: "",
         from: (address, moment),
+        flags: &flags,
     };
-    let judged = judge(core, compiled, (context, ticket), &on, &mut said).map_err(no_success)?;
+    let judged = judge(core, compiled, (context, ticket), &on, &mut said);
+    exposing::tell(core, &flags, moment);
+    let judged = judged.map_err(no_success)?;
     if !judged.eased.is_nothing() {
         ease(core, judged.eased, (headers, ticket)).await;
     }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use flags::Ask;
 use http::{HeaderMap, Method};
 use policy::builtin::bandwidth_limit::Flow;
 use policy::{Call, Consumer, Cost, Effects, Limits, Moment, Verdict};
@@ -29,6 +30,7 @@ pub(super) struct Said<'h> {
     pub(super) path: &'h str,
     pub(super) query: &'h str,
     pub(super) from: (IpAddr, Moment),
+    pub(super) flags: &'h dyn Ask,
 }
 
 /// What the policies say to a request that may go on.
@@ -61,6 +63,7 @@ pub(super) fn judge<'a>(
         place: &on.route.place,
         directory: &compiled.directory,
         consumer: None,
+        flags: Some(said.flags),
         limits: Limits::default(),
         cost: Cost::default(),
         effects: Effects::default(),
@@ -73,6 +76,7 @@ pub(super) fn judge<'a>(
     context.over = call.limits.over();
     let (consumer, units, effects) = (call.consumer, call.units(), call.effects);
     context.later = effects.later;
+    context.answers = effects.answers;
     ticket.holds.append(effects.holds);
     decided?;
     Ok(Judged {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::routing::Connect;
+use flags::Asking;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_LENGTH, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response};
 use policy::{Consumer, Moment};
@@ -26,17 +27,19 @@ use crate::ticket::Ticket;
 pub(super) fn asked<'a>(
     (conn, method): (&'a Conn, &'a Method),
     named: &'a Named,
-    (path, query): (&'a str, &'a str),
     headers: &'a HeaderMap,
+    flags: &'a Asking<'_>,
 ) -> routing::Request<'a> {
+    let facts = flags.facts();
     routing::Request {
         method,
         host: &named.name,
         authority: named.header.as_bytes(),
-        path,
-        query: query.strip_prefix('?').unwrap_or_default(),
+        path: facts.path,
+        query: facts.query,
         headers,
         certificate: conn.client_certificate().map(|shown| &shown.facts),
+        flags: Some(flags),
     }
 }
 

@@ -21,8 +21,8 @@ use domain::snapshot::{
     Application, Key, Operation, Plan, Policy, Product, Route, Subscription, Upstream as UpstreamEntry,
 };
 use domain::traffic::{Target, UpstreamSpec};
-use events::Event;
 use events::ring::{Drain, WhenFull, ring};
+use events::{Event, Intake};
 use gateway::{Gateway, Inheritance, Records, Settings};
 use serde_json::json;
 use tokio::sync::watch;
@@ -62,7 +62,29 @@ impl Bench {
             ..Settings::default()
         };
         change(&mut settings, &mut snapshot);
-        Self::start(&mut Inheritance::default(), settings, (snapshot, key))
+        Self::start(&mut Inheritance::default(), settings, (snapshot, key), None)
+    }
+
+    /// Starts a gateway that records tracked events.
+    pub(crate) fn recording(
+        urls: &[String],
+        intake: Intake,
+        change: impl FnOnce(&mut Settings, &mut Snapshot),
+    ) -> Self {
+        let (mut snapshot, key) = snapshot(urls);
+        let mut settings = Settings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            cores: 2,
+            ..Settings::default()
+        };
+        change(&mut settings, &mut snapshot);
+        let started = Self::start(
+            &mut Inheritance::default(),
+            settings,
+            (snapshot, key),
+            Some(intake),
+        );
+        started.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Starts a gateway with the sockets of another one.
@@ -77,13 +99,14 @@ impl Bench {
             ..Settings::default()
         };
         change(&mut settings, &mut snapshot);
-        Self::start(before, settings, (snapshot, key)).unwrap_or_else(|error| panic!("{error}"))
+        Self::start(before, settings, (snapshot, key), None).unwrap_or_else(|error| panic!("{error}"))
     }
 
     fn start(
         before: &mut Inheritance,
         settings: Settings,
         (snapshot, key): (Snapshot, String),
+        intake: Option<Intake>,
     ) -> Result<Self, gateway::Error> {
         let data = tempfile::tempdir().unwrap();
         let (recorders, drains): (Vec<_>, Vec<_>) =
@@ -93,7 +116,7 @@ impl Bench {
             recorder: Box::new(move || recorders.next().expect("one per core")),
             log: None,
             counts: Vec::new(),
-            intake: None,
+            intake,
         };
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
         let gateway = gateway::start_after(before, settings, data.path(), records, receiver)?;
@@ -310,6 +333,7 @@ pub(crate) fn policy(kind: &str, config: serde_json::Value) -> Policy {
         operation: None,
         kind: kind.to_owned(),
         config,
+        audience: None,
     }
 }
 

@@ -94,6 +94,7 @@ impl Builtin for BandwidthLimit {
     const DESCRIPTION: &'static str = "Lets the bodies of requests and answers flow no faster than so many bytes per \
         second, all calls of an application, address, header, parameter or of the whole route together. Nothing is \
         refused: bodies wait. Counted on each gateway node by itself.";
+    const TAKES_AUDIENCE: bool = true;
 
     fn build(config: Config, state: Option<&State>) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();

@@ -45,6 +45,7 @@ impl Builtin for CallCost {
     const TITLE: &'static str = "Cost of calls";
     const DESCRIPTION: &'static str = "Lets a call count for several calls on every rate limit and quota, or for none. \
         Of several, the most special one holds: an operation's before its API's.";
+    const TAKES_AUDIENCE: bool = true;
 
     fn build(config: Config, _: Option<&State>) -> Result<Self, Vec<Fault>> {
         let fault = |pointer: &str, detail: String| Err(vec![Fault::new(pointer, detail)]);

@@ -61,6 +61,7 @@ impl Builtin for ConcurrencyLimit {
     const TITLE: &'static str = "Concurrent calls";
     const DESCRIPTION: &'static str = "Bounds how many calls are open at a time, per application, address, header, \
         parameter or for the whole route. Calls that are cut off end as well. Counted on each gateway node by itself.";
+    const TAKES_AUDIENCE: bool = true;
 
     fn build(config: Config, state: Option<&State>) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();

@@ -72,6 +72,7 @@ impl Builtin for Headers {
     const TITLE: &'static str = "Headers";
     const DESCRIPTION: &'static str = "Sets and removes header fields of requests and answers. Fields that frame \
         a message, and those by which the gateway vouches for the caller, cannot be changed.";
+    const TAKES_AUDIENCE: bool = true;
 
     fn build(config: Config, _: Option<&State>) -> Result<Self, Vec<Fault>> {
         let mut faults = Vec::new();
@@ -98,6 +99,10 @@ impl Policy for Headers {
 
     fn response(&self, answer: &mut Answer<'_>) {
         apply(&self.response, answer.headers);
+    }
+
+    fn changes_answers(&self) -> bool {
+        !self.response.remove.is_empty() || !self.response.set.is_empty()
     }
 }
 
@@ -142,7 +147,7 @@ fn compile(change: &Change, place: &str, faults: &mut Vec<Fault>) -> Compiled {
     Compiled { remove, set }
 }
 
-fn name(text: &str, pointer: String, faults: &mut Vec<Fault>) -> Option<HeaderName> {
+pub(super) fn name(text: &str, pointer: String, faults: &mut Vec<Fault>) -> Option<HeaderName> {
     let Ok(name) = text.parse::<HeaderName>() else {
         faults.push(Fault::new(pointer, "this is not the name of a header"));
         return None;

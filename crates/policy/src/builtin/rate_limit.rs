@@ -86,6 +86,7 @@ impl Builtin for RateLimit {
     const DESCRIPTION: &'static str = "Bounds how fast calls may come, besides what the plan allows: per application, \
         address, header, parameter or for the whole route. It may count only calls that end in certain ways, such as \
         failed sign-ins, and may warn, slow down or degrade calls before or instead of refusing them.";
+    const TAKES_AUDIENCE: bool = true;
 
     fn build(config: Config, state: Option<&State>) -> Result<Self, Vec<Fault>> {
         let limit = limit::RateLimit {

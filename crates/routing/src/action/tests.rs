@@ -34,6 +34,7 @@ fn location(redirect: &Value, scheme: &str, authority: &str, path: &str, query: 
         query,
         headers: &headers,
         certificate: None,
+        flags: None,
     };
     let location = redirection.location(&request, 5, scheme).unwrap();
     format!("{} {}", redirection.status.as_u16(), location.to_str().unwrap())

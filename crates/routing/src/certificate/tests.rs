@@ -153,7 +153,11 @@ fn what_cannot_be_compared_is_refused() {
             client_certificate: Some(matches(&conditions)),
             ..Match::default()
         };
-        let faults = Conditions::compile(&whole, "/shop").unwrap_err();
+        let faults = Conditions::compile(
+            &whole,
+            (domain::id::OrganizationId::new(uuid::Uuid::nil()), "/shop"),
+        )
+        .unwrap_err();
         assert_eq!(
             (&*faults[0].pointer, faults[0].code),
             (pointer, code),

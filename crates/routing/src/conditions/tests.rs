@@ -1,9 +1,15 @@
+use domain::id::OrganizationId;
 use domain::routing::Match;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::Conditions;
 use crate::Request;
+
+fn ours() -> OrganizationId {
+    OrganizationId::new(Uuid::from_u128(1))
+}
 
 fn matches(value: &Value) -> Match {
     serde_json::from_value(value.clone()).unwrap()
@@ -11,7 +17,7 @@ fn matches(value: &Value) -> Match {
 
 /// The pointer of the condition that a request does not fit, or `fits`.
 fn check(conditions: &Value, method: &str, target: &str, fields: &[(&str, &str)]) -> String {
-    let compiled = Conditions::compile(&matches(conditions), "/shop").unwrap();
+    let compiled = Conditions::compile(&matches(conditions), (ours(), "/shop")).unwrap();
     let mut headers = HeaderMap::new();
     for (name, value) in fields {
         headers.append(
@@ -28,6 +34,7 @@ fn check(conditions: &Value, method: &str, target: &str, fields: &[(&str, &str)]
         query,
         headers: &headers,
         certificate: None,
+        flags: None,
     };
     match compiled.check(&request) {
         Ok(()) => "fits".to_owned(),
@@ -172,12 +179,14 @@ const FAULTS: &str = r#"
 /match/headers/0/value value_missing | { "headers": [{ "name": "a" }] }
 /match/headers/0/value value_unused | { "headers": [{ "name": "a", "kind": "absent", "value": "" }] }
 /match/headers/0/value field_invalid | { "headers": [{ "name": "a", "value": "x\n" }] }
+/match/audience field_required | { "audience": {} }
+/match/audience/attributes/0/field name_invalid | { "audience": { "flags": [{ "key": "a" }], "attributes": [{ "name": "a", "from": "header", "field": "a b" }] } }
 /match/query/0/name name_invalid | { "query": [{ "name": "", "kind": "present" }] }
 /match/cookies/0/name name_invalid | { "cookies": [{ "name": "a=b", "kind": "present" }] }
 "#;
 
 fn faults(conditions: &Value) -> String {
-    let found = Conditions::compile(&matches(conditions), "/shop")
+    let found = Conditions::compile(&matches(conditions), (ours(), "/shop"))
         .err()
         .unwrap_or_default();
     let found: Vec<_> = found
@@ -219,4 +228,99 @@ fn orders_and_case_do_not_make_conditions_different() {
     let c = json!({ "methods": ["GET", "PUT"], "headers": [{ "name": "b", "kind": "present" }, { "name": "a", "value": "2" }] });
     assert_eq!(matches(&a).normal(), matches(&b).normal());
     assert_ne!(matches(&a).normal(), matches(&c).normal());
+}
+
+/// Says that a call is of an audience if a header field says so.
+#[derive(Debug)]
+struct Said;
+
+impl flags::Ask for Said {
+    fn fits(
+        &self,
+        organization: OrganizationId,
+        _: &flags::Audience,
+        head: flags::Head<'_>,
+    ) -> Result<(), flags::Outside> {
+        assert_eq!(organization, ours());
+        assert!(head.caller.is_none(), "it is not known yet who calls");
+        match head.headers.contains_key("x-in") {
+            true => Ok(()),
+            false => Err(flags::Outside::Segment(1)),
+        }
+    }
+
+    fn variants(
+        &self,
+        _: OrganizationId,
+        _: (&[Box<str>], &flags::Sources),
+        _: flags::Head<'_>,
+    ) -> Vec<Option<&str>> {
+        unreachable!("routes ask for audiences")
+    }
+}
+
+#[test]
+fn an_audience_is_looked_at_last() {
+    let conditions = json!({
+        "methods": ["GET"],
+        "when": "'x-a' in headers",
+        "audience": { "segments": [{ "key": "a" }, { "key": "b" }] },
+    });
+    let compiled = Conditions::compile(&matches(&conditions), (ours(), "/shop")).unwrap();
+    let check = |fields: &[&'static str], flags: Option<&dyn flags::Ask>| {
+        let headers: HeaderMap = fields
+            .iter()
+            .map(|name| (HeaderName::from_static(name), HeaderValue::from_static("1")))
+            .collect();
+        let request = Request {
+            method: &Method::GET,
+            host: "",
+            authority: b"",
+            path: "/shop",
+            query: "",
+            headers: &headers,
+            certificate: None,
+            flags,
+        };
+        compiled
+            .check(&request)
+            .map_or_else(|miss| miss.to_string(), |()| "fits".to_owned())
+    };
+    assert_eq!(check(&["x-a", "x-in"], Some(&Said)), "fits");
+    assert_eq!(check(&["x-a"], Some(&Said)), "/match/audience/segments/1");
+    assert_eq!(check(&["x-in"], Some(&Said)), "/match/when");
+    assert_eq!(check(&["x-a", "x-in"], None), "/match/audience/segments/0");
+}
+
+#[test]
+fn audiences_are_the_same_in_any_order() {
+    let audience = |flags: &Value, attributes: &Value| {
+        let audience = json!({ "flags": flags, "segments": [{ "key": "s" }, { "key": "r", "not": true }],
+            "attributes": attributes });
+        matches(&json!({ "audience": audience })).normal()
+    };
+    let sources =
+        json!([{ "name": "b", "from": "query" }, { "name": "a", "from": "header", "field": "X-A" }]);
+    let a = audience(
+        &json!([{ "key": "f", "variants": ["x", "y"] }, { "key": "e" }]),
+        &sources,
+    );
+    let others = json!([{ "name": "a", "from": "header", "field": "x-a" }, { "name": "b", "from": "query", "field": "b" }]);
+    let b = audience(
+        &json!([{ "key": "e" }, { "key": "f", "variants": ["y", "x", "y"] }]),
+        &others,
+    );
+    assert_eq!(a, b);
+    assert_eq!(a.conditions(), 4);
+    let c = audience(
+        &json!([{ "key": "e" }, { "key": "f", "variants": ["y"] }]),
+        &others,
+    );
+    assert_ne!(a, c);
+    let capitals = json!([{ "name": "a", "from": "header", "field": "x-a" }, { "name": "b", "from": "query", "field": "B" }]);
+    let d = audience(
+        &json!([{ "key": "e" }, { "key": "f", "variants": ["x", "y"] }]),
+        &capitals,
+    );
+    assert_ne!(a, d);
 }

@@ -60,6 +60,7 @@ fn tunnels_and_calls_take_nothing_from_each_other() {
             query: "",
             headers: &HeaderMap::new(),
             certificate: None,
+            flags: None,
         };
         table.find(&request).map(|found| found.route)
     };
@@ -102,6 +103,7 @@ fn tried(table: &Table, routes: &[Route], host: &str, path: &str, fields: &[&str
         query: "",
         headers: &headers,
         certificate: None,
+        flags: None,
     };
     let mut tried = Vec::new();
     let found = table.walk(&request, &mut |candidate| {
@@ -291,7 +293,7 @@ proptest! {
             for name in &fields {
                 headers.insert(*name, HeaderValue::from_static("1"));
             }
-            let request = Request { method: &Method::GET, host, authority: b"", path: &path, query: "", headers: &headers, certificate: None };
+            let request = Request { method: &Method::GET, host, authority: b"", path: &path, query: "", headers: &headers, certificate: None, flags: None };
             let found = table.find(&request).map(|found| found.route);
             prop_assert_eq!(found, by_looking(&routes, host, &path, &fields), "{} {} {:?}", host, path, fields);
         }

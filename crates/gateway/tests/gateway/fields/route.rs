@@ -31,6 +31,22 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
         "/match/client_certificate/fields/*/not",
         "gateway: certificates; routing: certificate",
     ),
+    ("/match/audience/flags/*/key", "gateway: audience"),
+    ("/match/audience/flags/*/variants", "gateway: audience"),
+    ("/match/audience/segments/*/key", "gateway: audience"),
+    ("/match/audience/segments/*/not", "gateway: audience"),
+    (
+        "/match/audience/attributes/*/name",
+        "gateway: audience; flags: calls",
+    ),
+    (
+        "/match/audience/attributes/*/from",
+        "gateway: audience; flags: calls",
+    ),
+    (
+        "/match/audience/attributes/*/field",
+        "gateway: audience; flags: calls",
+    ),
     (
         "/environment",
         "control: the snapshot has the routes of its environment",

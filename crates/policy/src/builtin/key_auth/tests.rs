@@ -28,6 +28,7 @@ fn decide(config: &serde_json::Value, headers: &[(&'static str, &str)]) -> (Opti
         place: &place,
         directory: &directory,
         consumer: None,
+        flags: None,
         limits: Limits::default(),
         cost: Cost::default(),
         effects: Effects::default(),

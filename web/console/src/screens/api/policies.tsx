@@ -5,6 +5,10 @@ import { ApiFrame } from "./frame";
 
 type Policy = Schemas["Policy"];
 
+/** The flags and segments of an audience. */
+const named = ({ flags = [], segments = [] }: Schemas["Audience"]): string =>
+  [...flags.map((flag) => flag.key), ...segments.map((segment) => (segment.not ? `not ${segment.key}` : segment.key))].join(", ");
+
 /** The configured steps of the request path. */
 export default function ApiPolicies() {
   return <ApiFrame>{(api) => <Policies api={api} />}</ApiFrame>;
@@ -37,6 +41,7 @@ function Policies({ api }: { api: Schemas["Api"] }) {
         { title: "Policy", cell: (policy) => title(policy.kind) },
         { title: "Configuration", wide: true, cell: (policy) => <code className="break-all text-ink-2">{JSON.stringify(policy.config)}</code> },
         { title: "Applies to", cell: (policy) => (policy.operation_id ? <code>{policy.operation_id}</code> : "Every operation") },
+        { title: "For", cell: (policy) => (policy.audience ? <code>{named(policy.audience)}</code> : "Everybody") },
         { title: "State", cell: (policy) => <State of={policy.enabled ? "enabled" : "off"} /> },
         {
           title: "Actions",

@@ -1,7 +1,8 @@
 import { type Schemas, read } from "@gateline/api-client";
-import { type Draft, Field, FormPanel, Said, SchemaForm, SelectField, TextField, draftOf, figure, finished, useForm, usePause } from "@gateline/ui";
+import { type Draft, Field, FormPanel, Loaded, Said, SchemaForm, SelectField, TextField, draftOf, figure, finished, useForm, usePause } from "@gateline/ui";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useId, useState } from "react";
+import { useId, useMemo, useState } from "react";
+import { type Json, schemaOf as partOf, patch, picked } from "../../schema-part";
 
 type Kind = Schemas["PolicyKind"];
 type Operation = Schemas["Operation"];
@@ -12,10 +13,11 @@ export interface PolicyValues {
   config: Record<string, never>;
   operation_id: string | null;
   position: number | null;
+  /** A merge patch of the policy's. */
+  audience: unknown;
 }
 
-/** The form of a policy, new or changed; its configuration's fields come from the schema of its kind. */
-export function PolicyForm(props: {
+interface PolicyFormProps {
   kinds: Kind[];
   versionId: string | undefined;
   policy?: Schemas["Policy"];
@@ -23,8 +25,19 @@ export function PolicyForm(props: {
   cancel: string;
   send: (values: PolicyValues) => Promise<unknown>;
   after: () => void;
-}) {
+}
+
+/** The form of a policy, new or changed; its configuration's fields come from the schema of its kind. */
+export function PolicyForm(props: PolicyFormProps) {
+  const document = useQuery({ ...read("/api/v1/openapi.json"), staleTime: Infinity });
+  return <Loaded query={document}>{(found) => <Fields {...props} document={found as Json} />}</Loaded>;
+}
+
+const AUDIENCE = ["audience"] as const;
+
+function Fields(props: PolicyFormProps & { document: Json }) {
   const { kinds, policy } = props;
+  const audience = useMemo(() => partOf(props.document, "PolicySpec", AUDIENCE), [props.document]);
   const schemaOf = (kind: string) => kinds.find((each) => each.kind === kind)?.schema;
   const first = policy?.kind ?? kinds[0]?.kind ?? "";
   const form = useForm({
@@ -33,13 +46,15 @@ export function PolicyForm(props: {
       draft: (policy ? { value: policy.config } : draftOf(schemaOf(first))) as Draft,
       operation: policy?.operation_id ?? "",
       position: String(policy?.position ?? ""),
+      audience: { value: picked(policy ?? {}, AUDIENCE) } as Draft,
     },
-    send: async ({ kind, draft, operation, position }) =>
+    send: async ({ kind, draft, operation, position, audience: whom }) =>
       props.send({
         kind,
         config: finished(schemaOf(kind), draft, "/config") as Record<string, never>,
         operation_id: operation || null,
         position: figure(position) ?? null,
+        audience: (patch(picked(policy ?? {}, AUDIENCE), finished(audience, whom, "")) as Json)["audience"],
       }),
     after: props.after,
   });
@@ -66,6 +81,9 @@ export function PolicyForm(props: {
           draft={values.draft}
           set={(draft) => set({ draft })}
         />
+      )}
+      {kind?.takes_audience && (
+        <SchemaForm label="For whom" pointer="" schema={audience} draft={values.audience} set={(draft) => set({ audience: draft })} />
       )}
       <div className="grid gap-x-4 gap-y-5 sm:grid-cols-2">
         <OperationField versionId={props.versionId} value={values.operation} set={(operation) => set({ operation })} />

@@ -1,4 +1,4 @@
-import { client, done, read } from "@gateline/api-client";
+import { type Schemas, client, done, read } from "@gateline/api-client";
 import { Detail, Loaded, useGo, useParam } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { PolicyForm } from "./policy-form";
@@ -22,8 +22,14 @@ export default function PolicyNew() {
                 versionId={page.data[0]?.id}
                 submit="Add policy"
                 cancel={list}
-                send={async ({ operation_id, position, ...spec }) => {
-                  const body = { api_id: id, ...spec, ...(operation_id ? { operation_id } : {}), ...(position === null ? {} : { position }) };
+                send={async ({ operation_id, position, audience, ...spec }) => {
+                  const body = {
+                    api_id: id,
+                    ...spec,
+                    ...(operation_id ? { operation_id } : {}),
+                    ...(position === null ? {} : { position }),
+                    ...(audience ? { audience: audience as Schemas["Audience"] } : {}),
+                  };
                   return done(await client.POST("/api/v1/policies", { body }));
                 }}
                 after={() => {

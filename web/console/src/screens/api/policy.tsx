@@ -64,8 +64,9 @@ function PolicyOf({ policy, kinds, versionId }: { policy: Schemas["Policy"]; kin
         policy={policy}
         submit="Save changes"
         cancel={list}
-        send={async ({ config, operation_id, position }) => {
-          const body = { config: mergePatch(policy.config, config) as typeof config, operation_id, position };
+        send={async ({ config, operation_id, position, audience }) => {
+          const whom = audience === undefined ? {} : { audience: audience as Schemas["Audience"] };
+          const body = { config: mergePatch(policy.config, config) as typeof config, operation_id, position, ...whom };
           const changed = done(await client.PATCH("/api/v1/policies/{id}", { params, body }));
           await queries.invalidateQueries({ queryKey: ["/api/v1/policies/{id}"], refetchType: "none" });
           return changed;

@@ -26,7 +26,7 @@ type Change = Omit<Schemas["RoutePatch"], "managed_by"> & Pick<Spec, "version_id
 
 /** The parts of a route that are written as JSON, with their fields: a merge patch has to name those that go. */
 const PARTS = {
-  match: ["path", "methods", "headers", "query", "cookies", "client_certificate", "when"],
+  match: ["path", "methods", "headers", "query", "cookies", "client_certificate", "when", "audience"],
   redirect: ["status", "scheme", "host", "port", "path", "prefix", "keep_query"],
   answer: ["status", "headers", "content_type", "body"],
   rewrite: ["prefix", "path", "regex", "host"],
@@ -36,6 +36,9 @@ const PARTS = {
 /** The parts whose form comes from the API's own document. */
 const RELEASE = ["split", "mirror", "importance"] as const;
 
+/** What an audience is made of: a merge patch has to name it as well. */
+const AUDIENCE = ["flags", "segments", "attributes"] as const;
+
 type Part = keyof typeof PARTS;
 const NAMES = Object.keys(PARTS) as Part[];
 
@@ -44,6 +47,9 @@ function written(route: Schemas["Route"] | undefined): string {
   const parts = NAMES.filter((name) => route?.[name] && Object.keys(route[name]).length > 0).map((name) => [name, route?.[name]]);
   return parts.length === 0 ? "" : print(Object.fromEntries(parts));
 }
+
+/** A part with all of its fields, null where one is gone. */
+const withAll = (names: readonly string[], part: object) => ({ ...Object.fromEntries(names.map((field) => [field, null])), ...part });
 
 /** Reads it again: every part with every field, null where it is gone. */
 function readParts(text: string): Pick<Change, Part> {
@@ -62,7 +68,8 @@ function readParts(text: string): Pick<Change, Part> {
   }
   const whole = (name: Part) => {
     const part = said[name];
-    return part ? { ...Object.fromEntries(PARTS[name].map((field) => [field, null])), ...part } : null;
+    const audience = part?.["audience"];
+    return part ? withAll(PARTS[name], audience && typeof audience === "object" ? { ...part, audience: withAll(AUDIENCE, audience) } : part) : null;
   };
   return Object.fromEntries(NAMES.map((name) => [name, whole(name)])) as Pick<Change, Part>;
 }

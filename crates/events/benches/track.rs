@@ -190,6 +190,7 @@ fn key() -> Key {
         environment: "production".parse().expect("it is a name"),
         kind: SdkKeyKind::Server,
         origins: Vec::new(),
+        encrypt_payload: false,
         state: KeyState::Active,
         expires_at: None,
     }

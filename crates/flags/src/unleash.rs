@@ -289,7 +289,7 @@ pub fn metrics(body: &[u8], (set, asker): (Option<&Set>, Asker)) -> Result<Vec<C
             match known_as(flag, None).next() {
                 Some(ours) => add(ours, without),
                 None if named.is_empty() => {
-                    of_one_of(flag).for_each(|(ours, share)| add(ours, share * without))
+                    of_one_of(flag).for_each(|(ours, share)| add(ours, share * without));
                 }
                 None => {}
             }

@@ -85,7 +85,9 @@ async fn clients_of_unleash_poll_for_changes_only() {
     let off = json!({ "environments": { "sandbox": { "enabled": false } } });
     patch(&owner, &flag("staff"), off).await.json(200);
     let path = format!("{FLAGS}/{}", flag("inner")["id"].as_str().unwrap());
-    assert_eq!(owner.delete(&path).await.status.as_u16(), 204);
+    let current = format!("\"{}\"", flag("inner")["revision"]);
+    let removed = owner.with("if-match", &current).delete(&path).await;
+    assert_eq!(removed.status.as_u16(), 204);
     let changed = known.get("/api/client/delta").await.json(200);
     let told: Vec<_> = changed["events"]
         .as_array()

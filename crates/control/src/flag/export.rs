@@ -57,10 +57,9 @@ fn left_out(set: &Set, environment: &Name) -> Vec<FlagLeftOut> {
         (FlagProtocol::Flagd, &flagd.refused),
     ];
     let each = all.into_iter().flat_map(|(protocol, refused)| {
-        let told = refused
+        refused
             .iter()
-            .filter_map(move |finding| told(finding, environment, protocol));
-        told
+            .filter_map(move |finding| told(finding, environment, protocol))
     });
     each.collect()
 }

@@ -145,11 +145,7 @@ impl Reader<'_> {
                 false => vec![each.collect()],
             })
         };
-        let is_list = matches!(
-            test.op,
-            Op::In | Op::NotIn | Op::StartsWith | Op::EndsWith | Op::Contains
-        );
-        if let Some(value) = test.values.iter().find(|value| is_list && is_blank_around(value)) {
+        if let Some(value) = disputed(test) {
             let detail =
                 format!("Some clients take blanks around values off, and pass over empty ones: `{value}`.");
             return Err(self.fault("value_unsayable", detail));
@@ -204,8 +200,14 @@ impl Reader<'_> {
     }
 }
 
-fn is_blank_around(value: &str) -> bool {
-    value.is_empty() || value.trim() != value
+/// A value of a list that not all clients compare as it is.
+fn disputed(test: &Test) -> Option<&String> {
+    let is_list = matches!(
+        test.op,
+        Op::In | Op::NotIn | Op::StartsWith | Op::EndsWith | Op::Contains
+    );
+    let mut values = test.values.iter().filter(|_| is_list);
+    values.find(|value| value.is_empty() || value.trim() != *value)
 }
 
 fn moment(text: &str) -> Option<jiff::Timestamp> {

@@ -81,16 +81,6 @@ fn what_clients_would_do_otherwise_is_refused() {
             "attribute_taken",
         ),
         (
-            when(json!({ "attribute": "a", "op": "in", "values": ["1", " 2"] })),
-            "/rules/0/when",
-            "value_unsayable",
-        ),
-        (
-            when(json!({ "attribute": "a", "op": "contains", "values": [""] })),
-            "/rules/0/when",
-            "value_unsayable",
-        ),
-        (
             json!({ "rules": [{ "logic": "on" }] }),
             "/rules/0/logic",
             "logic_unsayable",
@@ -116,6 +106,26 @@ fn a_share_that_grows_is_refused() {
     let refused = write(&definitions(&json!({ "f": flag(&rest) }))).refused;
     let found: Vec<_> = refused.iter().map(|one| (&*one.pointer, one.code)).collect();
     assert_eq!(found, [("/flags/f/otherwise/rollout", "dialect_unsayable")]);
+}
+
+#[test]
+fn lists_that_clients_do_not_agree_on_are_refused() {
+    let table = [
+        ("in", "1", true),
+        ("in", " 1", false),
+        ("not_in", "1\n", false),
+        ("contains", "", false),
+        ("ends_with", "a b", true),
+        ("matches", " ", true),
+    ];
+    for (op, value, is_said) in table {
+        let when = json!({ "attribute": "a", "op": op, "values": ["2", value] });
+        let rest = json!({ "rules": [{ "when": when, "serve": "on" }] });
+        let written = write(&definitions(&json!({ "f": flag(&rest) })));
+        let codes: Vec<_> = written.refused.iter().map(|one| one.code).collect();
+        let expected: &[&str] = if is_said { &[] } else { &["value_unsayable"] };
+        assert_eq!(codes, expected, "{op} `{value}`");
+    }
 }
 
 #[test]

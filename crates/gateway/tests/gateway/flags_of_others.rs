@@ -2,6 +2,7 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use domain::consumer::KeyState;
+use domain::id::SdkKeyId;
 use domain::node::FlagGiven;
 use domain::tracking::SdkKeyKind;
 use http::Request;
@@ -13,7 +14,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use crate::bench::{Answer, Bench, Client, PATIENCE, eventually};
+use crate::bench::{Answer, Bench, Client, PATIENCE, eventually, id};
 use crate::flags::{bench, flags, json_of, read_until};
 
 const RESOLVE: &str = "/flagd.evaluation.v1.Service/ResolveBoolean";
@@ -147,6 +148,38 @@ fn sdks_of_growthbook_are_answered() {
     client.head();
     let first = read_until(&mut client, "\n\n", 1);
     assert!(first.contains("event: features-updated"), "{first}");
+}
+
+#[test]
+fn features_are_encrypted_where_the_key_says_so() {
+    let token = "the token of a cluster";
+    let bench = bench(SdkKeyKind::Server, |settings, _| settings.sealing.trust(token));
+    bench.change(|snapshot| snapshot.sdk_keys[0].encrypt_payload = true);
+    let answer = bench.get(&format!("/api/features/{}", bench.key));
+    let payload = json_of(&answer);
+    assert!(
+        payload.get("features").is_none() && !answer.text().contains("staff"),
+        "{payload}"
+    );
+    let key = ::flags::growthbook::payload_key(token, SdkKeyId::new(id(51)));
+    let plain = ::flags::growthbook::decrypted(&payload, &key).unwrap();
+    assert!(plain["features"]["staff"].is_object(), "{plain}");
+    // What is encrypted is another text each time; the tag is that of the flags.
+    let tag = format!("If-None-Match: {}\r\n", answer.field("etag").unwrap());
+    let again = bench.call("GET", &format!("/api/features/{}", bench.key), &tag, "");
+    assert_eq!(again.status, 304);
+}
+
+#[test]
+fn a_node_that_cannot_encrypt_sends_nothing() {
+    let bench = bench(SdkKeyKind::Server, |_, _| {});
+    bench.change(|snapshot| snapshot.sdk_keys[0].encrypt_payload = true);
+    let answer = bench.get(&format!("/api/features/{}", bench.key));
+    assert!(
+        answer.status == 500 && !answer.text().contains("staff"),
+        "{}",
+        answer.text()
+    );
 }
 
 #[test]

@@ -85,19 +85,20 @@ test.describe("policies", () => {
     await accessible(page);
 
     // The other view shows the same value.
-    await page.getByRole("button", { name: "JSON" }).click();
+    const shown = page.getByRole("group", { name: "Show configuration as" });
+    await shown.getByRole("button", { name: "JSON" }).click();
     const json = page.getByLabel("Configuration as JSON");
     expect(JSON.parse(await json.inputValue())).toEqual({ requests: 1000, window_seconds: 60, per: "address" });
     await json.fill('{ "requests": 2000, ');
     await expect(json).toHaveAttribute("aria-invalid", "true");
-    await expect(page.getByRole("button", { name: "Form", exact: true })).toBeDisabled();
+    await expect(shown.getByRole("button", { name: "Form", exact: true })).toBeDisabled();
     await json.fill('{ "requests": 2000, "window_seconds": 60, "planet": 1 }');
     await page.getByRole("button", { name: "Add policy" }).click();
     await expect(page.getByText("/planet")).toBeVisible();
     await expect(page.getByRole("alert")).toHaveCount(0);
     await accessible(page);
     await json.fill('{ "requests": 2000, "window_seconds": 60 }');
-    await page.getByRole("button", { name: "Form", exact: true }).click();
+    await shown.getByRole("button", { name: "Form", exact: true }).click();
     await expect(page.getByLabel("Requests")).toHaveValue("2000");
     await page.getByRole("button", { name: "Add policy" }).click();
 

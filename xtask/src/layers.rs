@@ -37,6 +37,11 @@ const LAYERS: &[Layer] = &[
         "pure: computes over a request; routes and policies say what follows",
     ),
     Layer(
+        "flags",
+        &["dialects", "domain", "eval"],
+        "pure: questions about flags and their answers, in the words of others too; who may ask is not its business",
+    ),
+    Layer(
         "policy",
         &["domain", "expression", "flags"],
         "compiles configuration, with the audiences that policies are for; the gateway gives it requests",
@@ -56,11 +61,6 @@ const LAYERS: &[Layer] = &[
         "lake",
         &["domain", "events"],
         "tables of events; who may ask them is not its business",
-    ),
-    Layer(
-        "flags",
-        &["dialects", "domain", "eval"],
-        "pure: questions about flags and their answers, in the words of others too; who may ask is not its business",
     ),
     Layer("store", &["domain"], "knows SQL, not use cases"),
     Layer(

@@ -42,17 +42,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     row("a static flag by its handle", &|place| {
         ask(fixed, &subjects[at(place).1]);
     })?;
-    row("five conditions and a split, by handle", &|place| {
+    row("five conditions and a split, of one subject", &|place| {
+        ask(handles[at(place).0], &subjects[0]);
+    })?;
+    row("the same, each of another subject", &|place| {
         let (flag, subject) = at(place);
         ask(handles[flag], &subjects[subject]);
     })?;
-    row("five conditions and a split, by key", &|place| {
+    row("the same, by the flag's key", &|place| {
         let (flag, subject) = at(place);
         if let Some(flag) = flags.get(black_box(keys[flag])) {
             ask(flag, &subjects[subject]);
         }
     })?;
-    row("the same, with a subject of its own", &|place| {
+    row("the same, with a subject that is made for it", &|place| {
         let (flag, user) = at(place);
         if let Some(flag) = flags.get(black_box(keys[flag])) {
             ask(flag, &subject(&flags, &users[user]));

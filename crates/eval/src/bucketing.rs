@@ -13,6 +13,8 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use smallvec::SmallVec;
+
 mod dialect;
 
 pub(crate) use dialect::Order;
@@ -125,7 +127,7 @@ impl Bucketing {
 
 /// What part of all units each variant gets, ready to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shares(Box<[u64]>);
+pub struct Shares(SmallVec<[u64; 2]>);
 
 impl Shares {
     /// By the weights of the variants in their order; none if all are 0.

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::definition::{self, Op, Test};
 use crate::problem::Problems;
 use crate::semver::Release;
-use crate::subject::{Known, Names, Reads, Slot, Subject};
+use crate::subject::{Known, Map, Names, Reads, Slot, Subject};
 use crate::value::Value;
 
 mod text;
@@ -29,12 +29,45 @@ pub(crate) enum Condition {
     Segment(usize),
     /// From when on and until when it holds, in microseconds.
     During(i64, i64),
-    Test(Slot, Check),
+    /// The place of a test among all of the set.
+    Test(u32),
+    /// The places of several tests that all hold, which is what most conditions are: they lie side by side.
+    Tests(SmallVec<[u32; 6]>),
+}
+
+/// What is wanted of an attribute.
+#[derive(Debug)]
+pub(crate) struct Tested {
+    pub(crate) slot: Slot,
+    check: Check,
+}
+
+impl Tested {
+    fn fits(&self, subject: &Subject<'_>, names: &Names) -> bool {
+        match subject.get(self.slot) {
+            Some(known) => self.check.fits(known, subject, || names.reads(self.slot)),
+            None => self.check.fits_nothing(),
+        }
+    }
+}
+
+/// The tests of a set. What is tested alike is there once: flags of a product ask for the same few things, and what many
+/// have in common stays in the processor's cache.
+#[derive(Debug, Default)]
+pub(crate) struct Tests<'d> {
+    all: Vec<Tested>,
+    places: Map<&'d Test, u32>,
+}
+
+impl Tests<'_> {
+    pub(crate) fn finish(self) -> Box<[Tested]> {
+        self.all.into()
+    }
 }
 
 /// What an attribute is compared with.
 #[derive(Debug)]
-pub(crate) enum Check {
+enum Check {
     /// It is one of the texts with these numbers, in their order, or none of them.
     In(SmallVec<[u32; 6]>, bool),
     /// The same for texts in small letters.
@@ -125,17 +158,35 @@ impl Texts {
 /// What conditions of a set have in common.
 pub(crate) struct Set<'s> {
     pub(crate) names: &'s Names,
+    pub(crate) tests: &'s [Tested],
     pub(crate) segments: &'s [Condition],
 }
 
+impl Set<'_> {
+    fn fits(&self, test: u32, subject: &Subject<'_>) -> bool {
+        self.tests[test as usize].fits(subject, self.names)
+    }
+}
+
 impl Condition {
+    fn all(parts: Box<[Self]>) -> Self {
+        let tests = parts.iter().map(|part| match part {
+            Self::Test(test) => Some(*test),
+            _ => None,
+        });
+        match tests.collect() {
+            Some(tests) => Self::Tests(tests),
+            None => Self::All(parts),
+        }
+    }
+
     /// The places of the segments that it names.
     pub(crate) fn segments(&self) -> Vec<usize> {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::segments).collect(),
             Self::Not(not) => not.segments(),
             Self::Segment(place) => vec![*place],
-            Self::During(..) | Self::Test(..) => Vec::new(),
+            Self::During(..) | Self::Test(_) | Self::Tests(_) => Vec::new(),
         }
     }
 
@@ -147,10 +198,8 @@ impl Condition {
             Self::Not(not) => !not.fits(subject, set),
             Self::Segment(place) => set.segments[*place].fits(subject, set),
             Self::During(from, until) => (*from..*until).contains(&subject.now_micros),
-            Self::Test(slot, check) => match subject.get(*slot) {
-                Some(known) => check.fits(known, || set.names.reads(*slot)),
-                None => check.fits_nothing(),
-            },
+            Self::Test(test) => set.fits(*test, subject),
+            Self::Tests(tests) => tests.iter().all(|test| set.fits(*test, subject)),
         }
     }
 }
@@ -166,7 +215,12 @@ impl Check {
         }
     }
 
-    fn fits<'n>(&self, known: &Known<'_>, reads: impl Fn() -> &'n Reads + Copy) -> bool {
+    fn fits<'n>(
+        &self,
+        known: &Known<'_>,
+        subject: &Subject<'_>,
+        reads: impl Fn() -> &'n Reads + Copy,
+    ) -> bool {
         match self {
             Self::IsPresent => true,
             Self::IsAbsent => false,
@@ -200,7 +254,7 @@ impl Check {
                     .any(|value| order(value).is_some_and(|order| wanted.is(order)))
             }),
             Self::Moment(moment, wanted) => known.moment.is_some_and(|known| wanted.is(known.cmp(moment))),
-            Self::Semver(values, wanted) => known.version.is_some_and(|version| {
+            Self::Semver(values, wanted) => subject.version(known).is_some_and(|version| {
                 let mut orders = values.iter().map(|value| version.compare(&value.as_version()));
                 orders.any(|order| wanted.is(order))
             }),
@@ -210,7 +264,7 @@ impl Check {
             }),
             Self::HasAll(values) => known.value.is_list() && values.are_in(known.value),
             Self::OfText(check) => match known.value {
-                Value::Text(_) => check.fits(known, reads),
+                Value::Text(_) => check.fits(known, subject, reads),
                 _ => check.fits_nothing(),
             },
         }
@@ -280,20 +334,21 @@ impl Network {
 }
 
 /// What conditions are compiled with.
-pub(crate) struct Compiler<'a> {
+pub(crate) struct Compiler<'a, 'd> {
     pub(crate) names: &'a mut Names,
+    pub(crate) tests: &'a mut Tests<'d>,
     /// The places of the segments, by their keys.
     pub(crate) segments: &'a dyn Fn(&str) -> Option<usize>,
     pub(crate) problems: &'a mut Problems,
 }
 
-impl Compiler<'_> {
+impl<'d> Compiler<'_, 'd> {
     /// Compiles a condition; what is wrong is noted under the pointer, and the rest is of no use then.
-    pub(crate) fn condition(&mut self, source: &definition::Condition, pointer: &str) -> Condition {
+    pub(crate) fn condition(&mut self, source: &'d definition::Condition, pointer: &str) -> Condition {
         self.nested(source, pointer, 0)
     }
 
-    fn nested(&mut self, source: &definition::Condition, pointer: &str, depth: usize) -> Condition {
+    fn nested(&mut self, source: &'d definition::Condition, pointer: &str, depth: usize) -> Condition {
         if depth > DEPTH_MAX {
             self.problems.add(
                 pointer,
@@ -302,14 +357,14 @@ impl Compiler<'_> {
             );
             return Condition::All(Box::default());
         }
-        let mut parts = |all: &[definition::Condition], name: &str| {
+        let mut parts = |all: &'d [definition::Condition], name: &str| -> Box<[Condition]> {
             let parts = all.iter().enumerate();
             parts
                 .map(|(place, one)| self.nested(one, &format!("{pointer}/{name}/{place}"), depth + 1))
                 .collect()
         };
         match source {
-            definition::Condition::All { all } => Condition::All(parts(all, "all")),
+            definition::Condition::All { all } => Condition::all(parts(all, "all")),
             definition::Condition::Any { any } => Condition::Any(parts(any, "any")),
             definition::Condition::Not { not } => {
                 Condition::Not(Box::new(self.nested(not, &format!("{pointer}/not"), depth + 1)))
@@ -336,16 +391,28 @@ impl Compiler<'_> {
                 }
                 Condition::During(from, until)
             }
-            definition::Condition::Attribute(test) => {
-                let slot = self.names.slot(&test.attribute);
-                let check = self.check(test, pointer, slot);
-                let check = match test.text_only {
-                    true => Check::OfText(Box::new(check)),
-                    false => check,
-                };
-                Condition::Test(slot, check)
-            }
+            definition::Condition::Attribute(test) => Condition::Test(self.test(test, pointer)),
         }
+    }
+
+    /// The place of a test; what is wrong with it is noted wherever it stands.
+    fn test(&mut self, test: &'d Test, pointer: &str) -> u32 {
+        if let Some(place) = self.tests.places.get(test) {
+            return *place;
+        }
+        let faults = self.problems.0.len();
+        let slot = self.names.slot(&test.attribute);
+        let check = self.check(test, pointer, slot);
+        let check = match test.text_only {
+            true => Check::OfText(Box::new(check)),
+            false => check,
+        };
+        let place = u32::try_from(self.tests.all.len()).expect("fewer tests than numbers");
+        self.tests.all.push(Tested { slot, check });
+        if self.problems.0.len() == faults {
+            self.tests.places.insert(test, place);
+        }
+        place
     }
 
     /// Reads a span of time, in microseconds since 1970; without a beginning or end it goes on for ever.

@@ -342,7 +342,7 @@ pub struct Span {
 }
 
 /// What an attribute's value must be.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagTest))]
 #[serde(deny_unknown_fields)]
 pub struct Test {
@@ -363,7 +363,7 @@ pub struct Test {
 
 /// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
 /// `not_in` and `is_absent`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagOperator))]
 #[serde(rename_all = "snake_case")]
 pub enum Op {

@@ -1,12 +1,12 @@
 //! Flags, compiled: a set is made once and asked by many at a time.
 
-use std::collections::HashMap;
+use smallvec::SmallVec;
 
 use crate::bucketing::{Bucketing, Order, Shares};
-use crate::condition::{Compiler, Condition, Set};
+use crate::condition::{Compiler, Condition, Set, Tested, Tests};
 use crate::definition::Definitions;
 use crate::problem::{Problem, Problems, part};
-use crate::subject::{Names, Slot, Subject};
+use crate::subject::{Map, Names, Slot, Subject};
 use crate::value::Value;
 
 mod explain;
@@ -30,8 +30,9 @@ const WHOLE: u32 = 100_000;
 #[derive(Debug)]
 pub struct Flags {
     names: Names,
-    places: HashMap<Box<str>, Handle>,
+    places: Map<Box<str>, Handle>,
     flags: Box<[Flag]>,
+    pub(crate) tests: Box<[Tested]>,
     segments: Box<[Condition]>,
 }
 
@@ -48,7 +49,7 @@ struct Flag {
     off: usize,
     prerequisites: Box<[(usize, Box<[usize]>)]>,
     overrides: Box<[Override]>,
-    rules: Box<[Rule]>,
+    rules: SmallVec<[Rule; 1]>,
     otherwise: Outcome,
     bucketing: Bucketing,
 }
@@ -175,8 +176,9 @@ impl Flags {
     pub fn compile(definitions: &Definitions) -> Result<Self, Vec<Problem>> {
         let mut problems = Problems::default();
         let mut names = Names::default();
-        let segments = make::segments(definitions, &mut names, &mut problems);
-        let keys: HashMap<&str, usize> = (definitions.flags.keys().map(String::as_str)).zip(0..).collect();
+        let mut tests = Tests::default();
+        let segments = make::segments(definitions, (&mut names, &mut tests), &mut problems);
+        let keys: Map<&str, usize> = (definitions.flags.keys().map(String::as_str)).zip(0..).collect();
         let segment_places = places(definitions.segments.keys());
         let mut flags = Vec::with_capacity(keys.len());
         for (key, source) in &definitions.flags {
@@ -187,6 +189,7 @@ impl Flags {
                 keys: &keys,
                 compiler: Compiler {
                     names: &mut names,
+                    tests: &mut tests,
                     segments: &|key| segment_places.get(key).copied(),
                     problems: &mut problems,
                 },
@@ -212,6 +215,7 @@ impl Flags {
                 .zip((0..).map(Handle))
                 .collect(),
             flags: flags.into(),
+            tests: tests.finish(),
             segments,
         })
     }
@@ -264,6 +268,14 @@ impl Flags {
         }
     }
 
+    fn set(&self) -> Set<'_> {
+        Set {
+            names: &self.names,
+            tests: &self.tests,
+            segments: &self.segments,
+        }
+    }
+
     fn decide(&self, flag: &Flag, subject: &Subject<'_>) -> Decision {
         if !flag.enabled {
             return (flag.off, Reason::Disabled, None);
@@ -277,10 +289,7 @@ impl Flags {
         if let Some(one) = flag.overrides.iter().find(|one| one.is_for(subject)) {
             return (one.variant, Reason::TargetingMatch, None);
         }
-        let set = Set {
-            names: &self.names,
-            segments: &self.segments,
-        };
+        let set = self.set();
         for (place, rule) in flag.rules.iter().enumerate() {
             if rule.fits(subject, &set)
                 && let Some((variant, reason)) = flag.give(&rule.outcome, subject, Reason::TargetingMatch)
@@ -422,7 +431,7 @@ impl Gate {
     }
 }
 
-fn places<'k>(keys: impl Iterator<Item = &'k String>) -> HashMap<&'k str, usize> {
+fn places<'k>(keys: impl Iterator<Item = &'k String>) -> Map<&'k str, usize> {
     keys.map(String::as_str).zip(0..).collect()
 }
 

@@ -1,10 +1,13 @@
 //! Whom or what an evaluation is about.
 
-use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use crate::condition::moment;
 use crate::semver::Semver;
 use crate::value::Value;
+
+/// Texts come from whoever asks, and from those who share the program: the hash is seeded.
+pub(crate) type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
 /// The place of an attribute's name among all that the flags read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,7 +16,7 @@ pub(crate) struct Slot(u32);
 /// The attributes that flags read, by their names.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    slots: HashMap<Box<str>, Slot>,
+    slots: Map<Box<str>, Slot>,
     names: Vec<Box<str>>,
     reads: Vec<Reads>,
 }
@@ -25,7 +28,7 @@ pub(crate) struct Reads {
     pub(crate) versions: bool,
     pub(crate) moments: bool,
     /// Numbers of the texts that it may be equal to, from 1.
-    texts: HashMap<Box<str>, u32>,
+    texts: Map<Box<str>, u32>,
 }
 
 impl Reads {
@@ -88,20 +91,21 @@ pub(crate) struct Known<'a> {
     pub(crate) text: u32,
     pub(crate) number: Option<f64>,
     pub(crate) moment: Option<i64>,
-    pub(crate) version: Option<Semver<'a>>,
+    /// Its place among the subject's versions.
+    version: Option<NonZeroU32>,
 }
 
 impl<'a> Known<'a> {
     fn new(value: Value<'a>, reads: &Reads) -> Self {
         Self {
             value,
-            text: value.with_text(|text| reads.number_of(text)).unwrap_or(0),
+            text: match reads.texts.is_empty() {
+                true => 0,
+                false => value.with_text(|text| reads.number_of(text)).unwrap_or(0),
+            },
             number: reads.numbers.then(|| value.number()).flatten(),
             moment: reads.moments.then(|| micros(value)).flatten(),
-            version: match value {
-                Value::Text(text) if reads.versions => Semver::read(text),
-                _ => None,
-            },
+            version: None,
         }
     }
 }
@@ -120,6 +124,8 @@ fn micros(value: Value<'_>) -> Option<i64> {
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
     values: Vec<Option<Known<'a>>>,
+    /// Aside, because few attributes are one and they are long.
+    versions: Vec<Semver<'a>>,
     /// The moment of the evaluation in microseconds since 1970.
     pub(crate) now_micros: i64,
 }
@@ -128,14 +134,27 @@ impl<'a> Subject<'a> {
     pub(crate) fn new(slots: usize, now_micros: i64) -> Self {
         Self {
             values: vec![None; slots],
+            versions: Vec::new(),
             now_micros,
         }
     }
 
     pub(crate) fn put(&mut self, slot: Slot, value: Value<'a>, reads: &Reads) {
-        if let Some(place) = self.values.get_mut(slot.0 as usize) {
-            *place = Some(Known::new(value, reads));
+        let Some(place) = self.values.get_mut(slot.0 as usize) else {
+            return;
+        };
+        let known = place.insert(Known::new(value, reads));
+        if let Value::Text(text) = value
+            && reads.versions
+            && let Some(version) = Semver::read(text)
+        {
+            self.versions.push(version);
+            known.version = NonZeroU32::new(self.versions.len() as u32);
         }
+    }
+
+    pub(crate) fn version(&self, known: &Known<'_>) -> Option<&Semver<'a>> {
+        self.versions.get(known.version?.get() as usize - 1)
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&Known<'a>> {

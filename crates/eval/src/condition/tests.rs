@@ -181,3 +181,27 @@ fn what_is_no_condition_is_refused() {
         );
     }
 }
+
+/// What is alike is compiled once; what is wrong with it is wrong wherever it stands.
+#[test]
+fn each_place_of_what_is_wrong_is_told() {
+    let wrong = json!({ "attribute": "a", "op": "matches", "values": ["("] });
+    let mut definitions = definitions(json!({ "all": [wrong, wrong] }));
+    let flag = definitions.flags["flag"].clone();
+    definitions.flags.insert("other".to_owned(), flag);
+    let problems = Flags::compile(&definitions).unwrap_err();
+    let pointers: Vec<_> = problems.iter().map(|problem| problem.pointer.as_str()).collect();
+    let rule = |flag: &str, place| format!("/flags/{flag}/rules/0/when/all/{place}/values/0");
+    let all = [("flag", 0), ("flag", 1), ("other", 0), ("other", 1)];
+    assert_eq!(pointers, all.map(|(flag, place)| rule(flag, place)));
+}
+
+#[test]
+fn what_is_alike_is_there_once() {
+    let test = |ignore_case: bool| json!({ "attribute": "a", "op": "in", "values": ["x"], "ignore_case": ignore_case });
+    let flags = |when: Json| Flags::compile(&definitions(when)).unwrap();
+    let alike = flags(json!({ "any": [{ "all": [test(false), test(false)] }, { "not": test(false) }] }));
+    assert_eq!(alike.tests.len(), 1);
+    let others = flags(json!({ "any": [test(false), test(true)] }));
+    assert_eq!(others.tests.len(), 2);
+}

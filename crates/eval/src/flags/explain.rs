@@ -4,7 +4,7 @@ use super::rollout::Rollout;
 use super::{Flag, Flags, Gate, Handle, Outcome, PARTS, Reason, Rule, Units};
 use crate::Evaluation;
 use crate::bucketing::Order;
-use crate::condition::{Condition, Set};
+use crate::condition::Condition;
 use crate::subject::Subject;
 
 /// Something that was looked at.
@@ -120,10 +120,7 @@ impl Steps<'_> {
 
     /// Tells every part that was looked at before the whole.
     fn condition(&mut self, condition: &Condition, pointer: &str) -> bool {
-        let set = Set {
-            names: &self.flags.names,
-            segments: &self.flags.segments,
-        };
+        let set = self.flags.set();
         let holds = match condition {
             Condition::All(parts) => {
                 return parts
@@ -138,15 +135,23 @@ impl Steps<'_> {
                     .any(|(place, part)| self.condition(part, &format!("{pointer}/any/{place}")));
             }
             Condition::Not(part) => return !self.condition(part, &format!("{pointer}/not")),
-            Condition::Segment(_) | Condition::Test(..) | Condition::During(..) => {
+            Condition::Tests(tests) => {
+                let mut each = tests
+                    .iter()
+                    .enumerate()
+                    .map(|(place, test)| (place, Condition::Test(*test)));
+                return each.all(|(place, test)| self.condition(&test, &format!("{pointer}/all/{place}")));
+            }
+            Condition::Segment(_) | Condition::Test(_) | Condition::During(..) => {
                 condition.fits(self.subject, &set)
             }
         };
         let fits = if holds { "fits" } else { "does not fit" };
         let detail = match condition {
-            Condition::Test(slot, _) => {
-                let name = self.flags.names.name(*slot);
-                match self.subject.get(*slot) {
+            Condition::Test(test) => {
+                let slot = self.flags.tests[*test as usize].slot;
+                let name = self.flags.names.name(slot);
+                match self.subject.get(slot) {
                     Some(known) => format!("`{name}` is {}: it {fits}.", known.value),
                     None => format!("`{name}` is not known: it {fits}."),
                 }

@@ -1,27 +1,26 @@
 //! Makes sets of flags of what is written down, or tells all that is wrong with it.
 
-use std::collections::HashMap;
-
 use super::{ASKED_MAX, Flag, Gate, Outcome, Override, PARTS, Rule, Units, WHOLE, places};
 use crate::bucketing::{Bucketing, Order};
-use crate::condition::{Compiler, Condition};
+use crate::condition::{Compiler, Condition, Tests};
 use crate::definition::{self, Definitions};
 use crate::problem::{Problems, part};
-use crate::subject::Names;
+use crate::subject::{Map, Names};
 
 mod outcome;
 
 use outcome::Said;
 
 /// Compiles the segments; they may name each other, but not in circles.
-pub(super) fn segments(
-    definitions: &Definitions,
-    names: &mut Names,
+pub(super) fn segments<'d>(
+    definitions: &'d Definitions,
+    (names, tests): (&mut Names, &mut Tests<'d>),
     problems: &mut Problems,
 ) -> Box<[Condition]> {
     let places = places(definitions.segments.keys());
     let mut compiler = Compiler {
         names,
+        tests,
         segments: &|key| places.get(key).copied(),
         problems,
     };
@@ -95,15 +94,15 @@ fn leads_back(place: usize, ways: &[Vec<usize>]) -> bool {
 }
 
 /// Makes one flag.
-pub(super) struct Maker<'a> {
+pub(super) struct Maker<'a, 'd> {
     pub(super) pointer: String,
-    pub(super) source: &'a definition::Flag,
-    pub(super) definitions: &'a Definitions,
-    pub(super) keys: &'a HashMap<&'a str, usize>,
-    pub(super) compiler: Compiler<'a>,
+    pub(super) source: &'d definition::Flag,
+    pub(super) definitions: &'d Definitions,
+    pub(super) keys: &'a Map<&'d str, usize>,
+    pub(super) compiler: Compiler<'a, 'd>,
 }
 
-impl Maker<'_> {
+impl<'d> Maker<'_, 'd> {
     pub(super) fn flag(&mut self, key: &str) -> Flag {
         let source = self.source;
         if source.variants.is_empty() {
@@ -198,7 +197,7 @@ impl Maker<'_> {
         all.into()
     }
 
-    fn rule(&mut self, rule: &definition::Rule, place: usize) -> Rule {
+    fn rule(&mut self, rule: &'d definition::Rule, place: usize) -> Rule {
         let at = format!("/rules/{place}");
         let pointer = format!("{}{at}/when", self.pointer);
         let when = rule

@@ -65,7 +65,7 @@ impl Said<'_> {
     }
 }
 
-impl Maker<'_> {
+impl Maker<'_, '_> {
     pub(super) fn outcome(&mut self, said: &Said<'_>, place: &str) -> Outcome {
         if let Some(logic) = said.logic {
             if said.is_more_than_logic() {

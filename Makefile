@@ -25,6 +25,7 @@ help:
 	@echo 'make bench-scale                 measure what 5,000 routes and 100,000 keys cost, and changes of them'
 	@echo 'make bench-ingest                measure how many tracked events are taken, counted and kept'
 	@echo 'make bench-flags [ARGS=--unleash] measure what a question about feature flags costs a node; against unleash-server'
+	@echo 'make bench-propagation           measure how long a change of a flag takes to 10,000 streams'
 	@echo 'make bench-instructions          count the instructions of a call, compare with what is written down'
 	@echo 'make suites                      run the suites of others: HTTP/2, HTTP/3, gRPC, ambiguous messages, telemetry, tables, OpenFeature, flags and SDKs of others'
 	@echo 'make clean                       remove everything that was built'

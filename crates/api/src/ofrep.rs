@@ -190,7 +190,7 @@ async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
     let asked = (None, &attributes);
     let body = sets.of(&holder.key).map_or_else(
         || Ok(Set::NOTHING.to_vec()),
-        |set| set.list(holder.asker(), asked, call.control().now(), Found::from),
+        |set| set.list(holder.asker(), asked, call.control().now(), ofrep::write),
     );
     let mut body = body.map_err(|error| Error::internal("writing an answer", error))?;
     if holder.key.kind == SdkKeyKind::Client {

@@ -259,19 +259,27 @@ pub struct FlagStep {
     pub detail: String,
 }
 
-impl AssignmentId {
-    /// The id of what a unit gets of a flag: (organization, environment, flag's key), the unit, the variant.
-    pub fn of(
-        (organization, environment, key): (OrganizationId, &str, &str),
-        unit: &str,
-        variant: &str,
-    ) -> Self {
+/// The assignments of units to a variant of a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignments([u8; 16]);
+
+impl Assignments {
+    /// To the variant of a flag, in (organization, environment).
+    pub fn new((organization, environment): (OrganizationId, &str), flag: &str, variant: &str) -> Self {
         let mut hash = Sha256::new_with_prefix(organization.uuid().as_bytes());
-        for part in [environment, key, variant, unit] {
+        for part in [environment, flag, variant] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-        Self::new(crate::id::hashed(hash))
+        Self(crate::id::hashed(hash).into_bytes())
+    }
+
+    /// The id of a unit's assignment: always the same.
+    pub fn id(self, unit: &str) -> AssignmentId {
+        // One block of the hash for units of up to 39 bytes, as most are.
+        AssignmentId::new(crate::id::hashed(
+            Sha256::new_with_prefix(self.0).chain_update(unit),
+        ))
     }
 }
 

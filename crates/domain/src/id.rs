@@ -91,17 +91,22 @@ macro_rules! ids {
             pub const fn uuid(self) -> Uuid {
                 self.0
             }
-        }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            /// The written form, which is ASCII.
+            pub fn encoded(self) -> [u8; concat!($prefix, "_").len() + SUFFIX_LEN] {
                 const BEFORE: &str = concat!($prefix, "_");
                 let mut text = [0; BEFORE.len() + SUFFIX_LEN];
                 let (before, suffix) = text.split_at_mut(BEFORE.len());
                 before.copy_from_slice(BEFORE.as_bytes());
                 suffix.copy_from_slice(&encode_bytes(self.0.as_u128()));
+                text
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 // At once: there are many, and what is written to would grow twice.
-                f.write_str(str::from_utf8(&text).expect("ASCII"))
+                f.write_str(str::from_utf8(&self.encoded()).expect("ASCII"))
             }
         }
 

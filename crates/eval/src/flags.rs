@@ -40,6 +40,13 @@ pub struct Flags {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Handle(usize);
 
+impl Handle {
+    /// Its place among the set's flags, in the order of their keys.
+    pub const fn place(self) -> usize {
+        self.0
+    }
+}
+
 #[derive(Debug)]
 struct Flag {
     key: Box<str>,
@@ -151,6 +158,8 @@ impl Reason {
 pub struct Evaluation<'s> {
     /// The variant's name.
     pub variant: &'s str,
+    /// Its place among the flag's variants, in the order of their names.
+    pub place: usize,
     /// Its value.
     pub value: &'s serde_json::Value,
     /// Why.
@@ -225,6 +234,11 @@ impl Flags {
         self.places.get(key).copied()
     }
 
+    /// The key of a flag.
+    pub fn key(&self, flag: Handle) -> &str {
+        &self.flags[flag.0].key
+    }
+
     /// All flags in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Handle)> {
         self.flags.iter().map(|flag| &*flag.key).zip((0..).map(Handle))
@@ -254,6 +268,7 @@ impl Flags {
         let (name, value) = &flag.variants[variant];
         Evaluation {
             variant: name,
+            place: variant,
             value,
             reason,
             rule,

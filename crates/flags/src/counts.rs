@@ -1,11 +1,11 @@
 //! How often which variants are given, until somebody takes the counts.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::Name;
 use domain::id::OrganizationId;
-use rustc_hash::FxHashMap;
 
 /// What is counted: a variant of a flag.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ pub struct Given {
 
 /// The counts of sets that are gone, and of those that were [settled](crate::Sets::settle).
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<FxHashMap<Given, u64>>);
+pub struct Counts(Mutex<HashMap<Given, u64>>);
 
 impl Counts {
     /// Adds to a count.
@@ -35,7 +35,7 @@ impl Counts {
         std::mem::take(&mut *self.lock()).into_iter().collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, FxHashMap<Given, u64>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Given, u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,7 +26,7 @@ mod set;
 mod sets;
 pub mod unleash;
 
-pub use answer::{Evaluated, tag};
+pub use answer::{Evaluated, RuleName, tag};
 pub use attributes::{ATTRIBUTES_MAX, Attributes, FormFault, Question, QuestionFault};
 pub use audience::{Audience, Outside, Sources};
 pub use calls::{Ask, Asking, Caller, Exposed, Facts, Head};

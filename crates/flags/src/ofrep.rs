@@ -2,13 +2,11 @@
 //!
 //! Source: <https://github.com/open-feature/protocol>.
 
-use std::borrow::Cow;
-
 use domain::id::AssignmentId;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::answer::Evaluated;
+use crate::answer::{Evaluated, RuleName};
 use crate::attributes::QuestionFault;
 
 /// What somebody gets of a flag.
@@ -26,7 +24,7 @@ pub struct Found<'a> {
 pub(crate) struct Metadata<'a> {
     flag_version: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<Cow<'a, str>>,
+    rule: Option<RuleName<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     assignment_id: Option<AssignmentId>,
     /// Ours, if it says more than OpenFeature's.
@@ -86,6 +84,14 @@ impl<'a> From<Evaluated<'a>> for Found<'a> {
             },
         }
     }
+}
+
+/// Writes what somebody gets of a flag as JSON.
+///
+/// # Errors
+/// Those of writing JSON.
+pub fn write(found: Evaluated<'_>, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    serde_json::to_writer(out, &Found::from(found))
 }
 
 /// Adds to an answer about several flags where it is told that something has changed, for the holder of a key.

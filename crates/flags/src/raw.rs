@@ -6,6 +6,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+/// For how many entries there is room in a list or an object from the beginning.
+const ROOM: usize = 8;
+
 /// A value of JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Raw<'a> {
@@ -104,7 +107,7 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Raw<'de>, A::Error> {
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(ROOM);
         while let Some(entry) = entries.next_element()? {
             list.push(entry);
         }
@@ -112,7 +115,7 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Raw<'de>, A::Error> {
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(ROOM);
         while let Some((Name(name), value)) = fields.next_entry()? {
             all.push((name, value));
         }

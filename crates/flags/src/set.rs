@@ -1,20 +1,19 @@
 //! The flags of an organization in one environment.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use domain::flag::{FlagExplanation, FlagStep, FlagType};
-use domain::id::{AssignmentId, EventTypeId, OrganizationId};
-use domain::snapshot::FlagSet;
+use domain::flag::{Assignments, FlagExplanation, FlagStep, FlagType};
+use domain::id::{EventTypeId, OrganizationId};
+use domain::snapshot::{Flag, FlagSet};
 use domain::tracking::SdkKeyKind;
 use domain::{Name, Timestamp};
 use eval::definition::Definitions;
 use eval::{Evaluation, Flags, Handle, Subject};
-use rustc_hash::FxHashMap;
-use serde::ser::{SerializeSeq as _, Serializer as _};
 use serde_json::Value;
 
-use crate::answer::Evaluated;
+use crate::answer::{Evaluated, Prepared, RuleName};
 use crate::attributes::{Attribute, Attributes, Question};
 use crate::calls::KNOWN;
 use crate::counts::{Counter, Counts, Given};
@@ -26,6 +25,10 @@ pub use written::Written;
 
 use written::InOtherWords;
 
+/// For how many flags, and for how many bytes of each, there is room in a list from the beginning.
+const LISTED: usize = 64;
+const BYTES_EACH: usize = 192;
+
 /// The flags of an organization in one environment, ready to be asked.
 #[derive(Debug)]
 pub struct Set {
@@ -34,9 +37,12 @@ pub struct Set {
     tag: String,
     exposures: Option<EventTypeId>,
     flags: Flags,
-    known: FxHashMap<Box<str>, Known>,
+    /// What of each is not compiled, by its place among the compiled ones; segments have nothing.
+    known: Box<[Option<Known>]>,
+    /// What is told of each variant of each flag.
+    prepared: Box<[Prepared]>,
     /// The flags that say who is in a segment.
-    segments: FxHashMap<Box<str>, Handle>,
+    segments: HashMap<Box<str>, Handle>,
     /// Which of the attributes that are known of calls something reads.
     reads: [bool; KNOWN.len()],
     /// What SDKs that evaluate by themselves are sent.
@@ -49,13 +55,10 @@ pub struct Set {
 /// What of a flag is not compiled.
 #[derive(Debug)]
 struct Known {
-    handle: Handle,
     /// Its place in the source.
     place: usize,
     /// The place of its first variant among those of all flags.
     first: usize,
-    is_boolean: bool,
-    off: Box<str>,
     client_side: bool,
 }
 
@@ -65,19 +68,11 @@ pub(crate) struct Looked<'s> {
     pub(crate) key: &'s str,
     pub(crate) variant: &'s str,
     pub(crate) is_on: bool,
+    /// The place of the variant among those of all flags.
+    place: usize,
     pub(crate) version: u64,
     /// The attribute that says which unit it is, if that decided.
     pub(crate) by: Option<&'s str>,
-}
-
-impl Known {
-    /// Whether the flag is on for whoever gets this.
-    fn is_on(&self, found: &Evaluation<'_>) -> bool {
-        match self.is_boolean {
-            true => found.value == &Value::Bool(true),
-            false => *found.variant != *self.off,
-        }
-    }
 }
 
 /// Who asks: it decides which flags there are.
@@ -136,33 +131,32 @@ impl Set {
         let questions = questions.map(|segment| (segment::key(segment), segment::question(segment)));
         definitions.flags.extend(questions);
         let compiled = Flags::compile(&definitions)?;
-        let mut variants = 0;
-        let known = source.flags.iter().enumerate().filter_map(|(place, flag)| {
-            let first = variants;
-            variants += flag.definition.variants.len();
-            let known = Known {
-                handle: compiled.get(flag.key.as_str())?,
-                place,
-                first,
-                is_boolean: flag.r#type == FlagType::Boolean,
-                off: flag.definition.targeting.off.as_str().into(),
-                client_side: flag.client_side,
-            };
-            Some((flag.key.as_str().into(), known))
-        });
+        let mut known: Box<[Option<Known>]> = compiled.iter().map(|_| None).collect();
+        let mut prepared = Vec::new();
+        for (place, flag) in source.flags.iter().enumerate() {
+            if let Some(handle) = compiled.get(flag.key.as_str()) {
+                known[handle.place()] = Some(Known {
+                    place,
+                    first: prepared.len(),
+                    client_side: flag.client_side,
+                });
+            }
+            prepared.extend(prepare((source.organization, environment), flag));
+        }
         Ok(Self {
             organization: source.organization,
             environment: environment.clone(),
             tag: source.tag.clone(),
             exposures: source.exposures,
-            known: known.collect(),
+            known,
             segments: (source.segments.keys())
                 .filter_map(|key| Some((key.as_str().into(), compiled.get(&segment::key(key))?)))
                 .collect(),
             reads: KNOWN.map(|name| compiled.attributes().any(|read| read == name)),
             definitions: sent.into(),
             flags: compiled,
-            counter: Counter::new(variants, counts),
+            counter: Counter::new(prepared.len(), counts),
+            prepared: prepared.into(),
             others: InOtherWords::default(),
             source,
         })
@@ -215,21 +209,16 @@ impl Set {
         self.counter.settle(each);
     }
 
-    /// Counts that a variant was given.
-    fn count(&self, known: &Known, variant: &str) {
-        let mut variants = self.source.flags[known.place].definition.variants.keys();
-        let place = variants.position(|name| name == variant);
-        self.counter.note(known.first + place.unwrap_or(0));
-    }
-
     /// What a subject gets of a flag, if there is one; it is not counted.
     pub(crate) fn look(&self, key: &str, subject: &Subject<'_>) -> Option<Looked<'_>> {
-        let (key, known) = self.known.get_key_value(key)?;
-        let found = self.flags.evaluate(known.handle, subject);
+        let (handle, known) = self.find(Asker::Anybody, key).ok()?;
+        let found = self.flags.evaluate(handle, subject);
+        let place = known.first + found.place;
         Some(Looked {
-            key,
+            key: self.flags.key(handle),
             variant: found.variant,
-            is_on: known.is_on(&found),
+            is_on: self.prepared[place].enabled,
+            place,
             version: found.version,
             by: found.by,
         })
@@ -237,9 +226,7 @@ impl Set {
 
     /// Counts what was found.
     pub(crate) fn note(&self, looked: &Looked<'_>) {
-        if let Some(known) = self.known.get(looked.key) {
-            self.count(known, looked.variant);
-        }
+        self.counter.note(looked.place);
     }
 
     /// Whether a subject is in a segment; `None` if there is none with this key.
@@ -287,12 +274,12 @@ impl Set {
         attributes: &Attributes<'_>,
         now: Timestamp,
     ) -> Result<Evaluated<'_>, Missing> {
-        let (key, known) = self.find(asker, key)?;
+        let (handle, known) = self.find(asker, key)?;
         let lists = attributes.lists();
         let subject = self.subject(attributes, &lists, now);
-        let found = self.flags.evaluate(known.handle, &subject);
-        self.count(known, found.variant);
-        Ok(self.told(key, known, &found, attributes))
+        let found = self.flags.evaluate(handle, &subject);
+        self.counter.note(known.first + found.place);
+        Ok(self.told(handle, known, &found, attributes))
     }
 
     /// Hands on what somebody gets of all flags that whoever asks may ask for, in the order of their keys; of some of
@@ -305,9 +292,9 @@ impl Set {
         mut take: impl FnMut(Evaluated<'s>),
     ) {
         let attributes = question.1;
-        self.each_known(asker, question, now, |key, known, found| {
-            self.count(known, found.variant);
-            take(self.told(key, known, found, attributes));
+        self.each_known(asker, question, now, |handle, known, found| {
+            self.counter.note(known.first + found.place);
+            take(self.told(handle, known, found, attributes));
         });
     }
 
@@ -319,8 +306,12 @@ impl Set {
         now: Timestamp,
         mut take: impl FnMut(&'s str, &'s eval::definition::Flag, &Evaluation<'s>),
     ) {
-        self.each_known(asker, question, now, |key, known, found| {
-            take(key, &self.source.flags[known.place].definition, found);
+        self.each_known(asker, question, now, |handle, known, found| {
+            take(
+                self.flags.key(handle),
+                &self.source.flags[known.place].definition,
+                found,
+            );
         });
     }
 
@@ -329,47 +320,47 @@ impl Set {
         asker: Asker,
         (named, attributes): (Option<&[Cow<'_, str>]>, &Attributes<'_>),
         now: Timestamp,
-        mut take: impl FnMut(&'s str, &'s Known, &Evaluation<'s>),
+        mut take: impl FnMut(Handle, &'s Known, &Evaluation<'s>),
     ) {
         let lists = attributes.lists();
         let subject = self.subject(attributes, &lists, now);
-        let mut give = |key, known: &'s Known| {
-            take(key, known, &self.flags.evaluate(known.handle, &subject));
-        };
-        if let Some(named) = named {
-            let found = named.iter().filter_map(|key| self.find(asker, key).ok());
-            return found.for_each(|(key, known)| give(key, known));
-        }
-        for (key, _) in self.flags.iter() {
-            if let Ok((key, known)) = self.find(asker, key) {
-                give(key, known);
+        let mut give = |handle| {
+            if let Some(known) = self.known(asker, handle) {
+                take(handle, known, &self.flags.evaluate(handle, &subject));
             }
+        };
+        match named {
+            Some(named) => named.iter().filter_map(|key| self.flags.get(key)).for_each(give),
+            None => self.flags.iter().for_each(|(_, handle)| give(handle)),
         }
     }
 
-    /// The same as [`each`](Self::each) as JSON, `{"flags": […]}`, each made what it is told as.
+    /// The same as [`each`](Self::each) as JSON, `{"flags": […]}`, each as it is written: by
+    /// [`Evaluated::write`], or in the words of OFREP.
     ///
     /// # Errors
     /// Those of writing JSON; there are none unless a value cannot be written.
-    pub fn list<'s, T: serde::Serialize>(
+    pub fn list<'s>(
         &'s self,
         asker: Asker,
         question: (Option<&[Cow<'_, str>]>, &Attributes<'_>),
         now: Timestamp,
-        told: impl Fn(Evaluated<'s>) -> T,
+        write: impl Fn(Evaluated<'s>, &mut Vec<u8>) -> serde_json::Result<()>,
     ) -> serde_json::Result<Vec<u8>> {
-        let mut out = Vec::with_capacity(self.known.len().min(64) * 160);
-        out.extend_from_slice(br#"{"flags":"#);
-        let mut serializer = serde_json::Serializer::new(&mut out);
-        let mut list = serializer.serialize_seq(None)?;
+        let count = question.0.map_or(self.known.len(), <[_]>::len);
+        let mut out = Vec::with_capacity(count.min(LISTED) * BYTES_EACH);
+        out.extend_from_slice(br#"{"flags":["#);
         let mut failed = None;
         self.each(asker, question, now, |found| {
-            if let Err(error) = list.serialize_element(&told(found)) {
+            if let Err(error) = write(found, &mut out) {
                 failed.get_or_insert(error);
             }
+            out.push(b',');
         });
-        list.end()?;
-        out.push(b'}');
+        if out.last() == Some(&b',') {
+            out.pop();
+        }
+        out.extend_from_slice(b"]}");
         failed.map_or(Ok(out), Err)
     }
 
@@ -402,27 +393,32 @@ impl Set {
         attributes: &Attributes<'_>,
         now: Timestamp,
     ) -> Result<FlagExplanation, Missing> {
-        let (key, known) = self.find(Asker::Anybody, key)?;
+        let (handle, known) = self.find(Asker::Anybody, key)?;
         let lists = attributes.lists();
         let subject = self.subject(attributes, &lists, now);
-        let (found, steps) = self.flags.explain(known.handle, &subject);
+        let (found, steps) = self.flags.explain(handle, &subject);
         let steps = steps.into_iter().map(|step| FlagStep {
             pointer: step.pointer,
             holds: step.holds,
             detail: step.detail,
         });
         Ok(FlagExplanation {
-            evaluation: self.told(key, known, &found, attributes).into(),
+            evaluation: self.told(handle, known, &found, attributes).into(),
             steps: steps.collect(),
         })
     }
 
-    fn find(&self, asker: Asker, key: &str) -> Result<(&str, &Known), Missing> {
-        let found = self.known.get_key_value(key);
-        let found = found.filter(|(_, known)| asker.sees(known.client_side));
-        found
-            .map(|(key, known)| (&**key, known))
+    fn find(&self, asker: Asker, key: &str) -> Result<(Handle, &Known), Missing> {
+        let handle = self.flags.get(key);
+        handle
+            .and_then(|handle| Some((handle, self.known(asker, handle)?)))
             .ok_or_else(|| Missing::new(key, &self.environment))
+    }
+
+    /// What is known of a flag that is there for whoever asks.
+    fn known(&self, asker: Asker, handle: Handle) -> Option<&Known> {
+        let known = self.known[handle.place()].as_ref();
+        known.filter(|known| asker.sees(known.client_side))
     }
 
     pub(crate) fn subject<'a>(
@@ -447,27 +443,28 @@ impl Set {
 
     fn told<'s>(
         &'s self,
-        key: &'s str,
+        handle: Handle,
         known: &Known,
         found: &Evaluation<'s>,
         attributes: &Attributes<'_>,
     ) -> Evaluated<'s> {
         let rule = found.rule.map(|place| match found.rule_name {
-            Some(name) => Cow::Borrowed(name),
-            None => Cow::Owned(format!("#{}", place + 1)),
+            Some(name) => RuleName::Given(name),
+            None => RuleName::Place(place + 1),
         });
         let unit = found.by.and_then(|by| attributes.text(by));
-        let place = (self.organization, self.environment.as_str(), key);
+        let prepared = &self.prepared[known.first + found.place];
         Evaluated {
-            key,
-            enabled: known.is_on(found),
+            key: self.flags.key(handle),
+            enabled: prepared.enabled,
             variant: found.variant,
             value: found.value,
             reason: found.reason.as_str(),
             rule,
             flag_version: found.version,
-            assignment_id: unit.map(|unit| AssignmentId::of(place, &unit, found.variant)),
+            assignment_id: unit.map(|unit| prepared.assignments.id(&unit)),
             by: found.by,
+            head: &prepared.head,
         }
     }
 }
@@ -476,6 +473,23 @@ impl Drop for Set {
     fn drop(&mut self) {
         self.settle();
     }
+}
+
+/// What is always the same of those who get a variant, for each of a flag's.
+fn prepare(
+    (organization, environment): (OrganizationId, &Name),
+    flag: &Flag,
+) -> impl Iterator<Item = Prepared> {
+    let variants = flag.definition.variants.iter();
+    variants.map(move |(variant, value)| {
+        let enabled = match flag.r#type {
+            FlagType::Boolean => *value == Value::Bool(true),
+            _ => *variant != flag.definition.targeting.off,
+        };
+        let key = flag.key.as_str();
+        let assignments = Assignments::new((organization, environment.as_str()), key, variant);
+        Prepared::new(assignments, (key, variant), enabled)
+    })
 }
 
 fn definitions(source: &FlagSet) -> Definitions {

@@ -245,7 +245,7 @@ async fn answer_one(
     let set = set.ok_or_else(|| Missing::new(&flag, &holder.key.environment))?;
     let found = set.evaluate(holder.asker(), &flag, &attributes, call.control().now())?;
     expose(call, holder, (&set, &found), &attributes);
-    crate::answer::json(StatusCode::OK, &found)
+    crate::answer::json(StatusCode::OK, &FlagEvaluation::from(found))
 }
 
 /// Records that a variant was given, if it depends on who it is.
@@ -275,7 +275,11 @@ async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
     let question = Question::read(&call.body)?;
     let set = set_of(call, holder).await?;
     let asked = (question.flags.as_deref(), &question.attributes);
-    let body = set.map(|set| set.list(holder.asker(), asked, call.control().now(), |found| found));
+    let body = set.map(|set| {
+        set.list(holder.asker(), asked, call.control().now(), |found, out| {
+            found.write(out)
+        })
+    });
     let body = body.unwrap_or_else(|| Ok(Set::NOTHING.to_vec()));
     let body = body.map_err(|error| Error::internal("writing an answer", error))?;
     Ok(tagged(call, body))

@@ -179,7 +179,7 @@ async fn answered(
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
             let question = Question::read(&body).map_err(unreadable)?;
             let about = (question.flags.as_deref(), &question.attributes);
-            let all = set.map(|set| set.list(asker(holder), about, asked.now, |found| found));
+            let all = set.map(|set| set.list(asker(holder), about, asked.now, |found, out| found.write(out)));
             tagged(asked, all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec())))
         }
         Topic::OfrepOne(flag) => {
@@ -219,7 +219,13 @@ fn one(
         .and_then(|set| Ok((set, set.evaluate(asker(holder), flag, attributes, now)?)));
     let (set, found) = found.map_err(|missing| refused(Code::FlagNotFound, &missing.to_string()))?;
     expose(conn, holder, (set, &found), attributes, now);
-    Ok(json(StatusCode::OK, &found))
+    let mut text = Vec::with_capacity(256);
+    found.write(&mut text).map_err(unwritten)?;
+    Ok(said(
+        StatusCode::OK,
+        text.into(),
+        HeaderValue::from_static("no-store"),
+    ))
 }
 
 fn ofrep_one(
@@ -253,7 +259,7 @@ fn ofrep_all(
         Ok(attributes) => attributes,
         Err(fault) => return Ok(json(StatusCode::BAD_REQUEST, &Failure::of(None, &fault))),
     };
-    let all = set.map(|set| set.list(asker(holder), (None, &attributes), asked.now, Found::from));
+    let all = set.map(|set| set.list(asker(holder), (None, &attributes), asked.now, ofrep::write));
     let mut all = all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec()));
     if let (Ok(all), SdkKeyKind::Client) = (&mut all, holder.key.kind) {
         // Everybody can read such a key, so it may stand in an address; browsers send no headers with this.
@@ -375,9 +381,13 @@ fn json(status: StatusCode, told: &impl Serialize) -> Response<AnswerBody> {
 
 /// An answer with the tag of what it says, or 304 if the client has it.
 fn tagged(asked: &Asked<'_>, body: serde_json::Result<Vec<u8>>) -> Result<Response<AnswerBody>, Cause> {
-    let body =
-        body.map_err(|error| refused(Code::Internal, &format!("an answer cannot be written: {error}")))?;
+    let body = body.map_err(unwritten)?;
     tagged_as(asked, &::flags::tag(&body), || Ok(body))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what an error becomes")]
+fn unwritten(error: serde_json::Error) -> Cause {
+    refused(Code::Internal, &format!("an answer cannot be written: {error}"))
 }
 
 /// The same with a tag that is known before the answer is written.

@@ -1,7 +1,7 @@
 //! Boots the real programs on free ports with temporary folders, and drives them over sockets as users do.
 //!
 //! One test program for everything that needs more than one crate: what the README promises ([`scripts`]), what
-//! survives a crash ([`crash`]), feature flags ([`flags`]) and who asks for them as providers of flagd do
+//! survives a crash ([`crash`]), feature flags ([`flags`]) and who asks for them: our SDKs ([`sdks`]) and providers of flagd
 //! ([`flagd`]), certificates from an ACME server ([`acme`]), who is told of what must not be ([`alerts`]), what nodes count
 //! together ([`together`]), calls over HTTP/3 ([`http3`]), what happens when something is away ([`away`]) or full
 //! ([`full`]), when clients are slow ([`slow`]) and networks fail ([`faults`]), what passes unread ([`streams`]), how a node
@@ -48,6 +48,8 @@ mod reports;
 mod resources;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod sdks;
 #[cfg(test)]
 mod slow;
 #[cfg(test)]

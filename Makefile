@@ -11,7 +11,7 @@ WEB_SOURCES := $(shell find web -name node_modules -prune -o -name dist -prune -
 
 SDK_PYTHON := $(abspath $(TARGET))/sdk-python
 
-.PHONY: help up build web test sdk-test check gen fmt bench bench-scale bench-ingest bench-flags bench-propagation bench-instructions suites clean tools test-tools
+.PHONY: help up build web test sdk-test sdk-tools check gen fmt bench bench-scale bench-ingest bench-flags bench-propagation bench-instructions suites clean tools test-tools
 
 help:
 	@echo 'make up                          build, start with the sample, print where everything is'
@@ -51,7 +51,7 @@ web/dist/.built: web/node_modules/.installed $(WEB_SOURCES)
 	cd web && $(NPM) run --silent build
 	@touch $@
 
-test: build test-tools
+test: build test-tools sdk-tools
 	@echo '── Rust tests'
 	GATELINE_PROGRAMS=$(abspath $(PROGRAMS)) $(CARGO) test --workspace --profile $(if $(filter dev,$(PROFILE)),test,$(PROFILE))
 	@echo '── tests of the benchmark'
@@ -61,12 +61,15 @@ test: build test-tools
 	cd web && $(NPM) test
 	cd web && GATELINE_PROGRAMS=$(abspath $(PROGRAMS)) $(NPM) run e2e
 
-sdk-test: sdk/javascript/node_modules/.installed $(SDK_PYTHON)/.installed
+sdk-test: sdk-tools
 	@echo '── JavaScript SDK'
 	cd sdk/javascript && $(NPM) test
 	@echo '── Python SDK'
 	cd sdk/python && $(SDK_PYTHON)/bin/python -m mypy src tests bench
 	cd sdk/python && PYTHONPATH=src $(SDK_PYTHON)/bin/python -W error::ResourceWarning -m unittest discover --quiet -s tests
+
+# What the SDKs' tests need, and those of the programs that ask with the SDKs.
+sdk-tools: sdk/javascript/node_modules/.installed $(SDK_PYTHON)/.installed
 
 sdk/javascript/node_modules/.installed: sdk/javascript/package.json sdk/javascript/package-lock.json
 	@echo '── libraries of the JavaScript SDK'

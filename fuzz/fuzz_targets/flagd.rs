@@ -23,12 +23,14 @@ fuzz_target!(|text: &str| {
     for fractional in [Fractional::V1, Fractional::V2, Fractional::V3] {
         let reading = read(&document, fractional);
         let ours = asked(&reading.definitions, &context);
-        let written = write(&reading.definitions);
-        let again = Document::parse(&written.document.to_string()).expect("what is written is read");
-        let again = read(&again, Fractional::V2);
-        for (key, theirs) in asked(&again.definitions, &context) {
-            let ours = ours.iter().find(|(known, _)| *known == key);
-            assert_eq!(ours.map(|(_, value)| value), Some(&theirs), "{key} {}", written.document);
+        for theirs in [Fractional::V1, Fractional::V2, Fractional::V3] {
+            let written = write(&reading.definitions, theirs);
+            let again = Document::parse(&written.document.to_string()).expect("what is written is read");
+            let again = read(&again, theirs);
+            for (key, theirs) in asked(&again.definitions, &context) {
+                let ours = ours.iter().find(|(known, _)| *known == key);
+                assert_eq!(ours.map(|(_, value)| value), Some(&theirs), "{key} {}", written.document);
+            }
         }
     }
 });

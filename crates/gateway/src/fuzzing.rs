@@ -10,6 +10,7 @@ use http::HeaderMap;
 use hyper::body::Frame;
 
 use crate::framing::HeadLimits;
+use crate::grpc;
 use crate::grpc_web::{Decoder, Encoder, Form};
 use crate::h1::foreign;
 #[cfg(feature = "http3")]
@@ -60,6 +61,15 @@ pub fn grpc_web(bytes: &[u8]) {
         read.extend_from_slice(&decoder.decode(text).expect("what was written"));
     }
     assert!(bytes.starts_with(&read), "the beginning of what was written");
+}
+
+/// The one message that a body of gRPC holds, if it is such a body.
+///
+/// Panics if it is written as another one.
+pub fn grpc(body: &[u8]) -> Option<&[u8]> {
+    let message = grpc::only_message(body).ok()?;
+    assert_eq!(grpc::enveloped(0, message), body, "another body");
+    Some(message)
 }
 
 /// Reads what an upstream sends: a head and chunks, whole and in pieces.

@@ -1,9 +1,10 @@
-//! What gRPC has its own words for: how a call ended.
+//! What gRPC has its own words for: how a call ended, and where a message in a body ends.
 //!
 //! A client of gRPC looks for the end of a call in `grpc-status`; a problem it would only show as text. So the
 //! gateway's own answers to it are "Trailers-Only": 200 with status and message in the head.
-//! Source: gRPC over HTTP/2, section "Responses".
+//! Source: gRPC over HTTP/2, sections "Requests" and "Responses".
 
+use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
@@ -11,6 +12,8 @@ use crate::body::AnswerBody;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// Bytes before each message of a body: flags and a length.
+const PREFIX_BYTES: usize = 5;
 
 /// The content type of a call of gRPC or gRPC-Web; none if it is none.
 pub(crate) fn content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
@@ -32,7 +35,7 @@ pub(crate) fn answer(
     head.headers.insert(CONTENT_TYPE, content_type);
     head.headers.insert(STATUS, HeaderValue::from(status));
     head.headers.insert(MESSAGE, message(detail));
-    Response::from_parts(head, AnswerBody::own(bytes::Bytes::new()))
+    Response::from_parts(head, AnswerBody::own(Bytes::new()))
 }
 
 /// The end of an answer of ours, behind its messages.
@@ -42,12 +45,39 @@ pub(crate) fn trailers(status: u16) -> HeaderMap {
 
 /// An answer of ours that has nothing but its end; `detail` is for people.
 pub(crate) fn failed(status: u16, detail: &str) -> Response<AnswerBody> {
-    let mut response = Response::new(AnswerBody::own(bytes::Bytes::new()));
+    let mut response = Response::new(AnswerBody::own(Bytes::new()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(STATUS, HeaderValue::from(status));
     headers.insert(MESSAGE, message(detail));
     response
+}
+
+/// A message as it stands in a body.
+pub(crate) fn enveloped(flags: u8, message: &[u8]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(PREFIX_BYTES + message.len());
+    bytes.put_u8(flags);
+    bytes.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
+    bytes.put_slice(message);
+    bytes.freeze()
+}
+
+/// The one message that a body holds.
+///
+/// # Errors
+/// It is another body: what people are told of it.
+pub(crate) fn only_message(body: &[u8]) -> Result<&[u8], &'static str> {
+    let Some((prefix, message)) = body.split_first_chunk::<PREFIX_BYTES>() else {
+        return Err("the body is no message of gRPC: five bytes come before each");
+    };
+    let [flags, length @ ..] = *prefix;
+    if flags != 0 {
+        return Err("the message is compressed, which is not understood here");
+    }
+    if u32::from_be_bytes(length) as usize != message.len() {
+        return Err("the body is not one message of the length that it says");
+    }
+    Ok(message)
 }
 
 /// The status of gRPC for one of HTTP.

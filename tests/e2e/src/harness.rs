@@ -1,6 +1,7 @@
-//! What the tests share: programs, a service behind, HTTP; `store::testing` has the database server.
+//! What the tests share: programs, a service behind, HTTP, gRPC; `store::testing` has the database server.
 
 pub(crate) mod gateline;
+pub(crate) mod grpc;
 pub(crate) mod http;
 pub(crate) mod node;
 pub(crate) mod pebble;

@@ -1,6 +1,6 @@
 use http::{HeaderMap, StatusCode};
 
-use super::{content_type, message, status};
+use super::{content_type, enveloped, message, only_message, status};
 
 #[test]
 fn calls_are_known_by_their_content_type() {
@@ -39,4 +39,22 @@ fn every_status_has_one_of_grpc() {
 fn messages_are_percent_encoded() {
     assert_eq!(message("100 % of `\u{e9}`\n"), "100 %25 of `%C3%A9`%0A");
     assert_eq!(message("%%"), "%25%25");
+}
+
+#[test]
+fn a_body_is_one_message_with_its_length() {
+    for message in [&b""[..], b"a", &[7; 300]] {
+        assert_eq!(only_message(&enveloped(0, message)), Ok(message));
+    }
+    let others: [(&[u8], &str); 5] = [
+        (b"", "five bytes"),
+        (&[0, 0, 0, 0], "five bytes"),
+        (&[1, 0, 0, 0, 0], "compressed"),
+        (&[0, 0, 0, 0, 2, 7], "length"),
+        (&[0, 0, 0, 0, 0, 7], "length"),
+    ];
+    for (body, why) in others {
+        let refused = only_message(body).unwrap_err();
+        assert!(refused.contains(why), "{body:?}: {refused}");
+    }
 }

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use domain::Code;
 use domain::snapshot::FlagSet;
 use flags::flagd::{self, Format, Fractional, Kind, Method};
@@ -29,8 +29,6 @@ use crate::refusal::Cause;
 
 /// Where providers say which definitions they want: the only text that they send with everything.
 const SELECTOR: &str = "flagd-selector";
-/// Bytes before each message of a stream: flags and a length.
-const PREFIX_BYTES: usize = 5;
 /// The flag of Connect's last message.
 const LAST: u8 = 2;
 
@@ -88,18 +86,7 @@ impl Form {
         if matches!(self, Self::Connect(_)) {
             return Ok(body);
         }
-        let refuse = |detail| Err(refused(Code::RequestInvalid, detail));
-        let Some((prefix, message)) = body.split_first_chunk::<PREFIX_BYTES>() else {
-            return refuse("the body is no message of gRPC: five bytes come before each");
-        };
-        let [flags, length @ ..] = *prefix;
-        if flags != 0 {
-            return refuse("the message is compressed, which is not understood here");
-        }
-        if u32::from_be_bytes(length) as usize != message.len() {
-            return refuse("the body is not one message of the length that it says");
-        }
-        Ok(message)
+        grpc::only_message(body).map_err(|detail| refused(Code::RequestInvalid, detail))
     }
 
     const fn content_type(self) -> &'static str {
@@ -126,7 +113,7 @@ impl Form {
             return self.answer(AnswerBody::own(Bytes::copy_from_slice(message)));
         }
         let frames = [
-            Frame::data(enveloped(0, message)),
+            Frame::data(grpc::enveloped(0, message)),
             Frame::trailers(grpc::trailers(0)),
         ];
         self.answer(AnswerBody::live(stream::iter(frames).boxed_local()))
@@ -145,14 +132,6 @@ impl Form {
 fn fractional_of(headers: &HeaderMap) -> Fractional {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     flagd::fractional(agent.unwrap_or_default())
-}
-
-fn enveloped(flags: u8, message: &[u8]) -> Bytes {
-    let mut bytes = BytesMut::with_capacity(PREFIX_BYTES + message.len());
-    bytes.put_u8(flags);
-    bytes.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    bytes.put_slice(message);
-    bytes.freeze()
 }
 
 pub(super) async fn answer(
@@ -265,7 +244,7 @@ impl Tell for Told {
     fn news(&mut self, set: Option<&Arc<Set>>) -> Bytes {
         let format = self.form.format();
         if self.method == Method::Sync {
-            return enveloped(
+            return grpc::enveloped(
                 0,
                 &flagd::definitions(set.map(|set| &**set), self.fractional, format),
             );
@@ -275,12 +254,12 @@ impl Tell for Told {
             None => flagd::ready(format),
             Some(before) => flagd::changed((before.as_deref(), now.as_deref()), self.asker, format),
         };
-        enveloped(0, &message)
+        grpc::enveloped(0, &message)
     }
 
     fn sign_of_life(&self) -> Option<Bytes> {
         // A stream of definitions has no word for it.
-        let sign = || enveloped(0, &flagd::sign_of_life(self.form.format()));
+        let sign = || grpc::enveloped(0, &flagd::sign_of_life(self.form.format()));
         (self.method == Method::Events).then(sign)
     }
 
@@ -293,7 +272,7 @@ impl Tell for Told {
             Form::Grpc => Frame::trailers(grpc::trailers(status)),
             Form::Connect(_) | Form::ConnectStream(_) => {
                 let last = serde_json::json!({ "error": { "code": name } });
-                Frame::data(enveloped(LAST, last.to_string().as_bytes()))
+                Frame::data(grpc::enveloped(LAST, last.to_string().as_bytes()))
             }
         })
     }

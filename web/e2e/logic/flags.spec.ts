@@ -5,7 +5,7 @@ import { isTargeting } from "../../console/src/flags/shape";
 import { python, snippetsOf } from "../../console/src/flags/snippets";
 import { environmentsIn, linesOf } from "../../console/src/flags/use";
 import { valuesOf } from "../../console/src/flags/variants";
-import { conditionInWords, glance, listed, outcomeInWords, testInWords } from "../../console/src/flags/words";
+import { conditionInWords, glance, listed, outcomeInWords, rolloutNow, testInWords } from "../../console/src/flags/words";
 import { placeOf, placeOfMistake } from "../../ui/src/json-places";
 
 const targeting = (change: Partial<Targeting>): Targeting => ({ off: "off", otherwise: { serve: "off" }, ...change });
@@ -97,6 +97,20 @@ test("a simple share is read and written", () => {
   expect(shared(tenth, "on", 100)).toEqual({ serve: "on" });
   expect(shared(targeting({}), "on", 0)).toEqual({ serve: "off" });
   expect(given({ a: 33.3, b: 33.3, c: 33.4 })).toBe(100);
+});
+
+test("units that are known by one of several attributes are said, kept and shown", () => {
+  const units = { by: "anonymous_id", or_by: ["user_id", "session_id"] };
+  const split = { on: 10, off: 90 };
+  const words = "by `anonymous_id`, else by `user_id`, else by `session_id`";
+  expect(outcomeInWords({ split, ...units })).toBe(`90 % \`off\`, 10 % \`on\`, ${words}`);
+  expect(rolloutNow(rollout, units, Date.parse("2026-12-01T00:00:00Z"))).toBe(`5 % \`on\`, else \`off\`, ${words}`);
+  const all = targeting({ rules: [{ gates: [{ key: "layer", ...units, parts: [[0, 50]] }], split, by: "device", or_by: ["email"] }], otherwise: { split, ...units } });
+  expect(isTargeting(all)).toBe(true);
+  expect(isTargeting(targeting({ otherwise: { split, by: "a", or_by: "b" } as never }))).toBe(false);
+  expect(attributesOf(all)).toEqual(["anonymous_id", "user_id", "session_id", "device", "email"]);
+  expect(shared(all, "on", 20)).toEqual({ split: { on: 20, off: 80 }, ...units });
+  expect([rolledOut({ split, ...units }, { off: "off", names: ["on", "off"] }), splitUp({ rollout, ...units }, "off")]).toMatchObject([units, units]);
 });
 
 test("attributes are found wherever an answer depends on them", () => {

@@ -28,7 +28,7 @@ const isCondition = (value: unknown): value is Condition => {
   );
 };
 
-const OUTCOME = ["serve", "split", "rollout", "by"];
+const OUTCOME = ["serve", "split", "rollout", "by", "or_by"];
 const isBoolean = (value: unknown): boolean => typeof value === "boolean";
 /** A number that is none is shown as it stands. */
 const isShare = (value: unknown): boolean => typeof value === "number" || isText(value);
@@ -52,14 +52,16 @@ const isOutcome = (value: unknown): value is Outcome =>
   isObject(value) &&
   isOptional(value["serve"], isText) &&
   isOptional(value["by"], isText) &&
+  isOptional(value["or_by"], isTexts) &&
   isOptional(value["rollout"], isRollout) &&
   isOptional(value["split"], isSplit);
 
 const isGate = (value: unknown): boolean =>
   isObject(value) &&
-  hasOnly(value, ["key", "by", "parts"]) &&
+  hasOnly(value, ["key", "by", "or_by", "parts"]) &&
   isText(value["key"]) &&
   isText(value["by"]) &&
+  isOptional(value["or_by"], isTexts) &&
   isParts(value["parts"]);
 
 const isRule = (value: unknown): boolean =>

@@ -1,5 +1,5 @@
 /** Who gets what, in words. What stands in backticks is code. */
-import type { Condition, FlagType, Operator, Outcome, Rollout, Rule, Span, Targeting, Test } from "./model";
+import type { Condition, FlagType, Operator, Outcome, Rollout, Rule, Span, Targeting, Test, Units } from "./model";
 import { isGrowing, shareAt } from "./rollout";
 
 /** How many values a comparison takes. */
@@ -87,6 +87,9 @@ export const splitInWords = (split: Record<string, number>): string =>
     .map(([variant, share]) => `${percent(share)} ${code(variant)}`)
     .join(", ");
 
+/** `` , by `anonymous_id`, else by `user_id` ``; nothing where nothing tells units apart. */
+export const unitsInWords = ({ by, or_by = [] }: Units): string => (by ? `, ${[by, ...or_by].map((name) => `by ${code(name)}`).join(", else ")}` : "");
+
 /** How many steps of a schedule a sentence names. */
 const STEPS = 3;
 
@@ -98,19 +101,19 @@ function rolloutInWords({ serve, others, start = 0, steps, smooth }: Rollout): s
 }
 
 /** `` 12.5 % `on`, else `off`, by `user_id` ``, where the steps stand beside it. */
-export const rolloutNow = (rollout: Rollout, by: string | undefined, now = Date.now()): string =>
-  `${percent(shareAt(rollout, now))} ${code(rollout.serve)}, else ${code(rollout.others)}${by ? `, by ${code(by)}` : ""}`;
+export const rolloutNow = (rollout: Rollout, units: Units, now = Date.now()): string =>
+  `${percent(shareAt(rollout, now))} ${code(rollout.serve)}, else ${code(rollout.others)}${unitsInWords(units)}`;
 
 /** `` `on` ``, or `` 10 % `on`, 90 % `off`, by `user_id` ``. */
-export function outcomeInWords({ serve, split, buckets, rollout, by, logic }: Outcome & Pick<Rule, "logic">): string {
+export function outcomeInWords({ serve, split, buckets, rollout, logic, ...units }: Outcome & Pick<Rule, "logic">): string {
   if (serve !== undefined) return code(serve);
   if (logic !== undefined) return "what its logic says";
   if (buckets) {
     const parts = buckets.parts.map(({ weight, serve: variant }) => `${weight} ${variant === undefined ? "nothing" : code(variant)}`);
-    return `parts ${parts.join(", ")}, ${code(buckets.dialect ?? "native")}${by ? `, by ${code(by)}` : ""}`;
+    return `parts ${parts.join(", ")}, ${code(buckets.dialect ?? "native")}${unitsInWords(units)}`;
   }
   if (!split && !rollout) return "nothing";
-  return `${split ? splitInWords(split) : rollout ? rolloutInWords(rollout) : ""}${by ? `, by ${code(by)}` : ""}`;
+  return `${split ? splitInWords(split) : rollout ? rolloutInWords(rollout) : ""}${unitsInWords(units)}`;
 }
 
 /** A condition in one line, for the head of a rule. */

@@ -3,11 +3,12 @@ import { Button, Said, figure, useWrong } from "@gateline/ui";
 import { step } from "@gateline/ui/schema.ts";
 import { useContext, useState } from "react";
 import { SplitBar } from "../flow";
-import { type Outcome, UNIT, given } from "../model";
+import { type Outcome, type Units, given } from "../model";
 import { percent } from "../words";
 import { rolledOut, splitUp, unitsOf } from "../rollout";
 import { RolloutEditor } from "./rollout";
-import { AttributeField, Small, VariantsContext } from "./small";
+import { Small, VariantsContext } from "./small";
+import { UnitsFields } from "./units";
 
 /** Choices beside the variants, which have no such names. */
 const SPLIT = "";
@@ -54,7 +55,7 @@ export function OutcomeEditor({ outcome, set, pointer, off }: Props) {
 
 interface SplitProps {
   split: Record<string, number>;
-  units: Pick<Outcome, "by" | "or_by">;
+  units: Units;
   set: (outcome: Outcome) => void;
   pointer: string;
   off: string;
@@ -81,13 +82,7 @@ function Split({ split, units, set, pointer, off }: SplitProps) {
       <p className={`text-sm ${left === 0 ? "text-ink-2" : "text-warn"}`} role="status">
         {left === 0 ? "100 % are given out." : left > 0 ? `${percent(left)} are left.` : `${percent(-left)} too much.`}
       </p>
-      <AttributeField
-        label="By: the attribute that tells units apart"
-        pointer={`${pointer}/by`}
-        placeholder={UNIT}
-        value={units.by ?? ""}
-        set={(by) => set({ split, ...units, by })}
-      />
+      <UnitsFields units={units} set={(next) => set({ split, ...next })} pointer={pointer} />
     </div>
   );
 }

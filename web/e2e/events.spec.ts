@@ -120,6 +120,10 @@ test("an SDK key with an encrypted payload is made and rotated, each time with a
   const first = await texts();
   expect(await decrypted(first.key, first.payloadKey)).toMatchObject({ [flag.key]: { defaultValue: true } });
   await expect(row).toContainText(/Server\s*encrypted/);
+  await page.getByLabel("Kind").selectOption("client");
+  await expect(row).toHaveCount(0);
+  await page.getByLabel("Kind").selectOption("server");
+  await page.getByLabel("Environment").selectOption("sandbox");
   await row.getByRole("button", { name: "Rotate" }).click();
   await page.getByRole("button", { name: "Rotate key" }).click();
   const second = await texts();

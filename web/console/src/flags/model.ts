@@ -16,6 +16,7 @@ export type Rollout = Schemas["FlagRollout"];
 export type Kept = Schemas["FlagKept"];
 export type Span = Schemas["FlagSpan"];
 export type Gate = Schemas["FlagGate"];
+export type Dialect = Schemas["FlagDialect"];
 export type Override = Schemas["FlagOverride"];
 export type Prerequisite = Schemas["FlagPrerequisite"];
 export type Explanation = Schemas["FlagExplanation"];

@@ -21,8 +21,9 @@ import {
   momentOf,
   useForm,
 } from "@gateline/ui";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { useEnvironments } from "../flags/queries";
 
 type Key = Schemas["SdkKey"];
 type Issued = Schemas["IssuedSdkKey"];
@@ -41,6 +42,7 @@ export default function SdkKeys() {
   const [open, setOpen] = useState(false);
   const [changed, setChanged] = useState<Key>();
   const [issued, setIssued] = useState<Issued>();
+  const names = (useEnvironments().data?.data ?? []).map((each) => each.name);
   const queries = useQueryClient();
   const refresh = () => queries.invalidateQueries({ queryKey: ["/api/v1/sdk-keys"] });
   const close = () => {
@@ -61,7 +63,18 @@ export default function SdkKeys() {
         label="SDK keys"
         text="What asks for flags and records events: a server's key is secret, a client's key may stand in a page or app."
         actions={create}
-        load={({ cursor, state }) => read("/api/v1/sdk-keys", { params: { query: { cursor, "filter[state]": state as Key["state"] | undefined } } })}
+        load={({ cursor, state, kind, environment }) =>
+          read("/api/v1/sdk-keys", {
+            params: {
+              query: {
+                cursor,
+                "filter[state]": state as Key["state"] | undefined,
+                "filter[kind]": kind as Key["kind"] | undefined,
+                "filter[environment]": environment,
+              },
+            },
+          })
+        }
         filters={[
           {
             name: "state",
@@ -71,6 +84,15 @@ export default function SdkKeys() {
               ["revoked", "Revoked"],
             ],
           },
+          {
+            name: "kind",
+            title: "Kind",
+            options: [
+              ["server", "Server"],
+              ["client", "Client"],
+            ],
+          },
+          { name: "environment", title: "Environment", options: names.map((name) => [name, name]) },
         ]}
         columns={[
           { title: "Key", cell: (key) => <code className="whitespace-nowrap">{key.hint}</code> },
@@ -173,7 +195,7 @@ function NewSdkKey({ issued }: { issued: Issued }) {
 
 /** The form of a new key. */
 function CreateForm(props: { after: (issued: Issued) => void }) {
-  const environments = useQuery(read("/api/v1/environments", { params: { query: { limit: 200 } } }));
+  const environments = useEnvironments();
   const form = useForm({
     initial: { kind: "server", environment: "sandbox", title: "", origins: "", encrypt_payload: false, expiry: expiryOf(undefined) },
     send: async ({ expiry, kind, origins, encrypt_payload, ...values }) => {

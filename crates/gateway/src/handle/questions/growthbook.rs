@@ -117,10 +117,8 @@ async fn payload(
     }
     let set = set.cloned();
     let encrypt = move || growthbook::encrypted(document(set.as_deref()), &key, ivs);
-    let encrypted = desk
-        .run(encrypt)
-        .await
-        .map_err(|error| failed(&error.to_string()))?;
+    let encrypted = desk.run(encrypt).await;
+    let encrypted = encrypted.map_err(|_| failed("features cannot be encrypted"))?;
     encrypted.map_err(|error| failed(&format!("features cannot be encrypted: {error}")))
 }
 

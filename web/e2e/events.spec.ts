@@ -1,5 +1,6 @@
 /** Event types and SDK keys: declared, made, used from a page, counted, changed. */
-import { beAdmin, call, expect, ready, test } from "./support";
+import { createDecipheriv } from "node:crypto";
+import { accessible, beAdmin, call, expect, ready, test } from "./support";
 
 test("an event type is declared, its events are counted and it is archived", async ({ page }) => {
   await beAdmin(page);
@@ -78,4 +79,54 @@ test("an SDK key is made, shown once, changed, rotated and revoked", async ({ pa
   await row.first().getByRole("button", { name: "Revoke" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).click();
   await expect(row.first().getByText("Revoked")).toBeVisible();
+});
+
+/** What an SDK of GrowthBook reads with its two keys. */
+async function decrypted(key: string, payloadKey: string): Promise<unknown> {
+  const answer = await fetch(`${ready().control}/api/features/${key}`);
+  const { encryptedFeatures } = (await answer.json()) as { encryptedFeatures: string };
+  const [iv = "", text = ""] = encryptedFeatures.split(".");
+  const cipher = createDecipheriv("aes-128-cbc", Buffer.from(payloadKey, "base64"), Buffer.from(iv, "base64"));
+  return JSON.parse(cipher.update(text, "base64", "utf8") + cipher.final("utf8"));
+}
+
+test("an SDK key with an encrypted payload is made and rotated, each time with a payload key of its own", async ({ page }) => {
+  const flag = await call<{ key: string }>("/feature-flags", { key: `encrypted-${Date.now()}`, environments: { sandbox: { off: "off", otherwise: { serve: "on" } } } });
+  await beAdmin(page);
+  await page.goto("/console/sdk-keys");
+  const title = `Encrypted ${Date.now()}`;
+  await page.getByRole("button", { name: "Create an SDK key" }).first().click();
+  const dialog = page.getByRole("dialog", { name: "Create an SDK key" });
+  const encrypt = dialog.getByRole("checkbox", { name: /Encrypt the payload/ });
+  await encrypt.check();
+  // Keys of clients get values and no features.
+  await dialog.getByLabel("Kind").selectOption("client");
+  await expect(encrypt).toHaveCount(0);
+  await dialog.getByLabel("Kind").selectOption("server");
+  await expect(encrypt).toBeChecked();
+  await dialog.getByLabel("Title").fill(title);
+  await accessible(page);
+  await dialog.getByRole("button", { name: "Create key" }).click();
+
+  const issued = page.getByRole("dialog", { name: "Your new key" });
+  const row = page.getByRole("row", { name: new RegExp(title) });
+  const texts = async () => {
+    await expect(issued.getByRole("heading", { name: "Payload key" })).toBeVisible();
+    const [key = "", payloadKey = ""] = await issued.locator("code[title]").allTextContents();
+    await accessible(page);
+    await issued.getByRole("button", { name: "I have kept them" }).click();
+    return { key, payloadKey };
+  };
+  const first = await texts();
+  expect(await decrypted(first.key, first.payloadKey)).toMatchObject({ [flag.key]: { defaultValue: true } });
+  await expect(row).toContainText(/Server\s*encrypted/);
+  await page.getByLabel("Kind").selectOption("client");
+  await expect(row).toHaveCount(0);
+  await page.getByLabel("Kind").selectOption("server");
+  await page.getByLabel("Environment").selectOption("sandbox");
+  await row.getByRole("button", { name: "Rotate" }).click();
+  await page.getByRole("button", { name: "Rotate key" }).click();
+  const second = await texts();
+  expect(second.payloadKey).not.toBe(first.payloadKey);
+  expect(await decrypted(second.key, second.payloadKey)).toMatchObject({ [flag.key]: { defaultValue: true } });
 });

@@ -1,30 +1,6 @@
 /** Feature flags: one is made, said who gets it, tried, raised and switched off; what is wrong stands at its field. */
-import type { Page } from "@playwright/test";
+import { editor, inProduction, key, make, part } from "./flags";
 import { accessible, beAdmin, call, expect, test } from "./support";
-
-interface Made {
-  id: string;
-  key: string;
-}
-
-let counter = 0;
-const key = (name: string): string => `${name}-${Date.now()}-${(counter += 1)}`;
-
-/** Makes a boolean flag with a part for production. */
-const make = (name: string, targeting: object = {}): Promise<Made> =>
-  call<Made>("/feature-flags", { key: key(name), environments: { production: { off: "off", otherwise: { serve: "off" }, ...targeting } } });
-
-interface Targeting {
-  enabled: boolean;
-  rules: { name?: string; when?: unknown; serve?: string }[];
-  otherwise: unknown;
-}
-
-const inProduction = async (made: Made): Promise<Targeting | undefined> =>
-  (await call<{ environments: Record<string, Targeting> }>(`/feature-flags/${made.id}`)).environments["production"];
-
-const editor = (page: Page, made: Made) => page.goto(`/console/flags/${made.id}/in/production/edit`);
-const part = (page: Page, title: string) => page.getByRole("listitem").filter({ has: page.getByRole("heading", { name: title, exact: true }) });
 
 test("a flag is made, targeted, tried, raised and switched off", async ({ page }) => {
   await beAdmin(page);

@@ -21,7 +21,7 @@ use crate::segment::{self, INSIDE};
 
 mod written;
 
-pub use written::Written;
+pub use written::{Words, Written};
 
 use written::InOtherWords;
 

@@ -69,6 +69,11 @@ impl Sets {
         self.0.values().for_each(|set| set.settle());
     }
 
+    /// The sets, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Set>> {
+        self.0.values()
+    }
+
     /// The flags of an organization; `None` if it has none.
     pub fn get(&self, organization: OrganizationId) -> Option<&Arc<Set>> {
         self.0.get(&organization)

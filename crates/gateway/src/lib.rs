@@ -24,6 +24,7 @@ mod cookies;
 mod core;
 mod course;
 mod deadline;
+mod desk;
 pub mod disk;
 mod ease;
 mod exchange;

@@ -25,6 +25,7 @@ use crate::apart;
 use crate::causes::chain;
 use crate::compile::{Compiled, Rejected, compile_at};
 use crate::core::Core;
+use crate::desk::Desk;
 #[cfg(feature = "http3")]
 use crate::h3::{Choosing, Ports};
 use crate::handover::Inheritance;
@@ -505,6 +506,7 @@ impl Keeper {
                         }
                         let snapshot = snapshots.borrow_and_update().clone();
                         self.take(&snapshot);
+                        self.write_ahead();
                         self.let_go();
                     }
                     Ok(()) = changes.changed() => {
@@ -542,6 +544,18 @@ impl Keeper {
             .is_some_and(|before| before.revision >= snapshot.revision);
         if snapshot.revision > 0 && !is_old {
             self.serve(snapshot, before.as_deref());
+        }
+    }
+
+    /// Has documents for clients of other products written that will be asked for again; nobody waits for it here.
+    fn write_ahead(&self) {
+        let compiled = self.compiled.borrow();
+        let Some(flags) = compiled.as_ref().map(|compiled| &compiled.flags) else {
+            return;
+        };
+        let wanted = Desk::wanted(&flags.sets);
+        if !wanted.is_empty() {
+            tokio::spawn(flags.desk.clone().write_ahead(wanted));
         }
     }
 

@@ -5,7 +5,7 @@ import { isTargeting } from "../../console/src/flags/shape";
 import { python, snippetsOf } from "../../console/src/flags/snippets";
 import { environmentsIn, linesOf } from "../../console/src/flags/use";
 import { valuesOf } from "../../console/src/flags/variants";
-import { conditionInWords, glance, listed, outcomeInWords, testInWords } from "../../console/src/flags/words";
+import { conditionInWords, gateInWords, glance, listed, outcomeInWords, rolloutNow, testInWords } from "../../console/src/flags/words";
 import { placeOf, placeOfMistake } from "../../ui/src/json-places";
 
 const targeting = (change: Partial<Targeting>): Targeting => ({ off: "off", otherwise: { serve: "off" }, ...change });
@@ -38,6 +38,8 @@ test("conditions and what they give are sentences", () => {
   const age = { attribute: "age", op: "gte", values: ["18"] } as const;
   const staff = { attribute: "staff", op: "is_present" } as const;
   expect(conditionInWords({ any: [{ all: [{ ...age, values: ["18"] }, staff] }, { not: staff }] })).toBe("(`age` ≥ number `18` and `staff` is known) or not `staff` is known");
+  expect(testInWords({ ...staff, text_only: true })).toBe("the text `staff` is known");
+  expect(gateInWords({ key: "a", by: "b", dialect: "launchdarkly", parts: [[0, 10], [20, 30]] })).toBe("the part 0 % to 10 %, 20 % to 30 % of all in `a`, by `b`, in the order of LaunchDarkly");
   expect(conditionInWords(undefined)).toBe("everybody");
   expect(conditionInWords({ any: [] })).toBe("nobody");
   expect(outcomeInWords({ split: { off: 90, on: 10, never: 0 }, by: "user_id" })).toBe("90 % `off`, 10 % `on`, by `user_id`");
@@ -99,6 +101,20 @@ test("a simple share is read and written", () => {
   expect(given({ a: 33.3, b: 33.3, c: 33.4 })).toBe(100);
 });
 
+test("units that are known by one of several attributes are said, kept and shown", () => {
+  const units = { by: "anonymous_id", or_by: ["user_id", "session_id"] };
+  const split = { on: 10, off: 90 };
+  const words = "by `anonymous_id`, else by `user_id`, else by `session_id`";
+  expect(outcomeInWords({ split, ...units })).toBe(`90 % \`off\`, 10 % \`on\`, ${words}`);
+  expect(rolloutNow(rollout, units, Date.parse("2026-12-01T00:00:00Z"))).toBe(`5 % \`on\`, else \`off\`, ${words}`);
+  const all = targeting({ rules: [{ gates: [{ key: "layer", ...units, parts: [[0, 50]] }], split, by: "device", or_by: ["email"] }], otherwise: { split, ...units } });
+  expect(isTargeting(all)).toBe(true);
+  expect(isTargeting(targeting({ otherwise: { split, by: "a", or_by: "b" } as never }))).toBe(false);
+  expect(attributesOf(all)).toEqual(["anonymous_id", "user_id", "session_id", "device", "email"]);
+  expect(shared(all, "on", 20)).toEqual({ split: { on: 20, off: 80 }, ...units });
+  expect([rolledOut({ split, ...units }, { off: "off", names: ["on", "off"] }), splitUp({ rollout, ...units }, "off")]).toMatchObject([units, units]);
+});
+
 test("attributes are found wherever an answer depends on them", () => {
   const rules: Targeting["rules"] = [
     { when: { all: [{ attribute: "country", op: "is_present" }, { not: { attribute: "plan", op: "is_present" } }] }, gates: [{ key: "g", by: "device", parts: [[0, 50]] }], serve: "on" },
@@ -128,6 +144,8 @@ test("the form shows JSON only if it can show all of it", () => {
   const good: unknown[] = [
     targeting({}),
     targeting({ enabled: false, prerequisites: [{ flag: "a", variants: ["on"] }], rules: [{ when: { not: { segment: "beta" } }, split: { on: 1 }, by: "user_id" }] }),
+    targeting({ rules: [{ when: { any: [{ during: { from: "2026-01-01T00:00:00Z" } }, { attribute: "a", op: "in", values: [], text_only: true }] }, logic: { var: "a" } as never }] }),
+    targeting({ rules: [{ gates: [{ key: "g", by: "a", dialect: "unleash", parts: [[0, 1]] }], buckets: { dialect: "unleash", key: "k", parts: [{ weight: 1, serve: "on" }, { weight: 2 }] }, by: "a" }] }),
   ];
   const bad: unknown[] = [
     null,
@@ -139,6 +157,9 @@ test("the form shows JSON only if it can show all of it", () => {
     { ...targeting({}), rules: [{ when: { attribute: "a", op: "sounds_like" }, serve: "on" }] },
     { ...targeting({}), rules: [{ when: { all: [], any: [] }, serve: "on" }] },
     { ...targeting({}), rules: [{ when: { not: 5 }, serve: "on" }] },
+    { ...targeting({}), rules: [{ when: { during: { since: "2026-01-01T00:00:00Z" } }, serve: "on" }] },
+    { ...targeting({}), rules: [{ gates: [{ key: "g", by: "a", dialect: "other", parts: [[0, 1]] }], serve: "on" }] },
+    { ...targeting({}), otherwise: { buckets: { key: "k", parts: [{ serve: "on" }] }, by: "a" } },
     { ...targeting({}), otherwise: { split: { on: [1] } } },
   ];
   expect(good.map(isTargeting)).toEqual(good.map(() => true));

@@ -1,14 +1,14 @@
 //! Features as clients were told them: what of them has changed since.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use dialects::Writing;
 use sha2::{Digest as _, Sha256};
 
 use crate::set::Written;
 
-/// How many states that were there before are remembered.
+/// How many states that were told are remembered, and how many that may still be.
 const FORMER_MAX: usize = 8;
 
 /// Where each feature stands in the document for clients, in the order of their names.
@@ -22,9 +22,12 @@ struct Feature {
     digest: [u8; 8],
 }
 
+/// Features that clients are told of a set; empty until they are. A set may be told late, when another has taken its place.
+pub(crate) type Told = Arc<OnceLock<Features>>;
+
 /// Features that clients were told before those of now, the newest first.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Former(Vec<(String, Arc<Features>)>);
+pub(crate) struct Former(Vec<(String, Told)>);
 
 /// What became of a feature.
 pub(crate) enum Change<'a> {
@@ -52,11 +55,7 @@ pub(crate) fn written(writing: Writing) -> (Written, Features) {
     }
     text.push_str(&format!(r#"],"segments":{}}}"#, writing.document["segments"]));
     features.sort_by(|one, other| one.name.cmp(&other.name));
-    let written = Written {
-        document: text.into_bytes().into(),
-        refused: writing.refused,
-    };
-    (written, Features(features))
+    (Written::new(text, writing.refused), Features(features))
 }
 
 fn digest(text: &[u8]) -> [u8; 8] {
@@ -92,16 +91,23 @@ impl Features {
 }
 
 impl Former {
-    /// What a set with a tag has told comes before all that was there before it; `None` if it has told nobody.
-    pub(crate) fn and(&self, tag: &str, told: Option<&Arc<Features>>) -> Self {
-        let told = told.map(|told| (tag.to_owned(), Arc::clone(told)));
+    /// What a set with a tag tells comes before all that was there before it.
+    pub(crate) fn and(&self, tag: &str, told: &Told) -> Self {
         let others = self.0.iter().filter(|(known, _)| known != tag).cloned();
-        Self(told.into_iter().chain(others).take(FORMER_MAX).collect())
+        let mut left = [FORMER_MAX; 2];
+        let each = std::iter::once((tag.to_owned(), Arc::clone(told))).chain(others);
+        let kept = each.filter(|(_, told)| {
+            let left = &mut left[usize::from(told.get().is_some())];
+            let has_place = *left > 0;
+            *left = left.saturating_sub(1);
+            has_place
+        });
+        Self(kept.collect())
     }
 
     /// What the set with a tag has told.
     pub(crate) fn get(&self, tag: &str) -> Option<&Features> {
-        let found = self.0.iter().find(|(known, _)| known == tag);
-        found.map(|(_, features)| &**features)
+        let (_, told) = self.0.iter().find(|(known, _)| known == tag)?;
+        told.get()
     }
 }

@@ -4,7 +4,8 @@ use domain::id::OrganizationId;
 use serde_json::{Value, json};
 
 use super::{Context, delta, document_of, event, metrics};
-use crate::{Asker, Set};
+use crate::flagd::Fractional;
+use crate::{Asker, Set, Words};
 
 #[test]
 fn contexts_are_read_from_queries_and_bodies_alike() {
@@ -167,4 +168,47 @@ fn documents_are_narrowed_by_names() {
         all,
         serde_json::from_slice::<Value>(&set.unleash().document).unwrap()
     );
+}
+
+#[test]
+fn words_that_were_read_are_wanted_of_the_next_set() {
+    let one = set("1", &json!({ "a": {} }));
+    let wanted = |set: &Set| set.wanted().collect::<Vec<_>>();
+    assert!(wanted(&one).is_empty());
+    one.write(Words::GrowthBook);
+    assert!(one.is_written(Words::GrowthBook) && !one.is_written(Words::Unleash));
+    one.unleash();
+    one.flagd(Fractional::V1);
+    let two = set("2", &json!({ "a": {}, "b": {} })).following(Some(&one));
+    // To write is not to read: what nobody reads any more is not written for ever.
+    assert_eq!(wanted(&two), [Words::Unleash, Words::Flagd(Fractional::V2)]);
+    wanted(&two).into_iter().for_each(|words| two.write(words));
+    assert!(two.is_written(Words::Flagd(Fractional::V1)) && !two.is_written(Words::Flagd(Fractional::V3)));
+    assert_ne!(two.unleash().tag, one.unleash().tag);
+    assert_eq!(
+        wanted(&set("3", &json!({})).following(Some(&two))),
+        [Words::Unleash]
+    );
+}
+
+#[test]
+fn what_was_told_late_is_known_of_the_sets_after() {
+    let number = |number: u32| {
+        let key = format!("flag-{number}");
+        set(&format!("{number:08x}"), &json!({ key: {} }))
+    };
+    let first = number(0);
+    let second = number(1).following(Some(&first));
+    let third = number(2).following(Some(&second));
+    let kind = |set: &Set, known: &str| said(&delta(Some(set), Some(known)))["events"][0]["type"].clone();
+    assert_eq!(kind(&third, "00000000"), "hydration");
+    first.unleash();
+    assert_eq!(kind(&third, "00000000"), "feature-updated");
+    // Those that nobody was told take no place from those that somebody was.
+    let mut last = third;
+    for next in 3..50 {
+        last = number(next).following(Some(&last));
+    }
+    assert_eq!(kind(&last, "00000000"), "feature-updated");
+    assert_eq!(kind(&last, "00000001"), "hydration");
 }

@@ -7,6 +7,7 @@ use events::ingest::{Directory as SdkKeys, Key};
 use flags::{Counts, Sets};
 
 use super::Rejected;
+use crate::desk::Desk;
 
 /// Feature flags of all organizations, and the SDK keys that open them.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(crate) struct Flags {
     pub(crate) directory: SdkKeys,
     /// How often which variants were given.
     pub(crate) counts: Arc<Counts>,
+    /// Where documents for clients of other products are written.
+    pub(crate) desk: Desk,
 }
 
 impl Flags {
@@ -40,6 +43,7 @@ impl Flags {
             sets: Sets::compile(&snapshot.environment, &snapshot.flags, (before, &counts))?,
             directory: SdkKeys::new(keys, []),
             counts,
+            desk: previous.map(|previous| previous.desk.clone()).unwrap_or_default(),
         })
     }
 }

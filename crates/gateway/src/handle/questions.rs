@@ -196,9 +196,11 @@ async fn answered(
             let write = || Ok(set.map_or_else(none, |set| set.definitions().to_vec()));
             tagged_as(asked, set.map_or("none", Set::tag), write)
         }
-        Topic::Changes => Ok(changes::events(conn, holder, |set, _| {
-            ::flags::changes::event(set.map_or("none", Set::tag))
-        })),
+        Topic::Changes => {
+            let event =
+                |set: Option<&Set>, _: Option<&str>| ::flags::changes::event(set.map_or("none", Set::tag));
+            Ok(changes::events(conn, holder, (None, event)))
+        }
         Topic::Unleash(topic) => unleash::answer(conn, compiled, (asked, topic), (holder, body)).await,
         Topic::GrowthBook(topic, _) => {
             growthbook::answer(conn, compiled, (asked, topic), (holder, body)).await
@@ -396,24 +398,46 @@ fn tagged_as(
     tag: &str,
     write: impl FnOnce() -> Result<Vec<u8>, Cause>,
 ) -> Result<Response<AnswerBody>, Cause> {
-    let tag = format!("\"{tag}\"");
+    let body = (!has(asked, tag)).then(write).transpose()?;
+    Ok(with_tag(tag, body))
+}
+
+/// The same with an answer that takes a while.
+async fn tagged_when_there(
+    asked: &Asked<'_>,
+    tag: &str,
+    write: impl Future<Output = Result<Vec<u8>, Cause>>,
+) -> Result<Response<AnswerBody>, Cause> {
+    let body = match has(asked, tag) {
+        true => None,
+        false => Some(write.await?),
+    };
+    Ok(with_tag(tag, body))
+}
+
+/// Whether the client has what has this tag.
+fn has(asked: &Asked<'_>, tag: &str) -> bool {
     let known = asked
         .headers
         .get(IF_NONE_MATCH)
         .and_then(|known| known.to_str().ok());
-    let is_known = known.is_some_and(|known| {
+    let quoted = format!("\"{tag}\"");
+    known.is_some_and(|known| {
         let mut each = known.split(',').map(|one| one.trim().trim_start_matches("W/"));
-        each.any(|one| one == "*" || one == tag)
-    });
+        each.any(|one| one == "*" || one == quoted)
+    })
+}
+
+/// An answer with its tag; 304 without a body.
+fn with_tag(tag: &str, body: Option<Vec<u8>>) -> Response<AnswerBody> {
     let cache = HeaderValue::from_static("private, no-cache");
-    let mut response = if is_known {
-        said(StatusCode::NOT_MODIFIED, Bytes::new(), cache)
-    } else {
-        said(StatusCode::OK, write()?.into(), cache)
+    let mut response = match body {
+        None => said(StatusCode::NOT_MODIFIED, Bytes::new(), cache),
+        Some(body) => said(StatusCode::OK, body.into(), cache),
     };
-    let tag = HeaderValue::try_from(tag).expect("digits in quotes are a header value");
+    let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("digits in quotes are a header value");
     response.headers_mut().insert(ETAG, tag);
-    Ok(response)
+    response
 }
 
 fn said(status: StatusCode, body: Bytes, cache: HeaderValue) -> Response<AnswerBody> {

@@ -12,7 +12,7 @@ use events::pump::{Pump, PumpSettings};
 use events::{Intake, Log};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Upstream, eventually, id, policy, reply};
+use crate::bench::{Bench, PATIENCE, Upstream, eventually, id, policy, reply};
 
 /// Half of all users get `half`, those of an application `ours`; `beta` are users from the Netherlands.
 fn flags() -> FlagSet {
@@ -247,7 +247,8 @@ fn what_decided_is_counted_and_recorded_once_for_each_call() {
     }
     // Nobody in particular gets the variant `off`, which no split has decided.
     assert_eq!(bench.get("/shop/pets").status, 200);
-    drop(bench.gateway.take());
+    // Cores hand over what they have gathered when they end.
+    assert!(bench.gateway.take().unwrap().drain(PATIENCE));
     pump.stop().unwrap();
     let batches = log.read_after(0, 1000).unwrap();
     let events = batches.iter().flat_map(|batch| batch.tracked().unwrap());

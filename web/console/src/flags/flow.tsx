@@ -5,7 +5,7 @@ import { ConditionTree, StepLine } from "./condition-tree";
 import type { Explanation, Flag, Outcome, Rule, Step, Targeting } from "./model";
 import { KeptList, RolloutTable } from "./rollout-table";
 import { FlagSwitch, QuickShare } from "./switch";
-import { listed, outcomeInWords, partsOf, percent, rolloutNow, titleOf } from "./words";
+import { gateInWords, listed, outcomeInWords, partsOf, rolloutNow, titleOf } from "./words";
 
 interface Props {
   flag: Flag;
@@ -96,9 +96,7 @@ function RuleText({ rule, pointer, steps }: { rule: Rule; pointer: string; steps
       {(rule.gates ?? []).map((gate, place) => (
         <div key={`${gate.key} ${gate.by}`}>
           <p>
-            <Said
-              text={`Of these, the part ${gate.parts.map(([from, to]) => `${percent(from)} to ${percent(to)}`).join(", ")} of all in \`${gate.key}\`, by \`${gate.by}\``}
-            />
+            <Said text={`Of these, ${gateInWords(gate)}`} />
           </p>
           <StepLine step={stepAt(`/gates/${place}`)} />
         </div>
@@ -141,7 +139,7 @@ function Gets({ outcome, off }: { outcome: Outcome; off: string }) {
         <span aria-hidden="true" className="text-ink-2">
           →{" "}
         </span>
-        <Said text={outcome.rollout ? rolloutNow(outcome.rollout, outcome.by) : outcomeInWords(outcome)} />
+        <Said text={outcome.rollout ? rolloutNow(outcome.rollout, outcome) : outcomeInWords(outcome)} />
       </p>
       {outcome.rollout && <RolloutTable rollout={outcome.rollout} />}
       {outcome.split && <SplitBar split={outcome.split} off={off} />}

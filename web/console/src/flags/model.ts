@@ -9,11 +9,14 @@ export type Condition = Schemas["FlagCondition"];
 export type Test = Schemas["FlagTest"];
 export type Operator = Schemas["FlagOperator"];
 export type Outcome = Schemas["FlagOutcome"];
+/** What says which unit it is. */
+export type Units = Pick<Outcome, "by" | "or_by">;
 export type Rule = Schemas["FlagRule"];
 export type Rollout = Schemas["FlagRollout"];
 export type Kept = Schemas["FlagKept"];
 export type Span = Schemas["FlagSpan"];
 export type Gate = Schemas["FlagGate"];
+export type Dialect = Schemas["FlagDialect"];
 export type Override = Schemas["FlagOverride"];
 export type Prerequisite = Schemas["FlagPrerequisite"];
 export type Explanation = Schemas["FlagExplanation"];
@@ -86,12 +89,13 @@ function* testsOf(condition: Condition | undefined): Generator<string> {
 /** The attributes that a condition looks at. */
 export const attributesIn = (condition: Condition | undefined): string[] => [...new Set(testsOf(condition))];
 
-const ofRule = (rule: Rule) => [...testsOf(rule.when), ...(rule.gates ?? []).map((gate) => gate.by), rule.by];
+const ofUnits = ({ by, or_by = [] }: Units) => [by, ...or_by];
+const ofRule = (rule: Rule) => [...testsOf(rule.when), ...(rule.gates ?? []).flatMap(ofUnits), ...ofUnits(rule)];
 
 /** The attributes that an answer may depend on, in the order in which they are looked at. */
 export function attributesOf(targeting: Targeting): string[] {
   const { overrides = [], rules = [], otherwise } = targeting;
-  const all = [...overrides.map((each) => each.by), ...rules.flatMap(ofRule), otherwise.by];
+  const all = [...overrides.map((each) => each.by), ...rules.flatMap(ofRule), ...ofUnits(otherwise)];
   return [...new Set(all.filter((name): name is string => Boolean(name)))];
 }
 

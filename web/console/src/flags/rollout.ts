@@ -1,5 +1,5 @@
 /** Shares that grow by a schedule: what they are at a moment, and what they begin with. */
-import { type Outcome, type Rollout, type Targeting, UNIT, thousandths } from "./model";
+import { type Outcome, type Rollout, type Targeting, UNIT, type Units, thousandths } from "./model";
 
 const DAY_MS = 86_400_000;
 
@@ -36,8 +36,8 @@ function sharesOf({ serve, split, rollout }: Outcome, off: string): [variant: st
   return [variant, percent ?? 0];
 }
 
-/** What says which unit it is. */
-export const unitsOf = ({ by, or_by }: Outcome): Pick<Outcome, "by" | "or_by"> => ({ by: by ?? UNIT, ...(or_by?.length && { or_by }) });
+/** What says which unit it is, as it stands beside a split. */
+export const unitsOf = ({ by, or_by }: Units): Units => ({ by: by ?? UNIT, ...(or_by?.length && { or_by }) });
 
 /** A roll-out in place of what somebody gets now; until its first step they go on to get it. */
 export function rolledOut(outcome: Outcome, { off, names }: Pick<Targeting, "off"> & { names: string[] }): Outcome {

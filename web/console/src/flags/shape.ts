@@ -1,6 +1,6 @@
 /** Whether what was typed as JSON has the shape of a flag's part for an environment, so that the form can show it. */
 import { type Condition, type Outcome, type Targeting } from "./model";
-import { operators } from "./words";
+import { dialects, operators } from "./words";
 
 type Json = Record<string, unknown>;
 
@@ -12,24 +12,28 @@ const isTexts = (value: unknown): boolean => areAll(value, isText);
 /** A name that no field of the form would show: the form would lose it. */
 const hasOnly = (value: Json, names: string[]): boolean => Object.keys(value).every((name) => names.includes(name));
 
+const isBoolean = (value: unknown): boolean => typeof value === "boolean";
+const isSpan = (value: unknown): boolean => isObject(value) && hasOnly(value, ["from", "until"]) && Object.values(value).every(isText);
+
 const isCondition = (value: unknown): value is Condition => {
   if (!isObject(value)) return false;
   const [name, second] = Object.keys(value);
   if (name === "all" || name === "any") return second === undefined && areAll(value[name], isCondition);
   if (name === "not") return second === undefined && isCondition(value["not"]);
   if (name === "segment") return second === undefined && isText(value["segment"]);
+  if (name === "during") return second === undefined && isSpan(value["during"]);
   return (
-    hasOnly(value, ["attribute", "op", "values", "ignore_case"]) &&
+    hasOnly(value, ["attribute", "op", "values", "ignore_case", "text_only"]) &&
     isText(value["attribute"]) &&
     isText(value["op"]) &&
     value["op"] in operators &&
     isOptional(value["values"], isTexts) &&
-    isOptional(value["ignore_case"], (each) => typeof each === "boolean")
+    isOptional(value["ignore_case"], isBoolean) &&
+    isOptional(value["text_only"], isBoolean)
   );
 };
 
-const OUTCOME = ["serve", "split", "rollout", "by"];
-const isBoolean = (value: unknown): boolean => typeof value === "boolean";
+const OUTCOME = ["serve", "split", "rollout", "by", "or_by", "buckets"];
 /** A number that is none is shown as it stands. */
 const isShare = (value: unknown): boolean => typeof value === "number" || isText(value);
 const isParts = (value: unknown): boolean => areAll(value, (part) => Array.isArray(part) && part.length === 2);
@@ -48,23 +52,32 @@ const isRollout = (value: unknown): boolean =>
 
 const isKept = (value: unknown): boolean => isObject(value) && hasOnly(value, ["parts", "split"]) && isParts(value["parts"]) && isSplit(value["split"]);
 
+const isPart = (value: unknown): boolean => isObject(value) && hasOnly(value, ["weight", "serve"]) && isShare(value["weight"]) && isOptional(value["serve"], isText);
+
+const isBuckets = (value: unknown): boolean =>
+  isObject(value) && hasOnly(value, ["dialect", "key", "parts"]) && isText(value["key"]) && isOptional(value["dialect"], isText) && areAll(value["parts"], isPart);
+
 const isOutcome = (value: unknown): value is Outcome =>
   isObject(value) &&
   isOptional(value["serve"], isText) &&
   isOptional(value["by"], isText) &&
+  isOptional(value["or_by"], isTexts) &&
   isOptional(value["rollout"], isRollout) &&
+  isOptional(value["buckets"], isBuckets) &&
   isOptional(value["split"], isSplit);
 
 const isGate = (value: unknown): boolean =>
   isObject(value) &&
-  hasOnly(value, ["key", "by", "parts"]) &&
+  hasOnly(value, ["key", "by", "or_by", "dialect", "parts"]) &&
   isText(value["key"]) &&
   isText(value["by"]) &&
+  isOptional(value["or_by"], isTexts) &&
+  isOptional(value["dialect"], (dialect) => isText(dialect) && dialect in dialects) &&
   isParts(value["parts"]);
 
 const isRule = (value: unknown): boolean =>
   isOutcome(value) &&
-  hasOnly(value as Json, ["name", "when", "from", "until", "gates", "sticky", "kept", ...OUTCOME]) &&
+  hasOnly(value as Json, ["name", "when", "from", "until", "gates", "sticky", "kept", "logic", ...OUTCOME]) &&
   ["name", "from", "until"].every((name) => isOptional((value as Json)[name], isText)) &&
   isOptional((value as Json)["when"], isCondition) &&
   isOptional((value as Json)["sticky"], isBoolean) &&

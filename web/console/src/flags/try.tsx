@@ -51,6 +51,7 @@ const reasons: Record<string, string> = {
   disabled: "The flag is off.",
   prerequisite_failed: "Another flag does not give what this one needs.",
   unit_missing: "The attribute that the split goes by is not known.",
+  error: "The rule's logic went wrong or gave no variant.",
 };
 
 function Answer({ of: answer }: { of: Explanation }) {

@@ -1,5 +1,5 @@
 /** Who gets what, in words. What stands in backticks is code. */
-import type { Condition, FlagType, Operator, Outcome, Rollout, Rule, Span, Targeting, Test } from "./model";
+import type { Condition, Dialect, FlagType, Gate, Operator, Outcome, Rollout, Rule, Span, Targeting, Test, Units } from "./model";
 import { isGrowing, shareAt } from "./rollout";
 
 /** How many values a comparison takes. */
@@ -59,9 +59,9 @@ export function listed(values: string[], join: "and" | "or" = "or"): string {
 }
 
 /** `` `country` is one of `DE` or `FR` ``. */
-export function testInWords({ attribute, op, values = [], ignore_case }: Test): string {
+export function testInWords({ attribute, op, values = [], ignore_case, text_only }: Test): string {
   const words = operators[op];
-  const subject = `${code(attribute)} ${words?.title ?? op}`;
+  const subject = `${text_only ? "the text " : ""}${code(attribute)} ${words?.title ?? op}`;
   if (words?.takes === "none") return subject;
   const join = op === "has_all" || op === "not_in" ? "and" : "or";
   return `${subject} ${listed(values, join)}${ignore_case ? ", in capitals or not" : ""}`;
@@ -87,6 +87,24 @@ export const splitInWords = (split: Record<string, number>): string =>
     .map(([variant, share]) => `${percent(share)} ${code(variant)}`)
     .join(", ");
 
+/** `` , by `anonymous_id`, else by `user_id` ``; nothing where nothing tells units apart. */
+export const unitsInWords = ({ by, or_by = [] }: Units): string => (by ? `, ${[by, ...or_by].map((name) => `by ${code(name)}`).join(", else ")}` : "");
+
+/** Whose hash puts units in order. */
+export const dialects: Record<Dialect, string> = {
+  native: "Gateline",
+  unleash: "Unleash",
+  growthbook_v1: "GrowthBook, version 1",
+  growthbook_v2: "GrowthBook, version 2",
+  launchdarkly: "LaunchDarkly",
+};
+
+/** `` the part 0 % to 50 % of all in `layer-1`, by `user_id` ``. */
+export function gateInWords({ key, parts, dialect, ...units }: Gate): string {
+  const order = dialect && dialect !== "native" ? `, in the order of ${dialects[dialect]}` : "";
+  return `the part ${parts.map(([from, to]) => `${percent(from)} to ${percent(to)}`).join(", ")} of all in ${code(key)}${unitsInWords(units)}${order}`;
+}
+
 /** How many steps of a schedule a sentence names. */
 const STEPS = 3;
 
@@ -98,19 +116,19 @@ function rolloutInWords({ serve, others, start = 0, steps, smooth }: Rollout): s
 }
 
 /** `` 12.5 % `on`, else `off`, by `user_id` ``, where the steps stand beside it. */
-export const rolloutNow = (rollout: Rollout, by: string | undefined, now = Date.now()): string =>
-  `${percent(shareAt(rollout, now))} ${code(rollout.serve)}, else ${code(rollout.others)}${by ? `, by ${code(by)}` : ""}`;
+export const rolloutNow = (rollout: Rollout, units: Units, now = Date.now()): string =>
+  `${percent(shareAt(rollout, now))} ${code(rollout.serve)}, else ${code(rollout.others)}${unitsInWords(units)}`;
 
 /** `` `on` ``, or `` 10 % `on`, 90 % `off`, by `user_id` ``. */
-export function outcomeInWords({ serve, split, buckets, rollout, by, logic }: Outcome & Pick<Rule, "logic">): string {
+export function outcomeInWords({ serve, split, buckets, rollout, logic, ...units }: Outcome & Pick<Rule, "logic">): string {
   if (serve !== undefined) return code(serve);
   if (logic !== undefined) return "what its logic says";
   if (buckets) {
     const parts = buckets.parts.map(({ weight, serve: variant }) => `${weight} ${variant === undefined ? "nothing" : code(variant)}`);
-    return `parts ${parts.join(", ")}, ${code(buckets.dialect ?? "native")}${by ? `, by ${code(by)}` : ""}`;
+    return `parts ${parts.join(", ")}, ${code(buckets.dialect ?? "native")}${unitsInWords(units)}`;
   }
   if (!split && !rollout) return "nothing";
-  return `${split ? splitInWords(split) : rollout ? rolloutInWords(rollout) : ""}${by ? `, by ${code(by)}` : ""}`;
+  return `${split ? splitInWords(split) : rollout ? rolloutInWords(rollout) : ""}${unitsInWords(units)}`;
 }
 
 /** A condition in one line, for the head of a rule. */

@@ -1,6 +1,8 @@
 import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client";
 import {
+  Badge,
   Button,
+  ChoiceField,
   Command,
   Copyable,
   Dialog,
@@ -19,11 +21,19 @@ import {
   momentOf,
   useForm,
 } from "@gateline/ui";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { useEnvironments } from "../flags/queries";
 
 type Key = Schemas["SdkKey"];
 type Issued = Schemas["IssuedSdkKey"];
+
+const encryptHelp = (
+  <>
+    For those that are given a <code>decryptionKey</code>: features are sent to them encrypted, and the payload key for them is shown once, with the SDK
+    key. Cannot be changed later.
+  </>
+);
 
 const lines = (text: string): string[] => text.split(/\s+/).filter((line) => line !== "");
 
@@ -32,6 +42,7 @@ export default function SdkKeys() {
   const [open, setOpen] = useState(false);
   const [changed, setChanged] = useState<Key>();
   const [issued, setIssued] = useState<Issued>();
+  const names = (useEnvironments().data?.data ?? []).map((each) => each.name);
   const queries = useQueryClient();
   const refresh = () => queries.invalidateQueries({ queryKey: ["/api/v1/sdk-keys"] });
   const close = () => {
@@ -52,7 +63,18 @@ export default function SdkKeys() {
         label="SDK keys"
         text="What asks for flags and records events: a server's key is secret, a client's key may stand in a page or app."
         actions={create}
-        load={({ cursor, state }) => read("/api/v1/sdk-keys", { params: { query: { cursor, "filter[state]": state as Key["state"] | undefined } } })}
+        load={({ cursor, state, kind, environment }) =>
+          read("/api/v1/sdk-keys", {
+            params: {
+              query: {
+                cursor,
+                "filter[state]": state as Key["state"] | undefined,
+                "filter[kind]": kind as Key["kind"] | undefined,
+                "filter[environment]": environment,
+              },
+            },
+          })
+        }
         filters={[
           {
             name: "state",
@@ -62,11 +84,20 @@ export default function SdkKeys() {
               ["revoked", "Revoked"],
             ],
           },
+          {
+            name: "kind",
+            title: "Kind",
+            options: [
+              ["server", "Server"],
+              ["client", "Client"],
+            ],
+          },
+          { name: "environment", title: "Environment", options: names.map((name) => [name, name]) },
         ]}
         columns={[
           { title: "Key", cell: (key) => <code className="whitespace-nowrap">{key.hint}</code> },
           { title: "Title", wide: true, cell: (key) => key.title || <span className="text-ink-2">–</span> },
-          { title: "Kind", cell: (key) => (key.kind === "client" ? "Client" : "Server") },
+          { title: "Kind", cell: (key) => <Kind of={key} /> },
           { title: "Environment", cell: (key) => key.environment },
           { title: "State", cell: (key) => <KeyState of={key} /> },
           { title: "Last used", cell: (key) => <LastUse of={key} /> },
@@ -114,18 +145,10 @@ export default function SdkKeys() {
         {changed && <ChangeForm of={changed} after={close} />}
       </Dialog>
       <Dialog open={issued !== undefined} onClose={close} title="Your new key" wide>
-        {issued && (
-          <div className="space-y-4">
-            <p className="rounded-md bg-warn-soft px-3 py-2 text-warn">This is the only time the key is shown. Keep it where your program reads it; here it stays a hash.</p>
-            <Copyable text={issued.key} />
-            <p className="text-ink-2">
-              Send it as <code>X-API-Key</code>, or as <code>?key=</code> from a page that is left.
-            </p>
-          </div>
-        )}
+        {issued && <NewSdkKey issued={issued} />}
         <div className="mt-5 flex justify-end">
           <Button kind="primary" onClick={close}>
-            I have kept it
+            {issued?.payload_key ? "I have kept them" : "I have kept it"}
           </Button>
         </div>
       </Dialog>
@@ -133,17 +156,54 @@ export default function SdkKeys() {
   );
 }
 
+/** Who holds a key, and whether features are encrypted for it. */
+function Kind({ of: key }: { of: Key }) {
+  return (
+    <span className="flex flex-wrap items-center gap-x-1.5">
+      {key.kind === "client" ? "Client" : "Server"}
+      {key.encrypt_payload && <Badge>encrypted</Badge>}
+    </span>
+  );
+}
+
+/** A new key, and what features are encrypted with for it; the only time they are seen. */
+function NewSdkKey({ issued }: { issued: Issued }) {
+  const { key, payload_key } = issued;
+  return (
+    <div className="space-y-4">
+      <p className="rounded-md bg-warn-soft px-3 py-2 text-warn">
+        {payload_key
+          ? "This is the only time the two keys are shown. Keep them where your program reads them."
+          : "This is the only time the key is shown. Keep it where your program reads it; here it stays a hash."}
+      </p>
+      <Copyable text={key} />
+      <p className="text-ink-2">
+        Send it as <code>X-API-Key</code>, or as <code>?key=</code> from a page that is left.
+      </p>
+      {payload_key && (
+        <>
+          <h3>Payload key</h3>
+          <Copyable text={payload_key} />
+          <p className="text-ink-2">
+            Features are encrypted with it: give it to SDKs of GrowthBook as <code>decryptionKey</code>, and the SDK key as <code>clientKey</code>.
+          </p>
+        </>
+      )}
+    </div>
+  );
+}
+
 /** The form of a new key. */
 function CreateForm(props: { after: (issued: Issued) => void }) {
-  const environments = useQuery(read("/api/v1/environments", { params: { query: { limit: 200 } } }));
+  const environments = useEnvironments();
   const form = useForm({
-    initial: { kind: "server", environment: "sandbox", title: "", origins: "", expiry: expiryOf(undefined) },
-    send: async ({ expiry, kind, origins, ...values }) => {
+    initial: { kind: "server", environment: "sandbox", title: "", origins: "", encrypt_payload: false, expiry: expiryOf(undefined) },
+    send: async ({ expiry, kind, origins, encrypt_payload, ...values }) => {
       const expires_at = momentOf(expiry);
       const body = {
         ...values,
         kind: kind as Schemas["SdkKeyKind"],
-        origins: kind === "client" ? lines(origins) : [],
+        ...(kind === "client" ? { origins: lines(origins) } : { encrypt_payload }),
         ...(expires_at === undefined ? {} : { expires_at }),
       };
       return done(await client.POST("/api/v1/sdk-keys", { body }));
@@ -172,7 +232,16 @@ function CreateForm(props: { after: (issued: Issued) => void }) {
         options={(environments.data?.data ?? []).map((each) => [each.name, each.name])}
       />
       <TextField label="Title" optional pointer="/title" help="Where it will be used." value={values.title} set={(title) => set({ title })} />
-      {values.kind === "client" && <OriginsField value={values.origins} set={(origins) => set({ origins })} />}
+      {values.kind === "client" ? (
+        <OriginsField value={values.origins} set={(origins) => set({ origins })} />
+      ) : (
+        <ChoiceField
+          label="SDKs of GrowthBook"
+          options={[{ value: "encrypt", title: "Encrypt the payload", text: encryptHelp }]}
+          chosen={values.encrypt_payload ? ["encrypt"] : []}
+          set={(chosen) => set({ encrypt_payload: chosen.length > 0 })}
+        />
+      )}
       <ExpiryField value={values.expiry} set={(expiry) => set({ expiry })} />
     </FormPanel>
   );

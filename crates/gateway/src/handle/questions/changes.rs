@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::id::OrganizationId;
-use flags::Set;
+use flags::{Set, Words};
 use futures_util::stream::{self, Stream, StreamExt as _};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
@@ -24,6 +24,11 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 pub(super) trait Tell: 'static {
     /// The flags as they are now, at the beginning and whenever they are others.
     fn news(&mut self, set: Option<&Arc<Set>>) -> Bytes;
+
+    /// The words in which it tells of all flags, if it does.
+    fn words(&self) -> Option<Words> {
+        None
+    }
 
     /// What says that nothing has happened, if anything does.
     fn sign_of_life(&self) -> Option<Bytes>;
@@ -43,15 +48,24 @@ pub(super) enum End {
     KeyEnded,
 }
 
-/// Server-sent events; the function makes one of the flags, and is told the tag of those that were told before.
-pub(super) struct Events<F>(F, Option<String>);
+/// Server-sent events.
+pub(super) struct Events<F> {
+    /// Makes one of the flags, and is told the tag of those that were told before.
+    event: F,
+    words: Option<Words>,
+    before: Option<String>,
+}
 
 impl<F: Fn(Option<&Set>, Option<&str>) -> String + 'static> Tell for Events<F> {
     fn news(&mut self, set: Option<&Arc<Set>>) -> Bytes {
         let set = set.map(|set| &**set);
         let tag = set.map_or("none", Set::tag).to_owned();
-        let before = self.1.replace(tag);
-        (self.0)(set, before.as_deref()).into()
+        let before = self.before.replace(tag);
+        (self.event)(set, before.as_deref()).into()
+    }
+
+    fn words(&self) -> Option<Words> {
+        self.words
     }
 
     fn sign_of_life(&self) -> Option<Bytes> {
@@ -59,13 +73,18 @@ impl<F: Fn(Option<&Set>, Option<&str>) -> String + 'static> Tell for Events<F> {
     }
 }
 
-/// Answers with server-sent events.
+/// Answers with server-sent events, made by a function of the flags in the words that it needs them in.
 pub(super) fn events<F: Fn(Option<&Set>, Option<&str>) -> String + 'static>(
     conn: &Rc<Conn>,
     holder: &Holder<'_>,
-    event: F,
+    (words, event): (Option<Words>, F),
 ) -> Response<AnswerBody> {
-    let mut response = Response::new(told(conn, holder, Events(event, None)));
+    let tell = Events {
+        event,
+        words,
+        before: None,
+    };
+    let mut response = Response::new(told(conn, holder, tell));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -117,7 +136,7 @@ impl<T: Tell> Watch<T> {
     async fn next(&mut self) -> Result<Bytes, End> {
         loop {
             self.installs.borrow_and_update();
-            if let Some(news) = self.news()? {
+            if let Some(news) = self.news().await? {
                 return Ok(news);
             }
             tokio::select! {
@@ -133,7 +152,7 @@ impl<T: Tell> Watch<T> {
     }
 
     /// What has changed since it was told last.
-    fn news(&mut self) -> Result<Option<Bytes>, End> {
+    async fn news(&mut self) -> Result<Option<Bytes>, End> {
         let core = self.conn.core();
         let installed = core.installed().ok_or(End::Left)?;
         let flags = &installed.compiled.flags;
@@ -145,6 +164,9 @@ impl<T: Tell> Watch<T> {
             return Ok(None);
         }
         self.told = Some(tag.to_owned());
+        if let (Some(set), Some(words)) = (set, self.tell.words()) {
+            flags.desk.written(set, words).await;
+        }
         Ok(Some(self.tell.news(set)))
     }
 }

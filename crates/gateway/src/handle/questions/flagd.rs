@@ -10,7 +10,7 @@ use domain::Code;
 use domain::snapshot::FlagSet;
 use flags::flagd::{self, Format, Fractional, Kind, Method};
 use flags::ofrep::Found;
-use flags::{Missing, Set};
+use flags::{Missing, Set, Words};
 use futures_util::stream::{self, StreamExt as _};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -181,6 +181,9 @@ pub(super) async fn answer(
         }
         Method::Fetch => {
             let fractional = fractional_of(asked.headers);
+            if let Some(set) = set {
+                compiled.flags.desk.written(set, Words::Flagd(fractional)).await;
+            }
             form.one(&flagd::definitions(
                 set.map(|set| &**set),
                 fractional,
@@ -255,6 +258,10 @@ impl Tell for Told {
             Some(before) => flagd::changed((before.as_deref(), now.as_deref()), self.asker, format),
         };
         grpc::enveloped(0, &message)
+    }
+
+    fn words(&self) -> Option<Words> {
+        (self.method == Method::Sync).then_some(Words::Flagd(self.fractional))
     }
 
     fn sign_of_life(&self) -> Option<Bytes> {

@@ -1,14 +1,15 @@
 //! What SDKs of GrowthBook ask for, as at the control plane (`api::growthbook`); the key stands in the path.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use domain::Code;
-use flags::{Set, growthbook};
+use flags::{Set, Words, growthbook};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::{
-    Asked, Holder, QUESTION_BYTES_MAX, asker, changes, refused, said, tagged_as, unreadable, wants_server,
-    whole,
+    Asked, Holder, QUESTION_BYTES_MAX, asker, changes, refused, said, tagged_when_there, unreadable,
+    wants_server, whole,
 };
 use crate::body::{AnswerBody, Arriving};
 use crate::compile::Compiled;
@@ -58,14 +59,15 @@ pub(super) async fn answer(
     (asked, topic): (&Asked<'_>, Topic),
     (holder, body): (&Holder<'_>, Arriving),
 ) -> Result<Response<AnswerBody>, Cause> {
-    let set = compiled.flags.sets.get(holder.key.organization);
-    let set = set.map(|set| &**set);
+    let held = compiled.flags.sets.get(holder.key.organization);
+    let set = held.map(|set| &**set);
     match topic {
         Topic::Features => {
             wants_server(holder)?;
             // What is encrypted is another text each time, so the tag is that of the flags.
             let tag = set.map_or("none", Set::tag);
-            let mut response = tagged_as(asked, tag, || payload(conn, holder, set))?;
+            let write = payload(conn, compiled, (holder, held));
+            let mut response = tagged_when_there(asked, tag, write).await?;
             response.headers_mut().insert(SSE_SUPPORT, SUPPORTED);
             Ok(response)
         }
@@ -83,17 +85,26 @@ pub(super) async fn answer(
             response.headers_mut().insert(SSE_SUPPORT, SUPPORTED);
             Ok(response)
         }
-        Topic::Changes => Ok(changes::events(conn, holder, |set, _| {
-            growthbook::updated(set.map_or("none", Set::tag))
-        })),
+        Topic::Changes => {
+            let event =
+                |set: Option<&Set>, _: Option<&str>| growthbook::updated(set.map_or("none", Set::tag));
+            Ok(changes::events(conn, holder, (None, event)))
+        }
     }
 }
 
 /// All features, encrypted if the key says so.
-fn payload(conn: &Conn, holder: &Holder<'_>, set: Option<&Set>) -> Result<Vec<u8>, Cause> {
-    let document = set.map_or(growthbook::NOTHING, |set| &set.growthbook().document);
+async fn payload(
+    conn: &Conn,
+    compiled: &Compiled,
+    (holder, set): (&Holder<'_>, Option<&Arc<Set>>),
+) -> Result<Vec<u8>, Cause> {
+    let desk = &compiled.flags.desk;
+    if let Some(set) = set {
+        desk.written(set, Words::GrowthBook).await;
+    }
     if !holder.key.encrypt_payload {
-        return Ok(document.to_vec());
+        return Ok(document(set.map(|set| &**set)).to_vec());
     }
     let failed = |detail: &str| refused(Code::Internal, detail);
     let sealing = &conn.core().settings.sealing;
@@ -104,6 +115,13 @@ fn payload(conn: &Conn, holder: &Holder<'_>, set: Option<&Set>) -> Result<Vec<u8
     for iv in &mut ivs {
         aws_lc_rs::rand::fill(iv).map_err(|_| failed("the system has no randomness"))?;
     }
-    growthbook::encrypted(document, &key, ivs)
-        .map_err(|error| failed(&format!("features cannot be encrypted: {error}")))
+    let set = set.cloned();
+    let encrypt = move || growthbook::encrypted(document(set.as_deref()), &key, ivs);
+    let encrypted = desk.run(encrypt).await;
+    let encrypted = encrypted.map_err(|_| failed("features cannot be encrypted"))?;
+    encrypted.map_err(|error| failed(&format!("features cannot be encrypted: {error}")))
+}
+
+fn document(set: Option<&Set>) -> &[u8] {
+    set.map_or(growthbook::NOTHING, |set| &set.growthbook().document)
 }

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use flags::unleash::{self, Context};
-use flags::{Given, Set};
+use flags::{Given, Set, Words};
 use http::header::IF_NONE_MATCH;
 use http::{Method, Response, StatusCode};
 
 use super::{
-    Asked, Holder, QUESTION_BYTES_MAX, asker, changes, tagged, tagged_as, unreadable, wants_server, whole,
+    Asked, Holder, QUESTION_BYTES_MAX, asker, changes, tagged, tagged_as, tagged_when_there, unreadable,
+    wants_server, whole,
 };
 use crate::body::{AnswerBody, Arriving};
 use crate::compile::Compiled;
@@ -73,28 +74,38 @@ pub(super) async fn answer(
     (asked, topic): (&Asked<'_>, Topic),
     (holder, body): (&Holder<'_>, Arriving),
 ) -> Result<Response<AnswerBody>, Cause> {
-    let set = compiled.flags.sets.get(holder.key.organization);
-    let set = set.map(|set| &**set);
+    let held = compiled.flags.sets.get(holder.key.organization);
+    let set = held.map(|set| &**set);
     match topic {
         Topic::Features => {
             wants_server(holder)?;
-            let document = match (set, parameter(asked, "namePrefix")) {
-                (None, _) => unleash::NOTHING.to_vec(),
-                (Some(set), Some(prefix)) => unleash::document_of(set, &prefix),
-                (Some(set), None) => set.unleash().document.to_vec(),
+            let Some(set) = held else {
+                return tagged(asked, Ok(unleash::NOTHING.to_vec()));
             };
-            tagged(asked, Ok(document))
+            compiled.flags.desk.written(set, Words::Unleash).await;
+            if let Some(prefix) = parameter(asked, "namePrefix") {
+                return tagged(asked, Ok(unleash::document_of(set, &prefix)));
+            }
+            let written = set.unleash();
+            tagged_as(asked, &written.tag, || Ok(written.document.to_vec()))
         }
         Topic::Delta => {
             wants_server(holder)?;
             let known = asked.headers.get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok());
             let known = known.map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'));
             let tag = set.map_or("none", Set::tag);
-            tagged_as(asked, tag, || Ok(unleash::delta(set, known).into_bytes()))
+            let write = async {
+                if let Some(set) = held {
+                    compiled.flags.desk.written(set, Words::Unleash).await;
+                }
+                Ok(unleash::delta(set, known).into_bytes())
+            };
+            tagged_when_there(asked, tag, write).await
         }
         Topic::Streaming => {
             wants_server(holder)?;
-            Ok(changes::events(conn, holder, unleash::event))
+            let tell = (Some(Words::Unleash), unleash::event);
+            Ok(changes::events(conn, holder, tell))
         }
         Topic::Register => {
             whole(conn, body, REPORT_BYTES_MAX).await?;

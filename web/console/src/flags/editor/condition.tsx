@@ -3,9 +3,9 @@ import { read } from "@gateline/api-client";
 import { Button, RowList, Said, usePause, useWrong } from "@gateline/ui";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import type { Condition, Operator, Test } from "../model";
+import type { Condition, Operator, Span, Test } from "../model";
 import { operators } from "../words";
-import { AttributeField, Small } from "./small";
+import { AttributeField, MomentField, Small } from "./small";
 import { ManyValues, OneValue } from "./values";
 
 const empty = (): Condition => ({ attribute: "", op: "in", values: [] });
@@ -86,6 +86,9 @@ function Parts(props: { group: Group; change: (group: Group) => void; pointer: s
               <Button small kind="plain" onClick={() => add({ segment: "" })}>
                 Add a segment
               </Button>
+              <Button small kind="plain" onClick={() => add({ during: {} })}>
+                Add a span of time
+              </Button>
               <Button small kind="plain" onClick={() => add(emptyGroup())}>
                 Add a group
               </Button>
@@ -110,6 +113,23 @@ interface Props {
   pointer: string;
 }
 
+/** A small button that is on or off. */
+function Toggle(props: { sign: string; label: string; title?: string; on: boolean; press: () => void }) {
+  return (
+    <Button
+      small
+      kind={props.on ? "secondary" : "plain"}
+      aria-pressed={props.on}
+      aria-label={props.label}
+      title={props.title ?? props.label}
+      className={`mt-0.5 ${props.on ? "border-accent! text-accent!" : ""}`}
+      onClick={props.press}
+    >
+      {props.sign}
+    </Button>
+  );
+}
+
 /** One condition, which can be turned round. */
 function ConditionEditor({ condition, set, pointer }: Props) {
   const negated = "not" in condition;
@@ -117,17 +137,7 @@ function ConditionEditor({ condition, set, pointer }: Props) {
   const change = (next: Condition) => set(negated ? { not: next } : next);
   return (
     <div className="flex min-w-0 flex-1 basis-64 items-start gap-2">
-      <Button
-        small
-        kind={negated ? "secondary" : "plain"}
-        aria-pressed={negated}
-        aria-label="Not"
-        title="It must not hold"
-        className={`mt-0.5 ${negated ? "border-accent! text-accent!" : ""}`}
-        onClick={() => set(negated ? inner : { not: condition })}
-      >
-        Not
-      </Button>
+      <Toggle sign="Not" label="Not" title="It must not hold" on={negated} press={() => set(negated ? inner : { not: condition })} />
       <Inner condition={inner} set={change} pointer={negated ? `${pointer}/not` : pointer} />
     </div>
   );
@@ -145,7 +155,25 @@ function Inner({ condition, set, pointer }: Props) {
   }
   if ("not" in condition) return <ConditionEditor condition={condition} set={set} pointer={pointer} />;
   if ("segment" in condition) return <SegmentRow segment={condition.segment} set={(segment) => set({ segment })} pointer={pointer} />;
+  if ("during" in condition) return <SpanRow span={condition.during} set={(during) => set({ during })} pointer={`${pointer}/during`} />;
   return <TestRow test={condition as Test} set={set} pointer={pointer} />;
+}
+
+/** A span of time in which it holds; one end may be open. */
+function SpanRow({ span, set, pointer }: { span: Span; set: (span: Span) => void; pointer: string }) {
+  const change = (end: keyof Span, moment: string | undefined) => {
+    const { [end]: _, ...other } = span;
+    set(moment === undefined ? other : { ...other, [end]: moment });
+  };
+  return (
+    <div className="min-w-0 flex-1">
+      <Wrong pointer={pointer} />
+      <div className="flex flex-wrap items-start gap-2">
+        <MomentField label="Not before" pointer={`${pointer}/from`} value={span.from} set={(moment) => change("from", moment)} />
+        <MomentField label="Before" pointer={`${pointer}/until`} value={span.until} set={(moment) => change("until", moment)} />
+      </div>
+    </div>
+  );
 }
 
 /** The key of a segment; those whose key or title has what was typed are offered. */
@@ -193,9 +221,15 @@ const FREE = new Set<Operator>(["starts_with", "ends_with", "contains", "matches
 /** The test with another operator; what the new one does not take goes. */
 function withOperator(test: Test, op: Operator): Test {
   const { takes, letters } = operators[op];
-  const { values = [], ignore_case, attribute } = test;
+  const { values = [], ignore_case, text_only, attribute } = test;
   const kept = takes === "none" ? [] : takes === "one" ? values.slice(0, 1) : values;
-  return { attribute, op, ...(takes === "none" ? {} : { values: kept }), ...(letters && ignore_case ? { ignore_case } : {}) };
+  return { attribute, op, ...(takes === "none" ? {} : { values: kept }), ...(letters && ignore_case ? { ignore_case } : {}), ...(text_only ? { text_only } : {}) };
+}
+
+/** The test with one of its marks turned round. */
+function turned(test: Test, mark: "ignore_case" | "text_only"): Test {
+  const { [mark]: was, ...rest } = test;
+  return was ? rest : { ...rest, [mark]: true };
 }
 
 function TestRow({ test, set, pointer }: { test: Test; set: (test: Test) => void; pointer: string }) {
@@ -230,20 +264,10 @@ function TestRow({ test, set, pointer }: { test: Test; set: (test: Test) => void
         {words.takes === "many" && <ManyValues {...values} commas={!FREE.has(test.op)} />}
         {words.takes === "one" && <OneValue {...values} />}
         {words.letters && (
-          <Button
-            small
-            kind={test.ignore_case ? "secondary" : "plain"}
-            aria-pressed={test.ignore_case ?? false}
-            aria-label="Capitals make no difference"
-            title="Capitals make no difference"
-            className={`mt-0.5 ${test.ignore_case ? "border-accent! text-accent!" : ""}`}
-            onClick={() => {
-              const { ignore_case, ...rest } = test;
-              set(ignore_case ? rest : { ...rest, ignore_case: true });
-            }}
-          >
-            Aa
-          </Button>
+          <Toggle sign="Aa" label="Capitals make no difference" on={test.ignore_case ?? false} press={() => set(turned(test, "ignore_case"))} />
+        )}
+        {(words.letters || test.text_only) && (
+          <Toggle sign="“ ”" label="Texts only" title="Texts only: a number, a boolean or a list is as if it were not there" on={test.text_only ?? false} press={() => set(turned(test, "text_only"))} />
         )}
       </div>
     </div>

@@ -3,18 +3,20 @@ import { Button, Said, figure, useWrong } from "@gateline/ui";
 import { step } from "@gateline/ui/schema.ts";
 import { useContext, useState } from "react";
 import { SplitBar } from "../flow";
-import { type Outcome, UNIT, given } from "../model";
-import { percent } from "../words";
+import { type Outcome, type Rule, type Units, given } from "../model";
+import { outcomeInWords, percent } from "../words";
 import { rolledOut, splitUp, unitsOf } from "../rollout";
 import { RolloutEditor } from "./rollout";
-import { AttributeField, Small, VariantsContext } from "./small";
+import { Small, VariantsContext } from "./small";
+import { UnitsFields } from "./units";
 
 /** Choices beside the variants, which have no such names. */
 const SPLIT = "";
 const ROLLOUT = " ";
+const KEPT = "  ";
 
 interface Props {
-  outcome: Outcome;
+  outcome: Outcome & Pick<Rule, "logic">;
   set: (outcome: Outcome) => void;
   /** Where `serve`, `split`, `rollout` and `by` stand in the request's body. */
   pointer: string;
@@ -24,17 +26,22 @@ interface Props {
 /** The choice between them. */
 export function OutcomeEditor({ outcome, set, pointer, off }: Props) {
   const names = useContext(VariantsContext);
-  const { serve, split, rollout } = outcome;
+  const { serve, split, rollout, buckets, logic } = outcome;
+  // What came from another product can be kept, and changed in the JSON.
+  const isKept = buckets !== undefined || logic !== undefined;
   const choose = (chosen: string) => {
+    if (chosen === KEPT) return;
     if (chosen === SPLIT) set(splitUp(outcome, off));
     else set(chosen === ROLLOUT ? rolledOut(outcome, { off, names }) : { serve: chosen });
   };
-  const field = split ? "split" : rollout ? "rollout" : "serve";
+  const field = split ? "split" : rollout ? "rollout" : buckets ? "buckets" : logic === undefined ? "serve" : "logic";
+  const chosen = split ? SPLIT : rollout ? ROLLOUT : isKept ? KEPT : (serve ?? "");
   return (
     <div className="space-y-3">
       <Small label="They get" pointer={`${pointer}/${field}`} className="max-w-sm">
         {(attributes) => (
-          <select {...attributes} className="input" value={split ? SPLIT : rollout ? ROLLOUT : (serve ?? "")} onChange={(event) => choose(event.target.value)}>
+          <select {...attributes} className="input" value={chosen} onChange={(event) => choose(event.target.value)}>
+            {isKept && <option value={KEPT}>As it came from another product</option>}
             {serve !== undefined && !names.includes(serve) && <option value={serve}>{serve || "–"}</option>}
             {names.map((name) => (
               <option key={name} value={name}>
@@ -46,6 +53,11 @@ export function OutcomeEditor({ outcome, set, pointer, off }: Props) {
           </select>
         )}
       </Small>
+      {isKept && (
+        <p className="text-sm text-ink-2">
+          <Said text={`They get ${outcomeInWords(outcome)}. It is kept as it is; the JSON can change it.`} />
+        </p>
+      )}
       {split && <Split split={split} units={unitsOf(outcome)} set={set} pointer={pointer} off={off} />}
       {rollout && <RolloutEditor outcome={{ ...outcome, rollout }} set={set} pointer={pointer} />}
     </div>
@@ -54,7 +66,7 @@ export function OutcomeEditor({ outcome, set, pointer, off }: Props) {
 
 interface SplitProps {
   split: Record<string, number>;
-  units: Pick<Outcome, "by" | "or_by">;
+  units: Units;
   set: (outcome: Outcome) => void;
   pointer: string;
   off: string;
@@ -81,13 +93,7 @@ function Split({ split, units, set, pointer, off }: SplitProps) {
       <p className={`text-sm ${left === 0 ? "text-ink-2" : "text-warn"}`} role="status">
         {left === 0 ? "100 % are given out." : left > 0 ? `${percent(left)} are left.` : `${percent(-left)} too much.`}
       </p>
-      <AttributeField
-        label="By: the attribute that tells units apart"
-        pointer={`${pointer}/by`}
-        placeholder={UNIT}
-        value={units.by ?? ""}
-        set={(by) => set({ split, ...units, by })}
-      />
+      <UnitsFields units={units} set={(next) => set({ split, ...next })} pointer={pointer} />
     </div>
   );
 }

@@ -1,9 +1,10 @@
 /** A share that grows by a schedule, as a form. */
 import { Button, RowList, figure } from "@gateline/ui";
 import { useState } from "react";
-import { type Outcome, type Rollout, UNIT } from "../model";
+import type { Outcome, Rollout } from "../model";
 import { following, unitsOf } from "../rollout";
-import { AttributeField, MomentField, Small, VariantField } from "./small";
+import { MomentField, Small, VariantField } from "./small";
+import { UnitsFields } from "./units";
 
 interface Props {
   outcome: Outcome & { rollout: Rollout };
@@ -46,13 +47,7 @@ export function RolloutEditor({ outcome, set, pointer }: Props) {
       <Button small kind={smooth ? "secondary" : "plain"} aria-pressed={smooth} className={smooth ? "border-accent! text-accent!" : ""} onClick={() => change({ smooth: !smooth })}>
         Grow all the time between steps
       </Button>
-      <AttributeField
-        label="By: the attribute that tells units apart"
-        pointer={`${pointer}/by`}
-        placeholder={UNIT}
-        value={outcome.by ?? ""}
-        set={(by) => set({ ...unitsOf(outcome), rollout, by })}
-      />
+      <UnitsFields units={unitsOf(outcome)} set={(units) => set({ rollout, ...units })} pointer={pointer} />
     </div>
   );
 }

@@ -1,13 +1,14 @@
 /** The rules, in the order in which they are looked at. */
 import { Button, RowList, Said, figure, useWrong } from "@gateline/ui";
 import { useState } from "react";
-import { type Gate, type Outcome, type Rule, UNIT } from "../model";
-import { conditionInWords, outcomeInWords, titleOf } from "../words";
+import { type Dialect, type Gate, type Outcome, type Rule, UNIT, type Units } from "../model";
+import { conditionInWords, dialects, outcomeInWords, titleOf } from "../words";
 import { KeptList } from "../rollout-table";
 import { Cards } from "./cards";
 import { WhenEditor } from "./condition";
 import { OutcomeEditor } from "./outcome";
-import { AttributeField, MomentField, SmallText } from "./small";
+import { MomentField, Small, SmallText } from "./small";
+import { UnitsFields } from "./units";
 
 interface Props {
   rules: Rule[];
@@ -32,7 +33,7 @@ export function RulesEditor({ rules, set, pointer, off }: Props) {
   );
 }
 
-const OUTCOME = ["serve", "split", "rollout", "buckets", "by", "or_by"];
+const OUTCOME = ["serve", "split", "rollout", "buckets", "by", "or_by", "logic"];
 const STICKY = ["sticky", "kept"];
 
 /** The rule with another outcome; only those of a split are kept. */
@@ -140,11 +141,30 @@ function Gates({ gates, set, pointer }: { gates: Gate[]; set: (gates: Gate[]) =>
   );
 }
 
+/** The gate for other units. */
+function withUnits(gate: Gate, { by = "", or_by }: Units): Gate {
+  const { or_by: _, ...rest } = gate;
+  return { ...rest, by, ...(or_by && { or_by }) };
+}
+
 function GateFields({ gate, set, pointer }: { gate: Gate; set: (gate: Gate) => void; pointer: string }) {
   return (
     <div className="flex min-w-0 flex-1 flex-wrap gap-2">
       <SmallText mono label="Key" placeholder="layer-1" pointer={`${pointer}/key`} value={gate.key} set={(key) => set({ ...gate, key })} />
-      <AttributeField label="By" pointer={`${pointer}/by`} placeholder={UNIT} value={gate.by} set={(by) => set({ ...gate, by })} />
+      {gate.dialect && (
+        <Small label="In the order of" pointer={`${pointer}/dialect`}>
+          {(attributes) => (
+            <select {...attributes} className="input" value={gate.dialect} onChange={(event) => set({ ...gate, dialect: event.target.value as Dialect })}>
+              {Object.entries(dialects).map(([name, title]) => (
+                <option key={name} value={name}>
+                  {title}
+                </option>
+              ))}
+            </select>
+          )}
+        </Small>
+      )}
+      <UnitsFields label="By" units={gate} set={(units) => set(withUnits(gate, units))} pointer={pointer} />
       <fieldset className="min-w-0 flex-[1_1_14rem]">
         <legend className="mb-1 text-sm text-ink-2">Parts that pass, in percent</legend>
         <RowList

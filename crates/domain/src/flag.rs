@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::id::{AssignmentId, FeatureFlagId, OrganizationId};
 use crate::{Name, Timestamp};
@@ -260,8 +261,10 @@ pub struct FlagStep {
 }
 
 /// The assignments of units to a variant of a flag.
+///
+/// Their ids tell them apart and prove nothing: whoever may choose units can find two with the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Assignments([u8; 16]);
+pub struct Assignments(u64);
 
 impl Assignments {
     /// To the variant of a flag, in (organization, environment).
@@ -271,15 +274,15 @@ impl Assignments {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-        Self(crate::id::hashed(hash).into_bytes())
+        let digest = hash.finalize();
+        let (seed, _) = digest.split_first_chunk().expect("SHA-256 has 32 bytes");
+        Self(u64::from_le_bytes(*seed))
     }
 
     /// The id of a unit's assignment: always the same.
     pub fn id(self, unit: &str) -> AssignmentId {
-        // One block of the hash for units of up to 39 bytes, as most are.
-        AssignmentId::new(crate::id::hashed(
-            Sha256::new_with_prefix(self.0).chain_update(unit),
-        ))
+        let hash = xxh3_128_with_seed(unit.as_bytes(), self.0);
+        AssignmentId::new(uuid::Builder::from_custom_bytes(hash.to_be_bytes()).into_uuid())
     }
 }
 

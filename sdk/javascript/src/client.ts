@@ -187,7 +187,9 @@ export class Gateline<F extends object = AnyFlags> {
       };
       const stream = settings.streaming ? new Stream(transport, listener, settings) : undefined;
       const times = { ...settings, windowMs: settings.exposureWindowMs };
-      const exposures = new Exposures(transport, times, (error) => this.#failed(error));
+      const eventsUrl = settings.eventsUrl ?? settings.url;
+      const events = new Transport(eventsUrl, settings.key, settings.timeoutMs);
+      const exposures = new Exposures(events, times, (error) => this.#failed(error));
       return { source, exposures, stream };
     } catch (error) {
       this.#failed(asGatelineError(error));

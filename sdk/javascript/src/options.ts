@@ -8,6 +8,8 @@ import type { GatelineError } from "./errors.js";
 export interface Options {
   /** Where Gateline is, as `https://gateline.example`. */
   readonly url: string;
+  /** Where exposures are sent, if `url` is a gateway node, which answers for flags but takes no events. `url` if it is not said. */
+  readonly eventsUrl?: string;
   /** An SDK key: it says the environment. */
   readonly key: string;
   /**

@@ -264,7 +264,7 @@ test("a key that may not read definitions is told so", async () => {
 });
 
 test("options that cannot be right are told, not thrown", async () => {
-  for (const options of [{ url: "gateline" }, { url: "ftp://x" }, { key: "" }, { key: undefined as unknown as string }]) {
+  for (const options of [{ url: "gateline" }, { url: "ftp://x" }, { eventsUrl: "events" }, { key: "" }, { key: undefined as unknown as string }]) {
     errors = [];
     const gateline = client(options);
     assert.equal(await gateline.check("on", {}, true), true);

@@ -15,6 +15,7 @@ import { GatelineProvider } from "../src/openfeature/server.js";
 interface Line {
   readonly do: keyof typeof ACTS;
   readonly url: string;
+  readonly events_url?: string;
   readonly key: string;
   readonly evaluation: "local" | "remote";
   readonly poll_seconds: number;
@@ -43,6 +44,7 @@ const ACTS = {
       timeoutMs: TIMEOUT_MS,
       backoffMs: BACKOFF_MS,
       onError: (error) => errors.push(`${error.code}: ${error.message}`),
+      ...(line.events_url !== undefined && { eventsUrl: line.events_url }),
       ...(line.bootstrap !== undefined && { bootstrap: readBootstrap(line.bootstrap) }),
     });
     return await client.ready();

@@ -33,6 +33,7 @@ class Driven:
         options = Options(
             evaluation=line["evaluation"],
             poll=line["poll_seconds"],
+            events_url=line.get("events_url"),
             bootstrap=line.get("bootstrap"),
             timeout=TIMEOUT,
             backoff=BACKOFF,

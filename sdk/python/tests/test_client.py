@@ -218,6 +218,9 @@ class Client(WithServer):
                 self.assertIs(gateline.check("on", default=True), True)
                 gateline.flush()
             self.assertEqual(self.codes(), {"options_invalid"})
+        self.errors.clear()
+        with Gateline(self.server.url, KEY, Options(events_url="events", on_error=self.told)):
+            self.assertEqual(self.codes(), {"options_invalid"})
 
     def test_handlers_and_contexts_that_raise_do_no_harm(self) -> None:
         def fail(*_: object) -> None:

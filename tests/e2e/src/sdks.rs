@@ -214,10 +214,10 @@ fn of<'a>(flag: &str, all: &'a Value) -> &'a Value {
 
 /// Who takes a value is recorded with what they got, once, however often it is taken and through whom.
 async fn tells_exposures(bench: &Bench, sdk: &mut Driven, (users, expected): (&[Value], &[Value])) {
-    assert_eq!(
-        sdk.does(&bench.open(&bench.gateline.control(), "local")).await,
-        true
-    );
+    // A node answers for flags; events are for the control plane.
+    let mut line = bench.open(&bench.gateline.gateway(), "local");
+    line["events_url"] = bench.gateline.control().into();
+    assert_eq!(sdk.does(&line).await, true);
     through_openfeature(sdk, (users, expected)).await;
     let line = json!({ "do": "string", "flag": "colour", "otherwise": "none", "contexts": users });
     let values: Vec<_> = expected.iter().map(|all| &of("colour", all)["value"]).collect();

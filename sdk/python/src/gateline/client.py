@@ -55,7 +55,7 @@ class Gateline:
         self._stream: Stream | None = None
         try:
             self._transport = Transport(url, key, self._options.timeout)
-            self._make(self._transport)
+            self._make(self._transport, Transport(self._options.events_url or url, key, self._options.timeout))
             self._start()
         except Exception as error:
             self._failed(as_gateline_error(error))
@@ -154,7 +154,7 @@ class Gateline:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _make(self, transport: Transport) -> None:
+    def _make(self, transport: Transport, events: Transport) -> None:
         options = self._options
         sources = SourceOptions(
             transport=transport,
@@ -166,7 +166,7 @@ class Gateline:
         )
         self._source = LocalSource(sources) if options.evaluation == "local" else RemoteSource(sources)
         times = ExposureTimes(options.flush, options.flush_at, options.exposure_window, options.backoff)
-        self._exposures = Exposures(transport, times, self._failed, self._wake)
+        self._exposures = Exposures(events, times, self._failed, self._wake)
 
     def _start(self) -> None:
         """Starts the threads; they end with the process, which sends exposures before."""

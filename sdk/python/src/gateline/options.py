@@ -15,6 +15,8 @@ from gateline.errors import GatelineError
 class Options:
     """What can be said beside the address and the key. Times are in seconds."""
 
+    #: Where exposures are sent, if the client's address is a gateway node, which answers for flags but takes no events.
+    events_url: str | None = None
     #: Where flags are evaluated: here, by definitions, which only server keys may read, or by the server.
     evaluation: Literal["local", "remote"] = "local"
     #: What is known of everybody who is asked about; what is said with a question comes before it.

@@ -1,7 +1,8 @@
 //! Measures questions without the network: `cargo bench -p flags`; prints figures, asserts none.
 //!
 //! A thousand flags, each with a rule of five conditions and a split, asked about by somebody of whom six attributes are
-//! known. The fastest of many rounds: the rest is what else the machine did.
+//! known. The fastest of many rounds: the rest is what else the machine did. Then, what ten thousand such flags take of
+//! memory, with the definitions that they were compiled from and those that SDKs are sent.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -20,13 +21,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const FLAGS: usize = 1000;
+const MANY: usize = 10_000;
 const FEW: usize = 20;
 const ROUNDS: usize = 200;
 const EACH: usize = 1000;
 const ASKER: Asker = Asker::Key(SdkKeyKind::Server);
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let set = set()?;
+    let set = set_of(FLAGS)?;
     let now = Timestamp::from_micros(1_795_000_000_000_000);
     let attributes = json!({
         "user_id": "4711", "country": "DE", "plan": "pro", "age": 42, "app_version": "2.3.0", "email": "a@b.example",
@@ -71,10 +73,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     row("the tag of twenty", &|| {
         black_box(tag(black_box(&all)));
     })?;
+    let mut held = None;
+    let taken = allocation_counter::measure(|| held = set_of(MANY).ok());
+    held.ok_or("the flags do not compile")?;
+    writeln!(out, "\n{MANY} flags: {:.1} MB", taken.bytes_current as f64 / 1e6)?;
     Ok(())
 }
 
-fn set() -> Result<Set, Box<dyn Error>> {
+fn set_of(flags: usize) -> Result<Set, Box<dyn Error>> {
     let tests = json!([
         { "attribute": "country", "op": "in", "values": ["DE", "FR", "AT"] },
         { "attribute": "plan", "op": "not_in", "values": ["free"] },
@@ -88,7 +94,7 @@ fn set() -> Result<Set, Box<dyn Error>> {
         "rules": [{ "when": { "all": tests }, "split": { "on": 50, "off": 50 }, "by": "user_id" }],
         "otherwise": { "serve": "off" },
     });
-    let mut keys: Vec<_> = (0..FLAGS).map(|number| format!("flag-{number}")).collect();
+    let mut keys: Vec<_> = (0..flags).map(|number| format!("flag-{number}")).collect();
     keys.sort_unstable();
     let flag = |key: String| -> Result<Flag, Box<dyn Error>> {
         Ok(Flag {

@@ -35,7 +35,7 @@ export class Transport {
       throw new GatelineError("options_invalid", "There is no `key`.");
     }
     if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-      throw new GatelineError("options_invalid", `The \`url\` is not the address of a server: ${String(url)}`);
+      throw new GatelineError("options_invalid", `This is not the address of a server: ${String(url)}`);
     }
     this.#base = url.replace(/[/?#]+$/, "");
   }

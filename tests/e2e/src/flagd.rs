@@ -78,11 +78,16 @@ fn field<'a>(object: &'a Struct, name: &str) -> &'a Struct {
 
 /// Makes a flag that half of all users get, and a key.
 fn prepare(gateline: &Gateline) -> String {
-    let environment = ["--environment", "sandbox"];
-    gateline.json(&[&["flags", "create", "half", "--on", "50%"], &environment[..]].concat());
-    let key = ["keys", "create", "--evaluation", "server"];
-    let key = gateline.json(&[&key, &environment[..]].concat());
-    key["key"].as_str().unwrap().to_owned()
+    gateline.json(&[
+        "flags",
+        "create",
+        "half",
+        "--on",
+        "50%",
+        "--environment",
+        "sandbox",
+    ]);
+    gateline.server_key("sandbox")
 }
 
 fn set(gateline: &Gateline, what: &[&str]) {

@@ -94,15 +94,7 @@ fn given_to_others(gateline: &Gateline) {
 
 /// A share of nobody, of all, of half, and the switch: each change is in force with the next question.
 async fn rolled_out(gateline: &Gateline) {
-    let key = gateline.json(&[
-        "keys",
-        "create",
-        "--evaluation",
-        "server",
-        "--environment",
-        "production",
-    ]);
-    let key = key["key"].as_str().unwrap().to_owned();
+    let key = gateline.server_key("production");
     let http = Http::new();
     let control = gateline.control();
     let on = async |user: u32| {
@@ -224,15 +216,7 @@ async fn nodes_answer_for_flags_and_go_on_alone() {
         "--on",
         "50%",
     ]);
-    let key = gateline.json(&[
-        "keys",
-        "create",
-        "--evaluation",
-        "server",
-        "--environment",
-        "sandbox",
-    ]);
-    let key = key["key"].as_str().unwrap().to_owned();
+    let key = gateline.server_key("sandbox");
     let port = free_port();
     let _node = beside(&gateline, &home, port);
     let edge = format!("http://127.0.0.1:{port}");

@@ -324,15 +324,7 @@ impl Bench {
         let file = home.path().join("flags.yaml");
         std::fs::write(&file, FLAGS).unwrap();
         gateline.json(&["flags", "apply", file.to_str().unwrap()]);
-        let create = [
-            "keys",
-            "create",
-            "--evaluation",
-            "server",
-            "--environment",
-            "sandbox",
-        ];
-        let key = gateline.json(&create)["key"].as_str().unwrap().to_owned();
+        let key = gateline.server_key("sandbox");
         let bench = Self { home, gateline, key };
         let url = format!("{}/api/v1/feature-flags/definitions", bench.gateline.gateway());
         eventually("a node that knows the key", WITHIN, async || {

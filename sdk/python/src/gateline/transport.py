@@ -51,7 +51,7 @@ class Transport:
         except (AttributeError, TypeError, ValueError):
             is_address = False
         if not is_address:
-            raise GatelineError("options_invalid", f"The `url` is not the address of a server: {url!r}")
+            raise GatelineError("options_invalid", f"This is not the address of a server: {url!r}")
         self._base = url.rstrip("/?#")
         self._key = key
         self._timeout = timeout

@@ -216,6 +216,13 @@ impl Gateline {
         ])
     }
 
+    /// A new SDK key of a server, for an environment.
+    pub(crate) fn server_key(&self, environment: &str) -> String {
+        let create = ["keys", "create", "--evaluation", "server", "--environment"];
+        let issued = self.json(&[create.as_slice(), &[environment]].concat());
+        issued["key"].as_str().unwrap().to_owned()
+    }
+
     /// A new key for it.
     pub(crate) fn shop_key(&self) -> String {
         let issued = self.json(&["keys", "create", "--api", "shop"]);

@@ -50,7 +50,7 @@ static SET: LazyLock<Set> = LazyLock::new(|| {
     });
     let source = serde_json::from_value(source).expect("flags");
     let environment = "sandbox".parse().expect("a name");
-    Set::compile(&environment, Arc::new(source), &Arc::new(Counts::default())).expect("they compile")
+    Set::compile(&environment, &source, &Arc::new(Counts::default())).expect("they compile")
 });
 
 /// What all answers about one flag have.

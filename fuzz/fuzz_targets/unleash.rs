@@ -30,7 +30,7 @@ fuzz_target!(|text: &str| {
             for name in ["user_id", "session_id", "environment", RANDOM] {
                 flags.put(&mut subject, name, "1");
             }
-            Answer::of(&reading.definitions.flags[key], &flags.evaluate(flag, &subject))
+            Answer::of(&reading.definitions.flags[key].targeting.off, &flags.evaluate(flag, &subject))
         });
         assert_eq!(answers[0], answers[1], "{key}");
     }

@@ -7,6 +7,7 @@
 mod comment;
 mod export;
 mod history;
+pub(crate) mod linked;
 mod proposal;
 mod reference;
 mod saved;
@@ -45,9 +46,17 @@ struct Organization {
     /// Which flags and segments these are, so that nothing is read and compiled again that has not changed.
     revisions: Revisions,
     exposures: Option<EventTypeId>,
-    environments: BTreeMap<Name, Arc<Set>>,
-    /// What environments have of which no flag speaks: the segments, if there are some.
-    elsewhere: Option<Arc<FlagSet>>,
+    environments: BTreeMap<Name, InEnvironment>,
+    /// What was read last.
+    saved: Arc<Saved>,
+}
+
+/// The flags of an organization in an environment.
+#[derive(Debug, Clone)]
+struct InEnvironment {
+    set: Arc<Set>,
+    /// What it was compiled from.
+    saved: Arc<Saved>,
 }
 
 impl FlagSets {
@@ -68,8 +77,11 @@ impl FlagSets {
             let organization = match known.filter(is_same) {
                 Some(same) => Arc::clone(same),
                 None => {
-                    let saved = Saved::read(read, id).await?;
-                    Arc::new(Organization::new((id, exposures), &saved, (known, &counts)))
+                    let before = known.map(|known| &*known.saved);
+                    let saved = Saved::read(read, (id, &revisions), before).await?;
+                    let before = known.map(|known| &**known);
+                    let saved = (revisions, Arc::new(saved));
+                    Arc::new(Organization::new((id, exposures), saved, (before, &counts)))
                 }
             };
             organizations.insert(id, organization);
@@ -88,7 +100,7 @@ impl FlagSets {
     /// The flags of an organization in an environment; `None` if it has none there.
     pub fn get(&self, organization: OrganizationId, environment: &Name) -> Option<&Arc<Set>> {
         let all = self.organizations.get(&organization)?;
-        all.environments.get(environment)
+        all.environments.get(environment).map(|there| &there.set)
     }
 
     /// Takes how often which variants were given.
@@ -97,7 +109,7 @@ impl FlagSets {
             .organizations
             .values()
             .flat_map(|all| all.environments.values());
-        sets.for_each(|set| set.settle());
+        sets.for_each(|there| there.set.settle());
         self.counts.take()
     }
 
@@ -110,11 +122,11 @@ impl FlagSets {
 
     /// What nodes of an environment get.
     pub(crate) fn sources(&self, environment: &Name) -> Vec<FlagSet> {
-        let each = self.organizations.values();
+        let each = self.organizations.iter();
         let mut sources: Vec<_> = each
-            .filter_map(|all| match all.environments.get(environment) {
-                Some(set) => Some(FlagSet::clone(set.source())),
-                None => all.elsewhere.as_deref().cloned(),
+            .filter_map(|(id, all)| match all.environments.get(environment) {
+                Some(there) => Some(there.saved.source((*id, there.set.exposures()), environment)),
+                None => all.elsewhere(*id),
             })
             .collect();
         sources.sort_by_key(|source| source.organization);
@@ -124,13 +136,10 @@ impl FlagSets {
     /// The same as nodes ask it.
     pub(crate) fn as_on_nodes(&self, environment: &Name) -> Sets {
         let each = self.organizations.iter().filter_map(|(id, all)| {
-            let set = match (all.environments.get(environment), &all.elsewhere) {
-                (Some(set), _) => Arc::clone(set),
-                (None, None) => return None,
+            let set = match all.environments.get(environment) {
+                Some(there) => Arc::clone(&there.set),
                 // What was compiled with flags can be compiled without.
-                (None, Some(source)) => {
-                    Arc::new(Set::compile(environment, Arc::clone(source), &self.counts).ok()?)
-                }
+                None => Arc::new(Set::compile(environment, &all.elsewhere(*id)?, &self.counts).ok()?),
             };
             Some((*id, set))
         });
@@ -139,18 +148,29 @@ impl FlagSets {
 }
 
 impl Organization {
-    /// Compiles the flags of each environment; where they cannot be compiled, they stay as they were.
+    /// Compiles the flags of each environment in which something has changed; where they cannot be compiled, they stay as they
+    /// were.
     fn new(
         (id, exposures): (OrganizationId, Option<EventTypeId>),
-        saved: &Saved,
-        (before, counts): (Option<&Arc<Self>>, &Arc<Counts>),
+        (revisions, saved): (Revisions, Arc<Saved>),
+        (before, counts): (Option<&Self>, &Arc<Counts>),
     ) -> Self {
         let mut environments = BTreeMap::new();
         for name in saved.environments() {
-            let source = Arc::new(saved.source((id, exposures), name));
             let known = before.and_then(|before| before.environments.get(name));
-            let set = match Set::compile(name, source, counts) {
-                Ok(set) => Some(Arc::new(set.following(known.map(|known| &**known)))),
+            let tag = saved.tag(exposures, name);
+            let set = match known.filter(|known| known.set.tag() == tag) {
+                Some(same) => Ok(Arc::clone(&same.set)),
+                None => {
+                    let set = Set::compile(name, &saved.source((id, exposures), name), counts);
+                    set.map(|set| Arc::new(set.following(known.map(|known| &*known.set))))
+                }
+            };
+            let there = match set {
+                Ok(set) => Some(InEnvironment {
+                    set,
+                    saved: Arc::clone(&saved),
+                }),
                 Err(problems) => {
                     // All of it was compiled when it was saved; another version of the program may see it differently.
                     tracing::error!(organization = %id, environment = %name, ?problems,
@@ -158,14 +178,19 @@ impl Organization {
                     known.cloned()
                 }
             };
-            environments.extend(set.map(|set| (name.clone(), set)));
+            environments.extend(there.map(|there| (name.clone(), there)));
         }
         Self {
-            revisions: saved.revisions(),
+            revisions,
             exposures,
             environments,
-            elsewhere: (!saved.segments.is_empty()).then(|| Arc::new(saved.without_flags(id))),
+            saved,
         }
+    }
+
+    /// What environments have of which no flag speaks: the segments, if there are some.
+    fn elsewhere(&self, id: OrganizationId) -> Option<FlagSet> {
+        (!self.saved.segments.is_empty()).then(|| self.saved.without_flags(id))
     }
 }
 

@@ -52,6 +52,7 @@ use crate::audit::{self, Change};
 use crate::secret::Secrets;
 use crate::{Caller, Control, Error, FieldError, Settings};
 
+pub(crate) use flag_parts::named_segments;
 pub use store::Arg;
 pub use store::entity::{Condition, Window};
 

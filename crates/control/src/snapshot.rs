@@ -21,7 +21,7 @@ use serde_json::json;
 use store::Tx;
 use store::snapshot::Place;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::flag::FlagSets;
 use crate::resource::certificate::Material;
@@ -153,14 +153,17 @@ impl Control {
 
     async fn keep_building(self, environment: Name, sender: Arc<Sender>, mut changes: watch::Receiver<u64>) {
         let mut failures = 0_u32;
+        // While change follows change, half of the time is left to those who make them.
+        let mut rested_at = Instant::now();
         while self.inner.snapshots.is_wanted(&environment, &sender) {
             tokio::select! {
                 // The sender of changes lives as long as `self`.
-                _ = changes.changed() => sleep(COLLECT).await,
+                _ = changes.changed() => sleep_until(rested_at.max(Instant::now() + COLLECT)).await,
                 () = sleep(POLL) => {}
             }
             changes.borrow_and_update();
             let before = sender.borrow().revision;
+            let began = Instant::now();
             match self.newer(&environment, before).await {
                 Ok(Some(snapshot)) => {
                     sender.send_replace(Arc::new(snapshot));
@@ -174,6 +177,7 @@ impl Control {
                     }
                 }
             }
+            rested_at = Instant::now() + began.elapsed();
         }
     }
 

@@ -141,12 +141,21 @@ pub struct FeatureFlag {
 impl FeatureFlag {
     /// What it is in an environment; `None` if it is not there.
     pub fn in_environment(&self, environment: &str) -> Option<eval::definition::Flag> {
-        let targeting = self.spec.environments.get(environment)?;
-        Some(eval::definition::Flag {
-            version: self.revision.unsigned_abs(),
+        Some(self.with_targeting(self.spec.environments.get(environment)?))
+    }
+
+    /// What it is where that says who gets which variant.
+    pub fn with_targeting(&self, targeting: &Targeting) -> eval::definition::Flag {
+        eval::definition::Flag {
+            version: self.version(),
             variants: self.spec.variants.clone(),
             targeting: targeting.clone(),
-        })
+        }
+    }
+
+    /// Its version in answers and definitions: its revision.
+    pub const fn version(&self) -> u64 {
+        self.revision.unsigned_abs()
     }
 }
 

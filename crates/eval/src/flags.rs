@@ -239,6 +239,18 @@ impl Flags {
         &self.flags[flag.0].key
     }
 
+    /// Its variants, their names and values, in the order of their names.
+    pub fn variants(&self, flag: Handle) -> impl Iterator<Item = (&str, &serde_json::Value)> + Clone {
+        let variants = self.flags[flag.0].variants.iter();
+        variants.map(|(name, value)| (&**name, value))
+    }
+
+    /// The name of the variant of those for whom it is off.
+    pub fn off(&self, flag: Handle) -> &str {
+        let flag = &self.flags[flag.0];
+        &flag.variants[flag.off].0
+    }
+
     /// All flags in the order of their keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Handle)> {
         self.flags.iter().map(|flag| &*flag.key).zip((0..).map(Handle))

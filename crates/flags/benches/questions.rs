@@ -112,7 +112,7 @@ fn set_of(flags: usize) -> Result<Set, Box<dyn Error>> {
         exposures: None,
     };
     let environment: Name = "sandbox".parse()?;
-    let set = Set::compile(&environment, source.into(), &Arc::new(Counts::default()));
+    let set = Set::compile(&environment, &source, &Arc::new(Counts::default()));
     set.map_err(|problems| format!("{problems:?}").into())
 }
 

@@ -29,8 +29,8 @@ pub struct Evaluated<'a> {
     pub assignment_id: Option<AssignmentId>,
     /// The attribute that says which unit it is, if that decided.
     pub by: Option<&'a str>,
-    /// How it begins as JSON, up to its value.
-    pub(crate) head: &'a str,
+    /// How it begins as JSON.
+    pub(crate) head: &'a Head,
 }
 
 /// What a rule is called.
@@ -57,21 +57,65 @@ impl Serialize for RuleName<'_> {
     }
 }
 
+impl RuleName<'_> {
+    /// Writes it as JSON.
+    pub(crate) fn write(self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        match self {
+            Self::Given(name) => serde_json::to_writer(out, name),
+            Self::Place(place) => {
+                out.extend_from_slice(b"\"#");
+                serde_json::to_writer(&mut *out, &place)?;
+                out.push(b'"');
+                Ok(())
+            }
+        }
+    }
+}
+
+/// How answers with a variant begin as JSON, up to the value.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Head {
+    text: Box<str>,
+    /// Where the key ends, and where the variant begins.
+    parts: (usize, usize),
+}
+
+impl Head {
+    fn new((key, variant): (&str, &str), enabled: bool) -> Self {
+        let (key, variant) = (Value::from(key), Value::from(variant));
+        let mut text = format!(r#"{{"key":{key}"#);
+        let key_end = text.len();
+        text.push_str(&format!(r#","enabled":{enabled}"#));
+        let variant_at = text.len();
+        text.push_str(&format!(r#","variant":{variant},"value":"#));
+        Self {
+            text: text.into(),
+            parts: (key_end, variant_at),
+        }
+    }
+
+    /// The same without `enabled`.
+    pub(crate) fn short(&self) -> [&[u8]; 2] {
+        let (key_end, variant_at) = self.parts;
+        [
+            &self.text.as_bytes()[..key_end],
+            &self.text.as_bytes()[variant_at..],
+        ]
+    }
+}
+
 /// What is always the same of those who get a variant.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// How it is told as JSON, up to the value.
-    pub(crate) head: Box<str>,
+    pub(crate) head: Head,
     pub(crate) enabled: bool,
     pub(crate) assignments: Assignments,
 }
 
 impl Prepared {
-    pub(crate) fn new(assignments: Assignments, (key, variant): (&str, &str), enabled: bool) -> Self {
-        let (key, variant) = (Value::from(key), Value::from(variant));
-        let head = format!(r#"{{"key":{key},"enabled":{enabled},"variant":{variant},"value":"#);
+    pub(crate) fn new(assignments: Assignments, names: (&str, &str), enabled: bool) -> Self {
         Self {
-            head: head.into(),
+            head: Head::new(names, enabled),
             enabled,
             assignments,
         }
@@ -84,21 +128,14 @@ impl Evaluated<'_> {
     /// # Errors
     /// Those of writing JSON.
     pub fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
-        out.extend_from_slice(self.head.as_bytes());
+        out.extend_from_slice(self.head.text.as_bytes());
         serde_json::to_writer(&mut *out, self.value)?;
         out.extend_from_slice(br#","reason":""#);
         out.extend_from_slice(self.reason.as_bytes());
+        out.extend_from_slice(br#"","rule":"#);
         match self.rule {
-            None => out.extend_from_slice(br#"","rule":null"#),
-            Some(RuleName::Given(name)) => {
-                out.extend_from_slice(br#"","rule":"#);
-                serde_json::to_writer(&mut *out, name)?;
-            }
-            Some(RuleName::Place(place)) => {
-                out.extend_from_slice(br##"","rule":"#"##);
-                serde_json::to_writer(&mut *out, &place)?;
-                out.push(b'"');
-            }
+            None => out.extend_from_slice(b"null"),
+            Some(rule) => rule.write(out)?,
         }
         out.extend_from_slice(br#","flag_version":"#);
         serde_json::to_writer(&mut *out, &self.flag_version)?;

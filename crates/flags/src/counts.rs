@@ -62,12 +62,12 @@ impl Counter {
         }
     }
 
-    /// Hands over what was counted; `given` names each place.
-    pub(crate) fn settle(&self, given: impl Iterator<Item = Given>) {
-        for (place, given) in given.enumerate() {
-            let count = self.given[place].swap(0, Ordering::Relaxed);
-            if count > 0 {
-                self.counts.add(given, count);
+    /// Hands over what was counted; `names` has one for each place.
+    pub(crate) fn settle<T>(&self, names: impl Iterator<Item = T>, given: impl Fn(T) -> Given) {
+        for (counted, name) in self.given.iter().zip(names) {
+            // Most flags were not asked for since the last time.
+            if counted.load(Ordering::Relaxed) > 0 {
+                self.counts.add(given(name), counted.swap(0, Ordering::Relaxed));
             }
         }
     }

@@ -13,14 +13,13 @@ use std::collections::BTreeMap;
 
 pub use dialects::flagd::Fractional;
 use domain::Timestamp;
-use domain::snapshot::{Flag, FlagSet};
 use prost::Message as _;
 use serde_json::{Map, Value, json};
 
 use crate::attributes::{Attributes, QuestionFault, TARGETING_KEY, object};
 use crate::ofrep::Found;
 use crate::raw::Raw;
-use crate::set::{Asker, Set};
+use crate::set::{Asker, Seen, Set};
 
 mod wire;
 
@@ -346,18 +345,14 @@ pub fn sign_of_life(format: Format) -> Vec<u8> {
 }
 
 /// The event that flags have changed: providers forget what they know of those that it names.
-pub fn changed(
-    (before, after): (Option<&FlagSet>, Option<&FlagSet>),
-    asker: Asker,
-    format: Format,
-) -> Vec<u8> {
-    let same_segments = before.map(|set| &set.segments) == after.map(|set| &set.segments);
+pub fn changed((before, after): (Option<&Seen>, Option<&Seen>), asker: Asker, format: Format) -> Vec<u8> {
+    let same_segments = before.map(|set| set.segments) == after.map(|set| set.segments);
     let mut known = seen(before, asker);
     let mut flags = Map::new();
-    for (key, flag) in seen(after, asker) {
+    for (key, definition) in seen(after, asker) {
         let kind = match known.remove(key) {
             None => "write",
-            Some(former) if same_segments && former == flag => continue,
+            Some(former) if same_segments && former == definition => continue,
             Some(_) => "update",
         };
         flags.insert(key.to_owned(), json!({ "type": kind }));
@@ -369,10 +364,10 @@ pub fn changed(
     event("configuration_change", Some(&json!({ "flags": flags })), format)
 }
 
-fn seen(set: Option<&FlagSet>, asker: Asker) -> BTreeMap<&str, &Flag> {
+fn seen(set: Option<&Seen>, asker: Asker) -> BTreeMap<&str, u128> {
     let flags = set.into_iter().flat_map(|set| &set.flags);
     let seen = flags.filter(|flag| asker.sees(flag.client_side));
-    seen.map(|flag| (flag.key.as_str(), flag)).collect()
+    seen.map(|flag| (&*flag.key, flag.definition)).collect()
 }
 
 fn event(kind: &str, data: Option<&Value>, format: Format) -> Vec<u8> {

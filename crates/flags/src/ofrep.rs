@@ -86,12 +86,42 @@ impl<'a> From<Evaluated<'a>> for Found<'a> {
     }
 }
 
-/// Writes what somebody gets of a flag as JSON.
+/// Writes what somebody gets of a flag as the JSON of [`Found`].
 ///
 /// # Errors
 /// Those of writing JSON.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "as whatever writes answers for a list"
+)]
 pub fn write(found: Evaluated<'_>, out: &mut Vec<u8>) -> serde_json::Result<()> {
-    serde_json::to_writer(out, &Found::from(found))
+    let reason = reason(found.reason);
+    found
+        .head
+        .short()
+        .iter()
+        .for_each(|part| out.extend_from_slice(part));
+    serde_json::to_writer(&mut *out, found.value)?;
+    out.extend_from_slice(br#","reason":""#);
+    out.extend_from_slice(reason.as_bytes());
+    out.extend_from_slice(br#"","metadata":{"flagVersion":"#);
+    serde_json::to_writer(&mut *out, &found.flag_version)?;
+    if let Some(rule) = found.rule {
+        out.extend_from_slice(br#","rule":"#);
+        rule.write(out)?;
+    }
+    if let Some(id) = found.assignment_id {
+        out.extend_from_slice(br#","assignmentId":""#);
+        out.extend_from_slice(&id.encoded());
+        out.push(b'"');
+    }
+    if !reason.eq_ignore_ascii_case(found.reason) {
+        out.extend_from_slice(br#","reason":""#);
+        out.extend_from_slice(found.reason.as_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"}}");
+    Ok(())
 }
 
 /// Adds to an answer about several flags where it is told that something has changed, for the holder of a key.

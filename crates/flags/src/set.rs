@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use domain::flag::{Assignments, FlagExplanation, FlagStep, FlagType};
 use domain::id::{EventTypeId, OrganizationId};
@@ -19,8 +19,10 @@ use crate::calls::KNOWN;
 use crate::counts::{Counter, Counts, Given};
 use crate::segment::{self, INSIDE};
 
+mod sent;
 mod written;
 
+pub use sent::Seen;
 pub use written::{Words, Written};
 
 use written::InOtherWords;
@@ -45,18 +47,17 @@ pub struct Set {
     segments: HashMap<Box<str>, Handle>,
     /// Which of the attributes that are known of calls something reads.
     reads: [bool; KNOWN.len()],
-    /// What SDKs that evaluate by themselves are sent.
+    /// What SDKs that evaluate by themselves are sent; also where the definitions are read again when somebody wants them in
+    /// other words, which is seldom: as values they take several times as much.
     definitions: Box<[u8]>,
     counter: Counter,
-    source: Arc<FlagSet>,
+    seen: OnceLock<Arc<Seen>>,
     others: InOtherWords,
 }
 
 /// What of a flag is not compiled.
 #[derive(Debug)]
 struct Known {
-    /// Its place in the source.
-    place: usize,
     /// The place of its first variant among those of all flags.
     first: usize,
     client_side: bool,
@@ -122,27 +123,36 @@ impl Set {
     /// sees it differently.
     pub fn compile(
         environment: &Name,
-        source: Arc<FlagSet>,
+        source: &FlagSet,
         counts: &Arc<Counts>,
     ) -> Result<Self, Vec<eval::Problem>> {
-        let mut definitions = definitions(&source);
-        let sent = sent(environment, &source, &definitions);
+        let sent = sent::write(environment, source);
+        let flags = source.flags.iter();
+        let mut definitions = Definitions {
+            flags: flags
+                .map(|flag| (flag.key.to_string(), flag.definition.clone()))
+                .collect(),
+            segments: source.segments.clone(),
+        };
         let questions = source.segments.keys();
         let questions = questions.map(|segment| (segment::key(segment), segment::question(segment)));
         definitions.flags.extend(questions);
         let compiled = Flags::compile(&definitions)?;
-        let mut known: Box<[Option<Known>]> = compiled.iter().map(|_| None).collect();
+        drop(definitions);
+        let by_key: HashMap<&str, &Flag> = source
+            .flags
+            .iter()
+            .map(|flag| (flag.key.as_str(), flag))
+            .collect();
         let mut prepared = Vec::new();
-        for (place, flag) in source.flags.iter().enumerate() {
-            if let Some(handle) = compiled.get(flag.key.as_str()) {
-                known[handle.place()] = Some(Known {
-                    place,
-                    first: prepared.len(),
-                    client_side: flag.client_side,
-                });
-            }
+        let known = compiled.iter().map(|(key, _)| {
+            let flag = by_key.get(key)?;
+            let first = prepared.len();
             prepared.extend(prepare((source.organization, environment), flag));
-        }
+            let client_side = flag.client_side;
+            Some(Known { first, client_side })
+        });
+        let known = known.collect();
         Ok(Self {
             organization: source.organization,
             environment: environment.clone(),
@@ -153,12 +163,12 @@ impl Set {
                 .filter_map(|key| Some((key.as_str().into(), compiled.get(&segment::key(key))?)))
                 .collect(),
             reads: KNOWN.map(|name| compiled.attributes().any(|read| read == name)),
-            definitions: sent.into(),
+            definitions: sent,
             flags: compiled,
             counter: Counter::new(prepared.len(), counts),
             prepared: prepared.into(),
+            seen: OnceLock::new(),
             others: InOtherWords::default(),
-            source,
         })
     }
 
@@ -197,16 +207,18 @@ impl Set {
 
     /// Hands over how often which variants were given.
     pub fn settle(&self) {
-        let each = self.source.flags.iter().flat_map(|flag| {
-            let variants = flag.definition.variants.keys();
-            variants.map(|variant| Given {
-                organization: self.organization,
-                environment: self.environment.clone(),
-                key: flag.key.as_str().into(),
-                variant: variant.as_str().into(),
-            })
+        let flags = self.flags.iter().zip(&self.known);
+        let flags = flags.filter_map(|(flag, known)| known.as_ref().map(|_| flag));
+        let each = flags.flat_map(|(key, handle)| {
+            let variants = self.flags.variants(handle);
+            variants.map(move |(variant, _)| (key, variant))
         });
-        self.counter.settle(each);
+        self.counter.settle(each, |(key, variant)| Given {
+            organization: self.organization,
+            environment: self.environment.clone(),
+            key: key.into(),
+            variant: variant.into(),
+        });
     }
 
     /// What a subject gets of a flag, if there is one; it is not counted.
@@ -241,9 +253,12 @@ impl Set {
         self.is_in(segment, &self.subject(attributes, &lists, now))
     }
 
-    /// What it was compiled from.
-    pub const fn source(&self) -> &Arc<FlagSet> {
-        &self.source
+    /// The flags as they are told apart from those of another set.
+    pub fn seen(&self) -> &Arc<Seen> {
+        self.seen.get_or_init(|| {
+            let is_for_pages = |key: &str| self.find(Asker::Key(SdkKeyKind::Client), key).is_ok();
+            Arc::new(Seen::read(&self.definitions, is_for_pages))
+        })
     }
 
     /// Names of the attributes that flags read, in no order.
@@ -253,14 +268,18 @@ impl Set {
 
     /// Whether there is a flag for whoever asks that has a variant of this name.
     pub fn has_variant(&self, asker: Asker, key: &str, variant: &str) -> bool {
-        let definition = self.definition(asker, key);
-        definition.is_some_and(|flag| flag.variants.contains_key(variant))
+        let variants = self.variants(asker, key);
+        variants.is_some_and(|(mut all, _)| all.any(|(name, _)| name == variant))
     }
 
-    /// The definition of a flag, if there is one for whoever asks.
-    pub(crate) fn definition(&self, asker: Asker, key: &str) -> Option<&eval::definition::Flag> {
-        let (_, known) = self.find(asker, key).ok()?;
-        Some(&self.source.flags[known.place].definition)
+    /// The variants of a flag, if there is one for whoever asks, and the name of that of those for whom it is off.
+    pub(crate) fn variants(
+        &self,
+        asker: Asker,
+        key: &str,
+    ) -> Option<(impl Iterator<Item = (&str, &Value)> + Clone, &str)> {
+        let (handle, _) = self.find(asker, key).ok()?;
+        Some((self.flags.variants(handle), self.flags.off(handle)))
     }
 
     /// What somebody gets of a flag.
@@ -298,20 +317,16 @@ impl Set {
         });
     }
 
-    /// The same with the flags' definitions; it is not counted, because whoever is told reports what is used of it.
+    /// The same with the name of each flag's variant `off`; it is not counted, because whoever is told reports what is used of it.
     pub(crate) fn each_found<'s>(
         &'s self,
         asker: Asker,
         question: (Option<&[Cow<'_, str>]>, &Attributes<'_>),
         now: Timestamp,
-        mut take: impl FnMut(&'s str, &'s eval::definition::Flag, &Evaluation<'s>),
+        mut take: impl FnMut(&'s str, &'s str, &Evaluation<'s>),
     ) {
-        self.each_known(asker, question, now, |handle, known, found| {
-            take(
-                self.flags.key(handle),
-                &self.source.flags[known.place].definition,
-                found,
-            );
+        self.each_known(asker, question, now, |handle, _, found| {
+            take(self.flags.key(handle), self.flags.off(handle), found);
         });
     }
 
@@ -490,32 +505,4 @@ fn prepare(
         let assignments = Assignments::new((organization, environment.as_str()), key, variant);
         Prepared::new(assignments, (key, variant), enabled)
     })
-}
-
-fn definitions(source: &FlagSet) -> Definitions {
-    let flags = source.flags.iter();
-    Definitions {
-        flags: flags
-            .map(|flag| (flag.key.to_string(), flag.definition.clone()))
-            .collect(),
-        segments: source.segments.clone(),
-    }
-}
-
-/// What SDKs that evaluate by themselves are sent: definitions, and of each flag its type.
-fn sent(environment: &Name, source: &FlagSet, definitions: &Definitions) -> Vec<u8> {
-    let flags = source.flags.iter().map(|flag| {
-        let mut definition = serde_json::to_value(&flag.definition).unwrap_or_default();
-        if let Value::Object(fields) = &mut definition {
-            fields.insert("type".to_owned(), flag.r#type.as_str().into());
-        }
-        (flag.key.to_string(), definition)
-    });
-    let flags: serde_json::Map<String, Value> = flags.collect();
-    let all = serde_json::json!({
-        "environment": environment,
-        "flags": flags,
-        "segments": definitions.segments,
-    });
-    all.to_string().into_bytes()
 }

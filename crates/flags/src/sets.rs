@@ -53,7 +53,7 @@ impl Sets {
             if let Some(same) = known.filter(|known| known.tag() == source.tag) {
                 return Ok((organization, Arc::clone(same)));
             }
-            match Set::compile(environment, Arc::new(source.clone()), counts) {
+            match Set::compile(environment, source, counts) {
                 Ok(set) => Ok((organization, Arc::new(set.following(known.map(|known| &**known))))),
                 Err(problems) => Err(Refused {
                     organization,

@@ -6,7 +6,6 @@ use std::borrow::Cow;
 
 use dialects::unleash::{ATTRIBUTES, Answer, RANDOM, Variant, known_as};
 use domain::Timestamp;
-use eval::definition::Flag;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -142,8 +141,8 @@ pub fn toggles(
 ) -> serde_json::Result<Vec<u8>> {
     let mut toggles = Vec::new();
     let at = context.at.unwrap_or(now);
-    set.each_found(asker, (None, &context.attributes), at, |key, flag, found| {
-        let answer = Answer::of(flag, found);
+    set.each_found(asker, (None, &context.attributes), at, |key, off, found| {
+        let answer = Answer::of(off, found);
         if answer.enabled {
             toggles.push(Toggle {
                 name: key,
@@ -264,9 +263,10 @@ pub fn metrics(body: &[u8], (set, asker): (Option<&Set>, Asker)) -> Result<Vec<C
         serde_json::from_slice(body).map_err(|error| QuestionFault::Syntax(error.to_string()))?;
     let mut all = Vec::new();
     for (key, counts) in metrics.bucket.toggles {
-        let Some(flag) = set.and_then(|set| set.definition(asker, &key)) else {
+        let Some((variants, off)) = set.and_then(|set| set.variants(asker, &key)) else {
             continue;
         };
+        let others = variants.filter(|(name, _)| *name != off);
         let mut add = |variant: &str, count: u64| {
             let (flag, variant, count) = (key.clone(), variant.to_owned(), count.min(COUNT_MAX));
             all.push(Count { flag, variant, count });
@@ -276,7 +276,7 @@ pub fn metrics(body: &[u8], (set, asker): (Option<&Set>, Asker)) -> Result<Vec<C
             .filter(|(name, count)| *name != "disabled" && **count > 0)
             .collect();
         for (name, count) in &named {
-            if let Some(ours) = known_as(flag, Some(name.as_str())).next() {
+            if let Some(ours) = known_as(others.clone(), Some(name)).next() {
                 add(ours, **count);
             }
         }
@@ -286,27 +286,22 @@ pub fn metrics(body: &[u8], (set, asker): (Option<&Set>, Asker)) -> Result<Vec<C
             .fold(0, u64::saturating_add);
         let without = counts.yes.saturating_sub(of_variants);
         if without > 0 {
-            match known_as(flag, None).next() {
+            match known_as(others.clone(), None).next() {
                 Some(ours) => add(ours, without),
+                // Of several that could be meant it is known only that one of them was asked for.
                 None if named.is_empty() => {
-                    of_one_of(flag).for_each(|(ours, share)| add(ours, share * without));
+                    let share = u64::from(others.clone().count() == 1);
+                    others.for_each(|(ours, _)| add(ours, share * without));
                 }
                 None => {}
             }
         }
         if counts.no > 0 {
-            add(&flag.targeting.off, counts.no);
+            add(off, counts.no);
         }
     }
     all.truncate(COUNTS_MAX);
     Ok(all)
-}
-
-/// The variants that a feature may have had, each with 1 if it is the only one, and else 0.
-fn of_one_of(flag: &Flag) -> impl Iterator<Item = (&str, u64)> {
-    let is_only = u64::from(flag.variants.len() == 2);
-    let others = flag.variants.keys().filter(|name| **name != flag.targeting.off);
-    others.map(move |name| (name.as_str(), is_only))
 }
 
 #[cfg(test)]

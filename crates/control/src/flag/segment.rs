@@ -25,9 +25,10 @@ impl Control {
         self.authorize(&mut self.store(), caller, "try_segment", &segment)
             .await?;
         let attributes = Attributes::from_json(&trial.attributes)?;
+        let segments = store::flag::segments(&mut self.store(), segment.organization_id).await?;
         let saved = Saved {
             flags: Vec::new(),
-            segments: store::flag::segments(&mut self.store(), segment.organization_id).await?,
+            segments: segments.into_iter().map(Arc::new).collect(),
         };
         let key = segment.spec.key.to_string();
         let asking = FlagSet {
@@ -38,7 +39,7 @@ impl Control {
             exposures: None,
         };
         let nowhere = "nowhere".parse().expect("it is a name");
-        let set = Set::compile(&nowhere, Arc::new(asking), &Arc::default());
+        let set = Set::compile(&nowhere, &asking, &Arc::default());
         let set = set.map_err(|problems| {
             let what = format!("segments that were saved cannot be compiled: {problems:?}");
             Error::Internal(what, None)

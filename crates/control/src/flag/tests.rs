@@ -13,6 +13,7 @@ use flags::{Asker, Attributes, Missing, Set};
 use super::{FlagSets, Organization, Saved};
 use crate::Caller;
 use crate::fixture::{World, refusal};
+use store::flag::Revisions;
 
 fn organization(number: u128) -> OrganizationId {
     OrganizationId::new(Uuid::from_u128(number))
@@ -36,18 +37,18 @@ fn serves(variant: &str) -> Value {
 
 fn compiled(flags: &[FeatureFlag], before: Option<&Arc<Organization>>) -> Arc<Organization> {
     let saved = Saved {
-        flags: flags.to_vec(),
+        flags: flags.iter().cloned().map(Arc::new).collect(),
         ..Saved::default()
     };
     Arc::new(Organization::new(
         (organization(1), None),
-        &saved,
-        (before, &Arc::default()),
+        (Revisions::default(), Arc::new(saved)),
+        (before.map(|before| &**before), &Arc::default()),
     ))
 }
 
 fn set<'o>(all: &'o Organization, environment: &str) -> &'o Arc<Set> {
-    &all.environments[environment]
+    &all.environments[environment].set
 }
 
 fn value(all: &Organization, key: &str) -> Result<Value, Missing> {

@@ -19,11 +19,11 @@ use super::fault::{Faults, TITLE_MAX, in_use, part};
 use super::flag_parts::{compile, patterns, size, too_many_patterns};
 use super::flag_sticky;
 use super::{New, Resource, audience, own};
-use crate::flag::Saved;
+use crate::flag::{Saved, linked};
 use crate::{Caller, Control, Error};
 
 /// The most flags of an organization: every edge knows them all.
-const FLAGS_MAX: usize = 10_000;
+const FLAGS_MAX: i64 = 10_000;
 /// The most variants of a flag.
 const VARIANTS_MAX: usize = 100;
 /// The most characters of a variant's name.
@@ -83,13 +83,15 @@ impl Resource for FeatureFlag {
             faults.reference(&pointer, "environment", known.contains(name).then_some(()));
         }
         faults.finish()?;
-        let mut saved = Saved::read(tx, self.organization_id).await?;
-        saved.flags.retain(|other| other.id != self.id);
-        if before.is_none() && saved.flags.len() >= FLAGS_MAX {
+        let all = [entity::Condition::Is(
+            "organization_id",
+            Arg::text(self.organization_id),
+        )];
+        if before.is_none() && entity::count::<Self>(tx, &all).await? >= FLAGS_MAX {
             let detail = format!("The organization has {FLAGS_MAX} flags.");
             return Err(Error::refused(Code::Conflict, detail));
         }
-        saved.flags.push(self.clone());
+        let saved = Saved::around_flag(tx, self, before).await?;
         let own = format!("/flags/{}", part(self.spec.key.as_str()));
         let mut faults = Faults::default();
         let mut touched: BTreeSet<&Name> = self.spec.environments.keys().collect();
@@ -145,7 +147,7 @@ impl Resource for FeatureFlag {
 
     /// Others may look at what it gives.
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
-        let flags = store::flag::all(tx, self.organization_id).await?;
+        let flags = linked::dependent(tx, self.organization_id).await?;
         for name in self.spec.environments.keys() {
             let needs = |flag: &&FeatureFlag| {
                 let targeting = flag.spec.environments.get(name);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::code::Code;
-use domain::flag::{FeatureFlag, Segment, SegmentSpec};
+use domain::flag::{Segment, SegmentSpec};
 use domain::id::SegmentId;
 use domain::{Name, Timestamp};
 use eval::definition::Definitions;
@@ -15,6 +15,7 @@ use super::fault::{Faults, TITLE_MAX, in_use, part};
 use super::flag_parts::{compile, named_segments, patterns, size, too_many_patterns};
 use super::{New, Resource, audience, own};
 use crate::flag::Saved;
+use crate::flag::linked::{flag_segments, through};
 use crate::{Caller, Control, Error};
 
 /// The most segments of an organization: every edge knows them all.
@@ -59,13 +60,11 @@ impl Resource for Segment {
             faults.fixed("/key", before.spec.key != self.spec.key);
         }
         faults.finish()?;
-        let mut saved = Saved::read(tx, self.organization_id).await?;
-        saved.segments.retain(|other| other.id != self.id);
-        if before.is_none() && saved.segments.len() >= SEGMENTS_MAX {
+        let saved = Saved::around_segment(tx, self).await?;
+        if before.is_none() && saved.segments.len() > SEGMENTS_MAX {
             let detail = format!("The organization has {SEGMENTS_MAX} segments.");
             return Err(Error::refused(Code::Conflict, detail));
         }
-        saved.segments.push(self.clone());
         let own = format!("/segments/{}", part(self.spec.key.as_str()));
         let environments = saved.environments().into_iter();
         // By itself first: it is the same everywhere, so nothing is told twice.
@@ -99,8 +98,10 @@ impl Resource for Segment {
         }
         let mut names = own::protected_environments(read, after.organization_id).await?;
         if !names.is_empty() {
-            let saved = Saved::read(read, after.organization_id).await?;
-            let affected = affected(&saved, after.spec.key.as_str());
+            let affected = affected(
+                &Saved::around_segment(read, after).await?,
+                after.spec.key.as_str(),
+            );
             names.retain(|name| affected.contains(name));
         }
         Ok(names)
@@ -108,7 +109,7 @@ impl Resource for Segment {
 
     /// Flags, other segments, routes and policies may name it.
     async fn removable(&self, tx: &mut Tx, _: &Caller) -> Result<(), Error> {
-        let saved = Saved::read(tx, self.organization_id).await?;
+        let saved = Saved::around_segment(tx, self).await?;
         let key = self.spec.key.as_str();
         let flags = saved
             .flags
@@ -126,16 +127,7 @@ impl Resource for Segment {
 
 /// The environments in which a flag names a segment, itself or through other segments.
 fn affected(saved: &Saved, segment: &str) -> BTreeSet<Name> {
-    let mut through = BTreeSet::from([segment]);
-    let mut open = vec![segment];
-    while let Some(key) = open.pop() {
-        for other in &saved.segments {
-            let names_it = named_segments(&other.spec.when).contains(&key);
-            if names_it && through.insert(other.spec.key.as_str()) {
-                open.push(other.spec.key.as_str());
-            }
-        }
-    }
+    let through = through(saved.segments.iter().map(|segment| &**segment), segment);
     let parts = saved.flags.iter().flat_map(|flag| &flag.spec.environments);
     let affected = parts.filter(|(_, targeting)| {
         let conditions = targeting.rules.iter().filter_map(|rule| rule.when.as_ref());
@@ -144,15 +136,4 @@ fn affected(saved: &Saved, segment: &str) -> BTreeSet<Name> {
             .any(|key| through.contains(key))
     });
     affected.map(|(name, _)| name.clone()).collect()
-}
-
-/// The keys of the segments that a flag names, in any environment.
-fn flag_segments(flag: &FeatureFlag) -> impl Iterator<Item = &str> {
-    let rules = flag
-        .spec
-        .environments
-        .values()
-        .flat_map(|targeting| &targeting.rules);
-    let conditions = rules.filter_map(|rule| rule.when.as_ref());
-    conditions.flat_map(named_segments)
 }

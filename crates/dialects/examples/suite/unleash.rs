@@ -81,7 +81,7 @@ fn ask(specification: &Specification, score: &mut Score) -> Result<(), Box<dyn E
                 flags.put(&mut subject, name, value.as_str());
             }
         }
-        Ok::<_, Box<dyn Error>>(Answer::of(source, &flags.evaluate(flag, &subject)))
+        Ok::<_, Box<dyn Error>>(Answer::of(&source.targeting.off, &flags.evaluate(flag, &subject)))
     };
     let name = &specification.name;
     // Whatever the random number is, the answer has to be the one that is expected.

@@ -1,8 +1,8 @@
 //! What Unleash's clients would say.
 
 use eval::Evaluation;
-use eval::definition::Flag;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::document::Payload;
 use super::payload;
@@ -31,9 +31,9 @@ pub struct Variant {
 }
 
 impl Answer {
-    /// What somebody got of a flag, in Unleash's words.
-    pub fn of(flag: &Flag, found: &Evaluation<'_>) -> Self {
-        let enabled = found.variant != flag.targeting.off;
+    /// What somebody got of a flag whose variant of those for whom it is off is `off`, in Unleash's words.
+    pub fn of(off: &str, found: &Evaluation<'_>) -> Self {
+        let enabled = found.variant != off;
         let variant = match enabled {
             true => payload::variant(found.variant, found.value),
             false => None,
@@ -59,18 +59,17 @@ impl Answer {
     }
 }
 
-/// The variants of a flag, but for that of `off`, that clients know by a name; without one, those that are on without a
-/// variant to them.
-pub fn known_as<'f>(flag: &'f Flag, name: Option<&str>) -> impl Iterator<Item = &'f str> {
-    let others = flag
-        .variants
-        .iter()
-        .filter(|(ours, _)| **ours != flag.targeting.off);
-    let known = others.filter(move |(ours, value)| {
+/// Those of a flag's variants that clients know by a name; without one, those that are on without a variant to them. That of
+/// `off` is not to be among them.
+pub fn known_as<'f>(
+    variants: impl Iterator<Item = (&'f str, &'f Value)>,
+    name: Option<&str>,
+) -> impl Iterator<Item = &'f str> {
+    let known = variants.filter(move |(ours, value)| {
         let theirs = payload::variant(ours, value).map(|(theirs, _)| theirs);
         theirs.as_deref() == name
     });
-    known.map(|(ours, _)| ours.as_str())
+    known.map(|(ours, _)| ours)
 }
 
 impl Variant {

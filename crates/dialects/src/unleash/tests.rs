@@ -34,7 +34,7 @@ fn answer(reading: &Reading, key: &str, known: &[(&str, &str)]) -> Answer {
         flags.put(&mut subject, name, *value);
     }
     let found = flags.evaluate(flags.get(key).unwrap(), &subject);
-    Answer::of(&reading.definitions.flags[key], &found)
+    Answer::of(&reading.definitions.flags[key].targeting.off, &found)
 }
 
 fn unsayable() -> Vec<(Value, &'static str, &'static str)> {

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Evaluated, Prepared, RuleName};
+use crate::ofrep;
 
-/// What is written by hand is what the type of the API says.
+/// What is written by hand is what the types of the API and of OFREP say.
 #[test]
 fn it_is_written_as_it_is_described() {
     let place = (OrganizationId::new(Uuid::from_u128(7)), "production");
@@ -15,8 +16,13 @@ fn it_is_written_as_it_is_described() {
         Some(RuleName::Place(12)),
         Some(RuleName::Given("\"staff\" \u{1}")),
     ];
-    for (value, rule) in values.iter().flat_map(|value| rules.map(|rule| (value, rule))) {
-        for unit in [None, Some("user-1")] {
+    let reasons = ["split", "unit_missing", "prerequisite_failed"];
+    let each = values.iter().flat_map(|value| rules.map(|rule| (value, rule)));
+    for (value, rule) in each {
+        for (unit, reason) in [None, Some("user-1")]
+            .into_iter()
+            .flat_map(|unit| reasons.map(|it| (unit, it)))
+        {
             let variant = "on \"\\ é";
             let assignments = Assignments::new(place, "a.b", variant);
             let prepared = Prepared::new(assignments, ("a.b", variant), true);
@@ -25,7 +31,7 @@ fn it_is_written_as_it_is_described() {
                 enabled: true,
                 variant,
                 value,
-                reason: "split",
+                reason,
                 rule,
                 flag_version: 17,
                 assignment_id: unit.map(|unit| assignments.id(unit)),
@@ -34,12 +40,16 @@ fn it_is_written_as_it_is_described() {
             };
             let mut written = Vec::new();
             found.write(&mut written).unwrap();
-            let read: Value = serde_json::from_slice(&written).unwrap();
-            assert_eq!(
-                read,
-                serde_json::to_value(FlagEvaluation::from(found)).unwrap(),
-                "{value}"
-            );
+            let described = serde_json::to_value(FlagEvaluation::from(found.clone())).unwrap();
+            assert_eq!(read(&written), described, "{value}");
+            let mut written = Vec::new();
+            ofrep::write(found.clone(), &mut written).unwrap();
+            let described = serde_json::to_value(ofrep::Found::from(found)).unwrap();
+            assert_eq!(read(&written), described, "{value}");
         }
     }
+}
+
+fn read(written: &[u8]) -> Value {
+    serde_json::from_slice(written).unwrap()
 }

@@ -29,14 +29,13 @@ fn source(change: impl FnOnce(&mut Value)) -> FlagSet {
     serde_json::from_value(all).unwrap()
 }
 
-fn set() -> Set {
+fn compiled(source: &FlagSet) -> Set {
     let environment: Name = "production".parse().unwrap();
-    Set::compile(
-        &environment,
-        Arc::new(source(|_| {})),
-        &Arc::new(Counts::default()),
-    )
-    .unwrap()
+    Set::compile(&environment, source, &Arc::new(Counts::default())).unwrap()
+}
+
+fn set() -> Set {
+    compiled(&source(|_| {}))
 }
 
 const SERVER: Asker = Asker::Key(SdkKeyKind::Server);
@@ -170,22 +169,25 @@ fn a_change_names_what_has_changed_and_may_be_seen() {
         all["flags"][2]["key"] = json!("limits");
     });
     let told = |both, asker| {
+        let (before, after): (&FlagSet, &FlagSet) = both;
+        let (before, after) = (compiled(before), compiled(after));
+        let both = (Some(&**before.seen()), Some(&**after.seen()));
         let said: Value = serde_json::from_slice(&changed(both, asker, Format::Json)).unwrap();
         assert_eq!(said["type"], "configuration_change");
         said["data"]["flags"].clone()
     };
-    let both = (Some(&before), Some(&after));
+    let both = (&before, &after);
     let expected =
         json!({ "fast": { "type": "update" }, "limit": { "type": "delete" }, "limits": { "type": "write" } });
     assert_eq!(told(both, SERVER), expected);
     assert_eq!(told(both, CLIENT), json!({ "fast": { "type": "update" } }));
-    assert_eq!(told((Some(&before), Some(&before)), SERVER), json!({}));
+    assert_eq!(told((&before, &before), SERVER), json!({}));
     let segmented = source(|all| {
         let when = json!({ "attribute": "a", "op": "is_present" });
         all["segments"] = json!({ "staff": { "when": when } });
     });
     assert_eq!(
-        told((Some(&before), Some(&segmented)), CLIENT),
+        told((&before, &segmented), CLIENT),
         json!({ "fast": { "type": "update" } })
     );
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dialects::flagd::Fractional;
 use dialects::{Finding, Writing};
 
-use super::{Set, definitions};
+use super::{Set, sent};
 use crate::unleash::features::{self, Features, Former, Told};
 
 /// In whose words a set is written.
@@ -158,7 +158,8 @@ impl Set {
 
     fn write_unleash(&self) -> (&Written, &Features) {
         let written = self.others.unleash.get_or_init(|| {
-            let (written, features) = features::written(dialects::unleash::write(&definitions(&self.source)));
+            let (written, features) =
+                features::written(dialects::unleash::write(&sent::read(&self.definitions)));
             self.others.told.get_or_init(|| features);
             written
         });
@@ -189,7 +190,7 @@ impl Set {
     }
 
     fn write_growthbook(&self) -> &Written {
-        let write = || dialects::growthbook::write(&definitions(&self.source)).into();
+        let write = || dialects::growthbook::write(&sent::read(&self.definitions)).into();
         self.others.growthbook.get_or_init(write)
     }
 
@@ -200,7 +201,7 @@ impl Set {
     }
 
     fn write_flagd(&self, fractional: Fractional) -> &Written {
-        let write = || dialects::flagd::write(&definitions(&self.source), fractional).into();
+        let write = || dialects::flagd::write(&sent::read(&self.definitions), fractional).into();
         self.flagd_place(fractional).get_or_init(write)
     }
 

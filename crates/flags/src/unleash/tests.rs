@@ -46,7 +46,7 @@ fn set(tag: &str, flags: &Value) -> Set {
     let source = json!({ "organization": organization, "tag": tag, "flags": flags.collect::<Vec<_>>() });
     let source = serde_json::from_value(source).unwrap();
     let environment = "production".parse().unwrap();
-    Set::compile(&environment, Arc::new(source), &Arc::default()).unwrap()
+    Set::compile(&environment, &source, &Arc::default()).unwrap()
 }
 
 fn uuid(number: u128) -> uuid::Uuid {

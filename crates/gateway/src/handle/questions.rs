@@ -12,7 +12,7 @@ use domain::tracking::SdkKeyKind;
 use domain::{Code, Timestamp};
 use events::ingest::Key;
 use events::{Exposure, Exposures};
-use flags::ofrep::{self, Failure, Found};
+use flags::ofrep::{self, Failure};
 use flags::{Asker, Attributes, Evaluated, Missing, Question, QuestionFault, Set};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -184,7 +184,7 @@ async fn answered(
         }
         Topic::OfrepOne(flag) => {
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
-            Ok(ofrep_one(conn, (set, holder), (flag, &body), asked.now))
+            ofrep_one(conn, (set, holder), (flag, &body), asked.now)
         }
         Topic::OfrepAll => {
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
@@ -235,22 +235,25 @@ fn ofrep_one(
     (set, holder): (Option<&Set>, &Holder<'_>),
     (flag, body): (&str, &[u8]),
     now: Timestamp,
-) -> Response<AnswerBody> {
+) -> Result<Response<AnswerBody>, Cause> {
     let attributes = match Attributes::from_context(body) {
         Ok(attributes) => attributes,
-        Err(fault) => return json(StatusCode::BAD_REQUEST, &Failure::of(Some(flag), &fault)),
+        Err(fault) => return Ok(json(StatusCode::BAD_REQUEST, &Failure::of(Some(flag), &fault))),
     };
     let missing = || Missing::new(flag, &holder.key.environment);
     let found = set
         .ok_or_else(missing)
         .and_then(|set| Ok((set, set.evaluate(asker(holder), flag, &attributes, now)?)));
-    match found {
+    Ok(match found {
         Ok((set, found)) => {
             expose(conn, holder, (set, &found), &attributes, now);
-            json(StatusCode::OK, &Found::from(found))
+            let mut text = Vec::with_capacity(256);
+            ofrep::write(found, &mut text).map_err(unwritten)?;
+            let cache = HeaderValue::from_static("no-store");
+            said(StatusCode::OK, text.into(), cache)
         }
         Err(missing) => json(StatusCode::NOT_FOUND, &Failure::missing(flag, &missing)),
-    }
+    })
 }
 
 fn ofrep_all(

@@ -68,7 +68,7 @@ fn only_for(kind: &str, config: Value, audience: &Value) -> Policy {
 
 /// The users from 0 to 19 whom a flag of the set gives `on`, by the engine itself.
 fn half() -> Vec<bool> {
-    let set = flags::Set::compile(&"sandbox".parse().unwrap(), Arc::new(flags()), &Arc::default()).unwrap();
+    let set = flags::Set::compile(&"sandbox".parse().unwrap(), &flags(), &Arc::default()).unwrap();
     let on = |user: u32| {
         let query = format!("user_id={user}");
         let attributes = flags::Attributes::from_query(&query).unwrap();

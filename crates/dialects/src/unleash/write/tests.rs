@@ -285,7 +285,7 @@ proptest! {
                 for (name, value) in &known {
                     flags.put(&mut subject, name, *value);
                 }
-                Answer::of(&set.flags["f"], &flags.evaluate(flags.get("f").unwrap(), &subject))
+                Answer::of(&set.flags["f"].targeting.off, &flags.evaluate(flags.get("f").unwrap(), &subject))
             });
             prop_assert_eq!(ours, theirs, "{:?} {}", known, written.document);
         }

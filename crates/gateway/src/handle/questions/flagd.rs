@@ -7,10 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::Code;
-use domain::snapshot::FlagSet;
 use flags::flagd::{self, Format, Fractional, Kind, Method};
 use flags::ofrep::Found;
-use flags::{Missing, Set, Words};
+use flags::{Missing, Seen, Set, Words};
 use futures_util::stream::{self, StreamExt as _};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -240,7 +239,7 @@ struct Told {
     asker: flags::Asker,
     fractional: Fractional,
     /// What was told last; nothing yet if absent.
-    before: Option<Option<Arc<FlagSet>>>,
+    before: Option<Option<Arc<Seen>>>,
 }
 
 impl Tell for Told {
@@ -252,7 +251,7 @@ impl Tell for Told {
                 &flagd::definitions(set.map(|set| &**set), self.fractional, format),
             );
         }
-        let now = set.map(|set| Arc::clone(set.source()));
+        let now = set.map(|set| Arc::clone(set.seen()));
         let message = match self.before.replace(now.clone()) {
             None => flagd::ready(format),
             Some(before) => flagd::changed((before.as_deref(), now.as_deref()), self.asker, format),

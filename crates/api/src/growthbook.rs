@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use control::Error;
 use domain::Code;
-use flags::growthbook;
+use flags::{Words, growthbook};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -81,6 +81,7 @@ fn features() -> Endpoint {
         let holder = holder(&call).await?;
         wants_server(&holder)?;
         let set = evaluations::set_of(&call, &holder).await?;
+        evaluations::written(set.as_ref(), Words::GrowthBook).await?;
         // What is encrypted is another text each time, so the tag is that of the flags.
         let tag = set.as_ref().map_or("none", |set| set.tag());
         let write = || call.control().growthbook_payload(&holder.key, set.as_deref());

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use control::Error;
 use control::flag::Evaluations;
 use domain::Code;
+use flags::Words;
 use flags::unleash::{self, Context, Count};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -117,14 +118,15 @@ fn features() -> Endpoint {
         let holder = sdk_key::identify(&call).await?;
         wants_server(&holder)?;
         let set = evaluations::set_of(&call, &holder).await?;
-        let document = set.map_or_else(
-            || unleash::NOTHING.to_vec(),
-            |set| match call.query("namePrefix") {
-                Some(prefix) => unleash::document_of(&set, prefix),
-                None => set.unleash().document.to_vec(),
-            },
-        );
-        Ok(tagged(&call, document))
+        evaluations::written(set.as_ref(), Words::Unleash).await?;
+        let Some(set) = set else {
+            return Ok(tagged(&call, unleash::NOTHING));
+        };
+        if let Some(prefix) = call.query("namePrefix") {
+            return Ok(tagged(&call, unleash::document_of(&set, prefix)));
+        }
+        let written = set.unleash();
+        evaluations::tagged_as(&call, &written.tag, || Ok(written.document.clone()))
     })
 }
 
@@ -151,7 +153,8 @@ fn delta() -> Endpoint {
         let known = call.header(header::IF_NONE_MATCH);
         let known = known.map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'));
         let tag = set.as_ref().map_or("none", |set| set.tag());
-        evaluations::tagged_as(&call, tag, || Ok(unleash::delta(set.as_deref(), known).into_bytes()))
+        evaluations::written(set.as_ref(), Words::Unleash).await?;
+        evaluations::tagged_as(&call, tag, || Ok(unleash::delta(set.as_deref(), known).into()))
     })
 }
 

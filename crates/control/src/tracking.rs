@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
+use bytes::Bytes;
 use domain::consumer::RotateSpec;
 use domain::id::{EventTypeId, SdkKeyId};
 use domain::tracking::{
@@ -53,18 +54,20 @@ impl Control {
     ///
     /// # Errors
     /// There are no random numbers to encrypt with.
-    pub fn growthbook_payload(&self, key: &Key, set: Option<&Set>) -> Result<Vec<u8>, Error> {
-        let plain = set.map_or(growthbook::NOTHING, |set| &*set.growthbook().document);
+    pub fn growthbook_payload(&self, key: &Key, set: Option<&Set>) -> Result<Bytes, Error> {
+        let none = || Bytes::from_static(growthbook::NOTHING);
+        let plain = set.map_or_else(none, |set| set.growthbook().document.clone());
         if !key.encrypt_payload {
-            return Ok(plain.to_vec());
+            return Ok(plain);
         }
         let mut ivs = [growthbook::Iv::default(); growthbook::IVS];
         for iv in &mut ivs {
             rand::fill(iv).map_err(|error| Error::internal("drawing random bytes", error))?;
         }
         let secret = growthbook::payload_key(self.secrets().cluster_token(), key.id);
-        growthbook::encrypted(plain, &secret, ivs)
-            .map_err(|error| Error::internal("encrypting features", error))
+        let encrypted = growthbook::encrypted(&plain, &secret, ivs);
+        let encrypted = encrypted.map_err(|error| Error::internal("encrypting features", error))?;
+        Ok(encrypted.into())
     }
 
     /// Makes a key that asks for flags and records events for the caller's organization.

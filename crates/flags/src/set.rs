@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use domain::flag::{Assignments, FlagExplanation, FlagStep, FlagType};
 use domain::id::{EventTypeId, OrganizationId};
 use domain::snapshot::{Flag, FlagSet};
@@ -49,7 +50,7 @@ pub struct Set {
     reads: [bool; KNOWN.len()],
     /// What SDKs that evaluate by themselves are sent; also where the definitions are read again when somebody wants them in
     /// other words, which is seldom: as values they take several times as much.
-    definitions: Box<[u8]>,
+    definitions: Bytes,
     counter: Counter,
     seen: OnceLock<Arc<Seen>>,
     others: InOtherWords,
@@ -201,7 +202,7 @@ impl Set {
     }
 
     /// All definitions as JSON, for SDKs that evaluate by themselves: `{"environment", "flags", "segments"}`.
-    pub const fn definitions(&self) -> &[u8] {
+    pub const fn definitions(&self) -> &Bytes {
         &self.definitions
     }
 
@@ -383,10 +384,9 @@ impl Set {
     pub const NOTHING: &[u8] = br#"{"flags":[]}"#;
 
     /// What [`definitions`](Self::definitions) are where there are no flags.
-    pub fn no_definitions(environment: &Name) -> Vec<u8> {
-        serde_json::json!({ "environment": environment, "flags": {}, "segments": {} })
-            .to_string()
-            .into_bytes()
+    pub fn no_definitions(environment: &Name) -> Bytes {
+        let none = serde_json::json!({ "environment": environment, "flags": {}, "segments": {} });
+        none.to_string().into()
     }
 
     /// What somebody gets of all flags, or of those that are asked for, and why.

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use dialects::unleash::{ATTRIBUTES, Answer, RANDOM, Variant, known_as};
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -182,16 +183,16 @@ pub fn delta(set: Option<&Set>, known: Option<&str>) -> String {
 
 /// An event of the stream: `unleash-connected` with all features if nothing was told before, and else `unleash-updated` with
 /// what has changed since the set with the tag that was told.
-pub fn event(set: Option<&Set>, told: Option<&str>) -> String {
-    let name = match told {
-        None => "unleash-connected",
-        Some(_) => "unleash-updated",
+pub fn event(set: Option<&Set>, told: Option<&str>) -> Bytes {
+    let write = |name: &str| {
+        let (id, delta) = (id_of(set), delta(set, told));
+        Bytes::from(format!("id: {id}\nevent: {name}\ndata: {delta}\n\n"))
     };
-    format!(
-        "id: {}\nevent: {name}\ndata: {}\n\n",
-        id_of(set),
-        delta(set, told)
-    )
+    match (set, told) {
+        (_, Some(_)) => write("unleash-updated"),
+        (Some(set), None) => set.unleash().streamed(|| write("unleash-connected")),
+        (None, None) => write("unleash-connected"),
+    }
 }
 
 fn changes(set: &Set, before: &Features) -> String {

@@ -16,7 +16,7 @@ use domain::snapshot::Snapshot;
 use domain::tracking::SdkKeyKind;
 use events::ingest::Key;
 use events::{Exposure, Exposures};
-use flags::{Attributes, Evaluated, Missing, Question, Set};
+use flags::{Attributes, Evaluated, Missing, Question, Set, Words};
 use futures_util::stream::{self, Stream};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
@@ -162,7 +162,7 @@ fn definitions() -> Endpoint {
         let tag = set.as_ref().map_or("none", |set| set.tag());
         tagged_as(&call, tag, || {
             let none = || Set::no_definitions(&holder.key.environment);
-            Ok(set.as_ref().map_or_else(none, |set| set.definitions().to_vec()))
+            Ok(set.as_ref().map_or_else(none, |set| set.definitions().clone()))
         })
     })
 }
@@ -286,7 +286,8 @@ async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
 }
 
 /// An answer of JSON with its tag, or 304 if it is there already.
-pub(crate) fn tagged(call: &Call, body: Vec<u8>) -> Response {
+pub(crate) fn tagged(call: &Call, body: impl Into<Bytes>) -> Response {
+    let body = body.into();
     let tag = etag::of_content(&body);
     marked(call, tag, || Ok(body)).expect("it is written already")
 }
@@ -295,7 +296,7 @@ pub(crate) fn tagged(call: &Call, body: Vec<u8>) -> Response {
 pub(crate) fn tagged_as(
     call: &Call,
     tag: &str,
-    write: impl FnOnce() -> Result<Vec<u8>, Error>,
+    write: impl FnOnce() -> Result<Bytes, Error>,
 ) -> Result<Response, Error> {
     let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("letters and digits in quotes");
     marked(call, tag, write)
@@ -304,7 +305,7 @@ pub(crate) fn tagged_as(
 fn marked(
     call: &Call,
     tag: HeaderValue,
-    write: impl FnOnce() -> Result<Vec<u8>, Error>,
+    write: impl FnOnce() -> Result<Bytes, Error>,
 ) -> Result<Response, Error> {
     let mut response = if etag::is_known(call, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -332,7 +333,7 @@ pub(crate) async fn stream(
 pub(crate) async fn stream_sets(
     call: &Call,
     holder: &Holder,
-    event: fn(Option<&Set>, Option<&str>) -> String,
+    event: fn(Option<&Set>, Option<&str>) -> Bytes,
 ) -> Result<Response, Error> {
     answer_stream(call, holder, Tell::Set(event)).await
 }
@@ -359,6 +360,18 @@ async fn answer_stream(call: &Call, holder: &Holder, tell: Tell) -> Result<Respo
     Ok((headers, Body::from_stream(watch.events())).into_response())
 }
 
+/// Writes flags in the words of another product, once and not where calls are answered: thousands take a while.
+pub(crate) async fn written(set: Option<&Arc<Set>>, words: Words) -> Result<(), Error> {
+    let Some(set) = set.filter(|set| !set.is_written(words)) else {
+        return Ok(());
+    };
+    let set = Arc::clone(set);
+    let written = tokio::task::spawn_blocking(move || set.write(words));
+    written
+        .await
+        .map_err(|error| Error::internal("writing flags", error))
+}
+
 /// A number from 0 up to 1 that nobody knows before.
 pub(crate) fn by_chance() -> f64 {
     // Its keys are the system's randomness.
@@ -381,7 +394,7 @@ struct Watch {
 #[derive(Clone, Copy)]
 enum Tell {
     Tag(fn(&str) -> String),
-    Set(fn(Option<&Set>, Option<&str>) -> String),
+    Set(fn(Option<&Set>, Option<&str>) -> Bytes),
 }
 
 impl Watch {
@@ -399,7 +412,7 @@ impl Watch {
             if self.told.as_ref() != Some(&tag) {
                 let event = self.event(&tag).await?;
                 self.told = Some(tag);
-                return Ok(Some(event.into()));
+                return Ok(Some(event));
             }
             tokio::select! {
                 () = self.app.settings.stopped() => return Ok(None),
@@ -424,9 +437,9 @@ impl Watch {
         Some(set.map_or_else(|| "none".to_owned(), |set| set.tag.clone()))
     }
 
-    async fn event(&self, tag: &str) -> Result<String, Error> {
+    async fn event(&self, tag: &str) -> Result<Bytes, Error> {
         match self.tell {
-            Tell::Tag(event) => Ok(event(tag)),
+            Tell::Tag(event) => Ok(event(tag).into()),
             Tell::Set(event) => {
                 let sets = self.app.control.flag_sets().await?;
                 let set = sets.of(&self.key).cloned();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use domain::Name;
 use domain::snapshot::FlagSet;
 use eval::definition::{Definitions, Flag, Segment};
@@ -41,7 +42,7 @@ struct Parts<'s> {
 }
 
 /// Writes the definitions of an environment: `{"environment", "flags", "segments"}`, of each flag its type too.
-pub(super) fn write(environment: &Name, source: &FlagSet) -> Box<[u8]> {
+pub(super) fn write(environment: &Name, source: &FlagSet) -> Bytes {
     let flags = source.flags.iter().map(|flag| {
         let sent = SentFlag {
             r#type: flag.r#type.as_str(),
@@ -54,9 +55,9 @@ pub(super) fn write(environment: &Name, source: &FlagSet) -> Box<[u8]> {
         flags: flags.collect(),
         segments: &source.segments,
     };
-    serde_json::to_vec(&sent)
-        .expect("its keys are texts")
-        .into_boxed_slice()
+    let mut text = serde_json::to_vec(&sent).expect("its keys are texts");
+    text.shrink_to_fit();
+    text.into()
 }
 
 /// Reads what was written.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use dialects::flagd::Fractional;
 use dialects::{Finding, Writing};
 
@@ -46,7 +47,9 @@ impl Words {
 #[derive(Debug)]
 pub struct Written {
     /// The document as JSON.
-    pub document: Box<[u8]>,
+    pub document: Bytes,
+    /// The same as streams carry it, once there was one.
+    streamed: OnceLock<Bytes>,
     /// Another one whenever the document is.
     pub tag: String,
     /// The flags that cannot be said in its words, and why.
@@ -58,9 +61,15 @@ impl Written {
     pub(crate) fn new(document: String, refused: Vec<Finding>) -> Self {
         Self {
             tag: crate::tag(document.as_bytes()),
-            document: document.into_bytes().into(),
+            document: document.into(),
+            streamed: OnceLock::new(),
             refused,
         }
+    }
+
+    /// The document as streams carry it: made once, so that thousands of them share it.
+    pub fn streamed(&self, frame: impl FnOnce() -> Bytes) -> Bytes {
+        self.streamed.get_or_init(frame).clone()
     }
 }
 

@@ -193,12 +193,13 @@ async fn answered(
         Topic::Definitions => {
             wants_server(holder)?;
             let none = || Set::no_definitions(&holder.key.environment);
-            let write = || Ok(set.map_or_else(none, |set| set.definitions().to_vec()));
+            let write = || Ok(set.map_or_else(none, |set| set.definitions().clone()));
             tagged_as(asked, set.map_or("none", Set::tag), write)
         }
         Topic::Changes => {
-            let event =
-                |set: Option<&Set>, _: Option<&str>| ::flags::changes::event(set.map_or("none", Set::tag));
+            let event = |set: Option<&Set>, _: Option<&str>| {
+                ::flags::changes::event(set.map_or("none", Set::tag)).into()
+            };
             Ok(changes::events(conn, holder, (None, event)))
         }
         Topic::Unleash(topic) => unleash::answer(conn, compiled, (asked, topic), (holder, body)).await,
@@ -387,7 +388,7 @@ fn json(status: StatusCode, told: &impl Serialize) -> Response<AnswerBody> {
 /// An answer with the tag of what it says, or 304 if the client has it.
 fn tagged(asked: &Asked<'_>, body: serde_json::Result<Vec<u8>>) -> Result<Response<AnswerBody>, Cause> {
     let body = body.map_err(unwritten)?;
-    tagged_as(asked, &::flags::tag(&body), || Ok(body))
+    tagged_as(asked, &::flags::tag(&body), || Ok(body.into()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what an error becomes")]
@@ -399,7 +400,7 @@ fn unwritten(error: serde_json::Error) -> Cause {
 fn tagged_as(
     asked: &Asked<'_>,
     tag: &str,
-    write: impl FnOnce() -> Result<Vec<u8>, Cause>,
+    write: impl FnOnce() -> Result<Bytes, Cause>,
 ) -> Result<Response<AnswerBody>, Cause> {
     let body = (!has(asked, tag)).then(write).transpose()?;
     Ok(with_tag(tag, body))
@@ -409,7 +410,7 @@ fn tagged_as(
 async fn tagged_when_there(
     asked: &Asked<'_>,
     tag: &str,
-    write: impl Future<Output = Result<Vec<u8>, Cause>>,
+    write: impl Future<Output = Result<Bytes, Cause>>,
 ) -> Result<Response<AnswerBody>, Cause> {
     let body = match has(asked, tag) {
         true => None,
@@ -432,11 +433,11 @@ fn has(asked: &Asked<'_>, tag: &str) -> bool {
 }
 
 /// An answer with its tag; 304 without a body.
-fn with_tag(tag: &str, body: Option<Vec<u8>>) -> Response<AnswerBody> {
+fn with_tag(tag: &str, body: Option<Bytes>) -> Response<AnswerBody> {
     let cache = HeaderValue::from_static("private, no-cache");
     let mut response = match body {
         None => said(StatusCode::NOT_MODIFIED, Bytes::new(), cache),
-        Some(body) => said(StatusCode::OK, body.into(), cache),
+        Some(body) => said(StatusCode::OK, body, cache),
     };
     let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("digits in quotes are a header value");
     response.headers_mut().insert(ETAG, tag);

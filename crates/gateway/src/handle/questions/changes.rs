@@ -56,12 +56,12 @@ pub(super) struct Events<F> {
     before: Option<String>,
 }
 
-impl<F: Fn(Option<&Set>, Option<&str>) -> String + 'static> Tell for Events<F> {
+impl<F: Fn(Option<&Set>, Option<&str>) -> Bytes + 'static> Tell for Events<F> {
     fn news(&mut self, set: Option<&Arc<Set>>) -> Bytes {
         let set = set.map(|set| &**set);
         let tag = set.map_or("none", Set::tag).to_owned();
         let before = self.before.replace(tag);
-        (self.event)(set, before.as_deref()).into()
+        (self.event)(set, before.as_deref())
     }
 
     fn words(&self) -> Option<Words> {
@@ -74,7 +74,7 @@ impl<F: Fn(Option<&Set>, Option<&str>) -> String + 'static> Tell for Events<F> {
 }
 
 /// Answers with server-sent events, made by a function of the flags in the words that it needs them in.
-pub(super) fn events<F: Fn(Option<&Set>, Option<&str>) -> String + 'static>(
+pub(super) fn events<F: Fn(Option<&Set>, Option<&str>) -> Bytes + 'static>(
     conn: &Rc<Conn>,
     holder: &Holder<'_>,
     (words, event): (Option<Words>, F),

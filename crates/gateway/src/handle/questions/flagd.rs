@@ -246,10 +246,12 @@ impl Tell for Told {
     fn news(&mut self, set: Option<&Arc<Set>>) -> Bytes {
         let format = self.form.format();
         if self.method == Method::Sync {
-            return grpc::enveloped(
-                0,
-                &flagd::definitions(set.map(|set| &**set), self.fractional, format),
-            );
+            let set = set.map(|set| &**set);
+            let write = || grpc::enveloped(0, &flagd::definitions(set, self.fractional, format));
+            return match (set, format) {
+                (Some(set), Format::Binary) => set.flagd(self.fractional).streamed(write),
+                _ => write(),
+            };
         }
         let now = set.map(|set| Arc::clone(set.seen()));
         let message = match self.before.replace(now.clone()) {

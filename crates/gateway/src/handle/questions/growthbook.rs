@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use domain::Code;
 use flags::{Set, Words, growthbook};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -87,7 +88,7 @@ pub(super) async fn answer(
         }
         Topic::Changes => {
             let event =
-                |set: Option<&Set>, _: Option<&str>| growthbook::updated(set.map_or("none", Set::tag));
+                |set: Option<&Set>, _: Option<&str>| growthbook::updated(set.map_or("none", Set::tag)).into();
             Ok(changes::events(conn, holder, (None, event)))
         }
     }
@@ -98,13 +99,13 @@ async fn payload(
     conn: &Conn,
     compiled: &Compiled,
     (holder, set): (&Holder<'_>, Option<&Arc<Set>>),
-) -> Result<Vec<u8>, Cause> {
+) -> Result<Bytes, Cause> {
     let desk = &compiled.flags.desk;
     if let Some(set) = set {
         desk.written(set, Words::GrowthBook).await;
     }
     if !holder.key.encrypt_payload {
-        return Ok(document(set.map(|set| &**set)).to_vec());
+        return Ok(document(set.map(|set| &**set)));
     }
     let failed = |detail: &str| refused(Code::Internal, detail);
     let sealing = &conn.core().settings.sealing;
@@ -116,12 +117,14 @@ async fn payload(
         aws_lc_rs::rand::fill(iv).map_err(|_| failed("the system has no randomness"))?;
     }
     let set = set.cloned();
-    let encrypt = move || growthbook::encrypted(document(set.as_deref()), &key, ivs);
+    let encrypt = move || growthbook::encrypted(&document(set.as_deref()), &key, ivs);
     let encrypted = desk.run(encrypt).await;
     let encrypted = encrypted.map_err(|_| failed("features cannot be encrypted"))?;
-    encrypted.map_err(|error| failed(&format!("features cannot be encrypted: {error}")))
+    let encrypted = encrypted.map_err(|error| failed(&format!("features cannot be encrypted: {error}")))?;
+    Ok(encrypted.into())
 }
 
-fn document(set: Option<&Set>) -> &[u8] {
-    set.map_or(growthbook::NOTHING, |set| &set.growthbook().document)
+fn document(set: Option<&Set>) -> Bytes {
+    let none = || Bytes::from_static(growthbook::NOTHING);
+    set.map_or_else(none, |set| set.growthbook().document.clone())
 }

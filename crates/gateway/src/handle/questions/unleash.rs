@@ -87,7 +87,7 @@ pub(super) async fn answer(
                 return tagged(asked, Ok(unleash::document_of(set, &prefix)));
             }
             let written = set.unleash();
-            tagged_as(asked, &written.tag, || Ok(written.document.to_vec()))
+            tagged_as(asked, &written.tag, || Ok(written.document.clone()))
         }
         Topic::Delta => {
             wants_server(holder)?;
@@ -98,7 +98,7 @@ pub(super) async fn answer(
                 if let Some(set) = held {
                     compiled.flags.desk.written(set, Words::Unleash).await;
                 }
-                Ok(unleash::delta(set, known).into_bytes())
+                Ok(unleash::delta(set, known).into())
             };
             tagged_when_there(asked, tag, write).await
         }

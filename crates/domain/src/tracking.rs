@@ -27,6 +27,14 @@ pub enum EventTypeState {
     Archived,
 }
 
+impl EventTypeState {
+    /// Whether events are taken.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub const fn is_active(&self) -> bool {
+        matches!(self, Self::Active)
+    }
+}
+
 /// The editable part of an [`EventType`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

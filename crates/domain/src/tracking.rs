@@ -29,7 +29,6 @@ pub enum EventTypeState {
 
 impl EventTypeState {
     /// Whether events are taken.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub const fn is_active(&self) -> bool {
         matches!(self, Self::Active)
     }

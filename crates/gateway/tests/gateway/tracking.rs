@@ -194,7 +194,7 @@ fn what_is_wrong_is_told_event_by_event() {
         let errors = errors.as_array().unwrap().iter();
         errors
             .inspect(|error| {
-                assert!(!text(error, "suggestion").is_empty() && !text(error, "detail").is_empty())
+                assert!(!text(error, "suggestion").is_empty() && !text(error, "detail").is_empty());
             })
             .map(|error| {
                 (

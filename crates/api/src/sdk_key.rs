@@ -106,7 +106,7 @@ pub(crate) fn text_of(call: &Call) -> Result<&str, Error> {
 }
 
 /// Begins with a capital letter and ends with a full stop.
-pub(crate) fn sentence(text: &str) -> String {
+fn sentence(text: &str) -> String {
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string());
     format!("{}{}.", first.unwrap_or_default(), characters.as_str())

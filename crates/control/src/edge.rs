@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::id::EventTypeId;
-use domain::tracking::{EventType, SdkKey};
-use events::ingest::{Directory, EventKind, Key, Schema};
+use domain::tracking::{EventType, EventTypeSpec, SdkKey};
+use events::ingest::{Directory, EventKind, Key};
 
 use crate::flag::FlagSets;
 use crate::{Control, Error};
@@ -162,16 +162,8 @@ fn key_of(key: SdkKey) -> Key {
 }
 
 fn kind_of(it: &EventType) -> EventKind {
-    let schema = it.spec.schema.as_ref().map(Schema::new).transpose();
-    let schema = schema.unwrap_or_else(|error| {
-        // It was compiled when it was saved; a newer library may know better.
-        tracing::error!(event_type = %it.id, %error, "the schema is not checked: it cannot be used any more");
-        None
-    });
-    EventKind {
-        id: it.id,
-        name: it.spec.name.clone(),
-        state: it.spec.state,
-        schema,
-    }
+    let EventTypeSpec {
+        name, state, schema, ..
+    } = &it.spec;
+    EventKind::compile((it.id, name.clone()), *state, schema.as_ref())
 }

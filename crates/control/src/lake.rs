@@ -155,23 +155,41 @@ impl From<QueryError> for Error {
     }
 }
 
-/// The lake as a sink, where there is one.
+/// The lake as a sink, where there is one. Tracked events are kept once they are counted, and the same ones.
 #[derive(Clone)]
-pub struct LakeSink(Option<Arc<dyn Lake>>);
+pub struct LakeSink {
+    lake: Option<Arc<dyn Lake>>,
+    control: Control,
+}
 
 impl Sink for LakeSink {
     async fn commit(&self, node: NodeId, batches: &[Batch]) -> Result<u64, SinkError> {
-        match &self.0 {
-            Some(lake) => lake.commit(node, batches).await,
-            None => Err(SinkError::Unwanted),
+        let lake = self.lake.as_ref().ok_or(SinkError::Unwanted)?;
+        if !batches.iter().any(Batch::is_tracked) {
+            return lake.commit(node, batches).await;
         }
+        let left = self.control.without_duplicates(node, batches).await?;
+        let committed = lake.commit(node, &left).await?;
+        if left != batches
+            && let Err(error) = self.control.forget_duplicates(node, committed).await
+        {
+            // The next ones take them along.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "duplicates of events are still noted"
+            );
+        }
+        Ok(committed)
     }
 }
 
 impl Control {
     /// Keeps what nodes report in the lake, if there is one.
     pub fn lake_sink(&self) -> LakeSink {
-        LakeSink(self.settings().lake.as_ref().map(|kept| Arc::clone(&kept.lake)))
+        LakeSink {
+            lake: self.settings().lake.as_ref().map(|kept| Arc::clone(&kept.lake)),
+            control: self.clone(),
+        }
     }
 
     /// Answers SQL about single calls: of a provider's APIs as `calls`, of a consumer's applications as `calls_made`.

@@ -78,6 +78,8 @@ pub struct Settings {
     pub lake: Option<lake::Kept>,
     /// How alerts are looked for and told.
     pub alerts: alert::AlertSettings,
+    /// How tracked events are recognised that came by several logs.
+    pub event_ids: tracking::IdSettings,
 }
 
 /// The control plane: everything its use cases need.
@@ -99,6 +101,7 @@ struct Inner {
     snapshots: snapshot::Watched,
     questions: question::Questions,
     edge: edge::Kept,
+    event_ids: tracking::known::Known,
     hub: Arc<live::Hub>,
     topics: live::Topics,
     /// Turns to read what answers about calls are made of.
@@ -179,6 +182,7 @@ impl Control {
             clock,
             lake: None,
             alerts: alert::AlertSettings::default(),
+            event_ids: tracking::IdSettings::default(),
         };
         Self::assemble(store, settings, secret::Secrets::ephemeral()?)
     }
@@ -197,6 +201,7 @@ impl Control {
                 snapshots: snapshot::Watched::default(),
                 questions: question::Questions::default(),
                 edge: edge::Kept::default(),
+                event_ids: tracking::known::Known::default(),
                 hub: Arc::default(),
                 topics: live::Topics::default(),
                 asking: tokio::sync::Semaphore::new(analytics::AT_ONCE),

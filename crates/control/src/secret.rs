@@ -36,6 +36,8 @@ pub enum Purpose {
     Seal,
     /// The keys that webhooks are signed with.
     Webhook,
+    /// What ids of tracked events are hashed with.
+    EventIds,
 }
 
 impl Purpose {
@@ -48,6 +50,7 @@ impl Purpose {
             Self::Fingerprint => b"fingerprint\0",
             Self::Seal => b"seal\0",
             Self::Webhook => b"webhook\0",
+            Self::EventIds => b"event-ids\0",
         }
     }
 }

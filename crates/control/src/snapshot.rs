@@ -13,7 +13,7 @@ use domain::id::{ApiId, OperationId, ProductId, UpstreamId, VersionId};
 use domain::key::Hash;
 use domain::snapshot::{self, FORMAT, Snapshot};
 use domain::stream::StreamRoute;
-use domain::tracking::SdkKey;
+use domain::tracking::{EventType, SdkKey};
 use domain::traffic::{Policy, Upstream, UpstreamSpec};
 use domain::{Name, Timestamp};
 use pki::SealKey;
@@ -62,7 +62,11 @@ impl Control {
         let applications = store::snapshot::applications(&mut tx, environment, since).await?;
         let (products, subscriptions) = subscriptions(&mut tx, environment, since, &served).await?;
         let plans = plans(&mut tx, &subscriptions).await?;
-        let sdk_keys = store::tracking::keys(&mut tx, since).await?;
+        let mut sdk_keys = store::tracking::keys(&mut tx, since).await?;
+        sdk_keys.retain(|(_, key)| key.spec.environment == *environment);
+        let recording: HashSet<_> = sdk_keys.iter().map(|(_, key)| key.organization_id).collect();
+        let mut event_types = store::tracking::event_types(&mut tx).await?;
+        event_types.retain(|it| recording.contains(&it.organization_id));
         let known = self.known_flag_sets();
         let flags = FlagSets::read(&mut tx, known.as_deref()).await?;
         Ok(Snapshot {
@@ -84,9 +88,9 @@ impl Control {
             flags: flags.sources(environment),
             sdk_keys: sdk_keys
                 .into_iter()
-                .filter(|(_, key)| key.spec.environment == *environment)
                 .map(|(hash, key)| sdk_key(hash, key))
                 .collect(),
+            event_types: event_types.into_iter().map(event_type).collect(),
         })
     }
 
@@ -380,6 +384,17 @@ fn sdk_key(hash: Hash, key: SdkKey) -> snapshot::SdkKey {
         encrypt_payload: key.spec.encrypt_payload,
         state: key.state,
         expires_at: key.spec.expires_at,
+    }
+}
+
+fn event_type(it: EventType) -> snapshot::EventType {
+    snapshot::EventType {
+        id: it.id,
+        revision: it.revision,
+        organization: it.organization_id,
+        name: it.spec.name,
+        state: it.spec.state,
+        schema: it.spec.schema,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tracked events: keys that record them, and how many came.
 
+pub(crate) mod known;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -19,6 +21,8 @@ use store::tracking::{HourKey, HourSums};
 use crate::credential::Issued;
 use crate::resource::Resource as _;
 use crate::{Caller, Control, Error};
+
+pub use known::IdSettings;
 
 /// The longest time that counts are told of, by hours.
 const HOURS_MAX: u64 = 31 * 24;

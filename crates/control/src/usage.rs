@@ -17,6 +17,7 @@ use store::usage::{Filter, Key, Sums};
 
 pub use store::usage::Group;
 
+use crate::tracking::known::{Recognised, left};
 use crate::{Caller, Control, Error, tracking};
 
 /// The most rows of one answer.
@@ -90,7 +91,8 @@ impl Control {
     }
 }
 
-/// Counts batches of nodes in the store, each exactly once.
+/// Counts batches of nodes in the store, each exactly once, and of tracked events with an id the first that came, by whatever
+/// log.
 ///
 /// The node's watermark and what is counted change in one transaction. What is at or below the watermark was
 /// counted and is passed over; a gap after it is refused, because what is in between would be lost, unless the node
@@ -125,13 +127,17 @@ impl Counter {
             return Err(SinkError::Refused { reason });
         }
         let last = consecutive(fresh)?;
+        let recognised = match &self.tells {
+            Some(control) => control.recognise(&mut tx, node, fresh).await?,
+            None => Recognised::default(),
+        };
         let Counts {
             usage,
             rollups,
             key_uses,
             first_calls,
             tracked,
-        } = Counts::of(fresh)?;
+        } = Counts::of(&left(fresh, &recognised.duplicates))?;
         let rows: Vec<_> = usage.finish().iter().map(row).collect();
         tx.add_usage(&rows).await.map_err(unavailable)?;
         let key_uses: Vec<_> = key_uses.into_iter().collect();
@@ -154,6 +160,7 @@ impl Counter {
         events::fault::point("usage.after_commit");
         // After the commit: what one sees live is counted.
         if let Some(control) = &self.tells {
+            control.remember(&recognised);
             control.hub().publish(fresh, Instant::now());
         }
         Ok(last)

@@ -174,6 +174,8 @@ codes! {
         "Send them again after as long as `Retry-After` says; with ids, none is counted twice.";
     EventsUnwritten = "events_unwritten", 503, "The events could not be written",
         "Nothing was taken. Send them again after as long as `Retry-After` says; with ids, none is counted twice.";
+    EventsOff = "events_off", 503, "This node takes no events",
+        "Send them to the control plane, or to a node that has one. Nothing was taken.";
 
     // Traffic, answered by the gateway.
     RouteNotFound = "route_not_found", 404, "No API answers here",

@@ -22,11 +22,12 @@ use crate::id::{
 use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
 use crate::release::{Importance, Mirror, Split};
 use crate::routing::{Connect, FixedAnswer, Match, Redirect, Rewrite};
-use crate::tracking::SdkKeyKind;
+use crate::tracking::{EventTypeName, EventTypeState, SdkKeyKind};
 use crate::traffic::UpstreamSpec;
 use crate::{Name, Timestamp, key};
 use eval::definition::Segment;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The form of [`Snapshot`] that this build writes; a node refuses others.
 pub const FORMAT: u32 = 1;
@@ -73,9 +74,12 @@ pub struct Snapshot {
     /// Feature flags, by organization.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<FlagSet>,
-    /// Who may ask for them: SDK keys of the environment, revoked ones of the last 30 days included.
+    /// Who may ask for them and record events: SDK keys of the environment, revoked ones of the last 30 days included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sdk_keys: Vec<SdkKey>,
+    /// What events the organizations of these keys know, archived types included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub event_types: Vec<EventType>,
 }
 
 /// The feature flags of an organization.
@@ -110,7 +114,27 @@ pub struct Flag {
     pub definition: eval::definition::Flag,
 }
 
-/// A key of a program that asks for flags.
+/// A kind of events that may be recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventType {
+    /// Its id.
+    pub id: EventTypeId,
+    /// Changes whenever the type does.
+    pub revision: i64,
+    /// Whose it is.
+    pub organization: OrganizationId,
+    /// What events call it.
+    pub name: EventTypeName,
+    /// Whether events are taken.
+    #[serde(default, skip_serializing_if = "EventTypeState::is_active")]
+    pub state: EventTypeState,
+    /// JSON Schema that properties must satisfy; anything goes if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Map<String, Value>>,
+}
+
+/// A key of a program that asks for flags and records events.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SdkKey {
@@ -310,7 +334,7 @@ pub struct Policy {
     /// The name of a builtin.
     pub kind: String,
     /// Its configuration; the node compiles it with the same code that checked it when it was saved.
-    pub config: serde_json::Value,
+    pub config: Value,
     /// Whom it is for; all calls if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audience: Option<Audience>,
@@ -422,6 +446,7 @@ impl Snapshot {
             challenges: self.challenges.clone(),
             flags: self.flags.clone(),
             sdk_keys: self.sdk_keys.clone(),
+            event_types: self.event_types.clone(),
         }
     }
 
@@ -445,6 +470,7 @@ impl Snapshot {
             challenges: Vec::new(),
             flags: Vec::new(),
             sdk_keys: Vec::new(),
+            event_types: Vec::new(),
         }
     }
 }

@@ -27,6 +27,13 @@ pub enum EventTypeState {
     Archived,
 }
 
+impl EventTypeState {
+    /// Whether events are taken.
+    pub const fn is_active(&self) -> bool {
+        matches!(self, Self::Active)
+    }
+}
+
 /// The editable part of an [`EventType`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -12,6 +12,7 @@ mod body;
 mod directory;
 mod event;
 mod form;
+mod refusal;
 mod schema;
 
 use std::time::Duration;
@@ -20,10 +21,11 @@ use domain::Timestamp;
 use domain::tracking::{EventError, EventReceipt};
 use siphasher::sip::SipHasher13;
 
-use crate::intake::{Intake, Refused};
+use crate::intake::Intake;
 use crate::wire::Section;
 
 pub use directory::{Directory, EventKind, Key, KeyFault};
+pub use refusal::{Refusal, RefusalError};
 pub use schema::{Schema, SchemaError};
 
 /// The most bytes of a body, and of what it becomes when it is unpacked.
@@ -69,59 +71,6 @@ pub struct Facts<'a> {
     pub encoding: Option<&'a str>,
     /// The attributes of a CloudEvent in binary mode: headers that begin with `ce-`, without that.
     pub attributes: Vec<(&'a str, &'a str)>,
-}
-
-/// Why a call is refused as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The content type is none of [`MEDIA_TYPES`].
-    #[error("`{found}` is not taken here, but `{}`", MEDIA_TYPES.join("`, `"))]
-    MediaType {
-        /// What was sent.
-        found: String,
-    },
-    /// The body is packed in a way that we do not know.
-    #[error("`Content-Encoding: {found}` is not taken here, but `gzip` and `zstd`")]
-    Encoding {
-        /// What was sent.
-        found: String,
-    },
-    /// The body cannot be unpacked.
-    #[error("the body cannot be unpacked as `{encoding}`")]
-    Packed {
-        /// What it was said to be.
-        encoding: &'static str,
-    },
-    /// The body is over a limit when it is unpacked.
-    #[error("the body has more than {bytes_max} bytes when it is unpacked")]
-    TooLarge {
-        /// The limit.
-        bytes_max: usize,
-    },
-    /// There are more events than a call may have.
-    #[error("a call may bring {CALL_EVENTS_MAX} events, and this one has more")]
-    TooMany,
-    /// The body is not JSON.
-    #[error("the body is not JSON: {detail}")]
-    Malformed {
-        /// What the reader says.
-        detail: String,
-        /// Line, from 1.
-        line: u32,
-        /// Column, from 1.
-        column: u32,
-    },
-    /// Every event is bad.
-    #[error("none of the events can be taken")]
-    Invalid {
-        /// What is wrong with the first hundred.
-        errors: Vec<EventError>,
-        /// How many there are.
-        total: u64,
-    },
-    /// They could not be kept.
-    #[error(transparent)]
-    Refused(#[from] Refused),
 }
 
 /// Events that were read and are good, and what is wrong with the others.

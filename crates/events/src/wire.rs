@@ -12,6 +12,8 @@
 //! Reading is bounded by the limits below and never panics, whatever the bytes; a form that this build does not
 //! know is an error of its own, so that a newer node's records wait instead of getting lost.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::call::Event;
@@ -73,6 +75,8 @@ pub enum DecodeError {
 pub struct Batch {
     sequence: u64,
     frame: Bytes,
+    /// Places of tracked events that are passed over, in rising order.
+    passed_over: Arc<[u32]>,
 }
 
 impl Batch {
@@ -82,10 +86,7 @@ impl Batch {
     pub fn of(sequence: u64, events: &[Event]) -> Self {
         let mut encoder = Encoder::default();
         let frame = encoder.encode(sequence, events);
-        Self {
-            sequence,
-            frame: Bytes::copy_from_slice(frame),
-        }
+        Self::sealed(sequence, Bytes::copy_from_slice(frame))
     }
 
     /// Writes tracked events into as few batches as hold them, the first one with this sequence number.
@@ -93,10 +94,7 @@ impl Batch {
         let frames = (sequence..).zip(tracked::frames(sections));
         let batches = frames.map(|(sequence, mut frame)| {
             seal(sequence, &mut frame);
-            Self {
-                sequence,
-                frame: frame.into(),
-            }
+            Self::sealed(sequence, frame.into())
         });
         batches.collect()
     }
@@ -106,10 +104,7 @@ impl Batch {
     pub fn lost(sequence: u64) -> Self {
         let mut frame = vec![0, 0, 0, 0, FORM_LOST];
         seal(sequence, &mut frame);
-        Self {
-            sequence,
-            frame: frame.into(),
-        }
+        Self::sealed(sequence, frame.into())
     }
 
     /// Takes a frame whose checksum is right for the sequence number.
@@ -126,7 +121,27 @@ impl Batch {
         if u32::from_le_bytes(*stored) != checksum(sequence, rest) {
             return Err(DecodeError::Checksum { sequence });
         }
-        Ok(Self { sequence, frame })
+        Ok(Self::sealed(sequence, frame))
+    }
+
+    /// Takes a frame that is known to be right.
+    fn sealed(sequence: u64, frame: Bytes) -> Self {
+        Self {
+            sequence,
+            frame,
+            passed_over: Arc::default(),
+        }
+    }
+
+    /// The same without the tracked events in these places, which are in rising order; others keep their ids.
+    ///
+    /// Only what [`tracked`](Self::tracked) says is another: the frame is as it was.
+    #[must_use]
+    pub fn passing_over(&self, places: &[u32]) -> Self {
+        Self {
+            passed_over: places.into(),
+            ..self.clone()
+        }
     }
 
     /// Its place in the node's sequence, from 1, without gaps.
@@ -165,7 +180,17 @@ impl Batch {
     pub fn tracked(&self) -> Result<Vec<Tracked<'_>>, DecodeError> {
         match self.frame.get(4) {
             Some(&(FORM_LOST | FORM_CALLS | FORM_VARIANTS | FORM_SIDES)) => Ok(Vec::new()),
-            Some(&FORM_TRACKED) => tracked::decode(&self.frame[HEAD_BYTES..]),
+            Some(&FORM_TRACKED) => {
+                let mut events = tracked::decode(&self.frame[HEAD_BYTES..])?;
+                let mut places = 0_u32..;
+                if !self.passed_over.is_empty() {
+                    events.retain(|_| {
+                        let place = places.next().unwrap_or_default();
+                        self.passed_over.binary_search(&place).is_err()
+                    });
+                }
+                Ok(events)
+            }
             Some(&form) => Err(DecodeError::UnknownForm { form }),
             None => Err(DecodeError::Malformed),
         }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Snapshot;
-use events::intake::IntakeSettings;
 use events::pump::PumpSettings;
-use events::{Intake, Log, Pump, WhenFull};
+use events::{Ingest, Intake, Log, Pump, WhenFull};
 use gateway::feed::{self, Control};
 use gateway::{Gateway, Inheritance, Records};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -81,7 +80,7 @@ pub(crate) fn run(
     };
     let logs = Arc::new(Logs::open(&home, settings.usage.log(), &before)?);
     let log = Arc::clone(&logs.own);
-    let (pump, intake) = record(&log, settings)?;
+    let (pump, ingest) = record(&log, settings)?;
     let (sender, receiver) = watch::channel(first);
     let gateway = Arc::new({
         let recorder = &pump;
@@ -91,7 +90,8 @@ pub(crate) fn run(
             recorder: Box::new(move || recorders.next().expect("as many as there are cores")),
             log: Some(Arc::clone(&log)),
             counts: logs.counts(&before)?,
-            intake: Some(intake),
+            // Of a snapshot from a file, nobody counts what was said to be kept.
+            ingest: matches!(source, Source::Control { .. }).then_some(ingest),
         };
         let mut node = settings.gateway.clone();
         node.cores = cores(settings);
@@ -135,12 +135,12 @@ fn cores(settings: &Settings) -> usize {
     }
 }
 
-/// What brings calls, and who was given which variant of a flag, into the log.
-fn record(log: &Arc<Log>, settings: &Settings) -> Result<(Pump, Intake), Error> {
-    let intake = Intake::open(Arc::clone(log), IntakeSettings::default())?;
+/// What brings calls, tracked events, and who was given which variant of a flag, into the log.
+fn record(log: &Arc<Log>, settings: &Settings) -> Result<(Pump, Ingest), Error> {
+    let intake = Intake::open(Arc::clone(log), settings.tracking.intake())?;
     let pump = pump_settings(&settings.usage);
     let pump = Pump::start_with(Arc::clone(log), pump, Some(intake.clone())).map_err(Error::Runtime)?;
-    Ok((pump, intake))
+    Ok((pump, Ingest::new(intake, settings.tracking.ingest())))
 }
 
 fn pump_settings(usage: &settings::Usage) -> PumpSettings {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use events::ingest::IngestSettings;
+use events::intake::IntakeSettings;
 use events::log::LogSettings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) cluster: Cluster,
     /// How calls get into the durable log.
     pub(crate) usage: Usage,
+    /// How tracked events are taken; as at the control plane.
+    pub(crate) tracking: Tracking,
     /// What the program says while it runs.
     pub(crate) log: Log,
 }
@@ -79,6 +84,38 @@ impl Usage {
     }
 }
 
+/// How tracked events are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tracking {
+    /// How old an event may be when it comes, in seconds: a minute to a year.
+    pub(crate) age_max_seconds: u64,
+    /// How long the ids of events are known, so that what is sent again is not taken again, in seconds: 0 to a day.
+    pub(crate) duplicates_seconds: u64,
+    /// The most ids that are known, of up to 16 bytes each: 1,000 to 100,000,000; the oldest are forgotten first.
+    pub(crate) duplicates_max: usize,
+    /// The most bytes of events that wait for the disk, 8 MiB to 1 GiB; what is more is refused with 429.
+    pub(crate) waiting_bytes_max: usize,
+}
+
+impl Tracking {
+    /// What waits for the disk, and what is told to be a duplicate.
+    pub(crate) const fn intake(&self) -> IntakeSettings {
+        IntakeSettings {
+            bytes_max: self.waiting_bytes_max,
+            window: Duration::from_secs(self.duplicates_seconds),
+            ids_max: self.duplicates_max,
+        }
+    }
+
+    /// How events are judged.
+    pub(crate) const fn ingest(&self) -> IngestSettings {
+        IngestSettings {
+            age_max: Duration::from_secs(self.age_max_seconds),
+        }
+    }
+}
+
 /// What happens to calls that cannot be counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -108,6 +145,7 @@ impl Default for Settings {
             gateway: gateway::Settings::default(),
             cluster: Cluster::default(),
             usage: Usage::default(),
+            tracking: Tracking::default(),
             log: Log::default(),
         }
     }
@@ -120,6 +158,18 @@ impl Default for Usage {
             ring_capacity: 8192,
             log_bytes_max: LogSettings::default().bytes_max,
             when_full: WhenFull::default(),
+        }
+    }
+}
+
+impl Default for Tracking {
+    fn default() -> Self {
+        let (ingest, intake) = (IngestSettings::default(), IntakeSettings::default());
+        Self {
+            age_max_seconds: ingest.age_max.as_secs(),
+            duplicates_seconds: intake.window.as_secs(),
+            duplicates_max: intake.ids_max,
+            waiting_bytes_max: intake.bytes_max,
         }
     }
 }
@@ -200,7 +250,7 @@ pub(crate) fn load(arguments: &Arguments, environment: &[(String, String)]) -> R
 }
 
 fn check(settings: &Settings) -> Result<(), Error> {
-    let usage = &settings.usage;
+    let (usage, tracking) = (&settings.usage, &settings.tracking);
     let bounds = [
         ("usage.commit_interval_ms", usage.commit_interval_ms, 1, 1000),
         ("usage.ring_capacity", usage.ring_capacity as u64, 64, 1_048_576),
@@ -209,6 +259,30 @@ fn check(settings: &Settings) -> Result<(), Error> {
             usage.log_bytes_max,
             LogSettings::BYTES_MAX_LEAST,
             i64::MAX as u64,
+        ),
+        (
+            "tracking.age_max_seconds",
+            tracking.age_max_seconds,
+            60,
+            31_622_400,
+        ),
+        (
+            "tracking.duplicates_seconds",
+            tracking.duplicates_seconds,
+            0,
+            86_400,
+        ),
+        (
+            "tracking.duplicates_max",
+            tracking.duplicates_max as u64,
+            1000,
+            100_000_000,
+        ),
+        (
+            "tracking.waiting_bytes_max",
+            tracking.waiting_bytes_max as u64,
+            8 << 20,
+            1 << 30,
         ),
     ];
     for (name, value, least, most) in bounds {

@@ -58,6 +58,7 @@ async fn make(settings: &Settings, email: &str) -> Result<PasswordResetLink, Err
         clock: system_clock(),
         lake: None,
         alerts: control::alert::AlertSettings::default(),
+        event_ids: control::tracking::IdSettings::default(),
     });
     let control = control.await.map_err(|error| database_error(error, &database))?;
     let made = control.offer_password_reset(email).await;

@@ -94,9 +94,9 @@ impl Core {
         });
         let clock = Clock::new(node.began);
         let exposures = node
-            .intake
-            .clone()
-            .map(|intake| RefCell::new(Exposures::new(intake)));
+            .ingest
+            .as_ref()
+            .map(|ingest| RefCell::new(Exposures::new(ingest.intake().clone())));
         Rc::new(Self {
             recent: Recent::new(settings.recent_calls),
             tracer,

@@ -76,7 +76,7 @@ struct Context<'a> {
     answers: Vec<&'a dyn Policy>,
     /// What the answer says of the variant that the call got.
     sided: Option<Box<Sided>>,
-    /// The page that may read what is answered about flags.
+    /// The page that may read what is answered about flags and events.
     page: Option<Box<HeaderValue>>,
 }
 

@@ -44,6 +44,7 @@ mod handle;
 mod handover;
 mod health;
 mod interim;
+mod intray;
 mod last_good;
 mod listed;
 mod listen;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::Code;
+use events::intake::IntakeFigures;
 
 use crate::together::StoreFigures;
 use crate::traces;
@@ -138,6 +139,7 @@ pub(crate) struct NodeFigures {
     pub(crate) compile_seconds: f64,
     pub(crate) records: events::ring::RingFigures,
     pub(crate) log: Option<events::log::LogFigures>,
+    pub(crate) events: Option<IntakeFigures>,
     pub(crate) together: Option<StoreFigures>,
 }
 
@@ -435,6 +437,9 @@ fn write_node(text: &mut String, node: &NodeFigures) {
     if let Some(together) = &node.together {
         write_store(together, &mut one);
     }
+    if let Some(events) = &node.events {
+        write_events(events, &mut one);
+    }
     if let Some(log) = &node.log {
         write_log(log, one);
     }
@@ -483,6 +488,49 @@ fn write_store(store: &StoreFigures, one: &mut impl FnMut(&str, &str, &str, u64)
             "gauge",
             "Since the last round that did not fail.",
             store.age_ms,
+        ),
+    ] {
+        one(name, kind, help, value);
+    }
+}
+
+fn write_events(events: &IntakeFigures, one: &mut impl FnMut(&str, &str, &str, u64)) {
+    for (name, kind, help, value) in [
+        (
+            "events_accepted_total",
+            "counter",
+            "Tracked events that were written, exposures among them.",
+            events.accepted,
+        ),
+        (
+            "events_duplicates_total",
+            "counter",
+            "Tracked events that came again.",
+            events.duplicates,
+        ),
+        (
+            "events_delayed_total",
+            "counter",
+            "Tracked events refused because too many waited.",
+            events.busy,
+        ),
+        (
+            "events_unwritten_total",
+            "counter",
+            "Tracked events refused because the disk did not take them.",
+            events.unwritten,
+        ),
+        (
+            "events_waiting_bytes",
+            "gauge",
+            "Bytes of tracked events that wait for the disk.",
+            events.waiting_bytes,
+        ),
+        (
+            "events_known_ids",
+            "gauge",
+            "Ids of tracked events that are known, so that what comes again is told.",
+            events.ids,
         ),
     ] {
         one(name, kind, help, value);

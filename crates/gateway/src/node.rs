@@ -8,13 +8,14 @@ use arc_swap::ArcSwapOption;
 use domain::node::{FLAGS_GIVEN_MAX, FlagGiven, NodeHealth, NodeMirrors, NodeState, NodeStatus};
 use domain::{Name, Timestamp};
 use events::ring::RingFigures;
-use events::{Intake, Log, Recorder};
+use events::{Ingest, Log, Recorder};
 use policy::Standing;
 use policy::gate::Gate;
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::compile::Compiled;
+use crate::intray::Intray;
 use crate::metrics::{self, CoreFigures, NodeFigures, Places};
 use crate::mirror;
 use crate::recent::Asker;
@@ -192,8 +193,10 @@ pub(crate) struct Node {
     pub(crate) began: Instant,
     pub(crate) cores: Vec<Arc<CoreFigures>>,
     pub(crate) recorders: Vec<Recorder>,
-    /// Takes who was given which variant of a flag.
-    pub(crate) intake: Option<Intake>,
+    /// Takes tracked events, and who was given which variant of a flag.
+    pub(crate) ingest: Option<Ingest>,
+    /// Bounds what is read of tracked events at a time.
+    pub(crate) intray: Intray,
     pub(crate) log: Option<Arc<Log>>,
     pub(crate) gate: Option<Gate>,
     /// What is known of the store over which limits are counted together.
@@ -231,7 +234,7 @@ pub(crate) struct Observed {
 
 impl Node {
     pub(crate) fn new(
-        (recorders, intake): (Vec<Recorder>, Option<Intake>),
+        (recorders, ingest): (Vec<Recorder>, Option<Ingest>),
         log: Option<Arc<Log>>,
         limits: NodeLimits,
         Observed { asker, places }: Observed,
@@ -241,7 +244,8 @@ impl Node {
             began: Instant::now(),
             cores: recorders.iter().map(|_| figures()).collect(),
             recorders,
-            intake,
+            ingest,
+            intray: Intray::default(),
             log,
             gate: limits.gate,
             together: limits.together,
@@ -382,6 +386,7 @@ impl Node {
             compile_seconds: Duration::from_micros(self.compile_us.load(Ordering::Relaxed)).as_secs_f64(),
             records,
             log: self.log.as_ref().map(|log| log.figures()),
+            events: self.ingest.as_ref().map(|ingest| ingest.intake().figures()),
             together: self
                 .together
                 .as_ref()

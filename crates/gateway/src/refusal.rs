@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::Code;
 use domain::recent::TryOutcome;
+use events::ingest::{self, RefusalError};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -49,6 +50,8 @@ pub(crate) enum Cause {
     },
     ClientPaused,
     Policy(Box<Refusal>),
+    /// Tracked events cannot be taken.
+    Events(Box<ingest::Refusal>),
     /// A policy answered; this is no refusal.
     Reply(Box<Reply>),
     /// There is no target, or none is healthy.
@@ -104,6 +107,8 @@ struct Problem<'a> {
     suggestion: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     documentation_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [RefusalError],
 }
 
 impl Cause {
@@ -145,8 +150,8 @@ impl Cause {
             };
         }
         let (code, headers) = (self.code(), self.headers());
-        let detail = self.detail();
-        let response = problem(code, &detail, headers, asked);
+        let (detail, errors) = self.words();
+        let response = problem(code, (&detail, &errors), headers, asked);
         Own {
             code: Some(code),
             status: response.status(),
@@ -172,6 +177,7 @@ impl Cause {
             Self::TooLarge { .. } => Code::BodyTooLarge,
             Self::ClientPaused => Code::RequestTimeout,
             Self::Policy(refusal) => refusal.code,
+            Self::Events(refusal) => refusal.code(),
             Self::NoTarget => Code::UpstreamNone,
             Self::UpstreamOverloaded => Code::UpstreamOverloaded,
             Self::Shed => Code::CallShed,
@@ -180,6 +186,14 @@ impl Cause {
             Self::Invalid { .. } => Code::UpstreamInvalid,
             Self::Timeout { .. } => Code::UpstreamTimeout,
             Self::Reply(_) => unreachable!("answered before"),
+        }
+    }
+
+    /// What is special about this call, and what is wrong place by place.
+    fn words(self) -> (Cow<'static, str>, Vec<RefusalError>) {
+        match self {
+            Self::Events(refusal) => (refusal.detail().into(), refusal.into_errors()),
+            other => (other.detail(), Vec::new()),
         }
     }
 
@@ -202,6 +216,7 @@ impl Cause {
             Self::TooLarge { bytes_max } => format!("At most {bytes_max} bytes are taken here.").into(),
             Self::ClientPaused => "The rest of the request did not come.".into(),
             Self::Policy(refusal) => refusal.detail,
+            Self::Events(refusal) => refusal.detail().into(),
             Self::NoTarget => "No target of the service behind is healthy.".into(),
             Self::UpstreamOverloaded => "It has as many calls as it may have at a time.".into(),
             Self::Shed => "What is left is kept for calls that matter more.".into(),
@@ -229,6 +244,9 @@ impl Cause {
                 headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
             }
             Self::NotReady | Self::Overloaded | Self::NoTarget | Self::UpstreamOverloaded | Self::Shed => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::Events(refusal) if refusal.is_passing() => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::OtherMethods { allow } => {
@@ -283,7 +301,12 @@ fn reply_response(reply: Reply) -> Response<AnswerBody> {
     response
 }
 
-fn problem(code: Code, detail: &str, mut headers: HeaderMap, asked: &Asked<'_>) -> Response<AnswerBody> {
+fn problem(
+    code: Code,
+    (detail, errors): (&str, &[RefusalError]),
+    mut headers: HeaderMap,
+    asked: &Asked<'_>,
+) -> Response<AnswerBody> {
     let url = if asked.control_url.is_empty() {
         String::new()
     } else {
@@ -298,6 +321,7 @@ fn problem(code: Code, detail: &str, mut headers: HeaderMap, asked: &Asked<'_>) 
         request_id: asked.request_id,
         suggestion: code.suggestion(),
         documentation_url: Some(&*url).filter(|url| !url.is_empty()),
+        errors,
     };
     let body = Bytes::from(serde_json::to_vec(&problem).expect("texts and numbers"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

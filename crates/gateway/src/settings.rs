@@ -52,8 +52,8 @@ pub struct Settings {
     pub cores: usize,
     /// Serve `/health/live`, `/health/ready` and `/metrics` where no route answers.
     pub observable: bool,
-    /// Answer questions about feature flags where no route answers: `/api/v1/feature-flags/…/evaluate`,
-    /// `/ofrep/v1/evaluate/flags`.
+    /// Answer questions about feature flags, and take tracked events, where no route answers:
+    /// `/api/v1/feature-flags/…/evaluate`, `/ofrep/v1/evaluate/flags`, `/api/v1/tracking/events`.
     pub flags: bool,
     /// A place of its own for providers of flagd, who ask over gRPC; elsewhere they are answered too.
     pub flagd: Option<Flagd>,

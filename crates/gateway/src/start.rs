@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use domain::id::SubscriptionId;
 use domain::{Name, Snapshot, Timestamp};
 use events::log::QuotaCount;
-use events::{Intake, Log, Recorder};
+use events::{Ingest, Log, Recorder};
 use policy::gate::Gate;
 use serde::Serialize;
 use tokio::runtime::Builder;
@@ -101,8 +101,9 @@ pub struct Records {
     pub log: Option<Arc<Log>>,
     /// What was counted for quotas before the start.
     pub counts: Vec<QuotaCount>,
-    /// Takes who was given which variant of a flag; nothing of that is recorded if absent.
-    pub intake: Option<Intake>,
+    /// Takes tracked events, and who was given which variant of a flag, into a log that somebody counts; without it
+    /// events are refused, and of variants nothing is recorded.
+    pub ingest: Option<Ingest>,
 }
 
 /// Where a node listens.
@@ -184,7 +185,7 @@ pub fn start_after(
         places: metrics::Places::new(settings.route_series.min(ROUTE_SERIES_MAX)),
     };
     let node = Arc::new(Node::new(
-        (recorders, records.intake),
+        (recorders, records.ingest),
         records.log,
         limits,
         observed,

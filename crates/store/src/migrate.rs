@@ -54,6 +54,7 @@ const STEPS: &[Step] = steps! {
     20 "0020_flag_history";
     21 "0021_flag_evaluations";
     22 "0022_flag_code_references";
+    23 "0023_event_ids";
 };
 
 /// The newest version that this program knows.

@@ -1,14 +1,14 @@
-//! Tracked events: who may record them, which kinds there are, and how many came.
+//! Tracked events: who may record them, which kinds there are, how many came, and by what they are recognised.
 
 use std::collections::HashMap;
 
-use domain::id::{EventTypeId, OrganizationId};
+use domain::id::{EventTypeId, NodeId, OrganizationId};
 use domain::key::Hash;
 use domain::tracking::{EventType, EventTypeCount, EventTypeInterval, EventTypeState, EventTypeUse, SdkKey};
 use domain::{Name, Timestamp};
 
 use crate::entity::Read;
-use crate::{Arg, Error, Tx};
+use crate::{Arg, Error, Row, Tx};
 
 /// Rows written or looked up with one statement.
 const ROWS_MAX: usize = 200;
@@ -160,4 +160,136 @@ pub async fn counts(
 pub async fn has_events(read: &mut impl Read, event_type: EventTypeId) -> Result<bool, Error> {
     let sql = "SELECT 1 AS one FROM event_hours WHERE event_type_id = $1 LIMIT 1";
     Ok(read.row(sql, &[Arg::text(event_type)]).await?.is_some())
+}
+
+/// By what the tracked events of one commit are recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventIds {
+    /// Its place among the commits; the first one has 1.
+    pub number: u64,
+    /// When they were counted.
+    pub counted_at: Timestamp,
+    /// Of each a hash of its id, and the second since 1970 in which it came in.
+    pub ids: Vec<(u64, u32)>,
+}
+
+/// Events that had come to another log before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventDuplicates {
+    /// The batch that has them.
+    pub sequence: u64,
+    /// Their places in it, in rising order.
+    pub places: Vec<u32>,
+}
+
+/// Bytes of an id in [`EventIds`].
+const ID_BYTES: usize = 12;
+
+impl Tx {
+    /// Notes by what the events of a commit are recognised; callers hold the lock of all who do.
+    pub async fn add_event_ids(&mut self, ids: &EventIds) -> Result<(), Error> {
+        let sql = "INSERT INTO event_ids (number, counted_at, ids) VALUES ($1, $2, $3)";
+        let mut bytes = Vec::with_capacity(ids.ids.len() * ID_BYTES);
+        for (hash, second) in &ids.ids {
+            bytes.extend_from_slice(&hash.to_le_bytes());
+            bytes.extend_from_slice(&second.to_le_bytes());
+        }
+        let args = [number(ids.number), Arg::time(ids.counted_at), Arg::Bytes(bytes)];
+        self.execute(sql, &args).await.map(drop)
+    }
+
+    /// Forgets what the events of commits before one are recognised by.
+    pub async fn forget_event_ids(&mut self, before: u64) -> Result<(), Error> {
+        let sql = "DELETE FROM event_ids WHERE number < $1";
+        self.execute(sql, &[number(before)]).await.map(drop)
+    }
+
+    /// Notes which events of a node's batches had come before.
+    pub async fn add_event_duplicates(
+        &mut self,
+        node: NodeId,
+        duplicates: &[EventDuplicates],
+    ) -> Result<(), Error> {
+        for rows in duplicates.chunks(ROWS_MAX) {
+            let args = rows.iter().flat_map(|row| {
+                let places = row.places.iter().flat_map(|place| place.to_le_bytes());
+                [
+                    Arg::text(node),
+                    number(row.sequence),
+                    Arg::Bytes(places.collect()),
+                ]
+            });
+            let args: Vec<_> = args.collect();
+            let sql = format!(
+                "INSERT INTO event_duplicates (node_id, sequence, places) VALUES {}",
+                crate::db::places(rows.len(), 3, "")
+            );
+            self.execute(&sql, &args).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets which events of a node's batches had come before, up to a batch.
+    pub async fn forget_event_duplicates(&mut self, node: NodeId, through: u64) -> Result<(), Error> {
+        let sql = "DELETE FROM event_duplicates WHERE node_id = $1 AND sequence <= $2";
+        self.execute(sql, &[Arg::text(node), number(through)])
+            .await
+            .map(drop)
+    }
+}
+
+/// The number of the newest commit of which ids are known; 0 before the first.
+pub async fn newest_event_ids(read: &mut impl Read) -> Result<u64, Error> {
+    let sql = "SELECT CAST(COALESCE(MAX(number), 0) AS BIGINT) AS newest FROM event_ids";
+    let row = read.row(sql, &[]).await?;
+    row.map_or(Ok(0), |row| unsigned(&row, "newest"))
+}
+
+/// By what the events of the commit after one are recognised.
+pub async fn event_ids_after(read: &mut impl Read, after: u64) -> Result<Option<EventIds>, Error> {
+    let sql = "SELECT number, counted_at, ids FROM event_ids WHERE number > $1 ORDER BY number LIMIT 1";
+    let Some(row) = read.row(sql, &[number(after)]).await? else {
+        return Ok(None);
+    };
+    let bytes = row.bytes("ids")?;
+    let (ids, _) = bytes.as_chunks::<ID_BYTES>();
+    let ids = ids.iter().map(|[a, b, c, d, e, f, g, h, second @ ..]| {
+        let hash = u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+        (hash, u32::from_le_bytes(*second))
+    });
+    Ok(Some(EventIds {
+        number: unsigned(&row, "number")?,
+        counted_at: row.time("counted_at")?,
+        ids: ids.collect(),
+    }))
+}
+
+/// Which events of a node's batches in a range had come before.
+pub async fn event_duplicates(
+    read: &mut impl Read,
+    node: NodeId,
+    (first, last): (u64, u64),
+) -> Result<Vec<EventDuplicates>, Error> {
+    let sql = "SELECT sequence, places FROM event_duplicates
+               WHERE node_id = $1 AND sequence >= $2 AND sequence <= $3 ORDER BY sequence";
+    let rows = read
+        .rows(sql, &[Arg::text(node), number(first), number(last)])
+        .await?;
+    let read = |row: &Row| {
+        let places = row.bytes("places")?;
+        let (places, _) = places.as_chunks();
+        Ok(EventDuplicates {
+            sequence: unsigned(row, "sequence")?,
+            places: places.iter().map(|place| u32::from_le_bytes(*place)).collect(),
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+fn number(value: u64) -> Arg {
+    Arg::int(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn unsigned(row: &Row, name: &'static str) -> Result<u64, Error> {
+    Ok(u64::try_from(row.int(name)?).unwrap_or(0))
 }

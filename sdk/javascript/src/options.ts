@@ -6,9 +6,9 @@ import type { GatelineError } from "./errors.js";
 
 /** How a client is set up; the address and the key are enough. */
 export interface Options {
-  /** Where Gateline is, as `https://gateline.example`. */
+  /** Where Gateline is, its control plane or a gateway node, as `https://gateline.example`. */
   readonly url: string;
-  /** Where exposures are sent, if `url` is a gateway node, which answers for flags but takes no events. `url` if it is not said. */
+  /** Where exposures are sent. `url` if it is not said. */
   readonly eventsUrl?: string;
   /** An SDK key: it says the environment. */
   readonly key: string;

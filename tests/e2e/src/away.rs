@@ -13,7 +13,7 @@ use crate::harness::program::{Running, free_port, ours};
 use crate::harness::service::Service;
 
 /// A `gateline-edge` for the control plane of a running Gateline.
-fn edge(gateline: &Gateline, home: &Home, port: u16) -> Command {
+pub(crate) fn edge(gateline: &Gateline, home: &Home, port: u16) -> Command {
     let token = std::fs::read_to_string(home.data().join("secrets/cluster.token")).unwrap();
     let mut command = ours("gateline-edge");
     command

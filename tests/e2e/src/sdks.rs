@@ -80,21 +80,30 @@ struct Bench {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_javascript_sdk_says_what_the_server_says() {
-    check(Driven::javascript()).await;
+    check(Driven::javascript(), SendsTo::Node).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_python_sdk_says_what_the_server_says() {
-    check(Driven::python()).await;
+    check(Driven::python(), SendsTo::Control).await;
 }
 
-async fn check(mut sdk: Driven) {
+/// Where exposures go of who asks a node for flags.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SendsTo {
+    /// To the same address.
+    Node,
+    /// To one that is named beside.
+    Control,
+}
+
+async fn check(mut sdk: Driven, sends_to: SendsTo) {
     let bench = Bench::start().await;
     let users = users();
     let expected = bench.says(&users).await;
     has_every_reason(&expected);
     evaluates_alike(&bench, &mut sdk, (&users, &expected)).await;
-    tells_exposures(&bench, &mut sdk, (&users, &expected)).await;
+    tells_exposures(&bench, (&mut sdk, sends_to), (&users, &expected)).await;
     hears_of_changes(&bench, &mut sdk, &users).await;
     goes_on_by_asking(&bench, &mut sdk, &users).await;
     let expected = bench.says(&users).await;
@@ -213,10 +222,15 @@ fn of<'a>(flag: &str, all: &'a Value) -> &'a Value {
 }
 
 /// Who takes a value is recorded with what they got, once, however often it is taken and through whom.
-async fn tells_exposures(bench: &Bench, sdk: &mut Driven, (users, expected): (&[Value], &[Value])) {
-    // A node answers for flags; events are for the control plane.
+async fn tells_exposures(
+    bench: &Bench,
+    (sdk, sends_to): (&mut Driven, SendsTo),
+    (users, expected): (&[Value], &[Value]),
+) {
     let mut line = bench.open(&bench.gateline.gateway(), "local");
-    line["events_url"] = bench.gateline.control().into();
+    if sends_to == SendsTo::Control {
+        line["events_url"] = bench.gateline.control().into();
+    }
     assert_eq!(sdk.does(&line).await, true);
     through_openfeature(sdk, (users, expected)).await;
     let line = json!({ "do": "string", "flag": "colour", "otherwise": "none", "contexts": users });

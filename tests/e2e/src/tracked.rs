@@ -1,4 +1,4 @@
-//! Tracked events through the real program: from the command line and over HTTP, killed at any point.
+//! Tracked events through the real programs: from the command line and over HTTP, at nodes too, killed at any point.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,9 +8,11 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 
+use crate::away::edge;
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
 use crate::harness::http::Http;
+use crate::harness::program::{Running, free_port};
 use crate::lake::rows;
 
 /// Where the program dies, and how often the point is passed before.
@@ -41,14 +43,14 @@ fn prepare(gateline: &Gateline) -> String {
     key["key"].as_str().unwrap().to_owned()
 }
 
-/// Sends the events of a batch; how many were accepted, and how many were known. Nothing if nobody answered.
-async fn send(http: &Http, control: &str, key: &str, ids: &[String]) -> Option<(u64, u64)> {
+/// Sends the events of a batch; how many were accepted, and how many were known. Nothing if nobody took them.
+async fn send(http: &Http, address: &str, key: &str, ids: &[String]) -> Option<(u64, u64)> {
     let events: Vec<_> = ids
         .iter()
         .map(|id| json!({ "type": "visit", "id": id, "user_id": "u" }))
         .collect();
     let headers = [("x-api-key", key), ("content-type", "application/json")];
-    let url = format!("{control}/api/v1/tracking/events");
+    let url = format!("{address}/api/v1/tracking/events");
     let answer = http
         .send(Method::POST, &url, &headers, &json!(events).to_string())
         .await?;
@@ -186,6 +188,60 @@ async fn crash(mut gateline: Gateline, key: &str, place: &str) -> (u64, Vec<Vec<
         unanswered.extend(lost);
     }
     (accepted, unanswered)
+}
+
+/// A node answers for what is in its log, whatever becomes of it then; and what was sent to it and to others is counted
+/// once, and a row once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nodes_accepted_is_counted_once_wherever_else_it_was_sent() {
+    let mut home = Home::new().with(&["--no-demo"]);
+    home.set("GATELINE_LAKE_COMMIT_INTERVAL_MS", "100");
+    let gateline = home.up().await;
+    let (key, http) = (prepare(&gateline), Http::new());
+    let (port, folder) = (free_port(), home.path().join("edge-log"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let address = format!("http://127.0.0.1:{port}");
+    let mut command = edge(&gateline, &home, port);
+    let ids = |name: &str| -> Vec<String> { (0..40).map(|place| format!("{name}-{place}")).collect() };
+    let within = Duration::from_secs(20);
+    let taken = async |ids: &[String]| {
+        eventually("a node that takes events", within, async || {
+            send(&http, &address, &key, ids).await
+        })
+        .await
+    };
+    let mut expected = 0;
+    for round in 0..3 {
+        // It is killed before it can have told anybody, or nearly so.
+        let node = Running::start(&mut command, &folder);
+        let first = ids(&format!("{round}-first"));
+        assert_eq!(taken(&first).await, (40, 0));
+        node.kill();
+        expected += 40;
+        // Who has seen nobody answer tries elsewhere.
+        assert_eq!(
+            send(&http, &gateline.control(), &key, &first).await,
+            Some((40, 0))
+        );
+        let node = Running::start(&mut command, &folder);
+        assert_eq!(taken(&first).await, (0, 40));
+        let (second, third) = (ids(&format!("{round}-second")), ids(&format!("{round}-third")));
+        for to in [&gateline.gateway(), &address, &gateline.control()] {
+            assert!(send(&http, to, &key, &second).await.is_some(), "{to}");
+        }
+        assert_eq!(taken(&third).await, (40, 0));
+        expected += 80;
+        eventually_counted(&gateline, expected, "a node").await;
+        eventually_rows(&gateline, expected, "a node").await;
+        node.kill();
+    }
+    // Nothing comes behind it.
+    let node = Running::start(&mut command, &folder);
+    assert_eq!(taken(&ids("last")).await, (40, 0));
+    eventually_counted(&gateline, expected + 40, "the end").await;
+    eventually_rows(&gateline, expected + 40, "the end").await;
+    node.kill();
+    gateline.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,18 +3,17 @@
 use axum::response::Response;
 use control::{Error, FieldError};
 use domain::Code;
-use domain::tracking::{EventError, EventReceipt, EventUnit, TrackedEvent, TrackedEvents};
+use domain::tracking::{EventReceipt, EventUnit, TrackedEvent, TrackedEvents};
 use domain::work::Work;
 use events::Ingest;
-use events::ingest::{BODY_BYTES_MAX, Events, Facts, MEDIA_TYPES, Refusal};
-use events::intake::Refused;
+use events::ingest::{BODY_BYTES_MAX, Events, Facts, MEDIA_TYPES, Refusal, RefusalError};
 use http::{StatusCode, header};
 use serde_json::json;
 
 use crate::call::Call;
 use crate::crud::Nothing;
 use crate::endpoint::{Access, Endpoint};
-use crate::sdk_key::{self, Holder, sentence};
+use crate::sdk_key::{self, Holder};
 use crate::v1::operations;
 use crate::{answer, cors, problem};
 
@@ -156,49 +155,23 @@ fn facts(call: &Call) -> Facts<'_> {
     }
 }
 
-/// Which situation a refusal is.
 fn refused(refusal: Refusal) -> Error {
-    let detail = sentence(&refusal.to_string());
-    match refusal {
-        Refusal::MediaType { .. } | Refusal::Encoding { .. } => {
-            Error::refused(Code::MediaTypeUnsupported, detail)
-        }
-        Refusal::TooLarge { .. } | Refusal::TooMany => Error::refused(Code::BodyTooLarge, detail),
-        Refusal::Packed { .. } => Error::refused(Code::RequestInvalid, detail),
-        Refusal::Malformed { line, column, .. } => {
-            let mut field = FieldError::new("", "json_malformed", &*detail, "Send JSON in UTF-8.");
-            (field.line, field.column) = (line, column);
-            Error::fields(Code::RequestInvalid, detail, vec![field])
-        }
-        Refusal::Invalid { errors, total } => {
-            let detail = match total {
-                1 => "The event cannot be taken.".to_owned(),
-                total => format!("None of the {total} events can be taken."),
-            };
-            Error::fields(
-                Code::EventsInvalid,
-                detail,
-                errors.into_iter().map(field).collect(),
-            )
-        }
-        Refusal::Refused(why) => {
-            let code = match why {
-                Refused::Busy => Code::EventsDelayed,
-                Refused::Unwritten => Code::EventsUnwritten,
-                Refused::Closed => Code::Draining,
-            };
-            Error::Refused {
-                code,
-                detail,
-                errors: Vec::new(),
-                retry_after: Some(RETRY_SECONDS),
-            }
-        }
+    Error::Refused {
+        code: refusal.code(),
+        detail: refusal.detail(),
+        retry_after: refusal.is_passing().then_some(RETRY_SECONDS),
+        errors: refusal.into_errors().into_iter().map(field).collect(),
     }
 }
 
-fn field(error: EventError) -> FieldError {
-    let mut field = FieldError::new(&error.pointer, &error.code, error.detail, error.suggestion);
-    field.index = Some(error.index);
-    field
+fn field(error: RefusalError) -> FieldError {
+    FieldError {
+        index: error.index,
+        pointer: error.pointer,
+        code: error.code,
+        detail: error.detail,
+        suggestion: error.suggestion,
+        line: error.line.unwrap_or(0),
+        column: error.column.unwrap_or(0),
+    }
 }

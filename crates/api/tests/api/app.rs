@@ -10,6 +10,7 @@ use axum::body::Body;
 use control::Control;
 use control::alert::AlertSettings;
 use control::lake::{Kept, Lake};
+use control::tracking::IdSettings;
 use domain::Timestamp;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -104,6 +105,7 @@ impl TestApp {
                 allows_private: true,
                 ..AlertSettings::default()
             },
+            event_ids: IdSettings::default(),
         };
         let control = Control::open(settings).await.unwrap();
         let password = control.first_admin().unwrap().unwrap().password;

@@ -142,6 +142,7 @@ async fn open(url: &str, data: &tempfile::TempDir, now: &Arc<AtomicI64>) -> Cont
         clock: Arc::new(move || Timestamp::from_micros(clock.load(Ordering::Relaxed))),
         lake: None,
         alerts: crate::alert::AlertSettings::default(),
+        event_ids: crate::tracking::IdSettings::default(),
     };
     Control::open(settings).await.unwrap()
 }

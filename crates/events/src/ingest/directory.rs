@@ -9,6 +9,7 @@ use domain::key::{self, Hash};
 use domain::tracking::{EventTypeName, EventTypeState, SdkKeyKind};
 use domain::{Name, Timestamp};
 use rustc_hash::FxHashMap;
+use serde_json::{Map, Value};
 
 use super::Schema;
 
@@ -75,6 +76,28 @@ pub struct EventKind {
     pub state: EventTypeState,
     /// What properties must satisfy.
     pub schema: Option<Schema>,
+}
+
+impl EventKind {
+    /// Compiles a type. Schemas were compiled when they were saved; one that cannot be used any more is not checked, and
+    /// the log says so.
+    pub fn compile(
+        (id, name): (EventTypeId, EventTypeName),
+        state: EventTypeState,
+        schema: Option<&Map<String, Value>>,
+    ) -> Self {
+        let schema = schema.map(Schema::new).transpose();
+        let schema = schema.unwrap_or_else(|error| {
+            tracing::error!(event_type = %id, %error, "the schema is not checked: it cannot be used any more");
+            None
+        });
+        Self {
+            id,
+            name,
+            state,
+            schema,
+        }
+    }
 }
 
 /// Why a key does not open anything.

@@ -300,6 +300,8 @@ pub struct Tracked<'a> {
     pub type_name: &'a str,
     /// Its id: unique in the organization and environment, and with `source` if there is one.
     pub id: EventId<'a>,
+    /// Whether its sender gave the id; it is ours if not.
+    pub is_named: bool,
     /// What the id is unique in, as CloudEvents have it.
     pub source: Option<&'a str>,
     /// When it happened, as its sender says.
@@ -410,6 +412,7 @@ impl<'a> SectionReader<'a> {
             event_type,
             type_name,
             id,
+            is_named: flags & HAS_ID != 0,
             source: text(HAS_SOURCE)?,
             user: text(HAS_USER)?,
             anonymous: text(HAS_ANONYMOUS)?,

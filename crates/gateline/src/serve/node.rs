@@ -70,7 +70,7 @@ impl Node {
             recorder: Box::new(move || recorders.recorder()),
             log: Some(Arc::clone(&log)),
             counts,
-            intake: Some(ingest.intake().clone()),
+            ingest: Some(ingest.clone()),
         };
         let environment = settings.gateway.environment.clone();
         let (snapshots, receiver) = watch::channel(Arc::new(Snapshot::empty(environment.clone())));

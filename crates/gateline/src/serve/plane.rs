@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use control::secret::Secrets;
+use control::tracking::IdSettings;
 use control::{Control, system_clock};
 use domain::session::FirstAdmin;
 use domain::{Name, Snapshot};
@@ -79,6 +80,10 @@ impl Plane {
             clock: system_clock(),
             lake,
             alerts: settings.alerts.control(),
+            event_ids: IdSettings {
+                window: Duration::from_secs(settings.tracking.duplicates_seconds),
+                ids_max: settings.tracking.duplicates_max,
+            },
         });
         let control = control.await.map_err(|error| database_error(error, &database))?;
         let mut edge = api::Settings::new(control_url);

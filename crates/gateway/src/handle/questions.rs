@@ -1,7 +1,9 @@
-//! Questions about feature flags, answered by the node itself where no route answers.
+//! What holders of SDK keys ask and tell: questions about feature flags, and tracked events; answered by the node itself
+//! where no route answers.
 //!
 //! What is asked and told is as at the control plane (`api::v1::evaluations`, `api::ofrep`, `api::unleash`,
-//! `api::growthbook`), and flagd's services beside; definitions and keys come with the snapshot.
+//! `api::growthbook`, `api::v1::tracking`), and flagd's services beside; definitions, keys and types of events come with
+//! the snapshot.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,6 +34,7 @@ use crate::refusal::Cause;
 mod changes;
 mod flagd;
 mod growthbook;
+mod tracking;
 mod unleash;
 
 const REST: &str = "/api/v1/feature-flags/";
@@ -59,11 +62,16 @@ pub(super) enum Topic<'p> {
     GrowthBook(growthbook::Topic, &'p str),
     /// Something in the words of flagd.
     Flagd(::flags::flagd::Method),
+    /// To record events.
+    Track,
 }
 
 impl<'p> Topic<'p> {
-    /// What a path asks for, if it is about flags.
+    /// What a path asks for, if it is about flags or events.
     pub(super) fn of(path: &'p str) -> Option<Self> {
+        if path == tracking::PATH {
+            return Some(Self::Track);
+        }
         if let Some(rest) = path.strip_prefix(REST) {
             return match rest {
                 "evaluate" => Some(Self::All),
@@ -91,7 +99,7 @@ impl<'p> Topic<'p> {
     const fn methods(self) -> &'static str {
         match self {
             Self::One(_) => "GET, POST",
-            Self::All | Self::OfrepOne(_) | Self::OfrepAll | Self::Flagd(_) => "POST",
+            Self::All | Self::OfrepOne(_) | Self::OfrepAll | Self::Flagd(_) | Self::Track => "POST",
             Self::Definitions | Self::Changes => "GET",
             Self::Unleash(topic) => topic.methods(),
             Self::GrowthBook(topic, _) => topic.methods(),
@@ -115,7 +123,7 @@ struct Holder<'r> {
     text: String,
 }
 
-/// Answers a question about flags, and notes the page that may read the answer.
+/// Answers a question about flags, or takes events, and notes the page that may read the answer.
 pub(super) async fn answer(
     conn: &Rc<Conn>,
     compiled: &Compiled,
@@ -206,6 +214,7 @@ async fn answered(
         Topic::GrowthBook(topic, _) => {
             growthbook::answer(conn, compiled, (asked, topic), (holder, body)).await
         }
+        Topic::Track => tracking::answer(conn, compiled, asked, (holder, body)).await,
         Topic::Flagd(_) => unreachable!("flagd's services find the key by themselves"),
     }
 }
@@ -343,16 +352,26 @@ fn unreadable(fault: QuestionFault) -> Cause {
 
 /// Reads a body to its end.
 async fn whole(conn: &Conn, body: Arriving, bytes_max: u64) -> Result<Bytes, Cause> {
+    let body = bounded(conn, body, bytes_max)?;
+    Ok(body.collect().await?.to_bytes())
+}
+
+/// A body that ends with an error where it gets too large or does not go on.
+fn bounded(conn: &Conn, body: Arriving, bytes_max: u64) -> Result<RequestBody, Cause> {
     if body.is_end() {
-        return Ok(Bytes::new());
+        return Ok(RequestBody::empty());
     }
     if body.size_hint().lower() > bytes_max {
         return Err(Cause::TooLarge { bytes_max });
     }
     let core = conn.core();
     let pause = (core.deadlines.deadline(), core.settings.limits.body_idle());
-    let body = RequestBody::new(body, bytes_max, pause, Rc::new(Upload::default()));
-    Ok(body.collect().await?.to_bytes())
+    Ok(RequestBody::new(
+        body,
+        bytes_max,
+        pause,
+        Rc::new(Upload::default()),
+    ))
 }
 
 /// Records that a variant was given, if it depends on who it is.
@@ -458,8 +477,9 @@ fn preflight(methods: &'static str) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::own(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    let asked = "authorization, cache-control, connect-protocol-version, connect-timeout-ms, content-type, flagd-selector, \
-                 if-none-match, last-event-id, traceparent, unleash-appname, unleash-connection-id, unleash-sdk, \
+    let asked = "authorization, cache-control, ce-anonymousid, ce-datacontenttype, ce-dataschema, ce-id, ce-source, \
+                 ce-specversion, ce-subject, ce-time, ce-type, connect-protocol-version, connect-timeout-ms, \
+                 content-encoding, content-type, flagd-selector, if-none-match, last-event-id, traceparent, unleash-appname, unleash-connection-id, unleash-sdk, \
                  x-api-key, x-request-id, x-unleash-appname, x-unleash-connection-id, x-unleash-sdk, x-user-agent";
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
@@ -496,6 +516,8 @@ mod tests {
             ("/ofrep/v1/evaluate/flags/a", Some(Topic::OfrepOne("a"))),
             ("/ofrep/v1/evaluate/flags/", None),
             ("/ofrep/v1/evaluate/flagsa", None),
+            ("/api/v1/tracking/events", Some(Topic::Track)),
+            ("/api/v1/tracking/events/", None),
             (
                 "/api/client/features",
                 Some(Topic::Unleash(unleash::Topic::Features)),

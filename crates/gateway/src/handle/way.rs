@@ -51,7 +51,7 @@ pub(super) enum Way<'a> {
     Tunnel(On<'a>, usize, &'a Connect),
     /// Nowhere: this is the answer.
     Answered(Box<Response<AnswerBody>>),
-    /// Nowhere: it asks about feature flags.
+    /// Nowhere: it asks about feature flags, or records events.
     Asked,
 }
 
@@ -184,7 +184,7 @@ pub(super) fn way<'a>(
     }
 }
 
-/// Whether a question about flags is answered here.
+/// Whether it is a question about flags, or events to record, and is answered here.
 fn is_about_flags(conn: &Conn, path: &str) -> bool {
     (conn.core().settings.flags || conn.is_for_flags()) && Topic::of(path).is_some()
 }

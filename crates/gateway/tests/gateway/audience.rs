@@ -6,10 +6,11 @@ use std::sync::Arc;
 use domain::Snapshot;
 use domain::id::{EventTypeId, OrganizationId, RouteId, UpstreamId};
 use domain::snapshot::{Flag, FlagSet, Policy, Upstream as UpstreamEntry};
+use events::ingest::IngestSettings;
 use events::intake::IntakeSettings;
 use events::log::LogSettings;
 use events::pump::{Pump, PumpSettings};
-use events::{Intake, Log};
+use events::{Ingest, Intake, Log};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, PATIENCE, Upstream, eventually, id, policy, reply};
@@ -226,7 +227,8 @@ fn what_decided_is_counted_and_recorded_once_for_each_call() {
     let pump = Pump::start_with(log.clone(), PumpSettings::default(), Some(intake.clone())).unwrap();
     let upstream = Upstream::simple();
     let on = json!({ "flags": [{ "key": "half" }], "attributes": user() });
-    let mut bench = Bench::recording(&upstream.urls(), intake, |_, snapshot| {
+    let ingest = Ingest::new(intake, IngestSettings::default());
+    let mut bench = Bench::recording(&upstream.urls(), ingest, |_, snapshot| {
         snapshot.flags = vec![flags()];
         // Two routes, a policy and what the service is told ask for the same.
         second_route(snapshot, &upstream.url(), &json!({ "audience": on }));

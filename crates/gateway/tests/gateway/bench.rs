@@ -22,7 +22,7 @@ use domain::snapshot::{
 };
 use domain::traffic::{Target, UpstreamSpec};
 use events::ring::{Drain, WhenFull, ring};
-use events::{Event, Intake};
+use events::{Event, Ingest};
 use gateway::{Gateway, Inheritance, Records, Settings};
 use serde_json::json;
 use tokio::sync::watch;
@@ -68,7 +68,7 @@ impl Bench {
     /// Starts a gateway that records tracked events.
     pub(crate) fn recording(
         urls: &[String],
-        intake: Intake,
+        ingest: Ingest,
         change: impl FnOnce(&mut Settings, &mut Snapshot),
     ) -> Self {
         let (mut snapshot, key) = snapshot(urls);
@@ -82,7 +82,7 @@ impl Bench {
             &mut Inheritance::default(),
             settings,
             (snapshot, key),
-            Some(intake),
+            Some(ingest),
         );
         started.unwrap_or_else(|error| panic!("{error}"))
     }
@@ -106,7 +106,7 @@ impl Bench {
         before: &mut Inheritance,
         settings: Settings,
         (snapshot, key): (Snapshot, String),
-        intake: Option<Intake>,
+        ingest: Option<Ingest>,
     ) -> Result<Self, gateway::Error> {
         let data = tempfile::tempdir().unwrap();
         let (recorders, drains): (Vec<_>, Vec<_>) =
@@ -116,7 +116,7 @@ impl Bench {
             recorder: Box::new(move || recorders.next().expect("one per core")),
             log: None,
             counts: Vec::new(),
-            intake,
+            ingest,
         };
         let (snapshots, receiver) = watch::channel(Arc::new(snapshot));
         let gateway = gateway::start_after(before, settings, data.path(), records, receiver)?;

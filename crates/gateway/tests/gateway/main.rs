@@ -41,4 +41,5 @@ mod streams;
 mod timeouts;
 mod tls;
 mod tls_out;
+mod tracking;
 mod websocket;

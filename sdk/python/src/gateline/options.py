@@ -15,7 +15,7 @@ from gateline.errors import GatelineError
 class Options:
     """What can be said beside the address and the key. Times are in seconds."""
 
-    #: Where exposures are sent, if the client's address is a gateway node, which answers for flags but takes no events.
+    #: Where exposures are sent, if not to the client's address.
     events_url: str | None = None
     #: Where flags are evaluated: here, by definitions, which only server keys may read, or by the server.
     evaluation: Literal["local", "remote"] = "local"

@@ -1,0 +1,2 @@
+DROP TABLE event_duplicates;
+DROP TABLE event_ids;

@@ -6,7 +6,7 @@ use domain::code::Code;
 use domain::flag::{FeatureFlag, Segment, SegmentSpec};
 use domain::id::SegmentId;
 use domain::{Name, Timestamp};
-use eval::definition::Definitions;
+use eval::definition::{Definitions, Targeting};
 use store::Tx;
 use store::entity::Read;
 use store::flag::history;
@@ -126,33 +126,34 @@ impl Resource for Segment {
 
 /// The environments in which a flag names a segment, itself or through other segments.
 fn affected(saved: &Saved, segment: &str) -> BTreeSet<Name> {
-    let mut through = BTreeSet::from([segment]);
+    let through = needing(&saved.segments, segment);
+    let parts = saved.flags.iter().flat_map(|flag| &flag.spec.environments);
+    let affected = parts.filter(|(_, targeting)| rule_segments(targeting).any(|key| through.contains(key)));
+    affected.map(|(name, _)| name.clone()).collect()
+}
+
+/// The keys of a segment and of all segments that need it, themselves or through others.
+pub(crate) fn needing<'s>(segments: &'s [Segment], segment: &'s str) -> BTreeSet<&'s str> {
+    let mut all = BTreeSet::from([segment]);
     let mut open = vec![segment];
     while let Some(key) = open.pop() {
-        for other in &saved.segments {
+        for other in segments {
             let names_it = named_segments(&other.spec.when).contains(&key);
-            if names_it && through.insert(other.spec.key.as_str()) {
+            if names_it && all.insert(other.spec.key.as_str()) {
                 open.push(other.spec.key.as_str());
             }
         }
     }
-    let parts = saved.flags.iter().flat_map(|flag| &flag.spec.environments);
-    let affected = parts.filter(|(_, targeting)| {
-        let conditions = targeting.rules.iter().filter_map(|rule| rule.when.as_ref());
-        conditions
-            .flat_map(named_segments)
-            .any(|key| through.contains(key))
-    });
-    affected.map(|(name, _)| name.clone()).collect()
+    all
 }
 
 /// The keys of the segments that a flag names, in any environment.
 fn flag_segments(flag: &FeatureFlag) -> impl Iterator<Item = &str> {
-    let rules = flag
-        .spec
-        .environments
-        .values()
-        .flat_map(|targeting| &targeting.rules);
-    let conditions = rules.filter_map(|rule| rule.when.as_ref());
+    flag.spec.environments.values().flat_map(rule_segments)
+}
+
+/// The keys of the segments that the rules of a flag name in an environment.
+pub(crate) fn rule_segments(targeting: &Targeting) -> impl Iterator<Item = &str> {
+    let conditions = targeting.rules.iter().filter_map(|rule| rule.when.as_ref());
     conditions.flat_map(named_segments)
 }

@@ -29,17 +29,16 @@ export default function FlagsChanges() {
           { title: "Change", wide: true, cell: titleOf },
           {
             title: "Flag",
-            wide: true,
             cell: (change) => (
               <Link to={`/flags/${change.flag_id}`} className="link">
                 <code>{change.flag_key}</code>
               </Link>
             ),
           },
-          { title: "In", cell: (change) => environmentsOf(change).join(", ") || "all" },
+          { title: "In", minor: true, cell: (change) => environmentsOf(change).join(", ") || "all" },
           { title: "State", cell: (change) => <State of={change.state} /> },
           { title: "By", cell: (change) => (change.author === session?.user.id ? "You" : <Author of={change} />) },
-          { title: "When", cell: (change) => <Time at={change.created_at} /> },
+          { title: "When", minor: true, cell: (change) => <Time at={change.created_at} /> },
           {
             title: "Actions",
             cell: (change) => {

@@ -83,8 +83,9 @@ const Nobody = ({ environment }: { environment: string }) => (
   </Empty>
 );
 
-/** The most characters of a value that a row shows. */
+/** The most characters of a value that a row shows, and that it shows in one line. */
 const SHOWN = 80;
+const IN_A_LINE = 20;
 
 function Answers({ asked }: { asked: Asked }) {
   return (
@@ -122,7 +123,8 @@ function Answers({ asked }: { asked: Asked }) {
 
 function Value({ of }: { of: unknown }) {
   const text = JSON.stringify(of);
-  return <code className="break-all">{text.length > SHOWN ? `${text.slice(0, SHOWN)} …` : text}</code>;
+  const look = text.length > IN_A_LINE ? "inline-block min-w-40 break-all" : "whitespace-nowrap";
+  return <code className={look}>{text.length > SHOWN ? `${text.slice(0, SHOWN)} …` : text}</code>;
 }
 
 /** The reason, and the rule that was for them. */

@@ -99,6 +99,9 @@ function Counts() {
                 })),
               ]}
             />
+            {counts.reduce((sum, each) => sum + each.flags, 0) > ASKED && (
+              <p className="mt-2 text-sm text-ink-2">The list below has the first {count(ASKED)}: a number above leads to all of an environment and a product.</p>
+            )}
           </div>
         );
       }}

@@ -58,10 +58,10 @@ pub enum Command {
     },
     /// Propose a change that waits for somebody's yes, as it is needed in a protected environment.
     Propose(proposal::Proposal),
-    /// List the proposed changes of a flag.
+    /// List the proposed changes of a flag, or those of all flags that wait for something.
     Proposed {
-        /// The flag's key.
-        key: String,
+        /// The flag's key; all flags if absent.
+        key: Option<String>,
     },
     /// Say yes to what somebody else has proposed.
     Approve(proposal::Decision),
@@ -202,7 +202,7 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
         Command::History { key } => history::history(connection, key, output).await?,
         Command::Revert { key, to } => history::revert(connection, key, *to, output).await?,
         Command::Propose(proposal) => proposal::propose(connection, proposal, output).await?,
-        Command::Proposed { key } => proposal::list(connection, key, output).await?,
+        Command::Proposed { key } => proposal::list(connection, key.as_deref(), output).await?,
         Command::Approve(decision) => proposal::approve(connection, decision, output).await?,
         Command::Reject(decision) => proposal::reject(connection, decision, output).await?,
         Command::Withdraw(proposed) => proposal::withdraw(connection, proposed, output).await?,

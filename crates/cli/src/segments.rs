@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::Subcommand;
-use client::types::{ListSegmentsParams, Segment, SegmentTrial};
+use client::types::{ListSegmentsParams, Segment, SegmentTrial, SegmentUses};
 use serde_json::{Value, json};
 
 use crate::flags::Subject;
@@ -18,6 +18,11 @@ pub enum Command {
     List,
     /// Show one with its condition.
     Show {
+        /// The segment's key.
+        key: String,
+    },
+    /// Show what names one: flags with their environments, other segments, routes and policies.
+    Uses {
         /// The segment's key.
         key: String,
     },
@@ -39,6 +44,11 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             list,
         ),
         Command::Show { key } => output.answer(&find(connection, key).await?, shown),
+        Command::Uses { key } => {
+            let found = find(connection, key).await?;
+            let uses = connection.client.read_segment_uses(&found.id).await?;
+            output.answer(&uses, used);
+        }
         Command::Try { key, subject } => {
             let found = find(connection, key).await?;
             let trial = SegmentTrial {
@@ -123,6 +133,33 @@ fn list(segments: &Entries<Segment>) -> String {
         ]
     });
     table(&["key", "title", "when"], rows)
+}
+
+fn used(uses: &SegmentUses) -> String {
+    let mut rows = Vec::new();
+    for flag in &uses.flags {
+        rows.extend(flag.environments.iter().map(|place| {
+            vec![
+                "flag".to_owned(),
+                flag.key.clone(),
+                place.environment.clone(),
+                place.through.join(", "),
+            ]
+        }));
+    }
+    let row = |kind: &str, what: &str, environment: &str| {
+        vec![
+            kind.to_owned(),
+            what.to_owned(),
+            environment.to_owned(),
+            String::new(),
+        ]
+    };
+    rows.extend(uses.segments.iter().map(|it| row("segment", &it.key, "")));
+    rows.extend(uses.routes.iter().map(|it| row("route", &it.id, &it.environment)));
+    let policies = uses.policies.iter();
+    rows.extend(policies.map(|it| row("policy", &format!("{} {}", it.kind, it.id), "")));
+    table(&["kind", "what", "environment", "names"], rows.into_iter())
 }
 
 fn shown(segment: &Segment) -> String {

@@ -12,12 +12,13 @@ mod proposal;
 mod reference;
 mod saved;
 mod segment;
+mod trial;
 pub(crate) mod usage;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use domain::flag::{EXPOSURE, FeatureFlag, FlagExplanation, FlagTrial};
+use domain::flag::{EXPOSURE, FeatureFlag, FlagExplanation, FlagKey, FlagTrial};
 use domain::id::{EventTypeId, FeatureFlagId, OrganizationId};
 use domain::snapshot::FlagSet;
 use domain::{Code, Name};
@@ -28,9 +29,11 @@ use store::flag::Revisions;
 
 use crate::{Caller, Control, Error, FieldError};
 
+pub use export::ExportsWanted;
 pub(crate) use saved::Saved;
 pub use store::flag::evaluation::Evaluations;
 pub use store::flag::history::Past;
+pub use trial::FlagsWanted;
 
 /// The flags of all organizations.
 #[derive(Debug, Default)]
@@ -46,6 +49,8 @@ struct Organization {
     /// Which flags and segments these are, so that nothing is read and compiled again that has not changed.
     revisions: Revisions,
     exposures: Option<EventTypeId>,
+    /// The ids of the flags by their keys.
+    ids: HashMap<FlagKey, FeatureFlagId>,
     environments: BTreeMap<Name, InEnvironment>,
     /// What was read last.
     saved: Arc<Saved>,
@@ -101,6 +106,11 @@ impl FlagSets {
     pub fn get(&self, organization: OrganizationId, environment: &Name) -> Option<&Arc<Set>> {
         let all = self.organizations.get(&organization)?;
         all.environments.get(environment).map(|there| &there.set)
+    }
+
+    /// The id of the flag of an organization that has this key.
+    pub(crate) fn id(&self, organization: OrganizationId, key: &str) -> Option<FeatureFlagId> {
+        self.organizations.get(&organization)?.ids.get(key).copied()
     }
 
     /// Takes how often which variants were given.
@@ -183,6 +193,9 @@ impl Organization {
         Self {
             revisions,
             exposures,
+            ids: (saved.flags.iter())
+                .map(|flag| (flag.spec.key.clone(), flag.id))
+                .collect(),
             environments,
             saved,
         }

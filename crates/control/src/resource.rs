@@ -7,7 +7,7 @@
 mod alert;
 mod api;
 mod application;
-mod audience;
+pub(crate) mod audience;
 pub(crate) mod certificate;
 mod client;
 mod currency;

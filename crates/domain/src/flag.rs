@@ -29,12 +29,15 @@ pub use audience::{
     AUDIENCE_MAX, AttributePlace, AttributeSource, Audience, AudienceFlag, AudienceSegment, SOURCES_MAX,
 };
 pub use comment::{FlagComment, FlagCommentSpec};
-pub use export::{FlagExports, FlagLeftOut, FlagProtocol};
+pub use export::{FlagExports, FlagLeftOut, FlagLeftOutCount, FlagProtocol};
 pub use key::FlagKey;
 pub use proposal::{FlagChangeRequest, FlagChangeRequestSpec, FlagChangeState, FlagDecision};
 pub use reference::{CodePlace, CodePlaces, CodeReference, CodeScan, CodeScanned, FlagCodeReferences};
 pub use revision::{FeatureFlagRevision, Revert, SegmentRevision};
-pub use segment::{Segment, SegmentAnswer, SegmentSpec, SegmentTrial};
+pub use segment::{
+    Segment, SegmentAnswer, SegmentFlag, SegmentPlace, SegmentPolicy, SegmentRoute, SegmentSegment,
+    SegmentSpec, SegmentTrial, SegmentUses,
+};
 pub use usage::{FeatureFlagUse, FlagCount, FlagEvaluations, FlagStaleness};
 
 /// The type of events that tell who was given which variant of a flag.
@@ -246,6 +249,19 @@ pub struct FlagEvaluation {
     /// The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit.
     #[schema(required = true)]
     pub assignment_id: Option<AssignmentId>,
+}
+
+/// What somebody would get of one of all flags of an environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FlagTried {
+    /// The flag's id.
+    pub id: FeatureFlagId,
+    /// What they would get.
+    #[serde(flatten)]
+    pub evaluation: FlagEvaluation,
+    /// The attribute whose value says which part of a split they are in; `null` unless a split decided.
+    #[schema(required = true)]
+    pub by: Option<String>,
 }
 
 /// What somebody gets of a flag, and every step on the way there.

@@ -138,6 +138,18 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 8] = [
+        Self::Static,
+        Self::TargetingMatch,
+        Self::Split,
+        Self::Default,
+        Self::Disabled,
+        Self::PrerequisiteFailed,
+        Self::UnitMissing,
+        Self::Error,
+    ];
+
     /// Its name in answers.
     pub const fn as_str(self) -> &'static str {
         match self {

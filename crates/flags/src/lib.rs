@@ -32,5 +32,6 @@ pub use audience::{Audience, Outside, Sources};
 pub use calls::{Ask, Asking, Caller, Exposed, Facts, Head};
 pub use counts::{Counts, Given};
 pub use dialects::Finding;
+pub use eval::Reason;
 pub use set::{Asker, Missing, Seen, Set, Words, Written};
 pub use sets::{Refused, Sets};

@@ -318,6 +318,19 @@ impl Set {
         });
     }
 
+    /// The same of all flags for whoever may see all of them; it is not counted, because nobody is given anything.
+    pub fn try_each<'s>(
+        &'s self,
+        attributes: &Attributes<'_>,
+        now: Timestamp,
+        mut take: impl FnMut(Evaluated<'s>),
+    ) {
+        let all = (None, attributes);
+        self.each_known(Asker::Anybody, all, now, |handle, known, found| {
+            take(self.told(handle, known, found, attributes));
+        });
+    }
+
     /// The same with the name of each flag's variant `off`; it is not counted, because whoever is told reports what is used of it.
     pub(crate) fn each_found<'s>(
         &'s self,

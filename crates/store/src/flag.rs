@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use domain::flag::{FeatureFlag, Segment};
+use domain::flag::{FeatureFlag, FlagKey, Segment};
 use domain::id::{FeatureFlagId, OrganizationId, SegmentId};
 
 use crate::entity::Read;
@@ -61,6 +61,24 @@ pub async fn all(read: &mut impl Read, organization: OrganizationId) -> Result<V
     let sql = "SELECT body FROM feature_flags WHERE organization_id = $1 ORDER BY id";
     let rows = read.rows(sql, &[Arg::text(organization)]).await?;
     rows.iter().map(|row| row.read("body", "feature_flags")).collect()
+}
+
+/// The keys of flags by their ids, of at most some hundreds at once.
+pub async fn keys(
+    read: &mut impl Read,
+    flags: &[FeatureFlagId],
+) -> Result<HashMap<FeatureFlagId, FlagKey>, Error> {
+    if flags.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let places = (1..=flags.len()).map(|place| format!("${place}"));
+    let places = places.collect::<Vec<_>>().join(", ");
+    let sql = format!("SELECT id, name FROM feature_flags WHERE id IN ({places})");
+    let ids: Vec<_> = flags.iter().map(Arg::text).collect();
+    let rows = read.rows(&sql, &ids).await?;
+    rows.iter()
+        .map(|row| Ok((row.parse("id")?, row.parse("name")?)))
+        .collect()
 }
 
 /// Reads the segments of an organization.

@@ -25,6 +25,9 @@ export function setContext(next: Partial<typeof context>): void {
   Object.assign(context, next);
 }
 
+/** The organization that calls are about, for what tells answers apart; empty if none was chosen. */
+export const organizationOf = (): string => context.organization;
+
 /** The typed client. Prefer [`read`] for queries; use this for changes. */
 export const client = createFetchClient<paths>({ baseUrl: globalThis.location?.origin ?? "", credentials: "same-origin" });
 

@@ -1516,6 +1516,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/feature-flags/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try out all feature flags of an environment
+         * @description What somebody would get of each flag that is there, and why, in the order of the flags' keys. Nothing is recorded. Every step on the way to one of them is told by its `try_feature_flag`.
+         */
+        post: operations["try_feature_flags"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/feature-flags/{id}/revisions": {
         parameters: {
             query?: never;
@@ -1675,6 +1695,26 @@ export interface paths {
          * @description Authors remove their own words, administrators those of others.
          */
         delete: operations["delete_feature_flag_comment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/feature-flags/change-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List proposed changes of all feature flags
+         * @description A change of a flag that makes a difference in an environment with `protected: true` is refused with `environment_protected` and proposed instead. Somebody else approves it, then it is applied: it is checked against the flag as it is by then, and refused with `change_outdated` if what it touches was changed meanwhile. Turning a flag off (`enabled: false` and nothing else) needs no approval. Owners may change what is protected without one.
+         */
+        get: operations["list_change_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2056,6 +2096,26 @@ export interface paths {
          * @description Whether somebody is in it. Nothing is recorded.
          */
         post: operations["try_segment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/segments/{id}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read what names a segment
+         * @description Flags with the environments where their rules name it, or another segment that needs it; other segments; and the audiences of routes and policies. As long as there is one that names it, it cannot be deleted.
+         */
+        get: operations["read_segment_uses"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -5873,6 +5933,8 @@ export interface components {
             organization_id: components["schemas"]["OrganizationId"];
             /** @description The flag. */
             flag_id: components["schemas"]["FeatureFlagId"];
+            /** @description The flag's key. */
+            flag_key?: components["schemas"]["FlagKey"];
             /** @description How far it is. */
             state: components["schemas"]["FlagChangeState"];
             /** @description What it touches, as it was when it was proposed: fields of the flag, and of `environments` those that are named. */
@@ -6076,7 +6138,9 @@ export interface components {
         };
         /** @description Which flags cannot be said in the words of other products. */
         FlagExports: {
-            /** @description In the order of environments, protocols and flags; what is not here is given to all. */
+            /** @description How many there are, in the order of environments and protocols; whatever `limit` is. */
+            counts: components["schemas"]["FlagLeftOutCount"][];
+            /** @description In the order of environments, protocols and flags; what is not here is given to all, unless `limit` ends the list. */
             left_out: components["schemas"]["FlagLeftOut"][];
         };
         /**
@@ -6116,6 +6180,8 @@ export interface components {
         FlagKey: string;
         /** @description A flag that is left out of what a product's programs are given, because they would give somebody another variant. */
         FlagLeftOut: {
+            /** @description The flag's id. */
+            flag_id: components["schemas"]["FeatureFlagId"];
             /** @description The flag's key. */
             flag: components["schemas"]["FlagKey"];
             /** @description The environment's name. */
@@ -6131,6 +6197,18 @@ export interface components {
             code: string;
             /** @description The reason. */
             detail: string;
+        };
+        /** @description How many flags of an environment a product's programs are not given. */
+        FlagLeftOutCount: {
+            /** @description The environment's name. */
+            environment: components["schemas"]["Name"];
+            /** @description Where they are left out. */
+            protocol: components["schemas"]["FlagProtocol"];
+            /**
+             * Format: int32
+             * @description How many flags; never 0.
+             */
+            flags: number;
         };
         /**
          * @description How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
@@ -6315,6 +6393,32 @@ export interface components {
             attributes?: Record<string, never>;
             /** @description When it is asked; now if absent. */
             at?: components["schemas"]["Timestamp"];
+        };
+        /** @description What somebody would get of one of all flags of an environment. */
+        FlagTried: {
+            /** @description The flag's key. */
+            key: string;
+            /** @description The value of a boolean flag; of others, whether the variant is another than that of `off`. */
+            enabled: boolean;
+            /** @description The variant. */
+            variant: string;
+            /** @description Its value. */
+            value: unknown;
+            /** @description Why: `static`, `targeting_match`, `split`, `default`, `disabled`, `prerequisite_failed`, `unit_missing`. */
+            reason: string;
+            /** @description The rule that was for them: its name, or its place from 1 as `#2`; `null` if none was. */
+            rule: string | null;
+            /**
+             * Format: int64
+             * @description The flag's revision.
+             */
+            flag_version: number;
+            /** @description The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit. */
+            assignment_id: components["schemas"]["AssignmentId"] | null;
+            /** @description The flag's id. */
+            id: components["schemas"]["FeatureFlagId"];
+            /** @description The attribute whose value says which part of a split they are in; `null` unless a split decided. */
+            by: string | null;
         };
         /**
          * @description What values a flag has.
@@ -7684,6 +7788,15 @@ export interface components {
         Page_FlagComment: {
             /** @description The entries, in the order asked for. */
             data: components["schemas"]["FlagComment"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description What to pass as `cursor` to get them. */
+            next_cursor?: string;
+        };
+        /** @description One page of a list. */
+        Page_FlagTried: {
+            /** @description The entries, in the order asked for. */
+            data: components["schemas"]["FlagTried"][];
             /** @description Whether there are more. */
             has_more: boolean;
             /** @description What to pass as `cursor` to get them. */
@@ -9224,6 +9337,15 @@ export interface components {
             /** @description Whether they are in it. */
             inside: boolean;
         };
+        /** @description A flag that depends on a segment. */
+        SegmentFlag: {
+            /** @description The flag's id. */
+            id: components["schemas"]["FeatureFlagId"];
+            /** @description The flag's key. */
+            key: components["schemas"]["FlagKey"];
+            /** @description Where it does, in the order of the environments' names. */
+            environments: components["schemas"]["SegmentPlace"][];
+        };
         /** @example seg_01jd9zk5v8e7rbxq3m6t4n2w0c */
         SegmentId: string;
         /** @description What is to change (JSON Merge Patch, RFC 7396); null removes what may be absent. */
@@ -9238,6 +9360,22 @@ export interface components {
             when?: components["schemas"]["FlagCondition"];
             /** @description The declarative folder that made it and may remove it (`gateline apply --prune`); by hand if absent. */
             managed_by?: components["schemas"]["Name"] | null;
+        };
+        /** @description An environment in which a flag depends on a segment. */
+        SegmentPlace: {
+            /** @description The environment's name. */
+            environment: components["schemas"]["Name"];
+            /** @description The segments that the flag's rules name there: this one, and others that need it. */
+            through: components["schemas"]["FlagKey"][];
+        };
+        /** @description A policy for those who are in a segment. */
+        SegmentPolicy: {
+            /** @description The policy's id. */
+            id: components["schemas"]["PolicyId"];
+            /** @description Its API. */
+            api_id: components["schemas"]["ApiId"];
+            /** @description What it does, as `rate_limit`. */
+            kind: string;
         };
         /** @description What a segment was after one of its changes. */
         SegmentRevision: {
@@ -9254,6 +9392,22 @@ export interface components {
             actor_name?: string;
             /** @description The editable part as it was. */
             spec: components["schemas"]["SegmentSpec"];
+        };
+        /** @description A route for those who are in a segment. */
+        SegmentRoute: {
+            /** @description The route's id. */
+            id: components["schemas"]["RouteId"];
+            /** @description Its API. */
+            api_id: components["schemas"]["ApiId"];
+            /** @description The environment's name. */
+            environment: components["schemas"]["Name"];
+        };
+        /** @description A segment that needs another one. */
+        SegmentSegment: {
+            /** @description The segment's id. */
+            id: components["schemas"]["SegmentId"];
+            /** @description The segment's key. */
+            key: components["schemas"]["FlagKey"];
         };
         /** @description The editable part of a [`Segment`]. */
         SegmentSpec: {
@@ -9272,6 +9426,17 @@ export interface components {
         SegmentTrial: {
             /** @description What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts. */
             attributes?: Record<string, never>;
+        };
+        /** @description What names a segment, and so keeps it from being deleted. */
+        SegmentUses: {
+            /** @description Flags that name it, itself or another segment that needs it, in the order of their keys. */
+            flags: components["schemas"]["SegmentFlag"][];
+            /** @description Segments whose conditions name it, in the order of their keys. */
+            segments: components["schemas"]["SegmentSegment"][];
+            /** @description Routes whose audience names it. */
+            routes: components["schemas"]["SegmentRoute"][];
+            /** @description Policies whose audience names it. */
+            policies: components["schemas"]["SegmentPolicy"][];
         };
         /** @description What is promised about the calls of a plan. */
         ServiceLevel: {
@@ -17139,6 +17304,79 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    try_feature_flags: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description Only those whose keys contain this, whatever its case. */
+                q?: string;
+                /** @description Only those that give what they give for this reason. */
+                "filter[reason]"?: "static" | "targeting_match" | "split" | "default" | "disabled" | "prerequisite_failed" | "unit_missing" | "error";
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "environment": "production",
+                 *       "attributes": {
+                 *         "user_id": "123",
+                 *         "country": "DE",
+                 *         "app_version": "2.3.0"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["FlagTrial"];
+            };
+        };
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FlagTried"];
+                };
+            };
+            /** @description `request_invalid`: The request is not valid; `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `csrf_rejected`: The request did not come from our pages; `permission_denied`: You may see this but not change it */
+            403: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `body_too_large`: The body is too large */
+            413: components["responses"]["Problem"];
+            /** @description `media_type_unsupported`: The content type is not supported */
+            415: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+            /** @description `storage_full`: The disk is full */
+            507: components["responses"]["Problem"];
+        };
+    };
     list_feature_flag_revisions: {
         parameters: {
             query?: {
@@ -17650,6 +17888,59 @@ export interface operations {
             507: components["responses"]["Problem"];
         };
     };
+    list_change_requests: {
+        parameters: {
+            query?: {
+                /** @description The most entries of the page. */
+                limit?: number;
+                /** @description `next_cursor` of the page before, unchanged and with the same filters and order. */
+                cursor?: string;
+                /** @description Only these fields of the entries, separated by commas. */
+                fields?: string;
+                /** @description The order; `-` is falling. */
+                sort?: "-created_at" | "created_at";
+                /** @description Only those in this state. */
+                "filter[state]"?: "open" | "approved" | "rejected" | "applied" | "withdrawn";
+                /** @description Only those of which something may still become (`true`): open and approved ones. */
+                "filter[pending]"?: "true";
+            };
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_FlagChangeRequest"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid; `cursor_invalid`: The cursor is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
     list_feature_flag_change_requests: {
         parameters: {
             query?: {
@@ -17663,6 +17954,8 @@ export interface operations {
                 sort?: "-created_at" | "created_at";
                 /** @description Only those in this state. */
                 "filter[state]"?: "open" | "approved" | "rejected" | "applied" | "withdrawn";
+                /** @description Only those of which something may still become (`true`): open and approved ones. */
+                "filter[pending]"?: "true";
             };
             header?: {
                 /**
@@ -18231,6 +18524,10 @@ export interface operations {
                 environment?: string;
                 /** @description Only the flag with this key. */
                 flag?: string;
+                /** @description Only what programs of this product are not given. */
+                protocol?: "unleash" | "growthbook" | "flagd";
+                /** @description The most that are told of; all if absent. `counts` counts all of them. */
+                limit?: number;
             };
             header?: {
                 /**
@@ -18998,6 +19295,48 @@ export interface operations {
             503: components["responses"]["Problem"];
             /** @description `storage_full`: The disk is full */
             507: components["responses"]["Problem"];
+        };
+    };
+    read_segment_uses: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The organization that the call is about: its id or name. Without it, the only or oldest one that the caller belongs to.
+                 * @example default
+                 */
+                "X-Gateline-Organization"?: components["parameters"]["Organization"];
+            };
+            path: {
+                /** @description The segment's id. */
+                id: components["schemas"]["SegmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What names it. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SegmentUses"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `authentication_required`: Sign in first; `token_invalid`: The access token is not valid; `token_expired`: The access token has expired */
+            401: components["responses"]["Problem"];
+            /** @description `not_found`: There is no such thing */
+            404: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
         };
     };
     list_usage: {

@@ -61,6 +61,9 @@ const screens: Hit[] = [
   { kind: "Action", title: "Add a stream route", to: "/streams/new" },
   { kind: "Action", title: "Add a certificate", to: "/certificates/new" },
   { kind: "Action", title: "Create a feature flag", to: "/flags/new" },
+  { kind: "Screen", title: "Feature flags for one person", to: "/flags/try" },
+  { kind: "Screen", title: "Proposed changes of feature flags", to: "/flags/changes" },
+  { kind: "Screen", title: "Feature flags left out for other SDKs", to: "/flags/left-out" },
   { kind: "Action", title: "Create a segment", to: "/segments/new" },
   { kind: "Action", title: "Declare an event type", to: "/events/new" },
 ];

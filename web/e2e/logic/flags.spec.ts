@@ -3,6 +3,7 @@ import { type Targeting, attributesOf, given, isSerious, shareOf, shared, varian
 import { following, isGrowing, rolledOut, shareAt, splitUp } from "../../console/src/flags/rollout";
 import { isTargeting } from "../../console/src/flags/shape";
 import { python, snippetsOf } from "../../console/src/flags/snippets";
+import { pageOf } from "../../console/src/flags/page-of";
 import { environmentsIn, linesOf } from "../../console/src/flags/use";
 import { valuesOf } from "../../console/src/flags/variants";
 import { conditionInWords, gateInWords, glance, listed, outcomeInWords, rolloutNow, testInWords } from "../../console/src/flags/words";
@@ -96,8 +97,20 @@ test("a simple share is read and written", () => {
   expect(shareOf(boolean, targeting({ otherwise: { serve: "on" } }))).toEqual({ variant: "on", percent: 100 });
   expect(shareOf({ variants: { a: 1, b: 2, off: 3 } as unknown as Record<string, never> }, targeting({}))).toBeUndefined();
   expect(shared(tenth, "on", 33.3)).toEqual({ split: { on: 33.3, off: 66.7 }, by: "device" });
-  expect(shared(tenth, "on", 100)).toEqual({ serve: "on" });
   expect(shared(targeting({}), "on", 0)).toEqual({ serve: "off" });
+  const usual = targeting({ otherwise: { split: { on: 10, off: 90 }, by: "user_id" } });
+  expect([shared(usual, "on", 100), shared(usual, "on", 0)]).toEqual([{ serve: "on" }, { serve: "off" }]);
+  // What it goes by is kept for the next share.
+  for (const units of [{ by: "device" }, { by: "user_id", or_by: ["device"] }]) {
+    const own = targeting({ otherwise: { split: { on: 10, off: 90 }, ...units } });
+    const [all, nobody] = [shared(own, "on", 100), shared(own, "on", 0)];
+    expect([all, nobody]).toEqual([{ split: { on: 100 }, ...units }, { split: { off: 100 }, ...units }]);
+    for (const [otherwise, percent, said] of [[all, 100, "100 % on"], [nobody, 0, "Nobody"]] as const) {
+      expect(shareOf(boolean, targeting({ otherwise }))).toEqual({ variant: "on", percent });
+      expect(glance(targeting({ otherwise })).text).toBe(said);
+      expect(shared(targeting({ otherwise }), "on", 50)).toEqual({ split: { on: 50, off: 50 }, ...units });
+    }
+  }
   expect(given({ a: 33.3, b: 33.3, c: 33.4 })).toBe(100);
 });
 
@@ -198,4 +211,14 @@ test("evaluations are a line for each variant, over days without any as well", (
     ["on", [3, 0, 4]],
   ]);
   expect(sum).toBe(12);
+});
+
+test("what was answered as a whole is shown in pages", () => {
+  const numbers = Array.from({ length: 120 }, (_, place) => place);
+  const first = pageOf(numbers, undefined);
+  expect([first.data.length, first.data[0], first.has_more, first.next_cursor]).toEqual([50, 0, true, "50"]);
+  const last = pageOf(numbers, "100");
+  expect([last.data.length, last.data[0], last.has_more]).toEqual([20, 100, false]);
+  expect([pageOf(numbers, "x").data[0], pageOf(numbers, "-5").data[0], pageOf(numbers, "500").data]).toEqual([0, 0, []]);
+  expect(pageOf([], undefined)).toMatchObject({ data: [], has_more: false });
 });

@@ -26,6 +26,8 @@ export interface Filter {
   name: string;
   title: string;
   options: [value: string, title: string][];
+  /** What the choice of none means; all of them unless something else is said. */
+  none?: string;
 }
 
 /** One page as the API answers it. */
@@ -61,11 +63,18 @@ interface ListProps<Row> {
 
 /** A list below a head of its own. */
 export function ListPage<Row extends { id: string }>(
-  props: ListProps<Row> & { title: string; text?: ReactNode; actions?: ReactNode },
+  props: ListProps<Row> & {
+    title: string;
+    text?: ReactNode;
+    actions?: ReactNode;
+    /** What is to be known beside the rows; stands above them. */
+    note?: ReactNode;
+  },
 ) {
   return (
     <>
       <PageHeader title={props.title} text={props.text} actions={props.actions} />
+      {props.note}
       <List {...props} />
     </>
   );
@@ -81,7 +90,7 @@ export function List<Row extends { id: string }>(props: ListProps<Row>) {
   const filtered = Object.keys(nothing).some((name) => search[name]);
   const set = (change: ListSearch) => {
     const next = Object.entries({ cursor: undefined, ...change }).map(([name, value]) => [props.under ? `${props.under}_${name}` : name, value]);
-    void navigate({ to: ".", search: { ...address, ...Object.fromEntries(next) } as never, replace: !("cursor" in change) });
+    void navigate({ to: ".", search: { ...address, ...Object.fromEntries(next) } as never, state: true, replace: !("cursor" in change) });
   };
 
   return (
@@ -141,7 +150,7 @@ function Narrowing<Row>(props: ListProps<Row> & { search: ListSearch; set: (chan
               value={search[filter.name] ?? ""}
               onChange={(event) => set({ [filter.name]: event.target.value || undefined })}
             >
-              <option value="">{filter.title}: all</option>
+              <option value="">{filter.none ?? `${filter.title}: all`}</option>
               {filter.options.map(([value, title]) => (
                 <option key={value} value={value}>
                   {title}

@@ -3,17 +3,15 @@
 mod change_requests;
 mod comments;
 mod history;
+mod trial;
 mod usage;
 
 use control::Error;
 use control::resource::Condition;
-use domain::flag::{FeatureFlag, FeatureFlagSpec, FeatureFlagUse, FlagExplanation, FlagKey, FlagTrial};
-use domain::id::FeatureFlagId;
+use domain::flag::{FeatureFlag, FeatureFlagSpec, FeatureFlagUse, FlagKey};
 use domain::{Code, Name};
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::answer;
 use crate::call::Call;
 use crate::crud::{self, Filter, Shown};
 use crate::endpoint::Endpoint;
@@ -23,8 +21,8 @@ use crate::parameter::{Parameter, text};
 pub(super) const COLLECTION: &str = "/api/v1/feature-flags";
 const TAG: &str = "feature-flags";
 
-/// `list_feature_flags`, `create_feature_flag`, `read_feature_flag`, `update_feature_flag`, `delete_feature_flag`,
-/// `try_feature_flag`.
+/// `list_feature_flags`, `create_feature_flag`, `read_feature_flag`, `update_feature_flag`, `delete_feature_flag`, and those
+/// of the modules below.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = vec![
         usage::list(),
@@ -32,8 +30,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         crud::read::<FeatureFlag>(),
         crud::update::<FeatureFlag>(),
         crud::delete::<FeatureFlag>(),
-        attempt(),
     ];
+    endpoints.extend(trial::endpoints());
     endpoints.extend(history::endpoints());
     endpoints.extend(comments::endpoints());
     endpoints.extend(change_requests::endpoints());
@@ -136,33 +134,6 @@ impl Shown for FeatureFlag {
             links.and(&word.replace('-', "_"), format!("{here}/{word}"))
         })
     }
-}
-
-fn attempt() -> Endpoint {
-    let example = FlagTrial {
-        environment: "production".parse().expect("it is a name"),
-        attributes: attributes(),
-        at: None,
-    };
-    Endpoint::post(format!("{COLLECTION}/{{id}}/try"), "try_feature_flag")
-        .tag(FeatureFlag::TAG)
-        .says(
-            "Try out a feature flag",
-            "What somebody would get of the flag, with every step on the way: which prerequisites, overrides, rules and gates \
-             were looked at, what held of them, and where in a split the unit is. Nothing is recorded.",
-        )
-        .not_idempotent()
-        .takes_id::<FeatureFlagId>("The flag's id.")
-        .body(&example)
-        .answers::<FlagExplanation>(200, "What they would get, and why.")
-        .refuses(&[Code::FlagNotFound])
-        .to(|call| async move {
-            let found = call
-                .control()
-                .try_feature_flag(&call.caller, call.id()?, call.json()?)
-                .await?;
-            answer::json(StatusCode::OK, &found)
-        })
 }
 
 /// What is known of somebody, for examples.

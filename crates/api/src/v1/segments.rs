@@ -2,7 +2,7 @@
 
 use control::Error;
 use domain::Code;
-use domain::flag::{FlagKey, Segment, SegmentAnswer, SegmentSpec, SegmentTrial};
+use domain::flag::{FlagKey, Segment, SegmentAnswer, SegmentSpec, SegmentTrial, SegmentUses};
 use domain::id::SegmentId;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -17,10 +17,11 @@ use crate::parameter::{Parameter, text};
 
 const COLLECTION: &str = "/api/v1/segments";
 
-/// `list_segments`, `create_segment`, `read_segment`, `update_segment`, `delete_segment`, `try_segment`.
+/// `list_segments`, `create_segment`, `read_segment`, `update_segment`, `delete_segment`, `try_segment`,
+/// `read_segment_uses`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = crud::all::<Segment>();
-    endpoints.push(attempt());
+    endpoints.extend([attempt(), uses()]);
     endpoints
 }
 
@@ -70,6 +71,7 @@ impl Shown for Segment {
         let here = format!("{COLLECTION}/{}", self.id);
         links
             .and("try", format!("{here}/try"))
+            .and("uses", format!("{here}/uses"))
             .and("revisions", format!("{here}/revisions"))
     }
 }
@@ -94,6 +96,22 @@ fn attempt() -> Endpoint {
                 .control()
                 .try_segment(&call.caller, call.id()?, call.json()?)
                 .await?;
+            answer::json(StatusCode::OK, &found)
+        })
+}
+
+fn uses() -> Endpoint {
+    Endpoint::get(format!("{COLLECTION}/{{id}}/uses"), "read_segment_uses")
+        .tag(Segment::TAG)
+        .says(
+            "Read what names a segment",
+            "Flags with the environments where their rules name it, or another segment that needs it; other segments; and the \
+             audiences of routes and policies. As long as there is one that names it, it cannot be deleted.",
+        )
+        .takes_id::<SegmentId>("The segment's id.")
+        .answers::<SegmentUses>(200, "What names it.")
+        .to(|call| async move {
+            let found = call.control().segment_uses(&call.caller, call.id()?).await?;
             answer::json(StatusCode::OK, &found)
         })
 }

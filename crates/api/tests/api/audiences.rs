@@ -164,6 +164,12 @@ async fn what_policies_name_stays() {
         refused.starts_with("409 in_use") && refused.contains(&by(&sets)),
         "{refused}"
     );
+    let uses = owner
+        .get(&format!("{}/uses", path(SEGMENTS, &nl)))
+        .await
+        .json(200);
+    let policy = json!([{ "id": sets["id"], "api_id": sets["api_id"], "kind": sets["kind"] }]);
+    assert_eq!((&uses["policies"], &uses["routes"]), (&policy, &json!([])));
     // Taken out of the policy, the segment may go.
     let everybody = json!({ "audience": null });
     let changed = owner
@@ -199,6 +205,16 @@ async fn explaining_asks_flags_and_segments_too() {
     };
     let found = explain("NL").await;
     assert_eq!(found["route_id"], by_segment["id"]);
+    let segment = owner.get(&format!("{SEGMENTS}?filter[key]=nl")).await.json(200);
+    let uses = owner
+        .get(&format!("{}/uses", path(SEGMENTS, &segment["data"][0])))
+        .await;
+    let uses = uses.json(200);
+    let named = json!({ "id": by_segment["id"], "api_id": imported["api"], "environment": by_segment["environment"] });
+    assert_eq!(
+        (&uses["routes"], &uses["policies"][0]["id"]),
+        (&json!([named]), &policy["id"])
+    );
     let policies = found["policies"].as_array().unwrap();
     let is_it = |one: &&Value| one["id"] == policy["id"];
     let for_audience: Vec<_> = policies.iter().map(|one| one["for_audience"] == true).collect();

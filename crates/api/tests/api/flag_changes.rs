@@ -253,6 +253,49 @@ on_both! {
         assert_eq!(revisions(&owner.get(&format!("{flag}/revisions")).await.json(200)).len(), 3);
     }
 
+    async fn proposed_changes_of_all_flags_stand_in_one_list(url: String) {
+        let app = TestApp::on(&url, tempfile::tempdir().unwrap(), |settings| settings).await;
+        let owner = app.owner().await.with("if-match", "*");
+        let author = app.member("experimenter").await;
+        protect(&owner).await;
+        let patch = in_production(&json!({ "otherwise": { "serve": "off" } }));
+        let mut made = Vec::new();
+        for key in ["a", "b", "c"] {
+            let flag = flag(&owner, key, "on").await;
+            made.push(proposed(&author, &flag, &patch).await);
+        }
+        assert_eq!(made[0]["flag_key"], "a");
+        step(&owner, &made[0], "reject").await.json(200);
+        let approved = step(&owner, &made[1], "approve").await.json(200);
+        let list = async |someone: &Someone<'_>, query: &str| {
+            let page = someone.get(&format!("{FLAGS}/change-requests{query}")).await.json(200);
+            let data = page["data"].as_array().unwrap().iter();
+            let text = |it: &Value, name: &str| it[name].as_str().unwrap().to_owned();
+            let told = data.map(|it| format!("{} {} {}", text(it, "flag_key"), text(it, "state"), text(it, "author_name")));
+            (told.collect::<Vec<_>>(), page)
+        };
+        let (all, page) = list(&app.member("viewer").await, "").await;
+        assert_eq!(all, ["c open Lee", "b approved Lee", "a rejected Lee"]);
+        assert_eq!(page["data"][1], approved);
+        assert_eq!(list(&owner, "?filter[pending]=true&sort=created_at").await.0, ["b approved Lee", "c open Lee"]);
+        assert_eq!(list(&owner, "?filter[state]=rejected").await.0, ["a rejected Lee"]);
+        let (first, page) = list(&owner, "?filter[pending]=true&limit=1").await;
+        assert_eq!(first, ["c open Lee"]);
+        let next = format!("?filter[pending]=true&limit=1&cursor={}", page["next_cursor"].as_str().unwrap());
+        let (rest, page) = list(&owner, &next).await;
+        assert_eq!((rest, &page["has_more"]), (vec!["b approved Lee".to_owned()], &json!(false)));
+        for query in ["filter[state]=x", "filter[pending]=false"] {
+            assert_eq!(owner.get(&format!("{FLAGS}/change-requests?{query}")).await.code(), "parameter_invalid", "{query}");
+        }
+        // Other organizations have theirs.
+        let stranger = app.stranger().await.with("if-match", "*");
+        assert_eq!(list(&stranger, "").await.0, Vec::<String>::new());
+        let flag = flag(&stranger, "a", "on").await;
+        proposed(&stranger, &flag, &patch).await;
+        assert_eq!(list(&stranger, "").await.0.len(), 1);
+        assert_eq!(list(&owner, "").await.0.len(), 3);
+    }
+
     async fn a_proposed_change_is_checked_again(url: String) {
         let app = TestApp::on(&url, tempfile::tempdir().unwrap(), |settings| settings).await;
         let owner = app.owner().await.with("if-match", "*");

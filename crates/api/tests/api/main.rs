@@ -12,6 +12,7 @@ mod documents;
 mod evaluations;
 mod feature_flags;
 mod flag_changes;
+mod flag_trials;
 mod flag_usage;
 mod flow;
 mod idempotency;

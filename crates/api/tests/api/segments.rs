@@ -118,6 +118,47 @@ on_both! {
         assert_eq!(stranger.post(&attempt, question).await.code(), "not_found");
     }
 
+    async fn a_segment_tells_what_names_it(url: String) {
+        let app = TestApp::on(&url, tempfile::tempdir().unwrap(), |settings| settings).await;
+        let (owner, stranger) = (app.owner().await.with("if-match", "*"), app.stranger().await);
+        let staff = owner.post(SEGMENTS, json!({ "key": "staff", "when": is_in("team", &["a"]) })).await.json(201);
+        let uses = format!("{}/uses", path(SEGMENTS, &staff));
+        let nothing = json!({ "flags": [], "segments": [], "routes": [], "policies": [] });
+        assert_eq!(owner.get(&uses).await.json(200), nothing);
+        let testers = json!({ "key": "testers", "when": { "any": [{ "segment": "staff" }, is_in("user_id", &["1"])] } });
+        let testers = owner.post(SEGMENTS, testers).await.json(201);
+        let direct = owner.post(FLAGS, for_segment("b-direct", "staff")).await.json(201);
+        let through = owner.post(FLAGS, for_segment("a-through", "testers")).await.json(201);
+        let both = json!({ "off": "off", "otherwise": { "serve": "off" }, "rules": [
+            { "when": { "any": [{ "segment": "staff" }, { "segment": "testers" }] }, "serve": "on" },
+        ] });
+        owner.patch(&path(FLAGS, &direct), json!({ "environments": { "production": both } })).await.json(200);
+        owner.post(FLAGS, json!({ "key": "c-not" })).await.json(201);
+        // The same key, and another organization's.
+        stranger.post(SEGMENTS, json!({ "key": "staff", "when": is_in("team", &["a"]) })).await.json(201);
+        stranger.post(FLAGS, for_segment("theirs", "staff")).await.json(201);
+        let told = app.member("viewer").await.get(&uses).await.json(200);
+        let place = |environment: &str, through: &[&str]| json!({ "environment": environment, "through": through });
+        assert_eq!(told, json!({
+            "flags": [
+                { "id": through["id"], "key": "a-through", "environments": [place("sandbox", &["testers"])] },
+                {
+                    "id": direct["id"], "key": "b-direct",
+                    "environments": [place("production", &["staff", "testers"]), place("sandbox", &["staff"])],
+                },
+            ],
+            "segments": [{ "id": testers["id"], "key": "testers" }],
+            "routes": [],
+            "policies": [],
+        }));
+        let of_testers = owner.get(&format!("{}/uses", path(SEGMENTS, &testers))).await.json(200);
+        assert_eq!((&of_testers["flags"][0]["key"], &of_testers["segments"]), (&json!("a-through"), &json!([])));
+        assert_eq!(stranger.get(&uses).await.code(), "not_found");
+        // What names it no more is told no more.
+        owner.patch(&path(FLAGS, &direct), json!({ "environments": { "production": null, "sandbox": { "rules": [] } } })).await.json(200);
+        assert_eq!(owner.get(&uses).await.json(200)["flags"][0]["key"], "a-through");
+    }
+
     async fn flags_are_found_by_what_people_know_of_them(url: String) {
         let app = TestApp::on(&url, tempfile::tempdir().unwrap(), |settings| settings).await;
         let owner = app.owner().await.with("if-match", "*");

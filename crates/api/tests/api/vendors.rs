@@ -267,7 +267,7 @@ async fn it_is_told_what_is_left_out_and_why() {
     let bench = bench().await;
     let owner = bench.app.owner().await;
     let split = json!({ "off": "off", "otherwise": { "split": { "on": 50, "off": 50 }, "by": "user_id" } });
-    make(&owner, flag("half", &split)).await;
+    let half = make(&owner, flag("half", &split)).await;
     let exports = format!("{FLAGS}/exports");
     let all = owner.get(&exports).await.json(200);
     let told: Vec<_> = all["left_out"]
@@ -305,8 +305,24 @@ async fn it_is_told_what_is_left_out_and_why() {
     assert_eq!(left_out("flag=half&environment=sandbox").await, 2);
     assert_eq!(left_out("flag=staff").await, 0);
     assert_eq!(left_out("environment=production").await, 0);
+    assert_eq!(left_out("protocol=growthbook").await, 1);
+    assert_eq!(left_out("protocol=flagd").await, 0);
+    // All are counted, however few are told.
+    let count = |protocol: &str| json!({ "environment": "sandbox", "protocol": protocol, "flags": 1 });
+    let counts = json!([count("unleash"), count("growthbook")]);
+    assert_eq!(all["counts"], counts);
+    let few = owner.get(&format!("{exports}?limit=1")).await.json(200);
     assert_eq!(
-        owner.get(&format!("{exports}?environment=none")).await.code(),
-        "parameter_invalid"
+        (&few["counts"], few["left_out"].as_array().unwrap().len()),
+        (&counts, 1)
     );
+    assert_eq!(left_out("limit=0").await, 0);
+    assert_eq!(all["left_out"][0]["flag_id"], half["id"]);
+    for wrong in ["environment=none", "protocol=none", "limit=-1"] {
+        let answer = owner.get(&format!("{exports}?{wrong}")).await;
+        assert_eq!(answer.code(), "parameter_invalid", "{wrong}");
+    }
+    // Other organizations have theirs.
+    let theirs = bench.app.stranger().await.get(&exports).await.json(200);
+    assert_eq!(theirs, json!({ "counts": [], "left_out": [] }));
 }

@@ -103,7 +103,10 @@ pub(super) fn targeting(before: Option<&Value>, off: &str, state: &State) -> Res
         after["otherwise"] = units(json!({ "rollout": rollout }));
     } else if let Some(shares) = shares {
         let whole = shares.iter().find(|(_, percent)| *percent == 100.0);
+        // A share of all is kept as a split where that is the only way to say what it goes by.
+        let is_share = state.serve.is_none() && has_own_units(&was);
         after["otherwise"] = match whole {
+            Some((variant, _)) if is_share => units(json!({ "split": { variant.as_str(): 100.0 } })),
             Some((variant, _)) => json!({ "serve": variant }),
             None => {
                 // Written with the digits that weights have: 100 - 33.3 is no 66.7 for a computer.
@@ -117,6 +120,12 @@ pub(super) fn targeting(before: Option<&Value>, off: &str, state: &State) -> Res
         after["otherwise"] = was;
     }
     Ok(after)
+}
+
+/// Whether units are told apart by something else than they are if nothing is said.
+fn has_own_units(outcome: &Value) -> bool {
+    let is_other = outcome["by"].as_str().is_some_and(|by| by != UNIT);
+    is_other || outcome["or_by"].as_array().is_some_and(|names| !names.is_empty())
 }
 
 /// The merge patch that says for an environment who gets which variant if no rule fits.
@@ -266,6 +275,25 @@ mod tests {
         let more_units =
             targeting(Some(&three_units), "off", &state(Some("50%"), false, None, None)).unwrap();
         assert_eq!(more_units["otherwise"]["or_by"], json!(["user_id"]));
+        // All of them, and nobody, go by it still; everybody is said without.
+        let by = |split: Value| json!({ "split": split, "by": "device" });
+        for (share, split) in [("100%", json!({ "on": 100.0 })), ("0%", json!({ "off": 100.0 }))] {
+            let all = after(state(Some(share), false, None, None));
+            assert_eq!(all["otherwise"], by(split), "{share}");
+            let again = targeting(Some(&all), "off", &state(Some("50%"), false, None, None)).unwrap();
+            assert_eq!(again["otherwise"], by(json!({ "on": 50.0, "off": 50.0 })));
+        }
+        let everybody = after(state(None, false, Some("on"), None));
+        assert_eq!(everybody["otherwise"], json!({ "serve": "on" }));
+        let fallen_back = json!({ "off": "off", "otherwise": {
+            "split": { "on": 10.0, "off": 90.0 }, "by": "user_id", "or_by": ["device"],
+        } });
+        let all = targeting(Some(&fallen_back), "off", &state(Some("100%"), false, None, None));
+        assert_eq!(all.unwrap()["otherwise"]["or_by"], json!(["device"]));
+        let usual =
+            json!({ "off": "off", "otherwise": { "split": { "on": 10.0, "off": 90.0 }, "by": "user_id" } });
+        let all = targeting(Some(&usual), "off", &state(Some("100%"), false, None, None));
+        assert_eq!(all.unwrap()["otherwise"], json!({ "serve": "on" }));
         let three = after(state(None, false, None, Some("a=20, b=30,c=50")));
         assert_eq!(
             three["otherwise"]["split"],

@@ -3,19 +3,29 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
-use client::types::{FlagExplanation, FlagTrial};
+use client::types::{FlagExplanation, FlagTrial, FlagTried, TryFeatureFlagsParams};
 use serde_json::{Map, Value, json};
 
 use super::{change, find};
 use crate::Error;
-use crate::output::{Output, table};
+use crate::output::{Entries, Output, table};
 use crate::session::Connection;
+
+/// How many flags are asked about at once, of all.
+const PAGE: u64 = 200;
 
 /// Whom a flag is asked about.
 #[derive(Debug, Args)]
 pub struct EvaluateArguments {
     /// The flag's key.
-    key: String,
+    #[arg(required_unless_present = "all")]
+    key: Option<String>,
+    /// Ask about all flags of the environment.
+    #[arg(long, conflicts_with_all = ["key", "explain"])]
+    all: bool,
+    /// Of all flags, only those that give what they give for this reason, as `split`.
+    #[arg(long, requires = "all")]
+    reason: Option<String>,
     /// The environment's name.
     #[arg(long)]
     environment: String,
@@ -63,13 +73,22 @@ pub(super) async fn evaluate(
     asked: &EvaluateArguments,
     output: &Output,
 ) -> Result<(), Error> {
-    let attributes = asked.subject.attributes()?;
-    let found = find(connection, &asked.key).await?;
     let trial = FlagTrial {
-        attributes: Some(Value::Object(attributes)),
+        attributes: Some(Value::Object(asked.subject.attributes()?)),
         at: asked.at.clone(),
         ..FlagTrial::new(&asked.environment)
     };
+    let Some(key) = &asked.key else {
+        let params = TryFeatureFlagsParams {
+            limit: Some(PAGE),
+            filter_reason: asked.reason.as_deref().map(Into::into),
+            ..TryFeatureFlagsParams::default()
+        };
+        let data = connection.client.try_feature_flags_all(&params, &trial).await?;
+        output.answer(&Entries { data }, list);
+        return Ok(());
+    };
+    let found = find(connection, key).await?;
     let got = connection.client.try_feature_flag(&found.id, &trial).await?;
     let mut told = json!(got);
     // What there is none of is `null`, as the server says it.
@@ -83,6 +102,20 @@ pub(super) async fn evaluate(
     }
     output.answer(&told, |_| explained(&got, asked.explain));
     Ok(())
+}
+
+fn list(flags: &Entries<FlagTried>) -> String {
+    let rows = flags.data.iter().map(|got| {
+        vec![
+            got.key.clone(),
+            got.variant.clone(),
+            got.value.to_string(),
+            got.reason.clone(),
+            got.rule.clone().unwrap_or_default(),
+            got.by.clone().unwrap_or_default(),
+        ]
+    });
+    table(&["flag", "variant", "value", "reason", "rule", "split by"], rows)
 }
 
 fn explained(got: &FlagExplanation, with_steps: bool) -> String {

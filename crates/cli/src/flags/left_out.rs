@@ -15,6 +15,9 @@ pub struct Arguments {
     /// Only in the environment of this name.
     #[arg(long)]
     environment: Option<String>,
+    /// Only what programs of this product are not given: `unleash`, `growthbook` or `flagd`.
+    #[arg(long, value_name = "PRODUCT")]
+    protocol: Option<String>,
 }
 
 pub(super) async fn run(
@@ -25,6 +28,8 @@ pub(super) async fn run(
     let params = ReadFeatureFlagExportsParams {
         environment: arguments.environment.clone(),
         flag: arguments.key.clone(),
+        protocol: arguments.protocol.as_deref().map(Into::into),
+        limit: None,
     };
     let found = connection.client.read_feature_flag_exports(&params).await?;
     output.answer(&found, list);

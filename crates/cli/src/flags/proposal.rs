@@ -6,7 +6,7 @@ use clap::Args;
 use client::types::{
     ApplyFeatureFlagChangeRequestParams, ApproveFeatureFlagChangeRequestParams,
     CreateFeatureFlagChangeRequestParams, FlagChangeRequest, FlagChangeRequestSpec, FlagDecision,
-    ListFeatureFlagChangeRequestsParams, RejectFeatureFlagChangeRequestParams,
+    ListChangeRequestsParams, ListFeatureFlagChangeRequestsParams, RejectFeatureFlagChangeRequestParams,
     WithdrawFeatureFlagChangeRequestParams,
 };
 use contracts::Limits;
@@ -83,17 +83,29 @@ pub(super) async fn propose(
     Ok(())
 }
 
-pub(super) async fn list(connection: &Connection, key: &str, output: &Output) -> Result<(), Error> {
-    let flag = find(connection, key).await?;
-    let params = ListFeatureFlagChangeRequestsParams::default();
-    let data = connection
-        .client
-        .list_feature_flag_change_requests_all(&flag.id, &params)
-        .await?;
+pub(super) async fn list(connection: &Connection, key: Option<&str>, output: &Output) -> Result<(), Error> {
+    let client = &connection.client;
+    let data = match key {
+        Some(key) => {
+            let flag = find(connection, key).await?;
+            let params = ListFeatureFlagChangeRequestsParams::default();
+            client
+                .list_feature_flag_change_requests_all(&flag.id, &params)
+                .await?
+        }
+        None => {
+            let params = ListChangeRequestsParams {
+                filter_pending: Some("true".into()),
+                ..ListChangeRequestsParams::default()
+            };
+            client.list_change_requests_all(&params).await?
+        }
+    };
     output.answer(&Entries { data }, |all| {
         let rows = all.data.iter().map(|one| {
             let author = one.author_name.as_ref().unwrap_or(&one.author);
             vec![
+                one.flag_key.clone().unwrap_or_default(),
                 one.id.clone(),
                 one.state.to_string(),
                 author.clone(),
@@ -103,7 +115,7 @@ pub(super) async fn list(connection: &Connection, key: &str, output: &Output) ->
             ]
         });
         table(
-            &["id", "state", "author", "at", "as it is to be", "comment"],
+            &["flag", "id", "state", "author", "at", "as it is to be", "comment"],
             rows,
         )
     });

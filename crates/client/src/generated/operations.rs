@@ -1433,6 +1433,23 @@ impl Client {
         self.send_json(call).await
     }
 
+    /// Try out all feature flags of an environment
+    ///
+    /// `POST /api/v1/feature-flags/try`
+    pub async fn try_feature_flags(
+        &self,
+        params: &types::TryFeatureFlagsParams,
+        body: &types::FlagTrial,
+    ) -> Result<types::PageFlagTried, Error> {
+        let call = Call::new(Method::POST, "/api/v1/feature-flags/try")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("q", params.q.as_ref())
+            .query("filter[reason]", params.filter_reason.as_ref())
+            .json(body)?;
+        self.send_json(call).await
+    }
+
     /// List what a feature flag was
     ///
     /// `GET /api/v1/feature-flags/{id}/revisions`
@@ -1590,6 +1607,22 @@ impl Client {
         self.send_nothing(call).await
     }
 
+    /// List proposed changes of all feature flags
+    ///
+    /// `GET /api/v1/feature-flags/change-requests`
+    pub async fn list_change_requests(
+        &self,
+        params: &types::ListChangeRequestsParams,
+    ) -> Result<types::PageFlagChangeRequest, Error> {
+        let call = Call::new(Method::GET, "/api/v1/feature-flags/change-requests")
+            .query("limit", params.limit.as_ref())
+            .query("cursor", params.cursor.as_ref())
+            .query("sort", params.sort.as_ref())
+            .query("filter[state]", params.filter_state.as_ref())
+            .query("filter[pending]", params.filter_pending.as_ref());
+        self.send_json(call).await
+    }
+
     /// List proposed changes of a feature flag
     ///
     /// `GET /api/v1/feature-flags/{id}/change-requests`
@@ -1605,7 +1638,8 @@ impl Client {
         .query("limit", params.limit.as_ref())
         .query("cursor", params.cursor.as_ref())
         .query("sort", params.sort.as_ref())
-        .query("filter[state]", params.filter_state.as_ref());
+        .query("filter[state]", params.filter_state.as_ref())
+        .query("filter[pending]", params.filter_pending.as_ref());
         self.send_json(call).await
     }
 
@@ -1785,7 +1819,9 @@ impl Client {
     ) -> Result<types::FlagExports, Error> {
         let call = Call::new(Method::GET, "/api/v1/feature-flags/exports")
             .query("environment", params.environment.as_ref())
-            .query("flag", params.flag.as_ref());
+            .query("flag", params.flag.as_ref())
+            .query("protocol", params.protocol.as_ref())
+            .query("limit", params.limit.as_ref());
         self.send_json(call).await
     }
 
@@ -1948,6 +1984,14 @@ impl Client {
         body: &types::SegmentTrial,
     ) -> Result<types::SegmentAnswer, Error> {
         let call = Call::new(Method::POST, format!("/api/v1/segments/{}/try", segment(id))).json(body)?;
+        self.send_json(call).await
+    }
+
+    /// Read what names a segment
+    ///
+    /// `GET /api/v1/segments/{id}/uses`
+    pub async fn read_segment_uses(&self, id: &str) -> Result<types::SegmentUses, Error> {
+        let call = Call::new(Method::GET, format!("/api/v1/segments/{}/uses", segment(id)));
         self.send_json(call).await
     }
 
@@ -3609,6 +3653,24 @@ impl Client {
         }
     }
 
+    /// All entries of [`try_feature_flags`](Self::try_feature_flags), page after page; `params.cursor` is where it begins.
+    pub async fn try_feature_flags_all(
+        &self,
+        params: &types::TryFeatureFlagsParams,
+        body: &types::FlagTrial,
+    ) -> Result<Vec<types::FlagTried>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.try_feature_flags(&params, body).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
     /// All entries of [`list_feature_flag_revisions`](Self::list_feature_flag_revisions), page after page; `params.cursor` is where it begins.
     pub async fn list_feature_flag_revisions_all(
         &self,
@@ -3655,6 +3717,23 @@ impl Client {
         let mut entries = Vec::new();
         loop {
             let page = self.list_feature_flag_comments(id, &params).await?;
+            entries.extend(page.data);
+            match page.next_cursor {
+                Some(cursor) if page.has_more => params.cursor = Some(cursor),
+                _ => return Ok(entries),
+            }
+        }
+    }
+
+    /// All entries of [`list_change_requests`](Self::list_change_requests), page after page; `params.cursor` is where it begins.
+    pub async fn list_change_requests_all(
+        &self,
+        params: &types::ListChangeRequestsParams,
+    ) -> Result<Vec<types::FlagChangeRequest>, Error> {
+        let mut params = params.clone();
+        let mut entries = Vec::new();
+        loop {
+            let page = self.list_change_requests(&params).await?;
             entries.extend(page.data);
             match page.next_cursor {
                 Some(cursor) if page.has_more => params.cursor = Some(cursor),

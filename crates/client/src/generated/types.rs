@@ -3718,6 +3718,9 @@ pub struct FlagChangeRequest {
     pub organization_id: OrganizationId,
     /// The flag.
     pub flag_id: FeatureFlagId,
+    /// The flag's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag_key: Option<FlagKey>,
     /// How far it is.
     pub state: FlagChangeState,
     /// What it touches, as it was when it was proposed: fields of the flag, and of `environments` those that are named.
@@ -4017,7 +4020,9 @@ pub struct FlagExplanation {
 /// Which flags cannot be said in the words of other products.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagExports {
-    /// In the order of environments, protocols and flags; what is not here is given to all.
+    /// How many there are, in the order of environments and protocols; whatever `limit` is.
+    pub counts: Vec<FlagLeftOutCount>,
+    /// In the order of environments, protocols and flags; what is not here is given to all, unless `limit` ends the list.
     pub left_out: Vec<FlagLeftOut>,
 }
 
@@ -4069,6 +4074,8 @@ pub type FlagKey = String;
 /// A flag that is left out of what a product's programs are given, because they would give somebody another variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagLeftOut {
+    /// The flag's id.
+    pub flag_id: FeatureFlagId,
     /// The flag's key.
     pub flag: FlagKey,
     /// The environment's name.
@@ -4081,6 +4088,17 @@ pub struct FlagLeftOut {
     pub code: String,
     /// The reason.
     pub detail: String,
+}
+
+/// How many flags of an environment a product's programs are not given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagLeftOutCount {
+    /// The environment's name.
+    pub environment: Name,
+    /// Where they are left out.
+    pub protocol: FlagProtocol,
+    /// How many flags; never 0.
+    pub flags: u64,
 }
 
 /// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
@@ -4564,6 +4582,34 @@ impl FlagTrial {
             at: None,
         }
     }
+}
+
+/// What somebody would get of one of all flags of an environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagTried {
+    /// The flag's key.
+    pub key: String,
+    /// The value of a boolean flag; of others, whether the variant is another than that of `off`.
+    pub enabled: bool,
+    /// The variant.
+    pub variant: String,
+    /// Its value.
+    pub value: Value,
+    /// Why: `static`, `targeting_match`, `split`, `default`, `disabled`, `prerequisite_failed`, `unit_missing`.
+    pub reason: String,
+    /// The rule that was for them: its name, or its place from 1 as `#2`; `null` if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The flag's revision.
+    pub flag_version: u64,
+    /// The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment_id: Option<AssignmentId>,
+    /// The flag's id.
+    pub id: FeatureFlagId,
+    /// The attribute whose value says which part of a split they are in; `null` unless a split decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// What values a flag has.
@@ -6009,6 +6055,133 @@ impl From<&str> for ListCertificatesParamsSort {
     }
 }
 
+/// Optional parameters of [`list_change_requests`](crate::Client::list_change_requests).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ListChangeRequestsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// The order; `-` is falling.
+    pub sort: Option<ListChangeRequestsParamsSort>,
+    /// Only those in this state.
+    pub filter_state: Option<ListChangeRequestsParamsFilterState>,
+    /// Only those of which something may still become (`true`): open and approved ones.
+    pub filter_pending: Option<ListChangeRequestsParamsFilterPending>,
+}
+
+/// `ListChangeRequestsParamsFilterPending`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListChangeRequestsParamsFilterPending {
+    /// `true`.
+    #[serde(rename = "true")]
+    True,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListChangeRequestsParamsFilterPending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::True => "true",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListChangeRequestsParamsFilterPending {
+    fn from(text: &str) -> Self {
+        match text {
+            "true" => Self::True,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListChangeRequestsParamsFilterState`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListChangeRequestsParamsFilterState {
+    /// `open`.
+    #[serde(rename = "open")]
+    Open,
+    /// `approved`.
+    #[serde(rename = "approved")]
+    Approved,
+    /// `rejected`.
+    #[serde(rename = "rejected")]
+    Rejected,
+    /// `applied`.
+    #[serde(rename = "applied")]
+    Applied,
+    /// `withdrawn`.
+    #[serde(rename = "withdrawn")]
+    Withdrawn,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListChangeRequestsParamsFilterState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Applied => "applied",
+            Self::Withdrawn => "withdrawn",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListChangeRequestsParamsFilterState {
+    fn from(text: &str) -> Self {
+        match text {
+            "open" => Self::Open,
+            "approved" => Self::Approved,
+            "rejected" => Self::Rejected,
+            "applied" => Self::Applied,
+            "withdrawn" => Self::Withdrawn,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
+/// `ListChangeRequestsParamsSort`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListChangeRequestsParamsSort {
+    /// `-created_at`.
+    #[serde(rename = "-created_at")]
+    CreatedAtDescending,
+    /// `created_at`.
+    #[serde(rename = "created_at")]
+    CreatedAt,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListChangeRequestsParamsSort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CreatedAtDescending => "-created_at",
+            Self::CreatedAt => "created_at",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListChangeRequestsParamsSort {
+    fn from(text: &str) -> Self {
+        match text {
+            "-created_at" => Self::CreatedAtDescending,
+            "created_at" => Self::CreatedAt,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// Optional parameters of [`list_clients`](crate::Client::list_clients).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListClientsParams {
@@ -6230,6 +6403,37 @@ pub struct ListFeatureFlagChangeRequestsParams {
     pub sort: Option<ListFeatureFlagChangeRequestsParamsSort>,
     /// Only those in this state.
     pub filter_state: Option<ListFeatureFlagChangeRequestsParamsFilterState>,
+    /// Only those of which something may still become (`true`): open and approved ones.
+    pub filter_pending: Option<ListFeatureFlagChangeRequestsParamsFilterPending>,
+}
+
+/// `ListFeatureFlagChangeRequestsParamsFilterPending`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ListFeatureFlagChangeRequestsParamsFilterPending {
+    /// `true`.
+    #[serde(rename = "true")]
+    True,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ListFeatureFlagChangeRequestsParamsFilterPending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::True => "true",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ListFeatureFlagChangeRequestsParamsFilterPending {
+    fn from(text: &str) -> Self {
+        match text {
+            "true" => Self::True,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// `ListFeatureFlagChangeRequestsParamsFilterState`.
@@ -9050,6 +9254,18 @@ pub struct PageFlagComment {
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PageFlagTried {
+    /// The entries, in the order asked for.
+    pub data: Vec<FlagTried>,
+    /// Whether there are more.
+    pub has_more: bool,
+    /// What to pass as `cursor` to get them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageInvitation {
     /// The entries, in the order asked for.
     pub data: Vec<Invitation>,
@@ -10226,6 +10442,49 @@ pub struct ReadFeatureFlagExportsParams {
     pub environment: Option<String>,
     /// Only the flag with this key.
     pub flag: Option<String>,
+    /// Only what programs of this product are not given.
+    pub protocol: Option<ReadFeatureFlagExportsParamsProtocol>,
+    /// The most that are told of; all if absent. `counts` counts all of them.
+    pub limit: Option<u64>,
+}
+
+/// `ReadFeatureFlagExportsParamsProtocol`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ReadFeatureFlagExportsParamsProtocol {
+    /// `unleash`.
+    #[serde(rename = "unleash")]
+    Unleash,
+    /// `growthbook`.
+    #[serde(rename = "growthbook")]
+    Growthbook,
+    /// `flagd`.
+    #[serde(rename = "flagd")]
+    Flagd,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for ReadFeatureFlagExportsParamsProtocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unleash => "unleash",
+            Self::Growthbook => "growthbook",
+            Self::Flagd => "flagd",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for ReadFeatureFlagExportsParamsProtocol {
+    fn from(text: &str) -> Self {
+        match text {
+            "unleash" => Self::Unleash,
+            "growthbook" => Self::Growthbook,
+            "flagd" => Self::Flagd,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// Optional parameters of [`read_feature_flag`](crate::Client::read_feature_flag).
@@ -11926,6 +12185,17 @@ pub struct SegmentAnswer {
     pub inside: bool,
 }
 
+/// A flag that depends on a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentFlag {
+    /// The flag's id.
+    pub id: FeatureFlagId,
+    /// The flag's key.
+    pub key: FlagKey,
+    /// Where it does, in the order of the environments' names.
+    pub environments: Vec<SegmentPlace>,
+}
+
 /// `SegmentId`.
 pub type SegmentId = String;
 
@@ -11949,6 +12219,26 @@ pub struct SegmentPatch {
     pub managed_by: Option<Option<Name>>,
 }
 
+/// An environment in which a flag depends on a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentPlace {
+    /// The environment's name.
+    pub environment: Name,
+    /// The segments that the flag's rules name there: this one, and others that need it.
+    pub through: Vec<FlagKey>,
+}
+
+/// A policy for those who are in a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentPolicy {
+    /// The policy's id.
+    pub id: PolicyId,
+    /// Its API.
+    pub api_id: ApiId,
+    /// What it does, as `rate_limit`.
+    pub kind: String,
+}
+
 /// What a segment was after one of its changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentRevision {
@@ -11963,6 +12253,26 @@ pub struct SegmentRevision {
     pub actor_name: Option<String>,
     /// The editable part as it was.
     pub spec: SegmentSpec,
+}
+
+/// A route for those who are in a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentRoute {
+    /// The route's id.
+    pub id: RouteId,
+    /// Its API.
+    pub api_id: ApiId,
+    /// The environment's name.
+    pub environment: Name,
+}
+
+/// A segment that needs another one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentSegment {
+    /// The segment's id.
+    pub id: SegmentId,
+    /// The segment's key.
+    pub key: FlagKey,
 }
 
 /// The editable part of a `Segment`.
@@ -12002,6 +12312,19 @@ pub struct SegmentTrial {
     /// What is known of them, as `user_id` and `country`: texts, numbers, booleans and lists of texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attributes: Option<Value>,
+}
+
+/// What names a segment, and so keeps it from being deleted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentUses {
+    /// Flags that name it, itself or another segment that needs it, in the order of their keys.
+    pub flags: Vec<SegmentFlag>,
+    /// Segments whose conditions name it, in the order of their keys.
+    pub segments: Vec<SegmentSegment>,
+    /// Routes whose audience names it.
+    pub routes: Vec<SegmentRoute>,
+    /// Policies whose audience names it.
+    pub policies: Vec<SegmentPolicy>,
 }
 
 /// Optional parameters of [`send_report`](crate::Client::send_report).
@@ -12873,6 +13196,83 @@ pub struct TriedRoute {
     /// JSON Pointer in the route to the condition that does not hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<String>,
+}
+
+/// Optional parameters of [`try_feature_flags`](crate::Client::try_feature_flags).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct TryFeatureFlagsParams {
+    /// The most entries of the page.
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before, unchanged and with the same filters and order.
+    pub cursor: Option<String>,
+    /// Only those whose keys contain this, whatever its case.
+    pub q: Option<String>,
+    /// Only those that give what they give for this reason.
+    pub filter_reason: Option<TryFeatureFlagsParamsFilterReason>,
+}
+
+/// `TryFeatureFlagsParamsFilterReason`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TryFeatureFlagsParamsFilterReason {
+    /// `static`.
+    #[serde(rename = "static")]
+    Static,
+    /// `targeting_match`.
+    #[serde(rename = "targeting_match")]
+    TargetingMatch,
+    /// `split`.
+    #[serde(rename = "split")]
+    Split,
+    /// `default`.
+    #[serde(rename = "default")]
+    Default,
+    /// `disabled`.
+    #[serde(rename = "disabled")]
+    Disabled,
+    /// `prerequisite_failed`.
+    #[serde(rename = "prerequisite_failed")]
+    PrerequisiteFailed,
+    /// `unit_missing`.
+    #[serde(rename = "unit_missing")]
+    UnitMissing,
+    /// `error`.
+    #[serde(rename = "error")]
+    Error,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for TryFeatureFlagsParamsFilterReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Static => "static",
+            Self::TargetingMatch => "targeting_match",
+            Self::Split => "split",
+            Self::Default => "default",
+            Self::Disabled => "disabled",
+            Self::PrerequisiteFailed => "prerequisite_failed",
+            Self::UnitMissing => "unit_missing",
+            Self::Error => "error",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for TryFeatureFlagsParamsFilterReason {
+    fn from(text: &str) -> Self {
+        match text {
+            "static" => Self::Static,
+            "targeting_match" => Self::TargetingMatch,
+            "split" => Self::Split,
+            "default" => Self::Default,
+            "disabled" => Self::Disabled,
+            "prerequisite_failed" => Self::PrerequisiteFailed,
+            "unit_missing" => Self::UnitMissing,
+            "error" => Self::Error,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
 }
 
 /// How a try ended.

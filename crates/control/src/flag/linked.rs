@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use domain::flag::{FeatureFlag, Segment};
 use domain::id::OrganizationId;
+use eval::definition::Targeting;
 use store::Arg;
 use store::entity::{self, Condition, Read};
 
@@ -83,9 +84,12 @@ pub(crate) fn through<'s>(
 
 /// The keys of the segments that a flag names, in any environment.
 pub(crate) fn flag_segments(flag: &FeatureFlag) -> impl Iterator<Item = &str> {
-    let targetings = flag.spec.environments.values();
-    let rules = targetings.flat_map(|targeting| &targeting.rules);
-    let conditions = rules.filter_map(|rule| rule.when.as_ref());
+    flag.spec.environments.values().flat_map(rule_segments)
+}
+
+/// The keys of the segments that the rules of a flag name in an environment.
+pub(crate) fn rule_segments(targeting: &Targeting) -> impl Iterator<Item = &str> {
+    let conditions = targeting.rules.iter().filter_map(|rule| rule.when.as_ref());
     conditions.flat_map(named_segments)
 }
 

@@ -20,6 +20,33 @@ const ENVIRONMENTS: &str = "environments";
 type Found = (FeatureFlag, FlagChangeRequest);
 
 impl Control {
+    /// Lists the proposed changes of all flags.
+    ///
+    /// # Errors
+    /// `permission_denied`.
+    pub async fn change_requests(
+        &self,
+        caller: &Caller,
+        mut query: ListQuery,
+    ) -> Result<Listed<FlagChangeRequest>, Error> {
+        let organization = caller.organization()?;
+        self.access()
+            .check(caller, "list_change_requests", organization, None)?;
+        query
+            .conditions
+            .push(Condition::Is("organization_id", Arg::text(organization)));
+        let mut listed = self
+            .listed::<FlagChangeRequest>(&query.conditions, &query)
+            .await?;
+        self.name_people(&mut listed.data).await?;
+        let flags: Vec<_> = listed.data.iter().map(|it| it.flag_id).collect();
+        let keys = store::flag::keys(&mut self.store(), &flags).await?;
+        for it in &mut listed.data {
+            it.flag_key = keys.get(&it.flag_id).cloned();
+        }
+        Ok(listed)
+    }
+
     /// Lists the proposed changes of a flag.
     ///
     /// # Errors
@@ -40,6 +67,9 @@ impl Control {
             .listed::<FlagChangeRequest>(&query.conditions, &query)
             .await?;
         self.name_people(&mut listed.data).await?;
+        for it in &mut listed.data {
+            it.flag_key = Some(flag.spec.key.clone());
+        }
         Ok(listed)
     }
 
@@ -55,7 +85,7 @@ impl Control {
         let (flag, found) = self.change_request(caller, place).await?;
         let action = "read_feature_flag_change_request";
         self.authorize(&mut self.store(), caller, action, &flag).await?;
-        self.with_names(found).await
+        self.with_names(&flag, found).await
     }
 
     /// Proposes a change of a flag.
@@ -99,6 +129,7 @@ impl Control {
             id: FlagChangeRequestId::new(self.uuid()),
             organization_id: flag.organization_id,
             flag_id: flag.id,
+            flag_key: None,
             state: FlagChangeState::Open,
             spec,
             before,
@@ -119,7 +150,7 @@ impl Control {
         store::flag::proposal::forget_old(&mut tx, flag.id).await?;
         self.note(&mut tx, caller, ACTION, None, Some(&request)).await?;
         tx.commit().await?;
-        self.with_names(request).await
+        self.with_names(&flag, request).await
     }
 
     /// Says yes to a proposed change; somebody else than its author does.
@@ -141,7 +172,7 @@ impl Control {
         }
         expect(&found, found.state == FlagChangeState::Open)?;
         let decided = self.decided(caller, &found, FlagChangeState::Approved, decision)?;
-        self.change_state(caller, ACTION, (&found, decided)).await
+        self.change_state(caller, ACTION, &flag, (&found, decided)).await
     }
 
     /// Says no to a proposed change, also after somebody said yes.
@@ -159,7 +190,7 @@ impl Control {
         self.authorize(&mut self.store(), caller, ACTION, &flag).await?;
         expect(&found, found.state.is_pending())?;
         let decided = self.decided(caller, &found, FlagChangeState::Rejected, decision)?;
-        self.change_state(caller, ACTION, (&found, decided)).await
+        self.change_state(caller, ACTION, &flag, (&found, decided)).await
     }
 
     /// Takes a proposed change back; its author does.
@@ -182,7 +213,8 @@ impl Control {
             state: FlagChangeState::Withdrawn,
             ..self.next(&found)
         };
-        self.change_state(caller, ACTION, (&found, withdrawn)).await
+        self.change_state(caller, ACTION, &flag, (&found, withdrawn))
+            .await
     }
 
     /// Makes the flag as it was proposed and approved; it is checked like any change.
@@ -217,7 +249,7 @@ impl Control {
             .await?;
         tx.commit().await?;
         self.announce_if::<FeatureFlag>();
-        self.with_names(applied).await
+        self.with_names(&flag, applied).await
     }
 
     async fn change_request(
@@ -267,12 +299,13 @@ impl Control {
         &self,
         caller: &Caller,
         action: &str,
+        flag: &FeatureFlag,
         (before, after): (&FlagChangeRequest, FlagChangeRequest),
     ) -> Result<FlagChangeRequest, Error> {
         let mut tx = self.begin(caller).await?;
         self.keep_state(&mut tx, caller, action, (before, &after)).await?;
         tx.commit().await?;
-        self.with_names(after).await
+        self.with_names(flag, after).await
     }
 
     async fn keep_state(
@@ -286,10 +319,15 @@ impl Control {
         self.note(tx, caller, action, Some(before), Some(after)).await
     }
 
-    async fn with_names(&self, request: FlagChangeRequest) -> Result<FlagChangeRequest, Error> {
+    async fn with_names(
+        &self,
+        flag: &FeatureFlag,
+        request: FlagChangeRequest,
+    ) -> Result<FlagChangeRequest, Error> {
         let mut one = [request];
         self.name_people(&mut one).await?;
-        let [request] = one;
+        let [mut request] = one;
+        request.flag_key = Some(flag.spec.key.clone());
         Ok(request)
     }
 

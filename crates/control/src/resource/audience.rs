@@ -132,26 +132,36 @@ pub(super) async fn uses_of_segment(
     organization: OrganizationId,
     segment: &str,
 ) -> Result<Vec<String>, Error> {
+    let (routes, policies) = naming_segment(read, organization, segment).await?;
+    let mut uses = Vec::with_capacity(routes.len() + policies.len());
+    for route in routes {
+        uses.push(format!(
+            "the route {}{}",
+            route.id,
+            of_api(read, route.api_id).await?
+        ));
+    }
+    for policy in &policies {
+        uses.push(by_policy(read, policy).await?);
+    }
+    Ok(uses)
+}
+
+/// The routes and policies that name a segment.
+pub(crate) async fn naming_segment(
+    read: &mut impl Read,
+    organization: OrganizationId,
+    segment: &str,
+) -> Result<(Vec<Route>, Vec<Policy>), Error> {
     let names_it = |audience: &Option<Audience>| {
         let mut all = audience.iter().flat_map(|audience| &audience.segments);
         all.any(|it| it.key.as_str() == segment)
     };
-    let mut uses = Vec::new();
-    for route in mentioning::<Route>(read, organization, segment).await? {
-        if names_it(&route.spec.matches.audience) {
-            uses.push(format!(
-                "the route {}{}",
-                route.id,
-                of_api(read, route.api_id).await?
-            ));
-        }
-    }
-    for policy in mentioning::<Policy>(read, organization, segment).await? {
-        if names_it(&policy.spec.audience) {
-            uses.push(by_policy(read, &policy).await?);
-        }
-    }
-    Ok(uses)
+    let mut routes = mentioning::<Route>(read, organization, segment).await?;
+    routes.retain(|route| names_it(&route.spec.matches.audience));
+    let mut policies = mentioning::<Policy>(read, organization, segment).await?;
+    policies.retain(|policy| names_it(&policy.spec.audience));
+    Ok((routes, policies))
 }
 
 /// The flags of which a policy tells services.

@@ -15,7 +15,7 @@ use super::fault::{Faults, TITLE_MAX, in_use, part};
 use super::flag_parts::{compile, named_segments, patterns, size, too_many_patterns};
 use super::{New, Resource, audience, own};
 use crate::flag::Saved;
-use crate::flag::linked::{flag_segments, through};
+use crate::flag::linked::{flag_segments, rule_segments, through};
 use crate::{Caller, Control, Error};
 
 /// The most segments of an organization: every edge knows them all.
@@ -129,11 +129,6 @@ impl Resource for Segment {
 fn affected(saved: &Saved, segment: &str) -> BTreeSet<Name> {
     let through = through(saved.segments.iter().map(|segment| &**segment), segment);
     let parts = saved.flags.iter().flat_map(|flag| &flag.spec.environments);
-    let affected = parts.filter(|(_, targeting)| {
-        let conditions = targeting.rules.iter().filter_map(|rule| rule.when.as_ref());
-        conditions
-            .flat_map(named_segments)
-            .any(|key| through.contains(key))
-    });
+    let affected = parts.filter(|(_, targeting)| rule_segments(targeting).any(|key| through.contains(key)));
     affected.map(|(name, _)| name.clone()).collect()
 }

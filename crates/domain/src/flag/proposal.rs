@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::FlagKey;
 use crate::Timestamp;
 use crate::id::{FeatureFlagId, FlagChangeRequestId, OrganizationId};
 
@@ -33,6 +34,9 @@ impl FlagChangeState {
         Self::Applied,
         Self::Withdrawn,
     ];
+
+    /// The states in which something may still become of it.
+    pub const PENDING: [Self; 2] = [Self::Open, Self::Approved];
 
     /// Its name in answers.
     pub const fn as_str(self) -> &'static str {
@@ -74,6 +78,9 @@ pub struct FlagChangeRequest {
     pub organization_id: OrganizationId,
     /// The flag.
     pub flag_id: FeatureFlagId,
+    /// The flag's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flag_key: Option<FlagKey>,
     /// How far it is.
     pub state: FlagChangeState,
     /// What is proposed.

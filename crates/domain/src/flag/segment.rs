@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::FlagKey;
-use crate::id::{OrganizationId, SegmentId};
+use crate::id::{ApiId, FeatureFlagId, OrganizationId, PolicyId, RouteId, SegmentId};
 use crate::{Name, Timestamp};
 
 /// The editable part of a [`Segment`].
@@ -65,4 +65,68 @@ pub struct SegmentAnswer {
     pub key: String,
     /// Whether they are in it.
     pub inside: bool,
+}
+
+/// What names a segment, and so keeps it from being deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SegmentUses {
+    /// Flags that name it, itself or another segment that needs it, in the order of their keys.
+    pub flags: Vec<SegmentFlag>,
+    /// Segments whose conditions name it, in the order of their keys.
+    pub segments: Vec<SegmentSegment>,
+    /// Routes whose audience names it.
+    pub routes: Vec<SegmentRoute>,
+    /// Policies whose audience names it.
+    pub policies: Vec<SegmentPolicy>,
+}
+
+/// A flag that depends on a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SegmentFlag {
+    /// The flag's id.
+    pub id: FeatureFlagId,
+    /// The flag's key.
+    pub key: FlagKey,
+    /// Where it does, in the order of the environments' names.
+    pub environments: Vec<SegmentPlace>,
+}
+
+/// An environment in which a flag depends on a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SegmentPlace {
+    /// The environment's name.
+    pub environment: Name,
+    /// The segments that the flag's rules name there: this one, and others that need it.
+    pub through: Vec<FlagKey>,
+}
+
+/// A segment that needs another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SegmentSegment {
+    /// The segment's id.
+    pub id: SegmentId,
+    /// The segment's key.
+    pub key: FlagKey,
+}
+
+/// A route for those who are in a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SegmentRoute {
+    /// The route's id.
+    pub id: RouteId,
+    /// Its API.
+    pub api_id: ApiId,
+    /// The environment's name.
+    pub environment: Name,
+}
+
+/// A policy for those who are in a segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SegmentPolicy {
+    /// The policy's id.
+    pub id: PolicyId,
+    /// Its API.
+    pub api_id: ApiId,
+    /// What it does, as `rate_limit`.
+    pub kind: String,
 }

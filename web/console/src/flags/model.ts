@@ -70,12 +70,19 @@ export function shareOf(flag: Pick<Flag, "variants">, targeting: Targeting): { v
   return { variant, percent: serve === variant ? 100 : 0 };
 }
 
-/** What those get whom no rule fits, when a share of them gets the variant and the rest the one of `off`. */
-export function shared(targeting: Targeting, variant: string, percent: number): Outcome {
-  if (percent === 100) return { serve: variant };
-  if (percent === 0) return { serve: targeting.off };
-  const { by = UNIT, or_by } = targeting.otherwise;
-  return { split: { [variant]: percent, [targeting.off]: thousandths(100 - percent) }, by, ...(or_by?.length && { or_by }) };
+/** Whether units are told apart by something else than they are if nothing is said. */
+export const hasOwnUnits = ({ by = UNIT, or_by = [] }: Units): boolean => by !== UNIT || or_by.length > 0;
+
+/**
+ * What those get whom no rule fits, when a share of them gets the variant and the rest the one of `off`. A share of all or
+ * of nobody stays a split where that is the only way to say what the next one goes by.
+ */
+export function shared({ off, otherwise }: Targeting, variant: string, percent: number): Outcome {
+  if (percent === 100 && !hasOwnUnits(otherwise)) return { serve: variant };
+  if (percent === 0 && !hasOwnUnits(otherwise)) return { serve: off };
+  const { by = UNIT, or_by } = otherwise;
+  const split = { ...(percent > 0 && { [variant]: percent }), ...(percent < 100 && { [off]: thousandths(100 - percent) }) };
+  return { split, by, ...(or_by?.length && { or_by }) };
 }
 
 function* testsOf(condition: Condition | undefined): Generator<string> {

@@ -1,10 +1,10 @@
 /** The big switch of a flag in an environment, and the quick change of a simple share. */
 import { Button, Confirm, Dialog, ProblemNote, Said, figure, useGo } from "@gateline/ui";
 import { useId, useState } from "react";
-import { type Flag, type Targeting, isSerious, shareOf, shared } from "./model";
+import { type Flag, type Targeting, UNIT, hasOwnUnits, isSerious, shareOf, shared } from "./model";
 import { useChange } from "./proposals";
 import { environmentPatch } from "./queries";
-import { conditionInWords, outcomeInWords, percent } from "./words";
+import { conditionInWords, listed, outcomeInWords, percent } from "./words";
 
 interface Props {
   flag: Flag;
@@ -69,6 +69,9 @@ function inShort({ rules = [], otherwise }: Targeting): string {
   const begin = first && rules.length === 1 ? `${conditionInWords(first.when)}: ${outcomeInWords(first)}; ` : rules.length > 0 ? `${rules.length} rules; ` : "";
   return `${begin}everybody${begin ? " else" : ""} gets ${outcomeInWords(otherwise)}`;
 }
+
+/** The attributes that a split goes by. */
+const unitsOf = ({ otherwise: { by, or_by = [] } }: Targeting): string => listed([by ?? UNIT, ...or_by]);
 
 const STEPS = [0, 1, 5, 10, 25, 50, 100];
 
@@ -141,6 +144,11 @@ export function QuickShare({ flag, environment, targeting }: Props) {
           </Button>
         ))}
       </div>
+      {wanted === 100 && hasOwnUnits(targeting.otherwise) && (
+        <p className="text-sm text-ink-2">
+          <Said text={`All of whom ${unitsOf(targeting)} is known. Others go on to get \`${targeting.off}\`, unless everybody is given \`${share.variant}\` in the form.`} />
+        </p>
+      )}
       {state.error && <ProblemNote error={state.error} />}
     </form>
   );

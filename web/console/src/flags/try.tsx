@@ -2,8 +2,11 @@
 import { client, done } from "@gateline/api-client";
 import { Badge, FormPanel, TextField, momentOf, useForm } from "@gateline/ui";
 import { useMutation } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
 import { type AttributeRow, AttributesField, known, rowsOf } from "./attributes";
+import { type Asked, useAsked } from "./asked";
 import { type Explanation, type Flag, type Targeting, attributesOf } from "./model";
+import { reasonInWords } from "./words";
 
 /** Asks for the flag on behalf of somebody. */
 export function useTrial(flag: Flag, environment: string) {
@@ -19,13 +22,29 @@ export function useTrial(flag: Flag, environment: string) {
   return { ask: mutation.mutateAsync, answer: current };
 }
 
+/** Who was asked about elsewhere, and what else matters here; nobody if nobody was. */
+function rowsFrom(asked: Asked | undefined, targeting: Targeting): AttributeRow[] {
+  const rows = rowsOf(attributesOf(targeting));
+  if (!asked) return rows;
+  const given = asked.rows.filter((row) => row.name !== "");
+  return [...given, ...rows.filter((row) => !given.some((each) => each.name === row.name))];
+}
+
 /** The form and the answer. */
 export function TryIt(props: { targeting: Targeting; trial: ReturnType<typeof useTrial> }) {
   const { trial, targeting } = props;
+  const asked = useAsked();
   const form = useForm({
-    initial: { rows: rowsOf(attributesOf(targeting)), at: "" },
+    initial: { rows: rowsFrom(asked, targeting), at: asked?.at ?? "" },
     send: trial.ask,
     after: () => undefined,
+  });
+  // Who comes from the answers for one person wants to know why.
+  const begun = useRef(false);
+  useEffect(() => {
+    if (!asked || begun.current) return;
+    begun.current = true;
+    void form.submit();
   });
   const { values, set } = form;
   return (
@@ -43,17 +62,6 @@ export function TryIt(props: { targeting: Targeting; trial: ReturnType<typeof us
   );
 }
 
-const reasons: Record<string, string> = {
-  static: "Everybody gets it.",
-  targeting_match: "A rule or an override is for them.",
-  split: "They are in that part of a split.",
-  default: "No rule was for them.",
-  disabled: "The flag is off.",
-  prerequisite_failed: "Another flag does not give what this one needs.",
-  unit_missing: "The attribute that the split goes by is not known.",
-  error: "The rule's logic went wrong or gave no variant.",
-};
-
 function Answer({ of: answer }: { of: Explanation }) {
   return (
     <div className="mt-4 border-t border-line pt-3" role="group" aria-label="Answer">
@@ -62,7 +70,7 @@ function Answer({ of: answer }: { of: Explanation }) {
         <Badge tone={answer.enabled ? "ok" : "neutral"}>{answer.enabled ? "on" : "off"}</Badge>
       </p>
       <p className="mt-1 text-ink-2">
-        {reasons[answer.reason] ?? answer.reason} {answer.rule && <>The rule is {answer.rule}.</>} What was looked at is marked at each part.
+        {reasonInWords(answer.reason)[1]} {answer.rule && <>The rule is {answer.rule}.</>} What was looked at is marked at each part.
       </p>
       <dl className="mt-2 grid grid-cols-[auto_minmax(0,1fr)] gap-x-4 text-sm">
         <dt className="text-ink-2">Value</dt>

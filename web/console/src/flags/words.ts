@@ -146,6 +146,23 @@ export function conditionInWords(condition: Condition | undefined): string {
 /** What values a flag has. */
 export const types: Record<FlagType, string> = { boolean: "Boolean", string: "String", number: "Number", json: "JSON" };
 
+/** Why somebody gets what they get, by its name in answers: in a word or two, and in a sentence. */
+export const reasons = {
+  static: ["For everybody", "Everybody gets it."],
+  targeting_match: ["Rule or override", "A rule or an override is for them."],
+  split: ["Split", "They are in that part of a split."],
+  default: ["No rule fits", "No rule was for them."],
+  disabled: ["Off", "The flag is off."],
+  prerequisite_failed: ["Other flag", "Another flag does not give what this one needs."],
+  unit_missing: ["Unit not known", "The attribute that the split goes by is not known."],
+  error: ["Logic failed", "The rule's logic went wrong or gave no variant."],
+} satisfies Record<string, [short: string, sentence: string]>;
+
+export type Reason = keyof typeof reasons;
+
+/** A reason in words; one that a newer server has, by its name. */
+export const reasonInWords = (reason: string): [short: string, sentence: string] => (reasons as Record<string, [string, string]>)[reason] ?? [reason, reason];
+
 /** What a rule is called: its name, else its place from 1, as answers call it. */
 export const titleOf = (rule: Rule, place: number): string => rule.name || `#${place + 1}`;
 

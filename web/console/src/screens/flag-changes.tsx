@@ -1,11 +1,8 @@
-import { type Schemas, read } from "@gateline/api-client";
+import { read } from "@gateline/api-client";
 import { Command, List, Section, State, Time } from "@gateline/ui";
 import { FlagFrame } from "../flags/frame";
+import { type Change, stateOptions, titleOf } from "../flags/proposal";
 import { proposalPath } from "../flags/proposals";
-
-type Change = Schemas["FlagChangeRequest"];
-
-const STATES: Change["state"][] = ["open", "approved", "rejected", "applied", "withdrawn"];
 
 /** The changes of a flag that were proposed. */
 export default function FlagChanges() {
@@ -20,7 +17,7 @@ export default function FlagChanges() {
                 params: { path: { id: flag.id }, query: { cursor, "filter[state]": state as Change["state"] | undefined } },
               })
             }
-            filters={[{ name: "state", title: "State", options: STATES.map((state) => [state, state.charAt(0).toUpperCase() + state.slice(1)]) }]}
+            filters={[{ name: "state", title: "State", options: stateOptions }]}
             to={(change) => proposalPath(flag.id, change.id)}
             columns={[
               { title: "Change", wide: true, cell: titleOf },
@@ -43,12 +40,4 @@ export default function FlagChanges() {
       )}
     </FlagFrame>
   );
-}
-
-/** What it is for, or which environments and fields it touches. */
-export function titleOf(change: Change): string {
-  const [first] = change.comment.trim().split("\n");
-  if (first) return first;
-  const { environments, ...fields } = change.patch as { environments?: object };
-  return [...Object.keys(environments ?? {}), ...Object.keys(fields)].join(", ");
 }

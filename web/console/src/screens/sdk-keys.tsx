@@ -22,7 +22,9 @@ import {
   useForm,
 } from "@gateline/ui";
 import { useQueryClient } from "@tanstack/react-query";
+import { useSearch } from "@tanstack/react-router";
 import { useState } from "react";
+import { LeftOutHint } from "../flags/left-out";
 import { useEnvironments } from "../flags/queries";
 
 type Key = Schemas["SdkKey"];
@@ -43,6 +45,7 @@ export default function SdkKeys() {
   const [changed, setChanged] = useState<Key>();
   const [issued, setIssued] = useState<Issued>();
   const names = (useEnvironments().data?.data ?? []).map((each) => each.name);
+  const search = useSearch({ strict: false }) as { environment?: string };
   const queries = useQueryClient();
   const refresh = () => queries.invalidateQueries({ queryKey: ["/api/v1/sdk-keys"] });
   const close = () => {
@@ -63,6 +66,7 @@ export default function SdkKeys() {
         label="SDK keys"
         text="What asks for flags and records events: a server's key is secret, a client's key may stand in a page or app."
         actions={create}
+        note={<LeftOutHint environment={search.environment} />}
         load={({ cursor, state, kind, environment }) =>
           read("/api/v1/sdk-keys", {
             params: {

@@ -5,6 +5,7 @@ import { AttributesField, known, rowsOf } from "../flags/attributes";
 import { ConditionTree } from "../flags/condition-tree";
 import { type Segment, attributesIn } from "../flags/model";
 import { SegmentFrame } from "../flags/segment-frame";
+import { SegmentUses } from "../flags/segment-uses";
 
 /** One segment: who is in it, and whether somebody is. */
 export default function SegmentScreen() {
@@ -21,6 +22,7 @@ export default function SegmentScreen() {
             </Section>
             <TryIt key={segment.revision} segment={segment} />
           </div>
+          <SegmentUses segment={segment} />
         </>
       )}
     </SegmentFrame>

@@ -2,7 +2,7 @@
 
 use axum::response::Response;
 use control::Error;
-use control::resource::{Arg, Condition, ListQuery};
+use control::resource::{Arg, Condition, ListQuery, Listed};
 use domain::Code;
 use domain::flag::{FlagChangeRequest, FlagChangeRequestSpec, FlagChangeState, FlagDecision};
 use domain::id::{FeatureFlagId, FlagChangeRequestId};
@@ -21,48 +21,101 @@ const ABOUT: &str = "A change of a flag that makes a difference in an environmen
     flag as it is by then, and refused with `change_outdated` if what it touches was changed meanwhile. Turning a flag off \
     (`enabled: false` and nothing else) needs no approval. Owners may change what is protected without one.";
 
-/// `list_feature_flag_change_requests`, `create_feature_flag_change_request`, `read_feature_flag_change_request`, and
+/// The filter by how far changes are.
+const STATE: &str = "filter[state]";
+/// The filter that asks for changes that wait for something.
+const PENDING: &str = "filter[pending]";
+
+/// `list_change_requests`, `list_feature_flag_change_requests`, `create_feature_flag_change_request`, `read_feature_flag_change_request`, and
 /// `approve_`, `reject_`, `apply_` and `withdraw_feature_flag_change_request`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![list(), create(), read(), approve(), reject(), apply(), withdraw()]
+    vec![
+        list_all(),
+        list(),
+        create(),
+        read(),
+        approve(),
+        reject(),
+        apply(),
+        withdraw(),
+    ]
+}
+
+/// What both lists take and answer.
+fn listing(endpoint: Endpoint) -> Endpoint {
+    let states = FlagChangeState::ALL.map(FlagChangeState::as_str);
+    endpoint
+        .tag(TAG)
+        .takes_all(Parameter::page(&["-created_at", "created_at"]))
+        .takes(Parameter::query(
+            STATE,
+            "Only those in this state.",
+            one_of(&states),
+        ))
+        .takes(Parameter::query(
+            PENDING,
+            "Only those of which something may still become (`true`): open and approved ones.",
+            one_of(&["true"]),
+        ))
+        .answers_page_of_shown::<FlagChangeRequest, crate::crud::Nothing>("A page.")
+}
+
+fn list_all() -> Endpoint {
+    let at = format!("{COLLECTION}/change-requests");
+    listing(
+        Endpoint::get(at, "list_change_requests").says("List proposed changes of all feature flags", ABOUT),
+    )
+    .to(|call| async move {
+        let query = asked(&call)?;
+        let listed = call.control().change_requests(&call.caller, query).await?;
+        answer_list(&call, &listed)
+    })
 }
 
 fn list() -> Endpoint {
-    let states = FlagChangeState::ALL.map(FlagChangeState::as_str);
-    Endpoint::get(
-        format!("{COLLECTION}/{{id}}/change-requests"),
-        "list_feature_flag_change_requests",
+    let at = format!("{COLLECTION}/{{id}}/change-requests");
+    listing(
+        Endpoint::get(at, "list_feature_flag_change_requests")
+            .says("List proposed changes of a feature flag", ABOUT)
+            .takes_id::<FeatureFlagId>("The flag's id."),
     )
-    .tag(TAG)
-    .says("List proposed changes of a feature flag", ABOUT)
-    .takes_id::<FeatureFlagId>("The flag's id.")
-    .takes_all(Parameter::page(&["-created_at", "created_at"]))
-    .takes(Parameter::query(
-        "filter[state]",
-        "Only those in this state.",
-        one_of(&states),
-    ))
-    .answers_page_of_shown::<FlagChangeRequest, crate::crud::Nothing>("A page.")
     .to(|call| async move {
-        let mut conditions = Vec::new();
-        if let Some(state) = call.query("filter[state]") {
-            if !FlagChangeState::ALL.iter().any(|known| known.as_str() == state) {
-                let states = FlagChangeState::ALL.map(FlagChangeState::as_str).join("`, `");
-                return Err(invalid("filter[state]", &format!("it is one of `{states}`")));
-            }
-            conditions.push(Condition::Is("state", Arg::text(state)));
-        }
-        let window = page::asked(&call)?.window();
-        let query = ListQuery { conditions, window };
-        let listed = call
-            .control()
+        let query = asked(&call)?;
+        let control = call.control();
+        let listed = control
             .flag_change_requests(&call.caller, call.id()?, query)
             .await?;
-        let last = listed.data.last().filter(|_| listed.has_more);
-        let next = last.map(|it| (it.id.to_string(), it.id.to_string()));
-        let rows: Result<Vec<_>, _> = listed.data.iter().map(shown).collect();
-        page::answer(&call, rows?, next)
+        answer_list(&call, &listed)
     })
+}
+
+/// What a call wants to see.
+fn asked(call: &Call) -> Result<ListQuery, Error> {
+    let mut conditions = Vec::new();
+    if let Some(state) = call.query(STATE) {
+        if !FlagChangeState::ALL.iter().any(|known| known.as_str() == state) {
+            let states = FlagChangeState::ALL.map(FlagChangeState::as_str).join("`, `");
+            return Err(invalid(STATE, &format!("it is one of `{states}`")));
+        }
+        conditions.push(Condition::Is("state", Arg::text(state)));
+    }
+    match call.query(PENDING) {
+        None => {}
+        Some("true") => {
+            let states = FlagChangeState::PENDING.map(|state| state.as_str().to_owned());
+            conditions.push(Condition::In("state", states.to_vec()));
+        }
+        Some(_) => return Err(invalid(PENDING, &"it is `true`, or absent")),
+    }
+    let window = page::asked(call)?.window();
+    Ok(ListQuery { conditions, window })
+}
+
+fn answer_list(call: &Call, listed: &Listed<FlagChangeRequest>) -> Result<Response, Error> {
+    let last = listed.data.last().filter(|_| listed.has_more);
+    let next = last.map(|it| (it.id.to_string(), it.id.to_string()));
+    let rows: Result<Vec<_>, _> = listed.data.iter().map(shown).collect();
+    page::answer(call, rows?, next)
 }
 
 fn create() -> Endpoint {

@@ -3,14 +3,16 @@
 
 use axum::response::Response;
 use control::Error;
+use control::flag::ExportsWanted;
 use control::resource::Condition;
 use domain::Code;
 use domain::flag::{
     CodeReference, CodeScan, CodeScanned, FeatureFlag, FeatureFlagUse, FlagCodeReferences, FlagEvaluations,
-    FlagExports,
+    FlagExports, FlagProtocol,
 };
 use domain::id::FeatureFlagId;
 use http::StatusCode;
+use serde_json::json;
 
 use super::{COLLECTION, TAG};
 use crate::answer;
@@ -23,6 +25,8 @@ use crate::parameter::{Parameter, moment, one_of, text};
 const SCAN_BYTES_MAX: usize = 4 << 20;
 /// The filter that asks for flags that nobody may need any more.
 const STALE: &str = "filter[stale]";
+/// The parameter that says in whose words flags are given.
+const PROTOCOL: &str = "protocol";
 
 /// `read_feature_flag_evaluations`, `read_feature_flag_code_references`, `replace_flag_code_references`,
 /// `read_feature_flag_exports`.
@@ -107,15 +111,35 @@ fn exports() -> Endpoint {
             text(100),
         ))
         .takes(Parameter::query("flag", "Only the flag with this key.", text(100)))
+        .takes(Parameter::query(
+            PROTOCOL,
+            "Only what programs of this product are not given.",
+            one_of(&FlagProtocol::ALL.map(FlagProtocol::as_str)),
+        ))
+        .takes(Parameter::query(
+            "limit",
+            "The most that are told of; all if absent. `counts` counts all of them.",
+            json!({ "type": "integer", "minimum": 0 }),
+        ))
         .answers::<FlagExports>(200, "What is left out.")
         .to(|call| async move {
-            let (environment, flag) = (call.query_as("environment")?, call.query_as("flag")?);
-            let found = call
-                .control()
-                .flag_exports(&call.caller, environment, flag)
-                .await?;
+            let wanted = ExportsWanted {
+                environment: call.query_as("environment")?,
+                flag: call.query_as("flag")?,
+                protocol: call.query(PROTOCOL).map(protocol).transpose()?,
+                limit: call.query_as::<u32>("limit")?.map(|limit| limit as usize),
+            };
+            let found = call.control().flag_exports(&call.caller, wanted).await?;
             answer::json(StatusCode::OK, &found)
         })
+}
+
+fn protocol(text: &str) -> Result<FlagProtocol, Error> {
+    let known = FlagProtocol::ALL.into_iter().find(|it| it.as_str() == text);
+    known.ok_or_else(|| {
+        let words = FlagProtocol::ALL.map(FlagProtocol::as_str).join("`, `");
+        invalid(PROTOCOL, &format!("it is one of `{words}`"))
+    })
 }
 
 fn code_references() -> Endpoint {

@@ -98,6 +98,34 @@ on_both! {
         assert_eq!(world.control.sdk_key_uses(&[key.id]).await.unwrap().len(), 1);
     }
 
+    async fn nodes_get_the_types_of_those_who_have_keys_there(url: String) {
+        let world = World::new(&url).await;
+        let (control, acme, globex) = (&world.control, &world.acme, &world.globex);
+        let names = async |environment: &str| -> Vec<String> {
+            let snapshot = control.build_snapshot(&environment.parse().unwrap()).await.unwrap();
+            let organization = acme.organization.unwrap();
+            assert!(snapshot.event_types.iter().all(|it| it.organization == organization));
+            snapshot.event_types.iter().map(|it| it.name.to_string()).collect()
+        };
+        let schema = json!({ "type": "object" });
+        let visit = event_type(&world, acme, json!({ "name": "visit", "title": "Visit", "schema": schema })).await;
+        event_type(&world, acme, json!({ "name": "old", "title": "Old", "state": "archived" })).await;
+        event_type(&world, globex, json!({ "name": "theirs", "title": "Theirs" })).await;
+        assert!(names("sandbox").await.is_empty());
+        sdk_key(&world, acme, "sandbox").await;
+        sdk_key(&world, globex, "production").await;
+        assert_eq!(names("sandbox").await, ["visit", "old"]);
+        let snapshot = control.build_snapshot(&"sandbox".parse().unwrap()).await.unwrap();
+        let [known, archived] = &snapshot.event_types[..] else { panic!("two types") };
+        assert_eq!((known.id, known.revision), (visit.id, visit.revision));
+        assert_eq!(known.schema.clone().map(Value::Object), Some(schema));
+        assert!(known.state.is_active() && !archived.state.is_active() && archived.schema.is_none());
+        // Whatever changes of a type, nodes see that it is another one.
+        control.update::<EventType>(acme, visit.id, &json!({ "schema": null }), None).await.unwrap();
+        let snapshot = control.build_snapshot(&"sandbox".parse().unwrap()).await.unwrap();
+        assert!(snapshot.event_types[0].revision > visit.revision && snapshot.event_types[0].schema.is_none());
+    }
+
     async fn the_directory_has_what_was_changed_just_now(url: String) {
         let world = World::new(&url).await;
         let (control, acme) = (&world.control, &world.acme);

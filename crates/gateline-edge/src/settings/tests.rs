@@ -85,7 +85,31 @@ fn numbers_have_bounds() {
     };
     let kept = with("GATELINE_USAGE_LOG_BYTES_MAX", "5000000").unwrap();
     assert_eq!(kept.usage.log().bytes_max, 5_000_000);
+    let tracking = with("GATELINE_TRACKING_DUPLICATES_SECONDS", "60")
+        .unwrap()
+        .tracking;
+    assert_eq!(tracking.intake().window.as_secs(), 60);
     for (variable, value, said) in [
+        (
+            "GATELINE_TRACKING_AGE_MAX_SECONDS",
+            "59",
+            "tracking.age_max_seconds: 59 is not from 60 to 31622400",
+        ),
+        (
+            "GATELINE_TRACKING_DUPLICATES_SECONDS",
+            "86401",
+            "tracking.duplicates_seconds: 86401 is not from 0 to 86400",
+        ),
+        (
+            "GATELINE_TRACKING_DUPLICATES_MAX",
+            "999",
+            "tracking.duplicates_max: 999 is not from 1000 to 100000000",
+        ),
+        (
+            "GATELINE_TRACKING_WAITING_BYTES_MAX",
+            "8388607",
+            "tracking.waiting_bytes_max: 8388607 is not from 8388608 to 1073741824",
+        ),
         (
             "GATELINE_USAGE_LOG_BYTES_MAX",
             "4000000",

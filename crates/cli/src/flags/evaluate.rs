@@ -85,18 +85,18 @@ pub(super) async fn evaluate(
             ..TryFeatureFlagsParams::default()
         };
         let data = connection.client.try_feature_flags_all(&params, &trial).await?;
-        output.answer(&Entries { data }, list);
+        let told = data
+            .iter()
+            .map(|one| with_nulls(json!(one), &["rule", "assignment_id", "by"]));
+        let told = Entries {
+            data: told.collect::<Vec<_>>(),
+        };
+        output.answer(&told, |_| list(&data));
         return Ok(());
     };
     let found = find(connection, key).await?;
     let got = connection.client.try_feature_flag(&found.id, &trial).await?;
-    let mut told = json!(got);
-    // What there is none of is `null`, as the server says it.
-    for field in ["rule", "assignment_id"] {
-        if told.get(field).is_none() {
-            told[field] = Value::Null;
-        }
-    }
+    let mut told = with_nulls(json!(got), &["rule", "assignment_id"]);
     if let Some(fields) = told.as_object_mut().filter(|_| !asked.explain) {
         fields.remove("steps");
     }
@@ -104,8 +104,18 @@ pub(super) async fn evaluate(
     Ok(())
 }
 
-fn list(flags: &Entries<FlagTried>) -> String {
-    let rows = flags.data.iter().map(|got| {
+/// What there is none of is `null`, as the server says it.
+fn with_nulls(mut told: Value, fields: &[&str]) -> Value {
+    for field in fields {
+        if told.get(field).is_none() {
+            told[field] = Value::Null;
+        }
+    }
+    told
+}
+
+fn list(flags: &[FlagTried]) -> String {
+    let rows = flags.iter().map(|got| {
         vec![
             got.key.clone(),
             got.variant.clone(),

@@ -52,27 +52,22 @@ impl Saved {
         let mut segments = store::flag::segments(read, organization).await?;
         segments.retain(|other| other.id != segment.id);
         segments.push(segment.clone());
+        let segments: Vec<_> = segments.into_iter().map(Arc::new).collect();
         let mut flags = with_field(read, organization, "segment").await?;
         let through = through(&segments, segment.spec.key.as_str());
         flags.retain(|flag| flag_segments(flag).any(|key| through.contains(key)));
         let mut flags: Vec<_> = flags.into_iter().map(Arc::new).collect();
         add_needed(read, organization, &mut flags).await?;
-        Ok(Self {
-            flags,
-            segments: segments.into_iter().map(Arc::new).collect(),
-        })
+        Ok(Self { flags, segments })
     }
 }
 
 /// The keys of the segments that lead to one, and its own.
-pub(crate) fn through<'s>(
-    segments: impl IntoIterator<Item = &'s Segment> + Clone,
-    key: &'s str,
-) -> BTreeSet<&'s str> {
+pub(crate) fn through<'s>(segments: &'s [Arc<Segment>], key: &'s str) -> BTreeSet<&'s str> {
     let mut through = BTreeSet::from([key]);
     let mut open = vec![key];
     while let Some(key) = open.pop() {
-        for other in segments.clone() {
+        for other in segments {
             let names_it = named_segments(&other.spec.when).contains(&key);
             if names_it && through.insert(other.spec.key.as_str()) {
                 open.push(other.spec.key.as_str());

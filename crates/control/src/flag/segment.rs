@@ -102,7 +102,7 @@ impl Control {
 
 /// The flags whose rules name a segment, themselves or through other segments, and where.
 fn flags_through(saved: &Saved, key: &str) -> Vec<SegmentFlag> {
-    let through = through(saved.segments.iter().map(|segment| &**segment), key);
+    let through = through(&saved.segments, key);
     let each = saved.flags.iter().filter_map(|flag| {
         let places = flag.spec.environments.iter().filter_map(|(name, targeting)| {
             let named: BTreeSet<&str> = rule_segments(targeting)

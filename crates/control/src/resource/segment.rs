@@ -127,7 +127,7 @@ impl Resource for Segment {
 
 /// The environments in which a flag names a segment, itself or through other segments.
 fn affected(saved: &Saved, segment: &str) -> BTreeSet<Name> {
-    let through = through(saved.segments.iter().map(|segment| &**segment), segment);
+    let through = through(&saved.segments, segment);
     let parts = saved.flags.iter().flat_map(|flag| &flag.spec.environments);
     let affected = parts.filter(|(_, targeting)| rule_segments(targeting).any(|key| through.contains(key)));
     affected.map(|(name, _)| name.clone()).collect()

@@ -85,8 +85,9 @@ $(SDK_PYTHON)/.installed: sdk/python/requirements-dev.txt
 check: tools web/node_modules/.installed
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	# What the targets of fuzzing need of the gateway is not compiled otherwise.
+	# The targets of fuzzing are no part of the workspace, since to run them takes a nightly compiler.
 	$(CARGO) clippy -p gateway --lib -- -D warnings --cfg fuzzing
+	cd fuzz && RUSTFLAGS='--cfg fuzzing' $(CARGO) check --quiet --target-dir $(abspath $(TARGET))/fuzz
 	$(CARGO) xtask layers
 	$(CARGO) xtask tidy
 	$(CARGO) xtask gen --check

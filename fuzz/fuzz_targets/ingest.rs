@@ -48,6 +48,7 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
             environment: "sandbox".parse().expect("it is a name"),
             kind: SdkKeyKind::Server,
             origins: Vec::new(),
+            encrypt_payload: false,
             state: KeyState::Active,
             expires_at: None,
         },

@@ -2,7 +2,7 @@
 //!
 //! A thousand flags, each with a rule of five conditions and a split, asked about by somebody of whom six attributes are
 //! known. The fastest of many rounds: the rest is what else the machine did. Then, what ten thousand such flags take of
-//! memory, with the definitions that they were compiled from and those that SDKs are sent.
+//! memory, with the definitions that SDKs are sent.
 
 use std::error::Error;
 use std::hint::black_box;

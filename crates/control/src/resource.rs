@@ -533,8 +533,18 @@ pub(crate) fn parse_patch<T: Serialize + DeserializeOwned>(spec: &T, patch: &Val
     parse(spec)
 }
 
+/// The deepest that JSON may be nested. Nodes and SDKs read it with more around it, and their readers end at 128: what they
+/// could not read would keep them from every later change of everybody.
+const DEPTH_MAX: usize = 64;
+
 /// Reads an editable part; what is wrong is told with its place.
 pub fn parse<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
+    if let Some(place) = fault::deeper(&value, DEPTH_MAX) {
+        let detail = format!("It is nested more than {DEPTH_MAX} deep.");
+        let suggestion = "Flatten it, or keep it as a text.";
+        let error = FieldError::new(&place, "field_out_of_range", detail.clone(), suggestion);
+        return Err(Error::fields(Code::RequestInvalid, detail, vec![error]));
+    }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer(error.path());
         let detail = error.into_inner().to_string();

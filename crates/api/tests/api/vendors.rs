@@ -1,10 +1,11 @@
 //! What SDKs of other products ask for.
 
+use domain::snapshot::Packed;
 use serde_json::{Value, json};
 
 use crate::app::Someone;
 use crate::evaluations::client_key;
-use crate::feature_flags::{FLAGS, flag, make, patch, server_key};
+use crate::feature_flags::{FLAGS, faults, flag, make, patch, server_key};
 use crate::live::Events;
 use crate::tracking::Bench;
 
@@ -325,4 +326,68 @@ async fn it_is_told_what_is_left_out_and_why() {
     // Other organizations have theirs.
     let theirs = bench.app.stranger().await.get(&exports).await.json(200);
     assert_eq!(theirs, json!({ "counts": [], "left_out": [] }));
+}
+
+/// Readers of JSON end at some depth. What one tenant saves has to stay readable in the snapshot of all.
+#[tokio::test]
+async fn the_deepest_that_is_taken_can_be_read_by_all() {
+    let bench = bench().await;
+    let owner = bench.app.owner().await;
+    let nested = |levels: usize| {
+        let value = (1..levels).fold(json!([]), |inner, _| json!([inner]));
+        json!({ "key": format!("deep-{levels}"), "type": "json", "variants": { "on": value, "off": [] }, "client_side": true,
+            "environments": { "sandbox": { "enabled": true, "off": "off", "otherwise": { "serve": "on" } } } })
+    };
+    let refused = owner.post(FLAGS, nested(63)).await;
+    let place = format!("/variants/on{}", "/0".repeat(62));
+    assert_eq!(faults(&refused), [format!("{place} field_out_of_range")]);
+    make(&owner, nested(62)).await;
+
+    let (server, client) = (server_key(&owner).await, client_key(&owner).await);
+    let of_gateline = bench.app.bearer(&server);
+    for path in ["/api/v1/feature-flags/definitions", "/api/client/features"] {
+        let document = of_gateline.get(path).await.json(200).to_string();
+        assert!(document.contains("deep-62"), "{path}: {document}");
+    }
+    let everybody = json!({ "context": { "targetingKey": "u" } });
+    let found = of_gateline
+        .post("/ofrep/v1/evaluate/flags/deep-62", everybody)
+        .await
+        .json(200);
+    assert_eq!(found["variant"], "on");
+    let payload = bench
+        .app
+        .anybody()
+        .get(&format!("/api/features/{server}"))
+        .await
+        .json(200);
+    assert!(payload["features"]["deep-62"].is_object(), "{payload}");
+    let answer = json!({ "attributes": {}, "forcedFeatures": [], "url": "" });
+    let values = bench
+        .app
+        .anybody()
+        .post(&format!("/api/eval/{client}"), answer)
+        .await
+        .json(200);
+    assert!(values["features"]["deep-62"].is_object(), "{values}");
+
+    let token = bench.app.control.secrets().cluster_token().to_owned();
+    let answer = bench
+        .app
+        .bearer(&token)
+        .get("/internal/v1/snapshots?environment=sandbox")
+        .await;
+    let packed = Packed {
+        mac: answer.header("gateline-mac").parse().unwrap(),
+        bytes: answer.body.to_vec(),
+    };
+    let snapshot = packed.open(token.as_bytes()).unwrap();
+    assert!(
+        snapshot.flags[0]
+            .flags
+            .iter()
+            .any(|flag| flag.key.as_str() == "deep-62"),
+        "{:?}",
+        snapshot.flags
+    );
 }

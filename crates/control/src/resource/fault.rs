@@ -164,6 +164,18 @@ pub(crate) fn nul(value: &Value) -> Option<String> {
     }
 }
 
+/// Where lists and objects are nested more than `levels` deep.
+pub(crate) fn deeper(value: &Value, levels: usize) -> Option<String> {
+    match value {
+        Value::Array(_) | Value::Object(_) if levels == 0 => Some(String::new()),
+        Value::Array(entries) => (entries.iter().enumerate())
+            .find_map(|(place, entry)| deeper(entry, levels - 1).map(|rest| format!("/{place}{rest}"))),
+        Value::Object(fields) => (fields.iter())
+            .find_map(|(name, value)| deeper(value, levels - 1).map(|rest| format!("/{}{rest}", part(name)))),
+        _ => None,
+    }
+}
+
 /// A key as a part of a JSON Pointer (RFC 6901 §3).
 pub(crate) fn part(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::response::Response;
 use control::Error;
 use domain::Code;
+use domain::code::sentence;
 use domain::tracking::SdkKeyKind;
 use events::ingest::{Directory, Key};
 use flags::Asker;
@@ -103,11 +104,4 @@ pub(crate) fn text_of(call: &Call) -> Result<&str, Error> {
     found
         .filter(|key| !key.is_empty())
         .ok_or_else(|| Error::refused(Code::SdkKeyMissing, "The request came without an SDK key."))
-}
-
-/// Begins with a capital letter and ends with a full stop.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
 }

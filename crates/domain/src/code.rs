@@ -255,10 +255,25 @@ impl Code {
     }
 }
 
+/// An error's clause as a sentence for a problem's `detail`: begins with a capital letter and ends with one full stop.
+pub fn sentence(clause: &str) -> String {
+    let mut characters = clause.trim_end_matches('.').chars();
+    let first = characters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(characters).chain(['.']).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Code;
+    use super::{Code, sentence};
     use std::collections::HashSet;
+
+    #[test]
+    fn clauses_become_sentences() {
+        assert_eq!(sentence("it ends here"), "It ends here.");
+        assert_eq!(sentence("It ends here."), "It ends here.");
+        assert_eq!(sentence("ß"), "SS.");
+        assert_eq!(sentence(""), ".");
+    }
 
     #[test]
     fn codes_are_unique_and_complete() {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use domain::code::sentence;
 use domain::id::OrganizationId;
 use domain::routing::{FieldMatch, Match};
 use expression::{Error, Expression, Facts, Failed};
@@ -10,7 +11,7 @@ use http::header::{ACCESS_CONTROL_REQUEST_METHOD, COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::certificate::Shown;
-use crate::fault::{Fault, Faults, sentence};
+use crate::fault::{Fault, Faults};
 use crate::path::PathTest;
 use crate::table::Request;
 use crate::value::{self, Test};

@@ -90,10 +90,3 @@ impl Faults {
         if self.0.is_empty() { Ok(made) } else { Err(self.0) }
     }
 }
-
-/// A clause as a sentence.
-pub(crate) fn sentence(clause: &str) -> String {
-    let mut characters = clause.chars();
-    let first = characters.next().map(|first| first.to_ascii_uppercase());
-    first.into_iter().chain(characters).chain(['.']).collect()
-}

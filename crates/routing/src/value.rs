@@ -1,10 +1,11 @@
 //! Compares one value: of a field, a parameter, a cookie, or a path.
 
+use domain::code::sentence;
 use domain::routing::{FieldKind, FieldMatch};
 use expression::{COMPILED_BYTES_MAX, PATTERN_MAX};
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::fault::{Faults, sentence};
+use crate::fault::Faults;
 
 /// The most characters of a value or expression.
 const VALUE_MAX: usize = PATTERN_MAX;

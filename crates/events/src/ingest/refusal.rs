@@ -1,6 +1,7 @@
 //! Why a call is refused as a whole, in the words that every edge has for it.
 
 use domain::Code;
+use domain::code::sentence;
 use domain::tracking::EventError;
 use serde::Serialize;
 
@@ -144,11 +145,4 @@ impl From<EventError> for RefusalError {
             column: None,
         }
     }
-}
-
-/// Begins with a capital letter and ends with a full stop.
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
 }

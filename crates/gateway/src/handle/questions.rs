@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use domain::code::sentence;
 use domain::tracking::SdkKeyKind;
 use domain::{Code, Timestamp};
 use events::ingest::Key;
@@ -339,15 +340,12 @@ fn wants_server(holder: &Holder<'_>) -> Result<(), Cause> {
 }
 
 fn refused(code: Code, detail: &str) -> Cause {
-    let mut characters = detail.chars();
-    let first = characters.next().map(|first| first.to_uppercase().to_string());
-    let sentence = format!("{}{}.", first.unwrap_or_default(), characters.as_str());
-    Cause::Policy(Box::new(Refusal::new(code, sentence)))
+    Cause::Policy(Box::new(Refusal::new(code, sentence(detail))))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what an error becomes")]
 fn unreadable(fault: QuestionFault) -> Cause {
-    refused(Code::RequestInvalid, fault.to_string().trim_end_matches('.'))
+    refused(Code::RequestInvalid, &fault.to_string())
 }
 
 /// Reads a body to its end.

@@ -1,6 +1,6 @@
 import { type Schemas, read } from "@gateline/api-client";
 import { ButtonLink, Command, List, State, Time } from "@gateline/ui";
-import { AlertHead } from "./alert-head";
+import { AlertHead } from "./section-head";
 import { kinds } from "./alert-rule-form";
 import { Severity } from "./alerts";
 

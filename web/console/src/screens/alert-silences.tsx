@@ -2,7 +2,7 @@ import { type Schemas, client, done, ifMatch, read } from "@gateline/api-client"
 import { Button, ChoiceField, ConfirmButton, Dialog, FormPanel, List, SelectField, State, TextField, Time, useForm } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { AlertHead } from "./alert-head";
+import { AlertHead } from "./section-head";
 
 type Silence = Schemas["AlertSilence"];
 

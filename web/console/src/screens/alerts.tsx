@@ -1,6 +1,6 @@
 import { type Schemas, read } from "@gateline/api-client";
 import { Badge, ButtonLink, List, State, Time } from "@gateline/ui";
-import { AlertHead } from "./alert-head";
+import { AlertHead } from "./section-head";
 
 type Alert = Schemas["Alert"];
 

@@ -2,7 +2,7 @@ import { read } from "@gateline/api-client";
 import { Button, ButtonLink, ChangesTable, Command, Dialog, Facts, List, Markdown, State, Time, useSession } from "@gateline/ui";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { FlagsHead } from "../flags/head";
+import { FlagsHead } from "./section-head";
 import { type Change, ProposalSteps, environmentsOf, stateOptions, titleOf } from "../flags/proposal";
 import { proposalPath } from "../flags/proposals";
 

@@ -2,7 +2,7 @@ import { type Schemas, read } from "@gateline/api-client";
 import { Command, List, type ListSearch, Loaded, Said, Table, count } from "@gateline/ui";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { FlagsHead } from "../flags/head";
+import { FlagsHead } from "./section-head";
 import { protocols } from "../flags/left-out";
 import { pageOf } from "../flags/page-of";
 import { useEnvironments } from "../flags/queries";

@@ -4,7 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type Asked, asState, useAsked } from "../flags/asked";
 import { AttributesField, known, rowsOf } from "../flags/attributes";
-import { FlagsHead } from "../flags/head";
+import { FlagsHead } from "./section-head";
 import { UNIT } from "../flags/model";
 import { useEnvironments } from "../flags/queries";
 import { type Reason, reasonInWords, reasons } from "../flags/words";

@@ -1,7 +1,7 @@
 import { read } from "@gateline/api-client";
 import { Badge, ButtonLink, Command, List, Time } from "@gateline/ui";
 import { useSearch } from "@tanstack/react-router";
-import { FlagsHead } from "../flags/head";
+import { FlagsHead } from "./section-head";
 import type { Flag } from "../flags/model";
 import { useEnvironments } from "../flags/queries";
 import { Tags } from "../flags/tags";

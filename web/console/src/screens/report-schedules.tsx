@@ -1,6 +1,6 @@
 import { type Schemas, read } from "@gateline/api-client";
 import { ButtonLink, Command, List, State, Time } from "@gateline/ui";
-import { ReportHead } from "./report-head";
+import { ReportHead } from "./section-head";
 import { intervals } from "./report-schedule-form";
 
 type Schedule = Schemas["ReportSchedule"];

@@ -2,7 +2,7 @@ import { read } from "@gateline/api-client";
 import { ButtonLink, Loaded } from "@gateline/ui";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { ReportHead } from "./report-head";
+import { ReportHead } from "./section-head";
 
 /** The reports that there are. */
 export default function Reports() {

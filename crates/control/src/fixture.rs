@@ -1,22 +1,26 @@
 //! What tests of use cases begin with: a control plane on a fresh database with two tenants.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::Timestamp;
 use domain::catalog::{Api, Version};
 use domain::consumer::{Application, Subscription};
-use domain::id::{OrganizationId, UserId, WorkspaceId};
+use domain::id::{NodeId, OrganizationId, UserId, WorkspaceId};
 use domain::identity::{OrganizationSpec, Role};
 use domain::import::{ImportSpec, Imported};
+use domain::lake::{CallSums, Retention, Subject, SumsQuery};
 use domain::offer::{Plan, Product};
+use events::Batch;
+use events::sink::SinkError;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use store::Store;
 use uuid::Uuid;
 
 use crate::access::{Principal, Roles};
+use crate::lake::{Lake, Later, Query, QueryError, Rows, Trouble};
 use crate::resource::{Resource, parse};
 use crate::{Caller, Control, Error};
 
@@ -28,6 +32,45 @@ pub(crate) struct World {
     /// The owner of `globex`.
     pub(crate) globex: Caller,
     now: Arc<AtomicI64>,
+}
+
+/// A lake that notes what it is told and keeps nothing.
+#[derive(Default)]
+pub(crate) struct Noting {
+    /// The ids of the tracked events that it was to keep.
+    pub(crate) events: Mutex<Vec<String>>,
+    /// Whose calls were to be forgotten.
+    pub(crate) erased: Mutex<Vec<Subject>>,
+}
+
+impl Lake for Noting {
+    fn commit<'a>(&'a self, _: NodeId, batches: &'a [Batch]) -> Later<'a, Result<u64, SinkError>> {
+        let events = batches.iter().flat_map(|batch| batch.tracked().unwrap());
+        let ids = events.map(|event| event.id.to_string());
+        self.events.lock().unwrap().extend(ids);
+        Box::pin(async { Ok(batches.last().map_or(0, Batch::sequence)) })
+    }
+
+    fn query(&self, _: Query) -> Later<'_, Result<Box<dyn Rows>, QueryError>> {
+        unreachable!("nothing is asked")
+    }
+
+    fn sums(&self, _: SumsQuery) -> Later<'_, Result<Vec<CallSums>, QueryError>> {
+        unreachable!("nothing is summed up")
+    }
+
+    fn compact(&self) -> Later<'_, Result<(), Trouble>> {
+        unreachable!("nothing is joined")
+    }
+
+    fn expire(&self, _: Retention, _: Timestamp) -> Later<'_, Result<(), Trouble>> {
+        unreachable!("nothing expires")
+    }
+
+    fn erase(&self, subject: Subject) -> Later<'_, Result<(), Trouble>> {
+        self.erased.lock().unwrap().push(subject);
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Two operations, with a server that nobody listens on.

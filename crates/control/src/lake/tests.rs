@@ -1,49 +1,15 @@
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Timestamp;
-use domain::id::NodeId;
 use domain::identity::Organization;
-use domain::lake::{CallSums, Retention, Subject, SumsQuery};
-use events::sink::SinkError;
+use domain::lake::Subject;
 use events::{Batch, Event, Sink as _};
 use store::on_both;
 
-use super::{Kept, LATE, Lake, Later, Query, QueryError, Rows, Trouble, forget_gone};
-use crate::fixture::World;
+use super::{Kept, LATE, forget_gone};
+use crate::fixture::{Noting, World};
 use crate::usage::tests::{HOUR, node, shop};
-
-/// Notes whose calls are to be forgotten.
-#[derive(Default)]
-struct Held(Mutex<Vec<Subject>>);
-
-impl Lake for Held {
-    fn commit<'a>(&'a self, _: NodeId, _: &'a [Batch]) -> Later<'a, Result<u64, SinkError>> {
-        unreachable!("nothing is committed")
-    }
-
-    fn query(&self, _: Query) -> Later<'_, Result<Box<dyn Rows>, QueryError>> {
-        unreachable!("nothing is asked")
-    }
-
-    fn sums(&self, _: SumsQuery) -> Later<'_, Result<Vec<CallSums>, QueryError>> {
-        unreachable!("nothing is summed up")
-    }
-
-    fn compact(&self) -> Later<'_, Result<(), Trouble>> {
-        unreachable!("nothing is joined")
-    }
-
-    fn expire(&self, _: Retention, _: Timestamp) -> Later<'_, Result<(), Trouble>> {
-        unreachable!("nothing expires")
-    }
-
-    fn erase(&self, subject: Subject) -> Later<'_, Result<(), Trouble>> {
-        self.0.lock().unwrap().push(subject);
-        Box::pin(async { Ok(()) })
-    }
-}
 
 on_both! {
     async fn calls_are_kept_as_long_as_those_of_their_providers(url: String) {
@@ -53,7 +19,7 @@ on_both! {
         let provider = world.acme.organization.unwrap();
         assert_ne!(consumer, provider);
         let kept = |days_of: &[(&str, Option<u32>)]| Kept {
-            lake: Arc::new(Held::default()),
+            lake: Arc::new(Noting::default()),
             days: Some(90),
             days_of: days_of.iter().map(|(name, days)| ((*name).to_owned(), *days)).collect(),
         };
@@ -75,7 +41,7 @@ on_both! {
 
     async fn what_is_of_organizations_that_are_gone_is_forgotten(url: String) {
         let world = World::new(&url).await;
-        let held = Arc::new(Held::default());
+        let held = Arc::new(Noting::default());
         let kept = Kept {
             lake: held.clone(),
             days: None,
@@ -84,7 +50,7 @@ on_both! {
         let globex = world.globex.organization.unwrap();
         let forgotten = async || {
             forget_gone(&world.control, &kept).await.unwrap();
-            std::mem::take(&mut *held.0.lock().unwrap())
+            std::mem::take(&mut *held.erased.lock().unwrap())
         };
         assert_eq!(forgotten().await, []);
         world.control.delete::<Organization>(&world.globex, globex, None).await.unwrap();

@@ -12,14 +12,16 @@ use domain::Snapshot;
 use domain::catalog::Stage;
 use domain::consumer::{KeyState, SubscriptionState};
 use domain::id::{
-    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, ProductId, RouteId, SubscriptionId,
-    UpstreamId, VersionId,
+    ApiId, ApplicationId, KeyId, OperationId, OrganizationId, PlanId, ProductId, RouteId, SdkKeyId,
+    SubscriptionId, UpstreamId, VersionId,
 };
 use domain::release::Importance;
 use domain::routing::Match;
 use domain::snapshot::{
-    Application, Key, Operation, Plan, Policy, Product, Route, Subscription, Upstream as UpstreamEntry,
+    Application, Key, Operation, Plan, Policy, Product, Route, SdkKey, Subscription,
+    Upstream as UpstreamEntry,
 };
+use domain::tracking::SdkKeyKind;
 use domain::traffic::{Target, UpstreamSpec};
 use events::ring::{Drain, WhenFull, ring};
 use events::{Event, Ingest};
@@ -651,5 +653,22 @@ fn read_line(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<String> {
             return Some(String::from_utf8(line[..end].to_vec()).unwrap());
         }
         more(stream, bytes)?;
+    }
+}
+
+/// An SDK key of an organization; one of pages is for those of a shop.
+pub(crate) fn sdk_key(text: &str, organization: u128, kind: SdkKeyKind) -> SdkKey {
+    SdkKey {
+        id: SdkKeyId::new(id(organization + 1)),
+        hash: domain::key::hash(text.as_bytes()),
+        organization: OrganizationId::new(id(organization)),
+        kind,
+        encrypt_payload: false,
+        origins: match kind {
+            SdkKeyKind::Client => vec!["https://shop.example".to_owned()],
+            SdkKeyKind::Server => Vec::new(),
+        },
+        state: KeyState::Active,
+        expires_at: None,
     }
 }

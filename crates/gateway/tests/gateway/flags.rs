@@ -4,13 +4,13 @@ use std::io::Read as _;
 
 use domain::Snapshot;
 use domain::consumer::KeyState;
-use domain::id::{OrganizationId, SdkKeyId};
-use domain::snapshot::{Flag, FlagSet, SdkKey};
+use domain::id::OrganizationId;
+use domain::snapshot::{Flag, FlagSet};
 use domain::tracking::SdkKeyKind;
 use gateway::Settings;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Client, eventually, id};
+use crate::bench::{Bench, Client, eventually, id, sdk_key};
 
 /// Half of all users get `half`; staff gets `staff`, which pages may not ask for.
 pub(crate) fn flags(half: u32) -> FlagSet {
@@ -35,28 +35,12 @@ pub(crate) fn flags(half: u32) -> FlagSet {
     }
 }
 
-fn key(text: &str, kind: SdkKeyKind) -> SdkKey {
-    SdkKey {
-        id: SdkKeyId::new(id(51)),
-        hash: domain::key::hash(text.as_bytes()),
-        organization: OrganizationId::new(id(50)),
-        kind,
-        encrypt_payload: false,
-        origins: match kind {
-            SdkKeyKind::Client => vec!["https://shop.example".to_owned()],
-            SdkKeyKind::Server => Vec::new(),
-        },
-        state: KeyState::Active,
-        expires_at: None,
-    }
-}
-
 pub(crate) fn bench(kind: SdkKeyKind, change: impl FnOnce(&mut Settings, &mut Snapshot)) -> Bench {
     let bench = Bench::with(&["http://127.0.0.1:9".to_owned()], |settings, snapshot| {
         snapshot.flags = vec![flags(50)];
         change(settings, snapshot);
     });
-    let key = key(&bench.key, kind);
+    let key = sdk_key(&bench.key, 50, kind);
     bench.change(|snapshot| snapshot.sdk_keys = vec![key]);
     bench
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use domain::Snapshot;
 use domain::consumer::KeyState;
-use domain::id::{EventTypeId, OrganizationId, SdkKeyId};
-use domain::snapshot::{EventType, SdkKey};
+use domain::id::{EventTypeId, OrganizationId};
+use domain::snapshot::EventType;
 use domain::tracking::{EventTypeState, SdkKeyKind};
 use events::ingest::IngestSettings;
 use events::intake::IntakeSettings;
@@ -16,7 +16,7 @@ use events::{Ingest, Intake, Log, Pump};
 use gateway::Settings;
 use serde_json::{Value, json};
 
-use crate::bench::{Answer, Bench, Client, id};
+use crate::bench::{Answer, Bench, Client, id, sdk_key};
 use crate::flags::json_of;
 
 const PATH: &str = "/api/v1/tracking/events";
@@ -35,22 +35,6 @@ struct Tracking {
 
 /// An event that the log has: organization, type, id and user.
 type Found = (OrganizationId, String, String, String);
-
-fn key(text: &str, organization: u128, kind: SdkKeyKind) -> SdkKey {
-    SdkKey {
-        id: SdkKeyId::new(id(organization + 1)),
-        hash: domain::key::hash(text.as_bytes()),
-        organization: OrganizationId::new(id(organization)),
-        kind,
-        encrypt_payload: false,
-        origins: match kind {
-            SdkKeyKind::Client => vec!["https://shop.example".to_owned()],
-            SdkKeyKind::Server => Vec::new(),
-        },
-        state: KeyState::Active,
-        expires_at: None,
-    }
-}
 
 fn event_type(number: u128, organization: u128, name: &str) -> EventType {
     EventType {
@@ -91,7 +75,7 @@ impl Tracking {
                 change(settings, snapshot);
             },
         );
-        let ours = key(&bench.key, OURS, kind);
+        let ours = sdk_key(&bench.key, OURS, kind);
         bench.change(|snapshot| snapshot.sdk_keys = vec![ours]);
         Self {
             bench,
@@ -347,7 +331,7 @@ fn a_key_records_for_its_organization_and_nobody_else() {
     let tracking = Tracking::start(SdkKeyKind::Server, |_, _| {});
     let theirs = domain::key::write(&"sandbox".parse().unwrap(), id(61), [8; 32]).unwrap();
     let elsewhere = domain::key::write(&"production".parse().unwrap(), id(62), [7; 32]).unwrap();
-    let known = key(&theirs, OTHERS, SdkKeyKind::Server);
+    let known = sdk_key(&theirs, OTHERS, SdkKeyKind::Server);
     tracking.bench.change(|snapshot| snapshot.sdk_keys.push(known));
     let send = |key: &str, event: &Value| {
         let mut client = tracking.bench.connect();

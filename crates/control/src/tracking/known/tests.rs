@@ -1,13 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::Timestamp;
 use domain::id::{EventTypeId, NodeId, OrganizationId, SdkKeyId};
-use domain::lake::{CallSums, Retention, Subject, SumsQuery};
 use domain::tracking::EventTypeInterval;
-use events::sink::SinkError;
 use events::wire::{Marks, Origin, Section};
 use events::{Batch, Sink as _};
 use store::on_both;
@@ -15,53 +13,19 @@ use store::tracking::EventIds;
 use uuid::Uuid;
 
 use super::{Generation, IdSettings, Ids, LATE};
-use crate::lake::{Kept, Lake, Later, Query, QueryError, Rows, Trouble};
+use crate::fixture::Noting;
+use crate::lake::Kept;
 use crate::{Control, Settings};
 
 const START: i64 = 1_763_640_000_000_000;
 const SECOND: i64 = 1_000_000;
-
-/// Notes the ids of the events that it is to keep.
-#[derive(Default)]
-struct Shelf(Mutex<Vec<String>>);
-
-impl Lake for Shelf {
-    fn commit<'a>(&'a self, _: NodeId, batches: &'a [Batch]) -> Later<'a, Result<u64, SinkError>> {
-        let events = batches.iter().flat_map(|batch| batch.tracked().unwrap());
-        self.0
-            .lock()
-            .unwrap()
-            .extend(events.map(|event| event.id.to_string()));
-        Box::pin(async { Ok(batches.last().map_or(0, Batch::sequence)) })
-    }
-
-    fn query(&self, _: Query) -> Later<'_, Result<Box<dyn Rows>, QueryError>> {
-        unreachable!("nothing is asked")
-    }
-
-    fn sums(&self, _: SumsQuery) -> Later<'_, Result<Vec<CallSums>, QueryError>> {
-        unreachable!("nothing is summed up")
-    }
-
-    fn compact(&self) -> Later<'_, Result<(), Trouble>> {
-        unreachable!("nothing is joined")
-    }
-
-    fn expire(&self, _: Retention, _: Timestamp) -> Later<'_, Result<(), Trouble>> {
-        unreachable!("nothing expires")
-    }
-
-    fn erase(&self, _: Subject) -> Later<'_, Result<(), Trouble>> {
-        unreachable!("nothing is erased")
-    }
-}
 
 /// What control planes with one database share.
 struct Cluster {
     url: String,
     data: tempfile::TempDir,
     now: Arc<AtomicI64>,
-    shelf: Arc<Shelf>,
+    shelf: Arc<Noting>,
     event_ids: IdSettings,
     kind: EventTypeId,
     organization: OrganizationId,
@@ -144,7 +108,7 @@ impl Cluster {
     }
 
     fn kept(&self) -> Vec<String> {
-        std::mem::take(&mut *self.shelf.0.lock().unwrap())
+        std::mem::take(&mut *self.shelf.events.lock().unwrap())
     }
 }
 

@@ -342,7 +342,9 @@ impl<'a> Attributes<'a> {
 }
 
 pub(crate) fn object(body: &[u8]) -> Result<Vec<(Cow<'_, str>, Raw<'_>)>, QuestionFault> {
-    match serde_json::from_slice(body) {
+    // Checked once for all texts, which is quicker than each.
+    let text = str::from_utf8(body).map_err(|error| QuestionFault::Syntax(error.to_string()))?;
+    match serde_json::from_str(text) {
         Ok(Raw::Object(fields)) => Ok(fields),
         Ok(_) => {
             let detail = "The body is not an object.".to_owned();

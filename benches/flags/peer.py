@@ -1,10 +1,12 @@
-"""`unleash-server`, as it is published, with PostgreSQL behind it: fetched and started by the benchmark alone."""
+"""What a node is compared with: `unleash-server`, as it is published, with PostgreSQL behind it, fetched and started by the
+benchmark alone; and a HAProxy that has its answer ready."""
 
 import json
 import os
 import pwd
 import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +21,51 @@ START_SECONDS = 120
 ADMIN = "*:*." + secrets.token_hex(16)
 FRONTEND = "default:development." + secrets.token_hex(16)
 API = "/api/admin/projects/default/features"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Still:
+    """A HAProxy with one thread that answers everything with the same JSON."""
+
+    def __init__(self, folder: Path, answer: bytes) -> None:
+        program = shutil.which("haproxy", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+        if program is None:
+            raise SystemExit("HAProxy is missing: install Debian's package `haproxy`")
+        self.port = free_port()
+        (folder / "answer.json").write_bytes(answer)
+        settings = folder / "haproxy.cfg"
+        settings.write_text(
+            "global\n  nbthread 1\n"
+            "defaults\n  mode http\n  timeout client 60s\n  timeout http-keep-alive 60s\n"
+            f"frontend still\n  bind 127.0.0.1:{self.port}\n"
+            f"  http-request return status 200 content-type application/json file {folder}/answer.json\n"
+        )
+        self.log = (folder / "haproxy.log").open("wb")
+        self.process = subprocess.Popen([program, "-db", "-f", settings], stdout=self.log, stderr=self.log, cwd=folder)
+        end = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise SystemExit("HAProxy does not start: " + (folder / "haproxy.log").read_text())
+            time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Ends it."""
+        self.process.terminate()
+        self.process.wait(60)
+        self.log.close()
 
 
 class Unleash:

@@ -11,6 +11,7 @@ use std::str::FromStr;
 
 use domain::flag::{FeatureFlag, FlagKey, Segment};
 use domain::id::{FeatureFlagId, OrganizationId, SegmentId};
+use serde::Serialize;
 
 use crate::entity::Read;
 use crate::{Arg, Error, Tx};
@@ -54,6 +55,21 @@ where
             ))
         })
         .collect()
+}
+
+/// How many bytes of JSON a flag or a segment is.
+pub fn bytes(spec: &impl Serialize) -> i64 {
+    let json = serde_json::to_vec(spec).map_or(0, |json| json.len());
+    i64::try_from(json).unwrap_or(i64::MAX)
+}
+
+/// How many bytes of JSON the flags and segments of an organization are together.
+pub async fn bytes_of_all(read: &mut impl Read, organization: OrganizationId) -> Result<i64, Error> {
+    let sql = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS n FROM (\
+               SELECT bytes FROM feature_flags WHERE organization_id = $1 \
+               UNION ALL SELECT bytes FROM segments WHERE organization_id = $1) AS kept";
+    let row = read.row(sql, &[Arg::text(organization)]).await?;
+    row.map_or(Ok(0), |row| row.int("n"))
 }
 
 /// Reads the flags of an organization.

@@ -55,6 +55,7 @@ const STEPS: &[Step] = steps! {
     21 "0021_flag_evaluations";
     22 "0022_flag_code_references";
     23 "0023_event_ids";
+    24 "0024_flag_bytes";
 };
 
 /// The newest version that this program knows.

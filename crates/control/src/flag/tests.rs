@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use domain::Timestamp;
 use domain::flag::{FeatureFlag, Segment};
 use domain::id::{FeatureFlagId, OrganizationId};
 use domain::tracking::EventType;
+use domain::{Code, Timestamp};
 use serde_json::{Value, json};
 use store::on_both;
 use uuid::Uuid;
@@ -11,8 +11,8 @@ use uuid::Uuid;
 use flags::{Asker, Attributes, Missing, Set};
 
 use super::{FlagSets, Organization, Saved};
-use crate::Caller;
 use crate::fixture::{World, refusal};
+use crate::{Caller, Error};
 use store::flag::Revisions;
 
 fn organization(number: u128) -> OrganizationId {
@@ -108,6 +108,44 @@ on_both! {
         let schema = json!({ "name": "a", "title": "A", "schema": { "const": "a\0" } });
         let made = world.make::<EventType>(&world.acme, &(), schema).await;
         assert_eq!(refusal(made).1, ["/schema/const"]);
+    }
+}
+
+on_both! {
+    async fn all_together_have_a_bound(url: String) {
+        let world = World::new(&url).await;
+        let spec = json!({ "key": "a", "type": "string", "variants": { "x": "y".repeat(1000), "z": "" } });
+        let made = world.make::<FeatureFlag>(&world.acme, &(), spec).await.unwrap();
+        let segment = json!({ "key": "all", "when": { "all": [] } });
+        let segment = world.make::<Segment>(&world.acme, &(), segment).await.unwrap();
+        let kept = async || {
+            let organization = made.organization_id;
+            store::flag::bytes_of_all(&mut world.control.store(), organization).await.unwrap()
+        };
+        let own = |spec: &Value| i64::try_from(spec.to_string().len()).unwrap();
+        let expected = own(&json!(made.spec)) + own(&json!(segment.spec));
+        assert_eq!(kept().await, expected);
+
+        // As if it had been made when more was taken.
+        let mut tx = world.control.store().begin().await.unwrap();
+        let fill = "UPDATE feature_flags SET bytes = 33554432";
+        tx.execute(fill, &[]).await.unwrap();
+        tx.commit().await.unwrap();
+        let flag = json!({ "key": "b" });
+        let code = |refused: Result<(), Error>| refused.unwrap_err().code();
+        let refused = world.make::<FeatureFlag>(&world.acme, &(), flag.clone()).await.map(drop);
+        assert_eq!(code(refused), Code::Conflict);
+        let refused = world.make::<Segment>(&world.acme, &(), json!({ "key": "b", "when": { "all": [] } })).await.map(drop);
+        assert_eq!(code(refused), Code::Conflict);
+        let change = async |patch: Value| {
+            let changed = world.control.update::<FeatureFlag>(&world.acme, made.id, &patch, None).await;
+            changed.map(drop)
+        };
+        assert_eq!(code(change(json!({ "title": "More" })).await), Code::Conflict);
+        // Others have room of their own, and what gets smaller is taken.
+        world.make::<FeatureFlag>(&world.globex, &(), flag.clone()).await.unwrap();
+        change(json!({ "variants": { "x": "" } })).await.unwrap();
+        world.make::<FeatureFlag>(&world.acme, &(), flag).await.unwrap();
     }
 }
 

@@ -16,7 +16,7 @@ use store::{Arg, Tx};
 use uuid::Uuid;
 
 use super::fault::{Faults, TITLE_MAX, in_use, part};
-use super::flag_parts::{compile, patterns, size, too_many_patterns};
+use super::flag_parts::{compile, patterns, size, size_of_all, too_many_patterns};
 use super::flag_sticky;
 use super::{New, Resource, audience, own};
 use crate::flag::{Saved, linked};
@@ -91,6 +91,8 @@ impl Resource for FeatureFlag {
             let detail = format!("The organization has {FLAGS_MAX} flags.");
             return Err(Error::refused(Code::Conflict, detail));
         }
+        let specs = (before.map(|before| &before.spec), &self.spec);
+        size_of_all(tx, self.organization_id, specs).await?;
         let saved = Saved::around_flag(tx, self, before).await?;
         let own = format!("/flags/{}", part(self.spec.key.as_str()));
         let mut faults = Faults::default();

@@ -1,16 +1,22 @@
 //! What is checked of flags and of segments alike: that they can be compiled together, and how large they are.
 
+use domain::code::Code;
+use domain::id::OrganizationId;
 use eval::Flags;
 use eval::definition::{Condition, Definitions, Op};
 use serde::Serialize;
 use serde_json::json;
+use store::Tx;
 
 use super::fault::Faults;
+use crate::Error;
 
 /// The most regular expressions of a flag in one environment, or of a segment: they are what takes long to compile.
 const PATTERNS_MAX: usize = 50;
 /// The most bytes of a flag or of a segment as JSON.
 const BYTES_MAX: usize = 256 << 10;
+/// The most bytes of all flags and segments of an organization as JSON: every edge has those of all organizations.
+const BYTES_OF_ALL_MAX: i64 = 32 << 20;
 const SUGGESTION: &str = "See the operation's reference for the fields and their forms.";
 
 /// Notes what is wrong once all are as they are to be: in what stands at `own` and is told at `place`, and in those that
@@ -71,6 +77,25 @@ pub(super) fn size(faults: &mut Faults, spec: &impl Serialize, what: &str) {
         let suggestion = "Keep large values elsewhere and let the flag say which one it is.";
         faults.add("", "field_out_of_range", detail, suggestion);
     }
+}
+
+/// Refuses what makes the flags and segments of an organization too large together; what gets smaller is taken.
+pub(super) async fn size_of_all<S: Serialize>(
+    tx: &mut Tx,
+    organization: OrganizationId,
+    (before, after): (Option<&S>, &S),
+) -> Result<(), Error> {
+    let more = store::flag::bytes(after) - before.map_or(0, store::flag::bytes);
+    let bytes = store::flag::bytes_of_all(tx, organization).await?;
+    if more > 0 && bytes + more > BYTES_OF_ALL_MAX {
+        let detail = format!(
+            "The organization's flags and segments have {bytes} bytes as JSON, with this {}; at most {BYTES_OF_ALL_MAX} are \
+             taken. Remove flags that nobody asks for any more, or keep large values elsewhere.",
+            bytes + more
+        );
+        return Err(Error::refused(Code::Conflict, detail));
+    }
+    Ok(())
 }
 
 /// The keys of the segments that a condition names.

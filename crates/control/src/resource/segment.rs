@@ -12,7 +12,7 @@ use store::entity::Read;
 use store::flag::history;
 
 use super::fault::{Faults, TITLE_MAX, in_use, part};
-use super::flag_parts::{compile, named_segments, patterns, size, too_many_patterns};
+use super::flag_parts::{compile, named_segments, patterns, size, size_of_all, too_many_patterns};
 use super::{New, Resource, audience, own};
 use crate::flag::Saved;
 use crate::flag::linked::{flag_segments, rule_segments, through};
@@ -60,6 +60,8 @@ impl Resource for Segment {
             faults.fixed("/key", before.spec.key != self.spec.key);
         }
         faults.finish()?;
+        let specs = (before.map(|before| &before.spec), &self.spec);
+        size_of_all(tx, self.organization_id, specs).await?;
         let saved = Saved::around_segment(tx, self).await?;
         if before.is_none() && saved.segments.len() > SEGMENTS_MAX {
             let detail = format!("The organization has {SEGMENTS_MAX} segments.");

@@ -42,6 +42,8 @@ fn a_question_says_what_is_wrong_where() {
             "{body}"
         );
     }
+    let latin = Question::read(b"{\"attributes\": {\"name\": \"J\xfcrgen\"}}");
+    assert_eq!(pointer(latin.unwrap_err()), "syntax");
     let question =
         Question::read(br#"{"attributes": {"a": 1, "b": null, "c": ["x"]}, "flags": ["f"]}"#).unwrap();
     assert_eq!(question.attributes.text("a").unwrap(), "1");

@@ -1,7 +1,8 @@
 //! Measures evaluations: `cargo bench -p eval`; prints figures, asserts none.
 //!
-//! A thousand flags, each with a rule of five conditions and a split. Subjects are made beforehand, as a bulk evaluation
-//! makes one for all flags, and with it, as a single one does. Medians of several rounds.
+//! A thousand flags, each with a rule of five conditions and a split; the conditions are those of all of them, or of each its
+//! own. Subjects are made beforehand, as a bulk evaluation makes one for all flags, and with it, as a single one does. Medians
+//! of several rounds.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -17,12 +18,7 @@ const ROUNDS: usize = 11;
 const EACH: usize = 200_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let flags: serde_json::Map<String, Value> = (0..FLAGS)
-        .map(|number| (format!("feature-{number}"), flag(number)))
-        .chain([("static".to_owned(), fixed())])
-        .collect();
-    let definitions: Definitions = serde_json::from_value(json!({ "flags": flags }))?;
-    let flags = Flags::compile(&definitions).map_err(|problems| format!("{problems:?}"))?;
+    let flags = compiled(|number| flag(number, 0))?;
     let users: Vec<String> = (0..SUBJECTS).map(|number| format!("user-{number:08}")).collect();
     let subjects: Vec<_> = users.iter().map(|user| subject(&flags, user)).collect();
     let handles: Vec<_> = flags.iter().map(|(_, flag)| flag).collect();
@@ -61,20 +57,40 @@ fn main() -> Result<(), Box<dyn Error>> {
             ask(flag, &subject(&flags, &users[user]));
         }
     })?;
+    let unlike = compiled(|number| flag(number, number))?;
+    let unlike_subject = subject(&unlike, &users[0]);
+    let unlike_handles: Vec<_> = unlike.iter().map(|(_, flag)| flag).collect();
+    row(
+        "five conditions of its own and a split, of one subject",
+        &|place| {
+            let flag = unlike_handles[at(place).0];
+            black_box(unlike.evaluate(black_box(flag), black_box(&unlike_subject)));
+        },
+    )?;
     Ok(())
 }
 
-fn flag(number: usize) -> Value {
+fn compiled(flag: impl Fn(usize) -> Value) -> Result<Flags, Box<dyn Error>> {
+    let flags: serde_json::Map<String, Value> = (0..FLAGS)
+        .map(|number| (format!("feature-{number}"), flag(number)))
+        .chain([("static".to_owned(), fixed())])
+        .collect();
+    let definitions: Definitions = serde_json::from_value(json!({ "flags": flags }))?;
+    Flags::compile(&definitions).map_err(|problems| format!("{problems:?}").into())
+}
+
+/// Flags with another `own` have no condition in common.
+fn flag(number: usize, own: usize) -> Value {
     json!({
         "variants": { "on": true, "off": false },
         "off": "off",
         "rules": [{
             "when": { "all": [
-                { "attribute": "country", "op": "in", "values": ["DE", "FR", "AT"] },
-                { "attribute": "plan", "op": "not_in", "values": ["free"] },
-                { "attribute": "app_version", "op": "semver_gte", "values": ["2.1.0"] },
-                { "attribute": "age", "op": "gte", "values": ["18"] },
-                { "attribute": "email", "op": "ends_with", "values": ["@example.org", "@example.com"] },
+                { "attribute": "country", "op": "in", "values": ["DE", "FR", own.to_string()] },
+                { "attribute": "plan", "op": "not_in", "values": [format!("free-{own}")] },
+                { "attribute": "app_version", "op": "semver_gte", "values": [format!("2.1.{own}")] },
+                { "attribute": "age", "op": "gte", "values": [(18.0 + own as f64 / 1000.0).to_string()] },
+                { "attribute": "email", "op": "ends_with", "values": [format!("@example.{own}"), "@example.com"] },
             ] },
             "split": { "on": number % 100, "off": 100 - number % 100 },
             "by": "user_id",

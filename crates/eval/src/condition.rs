@@ -164,7 +164,7 @@ pub(crate) struct Set<'s> {
 
 impl Set<'_> {
     fn fits(&self, test: u32, subject: &Subject<'_>) -> bool {
-        self.tests[test as usize].fits(subject, self.names)
+        subject.fits(test, || self.tests[test as usize].fits(subject, self.names))
     }
 }
 

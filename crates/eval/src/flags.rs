@@ -186,8 +186,22 @@ pub struct Evaluation<'s> {
     pub version: u64,
 }
 
-/// What was decided: the variant's place, why, and the rule.
-type Decision = (usize, Reason, Option<usize>);
+/// What a subject gets of an outcome.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    /// The variant's place.
+    variant: usize,
+    reason: Reason,
+    /// The attribute that said which unit it is.
+    by: Option<Slot>,
+}
+
+impl Given {
+    const fn new(variant: usize, reason: Reason) -> Self {
+        let by = None;
+        Self { variant, reason, by }
+    }
+}
 
 impl Flags {
     /// Compiles definitions.
@@ -288,21 +302,16 @@ impl Flags {
     /// What a subject of this set gets of a flag. It takes no memory, and always comes to an end.
     pub fn evaluate(&self, flag: Handle, subject: &Subject<'_>) -> Evaluation<'_> {
         let flag = &self.flags[flag.0];
-        let (variant, reason, rule) = self.decide(flag, subject);
-        let (name, value) = &flag.variants[variant];
+        let (given, rule) = self.decide(flag, subject);
+        let (name, value) = &flag.variants[given.variant];
         Evaluation {
             variant: name,
-            place: variant,
+            place: given.variant,
             value,
-            reason,
+            reason: given.reason,
             rule,
             rule_name: rule.and_then(|rule| flag.rules[rule].name.as_deref()),
-            by: match flag.outcome(rule).units() {
-                Some(units) if reason == Reason::Split => {
-                    units.of(subject, |_| ()).map(|((), by)| self.names.name(by))
-                }
-                _ => None,
-            },
+            by: given.by.map(|by| self.names.name(by)),
             version: flag.version,
         }
     }
@@ -315,25 +324,26 @@ impl Flags {
         }
     }
 
-    fn decide(&self, flag: &Flag, subject: &Subject<'_>) -> Decision {
+    /// What a subject gets, and by which rule.
+    fn decide(&self, flag: &Flag, subject: &Subject<'_>) -> (Given, Option<usize>) {
         if !flag.enabled {
-            return (flag.off, Reason::Disabled, None);
+            return (Given::new(flag.off, Reason::Disabled), None);
         }
         for (other, wanted) in &flag.prerequisites {
-            let (found, ..) = self.decide(&self.flags[*other], subject);
-            if !wanted.contains(&found) {
-                return (flag.off, Reason::PrerequisiteFailed, None);
+            let (found, _) = self.decide(&self.flags[*other], subject);
+            if !wanted.contains(&found.variant) {
+                return (Given::new(flag.off, Reason::PrerequisiteFailed), None);
             }
         }
         if let Some(one) = flag.overrides.iter().find(|one| one.is_for(subject)) {
-            return (one.variant, Reason::TargetingMatch, None);
+            return (Given::new(one.variant, Reason::TargetingMatch), None);
         }
         let set = self.set();
         for (place, rule) in flag.rules.iter().enumerate() {
             if rule.fits(subject, &set)
-                && let Some((variant, reason)) = flag.give(&rule.outcome, subject, Reason::TargetingMatch)
+                && let Some(given) = flag.give(&rule.outcome, subject, Reason::TargetingMatch)
             {
-                return (variant, reason, Some(place));
+                return (given, Some(place));
             }
         }
         let reason = match flag.rules.is_empty() && flag.overrides.is_empty() {
@@ -341,26 +351,20 @@ impl Flags {
             false => Reason::Default,
         };
         let given = flag.give(&flag.otherwise, subject, reason);
-        let (variant, reason) = given.unwrap_or((flag.off, Reason::UnitMissing));
-        (variant, reason, None)
+        (given.unwrap_or(Given::new(flag.off, Reason::UnitMissing)), None)
     }
 }
 
 impl Flag {
-    /// What a rule gives, or what those get whom none fits.
-    fn outcome(&self, rule: Option<usize>) -> &Outcome {
-        rule.map_or(&self.otherwise, |rule| &self.rules[rule].outcome)
-    }
-
     /// The places of the flags that it is asked after.
     fn needs(&self) -> Vec<usize> {
         self.prerequisites.iter().map(|(other, _)| *other).collect()
     }
 
-    /// What a subject gets of an outcome and why; `None` if it is not for them.
-    fn give(&self, outcome: &Outcome, subject: &Subject<'_>, served: Reason) -> Option<(usize, Reason)> {
+    /// What a subject gets of an outcome; `None` if it is not for them.
+    fn give(&self, outcome: &Outcome, subject: &Subject<'_>, served: Reason) -> Option<Given> {
         match outcome {
-            Outcome::Serve(variant) => Some((*variant, served)),
+            Outcome::Serve(variant) => Some(Given::new(*variant, served)),
             Outcome::Split(shares, by) => Some(self.spread(by, subject, |hash| shares.place(hash))),
             Outcome::Rollout(rollout) => {
                 let variant = |hash| rollout.variant(hash, subject.now_micros);
@@ -373,31 +377,37 @@ impl Flag {
             Outcome::Buckets(buckets) => {
                 let place = buckets.by.of(subject, |unit| buckets.order.of(unit));
                 match place {
-                    Some((place, _)) => Some((buckets.at(place)?, Reason::Split)),
+                    Some((place, by)) => Some(Given {
+                        variant: buckets.at(place)?,
+                        reason: Reason::Split,
+                        by: Some(by),
+                    }),
                     None if buckets.order.leaves_nobody() => None,
-                    None => Some((
-                        buckets
-                            .order
-                            .of_nobody()
-                            .map_or(Some(self.off), |place| buckets.at(place))?,
-                        Reason::UnitMissing,
-                    )),
+                    None => {
+                        let place = buckets.order.of_nobody();
+                        let variant = place.map_or(Some(self.off), |place| buckets.at(place))?;
+                        Some(Given::new(variant, Reason::UnitMissing))
+                    }
                 }
             }
             #[cfg(feature = "logic")]
             Outcome::Logic(logic) => match logic.variant(&self.key, subject, &self.variants) {
-                Ok(variant) => Some((variant?, served)),
-                Err(_) => Some((self.off, Reason::Error)),
+                Ok(variant) => Some(Given::new(variant?, served)),
+                Err(_) => Some(Given::new(self.off, Reason::Error)),
             },
         }
     }
 
     /// What a unit gets of what is handed out by the flag's own hash.
-    fn spread(&self, by: &Units, subject: &Subject<'_>, variant: impl Fn(u32) -> usize) -> (usize, Reason) {
-        let found = by.of(subject, |unit| self.bucketing.of(unit.as_bytes()));
-        found.map_or((self.off, Reason::UnitMissing), |(hash, _)| {
-            (variant(hash), Reason::Split)
-        })
+    fn spread(&self, by: &Units, subject: &Subject<'_>, variant: impl Fn(u32) -> usize) -> Given {
+        match by.of(subject, |unit| self.bucketing.of(unit.as_bytes())) {
+            None => Given::new(self.off, Reason::UnitMissing),
+            Some((hash, by)) => Given {
+                variant: variant(hash),
+                reason: Reason::Split,
+                by: Some(by),
+            },
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Whom or what an evaluation is about.
 
+use std::cell::Cell;
 use std::num::NonZeroU32;
 
 use crate::condition::moment;
@@ -118,6 +119,17 @@ fn micros(value: Value<'_>) -> Option<i64> {
     }
 }
 
+/// How many tests of one subject are remembered.
+const SEEN: usize = 32;
+
+/// Places of tests and what they gave of a subject. Flags of a product want the same few things, so who is asked about
+/// many flags is asked most of it again. One drives out another one.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    tests: [Cell<Option<(u32, bool)>>; SEEN],
+    any: Cell<bool>,
+}
+
 /// What is known of whom an evaluation is about, for the flags of one set.
 ///
 /// It is made once and asked about many flags; what no flag reads is not kept.
@@ -126,6 +138,7 @@ pub struct Subject<'a> {
     values: Vec<Option<Known<'a>>>,
     /// Aside, because few attributes are one and they are long.
     versions: Vec<Semver<'a>>,
+    seen: Seen,
     /// The moment of the evaluation in microseconds since 1970.
     pub(crate) now_micros: i64,
 }
@@ -135,6 +148,7 @@ impl<'a> Subject<'a> {
         Self {
             values: vec![None; slots],
             versions: Vec::new(),
+            seen: Seen::default(),
             now_micros,
         }
     }
@@ -143,6 +157,9 @@ impl<'a> Subject<'a> {
         let Some(place) = self.values.get_mut(slot.0 as usize) else {
             return;
         };
+        if self.seen.any.get() {
+            self.seen = Seen::default();
+        }
         let known = place.insert(Known::new(value, reads));
         if let Value::Text(text) = value
             && reads.versions
@@ -151,6 +168,20 @@ impl<'a> Subject<'a> {
             self.versions.push(version);
             known.version = NonZeroU32::new(self.versions.len() as u32);
         }
+    }
+
+    /// What a test gives, by its place among those of the set: `ask` finds it out unless it is known.
+    pub(crate) fn fits(&self, test: u32, ask: impl FnOnce() -> bool) -> bool {
+        let seen = &self.seen.tests[test as usize % SEEN];
+        if let Some((known, fits)) = seen.get()
+            && known == test
+        {
+            return fits;
+        }
+        let fits = ask();
+        seen.set(Some((test, fits)));
+        self.seen.any.set(true);
+        fits
     }
 
     pub(crate) fn version(&self, known: &Known<'_>) -> Option<&Semver<'a>> {

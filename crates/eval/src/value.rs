@@ -90,15 +90,7 @@ impl<'a> Value<'a> {
     pub(crate) fn with_text<T>(&self, then: impl FnOnce(&str) -> T) -> Option<T> {
         match self {
             Self::Text(text) => Some(then(text)),
-            Self::Bool(true) => Some(then("true")),
-            Self::Bool(false) => Some(then("false")),
-            Self::Number(number) => {
-                let mut text = Short::default();
-                // Numbers that are not so short are no identifiers.
-                write!(text, "{number}").ok()?;
-                Some(then(text.as_str()))
-            }
-            Self::List(_) | Self::Json(_) => None,
+            _ => Some(then(Short::of(self)?.as_str())),
         }
     }
 }
@@ -111,6 +103,18 @@ struct Short {
 }
 
 impl Short {
+    /// The text of what is none; numbers that are not so short are no identifiers.
+    #[cold]
+    fn of(value: &Value<'_>) -> Option<Self> {
+        let mut text = Self::default();
+        match value {
+            Value::Bool(is) => write!(text, "{is}").ok()?,
+            Value::Number(number) => write!(text, "{number}").ok()?,
+            Value::Text(_) | Value::List(_) | Value::Json(_) => return None,
+        }
+        Some(text)
+    }
+
     fn as_str(&self) -> &str {
         str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }

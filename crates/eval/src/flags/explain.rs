@@ -74,7 +74,8 @@ impl Steps<'_> {
     fn prerequisites(&mut self, flag: &Flag) -> bool {
         for (place, (other, wanted)) in flag.prerequisites.iter().enumerate() {
             let other = &self.flags.flags[*other];
-            let (found, ..) = self.flags.decide(other, self.subject);
+            let (found, _) = self.flags.decide(other, self.subject);
+            let found = found.variant;
             let (name, _) = &other.variants[found];
             let detail = format!("The flag `{}` gives `{name}`.", other.key);
             if !self.note(format!("/prerequisites/{place}"), wanted.contains(&found), detail) {
@@ -193,7 +194,7 @@ impl Steps<'_> {
     /// Whether it is for them.
     fn outcome(&mut self, flag: &Flag, outcome: &Outcome, pointer: String) -> bool {
         let given = flag.give(outcome, self.subject, Reason::Default);
-        let variant = given.map(|(variant, _)| &*flag.variants[variant].0);
+        let variant = given.map(|given| &*flag.variants[given.variant].0);
         let seen = self.seen(flag, outcome, &pointer);
         #[cfg(feature = "logic")]
         if let Outcome::Logic(logic) = outcome {
@@ -202,7 +203,7 @@ impl Steps<'_> {
                 Ok(None) => "The logic gives nothing: the rule is not for them.".to_owned(),
                 Err(error) => format!("The logic went wrong: {error}."),
             };
-            let holds = given.is_some_and(|(_, reason)| reason != Reason::Error);
+            let holds = given.is_some_and(|given| given.reason != Reason::Error);
             self.note(format!("{pointer}/logic"), holds, detail);
             return given.is_some();
         }
@@ -211,7 +212,7 @@ impl Steps<'_> {
             (_, Some(variant)) => format!("{seen}: `{variant}`."),
             (_, None) => format!("{seen}: the rule is not for them."),
         };
-        let holds = given.is_some_and(|(_, reason)| reason != Reason::UnitMissing);
+        let holds = given.is_some_and(|given| given.reason != Reason::UnitMissing);
         self.note(pointer, holds, detail);
         given.is_some()
     }

@@ -374,6 +374,26 @@ fn evaluating_takes_no_memory() {
 
 proptest! {
     #[test]
+    fn what_is_remembered_of_a_subject_is_true(asked in proptest::collection::vec((0..100_usize, 0..100_u32, any::<bool>()), 1..200)) {
+        // More tests than are remembered, so that they drive each other out.
+        let over = |least: usize| boolean(&json!({
+            "rules": [{ "when": { "attribute": "n", "op": "gte", "values": [least.to_string()] }, "serve": "on" }],
+        }));
+        let flags = compiled(&(0..100).map(|least| (format!("over-{least:02}"), over(least))).collect());
+        let handles: Vec<_> = flags.iter().map(|(_, handle)| handle).collect();
+        let mut subject = flags.subject(0);
+        let mut known = None;
+        for (least, number, is_news) in asked {
+            if is_news {
+                flags.put(&mut subject, "n", f64::from(number));
+                known = Some(number as usize);
+            }
+            let expected = if known >= Some(least) { "on" } else { "off" };
+            prop_assert_eq!(flags.evaluate(handles[least], &subject).variant, expected);
+        }
+    }
+
+    #[test]
     fn who_has_a_variant_keeps_it_when_its_share_grows(unit in ".{0,20}", few in 0..=100_u32, more in 0..=100_u32) {
         let (few, more) = (few.min(more), few.max(more));
         let with = |on: u32| {

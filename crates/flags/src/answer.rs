@@ -6,6 +6,7 @@ use domain::flag::{Assignments, FlagEvaluation};
 use domain::id::AssignmentId;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 /// What somebody gets of a flag; as JSON it is a [`FlagEvaluation`].
@@ -153,7 +154,7 @@ impl Evaluated<'_> {
 
 /// Another one whenever what is told is. It does not keep anybody from making two answers with one tag.
 pub fn tag(told: &[u8]) -> String {
-    format!("{:032x}", xxh3_128(told))
+    Uuid::from_u128(xxh3_128(told)).simple().to_string()
 }
 
 impl From<Evaluated<'_>> for FlagEvaluation {

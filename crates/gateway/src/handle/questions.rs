@@ -24,6 +24,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use policy::Refusal;
 use serde::Serialize;
 
@@ -350,8 +351,17 @@ fn unreadable(fault: QuestionFault) -> Cause {
 
 /// Reads a body to its end.
 async fn whole(conn: &Conn, body: Arriving, bytes_max: u64) -> Result<Bytes, Cause> {
-    let body = bounded(conn, body, bytes_max)?;
-    Ok(body.collect().await?.to_bytes())
+    let mut body = bounded(conn, body, bytes_max)?;
+    let Some(first) = body.frame().await.transpose()? else {
+        return Ok(Bytes::new());
+    };
+    let first = first.into_data().unwrap_or_default();
+    // Most come with their head, in one piece.
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let rest = body.collect().await?.to_bytes();
+    Ok([first, rest].concat().into())
 }
 
 /// A body that ends with an error where it gets too large or does not go on.
@@ -442,10 +452,13 @@ fn has(asked: &Asked<'_>, tag: &str) -> bool {
         .headers
         .get(IF_NONE_MATCH)
         .and_then(|known| known.to_str().ok());
-    let quoted = format!("\"{tag}\"");
+    let is_it = |one: &str| {
+        let quoted = one.trim_start_matches("W/").strip_prefix('"');
+        quoted.and_then(|quoted| quoted.strip_suffix('"')) == Some(tag)
+    };
     known.is_some_and(|known| {
-        let mut each = known.split(',').map(|one| one.trim().trim_start_matches("W/"));
-        each.any(|one| one == "*" || one == quoted)
+        let mut each = known.split(',').map(str::trim);
+        each.any(|one| one == "*" || is_it(one))
     })
 }
 
@@ -456,8 +469,9 @@ fn with_tag(tag: &str, body: Option<Bytes>) -> Response<AnswerBody> {
         None => said(StatusCode::NOT_MODIFIED, Bytes::new(), cache),
         Some(body) => said(StatusCode::OK, body, cache),
     };
-    let tag = HeaderValue::try_from(format!("\"{tag}\"")).expect("digits in quotes are a header value");
-    response.headers_mut().insert(ETAG, tag);
+    let quoted = ["\"", tag, "\""].concat();
+    let quoted = HeaderValue::try_from(quoted).expect("digits in quotes are a header value");
+    response.headers_mut().insert(ETAG, quoted);
     response
 }
 

@@ -17,8 +17,8 @@ const MAC_BYTES: usize = 32;
 const ZSTD_LEVEL: i32 = 3;
 /// How much smaller a snapshot gets, hashes and the text of routes together.
 const USUAL_RATIO: usize = 5;
-/// A snapshot of 100,000 keys takes about 20 MB.
-const BYTES_MAX: u64 = 1 << 30;
+/// The most that a snapshot may have before it is compressed; one of 100,000 keys has about 20 MB.
+const BYTES_MAX: usize = 1 << 30;
 
 /// Why a snapshot could not be packed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,14 @@ pub enum Error {
     /// It was changed, or made with another token.
     #[error("the snapshot was not signed with this cluster's token")]
     Mac,
+    /// It is larger than nodes read.
+    #[error(
+        "the snapshot has more than {bytes_max} bytes, which is more than nodes read; remove what no node needs any more"
+    )]
+    TooLarge {
+        /// How many they read.
+        bytes_max: usize,
+    },
     /// It could not be compressed or decompressed.
     #[error("compressing or decompressing the snapshot")]
     Zstd(#[source] io::Error),
@@ -52,13 +60,21 @@ pub struct Mac([u8; MAC_BYTES]);
 
 impl Packed {
     /// Packs a snapshot; takes a while for many keys.
+    ///
+    /// # Errors
+    /// It is too large, or cannot be written.
     pub fn new(snapshot: &Snapshot, token: &[u8]) -> Result<Self, Error> {
+        Self::within(BYTES_MAX, snapshot, token)
+    }
+
+    fn within(bytes_max: usize, snapshot: &Snapshot, token: &[u8]) -> Result<Self, Error> {
         let json = serde_json::to_vec(&snapshot.without_callers()).map_err(Error::Content)?;
         let json_bytes = json.len();
         let callers = (&snapshot.applications, &snapshot.subscriptions, &snapshot.keys);
         let mut all = postcard::to_extend(&callers, json).map_err(Error::Callers)?;
         let callers_bytes = (all.len() - json_bytes) as u64;
         all.extend_from_slice(&callers_bytes.to_le_bytes());
+        bounded(&all, bytes_max)?;
         let bytes = zstd::bulk::compress(&all, ZSTD_LEVEL).map_err(Error::Zstd)?;
         let mac = hmac::sign(&key(token), &bytes);
         let mac = Mac(mac.as_ref().try_into().expect("HMAC-SHA256 has 32 bytes"));
@@ -66,15 +82,23 @@ impl Packed {
     }
 
     /// Checks who packed it and reads it.
+    ///
+    /// # Errors
+    /// Somebody else packed it, or it is no snapshot of this version, or one that is too large.
     pub fn open(&self, token: &[u8]) -> Result<Snapshot, Error> {
+        self.open_within(BYTES_MAX, token)
+    }
+
+    fn open_within(&self, bytes_max: usize, token: &[u8]) -> Result<Snapshot, Error> {
         hmac::verify(&key(token), &self.bytes, &self.mac.0).map_err(|_| Error::Mac)?;
         let decoder = zstd::stream::read::Decoder::with_buffer(&self.bytes[..]).map_err(Error::Zstd)?;
         // Three times as quick as reading it from the decoder byte by byte; to grow on the way is half of the rest.
         let mut all = Vec::with_capacity(self.bytes.len() * USUAL_RATIO);
         decoder
-            .take(BYTES_MAX)
+            .take(bytes_max as u64 + 1)
             .read_to_end(&mut all)
             .map_err(Error::Zstd)?;
+        bounded(&all, bytes_max)?;
         read(&all)
     }
 
@@ -105,6 +129,13 @@ impl std::str::FromStr for Mac {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         compact::read_hex(text).map(Self).ok_or(Error::Mac)
+    }
+}
+
+const fn bounded(all: &[u8], bytes_max: usize) -> Result<(), Error> {
+    match all.len() > bytes_max {
+        true => Err(Error::TooLarge { bytes_max }),
+        false => Ok(()),
     }
 }
 
@@ -186,6 +217,20 @@ mod tests {
         for text in ["", "00", &"g".repeat(64), &"é".repeat(32)] {
             assert!(text.parse::<Mac>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_large_is_neither_packed_nor_opened() {
+        let snapshot = snapshot();
+        let is_too_large = |error| matches!(error, Error::TooLarge { .. });
+        let size = (1..)
+            .find(|size| Packed::within(*size, &snapshot, b"token").is_ok())
+            .unwrap();
+        let smaller = Packed::within(size - 1, &snapshot, b"token");
+        assert!(is_too_large(smaller.unwrap_err()));
+        let packed = Packed::within(size, &snapshot, b"token").unwrap();
+        assert_eq!(packed.open_within(size, b"token").unwrap(), snapshot);
+        assert!(is_too_large(packed.open_within(size - 1, b"token").unwrap_err()));
     }
 
     #[test]

@@ -86,8 +86,11 @@ pub(super) async fn size_of_all<S: Serialize>(
     (before, after): (Option<&S>, &S),
 ) -> Result<(), Error> {
     let more = store::flag::bytes(after) - before.map_or(0, store::flag::bytes);
+    if more <= 0 {
+        return Ok(());
+    }
     let bytes = store::flag::bytes_of_all(tx, organization).await?;
-    if more > 0 && bytes + more > BYTES_OF_ALL_MAX {
+    if bytes + more > BYTES_OF_ALL_MAX {
         let detail = format!(
             "The organization's flags and segments have {bytes} bytes as JSON, with this {}; at most {BYTES_OF_ALL_MAX} are \
              taken. Remove flags that nobody asks for any more, or keep large values elsewhere.",

@@ -1,5 +1,5 @@
 """What a node is compared with: `unleash-server`, as it is published, with PostgreSQL behind it, fetched and started by the
-benchmark alone; and a HAProxy that has its answer ready."""
+benchmark alone; and what has its answer ready: a HAProxy, and hyper, on which a node is built."""
 
 import json
 import os
@@ -31,27 +31,16 @@ def free_port() -> int:
 
 
 class Still:
-    """A HAProxy with one thread that answers everything with the same JSON."""
+    """A program with one thread that answers everything with the same JSON."""
 
-    def __init__(self, folder: Path, answer: bytes) -> None:
-        program = shutil.which("haproxy", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
-        if program is None:
-            raise SystemExit("HAProxy is missing: install Debian's package `haproxy`")
-        self.port = free_port()
-        (folder / "answer.json").write_bytes(answer)
-        settings = folder / "haproxy.cfg"
-        settings.write_text(
-            "global\n  nbthread 1\n"
-            "defaults\n  mode http\n  timeout client 60s\n  timeout http-keep-alive 60s\n"
-            f"frontend still\n  bind 127.0.0.1:{self.port}\n"
-            f"  http-request return status 200 content-type application/json file {folder}/answer.json\n"
-        )
-        self.log = (folder / "haproxy.log").open("wb")
-        self.process = subprocess.Popen([program, "-db", "-f", settings], stdout=self.log, stderr=self.log, cwd=folder)
+    def __init__(self, line: list[str | Path], port: int, log: Path) -> None:
+        self.port = port
+        self.log = log.open("wb")
+        self.process = subprocess.Popen(line, stdout=self.log, stderr=self.log, cwd=log.parent)
         end = time.monotonic() + START_SECONDS
         while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > end:
-                raise SystemExit("HAProxy does not start: " + (folder / "haproxy.log").read_text())
+                raise SystemExit(f"{line[0]} does not start: " + log.read_text())
             time.sleep(0.05)
 
     def _is_ready(self) -> bool:
@@ -66,6 +55,28 @@ class Still:
         self.process.terminate()
         self.process.wait(60)
         self.log.close()
+
+
+def haproxy(folder: Path, answer: Path) -> Still:
+    """HAProxy of the system."""
+    program = shutil.which("haproxy", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+    if program is None:
+        raise SystemExit("HAProxy is missing: install Debian's package `haproxy`")
+    port = free_port()
+    settings = folder / "haproxy.cfg"
+    settings.write_text(
+        "global\n  nbthread 1\n"
+        "defaults\n  mode http\n  timeout client 60s\n  timeout http-keep-alive 60s\n"
+        f"frontend still\n  bind 127.0.0.1:{port}\n"
+        f"  http-request return status 200 content-type application/json file {answer}\n"
+    )
+    return Still([program, "-db", "-f", settings], port, folder / "haproxy.log")
+
+
+def hyper(programs: Path, folder: Path, answer: Path) -> Still:
+    """The least that a program on hyper does."""
+    port = free_port()
+    return Still([programs / "hello", "--port", str(port), "--answer", answer], port, folder / "hello.log")
 
 
 class Unleash:

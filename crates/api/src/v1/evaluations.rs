@@ -48,7 +48,7 @@ pub(crate) fn evaluates(path: &str) -> bool {
 }
 
 /// `evaluate_feature_flag`, `evaluate_feature_flag_for`, `evaluate_feature_flags`, `read_flag_definitions`,
-/// `watch_feature_flags`, `read_assignments`.
+/// `watch_feature_flags`, `read_assignments`, `read_assignments_for`.
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         evaluate(),
@@ -57,6 +57,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         definitions(),
         changes(),
         assignments(),
+        assignments_for(),
     ]
 }
 
@@ -74,6 +75,16 @@ fn asked(endpoint: Endpoint) -> Endpoint {
         .takes_sdk_key()
 }
 
+/// Takes what is known of them in the query.
+fn by_query(endpoint: Endpoint) -> Endpoint {
+    let any = json!({ "type": "object", "additionalProperties": { "type": "string", "maxLength": 8000 } });
+    endpoint.takes(Parameter::query(
+        "attributes",
+        "What is known of them, each as a parameter of its own: `?user_id=123&country=DE`.",
+        any,
+    ))
+}
+
 fn asked_of_one(endpoint: Endpoint) -> Endpoint {
     asked(endpoint)
         .takes(Parameter::path("key", "The flag's key.", text(100)))
@@ -82,17 +93,8 @@ fn asked_of_one(endpoint: Endpoint) -> Endpoint {
 }
 
 fn evaluate() -> Endpoint {
-    let any = json!({ "type": "object", "additionalProperties": { "type": "string", "maxLength": 8000 } });
-    asked_of_one(
-        Endpoint::get(format!("{COLLECTION}/{{key}}/evaluate"), "evaluate_feature_flag")
-            .says("Evaluate a feature flag", EVALUATES),
-    )
-    .takes(Parameter::query(
-        "attributes",
-        "What is known of them, each as a parameter of its own: `?user_id=123&country=DE`.",
-        any,
-    ))
-    .to(|call| async move {
+    let endpoint = Endpoint::get(format!("{COLLECTION}/{{key}}/evaluate"), "evaluate_feature_flag");
+    by_query(asked_of_one(endpoint.says("Evaluate a feature flag", EVALUATES))).to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let known = Attributes::from_pairs(&call.query);
         let answered = answer_one(&call, &holder, known.map_err(Error::from)).await;
@@ -183,32 +185,52 @@ fn changes() -> Endpoint {
     })
 }
 
+const EXPLAINS: &str = "What somebody gets of each flag, with every step on the way there: which prerequisites, overrides, rules \
+    and gates were looked at, and where in a split the unit is. Only for keys of kind `server`. Nothing is recorded.";
+
+fn explained(endpoint: Endpoint) -> Endpoint {
+    asked(endpoint)
+        .answers::<FlagAssignments>(200, "What they get, in the order of the flags' keys.")
+        .refuses(&[Code::SdkKeyKind])
+}
+
 fn assignments() -> Endpoint {
+    let endpoint = Endpoint::get(ASSIGNMENTS, "read_assignments");
+    by_query(explained(endpoint.says("Read who is in what, and why", EXPLAINS))).to(|call| async move {
+        let holder = sdk_key::identify(&call).await?;
+        let question = Question {
+            attributes: Attributes::from_pairs(&call.query)?,
+            flags: None,
+        };
+        explain(&call, &holder, &question).await
+    })
+}
+
+fn assignments_for() -> Endpoint {
     let example = FlagsQuestion {
         attributes: attributes(),
         flags: None,
     };
-    asked(Endpoint::post(ASSIGNMENTS, "read_assignments").says(
-        "Read who is in what, and why",
-        "What somebody gets of each flag, or of those that `flags` names, with every step on the way there: which \
-         prerequisites, overrides, rules and gates were looked at, and where in a split the unit is. Only for keys of kind \
-         `server`. Nothing is recorded.",
+    explained(Endpoint::post(ASSIGNMENTS, "read_assignments_for").says(
+        "Read what somebody is in of whom more is known, and why",
+        format!("{EXPLAINS} `flags` names some of them."),
     ))
     .body(&example)
     .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
-    .answers::<FlagAssignments>(200, "What they get, in the order of the flags' keys.")
-    .refuses(&[Code::SdkKeyKind])
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
-        wants_server(&holder)?;
-        let question = Question::read(&call.body)?;
-        let set = set_of(&call, &holder).await?;
-        let assignments = set.map(|set| set.explain_each(&question, call.control().now()));
-        let assignments = FlagAssignments {
-            assignments: assignments.unwrap_or_default(),
-        };
-        crate::answer::json(StatusCode::OK, &assignments)
+        explain(&call, &holder, &Question::read(&call.body)?).await
     })
+}
+
+async fn explain(call: &Call, holder: &Holder, question: &Question<'_>) -> Result<Response, Error> {
+    wants_server(holder)?;
+    let set = set_of(call, holder).await?;
+    let assignments = set.map(|set| set.explain_each(question, call.control().now()));
+    let assignments = FlagAssignments {
+        assignments: assignments.unwrap_or_default(),
+    };
+    crate::answer::json(StatusCode::OK, &assignments)
 }
 
 pub(crate) fn if_none_match() -> Parameter {

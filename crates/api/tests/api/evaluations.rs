@@ -94,6 +94,7 @@ async fn definitions_are_for_those_who_keep_them() {
     for answer in [
         page.get(&path).await,
         page.post("/api/v1/assignments", json!({})).await,
+        page.get("/api/v1/assignments?user_id=1").await,
     ] {
         assert_eq!(
             (answer.status.as_u16(), answer.code()),
@@ -124,6 +125,10 @@ async fn it_is_told_who_is_in_what_and_why() {
         .find(|step| step["pointer"] == "/rules/0/when")
         .unwrap();
     assert_eq!(step["holds"], true);
+    let by_query = server
+        .get("/api/v1/assignments?user_id=1&email=ann@acme.example")
+        .await;
+    assert_eq!(by_query.json(200)["assignments"], told);
 }
 
 #[tokio::test]

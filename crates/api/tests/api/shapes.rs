@@ -101,6 +101,7 @@ fn refusal_is_expected(operation: &Operation, code: &str) -> bool {
         | "read_flag_definitions"
         | "watch_feature_flags"
         | "read_assignments"
+        | "read_assignments_for"
         | "growthbook_changes"
         | "growthbook_evaluate"
         | "growthbook_features"

@@ -33,6 +33,7 @@ use crate::compile::Compiled;
 use crate::conn::Conn;
 use crate::refusal::Cause;
 
+mod assignments;
 mod changes;
 mod flagd;
 mod growthbook;
@@ -58,6 +59,8 @@ pub(super) enum Topic<'p> {
     Definitions,
     /// To be told when they change.
     Changes,
+    /// What somebody gets of all flags, and why.
+    Assignments,
     /// Something in the words of Unleash.
     Unleash(unleash::Topic),
     /// Something in the words of GrowthBook, with the key.
@@ -73,6 +76,9 @@ impl<'p> Topic<'p> {
     pub(super) fn of(path: &'p str) -> Option<Self> {
         if path == tracking::PATH {
             return Some(Self::Track);
+        }
+        if path == assignments::PATH {
+            return Some(Self::Assignments);
         }
         if let Some(rest) = path.strip_prefix(REST) {
             return match rest {
@@ -100,7 +106,7 @@ impl<'p> Topic<'p> {
 
     const fn methods(self) -> &'static str {
         match self {
-            Self::One(_) => "GET, POST",
+            Self::One(_) | Self::Assignments => "GET, POST",
             Self::All | Self::OfrepOne(_) | Self::OfrepAll | Self::Flagd(_) | Self::Track => "POST",
             Self::Definitions | Self::Changes => "GET",
             Self::Unleash(topic) => topic.methods(),
@@ -212,6 +218,7 @@ async fn answered(
             };
             Ok(changes::events(conn, holder, (None, event)))
         }
+        Topic::Assignments => assignments::answer(conn, compiled, asked, (holder, body)).await,
         Topic::Unleash(topic) => unleash::answer(conn, compiled, (asked, topic), (holder, body)).await,
         Topic::GrowthBook(topic, _) => {
             growthbook::answer(conn, compiled, (asked, topic), (holder, body)).await

@@ -178,6 +178,31 @@ fn all_flags_are_answered_once_until_something_changes() {
 }
 
 #[test]
+fn it_is_told_who_is_in_what_and_why() {
+    let bench = bench(SdkKeyKind::Server, |_, _| {});
+    let path = "/api/v1/assignments";
+    let got = json_of(&bench.get(&format!("{path}?user_id=1&email=ann@acme.example")));
+    let known = r#"{"attributes": {"user_id": "1", "email": "ann@acme.example"}}"#;
+    assert_eq!(json_of(&bench.call("POST", path, "", known)), got);
+    let told = got["assignments"].as_array().unwrap();
+    let keys: Vec<_> = told.iter().map(|one| &one["key"]).collect();
+    assert_eq!(keys, ["half", "staff"]);
+    assert!(told[0]["assignment_id"].as_str().unwrap().starts_with("asg_"));
+    for one in told {
+        assert_eq!(one["steps"][0]["pointer"], "/enabled", "{one}");
+    }
+    let one = bench.call("POST", path, "", r#"{"flags": ["staff", "none"]}"#);
+    assert_eq!(json_of(&one)["assignments"].as_array().unwrap().len(), 1);
+    for (method, body, status) in [("POST", "{", 400), ("PUT", "", 405)] {
+        assert_eq!(
+            bench.call(method, path, "", body).status,
+            status,
+            "{method} {body}"
+        );
+    }
+}
+
+#[test]
 fn pages_are_told_values_of_what_is_for_them() {
     let bench = bench(SdkKeyKind::Client, |_, _| {});
     let page = "Origin: https://shop.example\r\n";
@@ -215,6 +240,11 @@ fn pages_are_told_values_of_what_is_for_them() {
     assert_eq!(
         answer.field("access-control-allow-origin"),
         Some("https://shop.example")
+    );
+    let answer = bench.call("GET", "/api/v1/assignments?user_id=1", page, "");
+    assert_eq!(
+        (answer.status, &json_of(&answer)["code"]),
+        (403, &json!("sdk_key_kind"))
     );
     let asks = "Origin: https://shop.example\r\nAccess-Control-Request-Method: POST\r\n";
     let answer = bench.call("OPTIONS", "/ofrep/v1/evaluate/flags", asks, "");

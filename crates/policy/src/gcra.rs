@@ -120,6 +120,11 @@ impl Gcra {
                 }
             }
             Err(due) => {
+                // What several took together beyond the rate has to be paid back; alone, nobody gets beyond it.
+                let due = match ask.is_shared() {
+                    true => due,
+                    false => self.within(due, now_ns.saturating_add(most)),
+                };
                 let wait = due.saturating_add(cost).saturating_sub(now_ns + rate.ahead_ns);
                 if rate.soft.passes_all() {
                     return Decision::Pass {
@@ -133,6 +138,18 @@ impl Gcra {
                 }
             }
         }
+    }
+
+    /// Brings what is due back to where this rate could have taken it, after one that was slower.
+    fn within(&self, due: u64, latest: u64) -> u64 {
+        if due <= latest {
+            return due;
+        }
+        // Whoever was quicker has brought it back as well.
+        let _ = self
+            .due_ns
+            .compare_exchange(due, latest, Ordering::Relaxed, Ordering::Relaxed);
+        latest
     }
 
     /// Takes time whether it is there or not; nanoseconds until what was taken beyond `ahead_ns` is due.

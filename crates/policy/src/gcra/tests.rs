@@ -31,6 +31,28 @@ fn burst_passes_and_then_the_rate() {
 }
 
 #[test]
+fn a_quicker_rate_holds_from_its_first_call_on() {
+    let (gcra, slow, quick) = (Gcra::default(), rate(2, 86_400, None), rate(2, 2, None));
+    assert!(passes(&gcra, &slow, 0) && passes(&gcra, &slow, 0));
+    let now = 60 * SECOND_NS;
+    assert_eq!(
+        say(&gcra, &slow, now),
+        Decision::Refuse {
+            retry_seconds: 43_140
+        }
+    );
+    assert_eq!(say(&gcra, &quick, now), Decision::Refuse { retry_seconds: 1 });
+    assert!(passes(&gcra, &quick, now + SECOND_NS));
+    // What several took together is not forgiven.
+    let (gcra, mut shared) = (Gcra::default(), ask(now));
+    shared.standing = Standing::Together;
+    gcra.hear(0, 100 * SECOND_NS, now);
+    let refused = gcra.admit(&quick, &shared, WhenStoreIsAway::default());
+    assert_eq!(refused, Decision::Refuse { retry_seconds: 99 });
+    assert_eq!(gcra.admit(&quick, &shared, WhenStoreIsAway::default()), refused);
+}
+
+#[test]
 fn remaining_reset_and_retry_are_told() {
     let (gcra, rate) = (Gcra::default(), rate(2, 10, None));
     assert_eq!(

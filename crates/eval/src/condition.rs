@@ -79,6 +79,7 @@ enum Check {
     Contains(Texts),
     Matches(Box<[Regex]>),
     Number(SmallVec<[f64; 2]>, Wanted),
+    Modulo(Box<[Division]>),
     Moment(i64, Wanted),
     Semver(SmallVec<[Release; 1]>, Wanted),
     InNetwork(Box<[Network]>),
@@ -253,6 +254,9 @@ impl Check {
                     .iter()
                     .any(|value| order(value).is_some_and(|order| wanted.is(order)))
             }),
+            Self::Modulo(divisions) => known
+                .number
+                .is_some_and(|number| divisions.iter().any(|division| division.fits(number))),
             Self::Moment(moment, wanted) => known.moment.is_some_and(|known| wanted.is(known.cmp(moment))),
             Self::Semver(values, wanted) => subject.version(known).is_some_and(|version| {
                 let mut orders = values.iter().map(|value| version.compare(&value.as_version()));
@@ -291,6 +295,29 @@ fn has(numbers: &[u32], number: u32) -> bool {
 pub(crate) fn moment(text: &str) -> Option<i64> {
     let moment: jiff::Timestamp = text.trim().parse().ok()?;
     Some(moment.as_microsecond())
+}
+
+/// What is left of a number.
+#[derive(Debug, Clone, Copy)]
+struct Division {
+    by: f64,
+    leaves: f64,
+}
+
+impl Division {
+    fn read(text: &str) -> Option<Self> {
+        let number = |text| Value::Text(text).number();
+        let (by, leaves) = text.split_once('|')?;
+        let (by, leaves) = (number(by)?, number(leaves)?);
+        (0.0 <= leaves && leaves < by).then_some(Self { by, leaves })
+    }
+
+    fn fits(&self, number: f64) -> bool {
+        // As every port computes it, so that all are off by the same where fractions are.
+        let rest = number % self.by;
+        let rest = if rest < 0.0 { rest + self.by } else { rest };
+        rest == self.leaves
+    }
 }
 
 /// Addresses that begin with the same bits.
@@ -463,6 +490,11 @@ impl<'d> Compiler<'_, 'd> {
             Op::Gte => self.numbers(test, pointer, slot, Wanted::GREATER_OR_EQUAL),
             Op::Lt => self.numbers(test, pointer, slot, Wanted::LESS),
             Op::Lte => self.numbers(test, pointer, slot, Wanted::LESS_OR_EQUAL),
+            Op::Modulo => {
+                self.names.reads_mut(slot).numbers = true;
+                let what = "a divisor and a lesser remainder, as `10|3`";
+                Check::Modulo(self.each(test, pointer, what, Division::read).into())
+            }
             Op::Before => self.moment(test, pointer, slot, Wanted::LESS),
             Op::After => self.moment(test, pointer, slot, Wanted::GREATER),
             Op::SemverEq => self.versions(test, pointer, slot, Wanted::EQUAL),

@@ -393,6 +393,8 @@ pub enum Op {
     Lt,
     /// It is a number less than the value, or equal.
     Lte,
+    /// It is a number that leaves a remainder when it is divided: `10|3`. The remainder is never negative.
+    Modulo,
     /// It is a moment (RFC 3339, or milliseconds since 1970) before the value.
     Before,
     /// It is a moment after the value.

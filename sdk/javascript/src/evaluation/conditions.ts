@@ -25,7 +25,7 @@ const MANY = Number.POSITIVE_INFINITY;
 const COUNTS: ReadonlyMap<string, Count> = new Map<string, Count>([
   ...["in", "not_in", "has_all"].map((op) => [op, [0, MANY]] as const),
   ...["is_present", "is_absent"].map((op) => [op, [0, 0]] as const),
-  ...["starts_with", "ends_with", "contains", "matches", "eq", "semver_eq", "in_network"].map(
+  ...["starts_with", "ends_with", "contains", "matches", "eq", "modulo", "semver_eq", "in_network"].map(
     (op) => [op, [1, MANY]] as const,
   ),
   ...["gt", "gte", "lt", "lte", "before", "after"].map((op) => [op, [1, 1]] as const),
@@ -135,6 +135,8 @@ function checkOf(op: string, values: readonly string[], part: Part, ignoreCase: 
       const networks = each(values, part, "an address or a network, as `10.0.0.0/8`", Network.read);
       return inNetwork(networks);
     }
+    case "modulo":
+      return leaves(each(values, part, "a divisor and a lesser remainder, as `10|3`", division));
     case "before":
     case "after": {
       const moments = each(values, part, "a moment, as `2026-11-22T10:00:00Z`", moment);
@@ -207,6 +209,27 @@ function ordered<T>(
   return (value) => {
     const found = read(value);
     return found !== undefined && values.some((one) => wanted(compare(found, one)));
+  };
+}
+
+/** Reads `10|3`: a divisor and a remainder. */
+function division(text: string): readonly [by: number, rest: number] | undefined {
+  const at = text.indexOf("|");
+  const [by, rest] = [number(text.slice(0, Math.max(at, 0))), number(text.slice(at + 1))];
+  return at >= 0 && by !== undefined && rest !== undefined && 0 <= rest && rest < by ? [by, rest] : undefined;
+}
+
+/** Whether a number leaves a remainder that is never negative. */
+function leaves(divisions: readonly (readonly [by: number, rest: number])[]): FitsValue {
+  return (value) => {
+    const found = number(value);
+    return (
+      found !== undefined &&
+      divisions.some(([by, wanted]) => {
+        const rest = found % by;
+        return (rest < 0 ? rest + by : rest) === wanted;
+      })
+    );
   };
 }
 

@@ -34,6 +34,7 @@ export const operators: Record<Operator, Words> = {
   gte: { ...number, title: "≥ number", takes: "one" },
   lt: { ...number, title: "< number", takes: "one" },
   lte: { ...number, title: "≤ number", takes: "one" },
+  modulo: { group: "Number", title: "leaves the remainder", takes: "many", example: "10|3" },
   before: { group: "Time", title: "is before", takes: "one", example: "2027-01-01T00:00:00Z" },
   after: { group: "Time", title: "is after", takes: "one", example: "2027-01-01T00:00:00Z" },
   semver_eq: { ...version, title: "= version", takes: "many" },

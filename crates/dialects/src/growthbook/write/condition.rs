@@ -146,7 +146,7 @@ fn written_for_texts(test: &Test, at: &str) -> Result<Json, Fault> {
     match test.op {
         Op::NotIn => Ok(json!({ "$not": written_for_texts(&with(Op::In), at)? })),
         Op::IsAbsent => Ok(json!({ "$not": is_text })),
-        Op::Eq | Op::Gt | Op::Gte | Op::Lt | Op::Lte => Err(unsaid("numbers in texts", at)),
+        Op::Eq | Op::Gt | Op::Gte | Op::Lt | Op::Lte | Op::Modulo => Err(unsaid("numbers in texts", at)),
         _ => Ok(json!({ "$and": [is_text, written(test, at)?] })),
     }
 }
@@ -194,6 +194,7 @@ fn written(test: &Test, at: &str) -> Result<Json, Fault> {
             let op = if ignore_case { "$alli" } else { "$all" };
             of(attribute, &json!({ op: values }), at)
         }
+        Op::Modulo => Err(unsaid("remainders", at)),
         Op::Before | Op::After => Err(unsaid("moments", at)),
         Op::InNetwork => Err(unsaid("networks", at)),
     }

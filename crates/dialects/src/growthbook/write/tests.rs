@@ -25,7 +25,7 @@ fn written(flags: &Json) -> Writing {
 }
 
 /// What cannot be said of a flag, where, and why.
-const REFUSED: [(&str, &str, &str); 15] = [
+const REFUSED: [(&str, &str, &str); 16] = [
     (
         r#"{"rules": [{"logic": {"var": "x"}}]}"#,
         "/rules/0/logic",
@@ -73,6 +73,11 @@ const REFUSED: [(&str, &str, &str); 15] = [
     ),
     (
         r#"{"rules": [{"serve": "on", "when": {"attribute": "ip", "op": "in_network", "values": ["10.0.0.0/8"]}}]}"#,
+        "/rules/0/when/op",
+        "operator_unsaid",
+    ),
+    (
+        r#"{"rules": [{"serve": "on", "when": {"attribute": "n", "op": "modulo", "values": ["10|3"]}}]}"#,
         "/rules/0/when/op",
         "operator_unsaid",
     ),

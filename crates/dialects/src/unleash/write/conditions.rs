@@ -196,6 +196,7 @@ impl Reader<'_> {
                 "Clients compare moments with the current time only: use `during`.",
             )),
             Op::HasAll => Err(self.fault("operator_unsayable", "A context has no lists.")),
+            Op::Modulo => Err(self.fault("operator_unsayable", "Clients do not divide.")),
         }
     }
 }

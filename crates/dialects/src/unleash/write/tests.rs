@@ -75,6 +75,7 @@ fn what_clients_would_do_otherwise_is_refused() {
         ),
         (test("after"), "/rules/0/when", "operator_unsayable"),
         (test("has_all"), "/rules/0/when", "operator_unsayable"),
+        (test("modulo"), "/rules/0/when", "operator_unsayable"),
         (
             when(json!({ "attribute": "userId", "op": "is_present" })),
             "/rules/0/when",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -29,7 +30,8 @@ _COUNTS = {
     "has_all": (0, _MANY),
     "is_present": (0, 0),
     "is_absent": (0, 0),
-    **dict.fromkeys(("starts_with", "ends_with", "contains", "matches", "eq", "semver_eq", "in_network"), (1, _MANY)),
+    **dict.fromkeys(("starts_with", "ends_with", "contains", "matches", "eq", "modulo"), (1, _MANY)),
+    **dict.fromkeys(("semver_eq", "in_network"), (1, _MANY)),
     **dict.fromkeys(("gt", "gte", "lt", "lte", "before", "after"), (1, 1)),
     **dict.fromkeys(("semver_gt", "semver_gte", "semver_lt", "semver_lte"), (1, 1)),
 }
@@ -112,6 +114,8 @@ class Compiler:
             return _matches(self._patterns(values, part, ignore_case))
         if op == "in_network":
             return _in_network(_each(values, part, "an address or a network, as `10.0.0.0/8`", Network.read))
+        if op == "modulo":
+            return _leaves(_each(values, part, "a divisor and a lesser remainder, as `10|3`", _division))
         if op in ("before", "after"):
             return _moment(op, _each(values, part, "a moment, as `2026-11-22T10:00:00Z`", moment))
         if op.startswith("semver_"):
@@ -233,6 +237,26 @@ def _moment(op: str, moments: Sequence[int]) -> _FitsValue:
 
 def _version_of(value: Value) -> Version | None:
     return version(value) if isinstance(value, str) else None
+
+
+def _division(text: str) -> tuple[float, float] | None:
+    """Reads ``10|3``: a divisor and a remainder."""
+    first, _, second = text.partition("|")
+    by, rest = number(first), number(second)
+    return (by, rest) if by is not None and rest is not None and 0 <= rest < by else None
+
+
+def _leaves(divisions: Sequence[tuple[float, float]]) -> _FitsValue:
+    """Whether a number leaves a remainder that is never negative."""
+
+    def check(value: Value) -> bool:
+        found = number(value)
+        if found is None:
+            return False
+        rests = ((math.fmod(found, by), by, wanted) for by, wanted in divisions)
+        return any((rest + by if rest < 0 else rest) == wanted for rest, by, wanted in rests)
+
+    return check
 
 
 def _ordered(op: str, values: Sequence[_Ordered], read: Callable[[Value], _Ordered | None]) -> _FitsValue:

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
+use domain::limit::CallRate;
 use domain::limit::{Mode, OverLimit, Period, Quota, RateLimit, TierCosts};
-use policy::gate::GateRate;
 use serde_json::json;
 
 use crate::bench::{Answer, Bench, Upstream, eventually, policy, reply};
@@ -135,14 +135,14 @@ fn calls_that_come_too_fast_wait_for_their_turn() {
     let bench = with_policy(&upstream, "rate_limit", limit);
     let began = Instant::now();
     let answers: Vec<_> = std::thread::scope(|scope| {
-        let calls: Vec<_> = (0..8)
+        let calls: Vec<_> = (0..24)
             .map(|_| scope.spawn(|| bench.get("/shop/pets").status))
             .collect();
         calls.into_iter().map(|call| call.join().unwrap()).collect()
     });
     let passed = answers.iter().filter(|status| **status == 200).count();
     let refused = answers.iter().filter(|status| **status == 429).count();
-    assert_eq!(passed + refused, 8, "{answers:?}");
+    assert_eq!(passed + refused, 24, "{answers:?}");
     assert!(
         passed >= 4 && refused >= 1,
         "one at once, three within 700 ms, the others not: {answers:?}"
@@ -348,7 +348,7 @@ fn bodies_flow_no_faster_than_their_bandwidth() {
 #[test]
 fn a_node_takes_only_so_much_whatever_is_called() {
     let upstream = Upstream::simple();
-    let rate = GateRate {
+    let rate = CallRate {
         requests: 2,
         window_seconds: 3600,
         burst: None,
@@ -384,12 +384,12 @@ fn a_node_takes_only_so_much_whatever_is_called() {
 
 #[test]
 fn limits_of_a_node_that_cannot_hold_are_refused() {
-    let zero = GateRate {
+    let zero = CallRate {
         requests: 0,
         window_seconds: 1,
         burst: None,
     };
-    let error = |change: fn(&mut gateway::settings::Limits, GateRate), rate| {
+    let error = |change: fn(&mut gateway::settings::Limits, CallRate), rate| {
         let result = Bench::try_with(&["http://127.0.0.1:1".to_owned()], |settings, _| {
             change(&mut settings.limits, rate);
         });

@@ -49,6 +49,7 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| {
             kind: SdkKeyKind::Server,
             origins: Vec::new(),
             encrypt_payload: false,
+            rate_limit: None,
             state: KeyState::Active,
             expires_at: None,
         },

@@ -55,6 +55,7 @@ impl Endpoint {
                 Code::SdkKeyMissing,
                 Code::SdkKeyInvalid,
                 Code::OriginRefused,
+                Code::RateLimited,
                 Code::StoreUnavailable,
             ])
     }
@@ -63,7 +64,7 @@ impl Endpoint {
 /// Finds out whose key it is: in `X-API-Key`, in `Authorization`, or as `key` in the query.
 ///
 /// # Errors
-/// `sdk_key_missing`, `sdk_key_invalid`, `origin_refused` if the page that calls may not use it.
+/// `sdk_key_missing`, `sdk_key_invalid`, `origin_refused` if the page that calls may not use it, `rate_limited`.
 pub(crate) async fn identify(call: &Call) -> Result<Holder, Error> {
     identify_by(call, text_of(call)?).await
 }
@@ -71,7 +72,7 @@ pub(crate) async fn identify(call: &Call) -> Result<Holder, Error> {
 /// The same by the key's text, wherever it stands.
 ///
 /// # Errors
-/// `sdk_key_invalid`, `origin_refused` if the page that calls may not use it.
+/// `sdk_key_invalid`, `origin_refused` if the page that calls may not use it, `rate_limited`.
 pub(crate) async fn identify_by(call: &Call, text: &str) -> Result<Holder, Error> {
     let directory = call.control().directory().await?;
     let key = directory
@@ -83,6 +84,7 @@ pub(crate) async fn identify_by(call: &Call, text: &str) -> Result<Holder, Error
         let detail = format!("The key is not for pages of `{}`.", shown.unwrap_or("no origin"));
         return Err(Error::refused(Code::OriginRefused, detail));
     }
+    call.control().admit_call(key)?;
     Ok(Holder {
         page: origin.filter(|_| key.kind == SdkKeyKind::Client).cloned(),
         key: Arc::clone(key),

@@ -2,8 +2,8 @@
 
 use clap::{Subcommand, ValueEnum};
 use client::types::{
-    CreateSdkKeyParams, IssuedSdkKey, ListSdkKeysParams, RevokeSdkKeyParams, RotateSdkKeyParams, RotateSpec,
-    SdkKey, SdkKeyKind, SdkKeySpec,
+    CallRate, CreateSdkKeyParams, IssuedSdkKey, ListSdkKeysParams, RevokeSdkKeyParams, RotateSdkKeyParams,
+    RotateSpec, SdkKey, SdkKeyKind, SdkKeySpec,
 };
 
 use crate::keys::shown_once;
@@ -34,6 +34,9 @@ pub enum Command {
         /// Have features encrypted for SDKs of GrowthBook; the key for it is shown with the SDK key. Only for servers.
         #[arg(long)]
         encrypt_payload: bool,
+        /// How many calls may come with it in how many seconds, as `600/60`, at each node; as many as come if absent.
+        #[arg(long, value_name = "CALLS/SECONDS", value_parser = rate)]
+        rate_limit: Option<CallRate>,
     },
     /// List the keys of your organization.
     List,
@@ -96,12 +99,14 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
             origin,
             expires,
             encrypt_payload,
+            rate_limit,
         } => {
             let wanted = SdkKeySpec {
                 title: title.clone(),
                 origins: (!origin.is_empty()).then(|| origin.clone()),
                 expires_at: expires.clone(),
                 encrypt_payload: encrypt_payload.then_some(true),
+                rate_limit: rate_limit.clone(),
                 ..SdkKeySpec::new((*kind).into(), environment)
             };
             let key = client
@@ -128,6 +133,16 @@ pub(crate) async fn run(connection: &Connection, command: &Command, output: &Out
         }
     }
     Ok(Exit::Done)
+}
+
+/// Reads `600/60`: calls and seconds.
+fn rate(text: &str) -> Result<CallRate, String> {
+    let numbers = text.split_once('/').and_then(|(calls, seconds)| {
+        let number = |text: &str| text.parse().ok();
+        Some((number(calls)?, number(seconds)?))
+    });
+    let (requests, window_seconds) = numbers.ok_or("write calls and seconds, as `600/60`")?;
+    Ok(CallRate::new(requests, window_seconds))
 }
 
 /// A key that was just made, and what features are encrypted with for it.

@@ -3,12 +3,14 @@
 //! It is read when something has changed and kept until then, so that no event and no evaluation waits for the database.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::id::EventTypeId;
 use domain::tracking::{EventType, EventTypeSpec, SdkKey};
 use events::ingest::{Directory, EventKind, Key};
+use policy::Moment;
+use policy::gate::KeyRates;
 
 use crate::flag::FlagSets;
 use crate::{Control, Error};
@@ -20,7 +22,10 @@ const POLL: Duration = Duration::from_millis(500);
 
 /// What was read last.
 #[derive(Default)]
-pub(crate) struct Kept(Mutex<Option<Found>>);
+pub(crate) struct Kept {
+    found: Mutex<Option<Found>>,
+    rates: KeyRates,
+}
 
 struct Found {
     revision: u64,
@@ -41,7 +46,7 @@ struct Edge {
 
 impl Kept {
     fn lock(&self) -> MutexGuard<'_, Option<Found>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -55,6 +60,28 @@ impl Control {
     /// Those of the database, if nothing was read yet.
     pub async fn directory(&self) -> Result<Arc<Directory>, Error> {
         Ok(self.edge().await?.directory)
+    }
+
+    /// Counts a call with an SDK key.
+    ///
+    /// # Errors
+    /// `rate_limited`: there were as many as the key may make at each process that answers.
+    pub fn admit_call(&self, key: &Key) -> Result<(), Error> {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let Some(rate) = key.rate_limit else {
+            return Ok(());
+        };
+        let moment = Moment {
+            calendar: self.now(),
+            steady_ns: BEGAN.elapsed().as_nanos() as u64,
+        };
+        let admitted = self.inner.edge.rates.admit(key.id, rate, moment);
+        admitted.map_err(|refusal| Error::Refused {
+            code: refusal.code,
+            detail: refusal.detail.into_owned(),
+            errors: Vec::new(),
+            retry_after: refusal.retry_after_seconds,
+        })
     }
 
     /// The feature flags of all organizations, as [`directory`](Self::directory).
@@ -156,6 +183,7 @@ fn key_of(key: SdkKey) -> Key {
         kind: key.spec.kind,
         origins: key.spec.origins,
         encrypt_payload: key.spec.encrypt_payload,
+        rate_limit: key.spec.rate_limit,
         state: key.state,
         expires_at: key.spec.expires_at,
     }

@@ -382,6 +382,7 @@ fn sdk_key(hash: Hash, key: SdkKey) -> snapshot::SdkKey {
         kind: key.spec.kind,
         origins: key.spec.origins,
         encrypt_payload: key.spec.encrypt_payload,
+        rate_limit: key.spec.rate_limit,
         state: key.state,
         expires_at: key.spec.expires_at,
     }

@@ -145,7 +145,7 @@ codes! {
     SubscriptionSuspended = "subscription_suspended", 403, "The subscription is suspended",
         "Ask the provider of the API.";
     RateLimited = "rate_limited", 429, "Too many calls in a short time",
-        "Wait as long as `Retry-After` says. A larger plan has a higher limit.";
+        "Wait as long as `Retry-After` says. A larger plan has a higher limit; that of an SDK key is its `rate_limit`.";
     QuotaExceeded = "quota_exceeded", 429, "The quota of the plan is used up",
         "Wait for the next period, which `Retry-After` tells, or choose a larger plan in the portal.";
     ConcurrencyLimited = "concurrency_limited", 429, "Too many calls are open at a time",

@@ -176,6 +176,34 @@ impl RateLimit {
     }
 }
 
+/// How many calls in what time, where more are refused and nothing else is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallRate {
+    /// Calls in the window: at least 1.
+    #[schema(minimum = 1)]
+    pub requests: u32,
+    /// The window in seconds: 1 to 86,400.
+    #[schema(minimum = 1, maximum = 86_400)]
+    pub window_seconds: u32,
+    /// Calls that may come at once; `requests` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub burst: Option<u32>,
+}
+
+impl CallRate {
+    /// The same among limits that can be more.
+    pub const fn limit(self) -> RateLimit {
+        RateLimit::new(self.requests, self.window_seconds, self.burst)
+    }
+
+    /// What is wrong with it: the field below it, and why.
+    pub fn faults(self) -> Vec<(String, &'static str)> {
+        self.limit().faults()
+    }
+}
+
 /// A calendar period in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -19,6 +19,7 @@ use crate::id::{
     ApiId, ApplicationId, CertificateId, EventTypeId, KeyId, OperationId, OrganizationId, PlanId, PolicyId,
     ProductId, RouteId, SdkKeyId, StreamRouteId, SubscriptionId, UpstreamId, VersionId,
 };
+use crate::limit::CallRate;
 use crate::offer::{Quota, RateLimit, TierCosts, WhenStoreIsAway};
 use crate::release::{Importance, Mirror, Split};
 use crate::routing::{Connect, FixedAnswer, Match, Redirect, Rewrite};
@@ -152,6 +153,9 @@ pub struct SdkKey {
     /// Whether features are encrypted for SDKs of GrowthBook.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub encrypt_payload: bool,
+    /// How many calls may come with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<CallRate>,
     /// Whether it is valid.
     pub state: KeyState,
     /// When it stops to be valid.

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use crate::consumer::KeyState;
 use crate::id::{EventTypeId, OrganizationId, SdkKeyId};
+use crate::limit::CallRate;
 use crate::{Name, Timestamp};
 
 pub use name::EventTypeName;
@@ -162,6 +163,9 @@ pub struct SdkKeySpec {
     /// changed.
     #[serde(default)]
     pub encrypt_payload: bool,
+    /// How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<CallRate>,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -174,7 +178,7 @@ pub struct SdkKey {
     pub id: SdkKeyId,
     /// The organization.
     pub organization_id: OrganizationId,
-    /// The editable part; only title, origins and expiry can be changed.
+    /// The editable part; only title, origins, rate limit and expiry can be changed.
     #[serde(flatten)]
     pub spec: SdkKeySpec,
     /// Whether it is valid.

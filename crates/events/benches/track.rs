@@ -191,6 +191,7 @@ fn key() -> Key {
         kind: SdkKeyKind::Server,
         origins: Vec::new(),
         encrypt_payload: false,
+        rate_limit: None,
         state: KeyState::Active,
         expires_at: None,
     }

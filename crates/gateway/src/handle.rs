@@ -231,7 +231,7 @@ async fn serve<'a>(
                 method,
                 query,
                 headers,
-                now: moment.calendar,
+                moment,
             };
             let body = std::mem::replace(body, Arriving::None);
             return Box::pin(questions::answer(

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use domain::Name;
 use domain::certificate::ClientAuthMode;
+use domain::limit::CallRate;
 use http::HeaderValue;
-use policy::gate::{GateRate, GateSpec};
+use policy::gate::GateSpec;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -363,9 +364,9 @@ pub struct Limits {
     /// Requests that one HTTP/2 connection may have open at a time.
     pub streams_max: u32,
     /// How many calls the node takes in what time, whatever they call; any if absent.
-    pub rate: Option<GateRate>,
+    pub rate: Option<CallRate>,
     /// The same for the calls of one client's address.
-    pub address_rate: Option<GateRate>,
+    pub address_rate: Option<CallRate>,
     /// Leading bits of IPv6 addresses that make one client for `address_rate`: 1 to 128.
     pub ipv6_prefix: u8,
     /// Calls that the node has open at a time; 0 for no bound.

@@ -1,12 +1,11 @@
-//! The limits of a whole node, before it is known what is called and by whom.
+//! The limits of a whole node, before it is known what is called and by whom, and of the SDK keys that ask the node itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::Code;
-use domain::limit::{self, WhenStoreIsAway};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use domain::id::SdkKeyId;
+use domain::limit::{CallRate, WhenStoreIsAway};
 
 use crate::ask::{Ask, Decision, Standing};
 use crate::call::Moment;
@@ -16,37 +15,13 @@ use crate::effects::{Hold, Holds, Open};
 use crate::gcra::{Gcra, Rate};
 use crate::verdict::Refusal;
 
-/// How many calls a node takes in what time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GateRate {
-    /// Calls in the window: at least 1.
-    pub requests: u32,
-    /// The window in seconds: 1 to 86,400.
-    pub window_seconds: u32,
-    /// Calls that may come at once; `requests` if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub burst: Option<u32>,
-}
-
-impl GateRate {
-    fn limit(self) -> limit::RateLimit {
-        limit::RateLimit::new(self.requests, self.window_seconds, self.burst)
-    }
-
-    /// What is wrong with it: the field below it, and why.
-    pub fn faults(self) -> Vec<(String, &'static str)> {
-        self.limit().faults()
-    }
-}
-
 /// How many calls a node takes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GateSpec {
     /// In what time.
-    pub rate: Option<GateRate>,
+    pub rate: Option<CallRate>,
     /// In what time from one address.
-    pub address_rate: Option<GateRate>,
+    pub address_rate: Option<CallRate>,
     /// At a time; 0 for no bound.
     pub calls_max: u32,
     /// Leading bits of IPv6 addresses that make one client.
@@ -78,20 +53,6 @@ impl Gate {
 
     /// Counts a call, or says why the node does not take it; `holds` keeps it counted as open.
     pub fn admit(&self, address: IpAddr, moment: Moment, holds: &mut Holds) -> Result<(), Box<Refusal>> {
-        let ask = Ask {
-            moment,
-            units: 1,
-            standing: Standing::Alone,
-            looks_only: false,
-        };
-        let when = WhenStoreIsAway::default();
-        let refused = |retry_seconds, whose: &str, rate: &Rate| {
-            let detail = format!(
-                "This gateway takes {} calls per {} seconds{whose}; the next one passes in {retry_seconds} seconds.",
-                rate.requests, rate.window_seconds
-            );
-            Box::new(Refusal::new(Code::RateLimited, detail).retry_after(retry_seconds))
-        };
         if let Some((most, open)) = &self.open {
             if open.begin_one(*most).is_none() {
                 let detail = format!("This gateway takes {most} calls at a time.");
@@ -105,17 +66,52 @@ impl Gate {
         if let Some((rate, cells)) = &self.address_rate {
             let (is_ipv6, bits) = network(address, self.ipv6_bits);
             let caller = hash(u8::from(is_ipv6), bits.to_le_bytes());
-            if let Decision::Refuse { retry_seconds } = cells.find(caller, moment).admit(rate, &ask, when) {
-                return Err(refused(retry_seconds, " from one address", rate));
-            }
+            count(cells.find(caller, moment), rate, moment, "from one address")?;
         }
-        if let Some((rate, cell)) = &self.rate
-            && let Decision::Refuse { retry_seconds } = cell.admit(rate, &ask, when)
-        {
-            return Err(refused(retry_seconds, "", rate));
+        if let Some((rate, cell)) = &self.rate {
+            count(cell, rate, moment, "in all")?;
         }
         Ok(())
     }
+}
+
+/// What is remembered of SDK keys that may be used so often only; the least used are forgotten where there are very many.
+#[derive(Debug)]
+pub struct KeyRates(Cells<Gcra>);
+
+impl Default for KeyRates {
+    fn default() -> Self {
+        Self(Cells::many())
+    }
+}
+
+impl KeyRates {
+    /// Counts a call with a key, or says why it is not taken.
+    pub fn admit(&self, key: SdkKeyId, rate: CallRate, moment: Moment) -> Result<(), Box<Refusal>> {
+        let caller = hash(0, key.uuid().into_bytes());
+        let cell = self.0.find(caller, moment);
+        count(cell, &Rate::new(rate.limit()), moment, "with this key")
+    }
+}
+
+/// Counts one call that counts here alone.
+fn count(cell: &Gcra, rate: &Rate, moment: Moment, which: &str) -> Result<(), Box<Refusal>> {
+    let ask = Ask {
+        moment,
+        units: 1,
+        standing: Standing::Alone,
+        looks_only: false,
+    };
+    let Decision::Refuse { retry_seconds } = cell.admit(rate, &ask, WhenStoreIsAway::default()) else {
+        return Ok(());
+    };
+    let detail = format!(
+        "{} calls per {} seconds are taken here {which}; the next one passes in {retry_seconds} seconds.",
+        rate.requests, rate.window_seconds
+    );
+    Err(Box::new(
+        Refusal::new(Code::RateLimited, detail).retry_after(retry_seconds),
+    ))
 }
 
 #[cfg(test)]

@@ -1361,13 +1361,13 @@ export interface paths {
         };
         /**
          * List SDK keys
-         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins, rate limit and expiry can be changed.
          */
         get: operations["list_sdk_keys"];
         put?: never;
         /**
          * Create an SDK key
-         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins, rate limit and expiry can be changed.
          */
         post: operations["create_sdk_key"];
         delete?: never;
@@ -1385,7 +1385,7 @@ export interface paths {
         };
         /**
          * Read an SDK key
-         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         * @description An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins, rate limit and expiry can be changed.
          */
         get: operations["read_sdk_key"];
         put?: never;
@@ -1397,7 +1397,7 @@ export interface paths {
          * Change an SDK key
          * @description Send what is to change (JSON Merge Patch, RFC 7396).
          *
-         *     An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be changed.
+         *     An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins, rate limit and expiry can be changed.
          */
         patch: operations["update_sdk_key"];
         trace?: never;
@@ -2015,13 +2015,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
         /**
          * Read who is in what, and why
-         * @description What somebody gets of each flag, or of those that `flags` names, with every step on the way there: which prerequisites, overrides, rules and gates were looked at, and where in a split the unit is. Only for keys of kind `server`. Nothing is recorded.
+         * @description What somebody gets of each flag, with every step on the way there: which prerequisites, overrides, rules and gates were looked at, and where in a split the unit is. Only for keys of kind `server`. Nothing is recorded.
          */
-        post: operations["read_assignments"];
+        get: operations["read_assignments"];
+        put?: never;
+        /**
+         * Read what somebody is in of whom more is known, and why
+         * @description What somebody gets of each flag, with every step on the way there: which prerequisites, overrides, rules and gates were looked at, and where in a split the unit is. Only for keys of kind `server`. Nothing is recorded. `flags` names some of them.
+         */
+        post: operations["read_assignments_for"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4558,6 +4562,24 @@ export interface components {
             /** @description Set if the call was over it and passed. */
             over?: components["schemas"]["Mode"];
         };
+        /** @description How many calls in what time, where more are refused and nothing else is chosen. */
+        CallRate: {
+            /**
+             * Format: int32
+             * @description Calls in the window: at least 1.
+             */
+            requests: number;
+            /**
+             * Format: int32
+             * @description The window in seconds: 1 to 86,400.
+             */
+            window_seconds: number;
+            /**
+             * Format: int32
+             * @description Calls that may come at once; `requests` if absent.
+             */
+            burst?: number;
+        };
         /** @description Which route a call took, and why. */
         CallRouting: {
             /** @description Routes that were tried before and did not fit, as far as they were noted. */
@@ -6215,7 +6237,7 @@ export interface components {
          *     `not_in` and `is_absent`.
          * @enum {string}
          */
-        FlagOperator: "in" | "not_in" | "is_present" | "is_absent" | "starts_with" | "ends_with" | "contains" | "matches" | "eq" | "gt" | "gte" | "lt" | "lte" | "before" | "after" | "semver_eq" | "semver_gt" | "semver_gte" | "semver_lt" | "semver_lte" | "in_network" | "has_all";
+        FlagOperator: "in" | "not_in" | "is_present" | "is_absent" | "starts_with" | "ends_with" | "contains" | "matches" | "eq" | "gt" | "gte" | "lt" | "lte" | "modulo" | "before" | "after" | "semver_eq" | "semver_gt" | "semver_gte" | "semver_lt" | "semver_lte" | "in_network" | "has_all";
         /** @description What those get whom no rule fits. */
         FlagOutcome: {
             /** @description The variant that all of them get. */
@@ -6832,6 +6854,8 @@ export interface components {
              *     changed.
              */
             encrypt_payload: boolean;
+            /** @description How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent. */
+            rate_limit?: components["schemas"]["CallRate"];
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"];
             /** @description Its id. */
@@ -9227,6 +9251,8 @@ export interface components {
              *     changed.
              */
             encrypt_payload: boolean;
+            /** @description How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent. */
+            rate_limit?: components["schemas"]["CallRate"];
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"];
             /** @description Its id. */
@@ -9279,6 +9305,8 @@ export interface components {
              *     changed.
              */
             encrypt_payload?: boolean | null;
+            /** @description How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent. */
+            rate_limit?: components["schemas"]["CallRate"] | null;
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"] | null;
         };
@@ -9300,6 +9328,8 @@ export interface components {
              *     changed.
              */
             encrypt_payload?: boolean;
+            /** @description How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent. */
+            rate_limit?: components["schemas"]["CallRate"];
             /** @description When it stops to be valid; never if absent. */
             expires_at?: components["schemas"]["Timestamp"];
         };
@@ -16054,7 +16084,7 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
-            /** @description `events_delayed`: Too many events wait to be written */
+            /** @description `rate_limited`: Too many calls in a short time; `events_delayed`: Too many events wait to be written */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
@@ -18607,6 +18637,8 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -18668,6 +18700,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -18735,6 +18769,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -18785,6 +18821,8 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -18824,7 +18862,7 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
-            /** @description `streams_limited`: Too many live streams are open */
+            /** @description `rate_limited`: Too many calls in a short time; `streams_limited`: Too many live streams are open */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
@@ -18833,6 +18871,51 @@ export interface operations {
         };
     };
     read_assignments: {
+        parameters: {
+            query?: {
+                /** @description The SDK key, if it cannot be sent in a header. */
+                key?: string;
+                /** @description What is known of them, each as a parameter of its own: `?user_id=123&country=DE`. */
+                attributes?: {
+                    [key: string]: string;
+                };
+            };
+            header?: {
+                /** @description The SDK key. */
+                "X-API-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What they get, in the order of the flags' keys. */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagAssignments"];
+                };
+            };
+            /** @description `parameter_unknown`: A query parameter is unknown; `parameter_invalid`: A query or path parameter is not valid */
+            400: components["responses"]["Problem"];
+            /** @description `sdk_key_missing`: An SDK key is needed; `sdk_key_invalid`: The SDK key does not open this */
+            401: components["responses"]["Problem"];
+            /** @description `sdk_key_kind`: A key of this kind may not do this; `origin_refused`: Pages of this origin may not use the key */
+            403: components["responses"]["Problem"];
+            /** @description `request_timeout`: The request did not arrive in time */
+            408: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
+            /** @description `internal`: Something broke on our side */
+            500: components["responses"]["Problem"];
+            /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
+            503: components["responses"]["Problem"];
+        };
+    };
+    read_assignments_for: {
         parameters: {
             query?: {
                 /** @description The SDK key, if it cannot be sent in a header. */
@@ -18882,6 +18965,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24448,6 +24533,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24522,6 +24609,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24716,6 +24805,8 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24772,6 +24863,8 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24811,7 +24904,7 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
-            /** @description `streams_limited`: Too many live streams are open */
+            /** @description `rate_limited`: Too many calls in a short time; `streams_limited`: Too many live streams are open */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
@@ -24866,6 +24959,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24919,6 +25014,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24973,6 +25070,8 @@ export interface operations {
             403: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -25030,6 +25129,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -25083,6 +25184,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -25136,6 +25239,8 @@ export interface operations {
             413: components["responses"]["Problem"];
             /** @description `media_type_unsupported`: The content type is not supported */
             415: components["responses"]["Problem"];
+            /** @description `rate_limited`: Too many calls in a short time */
+            429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */

@@ -36,8 +36,8 @@ impl Shown for SdkKey {
     const MANY: &'static str = "SDK keys";
     const ABOUT: &'static str = "An SDK key asks for feature flags and records events in one environment. One of kind `server` is secret. One of \
         kind `client` may stand in a page or app, where everybody can read it: it is told values of flags that are for \
-        clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins and expiry can be \
-        changed.";
+        clients, and nothing else, and `origins` says whose pages may use it. Its text is told once, when it is made; only its hash is kept. Only title, origins, rate \
+        limit and expiry can be changed.";
     const REFUSALS: &'static [Code] = &[Code::Conflict];
     type Extra = SdkKeyUse;
 
@@ -48,6 +48,7 @@ impl Shown for SdkKey {
             title: "Shop".to_owned(),
             origins: vec!["https://shop.example".to_owned()],
             encrypt_payload: false,
+            rate_limit: None,
             expires_at: None,
         }
     }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::app::{Answer, Someone, TestApp};
-use crate::feature_flags::{FLAGS, flag, key, make, patch, server_key};
+use crate::feature_flags::{FLAGS, faults, flag, key, make, patch, server_key};
 use crate::live::Events;
 use crate::tracking::Bench;
 
@@ -129,6 +129,46 @@ async fn it_is_told_who_is_in_what_and_why() {
         .get("/api/v1/assignments?user_id=1&email=ann@acme.example")
         .await;
     assert_eq!(by_query.json(200)["assignments"], told);
+}
+
+#[tokio::test]
+async fn a_key_may_be_used_as_often_as_it_says() {
+    let bench = Bench::new().await;
+    let owner = bench.app.owner().await;
+    make(&owner, half()).await;
+    let spec = |requests: u64| {
+        let limit = json!({ "requests": requests, "window_seconds": 3600 });
+        json!({ "kind": "server", "environment": "sandbox", "rate_limit": limit })
+    };
+    let refused = owner.post("/api/v1/sdk-keys", spec(0)).await;
+    assert_eq!(faults(&refused), ["/rate_limit/requests field_out_of_range"]);
+    let made = owner.post("/api/v1/sdk-keys", spec(2)).await.json(201);
+    let server = bench
+        .app
+        .anybody()
+        .with("x-api-key", made["key"].as_str().unwrap());
+    let ofrep = "/ofrep/v1/evaluate/flags";
+    let paths = [ofrep, "/api/v1/feature-flags/evaluate"];
+    for path in paths {
+        assert_eq!(server.post(path, json!({})).await.status.as_u16(), 200, "{path}");
+    }
+    let late = server.post(ofrep, json!({})).await;
+    assert_eq!(
+        (late.status.as_u16(), late.code()),
+        (429, "rate_limited".to_owned())
+    );
+    let seconds: u64 = late.header("retry-after").parse().unwrap();
+    assert!((1..=1800).contains(&seconds), "{seconds}");
+    // Other keys are not meant.
+    let other = bench.app.anybody().with("x-api-key", &server_key(&owner).await);
+    assert_eq!(other.post(ofrep, json!({})).await.status.as_u16(), 200);
+    let path = format!("/api/v1/sdk-keys/{}", made["id"].as_str().unwrap());
+    let none = owner
+        .with("if-match", "\"1\"")
+        .patch(&path, json!({ "rate_limit": null }))
+        .await;
+    assert_eq!(none.json(200).get("rate_limit"), None);
+    assert_eq!(server.post(ofrep, json!({})).await.status.as_u16(), 200);
 }
 
 #[tokio::test]

@@ -1894,10 +1894,24 @@ impl Client {
 
     /// Read who is in what, and why
     ///
-    /// `POST /api/v1/assignments`
+    /// `GET /api/v1/assignments`
     pub async fn read_assignments(
         &self,
         params: &types::ReadAssignmentsParams,
+    ) -> Result<types::FlagAssignments, Error> {
+        let call = Call::new(Method::GET, "/api/v1/assignments")
+            .header("X-API-Key", params.x_api_key.as_ref())
+            .query("key", params.key.as_ref())
+            .query_each(params.attributes.as_ref());
+        self.send_json(call).await
+    }
+
+    /// Read what somebody is in of whom more is known, and why
+    ///
+    /// `POST /api/v1/assignments`
+    pub async fn read_assignments_for(
+        &self,
+        params: &types::ReadAssignmentsForParams,
         body: &types::FlagsQuestion,
     ) -> Result<types::FlagAssignments, Error> {
         let call = Call::new(Method::POST, "/api/v1/assignments")

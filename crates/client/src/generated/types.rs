@@ -1274,6 +1274,29 @@ pub struct CallLimit {
     pub over: Option<Mode>,
 }
 
+/// How many calls in what time, where more are refused and nothing else is chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallRate {
+    /// Calls in the window: at least 1.
+    pub requests: u64,
+    /// The window in seconds: 1 to 86,400.
+    pub window_seconds: u64,
+    /// Calls that may come at once; `requests` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u64>,
+}
+
+impl CallRate {
+    /// What is required, and nothing else.
+    pub fn new(requests: u64, window_seconds: u64) -> Self {
+        Self {
+            requests,
+            window_seconds,
+            burst: None,
+        }
+    }
+}
+
 /// Which route a call took, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallRouting {
@@ -4144,6 +4167,9 @@ pub enum FlagOperator {
     /// `lte`.
     #[serde(rename = "lte")]
     Lte,
+    /// `modulo`.
+    #[serde(rename = "modulo")]
+    Modulo,
     /// `before`.
     #[serde(rename = "before")]
     Before,
@@ -4192,6 +4218,7 @@ impl std::fmt::Display for FlagOperator {
             Self::Gte => "gte",
             Self::Lt => "lt",
             Self::Lte => "lte",
+            Self::Modulo => "modulo",
             Self::Before => "before",
             Self::After => "after",
             Self::SemverEq => "semver_eq",
@@ -4222,6 +4249,7 @@ impl From<&str> for FlagOperator {
             "gte" => Self::Gte,
             "lt" => Self::Lt,
             "lte" => Self::Lte,
+            "modulo" => Self::Modulo,
             "before" => Self::Before,
             "after" => Self::After,
             "semver_eq" => Self::SemverEq,
@@ -5288,6 +5316,9 @@ pub struct IssuedSdkKey {
     /// Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
     /// changed.
     pub encrypt_payload: bool,
+    /// How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<CallRate>,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -10328,6 +10359,15 @@ pub struct ReadApplicationParams {
     pub if_none_match: Option<String>,
 }
 
+/// Optional parameters of [`read_assignments_for`](crate::Client::read_assignments_for).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReadAssignmentsForParams {
+    /// The SDK key.
+    pub x_api_key: Option<String>,
+    /// The SDK key, if it cannot be sent in a header.
+    pub key: Option<String>,
+}
+
 /// Optional parameters of [`read_assignments`](crate::Client::read_assignments).
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadAssignmentsParams {
@@ -10335,6 +10375,8 @@ pub struct ReadAssignmentsParams {
     pub x_api_key: Option<String>,
     /// The SDK key, if it cannot be sent in a header.
     pub key: Option<String>,
+    /// What is known of them, each as a parameter of its own: `?user_id=123&country=DE`.
+    pub attributes: Option<BTreeMap<String, String>>,
 }
 
 /// Optional parameters of [`read_catalogue_contract`](crate::Client::read_catalogue_contract).
@@ -12017,6 +12059,9 @@ pub struct SdkKey {
     /// Whether SDKs of GrowthBook get features encrypted with the key's `payload_key`. Only for keys of servers; cannot be
     /// changed.
     pub encrypt_payload: bool,
+    /// How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<CallRate>,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -12105,6 +12150,9 @@ pub struct SdkKeyPatch {
     /// changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encrypt_payload: Option<Option<bool>>,
+    /// How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<Option<CallRate>>,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Option<Timestamp>>,
@@ -12128,6 +12176,9 @@ pub struct SdkKeySpec {
     /// changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encrypt_payload: Option<bool>,
+    /// How many calls may come with it, of whatever kind; each node counts by itself. As many as come if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<CallRate>,
     /// When it stops to be valid; never if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -12142,6 +12193,7 @@ impl SdkKeySpec {
             title: None,
             origins: None,
             encrypt_payload: None,
+            rate_limit: None,
             expires_at: None,
         }
     }

@@ -126,7 +126,8 @@ impl Resource for Plan {
     }
 }
 
-fn rate_limit(faults: &mut Faults, limit: &RateLimit) {
+/// Checks a limit that stands at `/rate_limit`.
+pub(super) fn rate_limit(faults: &mut Faults, limit: &RateLimit) {
     faults.range("/rate_limit/requests", limit.requests, 1, REQUESTS_MAX);
     let window = limit.window_seconds;
     faults.range("/rate_limit/window_seconds", window, 1, WINDOW_SECONDS_MAX);

@@ -12,7 +12,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::fault::{Faults, TITLE_MAX};
-use super::{New, Resource, own};
+use super::{New, Resource, own, plan};
 use crate::credential::{self, Credential};
 use crate::{Caller, Error};
 
@@ -67,6 +67,9 @@ impl Resource for SdkKey {
                 "Keys of clients get values and no features.",
                 "Leave it out, or make a server key.",
             );
+        }
+        if let Some(rate) = self.spec.rate_limit {
+            plan::rate_limit(&mut faults, &rate.limit());
         }
         match before {
             None => {

@@ -21,6 +21,7 @@ fn key(number: u128) -> Key {
         kind: SdkKeyKind::Server,
         origins: Vec::new(),
         encrypt_payload: false,
+        rate_limit: None,
         state: KeyState::Active,
         expires_at: None,
     }

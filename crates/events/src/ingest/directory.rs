@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::consumer::KeyState;
 use domain::id::{EventTypeId, OrganizationId, SdkKeyId};
 use domain::key::{self, Hash};
+use domain::limit::CallRate;
 use domain::tracking::{EventTypeName, EventTypeState, SdkKeyKind};
 use domain::{Name, Timestamp};
 use rustc_hash::FxHashMap;
@@ -28,6 +29,8 @@ pub struct Key {
     pub origins: Vec<String>,
     /// Whether features are encrypted for SDKs of GrowthBook.
     pub encrypt_payload: bool,
+    /// How many calls may come with it.
+    pub rate_limit: Option<CallRate>,
     /// Whether it was revoked.
     pub state: KeyState,
     /// When it stops to be valid.

@@ -38,6 +38,7 @@ fn key(kind: SdkKeyKind, origins: &[&str]) -> Key {
         kind,
         origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
         encrypt_payload: false,
+        rate_limit: None,
         state: KeyState::Active,
         expires_at: None,
     }

@@ -8,6 +8,7 @@ use domain::id::EventTypeId;
 use domain::snapshot::{EventType, SdkKey};
 use events::ingest::{Directory as SdkKeys, EventKind, Key};
 use flags::{Counts, Sets};
+use policy::gate::KeyRates;
 
 use super::Rejected;
 use crate::desk::Desk;
@@ -24,6 +25,8 @@ pub(crate) struct Flags {
     pub(crate) counts: Arc<Counts>,
     /// Where documents for clients of other products are written.
     pub(crate) desk: Desk,
+    /// What is remembered of keys that may be used so often only.
+    pub(crate) rates: Arc<KeyRates>,
 }
 
 type Kinds = HashMap<EventTypeId, (i64, Arc<EventKind>)>;
@@ -49,6 +52,9 @@ impl Flags {
             kinds,
             counts,
             desk: previous.map(|previous| previous.desk.clone()).unwrap_or_default(),
+            rates: previous
+                .map(|previous| Arc::clone(&previous.rates))
+                .unwrap_or_default(),
         })
     }
 }
@@ -61,6 +67,7 @@ fn known(snapshot: &Snapshot, key: &SdkKey) -> Key {
         kind: key.kind,
         origins: key.origins.clone(),
         encrypt_payload: key.encrypt_payload,
+        rate_limit: key.rate_limit,
         state: key.state,
         expires_at: key.expires_at,
     }

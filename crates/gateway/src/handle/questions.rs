@@ -25,7 +25,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
-use policy::Refusal;
+use policy::{Moment, Refusal};
 use serde::Serialize;
 
 use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
@@ -122,7 +122,13 @@ pub(super) struct Asked<'r> {
     /// With its question mark.
     pub(super) query: &'r str,
     pub(super) headers: &'r HeaderMap,
-    pub(super) now: Timestamp,
+    pub(super) moment: Moment,
+}
+
+impl Asked<'_> {
+    const fn now(&self) -> Timestamp {
+        self.moment.calendar
+    }
 }
 
 /// Who asks.
@@ -156,15 +162,25 @@ pub(super) async fn answer(
         _ => text_of_key(asked).or_else(|| conn.flagd_key().map(str::to_owned)),
     };
     let holder = holder_of(compiled, asked, text)?;
-    admits(asked, &holder, page);
+    admits(compiled, asked, &holder, page)?;
     answered(conn, compiled, (asked, topic), (&holder, body)).await
 }
 
-/// Notes the page that asks, if the key is one for pages.
-fn admits(asked: &Asked<'_>, holder: &Holder<'_>, page: &mut Option<Box<HeaderValue>>) {
+/// Notes the page that asks, if the key is one for pages, and counts the call, if there is a rate.
+fn admits(
+    compiled: &Compiled,
+    asked: &Asked<'_>,
+    holder: &Holder<'_>,
+    page: &mut Option<Box<HeaderValue>>,
+) -> Result<(), Cause> {
     if holder.key.kind == SdkKeyKind::Client {
         *page = asked.headers.get(ORIGIN).cloned().map(Box::new);
     }
+    let Some(rate) = holder.key.rate_limit else {
+        return Ok(());
+    };
+    let admitted = compiled.flags.rates.admit(holder.key.id, rate, asked.moment);
+    admitted.map_err(Cause::Policy)
 }
 
 async fn answered(
@@ -179,7 +195,7 @@ async fn answered(
         Topic::One(flag) if *asked.method == Method::GET => {
             let query = asked.query.strip_prefix('?').unwrap_or_default();
             let attributes = Attributes::from_query(query).map_err(unreadable)?;
-            one(conn, (set, holder), (flag, &attributes), asked.now)
+            one(conn, (set, holder), (flag, &attributes), asked.now())
         }
         Topic::One(flag) => {
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
@@ -188,19 +204,20 @@ async fn answered(
                 conn,
                 (set, holder),
                 (flag, &attributes.map_err(unreadable)?),
-                asked.now,
+                asked.now(),
             )
         }
         Topic::All => {
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
             let question = Question::read(&body).map_err(unreadable)?;
             let about = (question.flags.as_deref(), &question.attributes);
-            let all = set.map(|set| set.list(asker(holder), about, asked.now, |found, out| found.write(out)));
+            let all =
+                set.map(|set| set.list(asker(holder), about, asked.now(), |found, out| found.write(out)));
             tagged(asked, all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec())))
         }
         Topic::OfrepOne(flag) => {
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
-            ofrep_one(conn, (set, holder), (flag, &body), asked.now)
+            ofrep_one(conn, (set, holder), (flag, &body), asked.now())
         }
         Topic::OfrepAll => {
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
@@ -283,7 +300,7 @@ fn ofrep_all(
         Ok(attributes) => attributes,
         Err(fault) => return Ok(json(StatusCode::BAD_REQUEST, &Failure::of(None, &fault))),
     };
-    let all = set.map(|set| set.list(asker(holder), (None, &attributes), asked.now, ofrep::write));
+    let all = set.map(|set| set.list(asker(holder), (None, &attributes), asked.now(), ofrep::write));
     let mut all = all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec()));
     if let (Ok(all), SdkKeyKind::Client) = (&mut all, holder.key.kind) {
         // Everybody can read such a key, so it may stand in an address; browsers send no headers with this.
@@ -301,7 +318,7 @@ fn holder_of<'c>(
     let text = text.filter(|text| !text.is_empty());
     let missing = || refused(Code::SdkKeyMissing, "the request came without an SDK key");
     let text = text.ok_or_else(missing)?;
-    let key = compiled.flags.directory.key(&text, asked.now);
+    let key = compiled.flags.directory.key(&text, asked.now());
     let key = key.map_err(|fault| refused(Code::SdkKeyInvalid, &fault.to_string()))?;
     let origin = asked.headers.get(ORIGIN);
     let shown = origin.map(|origin| origin.to_str().unwrap_or("?"));

@@ -664,6 +664,7 @@ pub(crate) fn sdk_key(text: &str, organization: u128, kind: SdkKeyKind) -> SdkKe
         organization: OrganizationId::new(id(organization)),
         kind,
         encrypt_payload: false,
+        rate_limit: None,
         origins: match kind {
             SdkKeyKind::Client => vec!["https://shop.example".to_owned()],
             SdkKeyKind::Server => Vec::new(),

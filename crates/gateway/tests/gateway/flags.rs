@@ -5,6 +5,7 @@ use std::io::Read as _;
 use domain::Snapshot;
 use domain::consumer::KeyState;
 use domain::id::OrganizationId;
+use domain::limit::CallRate;
 use domain::snapshot::{Flag, FlagSet};
 use domain::tracking::SdkKeyKind;
 use gateway::Settings;
@@ -252,6 +253,38 @@ fn pages_are_told_values_of_what_is_for_them() {
         (answer.status, answer.field("access-control-allow-origin")),
         (204, Some("*"))
     );
+}
+
+#[test]
+fn a_key_may_be_used_as_often_as_it_says() {
+    let bench = bench(SdkKeyKind::Client, |_, _| {});
+    bench.change(|snapshot| {
+        snapshot.sdk_keys[0].rate_limit = Some(CallRate {
+            requests: 2,
+            window_seconds: 3600,
+            burst: None,
+        });
+    });
+    let page = "Origin: https://shop.example\r\n";
+    let ask = |path: &str, head: &str| bench.call("POST", path, &format!("{page}{head}"), "");
+    let ofrep = "/ofrep/v1/evaluate/flags";
+    let statuses = [ofrep, "/api/v1/feature-flags/evaluate", ofrep].map(|path| ask(path, "").status);
+    assert_eq!(statuses, [200, 200, 429]);
+    // A change of something else counts on.
+    bench.change(|snapshot| snapshot.flags = vec![flags(100)]);
+    let answer = ask(ofrep, "");
+    assert_eq!(
+        (answer.status, &json_of(&answer)["code"]),
+        (429, &json!("rate_limited"))
+    );
+    let seconds: u64 = answer.field("retry-after").unwrap().parse().unwrap();
+    assert!((1..=1800).contains(&seconds), "{seconds}");
+    assert_eq!(
+        answer.field("access-control-allow-origin"),
+        Some("https://shop.example")
+    );
+    bench.change(|snapshot| snapshot.sdk_keys[0].rate_limit = None);
+    assert_eq!(ask(ofrep, "").status, 200);
 }
 
 /// Reads until a text has come so often.

@@ -4,9 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use domain::limit::CallRate;
 use domain::traffic::ProxyVersion;
 use gateway::settings::{Others, ProxyProtocol};
-use policy::gate::GateRate;
 
 use crate::bench::{Bench, Client, PATIENCE, Upstream, eventually, reply};
 use crate::certificates::Secure;
@@ -102,7 +102,7 @@ fn limits_are_those_of_the_client_behind_the_proxy() {
     let upstream = Upstream::simple();
     let bench = Bench::with(&upstream.urls(), |settings, _| {
         settings.proxy_protocol = Some(from(&["127.0.0.1"]));
-        settings.limits.address_rate = Some(GateRate {
+        settings.limits.address_rate = Some(CallRate {
             requests: 1,
             window_seconds: 3600,
             burst: None,

@@ -1,4 +1,9 @@
-use super::{Gate, GateRate, GateSpec};
+use domain::Code;
+use domain::id::SdkKeyId;
+use domain::limit::CallRate;
+use uuid::Uuid;
+
+use super::{Gate, GateSpec, KeyRates};
 use crate::Moment;
 use crate::directory::tests::at;
 use crate::effects::Holds;
@@ -15,7 +20,7 @@ fn gate(spec: GateSpec) -> Gate {
     .unwrap()
 }
 
-const RATE: GateRate = GateRate {
+const RATE: CallRate = CallRate {
     requests: 10,
     window_seconds: 10,
     burst: Some(2),
@@ -43,7 +48,7 @@ fn every_limit_of_a_node_holds() {
     let all = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"];
     let none = GateSpec::default();
     let rate = Some(RATE);
-    let unburst = Some(GateRate { burst: None, ..RATE });
+    let unburst = Some(CallRate { burst: None, ..RATE });
     for (spec, expected) in [
         (GateSpec { rate, ..none }, 2),
         (
@@ -78,5 +83,34 @@ fn every_limit_of_a_node_holds() {
         assert_eq!(again, if spec.calls_max > 0 { 5 } else { 0 }, "{spec:?}");
     }
     assert!(Gate::new(&none).is_none(), "nobody pays for what is not set");
-    assert_eq!(GateRate { requests: 0, ..RATE }.faults().len(), 1);
+    assert_eq!(CallRate { requests: 0, ..RATE }.faults().len(), 1);
+}
+
+#[test]
+fn keys_have_rates_of_their_own() {
+    let (rates, start) = (KeyRates::default(), at("2026-11-21T12:00:00Z"));
+    let after = |seconds: u64| Moment {
+        steady_ns: 1 + seconds * 1_000_000_000,
+        ..start
+    };
+    let key = |number| SdkKeyId::new(Uuid::from_u128(number));
+    let slow = CallRate { requests: 1, ..RATE };
+    let passed = |key, rate, seconds| {
+        (0..5)
+            .filter(|_| rates.admit(key, rate, after(seconds)).is_ok())
+            .count()
+    };
+    assert_eq!((passed(key(1), RATE, 0), passed(key(2), slow, 0)), (2, 2));
+    let refusal = rates.admit(key(2), slow, after(0)).unwrap_err();
+    assert_eq!(
+        (refusal.code, refusal.retry_after_seconds),
+        (Code::RateLimited, Some(10))
+    );
+    assert_eq!((passed(key(1), RATE, 1), passed(key(2), slow, 9)), (1, 0));
+    assert_eq!(passed(key(2), slow, 10), 1);
+    // Whoever may do more from now on need not wait for what the old rate took.
+    assert_eq!(
+        [11, 12, 14].map(|seconds| passed(key(2), RATE, seconds)),
+        [0, 1, 2]
+    );
 }

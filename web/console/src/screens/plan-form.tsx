@@ -1,5 +1,6 @@
 import type { Schemas } from "@gateline/api-client";
 import { FormPanel, SelectField, TextArea, TextField, figure, nameOf, useForm } from "@gateline/ui";
+import { RateFields } from "./rate-fields";
 
 type Spec = Schemas["PlanSpec"];
 type Change = Omit<Required<Schemas["PlanPatch"]>, "managed_by">;
@@ -177,26 +178,7 @@ export function PlanForm(props: {
       />
       <TextArea label="Description" optional pointer="/description" help="CommonMark." value={values.description} set={(description) => set({ description })} />
       <div className="grid gap-x-4 gap-y-5 sm:grid-cols-2">
-        <TextField
-          label="Rate limit"
-          optional
-          pointer="/rate_limit/requests"
-          help="Calls per window and application. Empty: no limit."
-          value={values.requests}
-          set={(requests) => set({ requests })}
-        />
-        <SelectField
-          label="Window"
-          pointer="/rate_limit/window_seconds"
-          value={values.window_seconds}
-          set={(window_seconds) => set({ window_seconds })}
-          options={[
-            ["1", "Second"],
-            ["60", "Minute"],
-            ["3600", "Hour"],
-            ["86400", "Day"],
-          ]}
-        />
+        <RateFields values={values} set={set} help="Calls per window and application. Empty: no limit." />
         <SelectField
           label="Counted"
           pointer="/rate_limit/algorithm"

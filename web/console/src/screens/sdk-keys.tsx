@@ -18,7 +18,9 @@ import {
   TextField,
   Time,
   expiryOf,
+  figure,
   momentOf,
+  rate,
   useForm,
 } from "@gateline/ui";
 import { useQueryClient } from "@tanstack/react-query";
@@ -26,6 +28,7 @@ import { useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { LeftOutHint } from "../flags/left-out";
 import { useEnvironments } from "../flags/queries";
+import { RateFields, type RateValues } from "./rate-fields";
 
 type Key = Schemas["SdkKey"];
 type Issued = Schemas["IssuedSdkKey"];
@@ -160,12 +163,13 @@ export default function SdkKeys() {
   );
 }
 
-/** Who holds a key, and whether features are encrypted for it. */
+/** Who holds a key, whether features are encrypted for it, and how often it may be used. */
 function Kind({ of: key }: { of: Key }) {
   return (
     <span className="flex flex-wrap items-center gap-x-1.5">
       {key.kind === "client" ? "Client" : "Server"}
       {key.encrypt_payload && <Badge>encrypted</Badge>}
+      {key.rate_limit && <Badge>{rate(key.rate_limit)}</Badge>}
     </span>
   );
 }
@@ -201,13 +205,15 @@ function NewSdkKey({ issued }: { issued: Issued }) {
 function CreateForm(props: { after: (issued: Issued) => void }) {
   const environments = useEnvironments();
   const form = useForm({
-    initial: { kind: "server", environment: "sandbox", title: "", origins: "", encrypt_payload: false, expiry: expiryOf(undefined) },
-    send: async ({ expiry, kind, origins, encrypt_payload, ...values }) => {
+    initial: { kind: "server", environment: "sandbox", title: "", origins: "", encrypt_payload: false, ...rateOf(undefined), expiry: expiryOf(undefined) },
+    send: async ({ expiry, kind, origins, encrypt_payload, requests, window_seconds, ...values }) => {
       const expires_at = momentOf(expiry);
+      const rate_limit = limitOf({ requests, window_seconds });
       const body = {
         ...values,
         kind: kind as Schemas["SdkKeyKind"],
         ...(kind === "client" ? { origins: lines(origins) } : { encrypt_payload }),
+        ...(rate_limit ? { rate_limit } : {}),
         ...(expires_at === undefined ? {} : { expires_at }),
       };
       return done(await client.POST("/api/v1/sdk-keys", { body }));
@@ -246,21 +252,27 @@ function CreateForm(props: { after: (issued: Issued) => void }) {
           set={(chosen) => set({ encrypt_payload: chosen.length > 0 })}
         />
       )}
+      <KeyRateFields values={values} set={set} />
       <ExpiryField value={values.expiry} set={(expiry) => set({ expiry })} />
     </FormPanel>
   );
 }
 
-/** Changes what a key is called, whose pages may use it, and when it ends. */
+/** Changes what a key is called, whose pages may use it, how often, and when it ends. */
 function ChangeForm(props: { of: Key; after: () => void }) {
   const { of: key } = props;
   const begun = expiryOf(key.expires_at);
   const form = useForm({
-    initial: { title: key.title, origins: (key.origins ?? []).join("\n"), expiry: begun },
-    send: async ({ title, origins, expiry }) => {
+    initial: { title: key.title, origins: (key.origins ?? []).join("\n"), ...rateOf(key.rate_limit), expiry: begun },
+    send: async ({ title, origins, expiry, ...rateValues }) => {
       // The form knows minutes; an end that was not touched keeps its seconds.
       const kept = expiry.ends === begun.ends && expiry.at === begun.at;
-      const body = { title, ...(key.kind === "client" ? { origins: lines(origins) } : {}), ...(kept ? {} : { expires_at: momentOf(expiry) ?? null }) };
+      const body = {
+        title,
+        ...(key.kind === "client" ? { origins: lines(origins) } : {}),
+        rate_limit: limitOf(rateValues, key.rate_limit?.burst),
+        ...(kept ? {} : { expires_at: momentOf(expiry) ?? null }),
+      };
       return client.PATCH("/api/v1/sdk-keys/{id}", { params: { path: { id: key.id }, header: ifMatch(key) }, body });
     },
     after: props.after,
@@ -270,8 +282,27 @@ function ChangeForm(props: { of: Key; after: () => void }) {
     <FormPanel form={form} submit="Save changes" unguarded>
       <TextField label="Title" optional pointer="/title" help="Where it will be used." value={values.title} set={(title) => set({ title })} />
       {key.kind === "client" && <OriginsField value={values.origins} set={(origins) => set({ origins })} />}
+      <KeyRateFields values={values} set={set} />
       <ExpiryField value={values.expiry} set={(expiry) => set({ expiry })} />
     </FormPanel>
+  );
+}
+
+function rateOf(limit: Key["rate_limit"]): RateValues {
+  return { requests: String(limit?.requests ?? ""), window_seconds: String(limit?.window_seconds ?? 60) };
+}
+
+/** The limit that stands in the fields; `null` takes one away. */
+function limitOf(values: RateValues, burst?: number | null): Schemas["CallRate"] | null {
+  const requests = figure(values.requests);
+  return requests === undefined ? null : { requests, window_seconds: Number(values.window_seconds), ...(burst ? { burst } : {}) };
+}
+
+function KeyRateFields(props: { values: RateValues; set: (change: Partial<RateValues>) => void }) {
+  return (
+    <div className="grid gap-x-4 gap-y-5 sm:grid-cols-2">
+      <RateFields {...props} help="Calls with this key at each node, of whatever kind. Empty: as many as come." />
+    </div>
   );
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn answer(
         _ => Known::Body(whole(conn, body, QUESTION_BYTES_MAX).await?),
     };
     let set = compiled.flags.sets.get(holder.key.organization).cloned();
-    let now = asked.now;
+    let now = asked.now();
     let explain = move || explained(set.as_ref(), &known, now);
     let done = compiled.flags.desk.run(explain).await;
     let told = done.map_err(|error| refused(Code::Internal, &format!("explaining flags: {error}")))??;

@@ -152,7 +152,7 @@ pub(super) async fn answer(
         .or_else(|| Some(question.selector.to_string()).filter(|text| !text.is_empty()))
         .or_else(|| conn.flagd_key().map(str::to_owned));
     let holder = holder_of(compiled, asked, text)?;
-    admits(asked, &holder, page);
+    admits(compiled, asked, &holder, page)?;
     let set = compiled.flags.sets.get(holder.key.organization);
     if method.is_about_rules() {
         wants_server(&holder)?;
@@ -175,7 +175,7 @@ pub(super) async fn answer(
                 set.map(|set| &**set),
                 told,
                 &question.attributes,
-                asked.now,
+                asked.now(),
             ))
         }
         Method::Fetch => {
@@ -212,7 +212,7 @@ fn resolve(
     let missing = || Missing::new(&question.flag, &holder.key.environment);
     let set = set.ok_or_else(missing);
     let found = set.and_then(|set| {
-        let found = set.evaluate(asker(holder), &question.flag, &question.attributes, asked.now)?;
+        let found = set.evaluate(asker(holder), &question.flag, &question.attributes, asked.now())?;
         Ok((set, found))
     });
     let (set, found) = found.map_err(|missing| Failure {
@@ -228,7 +228,7 @@ fn resolve(
         status: StatusCode::BAD_REQUEST,
         detail: format!("TYPE_MISMATCH: {other}"),
     })?;
-    expose(conn, holder, (set, &exposed), &question.attributes, asked.now);
+    expose(conn, holder, (set, &exposed), &question.attributes, asked.now());
     Ok(told)
 }
 

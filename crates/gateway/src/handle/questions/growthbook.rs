@@ -75,7 +75,7 @@ pub(super) async fn answer(
         Topic::Values => {
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
             let attributes = growthbook::attributes(&body).map_err(unreadable)?;
-            let values = growthbook::values(set, asker(holder), &attributes, asked.now);
+            let values = growthbook::values(set, asker(holder), &attributes, asked.now());
             let values = values
                 .map_err(|error| refused(Code::Internal, &format!("an answer cannot be written: {error}")))?;
             let mut response = said(

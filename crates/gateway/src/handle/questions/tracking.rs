@@ -66,7 +66,7 @@ async fn read(
     (ingest, room): (&Ingest, Room),
     (asked, holder, body): (&Asked<'_>, &Holder<'_>, Vec<u8>),
 ) -> Result<Events, Cause> {
-    let (directory, now) = (&compiled.flags.directory, asked.now);
+    let (directory, now) = (&compiled.flags.directory, asked.now());
     if body.len() <= SMALL_BYTES_MAX && !asked.headers.contains_key(CONTENT_ENCODING) {
         let events = ingest.read((directory, holder.key), &facts(asked.headers), &body, now);
         return events.map_err(untaken);

@@ -136,7 +136,7 @@ fn toggles(
 ) -> Result<Response<AnswerBody>, Cause> {
     let mut context = context.map_err(unreadable)?;
     context.put_random(conn.core().ids.fraction());
-    let toggles = set.map(|set| unleash::toggles(set, asker(holder), &context, asked.now));
+    let toggles = set.map(|set| unleash::toggles(set, asker(holder), &context, asked.now()));
     let toggles = toggles.unwrap_or_else(|| Ok(br#"{"toggles":[]}"#.to_vec()));
     tagged(asked, toggles)
 }

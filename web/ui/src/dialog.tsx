@@ -34,7 +34,7 @@ export function Dialog(props: { open: boolean; onClose: () => void; title: strin
       onClick={(event) => {
         if (event.target === element.current) props.onClose();
       }}
-      className={`mx-auto mt-[12vh] max-h-[76vh] w-[calc(100vw-2rem)] overflow-auto rounded-lg border border-line-strong bg-surface text-ink shadow-xl backdrop:bg-[#0b0f12]/45 ${props.wide ? "max-w-2xl" : "max-w-lg"}`}
+      className={`mx-auto mt-[7vh] max-h-[86vh] w-[calc(100vw-2rem)] overflow-auto rounded-lg border border-line-strong bg-surface text-ink shadow-xl backdrop:bg-[#0b0f12]/45 ${props.wide ? "max-w-2xl" : "max-w-lg"}`}
     >
       <div className={props.bare ? "" : "p-5"}>
         <h2 id={id} className={props.bare ? "sr-only" : "mb-3 text-lg"}>

@@ -103,7 +103,7 @@ export default function SdkKeys() {
         ]}
         columns={[
           { title: "Key", cell: (key) => <code className="whitespace-nowrap">{key.hint}</code> },
-          { title: "Title", wide: true, cell: (key) => key.title || <span className="text-ink-2">–</span> },
+          { title: "Title", wide: true, cell: (key) => <Title of={key} /> },
           { title: "Kind", cell: (key) => <Kind of={key} /> },
           { title: "Environment", cell: (key) => key.environment },
           { title: "State", cell: (key) => <KeyState of={key} /> },
@@ -163,13 +163,22 @@ export default function SdkKeys() {
   );
 }
 
-/** Who holds a key, whether features are encrypted for it, and how often it may be used. */
+/** What a key is called, and how often it may be used. */
+function Title({ of: key }: { of: Key }) {
+  return (
+    <span className="flex flex-wrap items-center gap-x-1.5">
+      {key.title || <span className="text-ink-2">–</span>}
+      {key.rate_limit && <Badge>{rate(key.rate_limit)}</Badge>}
+    </span>
+  );
+}
+
+/** Who holds a key, and whether features are encrypted for it. */
 function Kind({ of: key }: { of: Key }) {
   return (
     <span className="flex flex-wrap items-center gap-x-1.5">
       {key.kind === "client" ? "Client" : "Server"}
       {key.encrypt_payload && <Badge>encrypted</Badge>}
-      {key.rate_limit && <Badge>{rate(key.rate_limit)}</Badge>}
     </span>
   );
 }
@@ -223,24 +232,26 @@ function CreateForm(props: { after: (issued: Issued) => void }) {
   const { values, set } = form;
   return (
     <FormPanel form={form} submit="Create key" unguarded>
-      <SelectField
-        label="Kind"
-        pointer="/kind"
-        help="Who holds it. A client's key can be read by everybody: it is told values of flags for clients only."
-        value={values.kind}
-        set={(kind) => set({ kind })}
-        options={[
-          ["server", "Server: secret"],
-          ["client", "Client: in a page or app"],
-        ]}
-      />
-      <SelectField
-        label="Environment"
-        pointer="/environment"
-        value={values.environment}
-        set={(environment) => set({ environment })}
-        options={(environments.data?.data ?? []).map((each) => [each.name, each.name])}
-      />
+      <div className="grid gap-x-4 gap-y-5 sm:grid-cols-2">
+        <SelectField
+          label="Kind"
+          pointer="/kind"
+          help="A client's key can be read by everybody: it is told values for clients only."
+          value={values.kind}
+          set={(kind) => set({ kind })}
+          options={[
+            ["server", "Server: secret"],
+            ["client", "Client: in a page or app"],
+          ]}
+        />
+        <SelectField
+          label="Environment"
+          pointer="/environment"
+          value={values.environment}
+          set={(environment) => set({ environment })}
+          options={(environments.data?.data ?? []).map((each) => [each.name, each.name])}
+        />
+      </div>
       <TextField label="Title" optional pointer="/title" help="Where it will be used." value={values.title} set={(title) => set({ title })} />
       {values.kind === "client" ? (
         <OriginsField value={values.origins} set={(origins) => set({ origins })} />
@@ -312,6 +323,7 @@ function OriginsField(props: { value: string; set: (value: string) => void }) {
       label="Origins"
       optional
       mono
+      rows={2}
       pointer="/origins"
       help="Whose pages may use it, one per line: https://shop.example, or https://*.shop.example for everything below. Empty: any."
       value={props.value}

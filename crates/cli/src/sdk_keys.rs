@@ -165,6 +165,10 @@ fn list(keys: &Entries<SdkKey>) -> String {
             key.environment.clone(),
             key.state.to_string(),
             key.title.clone(),
+            key.rate_limit
+                .as_ref()
+                .map(|rate| format!("{}/{}", rate.requests, rate.window_seconds))
+                .unwrap_or_default(),
             key.last_used_at.clone().unwrap_or_default(),
             key.expires_at.clone().unwrap_or_default(),
         ]
@@ -177,6 +181,7 @@ fn list(keys: &Entries<SdkKey>) -> String {
             "environment",
             "state",
             "title",
+            "rate limit",
             "last used",
             "expires",
         ],

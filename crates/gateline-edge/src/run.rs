@@ -115,7 +115,6 @@ pub(crate) fn run(
         if before.is_some() {
             tracing::info!("taking over from the process before");
         }
-        before.serving().map_err(file(path))?;
         let counted = Arc::clone(&logs);
         let counted = move || {
             counted
@@ -123,7 +122,9 @@ pub(crate) fn run(
                 .map_err(std::io::Error::other)?
                 .map_err(std::io::Error::other)
         };
+        // The process before goes once it is told that this one serves, so nothing may fail after that.
         ends.handed_over = Some(gateway::offer(path, &gateway, counted)?);
+        before.serving().map_err(file(path))?;
     }
     runtime.block_on(source.serve((gateway, pump, logs), sender, ends))
 }
@@ -226,6 +227,7 @@ impl Source {
             }
         };
         tokio::spawn(feed::let_go(snapshots.clone(), gateway.statuses()));
+        let feeder = gateway.feeder(snapshots);
         let (following, sinks) = match self {
             Self::Control {
                 control,
@@ -241,11 +243,11 @@ impl Source {
                 tokio::spawn(feed::answer(Arc::clone(&control), log.node(), gateway.memory()));
                 let sinks = Sinks::Control(Arc::clone(&control));
                 (
-                    tokio::spawn(feed::follow(control, environment, copy, snapshots)),
+                    tokio::spawn(feed::follow(control, environment, copy, feeder)),
                     sinks,
                 )
             }
-            Self::File(path) => (tokio::spawn(source::follow(path, snapshots)), Sinks::Nobody),
+            Self::File(path) => (tokio::spawn(source::follow(path, feeder)), Sinks::Nobody),
         };
         tokio::spawn(logs.empty_beside(sinks.clone()));
         let shipping = tokio::spawn(async move { sinks.ship(&log, told).await });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use domain::Snapshot;
-use tokio::sync::watch;
+use gateway::feed::Feeder;
 
 /// How often the file is looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -50,8 +50,8 @@ fn read_here(path: &Path, revision: u64) -> Result<Snapshot, Error> {
 
 /// Reads the file again whenever it changes.
 ///
-/// A file that is half written or wrong is passed over until it changes again.
-pub(crate) async fn follow(path: PathBuf, snapshots: watch::Sender<Arc<Snapshot>>) {
+/// One that is half written or wrong is rejected, and what was served goes on until it changes again.
+pub(crate) async fn follow(path: PathBuf, feeder: Feeder) {
     let mut seen = stamp(&path);
     loop {
         tokio::time::sleep(LOOK).await;
@@ -60,10 +60,11 @@ pub(crate) async fn follow(path: PathBuf, snapshots: watch::Sender<Arc<Snapshot>
             continue;
         }
         seen = now;
-        let revision = snapshots.borrow().revision + 1;
+        let revision = feeder.revision() + 1;
         match read(&path, revision) {
-            Ok(snapshot) => drop(snapshots.send_replace(Arc::new(snapshot))),
-            Err(error) => tracing::error!(%error, "the snapshot's file was changed but cannot be used"),
+            // Whether it was rejected says the node; there is no copy to keep.
+            Ok(snapshot) => drop(feeder.offer(Arc::new(snapshot)).await),
+            Err(error) => feeder.unreadable(revision, &error),
         }
     }
 }

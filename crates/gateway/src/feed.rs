@@ -5,15 +5,16 @@
 //! has, the copy on disk after a restart, and its log keeps what is to be counted.
 
 mod client;
+mod feeder;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use domain::id::NodeId;
 use domain::node::{NodeAnswer, NodeQuestion};
-use domain::snapshot::Packed;
+use domain::snapshot::{Packed, PackedError};
 use domain::{Name, Snapshot};
 use events::sink::SinkError;
 use events::{Batch, Sink};
@@ -28,6 +29,7 @@ use crate::node::{Status, Teller};
 use crate::recent::Memory;
 
 pub use client::{Control, Error};
+pub use feeder::Feeder;
 
 /// How long the control plane may hold a poll back, and some more.
 const POLL_MAX: Duration = Duration::from_secs(40);
@@ -41,7 +43,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(15);
 /// Loads the copy on disk, so that a node can serve before it has heard from the control plane.
 ///
 /// A copy that cannot be used is as good as none, and said so in the log.
-pub fn load(copy: &std::path::Path, token: &str, environment: &Name) -> Arc<Snapshot> {
+pub fn load(copy: &Path, token: &str, environment: &Name) -> Arc<Snapshot> {
     match apart::run(|| disk::load(copy, token.as_bytes())) {
         Ok(Some(snapshot)) if snapshot.environment == *environment => return Arc::new(snapshot),
         Ok(Some(snapshot)) => {
@@ -91,47 +93,68 @@ pub async fn let_go(snapshots: watch::Sender<Arc<Snapshot>>, mut statuses: watch
     }
 }
 
-/// Brings every new snapshot to `snapshots` and to the copy on disk; ends when nobody receives any more.
-pub async fn follow(
-    control: Arc<Control>,
-    environment: Name,
-    copy: PathBuf,
-    snapshots: watch::Sender<Arc<Snapshot>>,
-) {
+/// Brings every new snapshot to the node and, once it is served, to the copy on disk; ends with the node.
+///
+/// One that the node rejects leaves the copy as it is: by it the node starts again with what it served before.
+pub async fn follow(control: Arc<Control>, environment: Name, copy: PathBuf, feeder: Feeder) {
     let mut backoff = Backoff::new();
-    while !snapshots.is_closed() {
-        let revision = snapshots.borrow().revision;
-        match poll(&control, &environment, revision).await {
-            Ok(None) => backoff = Backoff::new(),
-            Ok(Some((snapshot, packed))) => {
+    // What this build cannot read is not asked for again, or it would come with each poll.
+    let mut unreadable = 0;
+    while !feeder.is_closed() {
+        match poll(&control, &environment, feeder.revision().max(unreadable)).await {
+            Ok(news) => {
                 backoff = Backoff::new();
-                tracing::info!(revision = snapshot.revision, "a new snapshot");
-                snapshots.send_replace(Arc::new(snapshot));
-                let copy = copy.clone();
-                let saved = tokio::task::spawn_blocking(move || disk::save(&copy, &packed)).await;
-                if let Ok(Err(error)) = saved {
-                    tracing::warn!(error = %chain(&error), "the copy of the snapshot could not be saved");
+                match news {
+                    News::Nothing => {}
+                    News::Snapshot(snapshot, packed) => take(&feeder, snapshot, packed, &copy).await,
+                    News::Unreadable { revision, error } => {
+                        feeder.unreadable(revision, &error);
+                        unreadable = revision;
+                    }
                 }
             }
             Err(error) => {
                 let wait = backoff.next();
                 tracing::warn!(error = %chain(&error), ?wait, "no snapshot from the control plane");
+                // Another build of the control plane may say the same so that it can be read.
+                unreadable = 0;
                 tokio::time::sleep(wait).await;
             }
         }
     }
 }
 
-async fn poll(
-    control: &Arc<Control>,
-    environment: &Name,
-    after: u64,
-) -> Result<Option<(Snapshot, Packed)>, Error> {
+/// Brings a snapshot to the node, and keeps it if it is served.
+async fn take(feeder: &Feeder, snapshot: Arc<Snapshot>, packed: Packed, copy: &Path) {
+    tracing::info!(revision = snapshot.revision, "a new snapshot");
+    if !feeder.offer(snapshot).await {
+        return;
+    }
+    let copy = copy.to_owned();
+    let saved = tokio::task::spawn_blocking(move || disk::save(&copy, &packed)).await;
+    if let Ok(Err(error)) = saved {
+        tracing::warn!(error = %chain(&error), "the copy of the snapshot could not be saved");
+    }
+}
+
+/// What the control plane said when it was asked for a newer snapshot.
+enum News {
+    /// There is none.
+    Nothing,
+    /// This one, and how it came.
+    Snapshot(Arc<Snapshot>, Packed),
+    /// There is one that was made and signed by our control plane but says what this build does not understand.
+    Unreadable { revision: u64, error: PackedError },
+}
+
+async fn poll(control: &Arc<Control>, environment: &Name, after: u64) -> Result<News, Error> {
     let path = format!("/internal/v1/snapshots?environment={environment}&after={after}");
     let answer = control.call(Method::GET, &path, Bytes::new(), POLL_MAX).await?;
     match answer.status {
-        StatusCode::NO_CONTENT => Ok(None),
+        StatusCode::NO_CONTENT => Ok(News::Nothing),
         StatusCode::OK => {
+            let revision = answer.headers.get("gateline-revision");
+            let revision = revision.and_then(|revision| revision.to_str().ok()?.parse().ok());
             let mac = answer.headers.get("gateline-mac");
             let mac = mac
                 .and_then(|mac| mac.to_str().ok())
@@ -147,7 +170,13 @@ async fn poll(
                 move || apart::run(|| packed.open(control.token())).map(|snapshot| (snapshot, packed))
             });
             match opening.await {
-                Ok(opened) => Ok(Some(opened?)),
+                Ok(Ok((snapshot, packed))) => Ok(News::Snapshot(Arc::new(snapshot), packed)),
+                Ok(Err(error)) => match revision {
+                    Some(revision) if !matches!(error, PackedError::Mac) => {
+                        Ok(News::Unreadable { revision, error })
+                    }
+                    _ => Err(error.into()),
+                },
                 Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
             }
         }

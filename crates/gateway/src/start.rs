@@ -26,6 +26,7 @@ use crate::causes::chain;
 use crate::compile::{Compiled, Rejected, compile_at};
 use crate::core::Core;
 use crate::desk::Desk;
+use crate::feed::Feeder;
 #[cfg(feature = "http3")]
 use crate::h3::{Choosing, Ports};
 use crate::handover::Inheritance;
@@ -728,6 +729,11 @@ impl Gateway {
     /// How it is, and every change of that.
     pub fn statuses(&self) -> watch::Receiver<Status> {
         self.node.statuses()
+    }
+
+    /// What brings snapshots to it through `snapshots`, the channel that it was started with.
+    pub fn feeder(&self, snapshots: watch::Sender<Arc<Snapshot>>) -> Feeder {
+        Feeder::new(snapshots, &self.node)
     }
 
     /// What it has to tell the control plane of itself.

@@ -150,7 +150,7 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
     gateline.import_shop(&service);
     let key = gateline.shop_key();
     let port = free_port();
-    let _node = beside(&gateline, &home, port);
+    let node = beside(&gateline, &home, port);
     let edge_url = format!("http://127.0.0.1:{port}");
     answers(
         &http,
@@ -195,7 +195,7 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
             .await?;
         page.json()["data"].as_array().cloned()
     };
-    eventually("both nodes' refusals", Duration::from_secs(20), async || {
+    let refused = async || {
         let nodes = nodes().await?;
         let refused = |node: &&Value| {
             node["state"] == "rejected"
@@ -204,9 +204,9 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
                     .is_some_and(|why| why.contains("/nowhere/"))
         };
         (nodes.iter().filter(refused).count() == 2).then_some(())
-    })
-    .await;
-    for gateway in [gateline.gateway(), edge_url] {
+    };
+    eventually("both nodes' refusals", Duration::from_secs(20), &refused).await;
+    for gateway in [gateline.gateway(), edge_url.clone()] {
         let answer = http.get(&format!("{gateway}/shop/stations"), &key).await.unwrap();
         assert_eq!(answer.status, 200);
         let ready = http.get(&format!("{gateway}/health/ready"), "").await.unwrap();
@@ -220,6 +220,16 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
             ready.json()
         );
     }
+    // A node that starts again goes on with what it served.
+    node.stop();
+    let _node = beside(&gateline, &home, port);
+    answers(
+        &http,
+        &format!("{edge_url}/shop/stations"),
+        &key,
+        Duration::from_secs(20),
+    )
+    .await;
     // What is mended is served.
     let mended = http
         .send(Method::PATCH, &url, &headers, r#"{"tls":null}"#)
@@ -237,6 +247,26 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
                 .then_some(())
         },
     )
+    .await;
+    // So does the node in the process of the control plane.
+    let changed = http.send(Method::PATCH, &url, &headers, change).await.unwrap();
+    assert_eq!(changed.status, 200, "{}", changed.json());
+    eventually("both nodes' refusals", Duration::from_secs(20), &refused).await;
+    gateline.stop();
+    let gateline = home.up().await;
+    let gateway = gateline.gateway();
+    answers(
+        &http,
+        &format!("{gateway}/shop/stations"),
+        &key,
+        Duration::from_secs(20),
+    )
+    .await;
+    let ready = format!("{gateway}/health/ready");
+    eventually("what the node rejects", Duration::from_secs(20), async || {
+        let ready = http.get(&ready, "").await?;
+        (ready.status == 503).then_some(())
+    })
     .await;
     gateline.stop();
 }

@@ -133,12 +133,22 @@ impl Node {
         let mut built = plane.snapshots(&self.environment).await?;
         let token = plane.cluster_token().to_owned();
         self.sealing.trust(&token);
-        let (copy, sender) = (self.copy.clone(), self.snapshots.clone());
+        let (copy, environment) = (self.copy.clone(), self.environment.clone());
+        let feeder = self.gateway.feeder(self.snapshots.clone());
         self.spawn(async move {
             loop {
                 let snapshot = built.borrow_and_update().clone();
-                sender.send_replace(Arc::clone(&snapshot));
-                save(copy.clone(), token.clone(), snapshot).await;
+                let mut is_served = feeder.offer(Arc::clone(&snapshot)).await;
+                if !is_served && !feeder.serves() {
+                    // What was served last is better than nothing; then it is said again what was rejected.
+                    feeder
+                        .offer(last(copy.clone(), token.clone(), environment.clone()).await)
+                        .await;
+                    is_served = feeder.offer(Arc::clone(&snapshot)).await;
+                }
+                if is_served {
+                    save(copy.clone(), token.clone(), snapshot).await;
+                }
                 if built.changed().await.is_err() {
                     return;
                 }
@@ -209,7 +219,7 @@ impl Node {
             Arc::clone(&control),
             environment,
             self.copy.clone(),
-            self.snapshots.clone(),
+            self.gateway.feeder(self.snapshots.clone()),
         );
         self.spawn(follow);
         self.spawn(feed::report(
@@ -313,6 +323,16 @@ fn named(error: gateway::Error, settings: &gateway::Settings) -> Error {
         }
         other => other.into(),
     }
+}
+
+/// The snapshot that was served last, by its copy on disk; an empty one if there is none.
+async fn last(path: PathBuf, token: String, environment: Name) -> Arc<Snapshot> {
+    let loading = spawn_blocking({
+        let environment = environment.clone();
+        move || feed::load(&path, &token, &environment)
+    });
+    let nothing = || Arc::new(Snapshot::empty(environment));
+    loading.await.unwrap_or_else(|_| nothing())
 }
 
 /// Keeps a copy on disk, by which a node can start while its control plane is away.

@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,8 +12,8 @@ use domain::id::NodeId;
 use domain::node::{NodeState, NodeStatus};
 use domain::snapshot::Packed;
 use events::{Batch, Sink};
+use gateway::Status;
 use gateway::feed::{Control, HttpSink, follow, load, report};
-use tokio::sync::watch;
 
 use crate::bench::{Bench, Upstream, eventually, snapshot};
 
@@ -25,6 +27,10 @@ type Note = (String, Vec<u8>);
 struct Plane {
     snapshot: Arc<Mutex<Option<Snapshot>>>,
     noted: Arc<Mutex<Vec<Note>>>,
+    /// Whether snapshots have something that only a newer build knows.
+    unknown: Arc<AtomicBool>,
+    /// How many snapshots were given.
+    given: Arc<AtomicUsize>,
 }
 
 impl Plane {
@@ -51,7 +57,13 @@ impl Plane {
                 std::thread::sleep(Duration::from_millis(20));
                 return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_ok();
             };
-            let Packed { bytes, mac } = Packed::new(&newer, TOKEN.as_bytes()).unwrap();
+            plane.given.fetch_add(1, Relaxed);
+            let packed = Packed::new(&newer, TOKEN.as_bytes()).unwrap();
+            let packed = match plane.unknown.load(Relaxed) {
+                true => with_unknown(&packed.bytes),
+                false => packed,
+            };
+            let Packed { bytes, mac } = packed;
             let head = format!(
                 "HTTP/1.1 200 OK\r\nContent-Length: {}\r\ngateline-revision: {}\r\ngateline-mac: {mac}\r\n\r\n",
                 bytes.len(),
@@ -59,6 +71,23 @@ impl Plane {
             );
             stream.write_all(&[head.as_bytes(), &bytes].concat()).is_ok()
         })
+    }
+}
+
+/// The same snapshot with a field that this build does not know.
+fn with_unknown(packed: &[u8]) -> Packed {
+    let all = zstd::stream::decode_all(packed).unwrap();
+    let changed = [br#"{"not-of-this-build":1,"#, &all[1..]].concat();
+    let bytes = zstd::stream::encode_all(&changed[..], 1).unwrap();
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, TOKEN.as_bytes());
+    let mac: String = aws_lc_rs::hmac::sign(&key, &bytes)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Packed {
+        bytes,
+        mac: mac.parse().unwrap(),
     }
 }
 
@@ -70,10 +99,23 @@ fn sandbox() -> domain::Name {
     "sandbox".parse().unwrap()
 }
 
-fn following(url: &str, copy: &Path) -> watch::Receiver<Arc<Snapshot>> {
-    let (sender, receiver) = watch::channel(load(copy, TOKEN, &sandbox()));
-    tokio::spawn(follow(control(url), sandbox(), copy.to_owned(), sender));
-    receiver
+/// A node that starts with the copy and follows a control plane.
+fn following(url: &str, copy: &Path) -> Bench {
+    let bench = Bench::with(&[], |_, snapshot| {
+        *snapshot = Arc::unwrap_or_clone(load(copy, TOKEN, &sandbox()));
+    });
+    let feeder = bench.gateway.as_ref().unwrap().feeder(bench.snapshots.clone());
+    tokio::spawn(follow(control(url), sandbox(), copy.to_owned(), feeder));
+    bench
+}
+
+fn status(bench: &Bench) -> Status {
+    bench.gateway.as_ref().unwrap().status()
+}
+
+/// The revision of the copy; 0 if there is none.
+fn kept(copy: &Path) -> u64 {
+    load(copy, TOKEN, &sandbox()).revision
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -82,24 +124,74 @@ async fn snapshots_arrive_and_a_copy_serves_while_the_plane_is_away() {
     let copy = directory.path().join("gateway/snapshot");
     let plane = Plane::default();
     let upstream = plane.start();
-    let mut receiver = following(&upstream.url(), &copy);
-    assert_eq!(receiver.borrow().revision, 0);
+    let bench = following(&upstream.url(), &copy);
+    assert_eq!(status(&bench).revision, None);
     let (mut first, _) = snapshot(&["http://127.0.0.1:1".to_owned()]);
     for revision in [3, 4] {
         first.revision = revision;
         *plane.snapshot.lock().unwrap() = Some(first.clone());
-        receiver
-            .wait_for(|snapshot| snapshot.revision == revision)
-            .await
-            .unwrap();
+        tokio::task::block_in_place(|| eventually(|| status(&bench).revision == Some(revision)));
     }
-    tokio::task::block_in_place(|| eventually(|| load(&copy, TOKEN, &sandbox()).revision == 4));
-    drop(receiver);
+    tokio::task::block_in_place(|| eventually(|| kept(&copy) == 4));
+    drop(bench);
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let away = following(&format!("http://{address}"), &copy);
-    assert_eq!(**away.borrow(), first);
+    tokio::task::block_in_place(|| eventually(|| status(&away).revision == Some(4)));
+    assert_eq!(*load(&copy, TOKEN, &sandbox()), first);
     assert_eq!(load(&copy, "other-token", &sandbox()).revision, 0);
     assert_eq!(load(&copy, TOKEN, &"production".parse().unwrap()).revision, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_is_rejected_leaves_the_copy_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = directory.path().join("gateway/snapshot");
+    let plane = Plane::default();
+    let upstream = plane.start();
+    let bench = following(&upstream.url(), &copy);
+    let (mut served, _) = snapshot(&["http://127.0.0.1:1".to_owned()]);
+    served.revision = 3;
+    *plane.snapshot.lock().unwrap() = Some(served.clone());
+    tokio::task::block_in_place(|| eventually(|| kept(&copy) == 3));
+    let mut wrong = served.clone();
+    wrong.revision = 4;
+    wrong.upstreams[0].spec.targets[0].url = "http://".to_owned();
+    *plane.snapshot.lock().unwrap() = Some(wrong);
+    let rejects = |revision: u64| {
+        let status = status(&bench);
+        assert_eq!(status.revision, Some(3));
+        status
+            .rejected
+            .is_some_and(|rejected| rejected.revision == revision)
+    };
+    tokio::task::block_in_place(|| eventually(|| rejects(4)));
+    // What this build cannot read is rejected like what it cannot serve, and not fetched over and over.
+    plane.unknown.store(true, Relaxed);
+    served.revision = 5;
+    *plane.snapshot.lock().unwrap() = Some(served.clone());
+    tokio::task::block_in_place(|| eventually(|| rejects(5)));
+    let reason = status(&bench).rejected.unwrap().reason;
+    assert!(reason.contains("`not-of-this-build`"), "{reason}");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(plane.given.load(Relaxed), 3);
+    assert_eq!(kept(&copy), 3);
+    drop(bench);
+    // A node that starts again serves what it served before, and rejects the same once more.
+    let again = following(&upstream.url(), &copy);
+    tokio::task::block_in_place(|| {
+        eventually(|| {
+            status(&again)
+                .rejected
+                .is_some_and(|rejected| rejected.revision == 5)
+        });
+    });
+    assert_eq!(status(&again).revision, Some(3));
+    plane.unknown.store(false, Relaxed);
+    served.revision = 6;
+    *plane.snapshot.lock().unwrap() = Some(served);
+    tokio::task::block_in_place(|| eventually(|| status(&again).revision == Some(6)));
+    assert_eq!(status(&again).rejected, None);
+    tokio::task::block_in_place(|| eventually(|| kept(&copy) == 6));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

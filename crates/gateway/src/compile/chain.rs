@@ -98,15 +98,20 @@ impl Compiled {
 pub(super) struct Alike {
     /// Policies that remember nothing, by kind and configuration.
     policies: HashMap<(String, String), Arc<dyn Policy>>,
-    /// Chains by their policies and the largest body: all else of a chain follows from these.
-    chains: HashMap<(Vec<*const ()>, u64), Arc<Chain>>,
+    /// Chains by their policies, what these are called, and the largest body: all else of a chain follows from these.
+    /// Two that do the same and are called otherwise are two: an explanation tells which they are.
+    chains: HashMap<(Vec<Called>, u64), Arc<Chain>>,
 }
+
+/// A policy in memory, and its id.
+type Called = (*const (), Option<PolicyId>);
 
 impl Alike {
     /// The chain that is the same as this one, if there is one.
     pub(super) fn chain(&mut self, chain: Chain) -> Arc<Chain> {
         let place = |policy: &Arc<dyn Policy>| Arc::as_ptr(policy).cast();
-        let policies = chain.policies.iter().map(place).collect();
+        let ids = chain.steps.iter().map(|step| step.policy);
+        let policies = chain.policies.iter().map(place).zip(ids).collect();
         let known = self.chains.entry((policies, chain.body_bytes_max));
         Arc::clone(known.or_insert_with(|| Arc::new(chain)))
     }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use domain::Snapshot;
 use domain::catalog::Stage;
 use domain::id::{ApiId, OperationId, OrganizationId, PolicyId, RouteId, UpstreamId, VersionId};
@@ -230,4 +232,35 @@ fn the_most_special_key_auth_holds() {
     assert!(header(0, "/pets/mine").contains("\"x-2\""));
     assert!(header(0, "/pets/7").contains("\"x-1\""));
     assert!(header(1, "/pets/7").contains("\"x-api-key\""));
+}
+
+#[test]
+fn chains_that_do_the_same_tell_their_own_policies() {
+    let policed = |number: u128, base_path, policy: u128| {
+        let mut route = route(number, None, base_path);
+        route.policies.push(Policy {
+            id: Some(PolicyId::new(id(policy))),
+            operation: None,
+            kind: "body_limit".to_owned(),
+            config: json!({ "bytes": 100 }),
+            audience: None,
+        });
+        route
+    };
+    let compiled = compiled(vec![
+        policed(10, "/shop", 1),
+        policed(11, "/cart", 2),
+        policed(12, "/basket", 1),
+    ])
+    .unwrap();
+    let chain = |route: usize| {
+        let operation = compiled.routes[route].operations.find(&Method::GET, "/pets/7");
+        Arc::clone(&operation.unwrap().chain)
+    };
+    let told = |route| chain(route).steps.iter().filter_map(|step| step.policy).next();
+    assert_eq!(told(0), Some(PolicyId::new(id(1))));
+    assert_eq!(told(1), Some(PolicyId::new(id(2))));
+    // What is the same to its last word stands in memory once.
+    assert!(Arc::ptr_eq(&chain(0), &chain(2)));
+    assert!(!Arc::ptr_eq(&chain(0), &chain(1)));
 }

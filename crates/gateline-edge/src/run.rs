@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::Snapshot;
 use events::pump::PumpSettings;
@@ -17,8 +17,8 @@ use crate::settings::{self, Settings};
 use crate::sinks::Sinks;
 use crate::source;
 
-/// How long requests under way may take once the node is told to stop.
-const DRAIN: Duration = Duration::from_secs(15);
+/// How often it is looked whether the node is told to stop once more while it drains.
+const DRAIN_LOOK: Duration = Duration::from_millis(500);
 /// How long what is in the log may take to reach the control plane then; the rest stays in the log.
 const LAST_SHIPPING: Duration = Duration::from_secs(5);
 
@@ -251,22 +251,19 @@ impl Source {
         };
         tokio::spawn(logs.empty_beside(sinks.clone()));
         let shipping = tokio::spawn(async move { sinks.ship(&log, told).await });
-        ends.wait(&gateway).await;
+        let ends = ends.wait(&gateway).await;
         tracing::info!("stopping");
         following.abort();
+        if !ends.drain(&gateway).await {
+            tracing::warn!("requests under way were cut off");
+        }
         let ended = tokio::task::spawn_blocking(move || {
-            let drained = gateway.drain(DRAIN);
-            (drained, pump.stop())
+            drop(gateway);
+            pump.stop()
         });
         match ended.await {
-            Ok((drained, stopped)) => {
-                if !drained {
-                    tracing::warn!(seconds = DRAIN.as_secs(), "requests under way were cut off");
-                }
-                if let Err(error) = stopped {
-                    tracing::error!(%error, "usage records were lost at the end");
-                }
-            }
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, "usage records were lost at the end"),
             Err(error) => tracing::error!(%error, "stopping"),
         }
         stop.send_replace(true);
@@ -305,8 +302,8 @@ struct Ends<F> {
 }
 
 impl<F: Fn() -> Result<Settings, settings::Error>> Ends<F> {
-    /// Waits until the process is told to stop, or another one has taken over.
-    async fn wait(mut self, gateway: &Gateway) {
+    /// Waits until the process is told to stop, or another one has taken over; gives itself back for the end.
+    async fn wait(mut self, gateway: &Gateway) -> Self {
         let mut handed_over = self.handed_over.take();
         loop {
             let next = async {
@@ -320,13 +317,32 @@ impl<F: Fn() -> Result<Settings, settings::Error>> Ends<F> {
                 }
             };
             tokio::select! {
-                _ = self.signals.terminate.recv() => return,
-                _ = self.signals.interrupt.recv() => return,
+                _ = self.signals.terminate.recv() => return self,
+                _ = self.signals.interrupt.recv() => return self,
                 () = next => {
                     tracing::info!("another process has taken over");
-                    return;
+                    return self;
                 }
                 _ = self.signals.hangup.recv() => self.change(gateway),
+            }
+        }
+    }
+
+    /// Finishes what is under way within the time that the settings give it, or until the process is told to stop once
+    /// more; whether all has ended.
+    async fn drain(mut self, gateway: &Arc<Gateway>) -> bool {
+        let until = Instant::now() + self.in_force.drain();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let gateway = Arc::clone(gateway);
+            let look = tokio::task::spawn_blocking(move || gateway.drain(left.min(DRAIN_LOOK)));
+            tokio::select! {
+                drained = look => if drained.unwrap_or(false) { return true; },
+                _ = self.signals.terminate.recv() => return false,
+                _ = self.signals.interrupt.recv() => return false,
+            }
+            if Instant::now() >= until {
+                return false;
             }
         }
     }

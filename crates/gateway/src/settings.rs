@@ -41,6 +41,10 @@ pub struct Settings {
     /// A socket (a path) at which the node hands its listeners to the next process, and takes them from the one
     /// before; without it, an upgrade refuses connections for a moment.
     pub handover: Option<PathBuf>,
+    /// How many seconds calls, streams and WebSockets under way may take once the node is told to stop, or another
+    /// process has its sockets: up to 86,400; then they are cut off.
+    #[schemars(range(max = 86_400))]
+    pub drain_seconds: u32,
     /// The environment whose routes and keys the node serves.
     pub environment: Name,
     /// The name servers that targets with `resolve` are looked up at, as `10.0.0.2:53`; the system's if empty.
@@ -291,9 +295,15 @@ impl Settings {
         (self.has_http3(listener) && said.max_age_s > 0).then_some(said)
     }
 
+    /// How long calls under way may take at the end.
+    pub const fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds as u64)
+    }
+
     /// The names of settings in which another differs and that take effect only at a start.
     pub fn fixed_changes(&self, other: &Self) -> Vec<String> {
-        const LIVE: [&str; 8] = [
+        const LIVE: [&str; 9] = [
+            "drain_seconds",
             "flagd",
             "http3",
             "listen",
@@ -440,6 +450,7 @@ impl Default for Settings {
             listeners: Vec::new(),
             http3: Http3::default(),
             handover: None,
+            drain_seconds: 15,
             certificate: None,
             client_certificates: None,
             environment: "sandbox".parse().expect("a valid name"),

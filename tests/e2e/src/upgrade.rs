@@ -199,3 +199,71 @@ async fn the_next_process_takes_over_and_nobody_notices() {
     assert_eq!(now.wait(PATIENCE), Some(0), "{}", now.said());
     gateline.stop();
 }
+
+/// A call of which the service has the head, and not yet the body.
+async fn under_way(listen: SocketAddr, key: &str, service: &Service) -> TcpStream {
+    let reached = service.reached();
+    let mut stream = TcpStream::connect(listen).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!(
+        "POST /shop/tickets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nContent-Type: application/json\r\n\
+         Content-Length: 2\r\nConnection: close\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    eventually("the call at the service", PATIENCE, async || {
+        (service.reached() > reached).then_some(())
+    })
+    .await;
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_stops_waits_as_long_as_its_settings_say() {
+    let home = Home::new().with(&["--no-demo"]);
+    let service = Service::start().await;
+    let gateline = home.up().await;
+    gateline.import_shop(&service);
+    let key = gateline.shop_key();
+    let token = std::fs::read_to_string(home.data().join("secrets/cluster.token")).unwrap();
+    // What it is set to, how often it is told to stop, and whether the call is answered.
+    for (seconds, told, is_answered) in [(0, 1, false), (3600, 1, true), (3600, 2, false)] {
+        let listen = address();
+        let text = format!("[gateway]\nlisten = \"{listen}\"\ncores = 1\ndrain_seconds = {seconds}\n");
+        std::fs::write(home.path().join("edge.toml"), text).unwrap();
+        let mut command: Command = ours("gateline-edge");
+        command
+            .current_dir(home.path())
+            .args(["--config", "edge.toml", "--data-dir", "edge"])
+            .args(["--control", &gateline.control()])
+            .env("GATELINE_CLUSTER_TOKEN", token.trim());
+        let mut node = Running::start(&mut command, home.path());
+        eventually("the node", PATIENCE, async || answers(listen, &key).then_some(())).await;
+        let mut call = under_way(listen, &key, &service).await;
+        for time in 1..=told {
+            node.signal("TERM");
+            if time < told {
+                eventually("that it stops", PATIENCE, async || {
+                    node.said().contains("stopping").then_some(())
+                })
+                .await;
+            }
+        }
+        if is_answered {
+            eventually("that it stops", PATIENCE, async || {
+                TcpStream::connect(listen).err()
+            })
+            .await;
+            call.write_all(b"}").unwrap();
+        }
+        let mut answer = String::new();
+        // A connection that was cut ends as it likes.
+        let _ = call.read_to_string(&mut answer);
+        assert_eq!(
+            answer.starts_with("HTTP/1.1 "),
+            is_answered,
+            "{seconds} s: {answer:?}"
+        );
+        assert_eq!(node.wait(PATIENCE), Some(0), "{}", node.said());
+    }
+    gateline.stop();
+}

@@ -19,8 +19,6 @@ use super::{Error, Plane, Stop, tracking, url};
 use crate::folder::Folder;
 use crate::settings::{self, Settings};
 
-/// How long calls under way may take once the node is told to stop.
-const DRAIN: Duration = Duration::from_secs(15);
 /// How long what is in the log may take to reach its sink then; what does not stays in the log.
 const LAST_SHIPPING: Duration = Duration::from_secs(10);
 
@@ -275,11 +273,13 @@ impl Node {
             pump,
             stop,
             tasks,
+            in_force,
             ..
         } = self;
-        let drained = spawn_blocking(move || gateway.drain(DRAIN)).await;
+        let limit = in_force.drain();
+        let drained = spawn_blocking(move || gateway.drain(limit)).await;
         if !drained.unwrap_or(false) {
-            tracing::warn!(seconds = DRAIN.as_secs(), "calls under way were cut off");
+            tracing::warn!(seconds = limit.as_secs(), "calls under way were cut off");
         }
         // Only this one is left: the gateway's cores have ended with their recorders.
         if let Some(pump) = Arc::into_inner(pump)

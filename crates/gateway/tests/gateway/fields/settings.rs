@@ -18,6 +18,10 @@ pub(super) const ELSEWHERE: &[(&str, &str)] = &[
     ("/flagd/tls", "gateway: flags_of_others"),
     ("/flagd/key_file", "gateway: flags_of_others"),
     ("/handover", "e2e: upgrade; gateway: listeners"),
+    (
+        "/drain_seconds",
+        "e2e: upgrade, a_node_that_stops_waits_as_long_as_its_settings_say",
+    ),
     ("/targets_directory", "gateway: listed"),
     ("/recent_calls", "gateway: explaining"),
     ("/route_series", "gateway: observing"),

@@ -267,5 +267,20 @@ pub fn normal_host(text: &str) -> Result<String, String> {
     Ok(host)
 }
 
+/// Whether some name is one of a certificate's host and one of a route's, both as [`normal_host`] writes them.
+///
+/// `*.` stands for one label in a certificate (RFC 9525 section 6.3), and for one or more in a route.
+pub fn certificate_serves(certificate: &str, route: &str) -> bool {
+    if certificate == route {
+        return true;
+    }
+    match (route.strip_prefix('*'), certificate.strip_prefix("*.")) {
+        // A wildcard of a certificate is no name, but ends as all of its names do.
+        (Some(end), _) => certificate.ends_with(end),
+        (None, Some(parent)) => route.split_once('.').is_some_and(|(_, rest)| rest == parent),
+        (None, None) => false,
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,39 @@ pub async fn of_host(
     row.map(|row| row.parse("certificate_id")).transpose()
 }
 
+/// Reads the hosts that certificates of other organizations are for in an environment.
+pub async fn hosts_of_others(
+    read: &mut impl Read,
+    environment: &Name,
+    organization: OrganizationId,
+) -> Result<Vec<String>, Error> {
+    let sql = "SELECT h.host AS host FROM certificate_hosts h JOIN certificates c ON c.id = h.certificate_id
+               WHERE h.environment = $1 AND c.organization_id <> $2 ORDER BY h.host";
+    hosts(read, sql, environment, organization).await
+}
+
+/// Reads the hosts that routes of other organizations have in an environment, those that are off included.
+pub async fn hosts_routed_by_others(
+    read: &mut impl Read,
+    environment: &Name,
+    organization: OrganizationId,
+) -> Result<Vec<String>, Error> {
+    let sql = "SELECT DISTINCT host FROM routes
+               WHERE environment = $1 AND organization_id <> $2 AND host <> '' ORDER BY host";
+    hosts(read, sql, environment, organization).await
+}
+
+async fn hosts(
+    read: &mut impl Read,
+    sql: &str,
+    environment: &Name,
+    organization: OrganizationId,
+) -> Result<Vec<String>, Error> {
+    let args = [Arg::text(environment), Arg::text(organization)];
+    let rows = read.rows(sql, &args).await?;
+    rows.iter().map(|row| row.text("host")).collect()
+}
+
 /// Writes the hosts of a certificate anew.
 ///
 /// # Errors

@@ -97,7 +97,7 @@ impl Shown for Route {
         path. Several routes may share host and base path if their conditions (`match`) differ; the first that fits takes the \
         call, in falling `priority`. Gateways hear of it within a second. A base path without a host cannot begin with `health`, `metrics` or \
         `.well-known`.";
-    const REFUSALS: &'static [Code] = &[Code::RouteTaken, Code::RouteUnreachable];
+    const REFUSALS: &'static [Code] = &[Code::RouteTaken, Code::RouteUnreachable, Code::HostTaken];
     type Extra = RouteExtra;
 
     fn example() -> RouteSpec {

@@ -3,6 +3,7 @@
 use domain::certificate::{Acme, Certificate, CertificateSpec, ClientAuth, OrderState, Pem};
 use domain::code::Code;
 use domain::id::{CertificateId, WorkspaceId};
+use domain::traffic::Route;
 use domain::{Name, Timestamp};
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use super::fault::Faults;
 use super::{New, Resource, api, own, stream};
 use crate::secret::Secrets;
 use crate::{Caller, Control, Error};
-use routing::normal_host;
+use routing::{certificate_serves, normal_host};
 
 /// The most hosts of a certificate.
 const HOSTS_MAX: usize = 100;
@@ -110,7 +111,8 @@ impl Resource for Certificate {
         if before.is_none() {
             api::workspace(tx, caller, self.workspace_id).await?;
         }
-        free(tx, caller, self).await
+        free(tx, caller, self).await?;
+        unserved(tx, self, before).await
     }
 
     fn keep_secrets(&mut self, secrets: &Secrets) -> Result<(), Error> {
@@ -350,6 +352,67 @@ async fn free(tx: &mut Tx, caller: &Caller, it: &Certificate) -> Result<(), Erro
         return Err(Error::refused(Code::HostTaken, detail));
     }
     Ok(())
+}
+
+/// Refuses hosts that are added where another organization has a route or a certificate.
+///
+/// Who says what is shown for a host and asked of its clients can keep all of them away. A host that was there is
+/// not looked at: what others have saved since must not hold a change of something else up.
+async fn unserved(tx: &mut Tx, it: &Certificate, before: Option<&Certificate>) -> Result<(), Error> {
+    let environment = &it.spec.environment;
+    let known = before.filter(|before| before.spec.environment == *environment);
+    let known = known.map_or(&[][..], |before| before.spec.hosts.as_slice());
+    if it.spec.hosts.iter().all(|host| known.contains(host)) {
+        return Ok(());
+    }
+    let routed = certificate::hosts_routed_by_others(tx, environment, it.organization_id).await?;
+    let shown = certificate::hosts_of_others(tx, environment, it.organization_id).await?;
+    let mut faults = Faults::default();
+    for (index, host) in it.spec.hosts.iter().enumerate() {
+        let what = if known.contains(host) {
+            continue;
+        } else if routed.iter().any(|route| certificate_serves(host, route)) {
+            "a route of another organization takes calls for"
+        } else if shown.iter().any(|other| share_names(host, other)) {
+            "a certificate of another organization is shown for"
+        } else {
+            continue;
+        };
+        taken(&mut faults, &format!("/hosts/{index}"), (environment, what, host));
+    }
+    faults.finish_as(Code::HostTaken)
+}
+
+/// Refuses a route at a host, unless it was there, that another organization's certificate is shown for.
+pub(crate) async fn not_served(tx: &mut Tx, route: &Route, before: Option<&Route>) -> Result<(), Error> {
+    let spec = &route.spec;
+    let is_known = before
+        .is_some_and(|before| before.spec.host == spec.host && before.spec.environment == spec.environment);
+    let Some(host) = spec.host.as_deref().filter(|_| !is_known) else {
+        return Ok(());
+    };
+    let shown = certificate::hosts_of_others(tx, &spec.environment, route.organization_id).await?;
+    let mut faults = Faults::default();
+    if shown.iter().any(|other| certificate_serves(other, host)) {
+        let what = "a certificate of another organization is shown for";
+        taken(&mut faults, "/host", (&spec.environment, what, host));
+    }
+    faults.finish_as(Code::HostTaken)
+}
+
+fn taken(faults: &mut Faults, pointer: &str, (environment, what, host): (&Name, &str, &str)) {
+    faults.add(
+        pointer,
+        "host_taken",
+        format!("In `{environment}`, {what} `{host}`."),
+        "Name a host that is yours alone.",
+    );
+}
+
+/// Whether some name is one of both hosts, as certificates have them.
+fn share_names(one: &str, other: &str) -> bool {
+    let below = |name: &str, wildcard: &str| !name.starts_with('*') && certificate_serves(wildcard, name);
+    one == other || below(one, other) || below(other, one)
 }
 
 #[cfg(test)]

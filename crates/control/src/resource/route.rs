@@ -13,7 +13,7 @@ use store::{Arg, Tx};
 use uuid::Uuid;
 
 use super::fault::Faults;
-use super::{New, Resource, audience, own, stream};
+use super::{New, Resource, audience, certificate, own, stream};
 use crate::{Caller, Error};
 
 /// The most routes of a host and base path.
@@ -76,7 +76,7 @@ impl Resource for Route {
         Ok(reached)
     }
 
-    async fn check(&mut self, tx: &mut Tx, caller: &Caller, _: Option<&Self>) -> Result<(), Error> {
+    async fn check(&mut self, tx: &mut Tx, caller: &Caller, before: Option<&Self>) -> Result<(), Error> {
         // Of a route and the removal of its upstream, the later one has to see the other; of two routes as well.
         tx.lock_snapshot().await?;
         let mut faults = Faults::default();
@@ -124,7 +124,8 @@ impl Resource for Route {
             self.api_id = version.api_id;
         }
         faults.finish()?;
-        free(tx, caller, self).await
+        free(tx, caller, self).await?;
+        certificate::not_served(tx, self, before).await
     }
 }
 

@@ -1,6 +1,6 @@
 use domain::routing::{PathKind, PathMatch};
 
-use super::{PathTest, normal, normal_base_path, normal_host};
+use super::{PathTest, certificate_serves, normal, normal_base_path, normal_host};
 use crate::fault::Faults;
 
 #[test]
@@ -56,6 +56,35 @@ fn hosts_are_dns_names() {
         &long,
     ] {
         assert!(normal_host(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn certificates_serve_one_label_below_a_wildcard_and_routes_take_all() {
+    let table = [
+        ("api.a.test", "api.a.test", true),
+        ("api.a.test", "other.a.test", false),
+        ("api.a.test", "a.test", false),
+        ("a.test", "api.a.test", false),
+        ("*.a.test", "api.a.test", true),
+        ("*.a.test", "x.api.a.test", false),
+        ("*.a.test", "a.test", false),
+        ("*.a.test", "ba.test", false),
+        ("api.a.test", "*.a.test", true),
+        ("x.api.a.test", "*.a.test", true),
+        ("a.test", "*.a.test", false),
+        ("ba.test", "*.a.test", false),
+        ("*.a.test", "*.a.test", true),
+        ("*.a.test", "*.test", true),
+        ("*.a.test", "*.api.a.test", false),
+        ("*.ba.test", "*.a.test", false),
+    ];
+    for (certificate, route, expected) in table {
+        assert_eq!(
+            certificate_serves(certificate, route),
+            expected,
+            "{certificate} {route}"
+        );
     }
 }
 

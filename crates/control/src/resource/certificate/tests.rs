@@ -1,16 +1,34 @@
 use domain::certificate::{Certificate, CertificateState};
+use domain::id::VersionId;
+use domain::traffic::Route;
 use pki::SealKey;
 use pki::testing::Pair;
 use serde_json::{Value, json};
 use store::{certificate, on_both};
 
 use super::Material;
-use crate::Error;
 use crate::fixture::{World, detail, from, refusal};
+use crate::{Caller, Error};
 
 fn spec(hosts: impl Into<Value>, pem: impl Into<Value>) -> Value {
     let (hosts, pem): (Value, Value) = (hosts.into(), pem.into());
     json!({ "name": "shop", "environment": "sandbox", "hosts": hosts, "pem": pem })
+}
+
+/// A certificate that is ordered from a server that is not there.
+fn order(hosts: Value) -> Value {
+    let acme = json!({ "directory_url": "https://acme.invalid/directory", "terms_agreed": true });
+    json!({ "name": "ordered", "environment": "sandbox", "hosts": hosts, "acme": acme })
+}
+
+/// A route that answers itself.
+fn route(version: VersionId, host: Option<&str>) -> Value {
+    json!({ "version_id": version, "environment": "sandbox", "host": host, "base_path": "/", "answer": { "status": 200 } })
+}
+
+async fn version(world: &World, caller: &Caller) -> VersionId {
+    let api = world.api(caller, "own").await;
+    world.version(caller, &api).await.id
 }
 
 async fn make(world: &World, spec: Value) -> Result<Certificate, Error> {
@@ -154,5 +172,104 @@ on_both! {
             detail(world.make::<Certificate>(&world.globex, &workspace, again).await),
             "host_taken: A certificate of another organization is shown for `a.example` in `sandbox` already."
         );
+    }
+
+    async fn a_host_is_not_taken_over_by_a_certificate_of_another_organization(url: String) {
+        let world = World::new(&url).await;
+        let (acme, globex) = (&world.acme, &world.globex);
+        let (own, theirs) = (world.shop().await.version, version(&world, globex).await);
+        let workspace = world.workspace(globex).await;
+        for (host, routed, is_taken) in [
+            ("api.a.test", Some("api.a.test"), true),
+            ("*.a.test", Some("api.a.test"), true),
+            ("api.a.test", Some("*.a.test"), true),
+            ("*.a.test", Some("*.a.test"), true),
+            ("*.a.test", Some("*.test"), true),
+            ("*.a.test", Some("x.api.a.test"), false),
+            ("api.a.test", Some("other.a.test"), false),
+            ("api.a.test", None, false),
+        ] {
+            let pair = Pair::lasting(&[host], 2020..2030);
+            let certificate = spec(json!([host]), json!({ "chain": pair.chain, "private_key": pair.key }));
+
+            let there = world.make::<Route>(acme, &(), route(own, routed)).await.unwrap();
+            let made = world.make::<Certificate>(globex, &workspace, certificate.clone()).await;
+            assert_eq!(made.is_err(), is_taken, "{host} where {routed:?} is");
+            match made {
+                Ok(made) => world.control.delete::<Certificate>(globex, made.id, None).await.unwrap(),
+                refused => assert_eq!(refusal(refused), ("host_taken", vec!["/hosts/0".to_owned()])),
+            }
+            let shown = make(&world, certificate).await.unwrap();
+            world.control.delete::<Route>(acme, there.id, None).await.unwrap();
+
+            let made = world.make::<Route>(globex, &(), route(theirs, routed)).await;
+            assert_eq!(made.is_err(), is_taken, "{routed:?} where {host} is");
+            match made {
+                Ok(made) => world.control.delete::<Route>(globex, made.id, None).await.unwrap(),
+                refused => assert_eq!(refusal(refused), ("host_taken", vec!["/host".to_owned()])),
+            }
+            let there = world.make::<Route>(acme, &(), route(own, routed)).await.unwrap();
+            world.control.delete::<Route>(acme, there.id, None).await.unwrap();
+            world.control.delete::<Certificate>(acme, shown.id, None).await.unwrap();
+        }
+    }
+
+    async fn a_host_of_others_is_neither_ordered_nor_shown_from_a_wildcard(url: String) {
+        let world = World::new(&url).await;
+        let (acme, globex) = (&world.acme, &world.globex);
+        let version = world.shop().await.version;
+        let workspace = world.workspace(globex).await;
+        world.make::<Route>(acme, &(), route(version, Some("api.a.test"))).await.unwrap();
+        let taken = world.make::<Certificate>(globex, &workspace, order(json!(["b.test", "API.a.test"]))).await;
+        assert_eq!(
+            detail(taken),
+            "host_taken: /hosts/1: In `sandbox`, a route of another organization takes calls for `api.a.test`."
+        );
+        let mut elsewhere = order(json!(["api.a.test"]));
+        elsewhere["environment"] = json!("production");
+        world.make::<Certificate>(globex, &workspace, elsewhere).await.unwrap();
+
+        let pair = Pair::lasting(&["*.w.test"], 2020..2030);
+        let wild = spec(json!(["*.w.test"]), json!({ "chain": pair.chain, "private_key": pair.key }));
+        let shown = make(&world, wild.clone()).await.unwrap();
+        let mut one = order(json!(["api.w.test"]));
+        one["name"] = json!("one");
+        let taken = world.make::<Certificate>(globex, &workspace, one.clone()).await;
+        assert_eq!(
+            detail(taken),
+            "host_taken: /hosts/0: In `sandbox`, a certificate of another organization is shown for `api.w.test`."
+        );
+        world.control.delete::<Certificate>(acme, shown.id, None).await.unwrap();
+        world.make::<Certificate>(globex, &workspace, one).await.unwrap();
+        assert_eq!(refusal(make(&world, wild).await), ("host_taken", vec!["/hosts/0".to_owned()]));
+    }
+
+    async fn what_others_have_at_a_host_already_holds_no_other_change_up(url: String) {
+        let world = World::new(&url).await;
+        let (acme, globex) = (&world.acme, &world.globex);
+        let version = world.shop().await.version;
+        let workspace = world.workspace(globex).await;
+        let there = world.make::<Route>(acme, &(), route(version, Some("old.test"))).await.unwrap();
+        let shown = world.make::<Certificate>(globex, &workspace, order(json!(["api.a.test"]))).await.unwrap();
+        // As two that were saved before anybody looked.
+        let mut moved = there.clone();
+        moved.spec.host = Some("api.a.test".to_owned());
+        moved.revision += 1;
+        let mut tx = world.control.store().begin().await.unwrap();
+        tx.update(&moved, there.revision, &[]).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let update = async |patch: Value| world.control.update::<Certificate>(globex, shown.id, &patch, None).await;
+        update(json!({ "name": "renamed" })).await.unwrap();
+        update(json!({ "hosts": ["api.a.test", "b.test"] })).await.unwrap();
+        let update_route = async |patch: Value| world.control.update::<Route>(acme, there.id, &patch, None).await;
+        update_route(json!({ "priority": 5 })).await.unwrap();
+        update(json!({ "hosts": ["b.test"] })).await.unwrap();
+        let again = update(json!({ "hosts": ["b.test", "api.a.test"] })).await;
+        assert_eq!(refusal(again), ("host_taken", vec!["/hosts/1".to_owned()]));
+        let again = update_route(json!({ "host": "b.test" })).await;
+        assert_eq!(refusal(again), ("host_taken", vec!["/host".to_owned()]));
+        update_route(json!({ "host": null })).await.unwrap();
+        update(json!({ "hosts": ["api.a.test"] })).await.unwrap();
     }
 }

@@ -69,6 +69,7 @@ impl Control {
         event_types.retain(|it| recording.contains(&it.organization_id));
         let known = self.known_flag_sets();
         let flags = FlagSets::read(&mut tx, known.as_deref()).await?;
+        let (certificates, unshown) = self.certificates(&mut tx, environment).await?;
         Ok(Snapshot {
             format: FORMAT,
             revision,
@@ -82,7 +83,8 @@ impl Control {
             applications,
             subscriptions,
             keys,
-            certificates: self.certificates(&mut tx, environment).await?,
+            certificates,
+            unshown,
             streams: streams.into_iter().map(stream).collect(),
             challenges: store::certificate::challenges(&mut tx, environment).await?,
             flags: flags.sources(environment),
@@ -123,25 +125,36 @@ impl Control {
         Ok(receiver)
     }
 
-    /// The certificates of an environment, their keys sealed for its nodes.
+    /// The certificates of an environment, their keys sealed for its nodes, and what is asked of clients where there
+    /// is none to show.
     async fn certificates(
         &self,
         tx: &mut Tx,
         environment: &Name,
-    ) -> Result<Vec<snapshot::Certificate>, Error> {
+    ) -> Result<(Vec<snapshot::Certificate>, Vec<snapshot::Unshown>), Error> {
         let seal = SealKey::of(self.secrets().cluster_token());
-        let mut certificates = Vec::new();
-        for (certificate, sealed) in store::certificate::served(tx, environment).await? {
-            let id = certificate.id;
-            let Some(material) = Material::open(self.secrets(), id, &sealed) else {
+        let (mut certificates, mut unshown) = (Vec::new(), Vec::new());
+        for (certificate, sealed) in store::certificate::of_environment(tx, environment).await? {
+            let (id, client_auth) = (certificate.id, certificate.spec.client_auth);
+            let material = sealed.map(|sealed| Material::open(self.secrets(), id, &sealed));
+            if matches!(material, Some(None)) {
                 // Everything else can be served.
                 tracing::error!(certificate = %id, "the private key was sealed with other secrets");
-                continue;
-            };
-            let mut hosts = certificate.spec.hosts;
+            }
+            let material = material.flatten();
             // One that is ordered anew may be for more hosts than it was.
             let names = certificate.facts.map(|facts| facts.names).unwrap_or_default();
-            hosts.retain(|host| pki::covers(&names, host));
+            let is_shown = |host: &String| material.is_some() && pki::covers(&names, host);
+            let (hosts, rest): (Vec<_>, Vec<_>) = certificate.spec.hosts.into_iter().partition(is_shown);
+            // Whoever comes before there is something to show must not be let in without what is asked for.
+            if let Some(client_auth) = client_auth.clone().filter(|_| !rest.is_empty()) {
+                unshown.push(snapshot::Unshown {
+                    id,
+                    hosts: rest,
+                    client_auth,
+                });
+            }
+            let Some(material) = material else { continue };
             let sealed_key = seal.seal(&id.to_string(), &material.key);
             certificates.push(snapshot::Certificate {
                 id,
@@ -149,10 +162,10 @@ impl Control {
                 hosts,
                 chain: material.chain,
                 sealed_key: sealed_key.map_err(|error| Error::internal("sealing a key", error))?,
-                client_auth: certificate.spec.client_auth,
+                client_auth,
             });
         }
-        Ok(certificates)
+        Ok((certificates, unshown))
     }
 
     async fn keep_building(self, environment: Name, sender: Arc<Sender>, mut changes: watch::Receiver<u64>) {

@@ -66,6 +66,9 @@ pub struct Snapshot {
     /// What is shown to clients of some hosts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Certificate>,
+    /// What hosts ask of clients that have a certificate which cannot be shown at the moment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unshown: Vec<Unshown>,
     /// How connections that are not read find services.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub streams: Vec<StreamRoute>,
@@ -201,6 +204,18 @@ pub struct Certificate {
     /// What clients have to show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_auth: Option<ClientAuth>,
+}
+
+/// What hosts ask of clients while they have no certificate to show: it is being ordered, or its key cannot be opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unshown {
+    /// The certificate that says so.
+    pub id: CertificateId,
+    /// The hosts in lower case; `*.` stands for one label.
+    pub hosts: Vec<String>,
+    /// What clients have to show.
+    pub client_auth: ClientAuth,
 }
 
 /// What proves to an ACME server that a host is ours: RFC 8555 section 8.3, RFC 8737.
@@ -446,6 +461,7 @@ impl Snapshot {
             subscriptions: Vec::new(),
             keys: Vec::new(),
             certificates: self.certificates.clone(),
+            unshown: self.unshown.clone(),
             streams: self.streams.clone(),
             challenges: self.challenges.clone(),
             flags: self.flags.clone(),
@@ -470,6 +486,7 @@ impl Snapshot {
             subscriptions: Vec::new(),
             keys: Vec::new(),
             certificates: Vec::new(),
+            unshown: Vec::new(),
             streams: Vec::new(),
             challenges: Vec::new(),
             flags: Vec::new(),

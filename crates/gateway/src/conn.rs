@@ -171,7 +171,9 @@ impl Conn {
         if self.asked.get().and_then(Option::as_ref) == wanted {
             return Ok(());
         }
-        Err(Cause::Misdirected)
+        // While the host's own certificate is away, a connection of its own would not be asked for the same either.
+        let is_open = self.client_certificate().is_none() && shelf.is_optional_and_unshown(host);
+        is_open.then_some(()).ok_or(Cause::Misdirected)
     }
 
     /// Where a call of this connection finds connections to an endpoint: its own pool, if they may not be shared.

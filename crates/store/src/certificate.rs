@@ -89,14 +89,17 @@ pub async fn key(read: &mut impl Read, id: CertificateId) -> Result<Option<Vec<u
     row.map(|row| row.bytes("sealed")).transpose()
 }
 
-/// Reads the certificates of an environment that have a key, each with its sealed chain and key.
-pub async fn served(read: &mut impl Read, environment: &Name) -> Result<Vec<(Certificate, Vec<u8>)>, Error> {
+/// Reads the certificates of an environment, each with its sealed chain and key, if they are there yet.
+pub async fn of_environment(
+    read: &mut impl Read,
+    environment: &Name,
+) -> Result<Vec<(Certificate, Option<Vec<u8>>)>, Error> {
     let sql = "SELECT c.body AS body, k.sealed AS sealed
-               FROM certificates c JOIN certificate_keys k ON k.certificate_id = c.id
+               FROM certificates c LEFT JOIN certificate_keys k ON k.certificate_id = c.id
                WHERE c.environment = $1 ORDER BY c.id";
     let rows = read.rows(sql, &[Arg::text(environment)]).await?;
     rows.iter()
-        .map(|row| Ok((row.read("body", "body")?, row.bytes("sealed")?)))
+        .map(|row| Ok((row.read("body", "body")?, row.bytes_or_null("sealed")?)))
         .collect()
 }
 

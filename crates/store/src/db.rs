@@ -185,6 +185,11 @@ impl Row {
         column!(self, name, Vec<u8>)
     }
 
+    /// A column of bytes that may be null.
+    pub fn bytes_or_null(&self, name: &'static str) -> Result<Option<Vec<u8>>, Error> {
+        column!(self, name, Option<Vec<u8>>)
+    }
+
     /// A JSON column.
     pub fn json(&self, name: &'static str) -> Result<serde_json::Value, Error> {
         column!(self, name, Json<serde_json::Value>).map(|json| json.0)

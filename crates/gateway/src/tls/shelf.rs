@@ -28,12 +28,36 @@ pub enum Unusable {
     },
 }
 
+/// What a host has.
+#[derive(Debug)]
+enum Entry {
+    Shown(Arc<Shown>),
+    /// Nothing to show at the moment; what it asks of clients holds all the same.
+    Unshown(Arc<Asks>),
+}
+
+impl Entry {
+    const fn shown(&self) -> Option<&Arc<Shown>> {
+        match self {
+            Self::Shown(shown) => Some(shown),
+            Self::Unshown(_) => None,
+        }
+    }
+
+    fn asks(&self) -> Option<&Arc<Asks>> {
+        match self {
+            Self::Shown(shown) => shown.asks.as_ref(),
+            Self::Unshown(asks) => Some(asks),
+        }
+    }
+}
+
 /// What is shown to whom.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
-    exact: HashMap<Box<str>, Arc<Shown>>,
+    exact: HashMap<Box<str>, Entry>,
     /// By what follows `*.`.
-    wildcards: HashMap<Box<str>, Arc<Shown>>,
+    wildcards: HashMap<Box<str>, Entry>,
     kept: HashMap<CertificateId, (i64, Arc<Shown>)>,
     /// For ACME servers that open TLS connections, by host.
     challenges: HashMap<Box<str>, Arc<ServerConfig>>,
@@ -55,6 +79,15 @@ impl Shelf {
             shelf
                 .add(certificate, kit, previous)
                 .map_err(|why| (certificate.id.to_string(), why))?;
+        }
+        for unshown in &snapshot.unshown {
+            let auth = &unshown.client_auth;
+            let asks = Arc::new(Asks::new(auth.mode, auth.forward, &auth.authorities));
+            for host in &unshown.hosts {
+                shelf
+                    .put(host, Entry::Unshown(Arc::clone(&asks)))
+                    .map_err(|why| (unshown.id.to_string(), why))?;
+            }
         }
         for challenge in &snapshot.challenges {
             match challenge {
@@ -84,11 +117,17 @@ impl Shelf {
 
     /// What is shown for a host in lower case: its own certificate, or that of all hosts beside it.
     pub(crate) fn find(&self, host: &str) -> Option<&Arc<Shown>> {
-        if let Some(shown) = self.exact.get(host) {
-            return Some(shown);
-        }
+        let exact = self.exact.get(host).and_then(Entry::shown);
+        exact.or_else(|| self.wildcard(host)?.shown())
+    }
+
+    fn wildcard(&self, host: &str) -> Option<&Entry> {
         let (_, parent) = host.split_once('.')?;
         self.wildcards.get(parent)
+    }
+
+    fn entry(&self, host: &str) -> Option<&Entry> {
+        self.exact.get(host).or_else(|| self.wildcard(host))
     }
 
     /// Whether any host asks for certificates of clients.
@@ -96,9 +135,14 @@ impl Shelf {
         self.asks
     }
 
-    /// What is asked for on a host that has a certificate here.
+    /// What is asked for on a host that has a certificate, be it one that cannot be shown at the moment.
     pub(crate) fn asked(&self, host: &str) -> Option<Option<&Arc<Asks>>> {
-        self.find(host).map(|shown| shown.asks.as_ref())
+        self.entry(host).map(Entry::asks)
+    }
+
+    /// Whether a host that has nothing to show at the moment also serves clients without a certificate.
+    pub(crate) fn is_optional_and_unshown(&self, host: &str) -> bool {
+        matches!(self.entry(host), Some(Entry::Unshown(asks)) if asks.mode == ClientAuthMode::Optional)
     }
 
     /// Whether a host lets nobody in without a certificate.
@@ -140,18 +184,25 @@ impl Shelf {
                 Arc::new(kit.show(pair, client)?)
             }
         };
-        self.asks |= shown.asks.is_some();
         for host in &certificate.hosts {
-            let (place, name) = match host.strip_prefix("*.") {
-                Some(parent) => (&mut self.wildcards, parent),
-                None => (&mut self.exact, host.as_str()),
-            };
-            if place.insert(name.into(), Arc::clone(&shown)).is_some() {
-                return Err(Unusable::Twice { host: host.clone() });
-            }
+            self.put(host, Entry::Shown(Arc::clone(&shown)))?;
         }
         self.kept.insert(certificate.id, (certificate.revision, shown));
         Ok(())
+    }
+
+    fn put(&mut self, host: &str, entry: Entry) -> Result<(), Unusable> {
+        self.asks |= entry.asks().is_some();
+        let (place, name) = match host.strip_prefix("*.") {
+            Some(parent) => (&mut self.wildcards, parent),
+            None => (&mut self.exact, host),
+        };
+        match place.insert(name.into(), entry) {
+            Some(_) => Err(Unusable::Twice {
+                host: host.to_owned(),
+            }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -82,6 +82,18 @@ pub(crate) struct Asks {
     authorities: [u8; 32],
 }
 
+impl Asks {
+    /// What is asked for by authorities in PEM.
+    pub(super) fn new(mode: ClientAuthMode, forward: bool, authorities: &str) -> Self {
+        let digest = digest::digest(&digest::SHA256, authorities.as_bytes());
+        Self {
+            mode,
+            forward,
+            authorities: digest.as_ref().try_into().expect("SHA-256 has 32 bytes"),
+        }
+    }
+}
+
 /// A client's certificate, checked against the authorities that were asked for.
 #[derive(Debug)]
 pub(crate) struct ClientCertificate {
@@ -163,13 +175,8 @@ impl Kit {
         let asks = match client {
             None => None,
             Some((mode, forward, authorities)) => {
-                let digest = digest::digest(&digest::SHA256, authorities.as_bytes());
                 let roots = pki::authorities(authorities).map_err(Error::Pki)?;
-                let asks = Asks {
-                    mode,
-                    forward,
-                    authorities: digest.as_ref().try_into().expect("SHA-256 has 32 bytes"),
-                };
+                let asks = Asks::new(mode, forward, authorities);
                 Some((Arc::new(asks), Arc::new(roots)))
             }
         };

@@ -15,7 +15,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::json;
 
-use crate::bench::{Bench, Upstream, eventually, id};
+use crate::bench::{Answer, Bench, Upstream, eventually, id};
 
 pub(crate) const TOKEN: &str = "glc_the-token-of-this-cluster";
 
@@ -325,14 +325,141 @@ fn a_connection_is_good_only_for_hosts_that_ask_for_the_same() {
     assert_eq!(upstream.last().fields.get("client-cert"), None, "not configured");
     let mut known = Secure::open(address, "strict.example", Some(&good));
     assert_eq!(known.get(&bench, "own.example", "").unwrap(), misdirected);
-    let answer = {
-        let mut plain = bench.connect();
-        let key = &bench.key;
-        let text = format!("GET /shop/pets HTTP/1.1\r\nHost: strict.example\r\nX-API-Key: {key}\r\n\r\n");
-        plain.send(text.as_bytes());
-        plain.answer()
-    };
-    assert_eq!(answer.problem(), "421 misdirected_request");
+    assert_eq!(
+        plain(&bench, "strict.example").problem(),
+        "421 misdirected_request"
+    );
+}
+
+/// The answer of a host without TLS.
+fn plain(bench: &Bench, host: &str) -> Answer {
+    let mut client = bench.connect();
+    let key = &bench.key;
+    client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {key}\r\n\r\n").as_bytes());
+    client.answer()
+}
+
+/// The first line of the answer that a host gives on a TLS connection of its own.
+fn over_tls(bench: &Bench, host: &str, shown: Option<&Pair>) -> String {
+    let mut client = Secure::open(tls(bench), host, shown);
+    client.get(bench, host, "").unwrap()
+}
+
+/// What hosts ask for that have no certificate to show.
+pub(crate) fn unshown(number: u128, host: &str, mode: ClientAuthMode, root: &str) -> snapshot::Unshown {
+    snapshot::Unshown {
+        id: CertificateId::new(id(number)),
+        hosts: vec![host.to_owned()],
+        client_auth: ClientAuth {
+            mode,
+            authorities: root.to_owned(),
+            forward: true,
+        },
+    }
+}
+
+#[test]
+fn a_host_is_closed_until_it_can_ask_for_what_it_requires() {
+    let upstream = Upstream::simple();
+    let (root, good) = authority();
+    let (own, strict, check) = (
+        Pair::of(&["own.example"]),
+        Pair::of(&["strict.example"]),
+        Pair::proof("strict.example"),
+    );
+    let (bench, _directory) = bench(&upstream, &own, None);
+    bench.change(|snapshot| {
+        snapshot.unshown = vec![
+            unshown(70, "strict.example", ClientAuthMode::Required, &root),
+            unshown(71, "optional.example", ClientAuthMode::Optional, &root),
+        ];
+        snapshot.challenges = vec![
+            snapshot::Challenge::Http {
+                host: "strict.example".to_owned(),
+                token: "abc".to_owned(),
+                key_authorization: "abc.def".to_owned(),
+            },
+            snapshot::Challenge::TlsAlpn {
+                host: "strict.example".to_owned(),
+                chain: check.chain.clone(),
+                sealed_key: SealKey::of(TOKEN).seal("strict.example", &check.key).unwrap(),
+            },
+        ];
+    });
+    let (served, misdirected) = ("HTTP/1.1 200 OK", "HTTP/1.1 421 Misdirected Request");
+    assert_eq!(
+        plain(&bench, "strict.example").problem(),
+        "421 misdirected_request"
+    );
+    for client in [None, Some(&good)] {
+        assert_eq!(over_tls(&bench, "strict.example", client), misdirected);
+    }
+    let mut elsewhere = Secure::open(tls(&bench), "own.example", None);
+    assert_eq!(elsewhere.get(&bench, "strict.example", "").unwrap(), misdirected);
+    assert!(upstream.received().is_empty());
+    for host in ["optional.example", "own.example", "a.strict.example"] {
+        assert_eq!(plain(&bench, host).status, 200, "{host}");
+        assert_eq!(over_tls(&bench, host, None), served, "{host}");
+    }
+
+    // Else it would stay so for ever.
+    let mut server = bench.connect();
+    server.send(b"GET /.well-known/acme-challenge/abc HTTP/1.1\r\nHost: strict.example\r\n\r\n");
+    let answer = server.answer();
+    assert_eq!((answer.status, answer.text()), (200, "abc.def"));
+    let config = Arc::new(testing::client(None, &["acme-tls/1"]));
+    let mut server = Secure::open_with(tls(&bench), "strict.example", config);
+    server.0.conn.complete_io(&mut server.0.sock).unwrap();
+    assert_eq!(server.shown(), check.der());
+
+    bench.change(|snapshot| {
+        let mut issued = entry(&strict, 70, &["strict.example"]);
+        issued.client_auth = Some(snapshot.unshown.remove(0).client_auth);
+        snapshot.certificates = vec![issued];
+    });
+    assert_eq!(over_tls(&bench, "strict.example", Some(&good)), served);
+    let mut anonymous = Secure::open(tls(&bench), "strict.example", None);
+    assert!(anonymous.get(&bench, "strict.example", "").is_err());
+}
+
+#[test]
+fn certificates_of_clients_count_only_where_the_same_is_asked_for() {
+    let upstream = Upstream::simple();
+    let ((root, good), (others_root, other)) = (authority(), authority());
+    let (own, wild) = (Pair::of(&["own.example"]), Pair::of(&["*.wild.example"]));
+    let (bench, _directory) = bench(&upstream, &own, Some((&root, ClientAuthMode::Optional)));
+    bench.change(|snapshot| {
+        let mut below = entry(&wild, 70, &["*.wild.example"]);
+        below.client_auth = Some(ClientAuth {
+            mode: ClientAuthMode::Required,
+            authorities: others_root.clone(),
+            forward: true,
+        });
+        snapshot.certificates = vec![below];
+        snapshot.unshown = vec![
+            unshown(71, "same.example", ClientAuthMode::Optional, &root),
+            unshown(72, "other.example", ClientAuthMode::Optional, &others_root),
+            unshown(73, "strict.example", ClientAuthMode::Required, &root),
+            unshown(74, "same.wild.example", ClientAuthMode::Required, &others_root),
+            unshown(75, "other.wild.example", ClientAuthMode::Required, &root),
+        ];
+    });
+    for (host, shown, expected) in [
+        ("same.example", None, "200"),
+        ("same.example", Some(&good), "200"),
+        ("other.example", None, "200"),
+        // It was checked against other authorities than the host's.
+        ("other.example", Some(&good), "421"),
+        ("strict.example", None, "421"),
+        ("strict.example", Some(&good), "421"),
+        ("same.wild.example", Some(&other), "200"),
+        ("other.wild.example", Some(&other), "421"),
+    ] {
+        let line = over_tls(&bench, host, shown);
+        let is_shown = shown.is_some();
+        assert_eq!(line.split(' ').nth(1), Some(expected), "{host} {is_shown}");
+    }
+    assert_eq!(plain(&bench, "other.wild.example").status, 421);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 use domain::certificate::{Certificate, CertificateState};
 use domain::id::VersionId;
+use domain::snapshot::Snapshot;
 use domain::traffic::Route;
 use pki::SealKey;
-use pki::testing::Pair;
+use pki::testing::{Authority, Pair};
 use serde_json::{Value, json};
 use store::{certificate, on_both};
 
@@ -271,5 +272,54 @@ on_both! {
         assert_eq!(refusal(again), ("host_taken", vec!["/host".to_owned()]));
         update_route(json!({ "host": null })).await.unwrap();
         update(json!({ "hosts": ["api.a.test"] })).await.unwrap();
+    }
+
+    async fn what_is_asked_of_clients_is_delivered_without_a_certificate_as_well(url: String) {
+        let world = World::new(&url).await;
+        let (acme, control) = (&world.acme, &world.control);
+        let snapshot = async || control.build_snapshot(&from(json!("sandbox"))).await.unwrap();
+        let unshown = |snapshot: &Snapshot| -> Vec<String> {
+            snapshot.unshown.iter().flat_map(|it| it.hosts.clone()).collect()
+        };
+        let open = make(&world, order(json!(["open.test"]))).await.unwrap();
+        let text = serde_json::to_string(&snapshot().await).unwrap();
+        assert!(!text.contains("unshown"), "nodes of older versions do not know it: {text}");
+        control.delete::<Certificate>(acme, open.id, None).await.unwrap();
+
+        let mut wanted = order(json!(["a.test"]));
+        wanted["client_auth"] = json!({ "authorities": Authority::new("clients").root, "forward": true });
+        let made = make(&world, wanted).await.unwrap();
+        let pending = snapshot().await;
+        assert!(pending.certificates.is_empty());
+        assert_eq!(unshown(&pending), ["a.test"]);
+        assert_eq!((pending.unshown[0].id, Some(&pending.unshown[0].client_auth)), (made.id, made.spec.client_auth.as_ref()));
+        assert!(control.build_snapshot(&from(json!("production"))).await.unwrap().unshown.is_empty());
+
+        let pair = Pair::lasting(&["a.test"], 2020..2030);
+        let mut issued = made.clone();
+        issued.facts = pki::facts(&pair.der());
+        issued.revision += 1;
+        let material = Material { chain: pair.chain.clone(), key: pair.key.clone() };
+        let sealed = material.seal(control.secrets(), made.id).unwrap();
+        let mut tx = control.store().begin().await.unwrap();
+        tx.update(&issued, made.revision, &[]).await.unwrap();
+        certificate::write_key(&mut tx, made.id, sealed).await.unwrap();
+        tx.commit().await.unwrap();
+        let shown = snapshot().await;
+        assert_eq!((&shown.certificates[0].hosts[..], unshown(&shown)), (&["a.test".to_owned()][..], Vec::new()));
+
+        // What has come is not for a host that is added.
+        let hosts = json!({ "hosts": ["a.test", "b.test"] });
+        control.update::<Certificate>(acme, made.id, &hosts, None).await.unwrap();
+        let half = snapshot().await;
+        assert_eq!(half.certificates[0].hosts, ["a.test"]);
+        assert_eq!(unshown(&half), ["b.test"]);
+
+        let mut tx = control.store().begin().await.unwrap();
+        certificate::write_key(&mut tx, made.id, b"sealed with other secrets".to_vec()).await.unwrap();
+        tx.commit().await.unwrap();
+        let locked = snapshot().await;
+        assert!(locked.certificates.is_empty());
+        assert_eq!(unshown(&locked), ["a.test", "b.test"]);
     }
 }

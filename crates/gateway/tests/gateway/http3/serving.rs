@@ -11,7 +11,7 @@ use pki::testing::{Authority, Pair, Subject};
 
 use super::bench::{Client, Ended, HOST, World, code, dial, frame, frames, head};
 use crate::bench::{PATIENCE, Upstream, eventually, reply};
-use crate::certificates::entry;
+use crate::certificates::{entry, unshown};
 
 /// A service that sends back what it gets.
 fn echo() -> Upstream {
@@ -184,6 +184,17 @@ async fn hosts_are_shown_their_certificates_and_ask_for_those_of_clients() {
         "421 misdirected_request"
     );
     assert_eq!(anonymous.ask(ask(HOST), b"").await.status, 200);
+    // As well while it has no certificate to ask with.
+    world.bench.change(|snapshot| {
+        snapshot.certificates.clear();
+        let root = &authority.root;
+        snapshot.unshown = vec![unshown(70, "strict.example", ClientAuthMode::Required, root)];
+    });
+    for shown in [None, Some(&good)] {
+        let mut client = Client::of(world.dial("strict.example", shown).await.unwrap()).await;
+        let answer = client.ask(ask("strict.example"), b"").await;
+        assert_eq!(answer.problem(), "421 misdirected_request");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

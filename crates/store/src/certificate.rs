@@ -32,15 +32,20 @@ pub async fn hosts_of_others(
     hosts(read, sql, environment, organization).await
 }
 
-/// Reads the hosts that routes of other organizations have in an environment, those that are off included.
-pub async fn hosts_routed_by_others(
+/// Reads the hosts that routes have in an environment, those that are off included: of the organization, and of others.
+pub async fn hosts_routed(
     read: &mut impl Read,
     environment: &Name,
     organization: OrganizationId,
-) -> Result<Vec<String>, Error> {
-    let sql = "SELECT DISTINCT host FROM routes
-               WHERE environment = $1 AND organization_id <> $2 AND host <> '' ORDER BY host";
-    hosts(read, sql, environment, organization).await
+) -> Result<(Vec<String>, Vec<String>), Error> {
+    let own = "SELECT DISTINCT host FROM routes
+               WHERE environment = $1 AND organization_id = $2 AND host <> '' ORDER BY host";
+    let others = "SELECT DISTINCT host FROM routes
+                  WHERE environment = $1 AND organization_id <> $2 AND host <> '' ORDER BY host";
+    Ok((
+        hosts(read, own, environment, organization).await?,
+        hosts(read, others, environment, organization).await?,
+    ))
 }
 
 async fn hosts(

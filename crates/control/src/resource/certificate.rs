@@ -365,13 +365,13 @@ async fn unserved(tx: &mut Tx, it: &Certificate, before: Option<&Certificate>) -
     if it.spec.hosts.iter().all(|host| known.contains(host)) {
         return Ok(());
     }
-    let routed = certificate::hosts_routed_by_others(tx, environment, it.organization_id).await?;
+    let (own, routed) = certificate::hosts_routed(tx, environment, it.organization_id).await?;
     let shown = certificate::hosts_of_others(tx, environment, it.organization_id).await?;
     let mut faults = Faults::default();
     for (index, host) in it.spec.hosts.iter().enumerate() {
         let what = if known.contains(host) {
             continue;
-        } else if routed.iter().any(|route| certificate_serves(host, route)) {
+        } else if routed.iter().any(|route| holds(route, &own, host)) {
             "a route of another organization takes calls for"
         } else if shown.iter().any(|other| share_names(host, other)) {
             "a certificate of another organization is shown for"
@@ -381,6 +381,13 @@ async fn unserved(tx: &mut Tx, it: &Certificate, before: Option<&Certificate>) -
         taken(&mut faults, &format!("/hosts/{index}"), (environment, what, host));
     }
     faults.finish_as(Code::HostTaken)
+}
+
+/// Whether another organization's route takes calls for a host: not those that go to the own route of just that host,
+/// which is nearer than a wildcard.
+fn holds(route: &str, own: &[String], host: &str) -> bool {
+    let is_nearer = route.starts_with('*') && !host.starts_with('*') && own.iter().any(|own| own == host);
+    certificate_serves(host, route) && !is_nearer
 }
 
 /// Refuses a route at a host, unless it was there, that another organization's certificate is shown for.

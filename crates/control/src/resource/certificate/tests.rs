@@ -215,6 +215,22 @@ on_both! {
         }
     }
 
+    async fn a_wildcard_of_others_leaves_hosts_with_an_own_route_alone(url: String) {
+        let world = World::new(&url).await;
+        let (acme, globex) = (&world.acme, &world.globex);
+        let (own, theirs) = (world.shop().await.version, version(&world, globex).await);
+        let workspace = world.workspace(globex).await;
+        world.make::<Route>(acme, &(), route(own, Some("*.test"))).await.unwrap();
+        let taken = world.make::<Certificate>(globex, &workspace, order(json!(["api.a.test"]))).await;
+        assert_eq!(refusal(taken), ("host_taken", vec!["/hosts/0".to_owned()]));
+        world.make::<Route>(globex, &(), route(theirs, Some("api.a.test"))).await.unwrap();
+        world.make::<Certificate>(globex, &workspace, order(json!(["api.a.test"]))).await.unwrap();
+        let mut wild = order(json!(["b.test"]));
+        wild["name"] = json!("other");
+        let taken = world.make::<Certificate>(globex, &workspace, wild).await;
+        assert_eq!(refusal(taken), ("host_taken", vec!["/hosts/0".to_owned()]));
+    }
+
     async fn a_host_of_others_is_neither_ordered_nor_shown_from_a_wildcard(url: String) {
         let world = World::new(&url).await;
         let (acme, globex) = (&world.acme, &world.globex);

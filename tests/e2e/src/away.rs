@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::eventually;
 use crate::harness::gateline::{Gateline, Home};
@@ -166,10 +166,8 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
         ("content-type", "application/json"),
         ("if-match", "*"),
     ];
-    let upstream = gateline.json(&["get", "upstreams"])["data"][0]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let shop = gateline.json(&["get", "upstreams"])["data"][0].clone();
+    let upstream = shop["id"].as_str().unwrap();
     let health = format!("{control}/api/v1/upstreams/{upstream}/health");
     eventually(
         "the health of the target on both nodes",
@@ -185,9 +183,13 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
 
     // Files that no node has: whoever saves it cannot know that.
     let url = format!("{control}/api/v1/upstreams/{upstream}");
+    let files = json!({ "chain_file": "/nowhere/chain.pem", "key_file": "/nowhere/key.pem" });
     let change =
-        r#"{"tls":{"client_certificate":{"chain_file":"/nowhere/chain.pem","key_file":"/nowhere/key.pem"}}}"#;
-    let changed = http.send(Method::PATCH, &url, &headers, change).await.unwrap();
+        json!({ "targets": [{ "url": "https://127.0.0.1:9" }], "tls": { "client_certificate": files } });
+    let changed = http
+        .send(Method::PATCH, &url, &headers, &change.to_string())
+        .await
+        .unwrap();
     assert_eq!(changed.status, 200, "{}", changed.json());
     let nodes = async || {
         let page = http
@@ -231,8 +233,9 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
     )
     .await;
     // What is mended is served.
+    let mend = json!({ "targets": shop["targets"], "tls": null });
     let mended = http
-        .send(Method::PATCH, &url, &headers, r#"{"tls":null}"#)
+        .send(Method::PATCH, &url, &headers, &mend.to_string())
         .await
         .unwrap();
     assert_eq!(mended.status, 200, "{}", mended.json());

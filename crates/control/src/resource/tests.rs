@@ -579,6 +579,21 @@ fn upstream_faults() -> Vec<(Value, Vec<&'static str>)> {
                 "/concurrency/waiting_max",
             ],
         ),
+        // What is right and has no effect, once the rest is right.
+        (
+            json!({ "tls": { "client_certificate": { "chain_file": "/a.pem", "key_file": "/a.key" } } }),
+            vec!["/tls"],
+        ),
+        (
+            json!({ "health_check": { "kind": "tcp", "path": "/up" }, "retries": { "attempts_max": 1, "statuses": [503] },
+                "concurrency": { "adaptive_min": 5 }, "connections": { "waiting_max": 5 } }),
+            vec![
+                "/health_check/path",
+                "/retries/statuses",
+                "/concurrency/adaptive_min",
+                "/connections/waiting_max",
+            ],
+        ),
         (
             json!({ "connections": { "max": 100_001, "waiting_max": 100_001, "idle_ms": 1, "streams_max": 0 },
                 "timeouts": { "total_ms": 3_600_001 } }),

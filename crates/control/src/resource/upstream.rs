@@ -51,6 +51,10 @@ impl Resource for Upstream {
         faults.found(rules::upstream(&mut self.spec));
         authorities(&mut faults, self.spec.tls.roots.as_deref());
         faults.finish()?;
+        // Apart: of a field that is wrong, nobody has to hear as well that it has no effect.
+        let mut faults = Faults::default();
+        faults.found(rules::unheeded(&self.spec));
+        faults.finish()?;
         match before {
             None => api::workspace(tx, caller, self.workspace_id).await?,
             Some(before) if before.spec.is_stream() != self.spec.is_stream() => {

@@ -11,7 +11,7 @@ use domain::id::UpstreamId;
 use domain::snapshot;
 use domain::traffic::{
     Algorithm, Connections, HealthCheck, LastGood, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn,
-    Timeouts, UpstreamSpec,
+    Timeouts, UpstreamSpec, UpstreamTls,
 };
 use http::{HeaderValue, StatusCode};
 
@@ -180,6 +180,9 @@ pub(super) fn compile(
     let watched = Watched::of(directory, file).map_err(invalid)?;
     let listed = watched.read();
     compiled.files.push(watched);
+    if let Ok(listed) = &listed {
+        warn_of_plaintext(&upstream.spec, listed);
+    }
     let made = listed.and_then(
         |listed| match same.filter(|same| same.listed.as_ref() == Some(&listed)) {
             Some(same) => Ok(Arc::clone(same)),
@@ -197,6 +200,15 @@ pub(super) fn compile(
             Ok(Arc::clone(same))
         }
         (Err(source), None) => Err(invalid(source)),
+    }
+}
+
+/// Says that what is set up for TLS holds for no target of a file: whoever saved the upstream could not know that.
+fn warn_of_plaintext(spec: &UpstreamSpec, listed: &[domain::traffic::Target]) {
+    let is_plaintext = listed.iter().all(|target| !target.url.starts_with("https://"));
+    if is_plaintext && spec.tls != UpstreamTls::default() {
+        let upstream = &spec.name;
+        tracing::warn!(%upstream, "no target in its file is at `https://`, so its `tls` has no effect");
     }
 }
 

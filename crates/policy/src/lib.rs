@@ -36,7 +36,7 @@ use std::sync::Arc;
 pub use ask::Standing;
 pub use audience::only_for;
 pub use call::{Answer, Call, Consumer, Cost, Moment, Place};
-pub use chain::chain;
+pub use chain::{chain, is_single};
 pub use directory::Directory;
 pub use effects::Effects;
 pub use kind::{Fault, Kind, kind, kinds};

@@ -85,6 +85,7 @@ impl Resource for Policy {
         faults.finish()?;
         let made = config(&self.spec)?;
         named(tx, self, &*made).await?;
+        alone(tx, self).await?;
         if before.is_none() {
             room(tx, self.spec.api_id).await?;
         }
@@ -169,6 +170,38 @@ async fn named(tx: &mut Tx, policy: &Policy, made: &dyn policy::Policy) -> Resul
     faults.finish_as(Code::PolicyInvalid)
 }
 
+/// Refuses a policy that would be the second one for the same calls where only one holds: the other would be dead.
+///
+/// One of an operation beside one of the API is meant: it holds in its place. Changes of an organization wait for each
+/// other ([`Control::begin`]), so of two that are saved at once the later one sees the other.
+async fn alone(tx: &mut Tx, policy: &Policy) -> Result<(), Error> {
+    let spec = &policy.spec;
+    if !spec.enabled || !policy::is_single(&spec.kind) {
+        return Ok(());
+    }
+    let of = [
+        Condition::Is("api_id", Arg::text(spec.api_id)),
+        Condition::Is("kind", Arg::text(&spec.kind)),
+    ];
+    let there = entity::all::<Policy>(tx, &of).await?;
+    let is_in_the_way = |other: &&Policy| {
+        let its = &other.spec;
+        let is_for_the_same = (its.operation_id, &its.audience) == (spec.operation_id, &spec.audience);
+        other.id != policy.id && its.enabled && is_for_the_same
+    };
+    let mut faults = Faults::default();
+    if let Some(other) = there.iter().find(is_in_the_way) {
+        let (kind, id) = (&spec.kind, other.id);
+        faults.add(
+            "/kind",
+            "kind_twice",
+            format!("`{id}` is a `{kind}` for the same calls already, and only one of them would hold."),
+            "Change or disable that one, or make this one for an operation.",
+        );
+    }
+    faults.finish_as(Code::Conflict)
+}
+
 async fn operation_of(tx: &mut Tx, api: ApiId, operation: OperationId) -> Result<bool, Error> {
     let sql = "SELECT o.id AS id FROM operations o JOIN versions v ON v.id = o.version_id
                WHERE o.id = $1 AND v.api_id = $2 AND o.current";
@@ -185,3 +218,6 @@ async fn room(tx: &mut Tx, api: ApiId) -> Result<(), Error> {
     let detail = format!("The API has {there} policies; at most {POLICIES_MAX} are allowed.");
     Err(Error::refused(Code::Conflict, detail))
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,7 @@ pub struct Changed {
     pub opened_http3: Vec<SocketAddr>,
     /// Addresses at which it is not any more.
     pub closed_http3: Vec<SocketAddr>,
-    /// What could not be opened.
+    /// What could not be opened, or not be changed and so goes on as it was.
     pub failed: Vec<Error>,
 }
 
@@ -202,7 +202,7 @@ impl Changed {
         }
         for error in &self.failed {
             let reason = chain(error);
-            tracing::error!(%reason, "a listener could not be opened");
+            tracing::error!(%reason, "a listener could not be opened or changed");
         }
     }
 }
@@ -234,7 +234,7 @@ impl Doors {
         }
     }
 
-    /// Opens and closes what it takes to listen as wanted; what is as before is not touched.
+    /// Opens and closes what it takes to listen as wanted; what is as before, or cannot be changed, is not touched.
     pub(crate) fn change(&mut self, wanted: &[Listener], settings: &Settings) -> Changed {
         let mut before = std::mem::take(&mut self.open);
         let mut changed = Changed::default();
@@ -242,27 +242,22 @@ impl Doors {
             .iter()
             .filter(|listener| listener.protocols != Protocols::Http3)
         {
-            let way = match Way::of(listener, settings) {
-                Ok(way) => way,
-                Err(error) => {
-                    changed.failed.push(error);
-                    continue;
-                }
-            };
             let place = before.iter().position(|(asked, _)| *asked == listener.address);
-            let door = match place.map(|place| before.remove(place)) {
-                Some((_, door)) if door.way == way => Ok(door),
+            let known = place.map(|place| before.remove(place).1);
+            let kept = known.clone();
+            let made = Way::of(listener, settings).and_then(|way| match known {
+                Some(door) if door.way == way => Ok(door),
                 // The same sockets: who waits at them is served the new way.
-                Some((_, door)) => Ok(self.door(door.address, way, Arc::clone(&door.sockets))),
+                Some(door) => Ok(self.door(door.address, way, Arc::clone(&door.sockets))),
                 None => self.listen(listener.address).map(|(address, sockets)| {
                     changed.opened.push(address);
                     self.door(address, way, Arc::new(sockets))
                 }),
-            };
-            match door {
-                Ok(door) => self.open.push((listener.address, door)),
-                Err(error) => changed.failed.push(error),
-            }
+            });
+            let door = made.map_err(|error| changed.failed.push(error)).ok();
+            // A door that cannot be made anew goes on as it was: nobody has asked for it to be closed.
+            let door = door.or(kept);
+            self.open.extend(door.map(|door| (listener.address, door)));
         }
         changed.closed.extend(before.iter().map(|(_, door)| door.address));
         self.told.send_replace(self.open().cloned().collect());

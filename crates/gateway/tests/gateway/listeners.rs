@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
 use gateway::Settings;
-use gateway::settings::{Listener, Protocols};
+use gateway::settings::{Flagd, Listener, Protocols};
 
 use crate::bench::{Bench, Client, PATIENCE, Upstream, eventually};
 
@@ -120,6 +120,44 @@ fn a_listener_that_cannot_be_opened_leaves_the_others() {
         [gateway::Error::Listen { .. }]
     ));
     assert_eq!(status(&bench, stays), 200);
+}
+
+#[test]
+fn a_listener_whose_key_cannot_be_read_any_more_goes_on() {
+    let upstream = Upstream::simple();
+    let directory = tempfile::tempdir().unwrap();
+    let (place, key_file) = (free(), directory.path().join("sdk.key"));
+    std::fs::write(&key_file, "a key").unwrap();
+    let mut settings = None;
+    let bench = Bench::with(&upstream.urls(), |set, _| {
+        set.flagd = Some(Flagd {
+            listen: place,
+            tls: false,
+            key_file: Some(key_file.clone()),
+        });
+        settings = Some(set.clone());
+    });
+    let settings: Settings = settings.unwrap();
+    let gateway = bench.gateway.as_ref().unwrap();
+    let (listening, answered) = (gateway.listening(), status(&bench, place));
+    std::fs::remove_file(&key_file).unwrap();
+    let changed = gateway.change(&settings);
+    assert!(matches!(
+        changed.failed.as_slice(),
+        [gateway::Error::FlagdKey { .. }]
+    ));
+    assert!(changed.opened.is_empty() && changed.closed.is_empty());
+    assert_eq!(gateway.listening(), listening);
+    assert_eq!(status(&bench, place), answered);
+    // Nor is anything lost when it is there again, or when the place is not wanted any more.
+    std::fs::write(&key_file, "another key").unwrap();
+    assert!(gateway.change(&settings).failed.is_empty());
+    assert_eq!(status(&bench, place), answered);
+    let without = Settings {
+        flagd: None,
+        ..settings
+    };
+    assert_eq!(gateway.change(&without).closed, [place]);
 }
 
 #[test]

@@ -347,7 +347,8 @@ impl<F: Fn() -> Result<Settings, settings::Error>> Ends<F> {
         }
     }
 
-    /// Reads the settings again; what cannot be changed while the node runs is said.
+    /// Reads the settings again; what cannot be changed while the node runs is said. Settings that no node could start
+    /// with change nothing.
     fn change(&mut self, gateway: &Gateway) {
         let settings = match (self.reload)() {
             Ok(settings) => settings.gateway,
@@ -356,6 +357,9 @@ impl<F: Fn() -> Result<Settings, settings::Error>> Ends<F> {
                 return tracing::error!(error, "the settings cannot be read again; nothing changes");
             }
         };
+        if let Err(error) = settings.check() {
+            return tracing::error!(%error, "the settings cannot be used; nothing changes");
+        }
         gateway.change(&settings).log();
         for name in self.in_force.fixed_changes(&settings) {
             tracing::warn!(setting = %format!("gateway.{name}"), "it takes effect at the next start");

@@ -18,6 +18,10 @@ use crate::tls::Sealing;
 use crate::together::LimitsStore;
 use crate::traces::Traces;
 
+mod check;
+
+pub use self::check::Unfit;
+
 /// The settings of a node; in a file, the table `[gateway]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -26,7 +30,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where the same is served over TLS; nowhere if absent.
     pub listen_tls: Option<SocketAddr>,
-    /// The certificate for it; without one, a development certificate is made in the data directory.
+    /// The certificate for it, and for other listeners with TLS; without one, a development certificate is made in the
+    /// data directory.
     ///
     /// Its files are read again when they change. Hosts with a certificate of the control plane are shown that one.
     pub certificate: Option<Certificate>,
@@ -49,7 +54,8 @@ pub struct Settings {
     pub environment: Name,
     /// The name servers that targets with `resolve` are looked up at, as `10.0.0.2:53`; the system's if empty.
     pub name_servers: Vec<SocketAddr>,
-    /// Where files of targets are (`targets_file` of upstreams); without it, upstreams that name one are rejected.
+    /// Where files of targets are (`targets_file` of upstreams), a directory that is there at the start; without it,
+    /// upstreams that name one are rejected.
     pub targets_directory: Option<PathBuf>,
     /// Where the node is; targets with the same `zone` are preferred.
     pub zone: Option<Name>,
@@ -67,7 +73,7 @@ pub struct Settings {
     /// Networks whose proxies are believed when they say whom they speak for; from everybody else
     /// `X-Forwarded-For`, `X-Forwarded-Host`, `X-Forwarded-Proto` and `Forwarded` are thrown away.
     pub trusted_proxies: Vec<Network>,
-    /// The field by which they say it; the other one is not believed from anybody.
+    /// The field by which they say it; the other one is not believed from anybody. Only with `trusted_proxies`.
     pub trusted_header: Says,
     /// How many of its last calls each core remembers, for `GET /api/v1/explain`: up to 100,000; about half a
     /// kilobyte each. None if 0.
@@ -286,6 +292,11 @@ impl Settings {
         is_beside || listener.protocols == Protocols::Http3
     }
 
+    /// Whether the node's own certificate may be shown at a listener.
+    pub(crate) fn ends_tls(&self, listener: &Listener) -> bool {
+        (listener.tls && listener.protocols != Protocols::Tcp) || self.has_http3(listener)
+    }
+
     /// What clients are told at a listener that has HTTP/3 beside it.
     pub(crate) fn alt_svc(&self, listener: &Listener) -> Option<AltSvc> {
         let said = AltSvc {
@@ -359,11 +370,14 @@ pub struct Certificate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Client connections per core; further ones are closed at once.
+    /// Client connections per core, at least 1; further ones are closed at once.
+    #[schemars(range(min = 1))]
     pub connections_max: usize,
     /// The request line and all header fields, in bytes: 1024 to 262,144.
+    #[schemars(range(min = 1024, max = 262_144))]
     pub head_bytes_max: usize,
     /// Header fields of a request: 1 to 1000.
+    #[schemars(range(min = 1, max = 1000))]
     pub fields_max: usize,
     /// From the first byte of a request to the end of its head; also for TLS handshakes.
     pub head_ms: u32,
@@ -371,7 +385,8 @@ pub struct Limits {
     pub keep_alive_ms: u32,
     /// Between two pieces of a request's body, and while a client does not take its answer (HTTP/1.1).
     pub body_idle_ms: u32,
-    /// Requests that one HTTP/2 connection may have open at a time.
+    /// Requests that one connection of HTTP/2 or HTTP/3 may have open at a time, at least 1.
+    #[schemars(range(min = 1))]
     pub streams_max: u32,
     /// How many calls the node takes in what time, whatever they call; any if absent.
     pub rate: Option<CallRate>,
@@ -383,16 +398,6 @@ pub struct Limits {
     pub calls_max: u32,
 }
 
-/// A limit of the node cannot hold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("gateway.limits.{name}: {reason}")]
-pub struct NoLimit {
-    /// The setting below `gateway.limits`.
-    pub name: String,
-    /// What is wrong with it.
-    pub reason: &'static str,
-}
-
 impl Limits {
     pub(crate) const fn gate(&self) -> GateSpec {
         GateSpec {
@@ -401,24 +406,6 @@ impl Limits {
             calls_max: self.calls_max,
             ipv6_prefix: self.ipv6_prefix,
         }
-    }
-
-    pub(crate) fn check(&self) -> Result<(), NoLimit> {
-        for (name, rate) in [("rate", self.rate), ("address_rate", self.address_rate)] {
-            if let Some((field, reason)) = rate.and_then(|rate| rate.faults().into_iter().next()) {
-                return Err(NoLimit {
-                    name: format!("{name}{}", field.replace('/', ".")),
-                    reason,
-                });
-            }
-        }
-        if !(1..=128).contains(&self.ipv6_prefix) {
-            return Err(NoLimit {
-                name: "ipv6_prefix".to_owned(),
-                reason: "from 1 to 128",
-            });
-        }
-        Ok(())
     }
 
     pub(crate) const fn head(&self) -> Duration {

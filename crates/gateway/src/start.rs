@@ -36,13 +36,12 @@ use crate::metrics;
 use crate::node::{Node, NodeLimits, Observed, Rejection, Status, Teller};
 use crate::recent::{self, Memory, Question};
 use crate::serve::{Signals, drained, run};
-use crate::settings::{Listener, Protocols, Settings};
+#[cfg(feature = "http3")]
+use crate::settings::Protocols;
+use crate::settings::{Listener, Settings, Unfit};
 use crate::tls::{self, Files, Kit, LOOK, Outward, Shelf, Shown};
 use crate::together::{self, Identity, Together};
 use crate::traces::{self, Tracer};
-
-/// The most routes with figures of their own.
-const ROUTE_SERIES_MAX: usize = 10_000;
 
 /// Why a node could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +55,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// A limit cannot hold.
+    /// A setting cannot hold, or nothing would heed it.
     #[error(transparent)]
-    Limits(#[from] crate::settings::NoLimit),
+    Settings(#[from] Unfit),
     /// The store of limits cannot be used.
     #[error(transparent)]
     LimitsStore(#[from] together::Error),
@@ -159,7 +158,7 @@ pub fn start_after(
         0 => thread::available_parallelism().map_or(1, usize::from),
         cores => cores,
     };
-    settings.limits.check()?;
+    settings.check()?;
     let outward = Outward::new(settings.upstream_roots.as_deref())?;
     let kit = Kit::new(settings.sealing.clone());
     let (files, own) = own_certificate(&settings, data, &kit)?;
@@ -183,7 +182,7 @@ pub fn start_after(
     let (asker, questions) = recent::questions(cores);
     let observed = Observed {
         asker,
-        places: metrics::Places::new(settings.route_series.min(ROUTE_SERIES_MAX)),
+        places: metrics::Places::new(settings.route_series),
     };
     let node = Arc::new(Node::new(
         (recorders, records.ingest),
@@ -401,10 +400,8 @@ fn own_certificate(
     data: &Path,
     kit: &Kit,
 ) -> Result<(Option<Files>, Option<Shown>), tls::Error> {
-    let ends_tls = |listener: &Listener| {
-        (listener.tls && listener.protocols != Protocols::Tcp) || settings.has_http3(listener)
-    };
-    if !settings.all_listeners().iter().any(ends_tls) {
+    let listeners = settings.all_listeners();
+    if !listeners.iter().any(|listener| settings.ends_tls(listener)) {
         return Ok((None, None));
     }
     let mut files = Files::of(settings, data)?;

@@ -239,8 +239,12 @@ impl Node {
         Ok(())
     }
 
-    /// Listens and shows certificates as changed settings say; what cannot be changed while it runs is said.
+    /// Listens and shows certificates as changed settings say; what cannot be changed while it runs is said. Settings that
+    /// no node could start with change nothing.
     pub(super) fn change(&mut self, settings: &gateway::Settings) {
+        if let Err(error) = settings.check() {
+            return tracing::error!(%error, "the settings cannot be used; nothing changes");
+        }
         self.gateway.change(settings).log();
         for name in self.in_force.fixed_changes(settings) {
             tracing::warn!(setting = %format!("gateway.{name}"), "it takes effect at the next start");

@@ -402,4 +402,9 @@ fn limits_of_a_node_that_cannot_hold_are_refused() {
         wrong.as_deref(),
         Some("gateway.limits.ipv6_prefix: from 1 to 128")
     );
+    let wrong = error(|limits, _| limits.connections_max = 0, zero);
+    assert_eq!(
+        wrong.as_deref(),
+        Some("gateway.limits.connections_max: 0 is less than 1")
+    );
 }

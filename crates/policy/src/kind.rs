@@ -48,6 +48,7 @@ pub struct Kind {
     pub takes_audience: bool,
     schema: fn() -> Value,
     compile: Compile,
+    unheeded: fn(&Value) -> Vec<Fault>,
 }
 
 impl Kind {
@@ -56,9 +57,19 @@ impl Kind {
         (self.schema)()
     }
 
-    /// Checks a configuration; says everything that is wrong with it as far as it can be read.
-    pub fn validate(&self, config: &Value) -> Result<(), Vec<Fault>> {
-        self.compile(config, None).map(drop)
+    /// Checks a configuration that is to be saved; says everything that is wrong with it as far as it can be read.
+    ///
+    /// # Errors
+    /// What cannot be compiled; else what would have no effect. Nodes ask for the first only: what was saved before the
+    /// second was known goes on.
+    pub fn validate(&self, config: &Value) -> Result<Arc<dyn Policy>, Vec<Fault>> {
+        let made = self.compile(config, None)?;
+        let unheeded = (self.unheeded)(config);
+        if unheeded.is_empty() {
+            Ok(made)
+        } else {
+            Err(unheeded)
+        }
     }
 
     /// Makes a policy of a configuration, going on with what its predecessor remembers.
@@ -85,6 +96,12 @@ pub(crate) trait Builtin: Policy + Sized + 'static {
 
     fn build(config: Self::Config, state: Option<&State>) -> Result<Self, Vec<Fault>>;
 
+    /// Says what in a configuration that can be built has no effect.
+    fn unheeded(config: &Self::Config) -> Vec<Fault> {
+        let _ = config;
+        Vec::new()
+    }
+
     const KIND: Kind = Kind {
         name: Self::NAME,
         title: Self::TITLE,
@@ -92,6 +109,7 @@ pub(crate) trait Builtin: Policy + Sized + 'static {
         takes_audience: Self::TAKES_AUDIENCE,
         schema: schema::<Self::Config>,
         compile: compile::<Self>,
+        unheeded: unheeded::<Self>,
     };
 }
 
@@ -129,6 +147,12 @@ fn compile<B: Builtin>(config: &Value, state: Option<&State>) -> Result<Arc<dyn 
     let config: B::Config = serde_path_to_error::deserialize(config)
         .map_err(|error| vec![Fault::new(pointer(error.path()), error.inner().to_string())])?;
     Ok(Arc::new(B::build(config, state)?))
+}
+
+fn unheeded<B: Builtin>(config: &Value) -> Vec<Fault> {
+    // What cannot be read was told already.
+    serde_json::from_value::<B::Config>(config.clone())
+        .map_or_else(|_| Vec::new(), |config| B::unheeded(&config))
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {

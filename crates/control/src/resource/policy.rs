@@ -93,7 +93,7 @@ impl Resource for Policy {
     }
 }
 
-/// Checks a configuration as the gateway will.
+/// Checks a configuration as the gateway will, and that all of it has an effect.
 fn config(spec: &PolicySpec) -> Result<Arc<dyn policy::Policy>, Error> {
     let mut faults = Faults::default();
     let Some(kind) = policy::kind(&spec.kind) else {
@@ -116,7 +116,7 @@ fn config(spec: &PolicySpec) -> Result<Arc<dyn policy::Policy>, Error> {
         let detail = format!("It has more than {CONFIG_BYTES_MAX} bytes.");
         faults.add("/config", "field_too_long", detail, "Shorten it.");
     } else {
-        match kind.compile(&spec.config, None) {
+        match kind.validate(&spec.config) {
             Ok(made) => return Ok(made),
             Err(found) => {
                 for fault in found {

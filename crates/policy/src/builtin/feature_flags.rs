@@ -126,6 +126,14 @@ impl Builtin for FeatureFlags {
             false => Err(faults),
         }
     }
+
+    fn unheeded(config: &Config) -> Vec<Fault> {
+        let flags = config.flags.iter().enumerate();
+        let faults = flags.filter_map(|(place, flag)| {
+            headers::overwritten_request(flag.header.as_deref()?, &format!("/flags/{place}/header"))
+        });
+        faults.collect()
+    }
 }
 
 fn header(flag: &TellFlag, at: &str, faults: &mut Vec<Fault>) -> Option<HeaderName> {

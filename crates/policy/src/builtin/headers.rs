@@ -26,6 +26,17 @@ const RESERVED: [&str; 12] = [
     "x-gateline-application",
     "x-gateline-plan",
 ];
+/// Fields that the gateway writes into requests after all policies; those about the connection hold as others say them
+/// only where a trusted proxy does.
+const WRITTEN_TO_SERVICES: [&str; 5] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-request-id",
+];
+/// The same for answers.
+const WRITTEN_TO_CLIENTS: [&str; 1] = ["x-request-id"];
 /// The most fields per direction.
 const FIELDS_MAX: usize = 64;
 
@@ -84,6 +95,13 @@ impl Builtin for Headers {
             Err(faults)
         }
     }
+
+    fn unheeded(config: &Config) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        overwritten(&config.request, ("/request", &WRITTEN_TO_SERVICES), &mut faults);
+        overwritten(&config.response, ("/response", &WRITTEN_TO_CLIENTS), &mut faults);
+        faults
+    }
 }
 
 impl Policy for Headers {
@@ -125,7 +143,7 @@ fn compile(change: &Change, place: &str, faults: &mut Vec<Fault>) -> Compiled {
     }
     let mut set: Vec<(HeaderName, HeaderValue)> = Vec::new();
     for (text, value) in &change.set {
-        let pointer = format!("{place}/set/{}", text.replace('~', "~0").replace('/', "~1"));
+        let pointer = pointer_of(place, text);
         let Some(name) = name(text, pointer.clone(), faults) else {
             continue;
         };
@@ -145,6 +163,34 @@ fn compile(change: &Change, place: &str, faults: &mut Vec<Fault>) -> Compiled {
         }
     }
     Compiled { remove, set }
+}
+
+/// Where a field stands that is set.
+fn pointer_of(place: &str, name: &str) -> String {
+    format!("{place}/set/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Names the fields that are written after the policies.
+fn overwritten(change: &Change, (place, written): (&str, &[&str]), faults: &mut Vec<Fault>) {
+    for (index, name) in change.remove.iter().enumerate() {
+        faults.extend(is_written(name, written, || format!("{place}/remove/{index}")));
+    }
+    for name in change.set.keys() {
+        faults.extend(is_written(name, written, || pointer_of(place, name)));
+    }
+}
+
+/// What is wrong with a field of requests that a policy sets, if the gateway writes it afterwards.
+pub(super) fn overwritten_request(name: &str, pointer: &str) -> Option<Fault> {
+    is_written(name, &WRITTEN_TO_SERVICES, || pointer.to_owned())
+}
+
+fn is_written(name: &str, written: &[&str], pointer: impl FnOnce() -> String) -> Option<Fault> {
+    let known = written.iter().find(|known| known.eq_ignore_ascii_case(name))?;
+    Some(Fault::new(
+        pointer(),
+        format!("the gateway writes `{known}` itself, after all policies, so this would have no effect"),
+    ))
 }
 
 pub(super) fn name(text: &str, pointer: String, faults: &mut Vec<Fault>) -> Option<HeaderName> {

@@ -252,7 +252,10 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
     )
     .await;
     // So does the node in the process of the control plane.
-    let changed = http.send(Method::PATCH, &url, &headers, change).await.unwrap();
+    let changed = http
+        .send(Method::PATCH, &url, &headers, &change.to_string())
+        .await
+        .unwrap();
     assert_eq!(changed.status, 200, "{}", changed.json());
     eventually("both nodes' refusals", Duration::from_secs(20), &refused).await;
     gateline.stop();

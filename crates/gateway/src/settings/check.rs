@@ -7,6 +7,8 @@ use crate::proxies::Says;
 const RECENT_CALLS_MAX: u64 = 100_000;
 /// The most routes with figures of their own.
 const ROUTE_SERIES_MAX: u64 = 10_000;
+/// The longest time to drain, a day.
+const DRAIN_SECONDS_MAX: u64 = 86_400;
 /// The smallest and the largest head of a request, in bytes.
 const HEAD_BYTES: (u64, u64) = (1_024, 262_144);
 /// The most header fields of a request.
@@ -45,6 +47,7 @@ impl Settings {
         for (name, value, least, most) in [
             ("recent_calls", self.recent_calls as u64, 0, RECENT_CALLS_MAX),
             ("route_series", self.route_series as u64, 0, ROUTE_SERIES_MAX),
+            ("drain_seconds", self.drain_seconds.into(), 0, DRAIN_SECONDS_MAX),
             (
                 "limits.connections_max",
                 limits.connections_max as u64,

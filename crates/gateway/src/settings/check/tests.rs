@@ -33,6 +33,7 @@ fn what_cannot_hold_or_has_no_effect_is_named() {
         (json!({ "limits": { "ipv6_prefix": 0 } }), "limits.ipv6_prefix"),
         (json!({ "route_series": 10_001 }), "route_series"),
         (json!({ "recent_calls": 100_001 }), "recent_calls"),
+        (json!({ "drain_seconds": 86_401 }), "drain_seconds"),
         (json!({ "certificate": certificate }), "certificate"),
         (
             json!({ "certificate": certificate, "listeners": passed_on }),

@@ -1,11 +1,13 @@
 /** What the engine here promises beyond the vectors: one broken flag breaks no other, and patterns end soon. */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 
 import { compile } from "../src/evaluation/compiling.js";
 import { Pattern } from "../src/evaluation/patterns/pattern.js";
 import { PatternError } from "../src/evaluation/patterns/syntax.js";
+import { sha1 } from "../src/evaluation/sha1.js";
 
 function flag(rest: object = {}): object {
   return { variants: { on: true, off: false }, off: "off", otherwise: { serve: "on" }, ...rest };
@@ -51,8 +53,20 @@ test("what is not known here is not guessed", () => {
   const gates = [{ key: "k", by: "u", parts: [], salt: "x" }];
   const rollout = { serve: "on", others: "off", steps: [{ at: "2026-12-01T00:00:00Z", percent: 5 }] };
   const [gate, kept] = [{ key: "k", by: "u", parts: [] }, { parts: [], split: { on: 100 }, from: "2026" }];
+  const during = { from: "2026-12-01T00:00:00Z", every: "day" };
+  const buckets = { key: "k", parts: [{ weight: 1, serve: "on" }] };
   const table: Record<string, object> = {
     "/flags/a/sticky": flag({ sticky: true }),
+    "/flags/a/rules/0/logic": flag({ rules: [{ logic: { var: "variant" }, serve: "on" }] }),
+    "/flags/a/rules/0/gates/0/dialect": flag({ rules: [{ gates: [{ ...gate, dialect: "statsig" }], serve: "on" }] }),
+    "/flags/a/rules/0/when/during/every": flag({ rules: [{ when: { during }, serve: "on" }] }),
+    "/flags/a/rules/0/when/during/until": flag({ rules: [{ when: { during: { until: 5 } }, serve: "on" }] }),
+    "/flags/a/otherwise/buckets/dialect": flag({ otherwise: { buckets: { ...buckets, dialect: "statsig" }, by: "u" } }),
+    "/flags/a/otherwise/buckets/salt": flag({ otherwise: { buckets: { ...buckets, salt: "x" }, by: "u" } }),
+    "/flags/a/otherwise/buckets/key": flag({ otherwise: { buckets: { parts: buckets.parts }, by: "u" } }),
+    "/flags/a/otherwise/buckets/parts/1/weight": flag({
+      otherwise: { buckets: { ...buckets, parts: [...buckets.parts, { weight: 0.5, serve: "on" }] }, by: "u" },
+    }),
     "/flags/a/otherwise/bucketing": flag({ otherwise: split }),
     "/flags/a/rules/0/gates/0/salt": flag({ rules: [{ gates, serve: "on" }] }),
     "/flags/a/rules/0/when/op": flag({ rules: [{ when: { attribute: "a", op: "near" }, serve: "on" }] }),
@@ -69,6 +83,14 @@ test("what is not known here is not guessed", () => {
   };
   for (const [place, wrong] of Object.entries(table)) {
     assert.deepEqual(codes({ flags: { a: wrong } }), { [place]: "definition_invalid" });
+  }
+});
+
+test("SHA-1 is that of everybody else, at each length around a block", () => {
+  for (let length = 0; length < 200; length++) {
+    const bytes = new Uint8Array(length).map((_, place) => (place * 37 + length) & 255);
+    const hash = sha1(bytes).map((word) => word.toString(16).padStart(8, "0")).join("");
+    assert.equal(hash, createHash("sha1").update(bytes).digest("hex"), `${length}`);
   }
 });
 

@@ -45,6 +45,11 @@ interface Suite {
   definitions: unknown;
   cases: Case[];
 }
+/** A case of flags that put units in order as other products do. */
+interface Dialects {
+  cases: { flag: unknown; known: Record<string, string>; at?: string; variant: string; reason: string }[];
+  refused: Refused[];
+}
 interface Refused {
   flags: unknown;
   segments?: unknown;
@@ -120,10 +125,22 @@ test("evaluations are what the vectors say", () => {
   assert.ok(asked > 300);
 });
 
+test("units stand where they stand with other products", () => {
+  const { cases } = vectors<Dialects>("dialects.json");
+  assert.ok(cases.length > 40);
+  for (const { flag, known, at, variant, reason } of cases) {
+    const flags = compile({ flags: { flag } });
+    assert.deepEqual(flags.problems, []);
+    const found = flags.evaluate("flag", subject(known, at));
+    assert.deepEqual([found?.variant, found?.reason], [variant, reason], JSON.stringify({ flag, known }));
+  }
+});
+
 test("what is wrong is named with its place", () => {
   const { cases } = vectors<{ cases: Refused[] }>("refused.json");
-  assert.ok(cases.length > 100);
-  for (const { flags: sources, segments = {}, pointer, code } of cases) {
+  const { refused } = vectors<Dialects>("dialects.json");
+  assert.ok(cases.length > 100 && refused.length > 8);
+  for (const { flags: sources, segments = {}, pointer, code } of [...cases, ...refused]) {
     const flags = compile({ flags: sources, segments });
     const own = flags.problems.filter((problem) => !FOLLOWS.includes(problem.code));
     assert.deepEqual(

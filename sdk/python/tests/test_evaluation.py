@@ -51,8 +51,26 @@ class BrokenFlags(unittest.TestCase):
         split = {"split": {"on": 100}, "by": "user_id"}
         rollout = {"serve": "on", "others": "off", "steps": [{"at": "2026-12-01T00:00:00Z", "percent": 5}]}
         kept = {"parts": [], "split": {"on": 100}, "from": "2026"}
+        gate = {"key": "k", "by": "u", "parts": []}
+        parts = [{"weight": 1, "serve": "on"}]
         for place, wrong in {
             "/flags/a/sticky": flag(sticky=True),
+            "/flags/a/rules/0/logic": flag(rules=[{"logic": {"var": "variant"}, "serve": "on"}]),
+            "/flags/a/rules/0/gates/0/dialect": flag(rules=[{"gates": [{**gate, "dialect": "statsig"}], "serve": "on"}]),
+            "/flags/a/rules/0/when/during/every": flag(
+                rules=[{"when": {"during": {"from": "2026-12-01T00:00:00Z", "every": "day"}}, "serve": "on"}]
+            ),
+            "/flags/a/rules/0/when/during/until": flag(rules=[{"when": {"during": {"until": 5}}, "serve": "on"}]),
+            "/flags/a/otherwise/buckets/dialect": flag(
+                otherwise={"buckets": {"dialect": "statsig", "key": "k", "parts": parts}, "by": "u"}
+            ),
+            "/flags/a/otherwise/buckets/salt": flag(
+                otherwise={"buckets": {"key": "k", "parts": parts, "salt": "x"}, "by": "u"}
+            ),
+            "/flags/a/otherwise/buckets/key": flag(otherwise={"buckets": {"parts": parts}, "by": "u"}),
+            "/flags/a/otherwise/buckets/parts/1/weight": flag(
+                otherwise={"buckets": {"key": "k", "parts": [*parts, {"weight": 0.5, "serve": "on"}]}, "by": "u"}
+            ),
             "/flags/a/otherwise/bucketing": flag(otherwise={**split, "bucketing": "another"}),
             "/flags/a/rules/0/gates/0/salt": flag(
                 rules=[{"gates": [{"key": "k", "by": "u", "parts": [], "salt": "x"}], "serve": "on"}]

@@ -90,10 +90,21 @@ class Vectors(unittest.TestCase):
         expected = (case["variant"], case["value"], case["reason"], case["rule"], case.get("by"))
         self.assertEqual(told, expected)
 
-    def test_what_is_wrong_is_named_with_its_place(self) -> None:
-        cases = vectors("refused.json")["cases"]
-        self.assertGreater(len(cases), 100)
+    def test_units_stand_where_they_stand_with_other_products(self) -> None:
+        cases = vectors("dialects.json")["cases"]
+        self.assertGreater(len(cases), 40)
         for case in cases:
+            flags = compile_definitions({"flags": {"flag": case["flag"]}})
+            self.assertEqual(flags.problems, [], case)
+            with self.subTest(**case):
+                found = flags.evaluate("flag", subject(case["known"], case.get("at", NOW)))
+                self.assertEqual(found and (found.variant, found.reason), (case["variant"], case["reason"]))
+
+    def test_what_is_wrong_is_named_with_its_place(self) -> None:
+        cases, refused = vectors("refused.json")["cases"], vectors("dialects.json")["refused"]
+        self.assertGreater(len(cases), 100)
+        self.assertGreater(len(refused), 8)
+        for case in (*cases, *refused):
             with self.subTest(pointer=case["pointer"], code=case["code"]):
                 flags = compile_definitions({"flags": case["flags"], "segments": case.get("segments", {})})
                 found = [(problem.pointer, problem.code) for problem in flags.problems]

@@ -46,7 +46,10 @@ function scrambled(word: number): number {
 export class Bucketing {
   readonly #key: Uint8Array;
 
-  constructor(key: string) {
+  constructor(
+    key: string,
+    private readonly seed = 0,
+  ) {
     this.#key = encoder.encode(key);
   }
 
@@ -57,7 +60,7 @@ export class Bucketing {
     const bytes = most <= SHARED_BYTES ? shared : new Uint8Array(most);
     bytes.set(this.#key);
     const { written } = encoder.encodeInto(unit, begin === 0 ? bytes : bytes.subarray(begin));
-    return murmur32(bytes, begin + written);
+    return murmur32(bytes, begin + written, this.seed);
   }
 }
 
@@ -89,6 +92,7 @@ export function firstHash(thousandths: number): number {
   return Number(divideUp(BigInt(thousandths) << 32n, BigInt(WHOLE)));
 }
 
-function divideUp(number: bigint, by: bigint): bigint {
+/** Divides, and rounds up. */
+export function divideUp(number: bigint, by: bigint): bigint {
   return (number + by - 1n) / by;
 }

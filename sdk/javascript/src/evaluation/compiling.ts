@@ -4,11 +4,12 @@
  * A flag that cannot be evaluated here is left out with a problem, and so is what needs it: others are not touched.
  */
 
-import { Bucketing, firstHash, Shares, WHOLE } from "./bucketing.js";
+import { Bucketing, divideUp, Shares, WHOLE } from "./bucketing.js";
 import { findCircles } from "./circles.js";
 import { Compiler, type Fits } from "./conditions.js";
-import { type Flag, Flags, type Gate, has, hashIn, type Outcome, type Rule, type Units } from "./flags.js";
-import { moment } from "./moments.js";
+import { type Flag, Flags, type Gate, has, type Outcome, placeIn, type Rule, type Units } from "./flags.js";
+import { momentIn, spanOf } from "./moments.js";
+import { firstPlace, isDialect, type Order, orderOfGate, orderOfParts, placesOf } from "./orders.js";
 import { part as pointerPart, Problems } from "./problems.js";
 import { CODE, type Fields, isObject, Part } from "./reading.js";
 import { Rollout, type Step } from "./rollout.js";
@@ -16,11 +17,12 @@ import type { Subject } from "./subject.js";
 
 const PARTS = 1000;
 const FLAG = ["type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise"];
-const OUTCOME = ["serve", "split", "rollout", "by", "or_by"];
+const OUTCOME = ["serve", "split", "rollout", "buckets", "by", "or_by"];
 const RULE = ["name", "when", "from", "until", "gates", "sticky", "kept", ...OUTCOME];
 const ROLLOUT = ["serve", "others", "start", "steps", "smooth"];
 const STEPS_MAX = 50;
 const KEPT_MAX = 20;
+const WEIGHTS_MAX = 2 ** 32 - 1;
 const encoder = new TextEncoder();
 
 type Segments = Map<string, Fits | undefined>;
@@ -153,7 +155,7 @@ class Maker {
       prerequisites: source.list("prerequisites").map((needed, place) => this.#prerequisite(needed, place)),
       overrides: source.list("overrides").map((one, place) => this.#override(one, place)),
       rules: source.list("rules").map((rule, place) => this.#rule(rule, place)),
-      otherwise: this.#outcome(this.#part(source.field("otherwise"), "/otherwise", OUTCOME), "/otherwise"),
+      otherwise: this.#otherwise(this.#part(source.field("otherwise"), "/otherwise", OUTCOME)),
       bucketing: new Bucketing(this.key),
     };
   }
@@ -199,73 +201,105 @@ class Maker {
     const at = `/rules/${place}`;
     const rule = this.#part(source, at, RULE);
     const when = rule.field("when");
-    const from = this.#moment(rule, "from", Number.NEGATIVE_INFINITY);
-    const until = this.#moment(rule, "until", Number.POSITIVE_INFINITY);
-    if (from >= until) {
-      rule.wrong("/until", "out_of_range", "It ends before it begins.");
-    }
+    const window = spanOf(rule);
     const gates = rule.list("gates").map((gate, number) => this.#gate(gate, `${at}/gates/${number}`));
     return {
       name: rule.textIfAny("name"),
       when: when === undefined ? undefined : this.#compiler.condition(when, `${rule.pointer}/when`),
-      window: [from, until],
+      window,
       gates,
       outcome: this.#kept(rule, gates[0], this.#outcome(rule, at)),
     };
   }
 
-  #moment(rule: Part, name: string, otherwise: number): number {
-    return rule.field(name) === undefined ? otherwise : (this.#momentThere(rule, name) ?? otherwise);
-  }
-
-  #momentThere(part: Part, name: string): number | undefined {
-    const text = part.text(name);
-    const found = moment(text);
-    if (found === undefined && typeof part.field(name) === "string") {
-      part.wrong(`/${name}`, "value_invalid", `\`${text}\` is not a moment, as \`2026-11-22T10:00:00Z\`.`);
-    }
-    return found;
-  }
-
   #gate(source: unknown, at: string): Gate {
-    const gate = this.#part(source, at, ["key", "by", "or_by", "parts"]);
-    const parts = this.#parts(gate);
-    return { bucketing: new Bucketing(gate.text("key")), by: [gate.text("by"), ...gate.texts("or_by")], parts };
+    const gate = this.#part(source, at, ["key", "by", "or_by", "dialect", "parts"]);
+    const order = orderOfGate(dialectOf(gate), gate.text("key"));
+    const parts = this.#parts(gate, order);
+    return { order, by: unitsOf(gate.text("by"), gate.texts("or_by"), order.isNative), parts };
   }
 
-  /** Reads parts of all units: first and last hash of each. */
-  #parts(source: Part): Gate["parts"] {
+  /** Reads parts of all units: first and last place of each. */
+  #parts(source: Part, order: Order): Gate["parts"] {
     const parts: [number, number][] = [];
     for (const [number, ends] of source.list("parts").entries()) {
       const [first, last] = Array.isArray(ends) && ends.length === 2 ? ends.map(thousandths) : [];
-      if (first === undefined || last === undefined || first > last) {
-        const detail = `${JSON.stringify(ends)} is no part of 0 to 100 in steps of 0.001.`;
+      // A part ends where a place ends.
+      const isPart = first !== undefined && last !== undefined && first <= last;
+      if (!isPart || first % order.step !== 0 || last % order.step !== 0) {
+        const detail = `${JSON.stringify(ends)} is no part of 0 to 100 in steps of ${order.step / PARTS}.`;
         source.wrong(`/parts/${number}`, "out_of_range", detail);
       } else {
-        parts.push([firstHash(first), firstHash(last)]);
+        parts.push([firstPlace(first, order), firstPlace(last, order)]);
       }
     }
     return parts;
   }
 
+  #otherwise(source: Part): Outcome {
+    const outcome = this.#outcome(source, "/otherwise");
+    for (const [number, [, variant]] of ("order" in outcome ? outcome.parts : []).entries()) {
+      if (variant === undefined) {
+        const detail = "Nothing comes after `otherwise`, so each part has a variant.";
+        source.wrong(`/buckets/parts/${number}`, "outcome_invalid", detail);
+      }
+    }
+    return outcome;
+  }
+
   #outcome(source: Part, place: string): Outcome {
     const [serve, first, others] = [source.textIfAny("serve"), source.textIfAny("by"), source.texts("or_by")];
-    const [split, rollout] = [source.field("split"), source.field("rollout")];
-    const said = [serve, split, rollout].filter((one) => one !== undefined).length;
-    if (serve !== undefined && said === 1 && first === undefined && others.length === 0) {
+    const kinds = ["serve", "split", "rollout", "buckets"].filter((name) => source.field(name) !== undefined);
+    if (kinds.length === 1 && serve !== undefined && first === undefined && others.length === 0) {
       return { serve: this.#variant(serve, `${place}/serve`) };
     }
-    if (serve === undefined && said === 1 && first !== undefined) {
-      const by: Units = [first, ...others];
-      if (split === undefined) {
-        const schedule = this.#rollout(rollout, `${place}/rollout`);
-        return { place: (hash, { nowMicros }) => schedule.place(hash, nowMicros), by };
-      }
-      const shares = this.#shares(source.object("split"), `${place}/split`);
-      return shares ? { place: (hash) => shares.place(hash), by } : { serve: 0 };
+    if (kinds.length === 1 && serve === undefined && first !== undefined) {
+      return this.#spread(source, place, kinds[0] ?? "", [first, others]);
     }
-    source.wrong("", "outcome_invalid", "It says either `serve`, or one of `split` and `rollout` with `by`.");
+    const detail = "It says either `serve`, or one of `split`, `rollout` and `buckets` with `by`.";
+    source.wrong("", "outcome_invalid", detail);
     return { serve: 0 };
+  }
+
+  /** Makes what hands units out. */
+  #spread(source: Part, place: string, kind: string, [first, others]: readonly [string, readonly string[]]): Outcome {
+    if (kind === "buckets") {
+      return this.#buckets(source.field(kind), `${place}/buckets`, [first, others]);
+    }
+    const by = unitsOf(first, others, true);
+    if (kind === "rollout") {
+      const schedule = this.#rollout(source.field(kind), `${place}/rollout`);
+      return { place: (hash, { nowMicros }) => schedule.place(hash, nowMicros), by };
+    }
+    const shares = this.#shares(source.object("split"), `${place}/split`);
+    return shares ? { place: (hash) => shares.place(hash), by } : { serve: 0 };
+  }
+
+  /** Makes parts of all units, as another product hands them out. */
+  #buckets(said: unknown, at: string, [first, others]: readonly [string, readonly string[]]): Outcome {
+    const source = this.#part(said, at, ["dialect", "key", "parts"]);
+    const [dialect, key] = [dialectOf(source), source.text("key")];
+    const parts = source.list("parts").map((one, number) => {
+      const part = this.#part(one, `${at}/parts/${number}`, ["weight", "serve"]);
+      const serve = part.textIfAny("serve");
+      const variant = serve === undefined ? undefined : this.#variant(serve, `${at}/parts/${number}/serve`);
+      return [weightOf(part), variant] as const;
+    });
+    const total = parts.reduce((sum, [weight]) => sum + weight, 0);
+    const wanted = placesOf(dialect);
+    if (total < 1 || total > WEIGHTS_MAX || (wanted !== undefined && wanted !== total)) {
+      const detail = `The weights do not make ${wanted ?? `a number from 1 to ${WEIGHTS_MAX}`} together.`;
+      source.wrong("/parts", "weights_sum", detail);
+      return { serve: 0 };
+    }
+    const order = orderOfParts(dialect, key, total);
+    let reached = 0n;
+    const ends = parts.map(([weight, variant]) => {
+      reached += BigInt(weight);
+      // `place * total / places < reached`, solved for the place.
+      return [Number(divideUp(reached * BigInt(order.places), BigInt(total))), variant] as const;
+    });
+    return { order, by: unitsOf(first, others, order.isNative), parts: ends };
   }
 
   /** Makes a share that grows. */
@@ -284,7 +318,7 @@ class Maker {
     const steps: Step[] = [];
     for (const [number, source] of sources.entries()) {
       const step = this.#part(source, `${at}/steps/${number}`, ["at", "percent"]);
-      const [share, moment] = [this.#percent(step, "percent"), this.#momentThere(step, "at")];
+      const [share, moment] = [this.#percent(step, "percent"), momentIn(step, "at")];
       if (moment === undefined) {
         continue;
       }
@@ -324,10 +358,10 @@ class Maker {
     const at = rule.pointer.slice(this.source.pointer.length);
     const earlier = sources.map((source, number) => {
       const kept = this.#part(source, `${at}/kept/${number}`, ["parts", "split"]);
-      return [this.#parts(kept), this.#shares(kept.object("split"), `${at}/kept/${number}/split`)] as const;
+      return [this.#parts(kept, gate.order), this.#shares(kept.object("split"), `${at}/kept/${number}/split`)] as const;
     });
     const place = (hash: number, subject: Subject): number => {
-      const own = hashIn(gate, subject);
+      const own = placeIn(gate, subject);
       const [, shares] = earlier.find(([parts]) => own !== undefined && has(parts, own)) ?? [];
       return shares ? shares.place(hash) : outcome.place(hash, subject);
     };
@@ -354,6 +388,30 @@ class Maker {
     }
     return new Shares(weights);
   }
+}
+
+/** Reads how units are put in order. */
+function dialectOf(part: Part): string {
+  const dialect = part.textIfAny("dialect") ?? "native";
+  if (!isDialect(dialect)) {
+    part.wrong("/dialect", CODE, `The dialect \`${dialect}\` is not known here; a newer version may know it.`);
+  }
+  return dialect;
+}
+
+/** Says which attributes tell the unit. An empty text is one only where it always has been. */
+function unitsOf(first: string, others: readonly string[], isNative: boolean): Units {
+  return { names: [first, ...others], withEmpty: isNative && others.length === 0 };
+}
+
+/** Reads how large a part is, compared with others. */
+function weightOf(part: Part): number {
+  const weight = part.field("weight");
+  if (typeof weight !== "number" || !Number.isInteger(weight) || weight < 0 || weight > WEIGHTS_MAX) {
+    part.wrong("/weight", CODE, `\`weight\` must be a whole number from 0 to ${WEIGHTS_MAX}.`);
+    return 0;
+  }
+  return weight;
 }
 
 /** Says the names of an object's fields in the order of their bytes; JavaScript compares halves of letters. */

@@ -1,6 +1,6 @@
 /** Conditions, compiled into functions of a subject. */
 
-import { micros, moment } from "./moments.js";
+import { micros, moment, spanOf } from "./moments.js";
 import { address, Network } from "./networks.js";
 import { Pattern } from "./patterns/pattern.js";
 import { PatternError } from "./patterns/syntax.js";
@@ -42,6 +42,9 @@ const WANTED: ReadonlyMap<string, (order: number) => boolean> = new Map([
   ["after", (order: number) => order > 0],
 ]);
 
+/** What conditions are, but for those on an attribute. */
+const KINDS = ["all", "any", "not", "segment", "during"];
+
 const nobody: Fits = () => false;
 
 /** Compiles the conditions of one flag or segment. */
@@ -61,13 +64,16 @@ export class Compiler {
       this.problems.add(pointer, "too_deep", `Conditions are nested more than ${DEPTH_MAX} deep.`);
       return nobody;
     }
-    const kind = ["all", "any", "not", "segment"].find((name) => isObject(source) && Object.hasOwn(source, name));
+    const kind = KINDS.find((name) => isObject(source) && Object.hasOwn(source, name));
     if (!kind) {
       return this.#test(new Part(source, pointer, ["attribute", "op", "values", "ignore_case", "text_only"], this.problems));
     }
     const part = new Part(source, pointer, [kind], this.problems);
     if (kind === "segment") {
       return this.#segment(part.text("segment"), `${pointer}/segment`);
+    }
+    if (kind === "during") {
+      return this.#during(new Part(part.field("during"), `${pointer}/during`, ["from", "until"], this.problems));
     }
     if (kind === "not") {
       const inside = this.condition(part.field("not"), `${pointer}/not`, depth + 1);
@@ -77,6 +83,15 @@ export class Compiler {
     return kind === "all"
       ? (subject) => each.every((one) => one(subject))
       : (subject) => each.some((one) => one(subject));
+  }
+
+  /** Reads a span of time, which has a beginning or an end. */
+  #during(part: Part): Fits {
+    const [from, until] = spanOf(part);
+    if (part.field("from") === undefined && part.field("until") === undefined) {
+      part.wrong("", "value_invalid", "It says `from`, `until` or both.");
+    }
+    return ({ nowMicros }) => from <= nowMicros && nowMicros < until;
   }
 
   #segment(key: string, pointer: string): Fits {

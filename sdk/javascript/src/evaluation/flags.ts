@@ -2,6 +2,7 @@
 
 import type { Bucketing } from "./bucketing.js";
 import type { Fits } from "./conditions.js";
+import type { Order } from "./orders.js";
 import type { Problem } from "./problems.js";
 import type { Subject } from "./subject.js";
 import { textOf } from "./texts.js";
@@ -23,18 +24,33 @@ export type Reason =
   /** It is not known which part of a split they are in. */
   | "unit_missing";
 
-/** The attributes that say which unit it is: the first, or in its place the first that is there and not empty. */
-export type Units = readonly string[];
+/** The attributes that say which unit it is. */
+export interface Units {
+  /** The first, or in its place the first that is there and not empty. */
+  readonly names: readonly string[];
+  /** Whether an empty text is a unit. */
+  readonly withEmpty: boolean;
+}
 
-/** What those get who came here: the place of one variant, or that of the one on which the unit's hash falls. */
+/** What those get who came here: the place of one variant, that of the one on which the unit's hash falls, or of a part. */
 export type Outcome =
-  { readonly serve: number } | { readonly place: (hash: number, subject: Subject) => number; readonly by: Units };
+  | { readonly serve: number }
+  | { readonly place: (hash: number, subject: Subject) => number; readonly by: Units }
+  | Buckets;
+
+/** Parts of all units in an order. */
+export interface Buckets {
+  readonly order: Order;
+  readonly by: Units;
+  /** Before which place each part ends, and the variant that it gets, if it is for them. */
+  readonly parts: readonly (readonly [end: number, variant: number | undefined])[];
+}
 
 /** Lets a share of all units pass. */
 export interface Gate {
-  readonly bucketing: Bucketing;
+  readonly order: Order;
   readonly by: Units;
-  /** First and last hash of each part, the last one not in it. */
+  /** First and last place of each part, the last one not in it. */
   readonly parts: readonly (readonly [first: number, last: number])[];
 }
 
@@ -136,13 +152,15 @@ export class Flags {
         return [variant, "targeting_match", undefined];
       }
     }
-    const place = flag.rules.findIndex((rule) => fits(rule, subject));
-    const rule = flag.rules[place];
-    if (rule) {
-      return give(flag, rule.outcome, subject, ["targeting_match", place]);
+    for (const [place, rule] of flag.rules.entries()) {
+      const given = fits(rule, subject) ? give(flag, rule.outcome, subject, ["targeting_match", place]) : undefined;
+      if (given) {
+        return given;
+      }
     }
     const isForEverybody = flag.rules.length === 0 && flag.overrides.length === 0;
-    return give(flag, flag.otherwise, subject, [isForEverybody ? "static" : "default", undefined]);
+    const given = give(flag, flag.otherwise, subject, [isForEverybody ? "static" : "default", undefined]);
+    return given ?? [flag.off, "unit_missing", undefined];
   }
 }
 
@@ -160,35 +178,50 @@ function fits({ window: [from, until], when, gates }: Rule, subject: Subject): b
 }
 
 function isOpen(gate: Gate, subject: Subject): boolean {
-  const hash = hashIn(gate, subject);
-  return hash !== undefined && has(gate.parts, hash);
+  const place = placeIn(gate, subject);
+  return place !== undefined && has(gate.parts, place);
 }
 
-/** Says where a subject is in the order of a gate, if it is known who it is. */
-export function hashIn({ bucketing, by }: Gate, subject: Subject): number | undefined {
+/** Says where a subject stands in an order, if it is known who it is, or does not matter. */
+export function placeIn({ order, by }: Gate, subject: Subject): number | undefined {
   const [unit] = unitAmong(subject, by) ?? [];
-  return unit === undefined ? undefined : bucketing.of(unit);
+  return unit === undefined ? order.ofNobody : order.of(unit);
 }
 
-/** Whether a hash is in one of some parts. */
-export function has(parts: Gate["parts"], hash: number): boolean {
-  return parts.some(([first, last]) => first <= hash && hash < last);
+/** Whether a place is in one of some parts. */
+export function has(parts: Gate["parts"], place: number): boolean {
+  return parts.some(([first, last]) => first <= place && place < last);
 }
 
+/** Says what a subject gets of an outcome; nothing if it is not for them. */
 function give(
   flag: Flag,
   outcome: Outcome,
   subject: Subject,
   [reason, rule]: readonly [Reason, number | undefined],
-): Decision {
+): Decision | undefined {
   if ("serve" in outcome) {
     return [outcome.serve, reason, rule];
+  }
+  if ("order" in outcome) {
+    return givePart(flag, outcome, subject, rule);
   }
   const [unit] = unitAmong(subject, outcome.by) ?? [];
   if (unit === undefined) {
     return [flag.off, "unit_missing", rule];
   }
   return [outcome.place(flag.bucketing.of(unit), subject), "split", rule];
+}
+
+function givePart(flag: Flag, buckets: Buckets, subject: Subject, rule: number | undefined): Decision | undefined {
+  const { order, by, parts } = buckets;
+  const [unit] = unitAmong(subject, by) ?? [];
+  const place = unit === undefined ? order.ofNobody : order.of(unit);
+  if (place === undefined) {
+    return order.leavesNobody ? undefined : [flag.off, "unit_missing", rule];
+  }
+  const [, variant] = parts.find(([end]) => place < end) ?? [];
+  return variant === undefined ? undefined : [variant, unit === undefined ? "unit_missing" : "split", rule];
 }
 
 function unitOf(subject: Subject, by: string): string | undefined {
@@ -198,10 +231,9 @@ function unitOf(subject: Subject, by: string): string | undefined {
 
 /** Says which unit it is, and by which attribute. */
 function unitAmong(subject: Subject, by: Units): readonly [unit: string, by: string] | undefined {
-  for (const name of by) {
+  for (const name of by.names) {
     const unit = unitOf(subject, name);
-    // An empty text is a unit only where nothing else could be one.
-    if (unit !== undefined && (unit !== "" || by.length === 1)) {
+    if (unit !== undefined && (unit !== "" || by.withEmpty)) {
       return [unit, name];
     }
   }

@@ -1,5 +1,6 @@
 /** Moments: RFC 3339 and the forms of ISO 8601 that the server reads. */
 
+import type { Part } from "./reading.js";
 import { trim, type Value } from "./texts.js";
 
 const SHAPE = new RegExp(
@@ -47,6 +48,27 @@ export function moment(text: string): number | undefined {
   // What is less than a microsecond is cut off, towards 1970.
   const part = seconds < 0 ? Math.ceil(nanos / 1000) : Math.floor(nanos / 1000);
   return seconds * 1e6 + part;
+}
+
+/** Reads from when on and until when something holds; what is not said is for ever. */
+export function spanOf(part: Part): readonly [from: number, until: number] {
+  const read = (name: string, otherwise: number): number =>
+    part.field(name) === undefined ? otherwise : (momentIn(part, name) ?? otherwise);
+  const [from, until] = [read("from", Number.NEGATIVE_INFINITY), read("until", Number.POSITIVE_INFINITY)];
+  if (from >= until) {
+    part.wrong("/until", "out_of_range", "It ends before it begins.");
+  }
+  return [from, until];
+}
+
+/** Reads a moment that must be there. */
+export function momentIn(part: Part, name: string): number | undefined {
+  const text = part.text(name);
+  const found = moment(text);
+  if (found === undefined && typeof part.field(name) === "string") {
+    part.wrong(`/${name}`, "value_invalid", `\`${text}\` is not a moment, as \`2026-11-22T10:00:00Z\`.`);
+  }
+  return found;
 }
 
 function daysOf(year: number, month: number, day: number): number | undefined {

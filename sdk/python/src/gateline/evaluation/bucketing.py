@@ -51,11 +51,11 @@ class Bucketing:
 
     __slots__ = ("_length", "_rest", "_state")
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, seed: int = 0) -> None:
         data = utf8(key)
         words = len(data) // 4 * 4
         # What the key alone decides is computed once.
-        self._state = _mix(0, data, words)
+        self._state = _mix(seed, data, words)
         self._rest = data[words:]
         self._length = len(data)
 

@@ -8,24 +8,40 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from gateline.evaluation import circles
-from gateline.evaluation.bucketing import WHOLE, Bucketing, Shares, first_hash
+from gateline.evaluation.bucketing import WHOLE, Bucketing, Shares
 from gateline.evaluation.conditions import Compiler, Fits
-from gateline.evaluation.flags import Flag, Flags, Gate, Kept, Needed, Outcome, Override, Rule, Variant
-from gateline.evaluation.moments import moment
+from gateline.evaluation.flags import (
+    Buckets,
+    Flag,
+    Flags,
+    Gate,
+    Kept,
+    Needed,
+    Outcome,
+    Override,
+    Rule,
+    Units,
+    Variant,
+)
+from gateline.evaluation.moments import moment_in, span_of
+from gateline.evaluation.orders import Order, is_dialect, order_of_gate, order_of_parts, places_of
 from gateline.evaluation.problems import Problem, Problems, part
 from gateline.evaluation.reading import CODE, Part, is_number
 from gateline.evaluation.rollout import Rollout
 
 _PARTS = 1000
 _FLAG = ("type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise")
-_OUTCOME = ("serve", "split", "rollout", "by", "or_by")
+_KINDS = ("serve", "split", "rollout", "buckets")
+_OUTCOME = (*_KINDS, "by", "or_by")
 _RULE = ("name", "when", "from", "until", "gates", "sticky", "kept", *_OUTCOME)
 _ROLLOUT = ("serve", "others", "start", "steps", "smooth")
 _STEPS_MAX = 50
 _KEPT_MAX = 20
+_WEIGHTS_MAX = 2**32 - 1
 
 
 def compile_definitions(definitions: Any) -> Flags:
@@ -129,7 +145,7 @@ class _Maker:
             prerequisites=tuple(map(self._prerequisite, *_numbered(source.list("prerequisites")))),
             overrides=tuple(map(self._override, *_numbered(source.list("overrides")))),
             rules=tuple(map(self._rule, *_numbered(source.list("rules")))),
-            otherwise=self._outcome(self._part(source.fields.get("otherwise"), "/otherwise", _OUTCOME)),
+            otherwise=self._otherwise(self._part(source.fields.get("otherwise"), "/otherwise", _OUTCOME)),
             bucketing=Bucketing(self.key),
         )
 
@@ -166,61 +182,81 @@ class _Maker:
         at = f"/rules/{place}"
         rule = self._part(source, at, _RULE)
         when = rule.fields.get("when")
-        first = self._moment(rule, "from", -math.inf)
-        last = self._moment(rule, "until", math.inf)
-        if first >= last:
-            self.wrong(f"{at}/until", "out_of_range", "It ends before it begins.")
+        window = span_of(rule)
         gates = tuple(self._gate(gate, f"{at}/gates/{number}") for number, gate in enumerate(rule.list("gates")))
         return Rule(
             name=rule.text_if_any("name"),
             when=None if when is None else self.compiler.condition(when, f"{rule.pointer}/when"),
-            window=(first, last),
+            window=window,
             gates=gates,
             outcome=self._kept(rule, gates, self._outcome(rule)),
         )
 
-    def _moment(self, rule: Part, name: str, otherwise: float) -> float:
-        found = None if rule.fields.get(name) is None else self._moment_there(rule, name)
-        return otherwise if found is None else found
-
-    def _moment_there(self, source: Part, name: str) -> int | None:
-        text = source.text(name)
-        found = moment(text)
-        if found is None and isinstance(source.fields.get(name), str):
-            source.wrong(f"/{name}", "value_invalid", f"`{text}` is not a moment, as `2026-11-22T10:00:00Z`.")
-        return found
-
     def _gate(self, source: Any, at: str) -> Gate:
-        gate = self._part(source, at, ("key", "by", "or_by", "parts"))
-        parts = self._parts(gate)
-        return Gate(Bucketing(gate.text("key")), (gate.text("by"), *gate.texts("or_by")), parts)
+        gate = self._part(source, at, ("key", "by", "or_by", "dialect", "parts"))
+        order = order_of_gate(_dialect(gate), gate.text("key"))
+        parts = self._parts(gate, order)
+        return Gate(order, _units(gate.text("by"), gate.texts("or_by"), is_native=order.is_native), parts)
 
-    def _parts(self, source: Part) -> Sequence[tuple[int, int]]:
-        """Reads parts of all units: first and last hash of each."""
+    def _parts(self, source: Part, order: Order) -> Sequence[tuple[int, int]]:
+        """Reads parts of all units: first and last place of each."""
         parts = []
         for number, ends in enumerate(source.list("parts")):
             first, last = map(_thousandths, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
-            if first is None or last is None or first > last:
-                detail = f"{ends} is no part of 0 to 100 in steps of 0.001."
+            # A part ends where a place ends.
+            if first is None or last is None or first > last or first % order.step or last % order.step:
+                detail = f"{ends} is no part of 0 to 100 in steps of {order.step / _PARTS}."
                 source.wrong(f"/parts/{number}", "out_of_range", detail)
             else:
-                parts.append((first_hash(first), first_hash(last)))
+                parts.append((order.first_place(first), order.first_place(last)))
         return parts
+
+    def _otherwise(self, source: Part) -> Outcome:
+        outcome = self._outcome(source)
+        for number, variant in enumerate(outcome.buckets.variants if outcome.buckets else ()):
+            if variant is None:
+                detail = "Nothing comes after `otherwise`, so each part has a variant."
+                source.wrong(f"/buckets/parts/{number}", "outcome_invalid", detail)
+        return outcome
 
     def _outcome(self, source: Part) -> Outcome:
         place = source.pointer.removeprefix(self.source.pointer)
         serve, first, others = source.text_if_any("serve"), source.text_if_any("by"), source.texts("or_by")
-        split, rollout = source.fields.get("split"), source.fields.get("rollout")
-        said = sum(one is not None for one in (serve, split, rollout))
-        if serve is not None and said == 1 and first is None and not others:
+        kinds = [name for name in _KINDS if source.fields.get(name) is not None]
+        if kinds == ["serve"] and serve is not None and first is None and not others:
             return Outcome(serve=self._variant(serve, f"{place}/serve"))
-        if serve is None and said == 1 and first is not None:
-            by = (first, *others)
-            if split is not None:
-                return Outcome(shares=self._shares(source.object("split"), f"{place}/split"), by=by)
-            return Outcome(rollout=self._rollout(rollout, f"{place}/rollout"), by=by)
-        source.wrong("", "outcome_invalid", "It says either `serve`, or one of `split` and `rollout` with `by`.")
+        by = _units(first or "", others, is_native=True)
+        if kinds == ["split"] and first is not None:
+            return Outcome(shares=self._shares(source.object("split"), f"{place}/split"), by=by)
+        if kinds == ["rollout"] and first is not None:
+            return Outcome(rollout=self._rollout(source.fields["rollout"], f"{place}/rollout"), by=by)
+        if kinds == ["buckets"] and first is not None:
+            return self._buckets(source.fields["buckets"], f"{place}/buckets", (first, others))
+        detail = "It says either `serve`, or one of `split`, `rollout` and `buckets` with `by`."
+        source.wrong("", "outcome_invalid", detail)
         return Outcome()
+
+    def _buckets(self, said: Any, at: str, by: tuple[str, Sequence[str]]) -> Outcome:
+        """Makes parts of all units, as another product hands them out."""
+        source = self._part(said, at, ("dialect", "key", "parts"))
+        dialect, key = _dialect(source), source.text("key")
+        weights: list[int] = []
+        variants: list[int | None] = []
+        for number, one in enumerate(source.list("parts")):
+            part_of = self._part(one, f"{at}/parts/{number}", ("weight", "serve"))
+            weights.append(_weight(part_of))
+            serve = part_of.text_if_any("serve")
+            variants.append(None if serve is None else self._variant(serve, f"{at}/parts/{number}/serve"))
+        total, wanted = sum(weights), places_of(dialect)
+        if not 1 <= total <= _WEIGHTS_MAX or (wanted is not None and wanted != total):
+            detail = f"The weights do not make {wanted or f'a number from 1 to {_WEIGHTS_MAX}'} together."
+            source.wrong("/parts", "weights_sum", detail)
+            return Outcome()
+        order = order_of_parts(dialect, key, total)
+        # `place * total / places < reached`, solved for the place.
+        ends = [-(-reached * order.places // total) for reached in accumulate(weights)]
+        units = _units(*by, is_native=order.is_native)
+        return Outcome(buckets=Buckets(order, ends, variants), by=units)
 
     def _rollout(self, source: Any, at: str) -> Rollout:
         """Makes a share that grows."""
@@ -238,7 +274,7 @@ class _Maker:
         shares: list[int] = []
         for number, one in enumerate(sources):
             step = self._part(one, f"{at}/steps/{number}", ("at", "percent"))
-            share, found = _percent(step, "percent"), self._moment_there(step, "at")
+            share, found = _percent(step, "percent"), moment_in(step, "at")
             if found is None:
                 continue
             if moments and moments[-1] >= found:
@@ -263,7 +299,7 @@ class _Maker:
         kept = []
         for number, source in enumerate(sources):
             one = self._part(source, f"{at}/kept/{number}", ("parts", "split"))
-            parts, shares = self._parts(one), self._shares(one.object("split"), f"{at}/kept/{number}/split")
+            parts, shares = self._parts(one, gates[0].order), self._shares(one.object("split"), f"{at}/kept/{number}/split")
             if shares is not None:
                 kept.append(Kept(gates[0], parts, shares))
         return replace(outcome, kept=kept)
@@ -287,6 +323,31 @@ class _Maker:
 
 def _numbered(parts: Sequence[Any]) -> tuple[Sequence[Any], range]:
     return parts, range(len(parts))
+
+
+def _dialect(source: Part) -> str:
+    """Reads how units are put in order."""
+    dialect = source.text_if_any("dialect")
+    if dialect is None:
+        return "native"
+    if not is_dialect(dialect):
+        detail = f"The dialect `{dialect}` is not known here; a newer version may know it."
+        source.wrong("/dialect", CODE, detail)
+    return dialect
+
+
+def _units(first: str, others: Sequence[str], *, is_native: bool) -> Units:
+    """Says which attributes tell the unit. An empty text is one only where it always has been."""
+    return Units((first, *others), with_empty=is_native and not others)
+
+
+def _weight(source: Part) -> int:
+    """Reads how large a part is, compared with others."""
+    weight = source.fields.get("weight")
+    if not isinstance(weight, int) or isinstance(weight, bool) or not 0 <= weight <= _WEIGHTS_MAX:
+        source.wrong("/weight", CODE, f"`weight` must be a whole number from 0 to {_WEIGHTS_MAX}.")
+        return 0
+    return weight
 
 
 def _percent(source: Part, name: str, otherwise: int | None = None) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from gateline.evaluation.moments import micros, moment
+from gateline.evaluation.moments import micros, moment, span_of
 from gateline.evaluation.networks import Network, address
 from gateline.evaluation.patterns import Pattern, PatternError
 from gateline.evaluation.problems import Problems
@@ -17,6 +17,8 @@ from gateline.evaluation.texts import Value, number, small, text_of, trim
 
 #: Conditions within conditions.
 DEPTH_MAX = 16
+#: What conditions are, but for those on an attribute.
+_KINDS = ("all", "any", "not", "segment", "during")
 
 Fits = Callable[[Subject], bool]
 _FitsValue = Callable[[Value], bool]
@@ -52,12 +54,14 @@ class Compiler:
         if depth > DEPTH_MAX:
             self.problems.add(pointer, "too_deep", f"Conditions are nested more than {DEPTH_MAX} deep.")
             return _nobody
-        kind = next((name for name in ("all", "any", "not", "segment") if isinstance(source, dict) and name in source), None)
+        kind = next((name for name in _KINDS if isinstance(source, dict) and name in source), None)
         if kind is None:
             return self._test(Part(source, pointer, ("attribute", "op", "values", "ignore_case", "text_only"), self.problems))
         part = Part(source, pointer, (kind,), self.problems)
         if kind == "segment":
             return self._segment(part.text("segment"), f"{pointer}/segment")
+        if kind == "during":
+            return _during(Part(part.fields["during"], f"{pointer}/during", ("from", "until"), self.problems))
         if kind == "not":
             inside = self.condition(source["not"], f"{pointer}/not", depth + 1)
             return lambda subject: not inside(subject)
@@ -132,6 +136,14 @@ class Compiler:
                 detail = f"`{value}` is not a regular expression that can be matched: {error}."
                 part.wrong(f"/values/{place}", "value_invalid", detail)
         return found
+
+
+def _during(part: Part) -> Fits:
+    """Reads a span of time, which has a beginning or an end."""
+    first, last = span_of(part)
+    if part.fields.get("from") is None and part.fields.get("until") is None:
+        part.wrong("", "value_invalid", "It says `from`, `until` or both.")
+    return lambda subject: first <= subject.now_micros < last
 
 
 def _nobody(_: Subject) -> bool:

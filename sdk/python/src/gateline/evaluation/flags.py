@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gateline.evaluation.bucketing import Bucketing, Shares
 from gateline.evaluation.conditions import Fits
+from gateline.evaluation.orders import Order
 from gateline.evaluation.problems import Problem
 from gateline.evaluation.rollout import Rollout
 from gateline.evaluation.subject import Subject
@@ -21,23 +23,31 @@ class Variant(NamedTuple):
     value: Any
 
 
+class Units(NamedTuple):
+    """The attributes that say which unit it is."""
+
+    #: The first, or in its place the first that is there and not empty.
+    names: Sequence[str] = ()
+    #: Whether an empty text is a unit.
+    with_empty: bool = False
+
+
 @dataclass(frozen=True)
 class Gate:
     """Lets a share of all units pass."""
 
-    bucketing: Bucketing
-    #: The attributes that say which unit it is: the first, or in its place the first that is there and not empty.
-    by: Sequence[str]
-    #: First and last hash of each part, the last one not in it.
+    order: Order
+    by: Units
+    #: First and last place of each part, the last one not in it.
     parts: Sequence[tuple[int, int]]
 
     def is_open(self, subject: Subject, parts: Sequence[tuple[int, int]] | None = None) -> bool:
         """Whether it lets a subject pass; with parts, whether a subject is in one of those."""
         found = _among(subject, self.by)
-        if found is None:
+        place = self.order.of_nobody if found is None else self.order.of(found[0])
+        if place is None:
             return False
-        unit_hash = self.bucketing.of(found[0])
-        return any(first <= unit_hash < last for first, last in (self.parts if parts is None else parts))
+        return any(first <= place < last for first, last in (self.parts if parts is None else parts))
 
 
 class Kept(NamedTuple):
@@ -48,16 +58,30 @@ class Kept(NamedTuple):
     shares: Shares
 
 
+class Buckets(NamedTuple):
+    """Parts of all units in an order."""
+
+    order: Order
+    #: Before which place each part ends.
+    ends: Sequence[int]
+    #: The variant that each gets, if it is for them.
+    variants: Sequence[int | None]
+
+    def variant(self, place: int) -> int | None:
+        """Says the variant of a place, if it has one."""
+        return self.variants[bisect_right(self.ends, place)]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What those get who came here: one variant, or a part of a split or of a share that grows."""
+    """What those get who came here: one variant, or a part of a split, of buckets or of a share that grows."""
 
     serve: int = 0
     shares: Shares | None = None
     rollout: Rollout | None = None
+    buckets: Buckets | None = None
     kept: Sequence[Kept] = ()
-    #: The attributes that say which unit it is, as those of a gate.
-    by: Sequence[str] = ()
+    by: Units = Units()
 
     def place(self, unit_hash: int, subject: Subject) -> int:
         """Says the place of the variant on which a unit's hash falls."""
@@ -195,19 +219,34 @@ class Flags:
                 return one.variant, "targeting_match", None
         for number, rule in enumerate(flag.rules):
             if rule.fits(subject):
-                return _give(flag, rule.outcome, subject, ("targeting_match", number))
+                given = _give(flag, rule.outcome, subject, ("targeting_match", number))
+                if given is not None:
+                    return given
         served = "default" if flag.rules or flag.overrides else "static"
-        return _give(flag, flag.otherwise, subject, (served, None))
+        given = _give(flag, flag.otherwise, subject, (served, None))
+        return (flag.off, "unit_missing", None) if given is None else given
 
 
-def _give(flag: Flag, outcome: Outcome, subject: Subject, served: tuple[str, int | None]) -> _Decision:
+def _give(flag: Flag, outcome: Outcome, subject: Subject, served: tuple[str, int | None]) -> _Decision | None:
+    """Says what a subject gets of an outcome; nothing if it is not for them."""
     reason, rule = served
-    if not outcome.by:
+    if not outcome.by.names:
         return outcome.serve, reason, rule
     found = _among(subject, outcome.by)
+    if outcome.buckets is not None:
+        return _give_part(flag, outcome.buckets, found, rule)
     if found is None:
         return flag.off, "unit_missing", rule
     return outcome.place(flag.bucketing.of(found[0]), subject), "split", rule
+
+
+def _give_part(flag: Flag, buckets: Buckets, found: tuple[str, str] | None, rule: int | None) -> _Decision | None:
+    order = buckets.order
+    place = order.of_nobody if found is None else order.of(found[0])
+    if place is None:
+        return None if order.leaves_nobody else (flag.off, "unit_missing", rule)
+    variant = buckets.variant(place)
+    return None if variant is None else (variant, "split" if found else "unit_missing", rule)
 
 
 def _unit(subject: Subject, by: str) -> str | None:
@@ -215,11 +254,10 @@ def _unit(subject: Subject, by: str) -> str | None:
     return None if value is None else text_of(value)
 
 
-def _among(subject: Subject, names: Sequence[str]) -> tuple[str, str] | None:
+def _among(subject: Subject, by: Units) -> tuple[str, str] | None:
     """Says which unit it is, and by which attribute."""
-    for name in names:
+    for name in by.names:
         unit = _unit(subject, name)
-        # An empty text is a unit only where nothing else could be one.
-        if unit is not None and (unit or len(names) == 1):
+        if unit is not None and (unit or by.with_empty):
             return unit, name
     return None

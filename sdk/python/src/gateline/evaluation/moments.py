@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date
 
+from gateline.evaluation.reading import Part
 from gateline.evaluation.texts import Value, trim
 
 _SHAPE = re.compile(
@@ -54,6 +56,28 @@ def moment(text: str) -> int | None:
         return None
     nanos = seconds * 10**9 + int((shape["fraction"] or "0").ljust(9, "0"))
     return -(-nanos // 1000) if nanos < 0 else nanos // 1000
+
+
+def span_of(part: Part) -> tuple[float, float]:
+    """Reads from when on and until when something holds; what is not said is for ever."""
+    first, last = _moment_or(part, "from", -math.inf), _moment_or(part, "until", math.inf)
+    if first >= last:
+        part.wrong("/until", "out_of_range", "It ends before it begins.")
+    return first, last
+
+
+def _moment_or(part: Part, name: str, otherwise: float) -> float:
+    found = None if part.fields.get(name) is None else moment_in(part, name)
+    return otherwise if found is None else found
+
+
+def moment_in(part: Part, name: str) -> int | None:
+    """Reads a moment that must be there."""
+    text = part.text(name)
+    found = moment(text)
+    if found is None and isinstance(part.fields.get(name), str):
+        part.wrong(f"/{name}", "value_invalid", f"`{text}` is not a moment, as `2026-11-22T10:00:00Z`.")
+    return found
 
 
 _SIGNS = frozenset({"line", "colon", "point", "sign", "fraction"})

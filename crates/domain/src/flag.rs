@@ -190,7 +190,7 @@ pub struct FlagsQuestion {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FlagsEvaluation {
     /// What they get of each.
-    pub flags: Vec<FlagEvaluation>,
+    pub flags: Vec<FlagGiven>,
 }
 
 /// What somebody gets of several flags, and why.
@@ -249,6 +249,18 @@ pub struct FlagEvaluation {
     /// The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit.
     #[schema(required = true)]
     pub assignment_id: Option<AssignmentId>,
+}
+
+/// What somebody gets of one of several flags.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FlagGiven {
+    /// What they get.
+    #[serde(flatten)]
+    pub evaluation: FlagEvaluation,
+    /// The attribute whose value says which part of a split they are in: that of the unit in an exposure. It is not there
+    /// unless a split decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// What somebody would get of one of all flags of an environment.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::flag::{Assignments, FlagEvaluation};
+use domain::flag::{Assignments, FlagEvaluation, FlagGiven};
 use domain::id::AssignmentId;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -129,6 +129,27 @@ impl Evaluated<'_> {
     /// # Errors
     /// Those of writing JSON.
     pub fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        self.write_open(out)?;
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// Writes it as the JSON of a [`FlagGiven`], as one of several.
+    ///
+    /// # Errors
+    /// Those of writing JSON.
+    pub fn write_given(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        self.write_open(out)?;
+        if let Some(by) = self.by {
+            out.extend_from_slice(br#","by":"#);
+            serde_json::to_writer(&mut *out, by)?;
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// Writes all that both forms have, without the end.
+    fn write_open(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
         out.extend_from_slice(self.head.text.as_bytes());
         serde_json::to_writer(&mut *out, self.value)?;
         out.extend_from_slice(br#","reason":""#);
@@ -141,11 +162,11 @@ impl Evaluated<'_> {
         out.extend_from_slice(br#","flag_version":"#);
         serde_json::to_writer(&mut *out, &self.flag_version)?;
         match self.assignment_id {
-            None => out.extend_from_slice(br#","assignment_id":null}"#),
+            None => out.extend_from_slice(br#","assignment_id":null"#),
             Some(id) => {
                 out.extend_from_slice(br#","assignment_id":""#);
                 out.extend_from_slice(&id.encoded());
-                out.extend_from_slice(br#""}"#);
+                out.push(b'"');
             }
         }
         Ok(())
@@ -168,6 +189,15 @@ impl From<Evaluated<'_>> for FlagEvaluation {
             rule: found.rule.map(|rule| rule.to_string()),
             flag_version: found.flag_version,
             assignment_id: found.assignment_id,
+        }
+    }
+}
+
+impl From<Evaluated<'_>> for FlagGiven {
+    fn from(found: Evaluated<'_>) -> Self {
+        Self {
+            by: found.by.map(str::to_owned),
+            evaluation: found.into(),
         }
     }
 }

@@ -316,9 +316,11 @@ export class Gateline<F extends object = AnyFlags> {
     if (!found || exposures === "none" || (exposures === "split" && found.reason !== "split")) {
       return;
     }
-    const known = attributes.get(unit);
-    const who = found.unit ?? (known === undefined ? undefined : textOf(known));
-    if (who === undefined) {
+    const by = found.by ?? unit;
+    const known = attributes.get(by);
+    const who = known === undefined ? undefined : textOf(known);
+    // An empty text may be a unit of a split, but nobody's name.
+    if (who === undefined || who === "") {
       return;
     }
     const told = exposureAttributes.filter((name) => attributes.has(name)).map((name) => [name, attributes.get(name)]);
@@ -327,6 +329,7 @@ export class Gateline<F extends object = AnyFlags> {
         flag: found.key,
         variant: found.variant,
         flag_version: found.flagVersion,
+        by,
         unit: who,
         ...(told.length > 0 && { attributes: Object.fromEntries(told) }),
       }),

@@ -23,7 +23,9 @@ export interface Exposure {
   readonly flag: string;
   readonly variant: string;
   readonly flag_version: number;
-  /** Who it is, by the attribute that the split goes by. */
+  /** The attribute that the split goes by. */
+  readonly by: string;
+  /** Its value: who it is. */
   readonly unit: string;
   readonly attributes?: Readonly<Record<string, Value>>;
 }
@@ -66,7 +68,7 @@ export class Exposures {
   /** Takes one in, unless it was told lately. */
   add(exposure: Exposure): void {
     const now = Date.now();
-    const name = JSON.stringify([exposure.unit, exposure.flag, exposure.variant]);
+    const name = JSON.stringify([exposure.by, exposure.unit, exposure.flag, exposure.variant]);
     const before = this.#seen.get(name);
     if (this.#isClosed || (before !== undefined && now - before < this.options.windowMs)) {
       return;

@@ -33,7 +33,7 @@ export interface Options {
   readonly exposures?: "split" | "all" | "none";
   /** Attributes that are told with an exposure, by the names that flags have. None if it is not said. */
   readonly exposureAttributes?: readonly string[];
-  /** The attribute that says who it is where the server evaluates, or no split decided. `user_id` if it is not said. */
+  /** The attribute that says who it is where no split decided. `user_id` if it is not said. */
   readonly unit?: string;
   /** How long exposures wait at most. 10 s. */
   readonly flushMs?: number;

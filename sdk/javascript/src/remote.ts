@@ -184,7 +184,7 @@ function foundOf(said: unknown): Found | undefined {
   if (!isObject(said) || typeof said["key"] !== "string" || typeof said["variant"] !== "string") {
     return undefined;
   }
-  const { key, variant, value, enabled, reason, rule, flag_version: version, assignment_id: assignment } = said;
+  const { key, variant, value, enabled, reason, rule, by, flag_version: version, assignment_id: assignment } = said;
   return {
     key,
     variant,
@@ -194,6 +194,7 @@ function foundOf(said: unknown): Found | undefined {
     rule: typeof rule === "string" ? rule : null,
     flagVersion: typeof version === "number" ? version : 0,
     assignmentId: typeof assignment === "string" ? assignment : null,
+    ...(typeof by === "string" && { by }),
   };
 }
 

@@ -49,8 +49,8 @@ export interface Found {
   readonly rule: string | null;
   readonly flagVersion: number;
   readonly assignmentId?: string | null;
-  /** The unit that decided, if that is known. */
-  readonly unit?: string;
+  /** The attribute that says which unit it is, if that decided. */
+  readonly by?: string;
 }
 
 /** Flags of which nothing is said. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
 import type { GatelineError } from "../src/errors.js";
-import { Exposures } from "../src/exposures.js";
+import { type Exposure, Exposures } from "../src/exposures.js";
 import { Gateline, type Options } from "../src/index.js";
 import { Transport } from "../src/transport.js";
 import { FakeServer, half, KEY, on } from "./fake-server.js";
@@ -35,10 +35,11 @@ function queue(more: object = {}): Exposures {
   return new Exposures(new Transport(server.url, KEY, 1000), options, (error) => errors.push(error));
 }
 
-const exposure = (unit: string): { flag: string; variant: string; flag_version: number; unit: string } => ({
+const exposure = (unit: string): Exposure => ({
   flag: "half",
   variant: "on",
   flag_version: 1,
+  by: "user_id",
   unit,
 });
 
@@ -59,7 +60,8 @@ test("who came into a split is told once, with what was asked for", async () => 
   assert.match(String(id), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.match(String(time), /^[0-9]{4}-.*Z$/);
   const { variant } = await gateline.details("half", false, { userId: 123 });
-  assert.deepEqual(rest, { flag: "half", variant, flag_version: 7, unit: "123", attributes: { country: "DE" } });
+  const expected = { flag: "half", variant, flag_version: 7, by: "user_id", unit: "123" };
+  assert.deepEqual(rest, { ...expected, attributes: { country: "DE" } });
 });
 
 test("other units, and what is exposed by hand, are told as well", async () => {
@@ -71,6 +73,28 @@ test("other units, and what is exposed by hand, are told as well", async () => {
   gateline.expose("half", { userId: "4" });
   await gateline.flush();
   assert.deepEqual(server.exposures.map(({ unit }) => unit).sort(), ["1", "2", "3", "4"]);
+});
+
+test("the unit is the attribute that decided, whoever evaluates", async () => {
+  const otherwise = { split: { on: 50, off: 50 }, by: "anonymous_id", or_by: ["user_id"] };
+  server.change("across", on({ otherwise }));
+  for (const evaluation of ["remote", "local"] as const) {
+    const gateline = client({ evaluation });
+    await gateline.check("across", { anonymousId: "a-1" });
+    await gateline.check("across", { anonymousId: "a-2", userId: "u-2" });
+    await gateline.check("across", { anonymousId: "", userId: "u-3" });
+    await gateline.check("across", {});
+    await gateline.flush();
+    const told = server.exposures.splice(0).map(({ by, unit }) => [by, unit]);
+    assert.deepEqual(told, [["anonymous_id", "a-1"], ["anonymous_id", "a-2"], ["user_id", "u-3"]], evaluation);
+  }
+});
+
+test("nobody without a name is told", async () => {
+  const gateline = client();
+  assert.equal((await gateline.details("half", false, { userId: "" })).reason, "split");
+  await gateline.flush();
+  assert.deepEqual(server.exposures, []);
 });
 
 test("all flags are told if that is wanted, or none", async () => {

@@ -37,12 +37,12 @@ interface Told {
   readonly id: string;
   readonly time: string;
   readonly user_id: string;
-  readonly properties: { flag: string; variant: string };
+  readonly properties: { flag: string; variant: string; by: string };
 }
 
 export class FakeServer {
   readonly asked: Asked[] = [];
-  readonly exposures: { id: string; flag: string; variant: string; unit: string }[] = [];
+  readonly exposures: { id: string; flag: string; variant: string; by: string; unit: string }[] = [];
   definitions: Definitions = { environment: "production", flags: {}, segments: {} };
   /** By the first path of a call that it is for; taken from the front. */
   readonly refusals: [path: string, refusal: Refusal][] = [];
@@ -153,7 +153,7 @@ export class FakeServer {
     const nowMicros = moment("2026-11-22T10:00:00Z") ?? 0;
     const subject = { attributes: new Map(Object.entries(attributes)), nowMicros };
     const each = flags.keys().map((key) => {
-      const { flagVersion, ...found } = flags.evaluate(key, subject) ?? {};
+      const { flagVersion, unit: _, ...found } = flags.evaluate(key, subject) ?? {};
       return { ...found, flag_version: flagVersion, assignment_id: `asg_${key}` };
     });
     return { flags: each };

@@ -108,7 +108,8 @@ class FakeServer:
             found = flags.evaluate(key, Subject(known, 0))
             assert found
             answer = {name: getattr(found, name) for name in ("key", "enabled", "variant", "value", "reason", "rule")}
-            answers.append({**answer, "flag_version": found.flag_version, "assignment_id": f"asg_{key}"})
+            by = {"by": found.by} if found.by else {}
+            answers.append({**answer, "flag_version": found.flag_version, "assignment_id": f"asg_{key}", **by})
         return {"flags": answers}
 
 

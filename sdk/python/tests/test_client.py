@@ -323,8 +323,29 @@ class Exposed(WithServer):
         self.assertRegex(told.pop("time"), r"^\d{4}-\d\d-\d\dT.*Z$")
         variant = "on" if value else "off"
         attributes = {"country": "DE"}
-        expected = {"flag": "half", "variant": variant, "flag_version": 7, "unit": "123", "attributes": attributes}
-        self.assertEqual(told, expected)
+        expected = {"flag": "half", "variant": variant, "flag_version": 7, "by": "user_id", "unit": "123"}
+        self.assertEqual(told, {**expected, "attributes": attributes})
+
+    def test_the_unit_is_the_attribute_that_decided_whoever_evaluates(self) -> None:
+        otherwise = {"split": {"on": 50, "off": 50}, "by": "anonymous_id", "or_by": ["user_id"]}
+        self.server.change("across", on(otherwise=otherwise))
+        for evaluation in ("remote", "local"):
+            gateline = self.client(evaluation=evaluation)
+            gateline.check("across", {"anonymous_id": "a-1"})
+            gateline.check("across", {"anonymous_id": "a-2", "user_id": "u-2"})
+            gateline.check("across", {"anonymous_id": "", "user_id": "u-3"})
+            gateline.check("across", {})
+            gateline.flush()
+            told = [(told["by"], told["unit"]) for told in self.server.exposures]
+            expected = [("anonymous_id", "a-1"), ("anonymous_id", "a-2"), ("user_id", "u-3")]
+            self.assertEqual(told, expected, evaluation)
+            self.server.exposures.clear()
+
+    def test_nobody_without_a_name_is_told(self) -> None:
+        gateline = self.client()
+        self.assertEqual(gateline.details("half", False, {"user_id": ""}).reason, "split")
+        gateline.flush()
+        self.assertEqual(self.server.exposures, [])
 
     def test_exposures_are_sent_in_batches_by_number_and_by_time(self) -> None:
         full = self.client(flush=3600.0, flush_at=3)

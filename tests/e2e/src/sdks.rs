@@ -69,6 +69,25 @@ flags:
     variants: {on: true, off: false}
     environments:
       sandbox: {off: off, otherwise: {rollout: {serve: on, others: off, start: 5, steps: [{at: 2020-01-01T08:00:00Z, percent: 60}]}, by: user_id}}
+  imported:
+    type: string
+    variants: {none: "0", one: "1", two: "2"}
+    environments:
+      sandbox:
+        off: none
+        rules:
+          - gates: [{key: checkout.salt, by: user_id, dialect: launchdarkly, parts: [[0, 60]]}]
+            buckets: {dialect: growthbook_v2, key: seed, parts: [{weight: 4000, serve: one}, {weight: 3000, serve: two}, {weight: 3000}]}
+            by: user_id
+        otherwise: {buckets: {dialect: unleash, key: imported, parts: [{weight: 1, serve: one}, {weight: 1, serve: none}]}, by: anonymous_id, or_by: [user_id]}
+  timed:
+    type: boolean
+    variants: {on: true, off: false}
+    environments:
+      sandbox:
+        off: off
+        rules: [{when: {all: [{during: {from: 2020-01-01T00:00:00Z}}, {attribute: country, op: in, values: [DE]}]}, serve: on}]
+        otherwise: {serve: off}
 "#;
 
 /// A server with flags, and a key for them.
@@ -161,6 +180,10 @@ fn has_every_reason(expected: &[Value]) {
         ("layout", "targeting_match"),
         ("layout", "prerequisite_failed"),
         ("grown", "split"),
+        ("imported", "split"),
+        ("imported", "unit_missing"),
+        ("timed", "targeting_match"),
+        ("timed", "default"),
     ] {
         assert!(
             found.contains_key(&(flag.to_owned(), reason.to_owned())),
@@ -257,11 +280,12 @@ async fn tells_exposures(
             one["environment"],
             properties["flag"],
             properties["variant"],
-            properties["flag_version"]
+            properties["flag_version"],
+            properties["by"]
         ]);
         assert_eq!(
             said,
-            json!(["sandbox", "colour", flag["variant"], flag["flag_version"]]),
+            json!(["sandbox", "colour", flag["variant"], flag["flag_version"], "user_id"]),
             "{one}"
         );
         told.insert(one["user_id"].as_str().unwrap(), flag);
@@ -370,8 +394,11 @@ impl Bench {
             let answer = http.send(Method::POST, &url, &headers, &body).await.unwrap();
             let mut flags = answer.json()["flags"].as_array().unwrap().clone();
             for flag in &mut flags {
+                let fields = flag.as_object_mut().unwrap();
                 // Known to the server alone.
-                flag.as_object_mut().unwrap().remove("assignment_id").unwrap();
+                fields.remove("assignment_id").unwrap();
+                // For exposures; those who ask are not told.
+                assert_eq!(fields.remove("by").is_some(), fields["reason"] == "split");
             }
             flags.sort_by_key(|flag| flag["key"].as_str().unwrap().to_owned());
             said.push(flags.into());

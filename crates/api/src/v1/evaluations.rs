@@ -129,8 +129,8 @@ fn evaluate_all() -> Endpoint {
     asked(Endpoint::post(format!("{COLLECTION}/evaluate"), "evaluate_feature_flags").says(
         "Evaluate feature flags",
         "What somebody gets of all flags that the key may ask for, or of those that `flags` names; of one that is not there \
-         nothing is told. Nothing is recorded: send an event of the type `flag_exposure` when a variant is used. The `ETag` \
-         is that of the answer: it stays the same until a flag, or something that a flag reads of the attributes, gives \
+         nothing is told. Nothing is recorded: send an event of the type `flag_exposure` about the value of the attribute `by` \
+         when a variant is used that a split gave. The `ETag` is that of the answer: it stays the same until a flag, or something that a flag reads of the attributes, gives \
          another one.",
     ))
     .body(&example)
@@ -299,7 +299,7 @@ async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
     let asked = (question.flags.as_deref(), &question.attributes);
     let body = set.map(|set| {
         set.list(holder.asker(), asked, call.control().now(), |found, out| {
-            found.write(out)
+            found.write_given(out)
         })
     });
     let body = body.unwrap_or_else(|| Ok(Set::NOTHING.to_vec()));

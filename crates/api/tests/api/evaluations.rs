@@ -108,6 +108,25 @@ async fn definitions_are_for_those_who_keep_them() {
 }
 
 #[tokio::test]
+async fn of_several_flags_the_attribute_that_decided_is_told() {
+    let bench = Bench::new().await;
+    let owner = bench.app.owner().await;
+    make(&owner, half()).await;
+    make(&owner, staff()).await;
+    let server = bench.app.anybody().with("x-api-key", &server_key(&owner).await);
+    let ann = json!({ "attributes": { "user_id": "1", "email": "ann@acme.example" } });
+    let path = "/api/v1/feature-flags/evaluate";
+    let told = server.post(path, ann.clone()).await.json(200);
+    let by: Vec<_> = (0..2).map(|place| told["flags"][place].get("by")).collect();
+    assert_eq!(by, [Some(&json!("user_id")), None]);
+    let nobody = server.post(path, json!({})).await.json(200);
+    assert_eq!(nobody["flags"][0].get("by"), None);
+    // The answer about one flag is without it.
+    let one = server.post("/api/v1/feature-flags/half/evaluate", ann).await.json(200);
+    assert_eq!(one.get("by"), None);
+}
+
+#[tokio::test]
 async fn it_is_told_who_is_in_what_and_why() {
     let bench = Bench::new().await;
     let owner = bench.app.owner().await;

@@ -1,4 +1,4 @@
-use domain::flag::{Assignments, FlagEvaluation};
+use domain::flag::{Assignments, FlagEvaluation, FlagGiven};
 use domain::id::OrganizationId;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -35,13 +35,19 @@ fn it_is_written_as_it_is_described() {
                 rule,
                 flag_version: 17,
                 assignment_id: unit.map(|unit| assignments.id(unit)),
-                by: unit.map(|_| "user_id"),
+                by: unit.map(|_| "\"user\" id"),
                 head: &prepared.head,
             };
             let mut written = Vec::new();
             found.write(&mut written).unwrap();
             let described = serde_json::to_value(FlagEvaluation::from(found.clone())).unwrap();
             assert_eq!(read(&written), described, "{value}");
+            assert_eq!(described.get("by"), None);
+            let mut written = Vec::new();
+            found.write_given(&mut written).unwrap();
+            let described = serde_json::to_value(FlagGiven::from(found.clone())).unwrap();
+            assert_eq!(read(&written), described, "{value}");
+            assert_eq!(described.get("by").is_some(), unit.is_some());
             let mut written = Vec::new();
             ofrep::write(found.clone(), &mut written).unwrap();
             let described = serde_json::to_value(ofrep::Found::from(found)).unwrap();

@@ -211,8 +211,11 @@ async fn answered(
             let body = whole(conn, body, QUESTION_BYTES_MAX).await?;
             let question = Question::read(&body).map_err(unreadable)?;
             let about = (question.flags.as_deref(), &question.attributes);
-            let all =
-                set.map(|set| set.list(asker(holder), about, asked.now(), |found, out| found.write(out)));
+            let all = set.map(|set| {
+                set.list(asker(holder), about, asked.now(), |found, out| {
+                    found.write_given(out)
+                })
+            });
             tagged(asked, all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec())))
         }
         Topic::OfrepOne(flag) => {

@@ -64,6 +64,7 @@ fn single_flags_are_answered_over_get_and_post() {
             let posted = bench.call("POST", "/api/v1/feature-flags/half/evaluate", "", &body);
             assert_eq!(got.body, posted.body);
             let found = json_of(&got);
+            assert_eq!(found.get("by"), None);
             assert!(found["assignment_id"].as_str().unwrap().starts_with("asg_"));
             found["variant"].as_str().unwrap().to_owned()
         })
@@ -153,6 +154,9 @@ fn all_flags_are_answered_once_until_something_changes() {
         .map(|one| one["key"].clone())
         .collect();
     assert_eq!(keys, ["half", "staff"]);
+    let told = json_of(&answer);
+    let by: Vec<_> = (0..2).map(|place| told["flags"][place].get("by")).collect();
+    assert_eq!(by, [Some(&json!("user_id")), None]);
     let tag = answer.field("etag").unwrap().to_owned();
     assert_eq!(ask(&format!("If-None-Match: {tag}\r\n")).status, 304);
     // What no flag reads makes no other answer.

@@ -299,12 +299,14 @@ class Gateline:
         wanted = options.exposures == "all" or (options.exposures == "split" and found and found.reason == "split")
         if not found or not self._exposures or not wanted:
             return
-        known = attributes.get(options.unit)
-        unit = found.unit or (None if known is None else text_of(known))
-        if unit is None:
+        by = found.by or options.unit
+        known = attributes.get(by)
+        unit = None if known is None else text_of(known)
+        # An empty text may be a unit of a split, but nobody's name.
+        if not unit:
             return
         told = {name: attributes[name] for name in options.exposure_attributes if name in attributes}
-        self._exposures.add(Exposure(found.key, found.variant, found.flag_version, unit, told or None))
+        self._exposures.add(Exposure(found.key, found.variant, found.flag_version, by, unit, told or None))
 
     def _changed(self, keys: Sequence[str]) -> None:
         for listener in self._listeners:

@@ -33,7 +33,9 @@ class Exposure:
     flag: str
     variant: str
     flag_version: int
-    #: Who it is, by the attribute that the split goes by.
+    #: The attribute that the split goes by.
+    by: str
+    #: Its value: who it is.
     unit: str
     attributes: Mapping[str, Any] | None = None
 
@@ -66,7 +68,7 @@ class Exposures:
         self._failed = failed
         self._wake = wake
         self._queue: list[dict[str, Any]] = []
-        self._seen: dict[tuple[str, str, str], float] = {}
+        self._seen: dict[tuple[str, str, str, str], float] = {}
         self._lock = threading.Lock()
         self._sending = threading.Lock()
         self._due: float | None = None
@@ -77,7 +79,7 @@ class Exposures:
     def add(self, exposure: Exposure) -> None:
         """Takes one in, unless it was told lately."""
         now = time.monotonic()
-        name = (exposure.unit, exposure.flag, exposure.variant)
+        name = (exposure.by, exposure.unit, exposure.flag, exposure.variant)
         with self._lock:
             before = self._seen.pop(name, None)
             is_told = before is not None and now - before < self._times.window
@@ -167,6 +169,7 @@ def _waiting(exposure: Exposure) -> dict[str, Any]:
         "flag": exposure.flag,
         "variant": exposure.variant,
         "flag_version": exposure.flag_version,
+        "by": exposure.by,
     }
     if exposure.attributes:
         properties["attributes"] = dict(exposure.attributes)

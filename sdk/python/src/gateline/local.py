@@ -47,7 +47,7 @@ class LocalSource(Source):
             reason=found.reason,
             rule=found.rule,
             flag_version=found.flag_version,
-            unit=found.unit,
+            by=found.by,
         )
 
     def evaluate_all(self, attributes: Attributes) -> Sequence[Found]:

@@ -36,7 +36,7 @@ class Options:
     exposures: Literal["split", "all", "none"] = "split"
     #: Attributes that are told with an exposure.
     exposure_attributes: Sequence[str] = ()
-    #: The attribute that says who it is where the server evaluates, or no split decided.
+    #: The attribute that says who it is where no split decided.
     unit: str = "user_id"
     #: How long exposures wait at most.
     flush: float = 10.0

@@ -163,6 +163,7 @@ def _found(said: Any) -> Found | None:
     if not isinstance(said, dict) or not isinstance(said.get("key"), str) or not isinstance(said.get("variant"), str):
         return None
     rule, version, assignment = said.get("rule"), said.get("flag_version"), said.get("assignment_id")
+    by = said.get("by")
     return Found(
         key=said["key"],
         enabled=said.get("enabled") is True,
@@ -172,6 +173,7 @@ def _found(said: Any) -> Found | None:
         rule=rule if isinstance(rule, str) else None,
         flag_version=version if isinstance(version, int) else 0,
         assignment_id=assignment if isinstance(assignment, str) else None,
+        by=by if isinstance(by, str) else None,
     )
 
 

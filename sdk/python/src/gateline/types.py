@@ -51,5 +51,5 @@ class Found(NamedTuple):
     rule: str | None
     flag_version: int
     assignment_id: str | None = None
-    #: The unit that decided, if that is known.
-    unit: str | None = None
+    #: The attribute that says which unit it is, if that decided.
+    by: str | None = None

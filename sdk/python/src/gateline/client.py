@@ -259,6 +259,10 @@ class Gateline:
         self._load(attributes)
         return *self._find(key, attributes), attributes
 
+    def _is_fresh_for(self, context: Context | None) -> bool:
+        """Whether a question is answered by what is there, without waiting."""
+        return self._source is not None and self._source.is_fresh_for(self._attributes(context))
+
     def _load(self, attributes: Attributes) -> None:
         """Waits until there is an answer for somebody, but not for long."""
         source = self._source

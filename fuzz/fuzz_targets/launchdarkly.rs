@@ -16,7 +16,7 @@ fuzz_target!(|text: &str| {
         return;
     };
     let sent = read(&document).into_iter();
-    let exported = read_export(&document, &document, "test").into_iter();
+    let exported = read_export(&document, Some(&document), "test").into_iter();
     for reading in sent.chain(exported) {
         ask(&reading, &known);
     }

@@ -15,6 +15,9 @@ use crate::{Error, Exit};
 
 /// The most bytes of a file.
 const BYTES_MAX: u64 = 64 << 20;
+/// Where segments stand in another file than flags.
+const WITH_SEGMENTS: &str =
+    "segments are given beside flags of LaunchDarkly's API; other files have them inside";
 
 /// Which file is converted.
 #[derive(Debug, Args)]
@@ -30,6 +33,10 @@ pub struct Arguments {
     /// The environment in the file, where a file has several (LaunchDarkly's API); that of the flags if absent.
     #[arg(long)]
     source_environment: Option<String>,
+    /// LaunchDarkly's segments of that environment, as its API answers at `/api/v2/segments/…`; without it, flags that
+    /// name a segment are left out.
+    #[arg(long, value_name = "FILE")]
+    segments: Option<PathBuf>,
 }
 
 /// Another product.
@@ -78,6 +85,11 @@ fn said(what: &str, finding: &Finding) -> String {
 
 fn read(arguments: &Arguments) -> Result<Reading, Error> {
     let path = &arguments.file;
+    if let Some(segments) = arguments.segments.as_ref()
+        && arguments.from != Product::Launchdarkly
+    {
+        return Err(wrong(segments, &WITH_SEGMENTS));
+    }
     let text = text_of(path)?;
     let json = || serde_json::from_str::<Value>(&text).map_err(|error| wrong(path, &error));
     let failed = |error: dialects::Error| wrong(path, &error);
@@ -88,17 +100,33 @@ fn read(arguments: &Arguments) -> Result<Reading, Error> {
             let document = flagd::Document::parse(&text).map_err(failed)?;
             Ok(flagd::read(&document, Fractional::default()))
         }
-        Product::Launchdarkly => {
-            let document = json()?;
-            let environment = arguments.source_environment.as_ref();
-            let environment = environment.unwrap_or(&arguments.environment);
-            match document.get("items") {
-                Some(_) => launchdarkly::read_export(&document, &Value::Null, environment),
-                None => launchdarkly::read(&document),
-            }
-            .map_err(failed)
-        }
+        Product::Launchdarkly => launchdarkly_of(&json()?, arguments),
     }
+}
+
+fn launchdarkly_of(document: &Value, arguments: &Arguments) -> Result<Reading, Error> {
+    let failed = |error: dialects::Error| wrong(&arguments.file, &error);
+    let is_export = document.get("items").is_some();
+    let Some(path) = &arguments.segments else {
+        return match is_export {
+            true => launchdarkly::read_export(document, None, source_environment(arguments)),
+            false => launchdarkly::read(document),
+        }
+        .map_err(failed);
+    };
+    if !is_export {
+        return Err(wrong(path, &WITH_SEGMENTS));
+    }
+    let segments: Value = serde_json::from_str(&text_of(path)?).map_err(|error| wrong(path, &error))?;
+    if !segments.get("items").is_some_and(Value::is_array) {
+        return Err(wrong(path, &"it has no list of segments under `items`"));
+    }
+    launchdarkly::read_export(document, Some(&segments), source_environment(arguments)).map_err(failed)
+}
+
+fn source_environment(arguments: &Arguments) -> &str {
+    let environment = arguments.source_environment.as_ref();
+    environment.unwrap_or(&arguments.environment)
 }
 
 fn text_of(path: &Path) -> Result<String, Error> {
@@ -150,9 +178,49 @@ fn type_of(variants: &BTreeMap<String, Value>) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::fs;
 
-    use super::{declared, type_of};
+    use serde_json::{Value, json};
+
+    use super::{Arguments, Product, declared, read, type_of};
+    use crate::Error;
+
+    #[test]
+    fn segments_of_launchdarkly_stand_in_a_file_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = |name: &str, what: &Value| {
+            let path = folder.path().join(name);
+            fs::write(&path, what.to_string()).unwrap();
+            path
+        };
+        let clause = json!({ "op": "segmentMatch", "values": ["beta"] });
+        let here = json!({ "on": true, "offVariation": 1, "fallthrough": { "variation": 1 }, "rules": [{ "variation": 0, "clauses": [clause] }] });
+        let flag = json!({ "key": "f", "variations": [{ "value": true }, { "value": false }], "environments": { "test": here } });
+        let arguments = |segments: Option<Value>, from: Product| Arguments {
+            file: written("flags.json", &json!({ "items": [flag] })),
+            from,
+            environment: "test".to_owned(),
+            source_environment: None,
+            segments: segments.map(|segments| written("segments.json", &segments)),
+        };
+        let reading = read(&arguments(None, Product::Launchdarkly)).unwrap();
+        assert_eq!(reading.refused[0].code, "segment_unknown");
+        let segments = json!({ "items": [{ "key": "beta", "included": ["b"] }] });
+        let reading = read(&arguments(Some(segments.clone()), Product::Launchdarkly)).unwrap();
+        assert_eq!(reading.refused, []);
+        let when = &declared(&reading, "test")["segments"]["beta"]["when"];
+        assert_eq!(
+            *when,
+            json!({ "attribute": "user_id", "op": "in", "values": ["b"] })
+        );
+        for wrong in [
+            arguments(Some(segments), Product::Flagd),
+            arguments(Some(json!({})), Product::Launchdarkly),
+        ] {
+            let error = read(&wrong).unwrap_err();
+            assert!(matches!(error, Error::Declared { path, .. } if path.ends_with("segments.json")));
+        }
+    }
 
     #[test]
     fn features_become_a_file_of_flags() {

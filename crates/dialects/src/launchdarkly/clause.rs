@@ -25,7 +25,8 @@ const ANONYMOUS: &str = "anonymous";
 /// Reads clauses, and the segments that they name.
 #[derive(Debug)]
 pub(super) struct Clauses<'d> {
-    sources: &'d Map<String, Json>,
+    /// None if they are not part of what is read.
+    sources: Option<&'d Map<String, Json>>,
     pub(super) names: Names,
     kinds: Kinds,
     segments: BTreeMap<String, Segment>,
@@ -76,7 +77,7 @@ fn is_present(attribute: &str) -> Condition {
 }
 
 impl<'d> Clauses<'d> {
-    pub(super) fn new(sources: &'d Map<String, Json>) -> Self {
+    pub(super) fn new(sources: Option<&'d Map<String, Json>>) -> Self {
         Self {
             sources,
             names: Names::default(),
@@ -257,18 +258,29 @@ impl<'d> Clauses<'d> {
             .collect()))
     }
 
-    /// One of the named segments has them; what is not there has nobody.
+    /// One of the named segments has them.
     fn segment_match(&mut self, clause: &Clause, at: &str) -> Result<Condition, Fault> {
         let mut found = Vec::new();
-        for key in clause.values.iter().filter_map(Json::as_str) {
-            if let Some(source) = self.sources.get(key) {
-                self.segment(key, source, at)?;
-                found.push(Condition::Segment {
-                    segment: key.to_owned(),
-                });
-            }
+        for (place, key) in clause.values.iter().enumerate() {
+            let Some(key) = key.as_str() else { continue };
+            let source = self.source(key, &format!("{at}/values/{place}"))?;
+            self.segment(key, source, at)?;
+            found.push(Condition::Segment {
+                segment: key.to_owned(),
+            });
         }
         Ok(any(found))
+    }
+
+    /// SDKs take a segment that they do not have for one without anybody in it. In a file that only means that it was not
+    /// written down.
+    fn source(&self, key: &str, at: &str) -> Result<&'d Json, Fault> {
+        let detail = match self.sources.map(|sources| sources.get(key)) {
+            Some(Some(source)) => return Ok(source),
+            Some(None) => format!("There is no segment `{key}`."),
+            None => format!("Who is in the segment `{key}` was not given."),
+        };
+        Err(Fault::new(at, "segment_unknown", detail))
     }
 
     fn segment(&mut self, key: &str, source: &Json, at: &str) -> Result<(), Fault> {

@@ -21,11 +21,11 @@ struct Variation {
 }
 
 /// Reads what `GET /api/v2/flags/{project}?summary=0` answers, for one of its environments; `segments` is what
-/// `GET /api/v2/segments/{project}/{environment}` answers, or `null`.
+/// `GET /api/v2/segments/{project}/{environment}` answers. A flag that names a segment that was not given is refused.
 ///
 /// # Errors
 /// It is not of that shape, does not have the environment, or is too large.
-pub fn read_export(flags: &Json, segments: &Json, environment: &str) -> Result<Reading, Error> {
+pub fn read_export(flags: &Json, segments: Option<&Json>, environment: &str) -> Result<Reading, Error> {
     let items = items(flags)?;
     let mut sources = Sources::new();
     let mut places = std::collections::HashMap::new();
@@ -40,12 +40,12 @@ pub fn read_export(flags: &Json, segments: &Json, environment: &str) -> Result<R
         sources.insert(key, source(flag, here));
         places.insert(key, place);
     }
-    let segments = segments_of(segments)?;
+    let segments = segments.map(segments_of).transpose()?;
     let place = |key: &str| {
         let place = places.get(key).copied().unwrap_or_default();
         format!("/items/{place}/environments/{}", crate::part(environment))
     };
-    read_sources(&sources, &segments, place)
+    read_sources(&sources, segments.as_ref(), place)
 }
 
 fn shape(pointer: String, detail: &str) -> Error {
@@ -77,9 +77,6 @@ fn source(flag: &Json, here: &Json) -> Result<FlagSource, String> {
 
 /// Segments by their keys.
 fn segments_of(document: &Json) -> Result<Map<String, Json>, Error> {
-    if document.is_null() {
-        return Ok(Map::new());
-    }
     let each = items(document)?.iter().filter_map(|segment| {
         let key = segment.get("key").and_then(Json::as_str)?;
         Some((key.to_owned(), segment.clone()))

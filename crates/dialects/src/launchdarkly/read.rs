@@ -20,6 +20,8 @@ const WHOLE: u32 = 100_000;
 
 /// Reads what an SDK is sent, or keeps in a file: `{"flags": {…}, "segments": {…}, "flagValues": {…}}`.
 ///
+/// A flag that names a segment that is not in it is refused.
+///
 /// # Errors
 /// It is not of that shape, or too large.
 pub fn read(document: &Json) -> Result<Reading, Error> {
@@ -54,7 +56,7 @@ pub fn read(document: &Json) -> Result<Reading, Error> {
             })
         });
     }
-    read_sources(&sources, object("segments")?, |key| {
+    read_sources(&sources, Some(object("segments")?), |key| {
         format!("/flags/{}", part(key))
     })
 }
@@ -72,7 +74,7 @@ pub(super) type Sources<'d> = BTreeMap<&'d str, Result<FlagSource, String>>;
 /// Reads flags that stand at places of a document.
 pub(super) fn read_sources(
     sources: &Sources<'_>,
-    segments: &Map<String, Json>,
+    segments: Option<&Map<String, Json>>,
     place: impl Fn(&str) -> String,
 ) -> Result<Reading, Error> {
     if sources.len() > FLAGS_MAX {

@@ -215,8 +215,7 @@ const CLAUSES: [(&str, &str, bool); 25] = [
 #[test]
 fn clauses_mean_whom_they_mean_there() {
     let clause = json!({ "attribute": "country", "op": "in", "values": ["DE"] });
-    let segments =
-        json!({ "beta": { "included": ["b"], "excluded": ["c"], "rules": [{ "clauses": [clause] }] } });
+    let segments = json!({ "none": {}, "beta": { "included": ["b"], "excluded": ["c"], "rules": [{ "clauses": [clause] }] } });
     for (clause, known, is_meant) in CLAUSES {
         let [clause, known]: [Json; 2] = [clause, known].map(|text| serde_json::from_str(text).unwrap());
         let reading = one(&rule(&clause), &segments);
@@ -355,6 +354,11 @@ fn what_cannot_be_said_is_refused_with_its_place() {
             "segment_weighted",
         ),
         (json!({ "s": 7 }), "/segments/s", "shape"),
+        (
+            json!({ "other": {} }),
+            "/flags/hashKey/rules/0/clauses/0/values/0",
+            "segment_unknown",
+        ),
     ];
     for (segments, pointer, code) in table {
         let reading = one(&named, &segments);
@@ -388,7 +392,7 @@ fn exports_are_read_for_one_environment() {
         { "key": "old", "archived": true, "variations": [], "environments": { "test": {}, "production": {} } },
     ] });
     let segments = json!({ "items": [{ "key": "beta", "included": ["b"] }] });
-    let reading = read_export(&flags, &segments, "test").unwrap();
+    let reading = read_export(&flags, Some(&segments), "test").unwrap();
     assert_eq!(reading.refused, []);
     assert_eq!(
         reading.definitions.flags["f"].variants.keys().collect::<Vec<_>>(),
@@ -399,21 +403,47 @@ fn exports_are_read_for_one_environment() {
         json!({ "a": 1 })
     );
     assert_eq!(asked(&reading, "f", &json!({ "user_id": "b" })), json!(2));
-    let production = read_export(&flags, &Json::Null, "production").unwrap();
+    let production = read_export(&flags, Some(&segments), "production").unwrap();
     assert_eq!(asked(&production, "f", &json!({ "user_id": "a" })), json!(2));
     assert!(matches!(
-        read_export(&flags, &Json::Null, "none"),
+        read_export(&flags, Some(&segments), "none"),
         Err(Error::Shape { .. })
     ));
     let mut running = flags.clone();
     let allocation = json!({ "rollout": { "experimentAllocation": {}, "variations": [{ "variation": 0, "weight": 100_000 }] } });
     running["items"][0]["environments"]["test"]["fallthrough"] = allocation;
-    let reading = read_export(&running, &segments, "test").unwrap();
+    let reading = read_export(&running, Some(&segments), "test").unwrap();
     let pointer = "/items/0/environments/test/fallthrough/rollout/experimentAllocation";
     assert_eq!(
         (reading.refused[0].pointer.as_str(), reading.refused[0].code),
         (pointer, "experiment_unsaid")
     );
+}
+
+#[test]
+fn who_is_in_segments_that_were_not_given_is_not_guessed() {
+    let clause = |negate| json!({ "op": "segmentMatch", "values": ["beta"], "negate": negate });
+    let flag = |key: &str, clauses: Json| {
+        json!({ "key": key, "variations": [{ "value": true }, { "value": false }], "environments": { "test": {
+            "on": true, "offVariation": 1, "fallthrough": { "variation": 1 }, "rules": [{ "variation": 0, "clauses": clauses }],
+        } } })
+    };
+    let items = [
+        flag("a", json!([clause(false)])),
+        flag("b", json!([])),
+        flag("c", json!([clause(true)])),
+    ];
+    let flags = json!({ "items": items });
+    let empty = json!({ "items": [] });
+    for segments in [None, Some(&empty)] {
+        let reading = read_export(&flags, segments, "test").unwrap();
+        assert_eq!(reading.definitions.flags.keys().collect::<Vec<_>>(), ["b"]);
+        let refused = reading.refused.iter();
+        let refused: Vec<_> = refused.map(|one| (one.flag.as_str(), one.code)).collect();
+        assert_eq!(refused, [("a", "segment_unknown"), ("c", "segment_unknown")]);
+        let pointer = "/items/0/environments/test/rules/0/clauses/0/values/0";
+        assert_eq!(reading.refused[0].pointer, pointer);
+    }
 }
 
 proptest! {

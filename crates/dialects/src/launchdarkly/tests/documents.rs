@@ -149,6 +149,7 @@ pub(super) fn document() -> impl Strategy<Value = Json> {
         json!({
             "flags": { "parent": parent, "child": child },
             "segments": {
+                "none": { "key": "none", "version": 1 },
                 "beta": { "key": "beta", "version": 1, "included": ["a"], "excluded": ["b"], "rules": [{ "clauses": clauses }] },
                 "nested": {
                     "key": "nested", "version": 1, "includedContexts": [{ "contextKind": "org", "values": ["xyz"] }],

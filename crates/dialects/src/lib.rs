@@ -3,9 +3,12 @@
 //! A module for each product. Reading never guesses: what cannot be said in our words without giving somebody another
 //! variant is refused, with the place and the reason. Pure: no I/O, no clock, no random source.
 
+use std::collections::BTreeMap;
+
 use eval::definition::{Condition, Flag, Outcome, Rule, Targeting};
 use eval::{Definitions, Flags, Problem};
 
+mod declarable;
 pub mod flagd;
 pub mod growthbook;
 mod kind;
@@ -21,10 +24,33 @@ pub const FLAGS_MAX: usize = 10_000;
 pub struct Reading {
     /// The flags that could be said in our words.
     pub definitions: Definitions,
+    /// What the document says of flags beside who gets what, by their keys.
+    pub flags: BTreeMap<String, Meta>,
+    /// The same of segments.
+    pub segments: BTreeMap<String, Meta>,
     /// Those that could not, each with its first reason.
     pub refused: Vec<Finding>,
     /// What whoever takes the flags over should know of them.
     pub notes: Vec<Finding>,
+}
+
+/// What a document says of a flag or a segment beside who gets what.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Where it stands, as a JSON Pointer into the document.
+    pub place: String,
+    /// What people read in the place of its key; empty if that is not said.
+    pub title: String,
+}
+
+impl Meta {
+    /// Of something that stands at a place.
+    pub(crate) fn at(place: impl Into<String>) -> Self {
+        Self {
+            place: place.into(),
+            ..Self::default()
+        }
+    }
 }
 
 /// What our definitions became in another product's words.
@@ -39,7 +65,7 @@ pub struct Writing {
 /// Something about a flag, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The flag's key.
+    /// The flag's key, or the name of a segment.
     pub flag: String,
     /// The place, as a JSON Pointer into the document.
     pub pointer: String,

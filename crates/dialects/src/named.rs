@@ -1,6 +1,6 @@
 //! Which segments are named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eval::Definitions;
 use eval::definition::Condition;
@@ -14,6 +14,22 @@ pub(crate) fn named(condition: &Condition) -> Vec<&str> {
         Condition::Not { not } => named(not),
         Condition::Segment { segment } => vec![segment],
         Condition::During { .. } | Condition::Attribute(_) => Vec::new(),
+    }
+}
+
+/// Gives segments that a condition names other names.
+pub(crate) fn rename(condition: &mut Condition, names: &BTreeMap<String, String>) {
+    match condition {
+        Condition::All { all: parts } | Condition::Any { any: parts } => {
+            parts.iter_mut().for_each(|part| rename(part, names));
+        }
+        Condition::Not { not } => rename(not, names),
+        Condition::Segment { segment } => {
+            if let Some(name) = names.get(segment) {
+                segment.clone_from(name);
+            }
+        }
+        Condition::During { .. } | Condition::Attribute(_) => {}
     }
 }
 

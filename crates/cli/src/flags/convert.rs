@@ -54,7 +54,7 @@ pub(super) enum Product {
 
 /// Prints the flags as a file; what could not be said is told beside it.
 pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Error> {
-    let reading = read(arguments)?;
+    let reading = read(arguments)?.declarable();
     for finding in &reading.notes {
         output.note(&said("note", finding));
     }
@@ -160,8 +160,16 @@ fn declared(reading: &Reading, environment: &str) -> Value {
         (key.clone(), flag)
     });
     let mut file = json!({ "flags": flags.collect::<Map<_, _>>() });
-    if !reading.definitions.segments.is_empty() {
-        file["segments"] = json!(reading.definitions.segments);
+    let segments = reading.definitions.segments.iter().map(|(key, segment)| {
+        let mut declared = json!({ "when": segment.when });
+        if let Some(meta) = reading.segments.get(key).filter(|meta| !meta.title.is_empty()) {
+            declared["title"] = json!(meta.title);
+        }
+        (key.clone(), declared)
+    });
+    let segments: Map<_, _> = segments.collect();
+    if !segments.is_empty() {
+        file["segments"] = segments.into();
     }
     file
 }
@@ -226,14 +234,18 @@ mod tests {
     fn features_become_a_file_of_flags() {
         let text = json!({ "version": 2, "features": [{ "name": "new-checkout", "enabled": true, "strategies": [
             { "name": "flexibleRollout", "parameters": { "rollout": "10", "stickiness": "userId", "groupId": "g" } },
-        ] }], "segments": [] });
+        ] }], "segments": [{ "id": 1, "name": "All of us", "constraints": [] }] });
         let document = dialects::unleash::Document::parse(&text.to_string()).unwrap();
-        let file = declared(&dialects::unleash::read(&document), "production");
+        let file = declared(&dialects::unleash::read(&document).declarable(), "production");
         let flag = &file["flags"]["new-checkout"];
         assert_eq!(flag["type"], "boolean");
         assert_eq!(
             flag["environments"]["production"]["rules"][0]["gates"][0]["dialect"],
             "unleash"
+        );
+        assert_eq!(
+            file["segments"],
+            json!({ "All-of-us": { "title": "All of us", "when": { "all": [] } } })
         );
     }
 

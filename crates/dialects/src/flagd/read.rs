@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::document::{self, Document, State};
 use super::{Fractional, targeting};
-use crate::{Fault, Reading, leave_out_what_does_not_compile, part, serve};
+use crate::{Fault, Meta, Reading, leave_out_what_does_not_compile, part, serve};
 
 /// References within what is referred to.
 const REFERENCES_MAX: usize = 16;
@@ -21,6 +21,8 @@ pub fn read(document: &Document, fractional: Fractional) -> Reading {
         match flag(key, source, document, fractional) {
             Ok(flag) => {
                 reading.definitions.flags.insert(key.clone(), flag);
+                let place = format!("/flags/{}", part(key));
+                reading.flags.insert(key.clone(), Meta::at(place));
             }
             Err(fault) => reading.refused.push(fault.of(key)),
         }

@@ -9,7 +9,7 @@ use super::json::{Fields, is_equal, is_truthy};
 use super::payload::Payload;
 use crate::kind::{VARIANTS_MAX, variant_name};
 use crate::named::leave_out_unnamed;
-use crate::{Error, FLAGS_MAX, Fault, Reading, leave_out_what_does_not_compile, part, serve};
+use crate::{Error, FLAGS_MAX, Fault, Meta, Reading, leave_out_what_does_not_compile, part, serve};
 
 mod condition;
 mod rule;
@@ -57,6 +57,8 @@ pub fn read(document: &Json) -> Result<Reading, Error> {
                     .notes
                     .extend(reader.notes.into_iter().map(|fault| fault.of(key)));
                 reading.definitions.flags.insert(key.clone(), flag);
+                let place = format!("/features/{}", part(key));
+                reading.flags.insert(key.clone(), Meta::at(place));
             }
             Err(fault) => reading.refused.push(fault.of(key)),
         }

@@ -13,7 +13,7 @@ use super::document::{FlagSource, Given, Rollout, Target};
 use super::names::{KEY, Said, is_user};
 use crate::kind::{VARIANTS_MAX, variant_name};
 use crate::named::leave_out_unnamed;
-use crate::{Error, FLAGS_MAX, Fault, Reading, leave_out_what_does_not_compile, part};
+use crate::{Error, FLAGS_MAX, Fault, Meta, Reading, leave_out_what_does_not_compile, part};
 
 /// What all weights of a roll-out make together.
 const WHOLE: u32 = 100_000;
@@ -118,6 +118,7 @@ pub(super) fn read_sources(
                     .notes
                     .extend(reader.notes.into_iter().map(|fault| fault.of(key)));
                 reading.definitions.flags.insert((*key).to_owned(), flag);
+                reading.flags.insert((*key).to_owned(), Meta::at(pointer));
             }
             Err(fault) => reading.refused.push(fault.of(key)),
         }

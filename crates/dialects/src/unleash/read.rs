@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use eval::Definitions;
 use eval::definition::{
     Buckets, Condition, Dialect, Flag, Outcome, Part, Prerequisite, Rule, Segment, Targeting,
 };
@@ -13,7 +12,7 @@ use super::constraint;
 use super::document::{Dependency, Document, Feature, SegmentSource, Strategy, VariantSource};
 use super::payload;
 use super::strategy::{self, Meant, Stickiness};
-use crate::{Fault, Reading, leave_out_what_does_not_compile, serve};
+use crate::{Fault, Meta, Reading, leave_out_what_does_not_compile, serve};
 
 /// Strategies of a feature, variants that it has everywhere, and rules that they become.
 const STRATEGIES_MAX: usize = 200;
@@ -26,7 +25,7 @@ const RULES_MAX: usize = 1000;
 /// segment is not there, becomes a flag that is so, and a note says why.
 pub fn read(document: &Document) -> Reading {
     let mut reading = Reading::default();
-    let segments = segments(document, &mut reading.definitions);
+    let segments = segments(document, &mut reading);
     let places = places(document);
     let mut features = BTreeMap::new();
     for (name, place) in &places {
@@ -55,6 +54,7 @@ pub fn read(document: &Document) -> Reading {
                     off: maker.variants.off,
                 };
                 reading.definitions.flags.insert((*name).to_owned(), flag);
+                reading.flags.insert((*name).to_owned(), Meta::at(pointer));
                 features.insert(*name, (feature, parent));
             }
             Err(fault) => reading.refused.push(fault.of(name)),
@@ -90,7 +90,7 @@ fn places(document: &Document) -> BTreeMap<&str, usize> {
 type Segments = HashMap<i64, Result<String, Fault>>;
 
 /// Puts the segments that can be said into the definitions.
-fn segments(document: &Document, definitions: &mut Definitions) -> Segments {
+fn segments(document: &Document, reading: &mut Reading) -> Segments {
     let mut all = Segments::new();
     for (place, source) in document.segments.iter().enumerate() {
         let pointer = format!("/segments/{place}");
@@ -119,9 +119,11 @@ fn segments(document: &Document, definitions: &mut Definitions) -> Segments {
             None => {
                 let name = source.name.filter(|name| !name.is_empty());
                 let name = name.unwrap_or_else(|| format!("segment-{}", source.id));
-                let key = free(&name, |key| definitions.segments.contains_key(key));
+                let key = free(&name, |key| reading.segments.contains_key(key));
                 let when = all_of(conditions).unwrap_or(Condition::All { all: Vec::new() });
-                definitions.segments.insert(key.clone(), Segment { when });
+                let segments = &mut reading.definitions.segments;
+                segments.insert(key.clone(), Segment { when });
+                reading.segments.insert(key.clone(), Meta::at(pointer));
                 Ok(key)
             }
         };

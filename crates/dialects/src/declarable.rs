@@ -18,12 +18,16 @@ const VARIANT_MAX: usize = 100;
 mod tests;
 
 impl Reading {
-    /// The same as it can be declared: flags that cannot be called so with us are left out, and segments get keys that are
-    /// made of their names.
+    /// The same as it can be declared: flags that cannot be called so with us are left out, segments get keys that are
+    /// made of their names, and texts for people are cut.
     #[must_use]
     pub fn declarable(mut self) -> Self {
         self.leave_out_flags();
         self.rename_segments();
+        for (key, meta) in self.flags.iter_mut().chain(&mut self.segments) {
+            let lost = meta.fit(key).into_iter();
+            self.notes.extend(lost.map(|fault| fault.of(key)));
+        }
         self
     }
 

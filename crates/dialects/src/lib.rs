@@ -13,8 +13,11 @@ pub mod flagd;
 pub mod growthbook;
 mod kind;
 pub mod launchdarkly;
+mod meta;
 mod named;
 pub mod unleash;
+
+pub use meta::Meta;
 
 /// Flags that a document may have.
 pub const FLAGS_MAX: usize = 10_000;
@@ -32,25 +35,6 @@ pub struct Reading {
     pub refused: Vec<Finding>,
     /// What whoever takes the flags over should know of them.
     pub notes: Vec<Finding>,
-}
-
-/// What a document says of a flag or a segment beside who gets what.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Meta {
-    /// Where it stands, as a JSON Pointer into the document.
-    pub place: String,
-    /// What people read in the place of its key; empty if that is not said.
-    pub title: String,
-}
-
-impl Meta {
-    /// Of something that stands at a place.
-    pub(crate) fn at(place: impl Into<String>) -> Self {
-        Self {
-            place: place.into(),
-            ..Self::default()
-        }
-    }
 }
 
 /// What our definitions became in another product's words.

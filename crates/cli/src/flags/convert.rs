@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use dialects::flagd::Fractional;
-use dialects::{Finding, Reading, flagd, growthbook, launchdarkly, unleash};
+use dialects::{Finding, Meta, Reading, flagd, growthbook, launchdarkly, unleash};
 use serde_json::{Map, Value, json};
 
 use super::yaml;
@@ -152,26 +152,39 @@ fn wrong(path: &Path, reason: &impl ToString) -> Error {
 fn declared(reading: &Reading, environment: &str) -> Value {
     let flags = reading.definitions.flags.iter().map(|(key, flag)| {
         let variants = json!(flag.variants);
-        let flag = json!({
-            "type": type_of(&flag.variants),
-            "variants": variants,
-            "environments": { environment: flag.targeting },
-        });
-        (key.clone(), flag)
+        let mut declared = for_people(reading.flags.get(key));
+        declared.insert("type".to_owned(), type_of(&flag.variants).into());
+        declared.insert("variants".to_owned(), variants);
+        declared.insert("environments".to_owned(), json!({ environment: flag.targeting }));
+        (key.clone(), Value::Object(declared))
     });
     let mut file = json!({ "flags": flags.collect::<Map<_, _>>() });
     let segments = reading.definitions.segments.iter().map(|(key, segment)| {
-        let mut declared = json!({ "when": segment.when });
-        if let Some(meta) = reading.segments.get(key).filter(|meta| !meta.title.is_empty()) {
-            declared["title"] = json!(meta.title);
-        }
-        (key.clone(), declared)
+        let mut declared = for_people(reading.segments.get(key));
+        // They have no others.
+        declared.retain(|name, _| name == "title" || name == "description");
+        declared.insert("when".to_owned(), json!(segment.when));
+        (key.clone(), Value::Object(declared))
     });
     let segments: Map<_, _> = segments.collect();
     if !segments.is_empty() {
         file["segments"] = segments.into();
     }
     file
+}
+
+/// What is said beside who gets what, without what is so anyway.
+fn for_people(meta: Option<&Meta>) -> Map<String, Value> {
+    let Some(meta) = meta else { return Map::new() };
+    let fields = [
+        ("title", json!(meta.title)),
+        ("description", json!(meta.description)),
+        ("tags", json!(meta.tags)),
+        ("client_side", json!(meta.client_side != Some(false))),
+    ];
+    let is_usual = |value: &Value| *value == "" || *value == json!([]) || *value == true;
+    let said = fields.into_iter().filter(|(_, value)| !is_usual(value));
+    said.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn type_of(variants: &BTreeMap<String, Value>) -> &'static str {
@@ -203,7 +216,11 @@ mod tests {
         };
         let clause = json!({ "op": "segmentMatch", "values": ["beta"] });
         let here = json!({ "on": true, "offVariation": 1, "fallthrough": { "variation": 1 }, "rules": [{ "variation": 0, "clauses": [clause] }] });
-        let flag = json!({ "key": "f", "variations": [{ "value": true }, { "value": false }], "environments": { "test": here } });
+        let flag = json!({
+            "key": "f", "name": "The one", "description": "Why.", "tags": ["Team A"], "environments": { "test": here },
+            "clientSideAvailability": { "usingEnvironmentId": false, "usingMobileKey": true },
+            "variations": [{ "value": true }, { "value": false }],
+        });
         let arguments = |segments: Option<Value>, from: Product| Arguments {
             file: written("flags.json", &json!({ "items": [flag] })),
             from,
@@ -213,14 +230,23 @@ mod tests {
         };
         let reading = read(&arguments(None, Product::Launchdarkly)).unwrap();
         assert_eq!(reading.refused[0].code, "segment_unknown");
-        let segments = json!({ "items": [{ "key": "beta", "included": ["b"] }] });
+        let segments =
+            json!({ "items": [{ "key": "beta", "name": "Early", "tags": ["x"], "included": ["b"] }] });
         let reading = read(&arguments(Some(segments.clone()), Product::Launchdarkly)).unwrap();
         assert_eq!(reading.refused, []);
-        let when = &declared(&reading, "test")["segments"]["beta"]["when"];
+        let file = declared(&reading.declarable(), "test");
+        let when = json!({ "attribute": "user_id", "op": "in", "values": ["b"] });
         assert_eq!(
-            *when,
-            json!({ "attribute": "user_id", "op": "in", "values": ["b"] })
+            file["segments"]["beta"],
+            json!({ "title": "Early", "when": when })
         );
+        let mut flag = file["flags"]["f"].clone();
+        flag.as_object_mut().unwrap().remove("environments");
+        let expected = json!({
+            "title": "The one", "description": "Why.", "tags": ["team-a"], "client_side": false,
+            "type": "boolean", "variants": { "on": true, "off": false },
+        });
+        assert_eq!(flag, expected);
         for wrong in [
             arguments(Some(segments), Product::Flagd),
             arguments(Some(json!({})), Product::Launchdarkly),

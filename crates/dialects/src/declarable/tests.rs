@@ -57,9 +57,10 @@ fn flags_that_cannot_be_called_so_are_left_out_with_those_that_need_them() {
         { "name": "new checkout", "enabled": true, "strategies": [] },
         { "name": "child", "enabled": true, "strategies": [], "dependencies": [{ "feature": "new checkout" }] },
         { "name": "blank", "enabled": true, "strategies": [], "variants": [{ "name": " a", "weight": 1000 }] },
-        { "name": "good", "enabled": true, "strategies": [] },
+        { "name": "good", "enabled": true, "strategies": [], "description": "What it is for." },
     ] }));
     assert_eq!(reading.definitions.flags.keys().collect::<Vec<_>>(), ["good"]);
+    assert_eq!(reading.flags["good"].description, "What it is for.");
     let refused = reading.refused.iter();
     let refused: Vec<_> = refused
         .map(|one| (one.flag.as_str(), one.pointer.as_str()))
@@ -73,8 +74,13 @@ fn flags_that_cannot_be_called_so_are_left_out_with_those_that_need_them() {
     assert_eq!(reading.refused[1].code, "key_invalid");
     assert!(reading.refused[1].detail.starts_with("The key of a flag has"));
 
-    let payload = json!({ "features": { "a:b": { "defaultValue": true }, "c": { "defaultValue": 1 } } });
+    let payload = json!({ "features": {
+        "a:b": { "defaultValue": true },
+        "c": { "defaultValue": 1, "description": "One.", "tags": ["a"], "metadata": { "tags": ["b"] } },
+    } });
     let reading = growthbook::read(&payload).unwrap().declarable();
+    assert_eq!(reading.flags["c"].description, "One.");
+    assert_eq!(reading.flags["c"].tags, ["a".to_owned(), "b".to_owned()].into());
     assert_eq!(reading.definitions.flags.keys().collect::<Vec<_>>(), ["c"]);
     assert_eq!(reading.refused[0].pointer, "/features/a:b");
 }

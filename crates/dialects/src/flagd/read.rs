@@ -22,7 +22,11 @@ pub fn read(document: &Document, fractional: Fractional) -> Reading {
             Ok(flag) => {
                 reading.definitions.flags.insert(key.clone(), flag);
                 let place = format!("/flags/{}", part(key));
-                reading.flags.insert(key.clone(), Meta::at(place));
+                let meta = Meta {
+                    place,
+                    ..Meta::default()
+                };
+                reading.flags.insert(key.clone(), meta);
             }
             Err(fault) => reading.refused.push(fault.of(key)),
         }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::json::{Fields, is_equal, is_truthy};
 use super::payload::Payload;
 use crate::kind::{VARIANTS_MAX, variant_name};
+use crate::meta::tags;
 use crate::named::leave_out_unnamed;
 use crate::{Error, FLAGS_MAX, Fault, Meta, Reading, leave_out_what_does_not_compile, part, serve};
 
@@ -58,7 +59,7 @@ pub fn read(document: &Json) -> Result<Reading, Error> {
                     .extend(reader.notes.into_iter().map(|fault| fault.of(key)));
                 reading.definitions.flags.insert(key.clone(), flag);
                 let place = format!("/features/{}", part(key));
-                reading.flags.insert(key.clone(), Meta::at(place));
+                reading.flags.insert(key.clone(), meta_of(feature, place));
             }
             Err(fault) => reading.refused.push(fault.of(key)),
         }
@@ -72,6 +73,14 @@ pub fn read(document: &Json) -> Result<Reading, Error> {
     reading.definitions.segments = conditions.into_segments();
     finish(&mut reading);
     Ok(reading)
+}
+
+/// Tags stand in a feature or in its metadata.
+fn meta_of(feature: &Json, place: String) -> Meta {
+    let mut meta = Meta::of(feature, place);
+    meta.tags
+        .extend(feature.get("metadata").map(tags).unwrap_or_default());
+    meta
 }
 
 fn payload_of(document: &Json) -> Result<Payload, Error> {

@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use crate::Meta;
+
 /// A flag. What is `null` is as if it were not there.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -14,12 +16,28 @@ pub(super) struct FlagSource {
     /// Names that people gave to variations, in an export.
     #[serde(skip)]
     pub(super) names: Vec<Option<String>>,
+    /// What is said of it for people, and whether pages may see it.
+    #[serde(skip)]
+    pub(super) meta: Meta,
     pub(super) off_variation: Option<usize>,
     pub(super) fallthrough: Given,
     pub(super) targets: Option<Vec<Target>>,
     pub(super) context_targets: Option<Vec<Target>>,
     pub(super) rules: Option<Vec<RuleSource>>,
     pub(super) prerequisites: Option<Vec<Needed>>,
+}
+
+impl FlagSource {
+    /// Reads a flag as SDKs are sent it; `whole` is what says its name and who may see it.
+    pub(super) fn read(source: &Json, whole: &Json) -> Result<Self, String> {
+        let mut read = Self::deserialize(source).map_err(|error| error.to_string())?;
+        read.meta = Meta::with_name(whole, String::new());
+        let pages = whole.get("clientSideAvailability");
+        let pages = pages.and_then(|pages| pages.get("usingEnvironmentId"));
+        let pages = pages.or_else(|| whole.get("clientSide"));
+        read.meta.client_side = pages.and_then(Json::as_bool);
+        Ok(read)
+    }
 }
 
 /// Keys that get a variation.

@@ -63,7 +63,7 @@ fn items(document: &Json) -> Result<&Vec<Json>, Error> {
 /// The flag as SDKs of the environment are sent it.
 fn source(flag: &Json, here: &Json) -> Result<FlagSource, String> {
     let exported = Exported::deserialize(flag).map_err(|error| error.to_string())?;
-    let mut source = FlagSource::deserialize(here).map_err(|error| error.to_string())?;
+    let mut source = FlagSource::read(here, flag)?;
     let archived = flag.get("archived").and_then(Json::as_bool);
     source.deleted = archived.unwrap_or(false);
     for variation in exported.variations {

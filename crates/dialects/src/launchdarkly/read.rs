@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashSet};
 use eval::definition::{
     Buckets, Condition, Dialect, Flag, Outcome, Override, Part, Prerequisite, Rule, Targeting,
 };
-use serde::Deserialize as _;
 use serde_json::{Map, Value as Json};
 
 use super::clause::Clauses;
@@ -37,10 +36,7 @@ pub fn read(document: &Json) -> Result<Reading, Error> {
     }
     let mut sources = BTreeMap::new();
     for (key, flag) in flags {
-        sources.insert(
-            key.as_str(),
-            FlagSource::deserialize(flag).map_err(|error| error.to_string()),
-        );
+        sources.insert(key.as_str(), FlagSource::read(flag, flag));
     }
     for (key, value) in values {
         // A value that everybody gets.
@@ -118,7 +114,11 @@ pub(super) fn read_sources(
                     .notes
                     .extend(reader.notes.into_iter().map(|fault| fault.of(key)));
                 reading.definitions.flags.insert((*key).to_owned(), flag);
-                reading.flags.insert((*key).to_owned(), Meta::at(pointer));
+                let meta = Meta {
+                    place: pointer,
+                    ..source.meta.clone()
+                };
+                reading.flags.insert((*key).to_owned(), meta);
             }
             Err(fault) => reading.refused.push(fault.of(key)),
         }
@@ -129,7 +129,18 @@ pub(super) fn read_sources(
     let refused: HashSet<&str> = reading.refused.iter().map(|one| one.flag.as_str()).collect();
     reading.notes.retain(|note| !refused.contains(note.flag.as_str()));
     leave_out_unnamed(&mut reading.definitions);
+    reading.segments = segments_of(&reading, segments);
     Ok(reading)
+}
+
+/// What is said of the segments that were read.
+fn segments_of(reading: &Reading, sources: Option<&Map<String, Json>>) -> BTreeMap<String, Meta> {
+    let each = reading.definitions.segments.keys().filter_map(|key| {
+        let source = sources?.get(key)?;
+        let place = format!("/segments/{}", part(key));
+        Some((key.clone(), Meta::with_name(source, place)))
+    });
+    each.collect()
 }
 
 /// What a flag's variations are called.

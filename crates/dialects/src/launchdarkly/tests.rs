@@ -446,6 +446,27 @@ fn who_is_in_segments_that_were_not_given_is_not_guessed() {
     }
 }
 
+#[test]
+fn who_may_see_a_flag_is_kept() {
+    let cases = [
+        (json!({}), None),
+        (json!({ "clientSide": true }), Some(true)),
+        (json!({ "clientSide": false }), Some(false)),
+        (
+            json!({ "clientSide": true, "clientSideAvailability": { "usingEnvironmentId": false } }),
+            Some(false),
+        ),
+        (
+            json!({ "clientSideAvailability": { "usingEnvironmentId": true, "usingMobileKey": false } }),
+            Some(true),
+        ),
+    ];
+    for (more, client_side) in cases {
+        let reading = one(&more, &json!({}));
+        assert_eq!(reading.flags["hashKey"].client_side, client_side, "{more}");
+    }
+}
+
 proptest! {
     #[test]
     fn everybody_gets_a_variation_of_what_is_read(document in documents::document(), people in proptest::collection::vec(documents::person(), 4)) {

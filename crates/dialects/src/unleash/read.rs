@@ -30,7 +30,8 @@ pub fn read(document: &Document) -> Reading {
     let mut features = BTreeMap::new();
     for (name, place) in &places {
         let pointer = format!("/features/{place}");
-        let feature = match Feature::deserialize(&document.features[*place]) {
+        let source = &document.features[*place];
+        let feature = match Feature::deserialize(source) {
             Ok(feature) => feature,
             Err(error) => {
                 let fault = Fault::new(&pointer, "shape", error.to_string());
@@ -54,7 +55,9 @@ pub fn read(document: &Document) -> Reading {
                     off: maker.variants.off,
                 };
                 reading.definitions.flags.insert((*name).to_owned(), flag);
-                reading.flags.insert((*name).to_owned(), Meta::at(pointer));
+                reading
+                    .flags
+                    .insert((*name).to_owned(), Meta::of(source, pointer));
                 features.insert(*name, (feature, parent));
             }
             Err(fault) => reading.refused.push(fault.of(name)),
@@ -123,7 +126,13 @@ fn segments(document: &Document, reading: &mut Reading) -> Segments {
                 let when = all_of(conditions).unwrap_or(Condition::All { all: Vec::new() });
                 let segments = &mut reading.definitions.segments;
                 segments.insert(key.clone(), Segment { when });
-                reading.segments.insert(key.clone(), Meta::at(pointer));
+                reading.segments.insert(
+                    key.clone(),
+                    Meta {
+                        place: pointer,
+                        ..Meta::default()
+                    },
+                );
                 Ok(key)
             }
         };

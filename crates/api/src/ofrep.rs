@@ -39,8 +39,10 @@ struct OfrepRequest {
 struct OfrepEvaluation {
     /// The flag's key.
     key: String,
-    /// The value.
-    value: Value,
+    /// The value; absent where it is `null`, so that the caller's default holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Value, required = false)]
+    value: Option<Value>,
     /// Why, in the words of OpenFeature: `STATIC`, `TARGETING_MATCH`, `SPLIT`, `DEFAULT`, `DISABLED`.
     reason: String,
     /// The variant.

@@ -179,7 +179,7 @@ impl<'a> Asked<'a> {
 /// # Errors
 /// Its value is of another kind.
 pub fn told(kind: Kind, format: Format, found: &Found<'_>) -> Result<Vec<u8>, OtherKind> {
-    let value = Some(found.value).filter(|value| !value.is_null());
+    let value = found.value;
     if value.is_some_and(|value| !is_of(kind, value)) {
         return Err(OtherKind);
     }
@@ -261,7 +261,7 @@ pub fn all_told(
                 let flag = wire::AnyFlag {
                     reason: found.reason.to_owned(),
                     variant: found.variant.to_owned(),
-                    value: Some(any(found.value)?),
+                    value: Some(any(found.value?)?),
                     metadata: wire::object(&metadata(found)),
                 };
                 Some((found.key.to_owned(), flag))
@@ -271,7 +271,8 @@ pub fn all_told(
         }
         Format::Json => {
             let flags = all.iter().filter_map(|found| {
-                let name = match found.value {
+                let value = found.value?;
+                let name = match value {
                     Value::Bool(_) => "boolValue",
                     Value::Number(_) => "doubleValue",
                     Value::String(_) => "stringValue",
@@ -280,7 +281,7 @@ pub fn all_told(
                 };
                 let mut flag =
                     json!({ "reason": found.reason, "variant": found.variant, "metadata": metadata(found) });
-                flag[name] = found.value.clone();
+                flag[name] = value.clone();
                 Some((found.key.to_owned(), flag))
             });
             let flags: Map<String, Value> = flags.collect();

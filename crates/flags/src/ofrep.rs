@@ -9,11 +9,16 @@ use serde_json::Value;
 use crate::answer::{Evaluated, RuleName};
 use crate::attributes::QuestionFault;
 
+/// How a head ends.
+const VALUE: &[u8] = br#""value":"#;
+
 /// What somebody gets of a flag.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Found<'a> {
     pub(crate) key: &'a str,
-    pub(crate) value: &'a Value,
+    /// None where it is `null`: the protocol has no such value, and lets the caller's default stand there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<&'a Value>,
     pub(crate) reason: &'static str,
     pub(crate) variant: &'a str,
     pub(crate) metadata: Metadata<'a>,
@@ -73,7 +78,7 @@ impl<'a> From<Evaluated<'a>> for Found<'a> {
         let reason = reason(found.reason);
         Self {
             key: found.key,
-            value: found.value,
+            value: Some(found.value).filter(|value| !value.is_null()),
             reason,
             variant: found.variant,
             metadata: Metadata {
@@ -101,8 +106,13 @@ pub fn write(found: Evaluated<'_>, out: &mut Vec<u8>) -> serde_json::Result<()> 
         .short()
         .iter()
         .for_each(|part| out.extend_from_slice(part));
-    serde_json::to_writer(&mut *out, found.value)?;
-    out.extend_from_slice(br#","reason":""#);
+    if found.value.is_null() {
+        out.truncate(out.len() - VALUE.len());
+    } else {
+        serde_json::to_writer(&mut *out, found.value)?;
+        out.push(b',');
+    }
+    out.extend_from_slice(br#""reason":""#);
     out.extend_from_slice(reason.as_bytes());
     out.extend_from_slice(br#"","metadata":{"flagVersion":"#);
     serde_json::to_writer(&mut *out, &found.flag_version)?;

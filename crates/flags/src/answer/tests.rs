@@ -10,7 +10,13 @@ use crate::ofrep;
 #[test]
 fn it_is_written_as_it_is_described() {
     let place = (OrganizationId::new(Uuid::from_u128(7)), "production");
-    let values = [json!(true), json!("a\"b\n"), json!(1.5), json!({ "a": [null] })];
+    let values = [
+        json!(true),
+        json!("a\"b\n"),
+        json!(1.5),
+        json!({ "a": [null] }),
+        json!(null),
+    ];
     let rules = [
         None,
         Some(RuleName::Place(12)),
@@ -52,6 +58,7 @@ fn it_is_written_as_it_is_described() {
             ofrep::write(found.clone(), &mut written).unwrap();
             let described = serde_json::to_value(ofrep::Found::from(found)).unwrap();
             assert_eq!(read(&written), described, "{value}");
+            assert_eq!(described.get("value").is_none(), value.is_null());
         }
     }
 }

@@ -217,20 +217,11 @@ impl From<Missing> for Error {
 
 impl From<QuestionFault> for Error {
     fn from(fault: QuestionFault) -> Self {
-        let said = fault.to_string();
-        match fault {
-            QuestionFault::Syntax(_) => Self::refused(Code::RequestInvalid, said),
-            QuestionFault::Form(faults) => {
-                let field = |fault: FormFault| {
-                    FieldError::new(&fault.pointer, fault.code, fault.detail, fault.suggestion)
-                };
-                Self::fields(
-                    Code::RequestInvalid,
-                    said,
-                    faults.into_iter().map(field).collect(),
-                )
-            }
-        }
+        let field =
+            |fault: FormFault| FieldError::new(&fault.pointer, fault.code, fault.detail, fault.suggestion);
+        let detail = fault.detail();
+        let fields = fault.into_faults().into_iter().map(field);
+        Self::fields(Code::RequestInvalid, detail, fields.collect())
     }
 }
 

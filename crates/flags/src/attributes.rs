@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use domain::code::sentence;
 use serde_json::{Map, Value};
 
 use crate::raw::Raw;
@@ -66,12 +67,33 @@ pub struct FormFault {
 
 fn first(faults: &[FormFault]) -> String {
     let first = faults.first();
-    first.map_or_else(String::new, |first| {
-        format!("{}: {}", first.pointer, first.detail)
+    first.map_or_else(String::new, |first| match first.pointer.as_str() {
+        // The whole body.
+        "" => first.detail.clone(),
+        pointer => format!("{pointer}: {}", first.detail),
     })
 }
 
 impl QuestionFault {
+    /// What is wrong first, in a sentence.
+    pub fn detail(&self) -> String {
+        sentence(&self.to_string())
+    }
+
+    /// All that is wrong, place by place.
+    pub fn into_faults(self) -> Vec<FormFault> {
+        let detail = self.detail();
+        match self {
+            Self::Form(faults) => faults,
+            Self::Syntax(_) => vec![FormFault {
+                pointer: String::new(),
+                code: "json_malformed",
+                detail,
+                suggestion: "Send one JSON value in UTF-8.",
+            }],
+        }
+    }
+
     fn form(
         pointer: impl Into<String>,
         code: &'static str,

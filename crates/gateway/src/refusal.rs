@@ -7,6 +7,7 @@ use bytes::Bytes;
 use domain::Code;
 use domain::recent::TryOutcome;
 use events::ingest::{self, RefusalError};
+use flags::{FormFault, QuestionFault};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -52,6 +53,8 @@ pub(crate) enum Cause {
     Policy(Box<Refusal>),
     /// Tracked events cannot be taken.
     Events(Box<ingest::Refusal>),
+    /// A question about flags cannot be read.
+    Question(Box<QuestionFault>),
     /// A policy answered; this is no refusal.
     Reply(Box<Reply>),
     /// There is no target, or none is healthy.
@@ -178,6 +181,7 @@ impl Cause {
             Self::ClientPaused => Code::RequestTimeout,
             Self::Policy(refusal) => refusal.code,
             Self::Events(refusal) => refusal.code(),
+            Self::Question(_) => Code::RequestInvalid,
             Self::NoTarget => Code::UpstreamNone,
             Self::UpstreamOverloaded => Code::UpstreamOverloaded,
             Self::Shed => Code::CallShed,
@@ -193,6 +197,7 @@ impl Cause {
     fn words(self) -> (Cow<'static, str>, Vec<RefusalError>) {
         match self {
             Self::Events(refusal) => (refusal.detail().into(), refusal.into_errors()),
+            Self::Question(fault) => (fault.detail().into(), errors_of(*fault)),
             other => (other.detail(), Vec::new()),
         }
     }
@@ -217,6 +222,7 @@ impl Cause {
             Self::ClientPaused => "The rest of the request did not come.".into(),
             Self::Policy(refusal) => refusal.detail,
             Self::Events(refusal) => refusal.detail().into(),
+            Self::Question(fault) => fault.detail().into(),
             Self::NoTarget => "No target of the service behind is healthy.".into(),
             Self::UpstreamOverloaded => "It has as many calls as it may have at a time.".into(),
             Self::Shed => "What is left is kept for calls that matter more.".into(),
@@ -292,6 +298,19 @@ impl From<Broken> for Cause {
             Broken::Gone => Self::ClientPaused,
         }
     }
+}
+
+fn errors_of(fault: QuestionFault) -> Vec<RefusalError> {
+    let error = |fault: FormFault| RefusalError {
+        index: None,
+        pointer: fault.pointer,
+        code: fault.code.to_owned(),
+        detail: fault.detail,
+        suggestion: fault.suggestion.to_owned(),
+        line: None,
+        column: None,
+    };
+    fault.into_faults().into_iter().map(error).collect()
 }
 
 fn reply_response(reply: Reply) -> Response<AnswerBody> {

@@ -69,6 +69,8 @@ async fn all_flags_or_some_of_them_are_asked_at_once() {
     );
     let wrong = server.post(&path, json!({ "attributes": { "a/b": {} } })).await;
     assert_eq!(wrong.json(400)["errors"][0]["pointer"], "/attributes/a~1b");
+    let wrong = server.post(&path, json!([])).await;
+    assert_eq!(wrong.json(400)["detail"], "The body is not an object.");
 }
 
 #[tokio::test]

@@ -54,6 +54,32 @@ fn a_question_says_what_is_wrong_where() {
 }
 
 #[test]
+fn all_that_is_wrong_is_listed() {
+    let cases = [
+        ("[]", "The body is not an object.", "field_invalid"),
+        (
+            r#"{"other": 1}"#,
+            "/other: There is no field `other`.",
+            "unknown_field",
+        ),
+        (
+            "{",
+            "The body is not JSON: EOF while parsing an object at line 1 column 1.",
+            "json_malformed",
+        ),
+    ];
+    for (body, detail, code) in cases {
+        let fault = Question::read(body.as_bytes()).unwrap_err();
+        assert_eq!(fault.detail(), detail);
+        let faults = fault.into_faults();
+        assert_eq!(faults.len(), 1, "{body}");
+        assert_eq!(faults[0].code, code);
+    }
+    let fault = Question::read(br#"{"attributes": {"a": {}, "b": {}}}"#).unwrap_err();
+    assert_eq!(fault.into_faults().len(), 2);
+}
+
+#[test]
 fn a_context_is_flat_and_has_a_unit() {
     let body = json!({ "context": {
         "targetingKey": "u1", "company": { "name": "Acme", "sizes": [1] }, "plan": null

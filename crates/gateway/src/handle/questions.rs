@@ -371,9 +371,8 @@ fn refused(code: Code, detail: &str) -> Cause {
     Cause::Policy(Box::new(Refusal::new(code, sentence(detail))))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what an error becomes")]
 fn unreadable(fault: QuestionFault) -> Cause {
-    refused(Code::RequestInvalid, &fault.to_string())
+    Cause::Question(Box::new(fault))
 }
 
 /// Reads a body to its end.

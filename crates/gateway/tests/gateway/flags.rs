@@ -260,6 +260,30 @@ fn pages_are_told_values_of_what_is_for_them() {
 }
 
 #[test]
+fn what_is_wrong_in_a_question_is_listed() {
+    let bench = bench(SdkKeyKind::Server, |_, _| {});
+    let ask = |body: &str| {
+        let answer = bench.call("POST", "/api/v1/feature-flags/evaluate", "", body);
+        assert_eq!(answer.status, 400, "{body}");
+        json_of(&answer)
+    };
+    let problem = ask(r#"{"attributes": {"a/b": {}, "c": [1]}}"#);
+    let detail = "/attributes/a~1b: It is neither a text, a number, a boolean nor a list of texts.";
+    assert_eq!(problem["detail"], detail);
+    let error = json!({ "pointer": "/attributes/a~1b", "code": "field_invalid",
+        "detail": "It is neither a text, a number, a boolean nor a list of texts.",
+        "suggestion": "Send what is inside as attributes of their own." });
+    assert_eq!(problem["errors"][0], error);
+    assert_eq!(problem["errors"][1]["pointer"], "/attributes/c");
+    let problem = ask("[]");
+    assert_eq!(
+        (&problem["detail"], &problem["errors"][0]["pointer"]),
+        (&json!("The body is not an object."), &json!(""))
+    );
+    assert_eq!(ask("{")["errors"][0]["code"], "json_malformed");
+}
+
+#[test]
 fn a_key_may_be_used_as_often_as_it_says() {
     let bench = bench(SdkKeyKind::Client, |_, _| {});
     bench.change(|snapshot| {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use domain::code::sentence;
 use domain::tracking::SdkKeyKind;
-use domain::{Code, Timestamp};
-use events::ingest::Key;
+use domain::{Code, Timestamp, key};
+use events::ingest::{Key, KeyFault};
 use events::{Exposure, Exposures};
 use flags::ofrep::{self, Failure};
 use flags::{Asker, Attributes, Evaluated, Missing, Question, QuestionFault, Set};
@@ -161,7 +161,7 @@ pub(super) async fn answer(
         Topic::GrowthBook(_, key) => Some(key.to_owned()),
         _ => text_of_key(asked).or_else(|| conn.flagd_key().map(str::to_owned)),
     };
-    let holder = holder_of(compiled, asked, text)?;
+    let holder = holder_of(conn, compiled, asked, text)?;
     admits(compiled, asked, &holder, page)?;
     answered(conn, compiled, (asked, topic), (&holder, body)).await
 }
@@ -314,6 +314,7 @@ fn ofrep_all(
 
 /// Finds out whose key it is.
 fn holder_of<'c>(
+    conn: &Conn,
     compiled: &'c Compiled,
     asked: &Asked<'_>,
     text: Option<String>,
@@ -322,7 +323,10 @@ fn holder_of<'c>(
     let missing = || refused(Code::SdkKeyMissing, "the request came without an SDK key");
     let text = text.ok_or_else(missing)?;
     let key = compiled.flags.directory.key(&text, asked.now());
-    let key = key.map_err(|fault| refused(Code::SdkKeyInvalid, &fault.to_string()))?;
+    let key = key.map_err(|fault| match other_environment(&text, conn) {
+        Some(detail) if fault == KeyFault::Unknown => refused(Code::SdkKeyInvalid, &detail),
+        _ => refused(Code::SdkKeyInvalid, &fault.to_string()),
+    })?;
     let origin = asked.headers.get(ORIGIN);
     let shown = origin.map(|origin| origin.to_str().unwrap_or("?"));
     if !key.admits(shown) {
@@ -330,6 +334,18 @@ fn holder_of<'c>(
         return Err(refused(Code::OriginRefused, &detail));
     }
     Ok(Holder { key, text })
+}
+
+/// What is wrong with a key whose own text says that it is for another environment than the node's.
+fn other_environment(text: &str, conn: &Conn) -> Option<String> {
+    let (here, key) = (&conn.core().settings.environment, key::parse(text)?);
+    let is_other = key.environment != here.as_str();
+    is_other.then(|| {
+        format!(
+            "this node serves `{here}`, and the key is for `{}`",
+            key.environment
+        )
+    })
 }
 
 /// The text of the key: in `X-API-Key`, in `Authorization`, or as `key` in the query.

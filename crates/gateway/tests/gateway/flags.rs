@@ -260,6 +260,24 @@ fn pages_are_told_values_of_what_is_for_them() {
 }
 
 #[test]
+fn keys_of_other_environments_are_told_from_those_that_nobody_has() {
+    let bench = bench(SdkKeyKind::Server, |_, _| {});
+    let ask = |environment: &str| {
+        let key = domain::key::write(&environment.parse().unwrap(), id(71), [7; 32]).unwrap();
+        let answer = bench.get(&format!("/api/features/{key}"));
+        let problem = json_of(&answer);
+        assert_eq!(
+            (answer.status, &problem["code"]),
+            (401, &json!("sdk_key_invalid"))
+        );
+        problem["detail"].as_str().unwrap().to_owned()
+    };
+    let other = "This node serves `sandbox`, and the key is for `production`.";
+    assert_eq!(ask("production"), other);
+    assert!(ask("sandbox").starts_with("There is no such SDK key"));
+}
+
+#[test]
 fn what_is_wrong_in_a_question_is_listed() {
     let bench = bench(SdkKeyKind::Server, |_, _| {});
     let ask = |body: &str| {

@@ -151,7 +151,7 @@ pub(super) async fn answer(
         .or_else(|| Some(asked.headers.get(SELECTOR)?.to_str().ok()?.to_owned()))
         .or_else(|| Some(question.selector.to_string()).filter(|text| !text.is_empty()))
         .or_else(|| conn.flagd_key().map(str::to_owned));
-    let holder = holder_of(compiled, asked, text)?;
+    let holder = holder_of(conn, compiled, asked, text)?;
     admits(compiled, asked, &holder, page)?;
     let set = compiled.flags.sets.get(holder.key.organization);
     if method.is_about_rules() {

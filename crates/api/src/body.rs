@@ -7,7 +7,7 @@ use domain::Code;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Typed};
 
 /// Reads the body; empty if the endpoint takes none.
 ///
@@ -39,7 +39,12 @@ pub(crate) async fn read(endpoint: &Endpoint, headers: &HeaderMap, body: Body) -
     if bytes.is_empty() && !declared.required {
         return Ok(bytes);
     }
-    if !declared.untyped || headers.contains_key(header::CONTENT_TYPE) {
+    let is_looked_at = match declared.typed {
+        Typed::Always => true,
+        Typed::IfSaid => headers.contains_key(header::CONTENT_TYPE),
+        Typed::Never => false,
+    };
+    if is_looked_at {
         check_type(declared.types, headers)?;
     }
     Ok(bytes)

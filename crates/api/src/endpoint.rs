@@ -45,8 +45,19 @@ pub(crate) struct Body {
     pub(crate) bytes_max: usize,
     /// Whether there must be one.
     pub(crate) required: bool,
-    /// Whether one without a content type is taken, as browsers send what they are not told the type of.
-    pub(crate) untyped: bool,
+    /// When its content type is looked at.
+    pub(crate) typed: Typed,
+}
+
+/// When the content type of a body is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Typed {
+    /// It must be one that is taken.
+    Always,
+    /// One without a type is taken too, as browsers send what they are not told the type of.
+    IfSaid,
+    /// Never: the body is read as what it must be, as nodes read it, which look at no more than they have to.
+    Never,
 }
 
 /// A successful answer.
@@ -235,7 +246,7 @@ impl Endpoint {
             example,
             bytes_max: BODY_BYTES_MAX,
             required: true,
-            untyped: false,
+            typed: Typed::Always,
         });
         self
     }
@@ -248,7 +259,7 @@ impl Endpoint {
             example,
             bytes_max: BODY_BYTES_MAX,
             required: true,
-            untyped: false,
+            typed: Typed::Always,
         });
         self
     }
@@ -398,12 +409,9 @@ impl Endpoint {
         if self.access == Access::SignedIn && self.changes() {
             codes.extend([Code::CsrfRejected, Code::PermissionDenied, Code::StorageFull]);
         }
-        if self.body.is_some() {
-            codes.extend([
-                Code::RequestInvalid,
-                Code::BodyTooLarge,
-                Code::MediaTypeUnsupported,
-            ]);
+        if let Some(body) = &self.body {
+            codes.extend([Code::RequestInvalid, Code::BodyTooLarge]);
+            codes.extend((body.typed != Typed::Never).then_some(Code::MediaTypeUnsupported));
         }
         if self.precondition {
             codes.extend([Code::PreconditionRequired, Code::PreconditionFailed]);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::call::Call;
-use crate::endpoint::{Access, Endpoint};
+use crate::endpoint::{Access, Endpoint, Typed};
 use crate::parameter::{Parameter, text};
 use crate::sdk_key::{self, Holder};
 use crate::v1::evaluations::{self, EVENTS, QUESTION_BYTES_MAX, if_none_match, tagged_as, wants_server};
@@ -102,7 +102,7 @@ fn evaluate() -> Endpoint {
     })
     .body_as(|body| {
         body.bytes_max = QUESTION_BYTES_MAX;
-        body.untyped = true;
+        body.typed = Typed::Never;
     })
     .answers_with(200, "The values.", payload())
     .to(|call| async move {

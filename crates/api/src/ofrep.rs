@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::answer;
 use crate::call::Call;
-use crate::endpoint::{Access, Endpoint};
+use crate::endpoint::{Access, Endpoint, Typed};
 use crate::parameter::{Parameter, text};
 use crate::sdk_key::{self, Holder};
 use crate::v1::evaluations::{QUESTION_BYTES_MAX, expose, tagged};
@@ -117,6 +117,7 @@ fn asked(endpoint: Endpoint) -> Endpoint {
         .body_as(|body| {
             body.bytes_max = QUESTION_BYTES_MAX;
             body.required = false;
+            body.typed = Typed::Never;
         })
 }
 

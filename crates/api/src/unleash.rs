@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::call::Call;
-use crate::endpoint::{Access, Endpoint};
+use crate::endpoint::{Access, Endpoint, Typed};
 use crate::parameter::{Parameter, text};
 use crate::sdk_key::{self, Holder};
 use crate::v1::evaluations::{self, EVENTS, QUESTION_BYTES_MAX, if_none_match, tagged, wants_server};
@@ -208,7 +208,7 @@ fn toggles_for() -> Endpoint {
     })
     .body_as(|body| {
         body.bytes_max = QUESTION_BYTES_MAX;
-        body.untyped = true;
+        body.typed = Typed::Never;
     })
     .answers_with(200, "The toggles that are on.", document())
     .to(|call| async move {
@@ -255,7 +255,7 @@ fn report(endpoint: Endpoint) -> Endpoint {
         })
         .body_as(|body| {
             body.bytes_max = REPORT_BYTES_MAX;
-            body.untyped = true;
+            body.typed = Typed::Never;
         })
         .answers_with(202, "It is taken.", Vec::new())
 }

@@ -25,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use super::feature_flags::{COLLECTION, attributes};
 use crate::app::App;
 use crate::call::Call;
-use crate::endpoint::{Access, Endpoint};
+use crate::endpoint::{Access, Endpoint, Typed};
 use crate::etag;
 use crate::parameter::{Parameter, text};
 use crate::sdk_key::{self, Holder};
@@ -112,7 +112,10 @@ fn evaluate_for() -> Endpoint {
         EVALUATES,
     ))
     .body(&example)
-    .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
+    .body_as(|body| {
+        body.bytes_max = QUESTION_BYTES_MAX;
+        body.typed = Typed::Never;
+    })
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let known = Question::read(&call.body).and_then(Question::of_one);
@@ -134,7 +137,10 @@ fn evaluate_all() -> Endpoint {
          another one.",
     ))
     .body(&example)
-    .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
+    .body_as(|body| {
+        body.bytes_max = QUESTION_BYTES_MAX;
+        body.typed = Typed::Never;
+    })
     .takes(if_none_match())
     .answers::<FlagsEvaluation>(200, "What they get, in the order of the flags' keys.")
     .with_headers(&["ETag"])
@@ -216,7 +222,10 @@ fn assignments_for() -> Endpoint {
         format!("{EXPLAINS} `flags` names some of them."),
     ))
     .body(&example)
-    .body_as(|body| body.bytes_max = QUESTION_BYTES_MAX)
+    .body_as(|body| {
+        body.bytes_max = QUESTION_BYTES_MAX;
+        body.typed = Typed::Never;
+    })
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         explain(&call, &holder, &Question::read(&call.body)?).await

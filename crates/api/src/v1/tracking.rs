@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::crud::Nothing;
-use crate::endpoint::{Access, Endpoint};
+use crate::endpoint::{Access, Endpoint, Typed};
 use crate::sdk_key::{self, Holder};
 use crate::v1::operations;
 use crate::{answer, cors, problem};
@@ -88,7 +88,7 @@ fn track() -> Endpoint {
             body.types = MEDIA_TYPES;
             body.bytes_max = BODY_BYTES_MAX;
             body.required = false;
-            body.untyped = true;
+            body.typed = Typed::IfSaid;
         })
         .answers::<EventReceipt>(202, "All events are on the disk.")
         .answers::<EventReceipt>(207, errors)

@@ -1,6 +1,7 @@
 //! What programs ask of flags beyond one at a time: all of them, their definitions, changes, who is in what; and what is
 //! recorded of it.
 
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, Someone, TestApp};
@@ -71,6 +72,32 @@ async fn all_flags_or_some_of_them_are_asked_at_once() {
     assert_eq!(wrong.json(400)["errors"][0]["pointer"], "/attributes/a~1b");
     let wrong = server.post(&path, json!([])).await;
     assert_eq!(wrong.json(400)["detail"], "The body is not an object.");
+}
+
+/// As nodes answer them.
+#[tokio::test]
+async fn questions_are_read_whatever_their_type_is_said_to_be() {
+    let bench = Bench::new().await;
+    let owner = bench.app.owner().await;
+    make(&owner, half()).await;
+    let server = bench.app.anybody().with("x-api-key", &server_key(&owner).await);
+    let ofrep = "/ofrep/v1/evaluate/flags";
+    let paths = [
+        ofrep.to_owned(),
+        format!("{ofrep}/half"),
+        format!("{FLAGS}/evaluate"),
+        "/api/v1/assignments".to_owned(),
+    ];
+    let form = "application/x-www-form-urlencoded";
+    for (path, kind) in paths
+        .iter()
+        .flat_map(|path| [None, Some("text/plain"), Some(form)].map(|kind| (path, kind)))
+    {
+        for (body, status) in [("{}", 200), ("a=b", 400)] {
+            let answer = server.send(Method::POST, path, body.into(), kind).await;
+            assert_eq!(answer.status.as_u16(), status, "{path} {kind:?} {body}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -259,6 +259,22 @@ fn pages_are_told_values_of_what_is_for_them() {
     );
 }
 
+/// As the control plane answers them.
+#[test]
+fn questions_are_read_whatever_their_type_is_said_to_be() {
+    let bench = bench(SdkKeyKind::Server, |_, _| {});
+    for path in [
+        "/ofrep/v1/evaluate/flags",
+        "/api/v1/feature-flags/evaluate",
+        "/api/v1/assignments",
+    ] {
+        for head in ["", "Content-Type: text/plain\r\n"] {
+            assert_eq!(bench.call("POST", path, head, "{}").status, 200, "{path} {head}");
+            assert_eq!(bench.call("POST", path, head, "a=b").status, 400, "{path} {head}");
+        }
+    }
+}
+
 #[test]
 fn keys_of_other_environments_are_told_from_those_that_nobody_has() {
     let bench = bench(SdkKeyKind::Server, |_, _| {});

@@ -1,6 +1,7 @@
 //! One request to an upstream and the head of its answer.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,8 @@ pub(crate) struct Going<'a> {
     pub(crate) is_websocket: bool,
     /// Whether it is a copy of a call, which nobody waits for.
     pub(crate) is_copy: bool,
+    /// Where it came from, as far as trusted proxies say so.
+    pub(crate) address: IpAddr,
     /// What the client called us.
     pub(crate) host: &'a HeaderValue,
     /// What the route calls the upstream.
@@ -145,7 +148,7 @@ pub(crate) async fn exchange(
     let mut exchange = Exchange {
         key: upstream
             .rules
-            .key(&going.headers, conn.address, going.added.application()),
+            .key(&going.headers, going.address, going.added.application()),
         tried: Vec::new(),
         attempts: 0,
         replay: None,

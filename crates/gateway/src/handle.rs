@@ -295,6 +295,7 @@ async fn serve<'a>(
         version,
         is_copy: false,
         is_websocket: *is_websocket && *method == Method::GET && websocket::is_asked(headers),
+        address,
         host: &named.header,
         host_sent: on.rewriting.and_then(|rewriting| rewriting.host.as_ref()),
         share: if balancer.upstream().is_bounded {

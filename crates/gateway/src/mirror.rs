@@ -4,6 +4,7 @@
 //! once all of it is there. So a call is never later than without, and a mirror that is slow or away costs at most
 //! `in_flight_max` places per core. Where answers are compared, the caller's is noted while it is passed on.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,7 +66,7 @@ pub(crate) struct Maker<'a> {
     pub(crate) named: &'a Rc<Named>,
     pub(crate) request_id: &'a HeaderValue,
     pub(crate) consumer: Option<Consumer<'a>>,
-    pub(crate) address: std::net::IpAddr,
+    pub(crate) address: IpAddr,
 }
 
 /// A copy of a call.
@@ -77,6 +78,7 @@ struct Shadow {
     path: Box<str>,
     query: Box<str>,
     version: Version,
+    address: IpAddr,
     host_sent: Option<HeaderValue>,
     headers: HeaderMap,
     named: Rc<Named>,
@@ -144,6 +146,7 @@ impl Mirror {
             path: going.path.into(),
             query: going.query.into(),
             version: going.version,
+            address: going.address,
             host_sent: going.host_sent.cloned(),
             headers: self.head(going, maker),
             named: Rc::clone(maker.named),
@@ -298,6 +301,7 @@ impl Shadow {
             is_websocket: false,
             is_copy: true,
             interims: None,
+            address: self.address,
             host: &self.named.header,
             host_sent: self.host_sent.as_ref(),
             share: self.share,

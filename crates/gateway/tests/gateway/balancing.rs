@@ -1,13 +1,16 @@
 //! Which target a call goes to.
 
+use std::collections::HashSet;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use domain::traffic::{Algorithm, Balancing, HashOn};
+use domain::id::UpstreamId;
+use domain::traffic::{Algorithm, Balancing, HashOn, Target};
+use serde_json::json;
 
-use crate::bench::{Bench, Upstream, eventually, reply};
+use crate::bench::{Bench, Upstream, eventually, id, reply};
 
 /// A gateway of one core in front of these upstreams.
 fn bench(upstreams: &[Upstream], balancing: Balancing) -> Bench {
@@ -152,6 +155,50 @@ fn a_client_and_an_application_keep_their_target() {
         let mut counts = counts(&upstreams);
         counts.sort_unstable();
         assert_eq!(counts, [0, 0, 0, 12], "{on:?}");
+    }
+}
+
+/// Behind a proxy all calls come from one address, and from many clients.
+#[test]
+fn a_client_behind_a_trusted_proxy_keeps_its_target() {
+    let services = || (0..3).map(|_| Upstream::simple()).collect::<Vec<_>>();
+    let (upstreams, mirrors) = (services(), services());
+    let balancing = Balancing {
+        hash_on: Some(HashOn::ClientAddress),
+        ..by(Algorithm::ConsistentHash)
+    };
+    let urls: Vec<_> = upstreams.iter().map(Upstream::url).collect();
+    let bench = Bench::with(&urls, |settings, snapshot| {
+        settings.cores = 1;
+        settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        snapshot.upstreams[0].spec.balancing = balancing;
+        let mut copies = snapshot.upstreams[0].clone();
+        copies.id = UpstreamId::new(id(77));
+        copies.spec.targets = mirrors.iter().map(|mirror| Target::new(mirror.url())).collect();
+        snapshot.upstreams.push(copies);
+        let mirror = json!({ "upstream_id": UpstreamId::new(id(77)) });
+        snapshot.routes[0].mirror = Some(serde_json::from_value(mirror).unwrap());
+    });
+    for _ in 0..2 {
+        for client in 0..40 {
+            let head = format!("X-Forwarded-For: 192.0.2.{client}\r\n");
+            assert_eq!(bench.call("GET", "/shop/pets", &head, "").status, 200);
+        }
+    }
+    eventually(|| counts(&mirrors).iter().sum::<usize>() == 80);
+    for targets in [&upstreams, &mirrors] {
+        let clients = |target: &Upstream| {
+            let received = target.received();
+            let said = received
+                .iter()
+                .filter_map(|one| one.fields.get("x-forwarded-for"));
+            said.filter_map(|said| said.split(',').next().map(str::to_owned))
+                .collect::<HashSet<_>>()
+        };
+        let clients: Vec<_> = targets.iter().map(clients).collect();
+        assert!(clients.iter().all(|clients| !clients.is_empty()), "{clients:?}");
+        let all: usize = clients.iter().map(HashSet::len).sum();
+        assert_eq!(all, 40, "each has one target: {clients:?}");
     }
 }
 

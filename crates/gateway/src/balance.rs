@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::Name;
 use domain::recent::Candidate;
@@ -14,6 +15,7 @@ use domain::traffic::Algorithm;
 
 use crate::compile::Upstream;
 use crate::course::Label;
+use crate::deadline::steady_ms;
 use crate::group::Member;
 use crate::guard::{Budget, Held, Limit};
 use crate::health::Health;
@@ -79,7 +81,9 @@ pub(crate) struct Choice {
 
 impl Balancer {
     pub(crate) fn new(upstream: Arc<Upstream>, pools: Rc<Pools>, zone: Option<Name>) -> Self {
-        let limit = upstream.adaptive.map(|(min, max)| Rc::new(Limit::new(min, max)));
+        let limit = upstream
+            .adaptive
+            .map(|(min, max)| Rc::new(Limit::new(min, max, calendar_ahead_ms())));
         let mut balancer = Self {
             upstream,
             pools,
@@ -118,7 +122,9 @@ impl Balancer {
             100 => Cause::UpstreamOverloaded,
             _ => Cause::Shed,
         };
-        if self.limit.as_ref().is_some_and(|limit| !limit.begin(share)) {
+        let now_ms = self.pools.now_ms();
+        let limit = self.limit.as_ref();
+        if limit.is_some_and(|limit| !limit.begin(share, now_ms)) {
             return Err(refused());
         }
         let mut held = Box::new(Held::new(self.limit.clone()));
@@ -287,6 +293,13 @@ impl Balancer {
             }
         })
     }
+}
+
+/// How far the calendar is ahead of [`steady_ms`], which is another one in each process.
+fn calendar_ahead_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    now_ms.saturating_sub(steady_ms())
 }
 
 /// The targets of one level while one is chosen.

@@ -405,8 +405,10 @@ impl Exchange<'_> {
             } else {
                 choice.pool.load.answered(latency_us, now_ms);
             }
-            if let Some(limit) = &self.balancer.limit {
-                limit.note(latency_us, now_ms);
+            match &self.balancer.limit {
+                Some(limit) if is_failure => limit.failed(latency_us, now_ms),
+                Some(limit) => limit.answered(latency_us, now_ms),
+                None => {}
             }
         }
         self.note(choice, is_failure);

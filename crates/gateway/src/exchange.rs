@@ -1,6 +1,5 @@
 //! One request to an upstream and the head of its answer.
 
-use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -30,6 +29,7 @@ mod hedge;
 mod noted;
 mod send;
 
+use self::hedge::Asked;
 use self::noted::Noting;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -64,9 +64,6 @@ pub(crate) struct Going<'a> {
     pub(crate) interims: Option<Rc<Interims>>,
 }
 
-/// Targets that an exchange was sent to.
-type Asked = Rc<RefCell<Vec<Rc<Choice>>>>;
-
 /// An exchange while it is under way.
 struct Exchange<'a> {
     conn: &'a Conn,
@@ -85,8 +82,8 @@ struct Exchange<'a> {
     attempts: u32,
     /// What was sent of the body, if it may be sent again.
     replay: Option<Replay>,
-    /// Where it has been sent, for another exchange like it.
-    asked: Option<Asked>,
+    /// Where it has been sent, if another exchange like it may be.
+    asked: Option<Rc<Asked>>,
     noting: Noting<'a>,
 }
 
@@ -340,9 +337,6 @@ impl Exchange<'_> {
             let (lease, choice, began) = self.lease(is_fresh).await?;
             let is_stale = lease.is_reused && !is_fresh;
             self.attempts += 1;
-            if let Some(asked) = &self.asked {
-                asked.borrow_mut().push(Rc::clone(&choice));
-            }
             // An answer's fields take the place of the request's.
             let copy = (retries.has_statuses && self.attempts < retries.attempts_max)
                 .then(|| self.going.headers.clone());
@@ -411,10 +405,16 @@ impl Exchange<'_> {
                 None => {}
             }
         }
+        if self.upstream.hedge_after.is_some() && sent.is_ok() {
+            choice.pool.load.heard();
+        }
         self.note(choice, is_failure);
     }
 
     fn note(&self, choice: &Choice, is_failure: bool) {
+        if let Some(asked) = &self.asked {
+            asked.end();
+        }
         let upstream = self.upstream;
         let rules = upstream.outlier_detection.as_ref();
         choice
@@ -508,6 +508,9 @@ impl Exchange<'_> {
             let Some(choice) = self.balancer.next(self.key, &self.tried) else {
                 return Err(Cause::NoTarget);
             };
+            if let Some(asked) = &self.asked {
+                asked.begin(&choice);
+            }
             let pool = self.conn.pool(&choice.pool);
             if !is_fresh && let Some(lease) = pool.take() {
                 let since = self.begin_try(&choice, true);

@@ -4,6 +4,7 @@
 //! forgotten with time, so that a target that was slow is tried again. Source: Finagle's `Ewma` load metric.
 
 use std::cell::Cell;
+use std::time::Duration;
 
 /// After this time, a measured latency counts half.
 const HALF_LIFE_MS: f64 = 10_000.0;
@@ -18,6 +19,8 @@ pub(crate) struct Load {
     in_flight: Cell<u32>,
     latency_us: Cell<f64>,
     measured_ms: Cell<u64>,
+    /// Since when calls have been given up without an answer to any other; only where they are hedged.
+    silent_since_ms: Cell<Option<u64>>,
 }
 
 impl Load {
@@ -59,6 +62,30 @@ impl Load {
         self.measured_ms.set(now_ms);
     }
 
+    /// Notes that an answer would have taken longer than this.
+    pub(crate) fn outlasted(&self, waited_us: u64, now_ms: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "as above")]
+        let waited = waited_us as f64;
+        if waited > self.latency_us.get() * self.kept(now_ms) {
+            self.latency_us.set(waited);
+            self.measured_ms.set(now_ms);
+        }
+    }
+
+    /// Notes that an answer has come.
+    pub(crate) fn heard(&self) {
+        self.silent_since_ms.set(None);
+    }
+
+    /// Notes that a call was given up that has waited for so long; for how long there has been no answer at all.
+    pub(crate) fn silent(&self, waited: Duration, now_ms: u64) -> Duration {
+        let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        let began_ms = now_ms.saturating_sub(waited_ms);
+        let since_ms = self.silent_since_ms.get().unwrap_or(began_ms).min(began_ms);
+        self.silent_since_ms.set(Some(since_ms));
+        Duration::from_millis(now_ms.saturating_sub(since_ms))
+    }
+
     /// What one more call costs here; comparable between targets. `share` is the target's weight in relation to
     /// the mean.
     pub(crate) fn cost(&self, share: f64, now_ms: u64) -> f64 {
@@ -85,6 +112,8 @@ impl Drop for Busy<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::Load;
 
     #[test]
@@ -101,6 +130,19 @@ mod tests {
         load.answered(10_000, 10_000);
         assert!((load.cost(1.0, 10_000) - 45_000.0).abs() < 1e-6, "half of each");
         assert!(load.cost(1.0, 1_000_000) < 1_001.0, "and then it is tried again");
+    }
+
+    #[test]
+    fn what_was_waited_for_in_vain_counts_as_slow_and_as_silence() {
+        let load = Load::default();
+        load.outlasted(50_000, 1_000);
+        assert!((load.cost(1.0, 1_000) - 50_000.0).abs() < 1e-6);
+        load.outlasted(20_000, 1_000);
+        assert!((load.cost(1.0, 1_000) - 50_000.0).abs() < 1e-6, "it is slower");
+        let silent = |now_ms| load.silent(Duration::from_millis(50), now_ms).as_millis();
+        assert_eq!((silent(1_000), silent(1_020), silent(1_500)), (50, 70, 550));
+        load.heard();
+        assert_eq!(silent(2_000), 50);
     }
 
     #[test]

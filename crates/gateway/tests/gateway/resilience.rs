@@ -9,7 +9,8 @@ use std::time::Duration;
 use domain::id::RouteId;
 use domain::release::Importance;
 use domain::traffic::{
-    Algorithm, CircuitBreaker, Concurrency, Connections, Fallback, Hedging, Retries, RetryOn, UpstreamSpec,
+    Algorithm, CircuitBreaker, Concurrency, Connections, Fallback, Hedging, OutlierDetection, Retries,
+    RetryOn, UpstreamSpec,
 };
 
 use crate::bench::{Bench, Client, Received, Upstream, eventually, id, reply};
@@ -475,6 +476,71 @@ fn a_second_target_is_asked_when_the_first_takes_long() {
     let posted = self::bench(&other.urls(), |spec| spec.hedging = Some(Hedging { after_ms: 1 }));
     assert_eq!(posted.call("POST", "/shop/pets", "", "abc").status, 200);
     assert_eq!(posted.figure("upstream_hedges_total"), 0);
+}
+
+/// A service that takes calls and answers none, beside one that answers all that are asked a second time.
+fn hung_and_fine(algorithm: Algorithm) -> (Upstream, mpsc::Sender<()>, Bench) {
+    let (hung, release) = held();
+    let bench = bench(&[hung.url(), Upstream::simple().url()], |spec| {
+        spec.balancing.algorithm = algorithm;
+        spec.hedging = Some(Hedging { after_ms: 50 });
+        spec.retries.budget_per_second_min = 1_000;
+        spec.outlier_detection = Some(OutlierDetection {
+            consecutive_failures: 3,
+            ..OutlierDetection::default()
+        });
+    });
+    (hung, release, bench)
+}
+
+#[test]
+fn a_target_that_loses_is_slow() {
+    let (hung, _release, bench) = hung_and_fine(Algorithm::P2cEwma);
+    for _ in 0..30 {
+        assert_eq!(bench.get("/shop/pets").text(), "hello");
+    }
+    let asked = hung.received().len();
+    assert!(asked <= 10, "{asked} of 30");
+}
+
+#[test]
+fn a_target_that_only_loses_is_left_out() {
+    let (hung, _release, bench) = hung_and_fine(Algorithm::RoundRobin);
+    eventually(|| {
+        assert_eq!(bench.get("/shop/pets").text(), "hello");
+        bench.figure("targets_ejected") == 1
+    });
+    // Each takes 50 ms: what has been silent for 200 ms fails, and three failures are enough.
+    let asked = hung.received().len();
+    assert!((3..=10).contains(&asked), "{asked}");
+    for _ in 0..4 {
+        assert_eq!(bench.get("/shop/pets").text(), "hello");
+    }
+    assert_eq!(hung.received().len(), asked);
+}
+
+#[test]
+fn a_target_that_answers_between_losses_is_kept() {
+    let count = AtomicUsize::new(0);
+    let slow_at_times = Upstream::start(move |_, stream| {
+        if count.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+            thread::sleep(Duration::from_millis(150));
+        }
+        reply(stream, "200 OK", "", "hello")
+    });
+    let bench = bench(&[slow_at_times.url(), Upstream::simple().url()], |spec| {
+        spec.hedging = Some(Hedging { after_ms: 100 });
+        spec.retries.budget_per_second_min = 1_000;
+        spec.outlier_detection = Some(OutlierDetection {
+            consecutive_failures: 1,
+            ..OutlierDetection::default()
+        });
+    });
+    for _ in 0..16 {
+        assert_eq!(bench.get("/shop/pets").text(), "hello");
+    }
+    assert_eq!(bench.figure("targets_ejected"), 0);
+    assert!(bench.figure("upstream_hedges_total") >= 4);
 }
 
 #[test]

@@ -31,8 +31,10 @@ impl Names {
         thread::spawn(move || {
             let mut bytes = [0; 1500];
             while let Ok((length, from)) = socket.recv_from(&mut bytes) {
-                if let Some(records) = &*records.lock().unwrap() {
-                    let _ = socket.send_to(&answer(&bytes[..length], records), from);
+                let answer =
+                    (records.lock().unwrap().as_ref()).and_then(|records| answer(&bytes[..length], records));
+                if let Some(answer) = answer {
+                    let _ = socket.send_to(&answer, from);
                 }
             }
         });
@@ -44,8 +46,8 @@ impl Names {
     }
 }
 
-/// An answer as RFC 1035 section 4 writes it.
-fn answer(question: &[u8], records: &[Record]) -> Vec<u8> {
+/// An answer as RFC 1035 section 4 writes it; none about names that begin with `silent`.
+fn answer(question: &[u8], records: &[Record]) -> Option<Vec<u8>> {
     let mut end = 12;
     let mut name = String::new();
     while question[end] != 0 {
@@ -53,6 +55,9 @@ fn answer(question: &[u8], records: &[Record]) -> Vec<u8> {
         name += &String::from_utf8_lossy(&question[end + 1..end + 1 + length]).to_lowercase();
         name.push('.');
         end += 1 + length;
+    }
+    if name.starts_with("silent") {
+        return None;
     }
     let kind = u16::from_be_bytes([question[end + 1], question[end + 2]]);
     let fitting: Vec<_> = records
@@ -69,7 +74,7 @@ fn answer(question: &[u8], records: &[Record]) -> Vec<u8> {
         answer.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
         answer.extend(data);
     }
-    answer
+    Some(answer)
 }
 
 pub(crate) fn a(last: u8) -> Record {
@@ -77,10 +82,15 @@ pub(crate) fn a(last: u8) -> Record {
 }
 
 fn srv(priority: u16, port: u16) -> Record {
+    srv_at(b"\x04shop\x04test\0", (priority, port))
+}
+
+/// A record of the service that names this host.
+fn srv_at(host: &[u8], (priority, port): (u16, u16)) -> Record {
     let mut data = priority.to_be_bytes().to_vec();
     data.extend([0, 5]);
     data.extend(port.to_be_bytes());
-    data.extend(b"\x04shop\x04test\0");
+    data.extend(host);
     ("_http._tcp.shop.test.", SRV, data)
 }
 
@@ -186,6 +196,48 @@ fn a_service_says_ports_and_priorities() {
     eventually(|| bench.figure("targets") == 1);
     assert_eq!(bench.get("/shop/pets").status, 200);
     assert_eq!(upstreams[1].received().len(), 1);
+}
+
+#[test]
+fn a_record_whose_name_is_not_known_takes_no_other_away() {
+    let upstreams = [Upstream::simple(), Upstream::simple()];
+    let ports = [upstreams[0].address.port(), upstreams[1].address.port()];
+    let gone = || srv_at(b"\x04gone\x04test\0", (0, 9));
+    let other = || srv_at(b"\x05other\x04test\0", (1, ports[1]));
+    let names = Names::start(vec![gone(), srv(1, ports[0]), a(1)]);
+    let bench = bench(
+        "http://_http._tcp.shop.test/base".to_owned(),
+        Resolve::Srv,
+        &names,
+    );
+    eventually(|| bench.figure("targets") == 1);
+    assert_eq!(bench.get("/shop/pets").status, 200);
+    names.set(Some(vec![
+        srv(1, ports[0]),
+        other(),
+        a(1),
+        ("other.test.", A, vec![127, 0, 0, 1]),
+    ]));
+    eventually(|| bench.figure("targets") == 2);
+    names.set(Some(vec![gone(), srv(1, ports[0]), other(), a(1)]));
+    thread::sleep(std::time::Duration::from_millis(1_500));
+    assert_eq!(bench.figure("targets"), 2, "what a name stood for stays");
+}
+
+#[test]
+fn a_name_server_that_is_silent_about_a_name_does_not_delay_others() {
+    let names = Names::start(vec![a(1)]);
+    let silent = (0..5).map(|number| format!("http://silent{number}.test:9"));
+    let urls: Vec<_> = silent.chain(["http://shop.test:9".to_owned()]).collect();
+    let bench = Bench::with(&urls, |settings, snapshot| {
+        settings.name_servers = vec![names.address];
+        let targets = &mut snapshot.upstreams[0].spec.targets;
+        targets
+            .iter_mut()
+            .for_each(|target| target.resolve = Resolve::Dns);
+    });
+    // Each of the others takes ten seconds and more.
+    eventually(|| bench.get("/health/upstreams").text().contains("127.0.0.1:9"));
 }
 
 #[test]

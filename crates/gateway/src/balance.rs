@@ -7,11 +7,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::Name;
 use domain::recent::Candidate;
 use domain::traffic::Algorithm;
+use tokio::time::timeout;
 
 use crate::compile::Upstream;
 use crate::course::Label;
@@ -116,8 +117,8 @@ impl Balancer {
     }
 
     /// Takes a place among the calls that the upstream may have at a time, for one of those that may take this share
-    /// of them, in percent.
-    pub(crate) async fn enter(&self, share: u32) -> Result<Box<Held>, Cause> {
+    /// of them, in percent; waits no longer than is left.
+    pub(crate) async fn enter(&self, share: u32, left: Option<Duration>) -> Result<Box<Held>, Cause> {
         let refused = || match share {
             100 => Cause::UpstreamOverloaded,
             _ => Cause::Shed,
@@ -129,8 +130,14 @@ impl Balancer {
         }
         let mut held = Box::new(Held::new(self.limit.clone()));
         if let Some(bulkhead) = &self.upstream.bulkhead {
-            let permit = bulkhead.enter(share).await.ok_or_else(refused)?;
-            held.permit = Some(permit);
+            let entering = bulkhead.enter(share);
+            let permit = match left {
+                None => entering.await,
+                Some(left) => timeout(left, entering).await.map_err(|_| Cause::Timeout {
+                    detail: "The upstream had enough to do until the time was over.",
+                })?,
+            };
+            held.permit = Some(permit.ok_or_else(refused)?);
         }
         Ok(held)
     }

@@ -76,6 +76,12 @@ impl Deadlines {
         self.now_ms.get()
     }
 
+    /// What is left until something is due, if it is.
+    pub(crate) fn left(&self, due_ms: Option<u64>) -> Option<Duration> {
+        let left_ms = due_ms?.saturating_sub(self.now_ms());
+        Some(Duration::from_millis(left_ms))
+    }
+
     /// Runs the clock; the core's task. `each` is called at every tick.
     pub(crate) async fn run(self: Rc<Self>, mut each: impl FnMut()) {
         loop {

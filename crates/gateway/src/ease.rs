@@ -29,10 +29,18 @@ impl Eased {
     }
 }
 
-/// Counts the call as over a limit, tells the service behind, and holds it back as long as it has to wait.
+/// Counts the call as over a limit, tells the service behind, and holds it back as long as it has to wait, but no longer
+/// than is left.
 ///
 /// How many wait at a time is bounded by the limits themselves: no more than come due within the longest delay.
-pub(crate) async fn ease(core: &Rc<Core>, eased: Eased, (headers, ticket): (&mut HeaderMap, &mut Ticket)) {
+pub(crate) async fn ease(
+    core: &Rc<Core>,
+    eased: Eased,
+    left: Option<Duration>,
+    (headers, ticket): (&mut HeaderMap, &mut Ticket),
+) {
+    let delay = Duration::from_nanos(eased.delay_ns);
+    let delay = left.map_or(delay, |left| left.min(delay));
     let figures = &core.figures;
     if eased.is_warned {
         figures.limits_warned.add(1);
@@ -40,7 +48,9 @@ pub(crate) async fn ease(core: &Rc<Core>, eased: Eased, (headers, ticket): (&mut
     }
     if eased.delay_ns > 0 {
         figures.limits_delayed.add(1);
-        figures.limits_delay_us.add(eased.delay_ns / 1000);
+        figures
+            .limits_delay_us
+            .add(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX));
         ticket.over(Mode::SlowDown);
     }
     if let Some(kind) = eased.degraded {
@@ -50,7 +60,7 @@ pub(crate) async fn ease(core: &Rc<Core>, eased: Eased, (headers, ticket): (&mut
     }
     if eased.delay_ns > 0 {
         let deadline = core.deadlines.deadline();
-        deadline.arm(Duration::from_nanos(eased.delay_ns));
+        deadline.arm(delay);
         poll_fn(|context| deadline.poll_over(context)).await;
     }
 }

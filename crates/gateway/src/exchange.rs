@@ -56,6 +56,8 @@ pub(crate) struct Going<'a> {
     pub(crate) host_sent: Option<&'a HeaderValue>,
     /// The part of what the upstream may have at a time that calls like this one may take, in percent.
     pub(crate) share: u32,
+    /// When all of it has to be over, if it has.
+    pub(crate) due_ms: Option<u64>,
     /// What the client said.
     pub(crate) headers: HeaderMap,
     /// What we say.
@@ -72,8 +74,6 @@ struct Exchange<'a> {
     going: Going<'a>,
     upload: Option<Rc<Upload>>,
     deadline: Deadline,
-    /// When all of it has to be over, if it has.
-    due_ms: Option<u64>,
     /// What calls of one client have in common, if they belong to one target.
     key: Option<u64>,
     /// Targets that gave no answer.
@@ -124,6 +124,11 @@ pub(crate) async fn exchange(
     let noting = Noting::begin(notes, balancer);
     let now_ms = conn.core().deadlines.now_ms();
     let other = Other::of(balancer, &going, notes);
+    let left = conn.core().deadlines.left(going.due_ms);
+    if left == Some(Duration::ZERO) {
+        let detail = "The time was over before it could be sent.";
+        return other.answer(conn, upstream, Cause::Timeout { detail });
+    }
     let passed = match &upstream.breaker {
         None => None,
         Some(breaker) => match breaker.pass(now_ms) {
@@ -134,14 +139,13 @@ pub(crate) async fn exchange(
     let held = if upstream.is_bounded {
         notes.borrow_mut().decided();
         // Large and rare: each call would carry room for it.
-        match Box::pin(balancer.enter(going.share)).await {
+        match Box::pin(balancer.enter(going.share, left)).await {
             Ok(held) => Some(held),
             Err(cause) => return other.answer(conn, upstream, cause),
         }
     } else {
         None
     };
-    let total_ms = upstream.timeouts.total_ms;
     let mut exchange = Exchange {
         key: upstream
             .rules
@@ -151,7 +155,6 @@ pub(crate) async fn exchange(
         replay: None,
         asked: None,
         noting,
-        due_ms: (total_ms > 0).then(|| now_ms + u64::from(total_ms)),
         deadline: conn.core().deadlines.deadline(),
         conn,
         upstream,
@@ -168,14 +171,8 @@ pub(crate) async fn exchange(
             answered
         }
     };
-    if let Some(passed) = passed {
-        let is_failure = match &answered {
-            Ok(answered) => Some(answered.status.is_server_error()),
-            Err(cause) => cause.is_of_upstream().then_some(true),
-        };
-        if let Some(is_failure) = is_failure {
-            passed.finish(is_failure, conn.core().deadlines.now_ms());
-        }
+    if let (Some(passed), Some(is_failure)) = (passed, is_failure(&answered)) {
+        passed.finish(is_failure, conn.core().deadlines.now_ms());
     }
     match answered {
         Ok(answered) => match other.replacing(conn, answered.status) {
@@ -188,6 +185,14 @@ pub(crate) async fn exchange(
             }
             other.answer(conn, upstream, cause)
         }
+    }
+}
+
+/// Whether the upstream has failed, if the end of an exchange says anything of that.
+fn is_failure(answered: &Result<Answered, Cause>) -> Option<bool> {
+    match answered {
+        Ok(answered) => Some(answered.status.is_server_error()),
+        Err(cause) => cause.is_of_upstream().then_some(true),
     }
 }
 
@@ -571,8 +576,7 @@ impl Exchange<'_> {
 
     /// What is left of the time for all of it.
     fn left(&self) -> Option<Duration> {
-        let left_ms = self.due_ms?.saturating_sub(self.now_ms());
-        Some(Duration::from_millis(left_ms))
+        self.conn.core().deadlines.left(self.going.due_ms)
     }
 
     fn is_over(&self) -> bool {

@@ -186,6 +186,7 @@ async fn serve<'a>(
     request: &mut Request,
 ) -> Result<Response<AnswerBody>, Cause> {
     let core = conn.core();
+    let arrived_ms = core.deadlines.now_ms();
     let Request {
         method,
         uri,
@@ -268,9 +269,6 @@ async fn serve<'a>(
     let judged = judge(core, compiled, (context, ticket), &on, &mut said);
     exposing::tell(core, &flags, moment);
     let judged = judged?;
-    if !judged.eased.is_nothing() {
-        ease(core, judged.eased, (headers, ticket)).await;
-    }
     let (up, down) = brakes(core, judged.flows);
     ticket.down = down;
 
@@ -278,13 +276,17 @@ async fn serve<'a>(
     let body = std::mem::replace(body, Arriving::None);
     let interims = body.interims();
     let mut body = request_body(conn, body, chain, (ticket, up))?;
-    ticket.counted(judged.units);
     let web = translate(chain, headers, &mut body);
 
     // 6. To the upstream and back.
     let who = (&*headers, address, judged.consumer);
     let upstream = On::upstream(to, core, who, (context, ticket));
     let balancer = &installed.balancers[upstream];
+    let due_ms = balancer.upstream().due_ms(arrived_ms);
+    if !judged.eased.is_nothing() {
+        ease(core, judged.eased, core.deadlines.left(due_ms), (headers, ticket)).await;
+    }
+    ticket.counted(judged.units);
     let request_id = context.request_id.clone();
     let rewritten = on.path(path)?;
     let going = Going {
@@ -303,6 +305,7 @@ async fn serve<'a>(
         } else {
             100
         },
+        due_ms,
         headers: std::mem::take(headers),
         interims,
     };

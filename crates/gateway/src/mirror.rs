@@ -305,6 +305,10 @@ impl Shadow {
             host: &self.named.header,
             host_sent: self.host_sent.as_ref(),
             share: self.share,
+            due_ms: self
+                .balancer
+                .upstream()
+                .due_ms(self.conn.core().deadlines.now_ms()),
             headers,
         };
         // Nobody asks about copies.

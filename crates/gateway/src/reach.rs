@@ -101,7 +101,8 @@ pub(crate) async fn open(conn: &Conn, balancer: &Balancer, wanted: Wanted) -> Re
         }
     };
     let held = if upstream.is_bounded {
-        let held = balancer.enter(wanted.share).await;
+        // Who wants it bounds all of this.
+        let held = balancer.enter(wanted.share, None).await;
         Some(held.map_err(|cause| match cause {
             Cause::Shed => Unreachable::Shed,
             _ => Unreachable::Full,

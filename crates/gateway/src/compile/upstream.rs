@@ -140,6 +140,12 @@ impl Upstream {
         &self.spec.name
     }
 
+    /// When a call that came at this time has to have its answer, in [`steady_ms`](crate::deadline::steady_ms).
+    pub(crate) fn due_ms(&self, arrived_ms: u64) -> Option<u64> {
+        let total_ms = u64::from(self.timeouts.total_ms);
+        (total_ms > 0).then(|| arrived_ms + total_ms)
+    }
+
     /// What a name stood for when it was last looked up.
     fn found(&self, target: &Target, resolve: Resolve) -> Option<Arc<Vec<Found>>> {
         let wanted = (&target.endpoint.host, target.endpoint.port, resolve);

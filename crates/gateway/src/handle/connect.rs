@@ -36,6 +36,7 @@ pub(super) async fn connect<'a>(
     request: &mut Request,
 ) -> Result<Response<AnswerBody>, Cause> {
     let core = conn.core();
+    let arrived_ms = core.deadlines.now_ms();
     let Request {
         method, uri, headers, ..
     } = request;
@@ -91,18 +92,19 @@ pub(super) async fn connect<'a>(
     let judged = judge(core, compiled, (context, ticket), &on, &mut said);
     exposing::tell(core, &flags, moment);
     let judged = judged.map_err(no_success)?;
+    let balancer = &installed.balancers[upstream];
+    let due_ms = balancer.upstream().due_ms(arrived_ms);
     if !judged.eased.is_nothing() {
-        ease(core, judged.eased, (headers, ticket)).await;
+        ease(core, judged.eased, core.deadlines.left(due_ms), (headers, ticket)).await;
     }
     ticket.counted(judged.units);
 
     // 4. To the upstream.
-    let balancer = &installed.balancers[upstream];
     let rules = &balancer.upstream().rules;
     let application = judged.consumer.map(|consumer| consumer.application.id);
     let share = compiled.share(upstream, on.route.importance);
     let wanted = Wanted::by_call(rules.key(headers, address, application), share);
-    let reached = reach(conn, balancer, wanted, ticket).await?;
+    let reached = reach(conn, balancer, (wanted, due_ms), ticket).await?;
     let pause = Duration::from_millis(u64::from(tunnel.idle_ms));
     let mut response = Response::new(AnswerBody::joined(reached, core.deadlines.deadline(), pause));
     *response.status_mut() = StatusCode::OK;
@@ -127,7 +129,7 @@ fn no_success(cause: Cause) -> Cause {
 async fn reach(
     conn: &Conn,
     balancer: &Balancer,
-    wanted: Wanted,
+    (wanted, due_ms): (Wanted, Option<u64>),
     ticket: &mut Ticket,
 ) -> Result<Reached, Cause> {
     let upstream = balancer.upstream();
@@ -137,11 +139,13 @@ async fn reach(
         course.algorithm = balancer.algorithm();
     }
     let opening = reach::open(conn, balancer, wanted);
-    let reached = match upstream.timeouts.total_ms {
-        0 => opening.await,
-        total_ms => {
-            let deadline = conn.core().deadlines.deadline();
-            deadline.arm(Duration::from_millis(u64::from(total_ms)));
+    let deadlines = &conn.core().deadlines;
+    let reached = match deadlines.left(due_ms) {
+        None => opening.await,
+        Some(Duration::ZERO) => Err(reach::Unreachable::Late),
+        Some(left) => {
+            let deadline = deadlines.deadline();
+            deadline.arm(left);
             deadline
                 .bound(opening)
                 .await

@@ -3,7 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::bench::{Bench, Upstream, eventually};
+use domain::traffic::Concurrency;
+use serde_json::json;
+
+use crate::bench::{Bench, Upstream, eventually, policy};
 
 #[test]
 fn an_upstream_that_does_not_answer_in_time() {
@@ -118,4 +121,47 @@ fn a_client_that_does_not_take_its_answer() {
     eventually(|| upstream.open() == 1);
     eventually(|| upstream.open() == 0 && bench.figure("client_connections_open") == 0);
     drop(client);
+}
+
+/// What is kept back for a limit is a part of the time for all of it.
+#[test]
+fn a_call_that_is_slowed_down_is_given_up_in_time() {
+    let upstream = Upstream::simple();
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        snapshot.upstreams[0].spec.timeouts.total_ms = 200;
+        let limit = json!({
+            "requests": 1, "window_seconds": 10, "burst": 1,
+            "over_limit": { "mode": "slow_down", "delay_ms_max": 20_000 },
+        });
+        snapshot.routes[0].policies.push(policy("rate_limit", limit));
+    });
+    assert_eq!(bench.get("/shop/pets").status, 200);
+    assert_eq!(bench.get("/shop/pets").problem(), "504 upstream_timeout");
+    assert_eq!(upstream.received().len(), 1);
+}
+
+#[test]
+fn a_call_that_waits_for_others_is_given_up_in_time() {
+    let upstream = Upstream::start(|_, stream| {
+        use std::io::Read;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+        let _ = stream.read(&mut [0; 1]);
+        false
+    });
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        let spec = &mut snapshot.upstreams[0].spec;
+        spec.timeouts.total_ms = 200;
+        spec.concurrency = Concurrency {
+            calls_max: 1,
+            waiting_max: 1,
+            wait_ms: 15_000,
+            ..Concurrency::default()
+        };
+    });
+    let mut first = bench.connect();
+    let key = &bench.key;
+    first.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\n\r\n").as_bytes());
+    assert_eq!(first.head().status, 200, "its body is still to come");
+    assert_eq!(bench.get("/shop/pets").problem(), "504 upstream_timeout");
+    assert_eq!(upstream.received().len(), 1);
 }

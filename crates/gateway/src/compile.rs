@@ -214,6 +214,8 @@ pub struct Compiled {
     mirrors: mirror::Known,
     /// How much the calls of an upstream's routes matter: a bit for each importance.
     importances: Vec<u8>,
+    /// The same of all routes.
+    own_importances: u8,
     /// What policies count together with other nodes, by a name that is the same on all of them.
     ledgers: Vec<(String, Arc<dyn Ledger>)>,
     /// Files that targets were read from.
@@ -309,6 +311,19 @@ pub(crate) enum Matched<'a> {
     NoRoute,
 }
 
+impl Matched<'_> {
+    const fn route(&self) -> Option<usize> {
+        match *self {
+            Self::Operation { route, .. }
+            | Self::OtherMethods { route, .. }
+            | Self::NoOperation { route }
+            | Self::Tunnel { route }
+            | Self::Answered { route, .. } => Some(route),
+            Self::NoRoute => None,
+        }
+    }
+}
+
 /// Compiles a snapshot; counters and policy states of `previous` go on.
 pub fn compile(
     snapshot: &Snapshot,
@@ -369,6 +384,7 @@ fn compile_routes(
         variants: HashMap::new(),
         mirrors: HashMap::new(),
         importances: vec![0; snapshot.upstreams.len()],
+        own_importances: (snapshot.routes.iter()).fold(0, |all, route| all | 1 << route.importance as u8),
         ledgers: Vec::new(),
         files: Vec::new(),
         broken_files: Vec::new(),
@@ -634,8 +650,14 @@ impl Compiled {
     /// The part of what an upstream may have at a time that calls of an importance may take, in percent: each greater
     /// one that there is keeps a fifth for itself.
     pub(crate) fn share(&self, upstream: usize, importance: Importance) -> u32 {
-        let greater = self.importances[upstream] >> (importance as u8 + 1);
-        100 - 20 * greater.count_ones()
+        share(self.importances[upstream], importance)
+    }
+
+    /// The same of what the node itself may have at a time; what reaches no route matters as calls do.
+    pub(crate) fn own_share(&self, matched: &Matched<'_>) -> u32 {
+        let route = matched.route().map(|route| &self.routes[route]);
+        let importance = route.map_or(Importance::default(), |route| route.importance);
+        share(self.own_importances, importance)
     }
 
     /// The variants of all splits.
@@ -645,6 +667,11 @@ impl Compiled {
             _ => &[],
         })
     }
+}
+
+fn share(importances: u8, importance: Importance) -> u32 {
+    let greater = importances >> (importance as u8 + 1);
+    100 - 20 * greater.count_ones()
 }
 
 /// The path template of an operation, if the path that is forwarded has variables.

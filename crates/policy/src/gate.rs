@@ -52,10 +52,22 @@ impl Gate {
     }
 
     /// Counts a call, or says why the node does not take it; `holds` keeps it counted as open.
-    pub fn admit(&self, address: IpAddr, moment: Moment, holds: &mut Holds) -> Result<(), Box<Refusal>> {
+    ///
+    /// `share` is the part of what may be open at a time that calls which matter as much may take, in percent.
+    pub fn admit(
+        &self,
+        (address, share): (IpAddr, u32),
+        moment: Moment,
+        holds: &mut Holds,
+    ) -> Result<(), Box<Refusal>> {
         if let Some((most, open)) = &self.open {
-            if open.begin_one(*most).is_none() {
-                let detail = format!("This gateway takes {most} calls at a time.");
+            if open.begin_one(part(*most, share)).is_none() {
+                let kept = if share < 100 {
+                    " What is left is kept for calls that matter more."
+                } else {
+                    ""
+                };
+                let detail = format!("This gateway takes {most} calls at a time.{kept}");
                 return Err(Box::new(
                     Refusal::new(Code::ConcurrencyLimited, detail).retry_after(1),
                 ));
@@ -73,6 +85,12 @@ impl Gate {
         }
         Ok(())
     }
+}
+
+/// A share of a number, in percent; never nothing.
+fn part(most: u32, share: u32) -> u32 {
+    let part = u64::from(most) * u64::from(share) / 100;
+    u32::try_from(part).unwrap_or(most).max(1)
 }
 
 /// What is remembered of SDK keys that may be used so often only; the least used are forgotten where there are very many.

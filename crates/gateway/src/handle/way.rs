@@ -125,7 +125,8 @@ pub(super) fn way<'a>(
         return Ok(Way::Answered(Box::new(page)));
     }
     if let Some(gate) = &conn.core().node.gate {
-        gate.admit(address, moment, &mut ticket.holds)
+        let share = compiled.own_share(&matched);
+        gate.admit((address, share), moment, &mut ticket.holds)
             .map_err(Cause::Policy)?;
     }
     match matched {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use domain::id::RouteId;
 use domain::release::Importance;
+use domain::snapshot::Snapshot;
 use domain::traffic::{
     Algorithm, CircuitBreaker, Concurrency, Connections, Fallback, Hedging, OutlierDetection, Retries,
     RetryOn, UpstreamSpec,
@@ -329,6 +330,47 @@ fn the_number_of_calls_may_be_found_out() {
     eventually(|| bench.get("/shop/pets").status == 200);
 }
 
+/// Adds routes that matter less and more than the first one.
+fn add_less_and_more(snapshot: &mut Snapshot) {
+    let route = &snapshot.routes[0];
+    let (mut sheddable, mut critical) = (route.clone(), route.clone());
+    (sheddable.id, critical.id) = (RouteId::new(id(601)), RouteId::new(id(602)));
+    (sheddable.base_path, critical.base_path) = ("/extra".to_owned(), "/vital".to_owned());
+    (sheddable.importance, critical.importance) = (Importance::Sheddable, Importance::Critical);
+    snapshot.routes.extend([sheddable, critical]);
+}
+
+/// The same for all that a node has at a time, whatever the upstream may have.
+#[test]
+fn a_node_refuses_what_matters_less_first() {
+    let (upstream, release) = held();
+    let bench = Bench::with(&upstream.urls(), |settings, snapshot| {
+        settings.limits.calls_max = 10;
+        add_less_and_more(snapshot);
+    });
+    let mut clients = Vec::new();
+    for (base_path, most) in [("/extra", 6), ("/shop", 8), ("/vital", 10)] {
+        while clients.len() < most {
+            clients.push(begin_at(&bench, base_path));
+            eventually(|| upstream.received().len() == clients.len());
+        }
+        let refused = bench.get(&format!("{base_path}/pets"));
+        assert_eq!(refused.problem(), "429 concurrency_limited");
+        assert_eq!(
+            refused.text().contains("matter more"),
+            most < 10,
+            "{}",
+            refused.text()
+        );
+    }
+    (0..10).for_each(|_| release.send(()).unwrap());
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    release.send(()).unwrap();
+    eventually(|| bench.get("/extra/pets").status == 200);
+}
+
 /// Calls of routes of all three kinds to one upstream; the least important come first and take what they may.
 #[test]
 fn what_matters_less_is_refused_first() {
@@ -349,12 +391,7 @@ fn what_matters_less_is_refused_first() {
         let bench = Bench::with(&upstream.urls(), |settings, snapshot| {
             settings.cores = 1;
             snapshot.upstreams[0].spec.concurrency = concurrency;
-            let route = &mut snapshot.routes[0];
-            let (mut sheddable, mut critical) = (route.clone(), route.clone());
-            (sheddable.id, critical.id) = (RouteId::new(id(601)), RouteId::new(id(602)));
-            (sheddable.base_path, critical.base_path) = ("/extra".to_owned(), "/vital".to_owned());
-            (sheddable.importance, critical.importance) = (Importance::Sheddable, Importance::Critical);
-            snapshot.routes.extend([sheddable, critical]);
+            add_less_and_more(snapshot);
         });
         let mut clients = Vec::new();
         for (base_path, most) in [("/extra", 6), ("/shop", 8), ("/vital", 10)] {

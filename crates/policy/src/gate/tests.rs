@@ -36,7 +36,8 @@ fn passed(gate: &Gate, addresses: &[&str], held: &mut Vec<Holds>) -> usize {
     calls
         .filter(|address| {
             let mut holds = Holds::default();
-            let passed = gate.admit(address.parse().unwrap(), moment, &mut holds).is_ok();
+            let from = (address.parse().unwrap(), 100);
+            let passed = gate.admit(from, moment, &mut holds).is_ok();
             held.push(holds);
             passed
         })
@@ -84,6 +85,25 @@ fn every_limit_of_a_node_holds() {
     }
     assert!(Gate::new(&none).is_none(), "nobody pays for what is not set");
     assert_eq!(CallRate { requests: 0, ..RATE }.faults().len(), 1);
+}
+
+#[test]
+fn calls_that_matter_less_take_a_part_of_what_may_be_open() {
+    let gate = gate(GateSpec {
+        calls_max: 10,
+        ..GateSpec::default()
+    });
+    let (address, moment) = ("192.0.2.1".parse().unwrap(), at("2026-11-21T12:00:00Z"));
+    let mut held = Vec::new();
+    for (share, expected) in [(60, 6), (80, 2), (60, 0), (100, 2), (100, 0)] {
+        let passes = |_: &usize| {
+            let mut holds = Holds::default();
+            let passed = gate.admit((address, share), moment, &mut holds).is_ok();
+            held.push(holds);
+            passed
+        };
+        assert_eq!((0..12).filter(passes).count(), expected, "{share}");
+    }
 }
 
 #[test]

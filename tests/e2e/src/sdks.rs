@@ -285,7 +285,13 @@ async fn tells_exposures(
         ]);
         assert_eq!(
             said,
-            json!(["sandbox", "colour", flag["variant"], flag["flag_version"], "user_id"]),
+            json!([
+                "sandbox",
+                "colour",
+                flag["variant"],
+                flag["flag_version"],
+                "user_id"
+            ]),
             "{one}"
         );
         told.insert(one["user_id"].as_str().unwrap(), flag);

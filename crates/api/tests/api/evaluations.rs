@@ -151,7 +151,10 @@ async fn of_several_flags_the_attribute_that_decided_is_told() {
     let nobody = server.post(path, json!({})).await.json(200);
     assert_eq!(nobody["flags"][0].get("by"), None);
     // The answer about one flag is without it.
-    let one = server.post("/api/v1/feature-flags/half/evaluate", ann).await.json(200);
+    let one = server
+        .post("/api/v1/feature-flags/half/evaluate", ann)
+        .await
+        .json(200);
     assert_eq!(one.get("by"), None);
 }
 

@@ -13,6 +13,9 @@ use super::certificate::{self, PrivateKey};
 use super::flag;
 use crate::Error;
 
+/// Policies of which the control plane takes one for the same calls.
+const SINGLE: [&str; 3] = ["call_cost", "cors", "key_auth"];
+
 /// What can be declared, in the order in which it is made: nothing refers to what comes later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {
@@ -165,8 +168,13 @@ pub(super) fn identity(kind: Kind, spec: &Map<String, Value>) -> String {
             } else {
                 format!("{}.{operation}", field("api"))
             };
+            let kind = field("kind");
+            // There is one for all calls: with another position it is still the same.
+            if SINGLE.contains(&kind.as_str()) && spec.get("audience").is_none_or(Value::is_null) {
+                return format!("{place}:{kind}");
+            }
             let position = spec.get("position").and_then(Value::as_i64).unwrap_or_default();
-            format!("{place}:{}:{position}", field("kind"))
+            format!("{place}:{kind}:{position}")
         }
         Kind::Segment | Kind::FeatureFlag => field("key"),
         _ => field("name"),

@@ -1,7 +1,7 @@
 use std::fs;
 
 use client::types::Stage;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::change::{self, Change};
 use super::files::{self, Kind};
@@ -118,6 +118,21 @@ fn mistakes_in_files_are_told_with_the_file() {
         let error = refusal(text);
         assert!(error.starts_with(expected), "{error}\n{expected}");
     }
+}
+
+#[test]
+fn a_policy_of_which_there_is_one_is_the_same_wherever_it_stands() {
+    let identity = |kind, position, audience: Value| {
+        let spec = json!({ "api": "shop", "kind": kind, "position": position, "audience": audience });
+        files::identity(Kind::Policy, spec.as_object().unwrap())
+    };
+    let members = json!({ "flag": "beta" });
+    assert_eq!(identity("cors", 1, Value::Null), identity("cors", 2, Value::Null));
+    assert_ne!(
+        identity("headers", 1, Value::Null),
+        identity("headers", 2, Value::Null)
+    );
+    assert_ne!(identity("cors", 1, Value::Null), identity("cors", 1, members));
 }
 
 /// A server that has a plan, an API with one version, and its route.

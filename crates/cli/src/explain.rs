@@ -1,7 +1,9 @@
 //! `gateline explain` and `gateline debug-token`: what became of a recent request.
 
 use clap::Args;
-use client::types::{CallExplanation, CallTry, DebugTokenSpec, ExplainRequestParams, ExplainedCall};
+use client::types::{
+    CallExplanation, CallFallback, CallTry, DebugTokenSpec, ExplainRequestParams, ExplainedCall,
+};
 
 use crate::output::Output;
 use crate::session::Connection;
@@ -94,10 +96,13 @@ fn call(call: &ExplainedCall) -> String {
     route(call, &mut lines);
     decisions(call, &mut lines);
     if let Some(upstream) = &call.upstream {
-        let fallback = if upstream.is_fallback {
-            ", answered with its fallback"
-        } else {
-            ""
+        let fallback = match (&upstream.fallback, upstream.fallback_age_seconds) {
+            (None, _) => String::new(),
+            (Some(CallFallback::Fixed), _) => ", answered with its fixed fallback".to_owned(),
+            (Some(CallFallback::LastGood), None) => ", answered with its last good answer".to_owned(),
+            (Some(CallFallback::LastGood), Some(age)) => {
+                format!(", answered with its last good answer, {age} s old")
+            }
         };
         let chosen = format!("{} ({}){fallback}", upstream.upstream_id, upstream.algorithm);
         lines.add("upstream", &chosen);
@@ -237,7 +242,7 @@ mod tests {
                 "limits": [{ "name": "plan_rate", "limit": 5, "window_seconds": 60, "remaining": 4 }],
                 "cost": 3, "delay_us": 1500,
                 "upstream": {
-                    "upstream_id": "ups_1", "algorithm": "round_robin", "candidates": [], "is_fallback": false,
+                    "upstream_id": "ups_1", "algorithm": "round_robin", "candidates": [], "fallback": "last_good", "fallback_age_seconds": 7,
                     "tries": [
                         { "target": "http://a", "reason": "first", "is_reused": false, "outcome": "unreachable",
                           "began_us": 10, "ended_us": 1010 },
@@ -267,7 +272,7 @@ mod tests {
              limit        plan_rate: 4 of 5 in 60 s are left\n\
              cost         3\n\
              held back    1.500 ms\n\
-             upstream     ups_1 (round_robin)\n\
+             upstream     ups_1 (round_robin), answered with its last good answer, 7 s old\n\
              try          http://a (first, new connection): unreachable, 1.000 ms\n\
              try          http://b (unreachable, idle connection): 200, 2.000 ms\n\
              timing       decided 0.009 ms, sent 1.010 ms, first byte 3.010 ms, end 3.020 ms\n"

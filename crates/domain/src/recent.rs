@@ -254,8 +254,22 @@ pub struct CallUpstream {
     pub tries: Vec<CallTry>,
     /// How the targets were when the first one was chosen; with a debug token only.
     pub candidates: Vec<Candidate>,
-    /// Whether the answer is the upstream's fallback.
-    pub is_fallback: bool,
+    /// What was answered in the upstream's place; absent if the answer is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<CallFallback>,
+    /// How old an answer is that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_age_seconds: Option<u32>,
+}
+
+/// What a call was answered with in its upstream's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CallFallback {
+    /// The fixed answer of the upstream's `fallback`.
+    Fixed,
+    /// The last good answer that was kept.
+    LastGood,
 }
 
 /// Why a call was sent to a target.

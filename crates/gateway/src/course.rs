@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use domain::debug::Claims;
 use domain::id::{PolicyId, RouteId, TargetId, UpstreamId};
-use domain::recent::{Candidate, TryOutcome, TryReason};
+use domain::recent::{CallFallback, Candidate, TryOutcome, TryReason};
 use domain::{Name, recent};
 use policy::{Counted, Limits, Place};
 use routing::Miss;
@@ -56,7 +56,8 @@ pub(crate) struct Course {
     pub(crate) delay_us: u32,
     pub(crate) upstream: Option<UpstreamId>,
     pub(crate) algorithm: &'static str,
-    pub(crate) is_fallback: bool,
+    /// What was answered in the upstream's place, and how old it is.
+    pub(crate) fallback: Option<(CallFallback, Option<u32>)>,
     decided_us: u32,
     first: Option<Try>,
     more: Vec<Try>,
@@ -201,7 +202,7 @@ impl Course {
             delay_us: 0,
             upstream: None,
             algorithm: "",
-            is_fallback: false,
+            fallback: None,
             decided_us: NEVER,
             first: None,
             more: Vec::new(),
@@ -226,7 +227,7 @@ impl Course {
         self.limits_count = 0;
         self.delay_us = 0;
         self.upstream = None;
-        self.is_fallback = false;
+        self.fallback = None;
         self.decided_us = NEVER;
         self.first = None;
         self.more.clear();

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use domain::recent::{TryOutcome, TryReason};
+use domain::recent::{CallFallback, TryOutcome, TryReason};
 use domain::traffic::{RetryOn, Timeouts};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{AGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::{Body as _, Incoming};
 
@@ -262,7 +262,7 @@ impl<'a> Other<'a> {
             return Err(cause);
         };
         conn.core().figures.upstream_fallbacks.add(1);
-        self.notes.borrow_mut().is_fallback = true;
+        self.notes.borrow_mut().fallback = Some((CallFallback::Fixed, None));
         let body = Some(&fallback.body).filter(|_| *self.method != Method::HEAD);
         let mut response = Response::new(AnswerBody::own(body.cloned().unwrap_or_default()));
         *response.status_mut() = fallback.status;
@@ -290,7 +290,9 @@ impl<'a> Other<'a> {
         let response = last_good.answer(wanted, core.deadlines.now_ms(), why)?;
         core.figures.upstream_fallbacks.add(1);
         core.figures.upstream_stale.add(1);
-        self.notes.borrow_mut().is_fallback = true;
+        let age = response.headers().get(AGE);
+        let age = age.and_then(|age| age.to_str().ok()?.parse().ok());
+        self.notes.borrow_mut().fallback = Some((CallFallback::LastGood, age));
         Some(response)
     }
 

@@ -197,7 +197,8 @@ fn remember(
         algorithm: course.algorithm.to_owned(),
         tries: course.sends().map(super::course::Try::told).collect(),
         candidates: full.map(|full| full.candidates.clone()).unwrap_or_default(),
-        is_fallback: course.is_fallback,
+        fallback: course.fallback.map(|(kind, _)| kind),
+        fallback_age_seconds: course.fallback.and_then(|(_, age)| age),
     });
     let limits = course.limits().iter().map(|counted| CallLimit {
         name: counted.counts.to_owned(),

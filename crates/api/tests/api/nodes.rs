@@ -93,7 +93,7 @@ fn remembered(provider: &str, consumer: &str) -> Value {
             "steps": [], "limits": [], "cost": 1, "delay_us": 0, "bytes_in": 0, "bytes_out": 2,
             "upstream": {
                 "upstream_id": "ups_01jd9zk5v8e7rbxq3m6t4n2w0c", "algorithm": "only", "candidates": [],
-                "tries": [], "is_fallback": false,
+                "tries": [],
             },
             "timing": { "ended_us": 9 },
         },

@@ -7,7 +7,7 @@ use domain::Timestamp;
 use domain::debug::{Claims, DebugKey};
 use domain::id::{DebugTokenId, OrganizationId, PolicyId, RouteId};
 use domain::limit::{Mode, OverLimit, Period, Quota, RateAlgorithm, RateLimit};
-use domain::recent::{CallStep, Noted, Remembered, StepVerdict, TryOutcome, TryReason};
+use domain::recent::{CallFallback, CallStep, Noted, Remembered, StepVerdict, TryOutcome, TryReason};
 use domain::routing::{FieldKind, FieldMatch};
 use domain::traffic::{Algorithm, Fallback, Hedging};
 use serde_json::json;
@@ -128,7 +128,7 @@ fn a_call_is_explained_by_the_id_that_its_client_was_told() {
     );
     assert_eq!((call.cost, call.bytes_in, call.bytes_out), (1, 5, 5));
     let went = call.upstream.unwrap();
-    assert_eq!((&*went.algorithm, went.is_fallback), ("only", false));
+    assert_eq!((&*went.algorithm, went.fallback), ("only", None));
     let [one] = went.tries.as_slice() else {
         panic!("{:?}", went.tries)
     };
@@ -279,7 +279,9 @@ fn a_hedge_and_a_fallback_are_told() {
     });
     let answer = bench.get("/shop/pets");
     assert_eq!((answer.status, &*answer.body), (200, &b"later"[..]));
-    assert!(explained(&bench, &answer).call.upstream.unwrap().is_fallback);
+    let upstream = explained(&bench, &answer).call.upstream.unwrap();
+    assert_eq!(upstream.fallback, Some(CallFallback::Fixed));
+    assert_eq!(upstream.fallback_age_seconds, None);
 }
 
 #[test]

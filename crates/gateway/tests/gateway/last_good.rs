@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use domain::recent::CallFallback;
 use domain::traffic::{Fallback, LastGood};
 
 use crate::bench::{Answer, Bench, Received, Upstream, reply};
+use crate::explaining::explained;
 
 /// What the service does: answers with these lines, fails with a status, or breaks off.
 const GOOD: usize = 0;
@@ -87,6 +89,10 @@ fn the_last_good_answer_stands_in_and_says_so() {
             5 - i64::try_from(age).unwrap()
         );
         assert_eq!(answer.field("cache-status"), Some(&*expected));
+        // So says an explanation of the call.
+        let upstream = explained(&kept.bench, &answer).call.upstream.unwrap();
+        assert_eq!(upstream.fallback, Some(CallFallback::LastGood));
+        assert_eq!(upstream.fallback_age_seconds.map(u64::from), Some(age));
     }
     let head = kept.bench.call("HEAD", "/shop/pets", "", "");
     assert_eq!((head.status, head.body.len()), (200, 0));

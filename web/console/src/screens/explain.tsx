@@ -243,7 +243,9 @@ function Upstream({ upstream }: { upstream: Schemas["CallUpstream"] }) {
             {upstream.upstream_id}
           </Link>
           {upstream.algorithm === "only" ? ", which has one target." : `, target by ${word(upstream.algorithm)}.`}
-          {upstream.is_fallback && " Its fallback was the answer."}
+          {upstream.fallback === "fixed" && " Its fixed fallback was the answer."}
+          {upstream.fallback === "last_good" &&
+            ` Its last good answer was given again${upstream.fallback_age_seconds == null ? "" : `, ${upstream.fallback_age_seconds} s old`}.`}
         </>
       }
     >

@@ -69,6 +69,10 @@ fn numbers_are_computed() {
     for (text, expected) in [
         ("7", Ok(7)),
         ("1 + body_bytes / 65536", Ok(3)),
+        (
+            "'content-length' in headers || method == 'GET' ? 1 + body_bytes / 65536 : 17",
+            Ok(3),
+        ),
         ("method == 'POST' ? 10 : 1", Ok(10)),
         ("path.startsWith('/shop') ? size(path) : 0", Ok(13)),
         ("'page' in query ? int(query['page']) : 1", Ok(2)),

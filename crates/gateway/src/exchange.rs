@@ -27,10 +27,12 @@ use crate::replay::Replay;
 
 mod hedge;
 mod noted;
+mod refused;
 mod send;
 
 use self::hedge::Asked;
 use self::noted::Noting;
+use self::refused::Refused;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -106,13 +108,16 @@ struct Failed {
     unsent: Option<RequestBody>,
     /// It had no body, may be repeated, and not a byte of an answer came.
     is_repeatable: bool,
+    /// The upstream says that it has not looked at it.
+    refused: Option<Refused>,
 }
 
 /// Sends a request and waits for the head of its answer; the body is still to come.
 ///
 /// A target that cannot be reached is passed over for the next one. A request is sent a second time only if
 /// nothing of it was sent, or if the connection had been idle, died without a byte of an answer, and the
-/// request has no body and is idempotent (RFC 9110 section 9.2.2), or as far as the upstream's `retries` say.
+/// request has no body and is idempotent (RFC 9110 section 9.2.2), or if the upstream says that it has not looked at
+/// it, or as far as the upstream's `retries` say.
 pub(crate) async fn exchange(
     conn: &Conn,
     balancer: &Balancer,
@@ -335,11 +340,12 @@ impl Exchange<'_> {
         let retries = &self.upstream.retries;
         if retries.is_active || self.upstream.hedge_after.is_some() {
             self.balancer.budget.called(self.now_ms());
-            if retries.is_active && !body.is_end_stream() && self.may_repeat() {
-                body = self.keep(body, retries.body_bytes_max);
-            }
         }
-        let mut is_fresh = false;
+        let is_kept = retries.is_active && self.may_repeat() || self.upstream.may_refuse_streams();
+        if is_kept && !body.is_end_stream() {
+            body = self.keep(body, retries.body_bytes_max);
+        }
+        let (mut is_fresh, mut was_refused) = (false, false);
         loop {
             let (lease, choice, began) = self.lease(is_fresh).await?;
             let is_stale = lease.is_reused && !is_fresh;
@@ -356,7 +362,7 @@ impl Exchange<'_> {
             };
             let took = began.zip(self.ended(&sent));
             self.observe(&choice, took, &sent);
-            let failed = match sent {
+            let mut failed = match sent {
                 Ok(answered) => {
                     let Some(again) = copy.and_then(|copy| self.after_status(&answered, copy)) else {
                         return Ok(answered);
@@ -371,16 +377,23 @@ impl Exchange<'_> {
                 }
                 Err(failed) => failed,
             };
-            if is_stale && (failed.unsent.is_some() || failed.is_repeatable) {
+            let is_stale = is_stale && (failed.unsent.is_some() || failed.is_repeatable);
+            let is_refused = !was_refused && failed.refused.is_some();
+            if (is_stale || is_refused)
+                && let Some(again) = self.again(&mut failed)
+            {
                 self.attempts -= 1;
                 self.conn.core().figures.upstream_retries.add(1);
-                body = failed.unsent.unwrap_or_else(RequestBody::empty);
-                // Other idle connections are likely to be dead as well.
-                is_fresh = true;
-                self.noting.reason = TryReason::StaleConnection;
+                body = again;
+                was_refused |= is_refused;
+                if failed.refused != Some(Refused::Stream) {
+                    // Other idle connections are likely to be dead as well.
+                    is_fresh = true;
+                    self.noting.reason = TryReason::StaleConnection;
+                }
                 continue;
             }
-            let Some(again) = self.after_failure(failed.kind, failed.unsent) else {
+            let Some(again) = self.after_failure(&mut failed) else {
                 return Err(failed.cause);
             };
             body = again;
@@ -444,18 +457,29 @@ impl Exchange<'_> {
     }
 
     /// The body for another try after a failure, if there may be one.
-    fn after_failure(&self, kind: Option<RetryOn>, unsent: Option<RequestBody>) -> Option<RequestBody> {
+    fn after_failure(&self, failed: &mut Failed) -> Option<RequestBody> {
         let retries = &self.upstream.retries;
-        if !kind.is_some_and(|kind| retries.on.contains(&kind)) || self.attempts >= retries.attempts_max {
+        if !failed.kind.is_some_and(|kind| retries.on.contains(&kind))
+            || self.attempts >= retries.attempts_max
+        {
             return None;
         }
-        let body = match (unsent, &self.replay) {
-            (Some(unsent), None) => unsent,
-            (_, Some(replay)) => replay.again()?,
-            (None, None) if self.upload.is_none() && self.may_repeat() => RequestBody::empty(),
-            (None, None) => return None,
-        };
+        let body = self.again(failed)?;
         self.balancer.may_retry(self.now_ms()).then_some(body)
+    }
+
+    /// The body of a request that failed, if sending it again can do nothing twice and all of it is there.
+    fn again(&self, failed: &mut Failed) -> Option<RequestBody> {
+        if let Some(unsent) = failed.unsent.take() {
+            return Some(unsent);
+        }
+        if failed.refused.is_none() && !self.may_repeat() {
+            return None;
+        }
+        match &self.replay {
+            Some(replay) => replay.again(),
+            None => self.upload.is_none().then(RequestBody::empty),
+        }
     }
 
     /// The body for another try after an answer, if there may be one, and how long to wait at least.
@@ -618,6 +642,7 @@ impl From<Cause> for Failed {
             cause,
             unsent: None,
             is_repeatable: false,
+            refused: None,
         }
     }
 }

@@ -15,30 +15,27 @@ use std::time::Duration;
 
 use domain::id::UpstreamId;
 use domain::traffic::{Connections, ProxyVersion};
-use hyper::client::conn::http2;
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::sync::Notify;
-use tokio::task::spawn_local;
 use tokio_rustls::TlsConnector;
 
 use crate::balance::Load;
-use crate::body::RequestBody;
 use crate::causes::chain;
 use crate::compile::Upstream;
 use crate::core::Ids;
 use crate::deadline::Deadlines;
 use crate::guard::Held;
 use crate::h1;
-use crate::local::LocalExecutor;
 use crate::metrics::CoreFigures;
 use crate::proxy_protocol::{self, Ends};
 use crate::socket::Socket;
 use crate::target::Endpoint;
 use crate::tls::Outward;
 
+mod multiplexed;
 mod open;
 
+use self::multiplexed::Multiplexed;
 use self::open::open_any;
 pub(crate) use self::open::{open, open_tcp};
 
@@ -160,13 +157,6 @@ pub(crate) struct Counted {
     pub(crate) line: h1::Line,
     calls: u32,
     _open: OpenConnection,
-}
-
-#[derive(Clone)]
-pub(crate) struct Multiplexed {
-    pub(crate) sender: http2::SendRequest<RequestBody>,
-    streams: Rc<Cell<u32>>,
-    calls: Rc<Cell<u32>>,
 }
 
 /// A connection lent to one exchange.
@@ -310,7 +300,7 @@ impl Pool {
                 return;
             }
             let mut multiplexed = pool.multiplexed.borrow_mut();
-            if let Some(place) = multiplexed.iter().position(|one| one.streams.get() == 0) {
+            if let Some(place) = multiplexed.iter().position(Multiplexed::is_idle) {
                 multiplexed.remove(place);
                 return;
             }
@@ -356,14 +346,9 @@ impl Pool {
     fn take_multiplexed(self: &Rc<Self>) -> Option<Lease> {
         let rules = self.rules();
         let mut multiplexed = self.multiplexed.borrow_mut();
-        multiplexed
-            .retain(|connection| !connection.sender.is_closed() && !rules.is_spent(connection.calls.get()));
-        let free = multiplexed
-            .iter()
-            .find(|connection| connection.streams.get() < rules.connections.streams_max)?;
-        free.streams.set(free.streams.get() + 1);
-        free.calls.set(free.calls.get().saturating_add(1));
-        Some(self.lease(Line::Http2(free.clone()), true))
+        multiplexed.retain(|connection| connection.is_usable(rules));
+        let free = multiplexed.iter().find(|connection| connection.has_room(rules))?;
+        Some(self.lease(Line::Http2(free.enter()), true))
     }
 
     /// Closes connections that were idle for too long, or that the other side has closed.
@@ -452,25 +437,15 @@ impl Pool {
             };
             return Ok(self.lease(Line::Http1(Box::new(line)), false));
         }
-        let (sender, driver) = http2::Builder::new(LocalExecutor)
-            .handshake(TokioIo::new(socket))
-            .await
-            .map_err(|source| ConnectError::Handshake {
-                host: self.endpoint.host.clone(),
-                source,
-            })?;
-        spawn_local(async move {
-            let _open = open;
-            // How it ends is told to the exchanges that are on it.
-            let _ = driver.await;
-        });
-        let connection = Multiplexed {
-            sender,
-            streams: Rc::new(Cell::new(1)),
-            calls: Rc::new(Cell::new(1)),
-        };
+        // What the endpoint has said before is likely to hold for this connection as well.
+        let known = self.multiplexed.borrow().last().map(Multiplexed::streams_max);
+        let begun = Multiplexed::begin(socket, open, known.filter(|streams| *streams > 0)).await;
+        let connection = begun.map_err(|source| ConnectError::Handshake {
+            host: self.endpoint.host.clone(),
+            source,
+        })?;
         self.multiplexed.borrow_mut().push(connection.clone());
-        Ok(self.lease(Line::Http2(connection), false))
+        Ok(self.lease(Line::Http2(connection.enter()), false))
     }
 
     fn lease(self: &Rc<Self>, line: Line, is_reused: bool) -> Lease {
@@ -480,6 +455,15 @@ impl Pool {
             line: Some(line),
             is_reused,
             held: None,
+        }
+    }
+
+    /// Ends an exchange on a connection of several.
+    fn leave(&self, connection: &Multiplexed) {
+        connection.leave();
+        if connection.is_retired() {
+            // At once: its place is free for another one as soon as its last exchange has ended.
+            self.multiplexed.borrow_mut().retain(|one| !one.is_retired());
         }
     }
 
@@ -550,7 +534,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.base().load.ended();
         match self.line.take() {
-            Some(Line::Http2(connection)) => connection.streams.set(connection.streams.get() - 1),
+            Some(Line::Http2(connection)) => self.pool.leave(&connection),
             Some(Line::Http1(line)) => self.pool.keep(line),
             None => {}
         }

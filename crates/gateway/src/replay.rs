@@ -66,6 +66,13 @@ impl Replay {
     }
 }
 
+impl Drop for Replay {
+    /// Nobody will ask for it again: what is read from now on is not kept, which may be hours of a stream.
+    fn drop(&mut self) {
+        self.0.borrow_mut().is_lost = true;
+    }
+}
+
 impl Reading {
     pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let kept = &mut *self.kept.borrow_mut();

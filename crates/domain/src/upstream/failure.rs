@@ -19,7 +19,9 @@ pub enum RetryOn {
 ///
 /// Only where that cannot do a thing twice: nothing was sent, the method is idempotent (RFC 9110 section 9.2.2), or
 /// `idempotency_key` is on and the call carries one. A retry goes to a target that was not tried yet, if there is
-/// one. Besides this, a call whose idle connection turns out to be dead is always sent over another one.
+/// one. Besides this, a call is always sent a second time if its idle connection turns out to be dead before anything
+/// was sent, or under a call without a body that is idempotent; and if the target says, in HTTP/2, that it has not
+/// looked at it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retries {
@@ -36,7 +38,7 @@ pub struct Retries {
     /// it.
     pub idempotency_key: bool,
     /// The largest part of a request's body that is kept to be sent again, in bytes: up to 1 MiB. A call whose
-    /// body is larger is not.
+    /// body is larger is not. For HTTP/2, where a target can refuse what it has begun to get, it is always kept.
     #[schema(maximum = 1_048_576)]
     pub body_bytes_max: u32,
     /// Retries of a core in relation to the calls of the last ten seconds, in percent: 0 to 100. Opening a

@@ -11,7 +11,7 @@ use domain::id::UpstreamId;
 use domain::snapshot;
 use domain::traffic::{
     Algorithm, Connections, HealthCheck, LastGood, OutlierDetection, ProxyVersion, Resolve, Retries, RetryOn,
-    Timeouts, UpstreamSpec, UpstreamTls,
+    Timeouts, UpstreamProtocol, UpstreamSpec, UpstreamTls,
 };
 use http::{HeaderValue, StatusCode};
 
@@ -154,6 +154,11 @@ impl Upstream {
             (&endpoint.host, endpoint.port, source.resolve) == wanted
         };
         self.sources.iter().find(of)?.found.load_full()
+    }
+
+    /// Whether its targets may speak HTTP/2, where a server can refuse what it has begun to receive.
+    pub(crate) fn may_refuse_streams(&self) -> bool {
+        self.spec.protocol != UpstreamProtocol::Http1
     }
 
     /// The most idle connections per core and target.

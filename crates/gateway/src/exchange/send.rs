@@ -6,6 +6,7 @@ use domain::traffic::RetryOn;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
 use hyper::body::Body as _;
 
+use super::refused::{Refused, is_lost};
 use super::{Answered, Exchange, Failed, is_idempotent, millis};
 use crate::body::RequestBody;
 use crate::forward;
@@ -97,6 +98,7 @@ impl Exchange<'_> {
         Failed {
             kind: (is_reset && line.is_unanswered()).then_some(RetryOn::Reset),
             is_repeatable: may_repeat && line.is_unanswered(),
+            refused: None,
             unsent: line.is_unsent().then(|| line.take_body()),
             cause: self.cause(matches!(fault, Fault::Invalid(_)), fault),
         }
@@ -112,6 +114,7 @@ impl Exchange<'_> {
             unreachable!("the lease says which line it has");
         };
         let going = &self.going;
+        let may_repeat = body.is_end_stream() && is_idempotent(going.method);
         let mut request = Request::new(body);
         *request.method_mut() = going.method.clone();
         *request.uri_mut() = target
@@ -139,12 +142,19 @@ impl Exchange<'_> {
                 })
             }
             Err(mut failed) => {
-                let is_invalid = failed.error().is_parse();
+                let unsent = failed.take_message().map(Request::into_body);
+                let error = failed.error();
+                let refused = Refused::read(error);
+                if refused == Some(Refused::Connection) {
+                    connection.retire();
+                }
+                let is_invalid = error.is_parse();
                 Err(Failed {
-                    unsent: failed.take_message().map(Request::into_body),
-                    is_repeatable: false,
+                    unsent,
+                    is_repeatable: may_repeat && is_lost(error),
+                    refused,
                     kind: (!is_invalid).then_some(RetryOn::Reset),
-                    cause: self.cause(is_invalid, failed.error()),
+                    cause: self.cause(is_invalid, error),
                 })
             }
         }

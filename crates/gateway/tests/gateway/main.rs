@@ -20,6 +20,7 @@ mod framing;
 mod haproxy;
 mod health;
 mod http2;
+mod http2_upstreams;
 #[cfg(feature = "http3")]
 mod http3;
 mod last_good;

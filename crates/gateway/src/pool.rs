@@ -32,6 +32,7 @@ use crate::socket::Socket;
 use crate::target::Endpoint;
 use crate::tls::Outward;
 
+mod heard;
 mod multiplexed;
 mod open;
 
@@ -165,6 +166,8 @@ pub(crate) struct Lease {
     line: Option<Line>,
     /// Whether the connection was used before, and may so have been closed unnoticed.
     pub(crate) is_reused: bool,
+    /// Whether an answer began; only HTTP/2 wants to know.
+    pub(crate) is_answered: bool,
     /// The exchange's place among those that the upstream may have at a time.
     pub(crate) held: Option<Box<Held>>,
 }
@@ -344,9 +347,9 @@ impl Pool {
     }
 
     fn take_multiplexed(self: &Rc<Self>) -> Option<Lease> {
-        let rules = self.rules();
+        let (rules, now_ms) = (self.rules(), self.shared.deadlines.now_ms());
         let mut multiplexed = self.multiplexed.borrow_mut();
-        multiplexed.retain(|connection| connection.is_usable(rules));
+        multiplexed.retain(|connection| connection.is_usable(rules, now_ms));
         let free = multiplexed.iter().find(|connection| connection.has_room(rules))?;
         Some(self.lease(Line::Http2(free.enter()), true))
     }
@@ -362,6 +365,8 @@ impl Pool {
             .figures
             .upstream_idle
             .sub((before - idle.len()) as u64);
+        let mut multiplexed = self.multiplexed.borrow_mut();
+        multiplexed.retain(|connection| connection.is_usable(rules, now_ms));
     }
 
     /// Opens a connection, or waits for one if there are as many as may be; `is_fresh` takes no used one.
@@ -439,7 +444,8 @@ impl Pool {
         }
         // What the endpoint has said before is likely to hold for this connection as well.
         let known = self.multiplexed.borrow().last().map(Multiplexed::streams_max);
-        let begun = Multiplexed::begin(socket, open, known.filter(|streams| *streams > 0)).await;
+        let known = known.filter(|streams| *streams > 0);
+        let begun = Multiplexed::begin(socket, open, (&self.shared.deadlines, known)).await;
         let connection = begun.map_err(|source| ConnectError::Handshake {
             host: self.endpoint.host.clone(),
             source,
@@ -454,13 +460,14 @@ impl Pool {
             pool: Rc::clone(self),
             line: Some(line),
             is_reused,
+            is_answered: false,
             held: None,
         }
     }
 
     /// Ends an exchange on a connection of several.
-    fn leave(&self, connection: &Multiplexed) {
-        connection.leave();
+    fn leave(&self, connection: &Multiplexed, is_answered: bool) {
+        connection.leave(is_answered);
         if connection.is_retired() {
             // At once: its place is free for another one as soon as its last exchange has ended.
             self.multiplexed.borrow_mut().retain(|one| !one.is_retired());
@@ -534,7 +541,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.pool.base().load.ended();
         match self.line.take() {
-            Some(Line::Http2(connection)) => self.pool.leave(&connection),
+            Some(Line::Http2(connection)) => self.pool.leave(&connection, self.is_answered),
             Some(Line::Http1(line)) => self.pool.keep(line),
             None => {}
         }

@@ -132,6 +132,7 @@ impl Exchange<'_> {
         let answered = self.bound(connection.sender.try_send_request(request)).await?;
         match answered {
             Ok(response) => {
+                lease.is_answered = true;
                 let (head, stream) = response.into_parts();
                 Ok(Answered {
                     lease,

@@ -6,10 +6,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use domain::traffic::{RetryOn, UpstreamProtocol, UpstreamSpec};
 
-use crate::bench::{Bench, PATIENCE};
+use crate::bench::{Bench, Client, PATIENCE, eventually};
 
 // RFC 9113 sections 6 and 7.
 const DATA: u8 = 0;
@@ -177,6 +178,14 @@ fn bench(url: &str, change: impl FnOnce(&mut UpstreamSpec)) -> Bench {
     })
 }
 
+/// A client that waits for an answer.
+fn begin(bench: &Bench) -> Client {
+    let mut client = bench.connect();
+    let key = &bench.key;
+    client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\n\r\n").as_bytes());
+    client
+}
+
 /// Calls without and with a body, which may and may not be repeated.
 const CALLS: [(&str, &str); 3] = [("GET", ""), ("POST", ""), ("POST", "pay")];
 
@@ -309,13 +318,85 @@ fn no_more_streams_are_begun_than_the_other_side_takes() {
         true
     });
     let bench = service.bench(|_| {});
-    let mut clients: Vec<_> = (0..CALLS).map(|_| bench.connect()).collect();
-    for client in &mut clients {
-        let key = &bench.key;
-        client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\n\r\n").as_bytes());
-    }
+    let mut clients: Vec<_> = (0..CALLS).map(|_| begin(&bench)).collect();
     for client in &mut clients {
         assert_eq!(client.answer().status, 200);
     }
     assert!(service.connections() >= CALLS / STREAMS);
+}
+
+/// A service whose first connection falls silent after the first answer, and stays open.
+fn falls_silent() -> Service {
+    Service::start(&[], |asked, wire| {
+        if asked.before == 0 || asked.connection > 1 {
+            wire.answer(asked.stream);
+        }
+        true
+    })
+}
+
+/// Longer than a silence that may be an accident.
+const LONG: Duration = Duration::from_millis(1_500);
+
+#[test]
+fn a_connection_that_has_fallen_silent_gets_no_more_calls() {
+    let service = falls_silent();
+    let bench = service.bench(|spec| spec.timeouts.answer_ms = u32::try_from(LONG.as_millis()).unwrap());
+    assert_eq!(bench.get("/shop/pets").status, 200);
+    assert_eq!(bench.get("/shop/pets").problem(), "504 upstream_timeout");
+    for _ in 0..2 {
+        assert_eq!(bench.get("/shop/pets").status, 200);
+    }
+    assert_eq!(service.connections(), 2);
+}
+
+#[test]
+fn nor_does_one_whose_clients_have_given_up() {
+    let service = falls_silent();
+    let bench = service.bench(|_| {});
+    assert_eq!(bench.get("/shop/pets").status, 200);
+    let client = begin(&bench);
+    eventually(|| service.bodies().len() == 2);
+    thread::sleep(LONG);
+    client.close();
+    eventually(|| bench.figure("requests_in_flight") == 0);
+    assert_eq!(bench.get("/shop/pets").status, 200);
+    assert_eq!(service.connections(), 2);
+}
+
+#[test]
+fn a_connection_that_answers_others_stays() {
+    let service = Service::start(&[], |asked, wire| {
+        if asked.before > 0 {
+            wire.answer(asked.stream);
+        }
+        true
+    });
+    let bench = service.bench(|spec| spec.timeouts.answer_ms = u32::try_from(LONG.as_millis()).unwrap());
+    let mut slow = begin(&bench);
+    eventually(|| service.bodies().len() == 1);
+    let waiting = thread::spawn(move || slow.answer().problem());
+    while !waiting.is_finished() {
+        assert_eq!(bench.get("/shop/pets").status, 200);
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(waiting.join().unwrap(), "504 upstream_timeout");
+    assert_eq!(bench.get("/shop/pets").status, 200);
+    assert_eq!(service.connections(), 1);
+}
+
+#[test]
+fn a_connection_without_a_call_ends_after_its_time() {
+    let service = Service::start(&[], |asked, wire| {
+        wire.answer(asked.stream);
+        true
+    });
+    let bench = service.bench(|spec| spec.connections.idle_ms = 100);
+    assert_eq!(bench.get("/shop/pets").status, 200);
+    thread::sleep(Duration::from_millis(300));
+    // It stays, so that the core has something to look after.
+    let mut client = begin(&bench);
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(service.connections(), 2, "who comes too late gets a new one");
+    eventually(|| bench.figure("upstream_connections_open") == 0);
 }

@@ -1,7 +1,7 @@
 //! What changes in a message's head on its way through: RFC 9110 section 7.6.
 
 use domain::id::{self, ApplicationId, RequestId};
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, Entry, FORWARDED, HOST, TE, VIA};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, Entry, FORWARDED, TE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use policy::Consumer;
 
@@ -377,14 +377,6 @@ const HEX: [[u8; 2]; 256] = {
 pub(crate) fn answer_head(headers: &mut HeaderMap, version: Version) {
     remove_hop_by_hop(headers);
     append(headers, VIA, via(version));
-}
-
-/// Removes `Host` or sets it to what the upstream is called.
-pub(crate) fn set_host(headers: &mut HeaderMap, host: Option<HeaderValue>) {
-    match host {
-        Some(host) => headers.insert(HOST, host),
-        None => headers.remove(HOST),
-    };
 }
 
 const fn via(version: Version) -> HeaderValue {

@@ -162,8 +162,10 @@ impl Target {
 
     /// The URL of a call over HTTP/2; `rest` is its path below the route, `query` begins with `?` or is empty.
     ///
-    /// `None` if it would be too long.
-    pub(crate) fn uri(&self, rest: &str, query: &str) -> Option<Uri> {
+    /// `host` is what the target is called in the place of its own name, unless it cannot stand in a URL. `None` if
+    /// it would be too long.
+    pub(crate) fn uri(&self, host: Option<&HeaderValue>, rest: &str, query: &str) -> Option<Uri> {
+        let called = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
         let mut path = String::with_capacity(self.base_path.len() + rest.len() + query.len() + 1);
         path.push_str(&self.base_path);
         path.push_str(rest);
@@ -178,7 +180,7 @@ impl Target {
         } else {
             Scheme::HTTP
         });
-        parts.authority = Some(self.authority.clone());
+        parts.authority = Some(called.unwrap_or_else(|| self.authority.clone()));
         parts.path_and_query = Some(path);
         Uri::from_parts(parts).ok()
     }
@@ -215,8 +217,23 @@ mod tests {
         ];
         for (url, rest, query, expected, (host, port)) in table {
             let target = parse(url).unwrap();
-            assert_eq!(target.uri(rest, query).unwrap(), expected, "{url}");
+            assert_eq!(target.uri(None, rest, query).unwrap(), expected, "{url}");
             assert_eq!((&*target.endpoint.host, target.endpoint.port), (host, port));
+        }
+    }
+
+    #[test]
+    fn urls_may_name_another_host() {
+        let target = parse("http://127.0.0.1:9000/base").unwrap();
+        for (host, authority) in [
+            ("shop.example", "shop.example"),
+            ("shop.example:8080", "shop.example:8080"),
+            ("", "127.0.0.1:9000"),
+            ("a:b:c", "127.0.0.1:9000"),
+        ] {
+            let host = http::HeaderValue::from_static(host);
+            let uri = target.uri(Some(&host), "/pets", "").unwrap();
+            assert_eq!(uri.authority().unwrap(), authority, "{host:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 
 use domain::traffic::RetryOn;
+use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
 use hyper::body::Body as _;
 
@@ -115,18 +116,18 @@ impl Exchange<'_> {
         };
         let going = &self.going;
         let may_repeat = body.is_end_stream() && is_idempotent(going.method);
+        let kept = Some(going.host).filter(|_| self.upstream.preserve_host);
+        let host = going.host_sent.or(kept);
         let mut request = Request::new(body);
         *request.method_mut() = going.method.clone();
         *request.uri_mut() = target
-            .uri(going.path, going.query)
+            .uri(host, going.path, going.query)
             .ok_or(Cause::Target("The path is too long to be forwarded."))?;
         *request.version_mut() = Version::HTTP_2;
         request.headers_mut().clone_from(&going.headers);
         going.added.apply(request.headers_mut());
-        // `:authority` says it, unless that would be a lie about where it goes.
-        let kept = Some(going.host).filter(|_| self.upstream.preserve_host);
-        let host = going.host_sent.or(kept).cloned();
-        forward::set_host(request.headers_mut(), host);
+        // `:authority` says it, and a field that says otherwise makes a request malformed: RFC 9113 section 8.3.1.
+        request.headers_mut().remove(HOST);
         // A connection that was closed is never ready, and sending then fails with the request intact.
         let _ = connection.sender.ready().await;
         let answered = self.bound(connection.sender.try_send_request(request)).await?;

@@ -162,6 +162,50 @@ async fn upstreams_may_speak_it_and_trailers_pass() {
     assert_eq!(old.text(), format!("/pets/1 Some({authority:?}) 0"));
 }
 
+/// An upstream that answers with what it was called.
+async fn called() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = hyper::service::service_fn(|request: Request<Incoming>| async move {
+                let authority = request.uri().authority().map(ToString::to_string);
+                let text = format!("{authority:?} {:?}", request.headers().get("host"));
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(text)))
+            });
+            let serving = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(serving.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upstreams_hear_their_name_where_http2_says_it() {
+    let url = called().await;
+    let target = url.trim_start_matches("http://").to_owned();
+    let bench = Bench::with(&[url], |_, snapshot| {
+        snapshot.upstreams[0].spec.protocol = UpstreamProtocol::Http2;
+    });
+    let table = [
+        (false, None, &*target),
+        (true, None, "gateway.test"),
+        (false, Some("inner.test:81"), "inner.test:81"),
+        (true, Some("inner.test:81"), "inner.test:81"),
+    ];
+    for (preserve_host, host, expected) in table {
+        let answer = tokio::task::block_in_place(|| {
+            bench.change(|snapshot| {
+                snapshot.upstreams[0].spec.preserve_host = preserve_host;
+                let rewrite = host.map(|host| serde_json::json!({ "host": host }));
+                snapshot.routes[0].rewrite = rewrite.map(|rewrite| serde_json::from_value(rewrite).unwrap());
+            });
+            bench.get("/shop/pets")
+        });
+        assert_eq!(answer.text(), format!("Some({expected:?}) None"));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_connection_is_told_to_go_when_the_node_drains() {
     let upstream = Upstream::simple();

@@ -202,6 +202,8 @@ codes! {
         "Try again later. If the call changes something, find out first whether it took effect.";
     UpstreamNone = "upstream_none", 503, "No service is configured or well behind this route",
         "Try again later; the provider has to bring a target up.";
+    WebsocketUnsupported = "websocket_unsupported", 501, "The service behind takes no WebSockets",
+        "Use another API of it; WebSockets need an upstream whose `protocol` is `http1` or `auto`.";
     UpstreamOverloaded = "upstream_overloaded", 503, "The service behind has enough to do",
         "Wait as long as `Retry-After` says and send fewer calls at a time.";
     CallShed = "call_shed", 503, "The service behind has enough to do with what matters more",

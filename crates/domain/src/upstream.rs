@@ -26,7 +26,7 @@ pub enum UpstreamProtocol {
     /// HTTP/1.1.
     #[default]
     Http1,
-    /// HTTP/2: by ALPN on TLS, with prior knowledge (h2c) otherwise.
+    /// HTTP/2: by ALPN on TLS, with prior knowledge (h2c) otherwise. There are no WebSockets then.
     Http2,
     /// HTTP/2 if a target offers it in the TLS handshake, HTTP/1.1 otherwise.
     Auto,

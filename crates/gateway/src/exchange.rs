@@ -20,7 +20,7 @@ use crate::forward::{self, Added};
 use crate::guard::Held;
 use crate::interim::Interims;
 use crate::last_good::{LastGood, Wanted};
-use crate::pool::{ConnectError, Lease};
+use crate::pool::{ConnectError, Lease, Need};
 use crate::recent::Notes;
 use crate::refusal::Cause;
 use crate::replay::Replay;
@@ -534,6 +534,10 @@ impl Exchange<'_> {
 
     /// Finds a connection, an idle one if there is one; and since when there is, if somebody wants to know.
     async fn lease(&mut self, is_fresh: bool) -> Result<(Lease, Rc<Choice>, Option<Instant>), Cause> {
+        let need = Need {
+            is_fresh,
+            is_http1: self.going.is_websocket,
+        };
         let mut connects = 0;
         let failed = loop {
             let Some(choice) = self.balancer.next(self.key, &self.tried) else {
@@ -543,14 +547,14 @@ impl Exchange<'_> {
                 asked.begin(&choice);
             }
             let pool = self.conn.pool(&choice.pool);
-            if !is_fresh && let Some(lease) = pool.take() {
+            if let Some(lease) = pool.take(need) {
                 let since = self.begin_try(&choice, true);
                 return Ok((lease, choice, since));
             }
             self.begin_try(&choice, false);
             self.arm(millis(self.timeouts().connect_ms));
             // Large and rare: each call would carry room for it.
-            let connected = self.deadline.bound(Box::pin(pool.connect(is_fresh))).await;
+            let connected = self.deadline.bound(Box::pin(pool.connect(need))).await;
             self.deadline.disarm();
             let failed = match connected {
                 Some(Ok(lease)) => return Ok((lease, choice, self.connected())),

@@ -282,6 +282,10 @@ async fn serve<'a>(
     let who = (&*headers, address, judged.consumer);
     let upstream = On::upstream(to, core, who, (context, ticket));
     let balancer = &installed.balancers[upstream];
+    let is_websocket = *is_websocket && *method == Method::GET && websocket::is_asked(headers);
+    if is_websocket && !balancer.upstream().may_have_websockets() {
+        return Err(Cause::NoWebsocket);
+    }
     let due_ms = balancer.upstream().due_ms(arrived_ms);
     if !judged.eased.is_nothing() {
         ease(core, judged.eased, core.deadlines.left(due_ms), (headers, ticket)).await;
@@ -296,7 +300,7 @@ async fn serve<'a>(
         query,
         version,
         is_copy: false,
-        is_websocket: *is_websocket && *method == Method::GET && websocket::is_asked(headers),
+        is_websocket,
         address,
         host: &named.header,
         host_sent: on.rewriting.and_then(|rewriting| rewriting.host.as_ref()),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::id::UpstreamId;
-use domain::traffic::{Connections, ProxyVersion};
+use domain::traffic::{Connections, ProxyVersion, UpstreamProtocol};
 use rustls::ClientConfig;
 use tokio::sync::Notify;
 use tokio_rustls::TlsConnector;
@@ -42,6 +42,15 @@ pub(crate) use self::open::{open, open_tcp};
 
 /// How long an endpoint that could not be reached is passed over while there are others.
 const DOWN_FOR: Duration = Duration::from_secs(2);
+
+/// What a connection has to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    /// Not used before.
+    pub(crate) is_fresh: bool,
+    /// One of HTTP/1.1, whatever the target would rather speak.
+    pub(crate) is_http1: bool,
+}
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -327,8 +336,12 @@ impl Pool {
     }
 
     /// A connection that is open already, if there is one.
-    pub(crate) fn take(self: &Rc<Self>) -> Option<Lease> {
-        if !self.multiplexed.borrow().is_empty()
+    pub(crate) fn take(self: &Rc<Self>, need: Need) -> Option<Lease> {
+        if need.is_fresh {
+            return None;
+        }
+        if !need.is_http1
+            && !self.multiplexed.borrow().is_empty()
             && let Some(lease) = self.take_multiplexed()
         {
             return Some(lease);
@@ -369,34 +382,37 @@ impl Pool {
         multiplexed.retain(|connection| connection.is_usable(rules, now_ms));
     }
 
-    /// Opens a connection, or waits for one if there are as many as may be; `is_fresh` takes no used one.
-    pub(crate) async fn connect(self: &Rc<Self>, is_fresh: bool) -> Result<Lease, ConnectError> {
+    /// Opens a connection, or waits for one if there are as many as may be.
+    pub(crate) async fn connect(self: &Rc<Self>, need: Need) -> Result<Lease, ConnectError> {
         let _busy = self.base().load.busy();
         if self.of.is_some() && self.is_full() {
             self.make_room();
         }
         if self.is_full()
-            && let Some(lease) = self.wait(is_fresh).await?
+            && let Some(lease) = self.wait(need).await?
         {
             return Ok(lease);
         }
         self.slots.taken.set(self.slots.taken.get() + 1);
         let slot = Slot(Rc::clone(&self.slots));
         let preface = self.preface();
-        let socket = open(&self.endpoint, self.tls.as_ref(), preface.as_deref()).await?;
+        let is_auto = self.endpoint.protocol == UpstreamProtocol::Auto;
+        let http1 = (is_auto && need.is_http1).then(|| self.tls_for(&[b"http/1.1"]));
+        let tls = http1.as_ref().unwrap_or(&self.tls);
+        let socket = open(&self.endpoint, tls.as_ref(), preface.as_deref()).await?;
         self.shared.figures.upstream_connects.add(1);
         self.handshake(socket, slot).await
     }
 
     /// Waits until there is room for another connection, or one that is free.
-    async fn wait(self: &Rc<Self>, is_fresh: bool) -> Result<Option<Lease>, ConnectError> {
+    async fn wait(self: &Rc<Self>, need: Need) -> Result<Option<Lease>, ConnectError> {
         if self.slots.waiting.get() >= self.rules().connections.waiting_max {
             return Err(ConnectError::Full);
         }
         let _waiting = Waiting::new(&self.slots.waiting);
         while self.is_full() {
             self.slots.freed.notified().await;
-            let lease = (!is_fresh).then(|| self.take()).flatten();
+            let lease = self.take(need);
             if lease.is_some() {
                 return Ok(lease);
             }
@@ -409,18 +425,18 @@ impl Pool {
     pub(crate) async fn open_stream(self: &Rc<Self>, ends: Ends) -> Result<(Socket, Taken), ConnectError> {
         let _busy = self.load.busy();
         if self.is_full() {
-            self.wait(true).await?;
+            let need = Need {
+                is_fresh: true,
+                is_http1: false,
+            };
+            self.wait(need).await?;
         }
         self.slots.taken.set(self.slots.taken.get() + 1);
         let slot = Slot(Rc::clone(&self.slots));
         let version = self.rules().proxy_protocol;
         let preface = version.map(|version| proxy_protocol::write(version, Some(&ends)));
         // What is spoken inside is not known, so none is offered.
-        let tls = self.tls.as_ref().map(|connector| {
-            let mut config = ClientConfig::clone(connector.config());
-            config.alpn_protocols.clear();
-            TlsConnector::from(Arc::new(config))
-        });
+        let tls = self.tls_for(&[]);
         let stream = open_any(&self.endpoint, tls.as_ref(), preface.as_deref()).await?;
         self.shared.figures.upstream_connects.add(1);
         self.load.begun();
@@ -429,6 +445,13 @@ impl Pool {
             _open: OpenConnection::new(&self.shared, slot),
         };
         Ok((stream, taken))
+    }
+
+    /// TLS as the endpoint wants it, but for the protocols that are offered.
+    fn tls_for(&self, protocols: &[&[u8]]) -> Option<TlsConnector> {
+        let mut config = ClientConfig::clone(self.tls.as_ref()?.config());
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+        Some(TlsConnector::from(Arc::new(config)))
     }
 
     async fn handshake(self: &Rc<Self>, socket: Socket, slot: Slot) -> Result<Lease, ConnectError> {

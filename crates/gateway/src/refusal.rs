@@ -57,6 +57,8 @@ pub(crate) enum Cause {
     Question(Box<QuestionFault>),
     /// A policy answered; this is no refusal.
     Reply(Box<Reply>),
+    /// HTTP/2 alone is spoken with the upstream.
+    NoWebsocket,
     /// There is no target, or none is healthy.
     NoTarget,
     /// It has as many calls as it may have.
@@ -182,6 +184,7 @@ impl Cause {
             Self::Policy(refusal) => refusal.code,
             Self::Events(refusal) => refusal.code(),
             Self::Question(_) => Code::RequestInvalid,
+            Self::NoWebsocket => Code::WebsocketUnsupported,
             Self::NoTarget => Code::UpstreamNone,
             Self::UpstreamOverloaded => Code::UpstreamOverloaded,
             Self::Shed => Code::CallShed,
@@ -223,6 +226,7 @@ impl Cause {
             Self::Policy(refusal) => refusal.detail,
             Self::Events(refusal) => refusal.detail().into(),
             Self::Question(fault) => fault.detail().into(),
+            Self::NoWebsocket => "The gateway speaks HTTP/2 alone with it.".into(),
             Self::NoTarget => "No target of the service behind is healthy.".into(),
             Self::UpstreamOverloaded => "It has as many calls as it may have at a time.".into(),
             Self::Shed => "What is left is kept for calls that matter more.".into(),

@@ -161,6 +161,11 @@ impl Upstream {
         self.spec.protocol != UpstreamProtocol::Http1
     }
 
+    /// Whether HTTP/1.1 may be spoken with its targets, which is where WebSockets are.
+    pub(crate) fn may_have_websockets(&self) -> bool {
+        self.spec.protocol != UpstreamProtocol::Http2
+    }
+
     /// The most idle connections per core and target.
     pub(crate) const fn idle_connections_max(&self) -> usize {
         self.spec.idle_connections_max as usize

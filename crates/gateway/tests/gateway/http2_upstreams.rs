@@ -400,3 +400,24 @@ fn a_connection_without_a_call_ends_after_its_time() {
     assert_eq!(service.connections(), 2, "who comes too late gets a new one");
     eventually(|| bench.figure("upstream_connections_open") == 0);
 }
+
+#[test]
+fn a_websocket_is_refused_where_http2_alone_is_spoken() {
+    let service = Service::start(&[], |asked, wire| {
+        wire.answer(asked.stream);
+        true
+    });
+    let bench = service.bench(|_| {});
+    let upgrade = "Connection: upgrade\r\nUpgrade: websocket\r\n";
+    let asked = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+    let mut client = bench.connect();
+    let key = &bench.key;
+    client.send(
+        format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\n{upgrade}{asked}\r\n").as_bytes(),
+    );
+    assert_eq!(client.answer().problem(), "501 websocket_unsupported");
+    assert_eq!(service.connections(), 0);
+    // The connection goes on with other calls.
+    client.send(format!("GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\n\r\n").as_bytes());
+    assert_eq!(client.answer().status, 200);
+}

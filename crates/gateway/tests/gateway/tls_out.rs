@@ -16,6 +16,12 @@ use crate::bench::{Bench, eventually};
 /// What a connection showed: server name, protocol, number of certificates.
 pub(crate) type Shown = (Option<String>, Option<Vec<u8>>, usize);
 
+const SECRET: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret";
+
+/// For the key of RFC 6455 section 1.3.
+const WEBSOCKET: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nhello";
+
 /// A service behind TLS for `service.test`.
 pub(crate) struct Service {
     pub(crate) url: String,
@@ -54,16 +60,17 @@ impl Service {
             for stream in listener.incoming().map_while(Result::ok) {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let mut stream = StreamOwned::new(connection, stream);
-                if stream.read(&mut [0; 4096]).is_ok_and(|length| length > 0) {
+                let mut bytes = [0; 4096];
+                if let Ok(length @ 1..) = stream.read(&mut bytes) {
+                    let asked = String::from_utf8_lossy(&bytes[..length]).to_ascii_lowercase();
                     let conn = &stream.conn;
                     shown.lock().unwrap().push((
                         conn.server_name().map(str::to_owned),
                         conn.alpn_protocol().map(<[u8]>::to_vec),
                         conn.peer_certificates().map_or(0, <[_]>::len),
                     ));
-                    let _ = stream.write_all(
-                        b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret",
-                    );
+                    let is_websocket = asked.contains("upgrade: websocket");
+                    let _ = stream.write_all(if is_websocket { WEBSOCKET } else { SECRET });
                     stream.conn.send_close_notify();
                     let _ = stream.flush();
                 }
@@ -118,6 +125,27 @@ fn the_protocol_may_be_left_to_the_handshake() {
     // It offers HTTP/2 without speaking it: what matters is that it was asked.
     assert_eq!(bench.get("/shop/pets").status, 502);
     assert_eq!(new.last().1, Some(b"h2".to_vec()));
+}
+
+#[test]
+fn websockets_are_asked_for_where_they_are() {
+    let service = Service::start(None, &["h2", "http/1.1"]);
+    let bench = service.bench(|spec| spec.protocol = UpstreamProtocol::Auto);
+    let mut client = bench.connect();
+    let key = &bench.key;
+    client.send(
+        format!(
+            "GET /shop/pets HTTP/1.1\r\nHost: g\r\nX-API-Key: {key}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        .as_bytes(),
+    );
+    assert_eq!(client.answer().status, 101);
+    client.expect(b"hello");
+    assert_eq!(service.last().1, Some(b"http/1.1".to_vec()));
+    // It offers HTTP/2 without speaking it, which other calls still ask for.
+    assert_eq!(bench.get("/shop/pets").status, 502);
+    assert_eq!(service.last().1, Some(b"h2".to_vec()));
 }
 
 fn write(directory: &Path, pair: &Pair) -> ClientCertificateFiles {

@@ -71,12 +71,32 @@ fn host_rank(route: &Route, host: &str) -> Option<usize> {
     }
 }
 
+/// A path with what a base path may have of characters decoded, since it means the same then (RFC 3986 section 6.2.2.2).
+fn decoded(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut decoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let character = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()).map(char::from);
+        match character.filter(|known| known.is_ascii_alphanumeric() || "-._~!$&'()+,;=:@".contains(*known)) {
+            Some(character) => {
+                decoded.push(character);
+                decoded.push_str(&part[2..]);
+            }
+            None => {
+                decoded.push('%');
+                decoded.push_str(part);
+            }
+        }
+    }
+    decoded
+}
+
 fn by_looking(routes: &[Route], request: &Request<'_>) -> Option<usize> {
     let fits = |route: &Route| {
         let base = route.base_path.trim_end_matches('/');
         let is_ours = ["health", "metrics", ".well-known"]
             .contains(&request.path.split('/').nth(1).unwrap_or_default());
-        is_below(request.path, base)
+        is_below(&decoded(request.path), base)
             && !(route.host.is_none() && base.is_empty() && is_ours)
             && Conditions::compile(&route.matches, (route.organization, &route.base_path))
                 .is_ok_and(|conditions| conditions.check(request).is_ok())

@@ -37,7 +37,7 @@ pub use conditions::{Conditions, Miss};
 pub use fault::{Fault, Faults};
 pub use mirror::Mirroring;
 pub use operations::Operations;
-pub use path::{certificate_serves, check_path, is_below, normal_base_path, normal_host};
+pub use path::{certificate_serves, check_path, is_below, normal, normal_base_path, normal_host};
 pub use split::{Chosen, Splitting, Unit, Why};
 pub use table::{Candidate, Invalid, Request, Table};
 

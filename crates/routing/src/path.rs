@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 
 use crate::RESERVED;
 use crate::fault::Faults;
-use crate::tree::{Piece, decode, fits, pieces, segments};
+use crate::tree::{Piece, decode, decode_but, fits, pieces, segments};
 use crate::value;
 
 /// The most characters of a base path.
@@ -177,28 +177,9 @@ pub fn is_below(path: &str, base: &str) -> bool {
 }
 
 /// A path in the one way in which it is compared: percent-decoded, but for `%2F` (no segment is split by it) and
-/// `%25` (nothing is decoded twice). What would not be UTF-8 stays as it is.
-pub(crate) fn normal(path: &str) -> Cow<'_, str> {
-    if !path.contains('%') {
-        return Cow::Borrowed(path);
-    }
-    let bytes = path.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut place = 0;
-    while let Some(&byte) = bytes.get(place) {
-        let digits = bytes.get(place + 1..place + 3).filter(|_| byte == b'%');
-        let value = digits
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match value {
-            Some(b'/') => decoded.extend_from_slice(b"%2F"),
-            Some(b'%') => decoded.extend_from_slice(b"%25"),
-            Some(value) => decoded.push(value),
-            None => decoded.push(byte),
-        }
-        place += if value.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(decoded).map_or(Cow::Borrowed(path), Cow::Owned)
+/// `%25` (nothing is decoded twice). What would not be UTF-8 stays encoded.
+pub fn normal(path: &str) -> Cow<'_, str> {
+    decode_but(path, b"/%")
 }
 
 /// A base path without a slash at the end, `/` for none; or what is wrong with it.

@@ -1,5 +1,6 @@
 //! Hosts, base paths and the routes on them.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::conditions::{Conditions, Miss};
 use crate::fault::Fault;
 use crate::rules;
 use crate::text::{Mark, Text};
+use crate::tree::decode;
 
 /// From this number on, what follows in a path is looked up by hash instead of one by one.
 const FEW: usize = 8;
@@ -107,6 +109,14 @@ impl Known {
     }
 }
 
+/// A path as it was sent.
+#[derive(Debug, Clone, Copy)]
+struct Sent<'a> {
+    text: &'a str,
+    /// Whether a percent sign is in it.
+    is_encoded: bool,
+}
+
 /// A place in a path: what stands on it, and what may follow.
 #[derive(Debug, Default)]
 struct Node {
@@ -132,7 +142,7 @@ struct Entry {
 pub struct Candidate<'a> {
     /// Its place in the list that the table was made from.
     pub route: usize,
-    /// How many bytes of the path the base path takes.
+    /// How many bytes of the path, as it was sent, the base path takes.
     pub base: usize,
     conditions: Option<&'a Conditions>,
 }
@@ -175,7 +185,10 @@ impl Table {
         request: &Request<'_>,
         take: &mut impl FnMut(Candidate<'a>) -> bool,
     ) -> Option<Candidate<'a>> {
-        let path = request.path;
+        let path = Sent {
+            text: request.path,
+            is_encoded: memchr(b'%', request.path.as_bytes()).is_some(),
+        };
         let hosts = if *request.method == Method::CONNECT {
             &self.tunnels
         } else {
@@ -200,7 +213,7 @@ impl Table {
         }
         hosts.any.walk(path, 0, &mut |candidate| {
             // A route of all paths leaves the node's own to it.
-            (candidate.base > 0 || !is_ours(path)) && take(candidate)
+            (candidate.base > 0 || !is_ours(path.text)) && take(candidate)
         })
     }
 
@@ -278,13 +291,19 @@ impl Node {
     /// Offers what stands below first; `at` is where the path goes on.
     fn walk<'a>(
         &'a self,
-        path: &str,
+        path: Sent<'_>,
         at: usize,
         take: &mut impl FnMut(Candidate<'a>) -> bool,
     ) -> Option<Candidate<'a>> {
-        if let Some(rest) = path.get(at..).and_then(|rest| rest.strip_prefix('/')) {
+        if let Some(rest) = path.text.get(at..).and_then(|rest| rest.strip_prefix('/')) {
             let end = memchr(b'/', rest.as_bytes()).unwrap_or(rest.len());
-            let child = self.children.get(&rest[..end]);
+            // `/%73hop` is `/shop` to services (RFC 3986 section 6.2.2.2), so it is to the routes before them.
+            let segment = if path.is_encoded {
+                decode(&rest[..end])
+            } else {
+                Cow::Borrowed(&rest[..end])
+            };
+            let child = self.children.get(&segment);
             let found = child.and_then(|child| child.walk(path, at + 1 + end, take));
             if found.is_some() {
                 return found;

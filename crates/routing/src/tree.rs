@@ -4,6 +4,7 @@
 //! segment is more specific wins: text, then text with parameters, then a parameter alone.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use memchr::memchr;
 
@@ -219,33 +220,49 @@ pub(crate) fn fits(pieces: &[Piece], segment: &str) -> bool {
     }
 }
 
-/// Replaces `%41` by `A`; a percent sign without two digits stays, as does what would not be UTF-8.
+/// Replaces `%41` by `A`; a percent sign without two digits stays, and what would not be UTF-8 stays encoded.
 pub(crate) fn decode(segment: &str) -> Cow<'_, str> {
-    if !segment.contains('%') {
-        return Cow::Borrowed(segment);
+    decode_but(segment, b"")
+}
+
+/// Decodes all but some characters, which stay encoded, in capitals.
+pub(crate) fn decode_but<'a>(text: &'a str, kept: &[u8]) -> Cow<'a, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
     }
-    let bytes = segment.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut place = 0;
-    while place < bytes.len() {
-        let pair = bytes
-            .get(place + 1..place + 3)
-            .and_then(|pair| std::str::from_utf8(pair).ok());
-        match pair
-            .filter(|_| bytes[place] == b'%')
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        {
-            Some(byte) => {
-                decoded.push(byte);
-                place += 3;
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
+        rest = after;
+        match (first, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => {
+                rest = &after[2..];
+                let byte = (high << 4 | low) as u8;
+                if kept.contains(&byte) {
+                    decoded.push(b'%');
+                    decoded.extend(after[..2].iter().map(u8::to_ascii_uppercase));
+                } else {
+                    decoded.push(byte);
+                }
             }
-            None => {
-                decoded.push(bytes[place]);
-                place += 1;
-            }
+            _ => decoded.push(*first),
         }
     }
-    String::from_utf8(decoded).map_or(Cow::Borrowed(segment), Cow::Owned)
+    // One byte that is no UTF-8 must not keep the others from being compared.
+    Cow::Owned(String::from_utf8(decoded).unwrap_or_else(|error| readable(error.as_bytes())))
+}
+
+/// Bytes as text, percent-encoded where they are no UTF-8.
+fn readable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -302,6 +302,11 @@ async fn explaining_tells_what_the_gateway_would_do() {
         (&found["route_id"], &found["location"]),
         (&old["id"], &json!("/shop/x"))
     );
+    let written = explain(json!({ "url": "/%6Fld/%78" })).await;
+    assert_eq!(
+        (&written["route_id"], &written["location"]),
+        (&old["id"], &json!("/shop/%78"))
+    );
     assert_eq!(
         explain(json!({ "url": "/shop/nothing" })).await["outcome"],
         "operation_not_found"

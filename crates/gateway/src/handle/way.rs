@@ -140,7 +140,8 @@ pub(super) fn way<'a>(
             context.chain = Some(&operation.chain);
             ticket.matched(compiled.revision, route, Some(operation.id));
             if let Some(span) = &mut ticket.course().span {
-                span.route = Some(format!("{}{}", &asked.path[..rest], operation.template));
+                let base_path = routing::normal(&asked.path[..rest]);
+                span.route = Some(format!("{base_path}{}", operation.template));
                 span.client = Some(address);
             }
             Ok(on(route, operation, rest))

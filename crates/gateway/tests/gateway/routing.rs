@@ -4,7 +4,7 @@ use domain::id::{OperationId, RouteId, UpstreamId};
 use domain::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, Upstream, eventually, id, reply};
+use crate::bench::{Bench, Upstream, eventually, id, policy, reply};
 
 /// An upstream that answers with a name.
 fn named(name: &'static str) -> Upstream {
@@ -153,6 +153,40 @@ fn hosts_priorities_and_shorter_base_paths_decide() {
             "{host} {path} {head}"
         );
     }
+}
+
+#[test]
+fn a_base_path_is_guarded_however_it_is_written() {
+    let (guarded, open) = (named("guarded"), named("open"));
+    let bench = Bench::with(&guarded.urls(), |_, snapshot| {
+        add(snapshot, 1, &open, &json!({ "base_path": "/" }));
+        let route = snapshot.routes.last_mut().unwrap();
+        route.policies = vec![policy("key_auth", json!({ "required": false }))];
+        for operation in &mut route.operations {
+            operation.path.insert_str(0, "/{part}");
+        }
+    });
+    let without_key = |path: &str| {
+        let mut client = bench.connect();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: gateway.test\r\n\r\n").as_bytes());
+        client.answer()
+    };
+    for path in [
+        "/shop/pets",
+        "/%73hop/pets",
+        "/s%68o%70/pets/%61",
+        "/%73%68%6F%70/p%65ts",
+    ] {
+        assert_eq!(without_key(path).problem(), "401 key_missing", "{path}");
+    }
+    assert!(open.received().is_empty());
+    assert_eq!(without_key("/other/pets").text(), "open");
+    // What was written is what is removed.
+    assert_eq!(
+        asked(&bench, "GET", "gateway.test", "/%73hop/pets/%61", ""),
+        "guarded"
+    );
+    assert_eq!(guarded.last().line, "GET /base/pets/%61 HTTP/1.1");
 }
 
 #[test]

@@ -97,7 +97,10 @@ fn paths_are_compared_decoded() {
         ("/a%2fb", "/a%2Fb"),
         ("/a%252Fb", "/a%252Fb"),
         ("/caf%C3%A9", "/café"),
-        ("/%FF%61", "/%FF%61"),
+        // What is no UTF-8 stays encoded, and hides nothing beside it.
+        ("/%ff%61", "/%FFa"),
+        ("/%61/%C3/é", "/a/%C3/é"),
+        ("/%+1", "/%+1"),
         ("/100%", "/100%"),
         ("/%4", "/%4"),
     ] {
@@ -118,6 +121,8 @@ fn paths_fit_as_their_kind_says() {
         (Prefix, "/shop/a/", "/shop/a/b", true),
         (Prefix, "/shop/a", "/shop/ab", false),
         (Prefix, "/shop/a", "/shop/a%2Fb", false),
+        (Prefix, "/shop/a", "/shop/%61/%FF", true),
+        (Prefix, "/shop/a", "/%73hop/a", true),
         (Template, "/shop/{id}/x", "/shop/7/x", true),
         (Template, "/shop/{id}/x", "/shop/a%2Fb/x", true),
         (Template, "/shop/{id}/x", "/shop//x", false),

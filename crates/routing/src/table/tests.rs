@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Invalid, Request, Table};
-use crate::is_below;
+use crate::{is_below, normal};
 
 fn route(number: u128, host: Option<&str>, base_path: &str, matches: &Value, priority: i32) -> Route {
     let id = Uuid::from_u128;
@@ -150,6 +150,49 @@ fn the_most_exact_host_comes_first() {
 }
 
 #[test]
+fn a_base_path_is_itself_however_it_is_written() {
+    let none = json!({});
+    let routes = [
+        route(10, None, "/", &none, 0),
+        route(11, None, "/secret", &none, 0),
+        route(12, None, "/secret/v1", &none, 0),
+    ];
+    let table = Table::compile(&routes, None).unwrap();
+    let find = |path: &str| {
+        let request = Request {
+            method: &Method::GET,
+            host: "",
+            authority: b"",
+            path,
+            query: "",
+            headers: &HeaderMap::new(),
+            certificate: None,
+            flags: None,
+        };
+        let found = table.find(&request).unwrap();
+        (
+            routes[found.route].id.uuid().as_u128(),
+            path[found.base..].to_owned(),
+        )
+    };
+    for (path, number, rest) in [
+        ("/secret/a", 11, "/a"),
+        ("/%73ecret/a", 11, "/a"),
+        ("/%73%65%63%72%65%74", 11, ""),
+        ("/secre%74/%FF/%61", 11, "/%FF/%61"),
+        ("/%73ecret/v%31/%61", 12, "/%61"),
+        ("/secret/v%2531", 11, "/v%2531"),
+        // An encoded slash parts no segments, and what is encoded twice is something else.
+        ("/secret%2Fv1", 10, "/secret%2Fv1"),
+        ("/%2573ecret", 10, "/%2573ecret"),
+        ("/secret%FF", 10, "/secret%FF"),
+        ("/%53ecret", 10, "/%53ecret"),
+    ] {
+        assert_eq!(find(path), (number, rest.to_owned()), "{path}");
+    }
+}
+
+#[test]
 fn routes_of_a_place_are_tried_by_priority_conditions_and_age() {
     let two = json!({ "headers": [{ "name": "a", "kind": "present" }, { "name": "b", "kind": "present" }] });
     let routes = [
@@ -236,7 +279,7 @@ fn by_looking(routes: &[Route], host: &str, path: &str, fields: &[&str]) -> Opti
         };
         let base = route.base_path.trim_end_matches('/');
         let has = |name: &str| fields.contains(&name);
-        if !is_below(path, base) || !route.matches.headers.iter().all(|field| has(&field.name)) {
+        if !is_below(&normal(path), base) || !route.matches.headers.iter().all(|field| has(&field.name)) {
             continue;
         }
         let rank = (
@@ -262,6 +305,15 @@ fn path() -> impl Strategy<Value = String> {
         .prop_map(|segments| segments.iter().map(|segment| format!("/{segment}")).collect())
 }
 
+/// A path as clients may write it.
+fn written() -> impl Strategy<Value = String> {
+    let segments = vec![
+        "a", "b", "ab", "%61", "%62", "a%62", "%61b", "a%2Fb", "%2561", "a%FF", "%",
+    ];
+    prop::collection::vec(prop::sample::select(segments), 0..4)
+        .prop_map(|segments| segments.iter().map(|segment| format!("/{segment}")).collect())
+}
+
 fn fields() -> impl Strategy<Value = Vec<&'static str>> {
     prop::sample::subsequence(vec!["h1", "h2"], 0..=2)
 }
@@ -271,7 +323,7 @@ proptest! {
     fn the_table_finds_what_looking_at_every_route_finds(
         drawn in prop::collection::vec(
             (prop::option::of(host()), any::<bool>(), path(), fields(), -1..2_i32), 0..40),
-        asked in prop::collection::vec((host(), path(), fields()), 1..20),
+        asked in prop::collection::vec((host(), written(), fields()), 1..20),
     ) {
         let mut routes: Vec<Route> = Vec::new();
         for (index, (host, is_wildcard, path, fields, priority)) in drawn.into_iter().enumerate() {
@@ -294,8 +346,13 @@ proptest! {
                 headers.insert(*name, HeaderValue::from_static("1"));
             }
             let request = Request { method: &Method::GET, host, authority: b"", path: &path, query: "", headers: &headers, certificate: None, flags: None };
-            let found = table.find(&request).map(|found| found.route);
-            prop_assert_eq!(found, by_looking(&routes, host, &path, &fields), "{} {} {:?}", host, path, fields);
+            let found = table.find(&request);
+            let route = found.map(|found| found.route);
+            prop_assert_eq!(route, by_looking(&routes, host, &path, &fields), "{} {} {:?}", host, path, fields);
+            if let Some(found) = found {
+                let base_path = routes[found.route].base_path.trim_end_matches('/');
+                prop_assert_eq!(normal(&path[..found.base]), base_path, "what is removed is the base path");
+            }
         }
     }
 }

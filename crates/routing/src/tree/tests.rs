@@ -52,6 +52,7 @@ fn paths_find_the_most_specific_template() {
         ("/a/b/c", None),
         ("/%", None),
         ("/pets/%ff", Some("/pets/{id}")),
+        ("/files/%ff%2Ejson", Some("/files/{name}.json")),
     ];
     for (path, expected) in table {
         assert_eq!(tree.find(path, |values| Some(values[0])), expected, "{path}");

@@ -164,7 +164,7 @@ pub(crate) async fn handle(open: Open, request: &mut Request) -> (Response<Answe
             own.response
         }
     };
-    for later in &context.later {
+    for later in context.later.drain(..) {
         later.answered(response.status());
     }
     finish(&mut response, &context, &conn);

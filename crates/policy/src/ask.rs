@@ -31,8 +31,8 @@ pub struct Ask {
     pub units: u32,
     /// Whether others count as well.
     pub standing: Standing,
-    /// Nothing is counted; only the answer is wanted.
-    pub looks_only: bool,
+    /// It is known later only whether the call counts; until then its units are held.
+    pub is_held: bool,
 }
 
 /// How much of a limit a node may give away.
@@ -86,6 +86,20 @@ pub enum Decision {
     },
     /// Nobody can tell; the policy wants calls refused then.
     Unknown,
+}
+
+impl Decision {
+    /// What a limit says that does not hold at the moment.
+    pub(crate) fn opened(self) -> Self {
+        match self {
+            Self::Refuse { retry_seconds } => Self::Pass {
+                remaining: 0,
+                reset_seconds: retry_seconds,
+                over_ns: None,
+            },
+            decision => decision,
+        }
+    }
 }
 
 /// What becomes of calls over a limit, compiled.

@@ -119,7 +119,7 @@ impl<'a> Call<'a, '_> {
             moment: self.moment,
             units: self.units(),
             standing: self.standing,
-            looks_only: false,
+            is_held: false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use domain::Code;
 use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::Call;
 use crate::cells::hash;
 use crate::kind::Fault;
+use crate::verdict::Refusal;
 
 /// Bits of an IPv6 address that tell clients apart, unless set: who has one has a network of 64.
 pub(crate) const IPV6_PREFIX_DEFAULT: u8 = 64;
@@ -107,7 +109,8 @@ impl Counted {
         matches!(self.by, By::Route)
     }
 
-    pub(crate) fn find(&self, call: &Call<'_, '_>) -> Caller {
+    /// Whose call it is; one that says so in several ways is refused, since the service may read another of them.
+    pub(crate) fn find(&self, call: &Call<'_, '_>) -> Result<Caller, Refusal> {
         let found = match &self.by {
             By::Application => call.consumer.map(|consumer| {
                 let id = consumer.application.id.uuid().into_bytes();
@@ -115,12 +118,18 @@ impl Counted {
             }),
             By::Address => None,
             By::Route => Some((ROUTE, hash(ROUTE as u8, []))),
-            By::Header(name) => call
-                .headers
-                .get(name)
-                .map(|value| (HEADER, hash(HEADER as u8, value.as_bytes().iter().copied()))),
+            By::Header(name) => {
+                let values = call.headers.get_all(name).iter();
+                let hashes = values.map(|value| hash(HEADER as u8, value.as_bytes().iter().copied()));
+                only(hashes)
+                    .map_err(|Several| several("header", name.as_str()))?
+                    .map(|hash| (HEADER, hash))
+            }
             By::Query(name) => {
-                parameter(call.query, name).map(|value| (QUERY, hash(QUERY as u8, decoded(value))))
+                let hashes = parameters(call.query, name).map(|value| hash(QUERY as u8, decoded(value)));
+                only(hashes)
+                    .map_err(|Several| several("query parameter", name))?
+                    .map(|hash| (QUERY, hash))
             }
             By::Path(name) => {
                 segment(call.template, call.path, name).map(|value| (PATH, hash(PATH as u8, decoded(value))))
@@ -131,8 +140,28 @@ impl Counted {
             let kind = if is_ipv6 { IPV6 } else { ADDRESS as u8 };
             (ADDRESS, hash(kind, bits.to_le_bytes()))
         });
-        Caller { name, hash }
+        Ok(Caller { name, hash })
     }
+}
+
+/// Values that are not all the same.
+#[derive(Debug, PartialEq, Eq)]
+struct Several;
+
+/// The one value that all are.
+fn only(mut hashes: impl Iterator<Item = u64>) -> Result<Option<u64>, Several> {
+    let first = hashes.next();
+    if hashes.all(|hash| Some(hash) == first) {
+        Ok(first)
+    } else {
+        Err(Several)
+    }
+}
+
+fn several(what: &str, name: &str) -> Refusal {
+    let detail =
+        format!("The {what} `{name}` has several values; calls are counted by it, so it may have one.");
+    Refusal::new(Code::ParameterInvalid, detail)
 }
 
 /// The bytes that a value stands for, so that nobody becomes somebody else by writing it in another way.
@@ -161,12 +190,14 @@ pub(crate) fn network(address: IpAddr, ipv6_bits: u32) -> (bool, u128) {
     }
 }
 
-/// The first value of a query parameter, as it is written.
-fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q [u8]> {
+/// The values of a query parameter, as they are written; its name may be written in any way.
+fn parameters<'q>(query: &'q str, name: &str) -> impl Iterator<Item = &'q [u8]> {
     let query = query.strip_prefix('?').unwrap_or(query);
-    query.split('&').find_map(|pair| {
+    query.split('&').filter_map(move |pair| {
         let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (found == name).then_some(value.as_bytes())
+        decoded(found.as_bytes())
+            .eq(name.bytes())
+            .then_some(value.as_bytes())
     })
 }
 

@@ -56,18 +56,36 @@ impl Effects<'_> {
     }
 }
 
-/// A call that counts if its answer has certain statuses.
+/// A call that counts if its answer has certain statuses; until that is known, a limit holds its units.
+///
+/// One that is dropped without an answer counts: whoever goes away too early must not so get another try.
 #[derive(Debug)]
 pub struct Later<'a> {
     pub(crate) limit: &'a RateLimit,
     pub(crate) caller: u64,
     pub(crate) ask: Ask,
+    /// What is held, in the limit's own measure.
+    pub(crate) held: u64,
 }
 
 impl Later<'_> {
     /// Counts the call if the status of its answer is one of those that count.
-    pub fn answered(&self, status: StatusCode) {
-        self.limit.answered(self.caller, &self.ask, status);
+    pub fn answered(mut self, status: StatusCode) {
+        let does_count = self.limit.is_counted(status);
+        self.settle(does_count);
+    }
+
+    fn settle(&mut self, does_count: bool) {
+        let held = std::mem::take(&mut self.held);
+        if held > 0 {
+            self.limit.settle(self.caller, held, &self.ask, does_count);
+        }
+    }
+}
+
+impl Drop for Later<'_> {
+    fn drop(&mut self) {
+        self.settle(true);
     }
 }
 

@@ -118,7 +118,7 @@ fn count(cell: &Gcra, rate: &Rate, moment: Moment, which: &str) -> Result<(), Bo
         moment,
         units: 1,
         standing: Standing::Alone,
-        looks_only: false,
+        is_held: false,
     };
     let Decision::Refuse { retry_seconds } = cell.admit(rate, &ask, WhenStoreIsAway::default()) else {
         return Ok(());

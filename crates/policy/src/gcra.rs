@@ -66,6 +66,8 @@ pub struct Gcra {
     spent_ns: AtomicU64,
     /// How much of that they know.
     sent_ns: AtomicU64,
+    /// Nanoseconds of calls of which it is not known yet whether they count.
+    held_ns: AtomicU64,
 }
 
 impl Gcra {
@@ -73,22 +75,23 @@ impl Gcra {
     ///
     /// A call that costs more than the whole burst passes when the burst is whole, and takes all of it.
     pub fn admit(&self, rate: &Rate, ask: &Ask, when: WhenStoreIsAway) -> Decision {
+        self.ask(rate, ask, when).0
+    }
+
+    /// Says as well how many nanoseconds the call took, or holds if that is what was asked.
+    pub(crate) fn ask(&self, rate: &Rate, ask: &Ask, when: WhenStoreIsAway) -> (Decision, u64) {
         match ask.share(when) {
             Share::Whole => self.count(rate, ask),
             Share::Part(nodes) => self.count(&rate.part(nodes), ask),
-            Share::Closed => Decision::Unknown,
-            Share::Open => match self.count(rate, ask) {
-                Decision::Refuse { retry_seconds } => Decision::Pass {
-                    remaining: 0,
-                    reset_seconds: retry_seconds,
-                    over_ns: None,
-                },
-                decision => decision,
-            },
+            Share::Closed => (Decision::Unknown, 0),
+            Share::Open => {
+                let (decision, took_ns) = self.count(rate, ask);
+                (decision.opened(), took_ns)
+            }
         }
     }
 
-    fn count(&self, rate: &Rate, ask: &Ask) -> Decision {
+    fn count(&self, rate: &Rate, ask: &Ask) -> (Decision, u64) {
         let now_ns = ask.moment.steady_ns;
         let cost = rate
             .interval_ns
@@ -100,24 +103,24 @@ impl Gcra {
             (next - now_ns <= most).then_some(next)
         };
         // The cell guards no other memory, so relaxed ordering is enough.
-        let counted = if ask.looks_only {
-            let due = self.due_ns.load(Ordering::Relaxed);
-            next(due).map(|_| due).ok_or(due)
+        let counted = if ask.is_held {
+            self.hold(cost, now_ns, |due| next(due).is_some())
         } else {
             self.due_ns
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
         };
         match counted {
             Ok(before) => {
-                if ask.is_shared() && !ask.looks_only {
+                if ask.is_shared() && !ask.is_held {
                     self.spent_ns.fetch_add(cost, Ordering::Relaxed);
                 }
                 let used = before.max(now_ns) + cost - now_ns;
-                Decision::Pass {
+                let decision = Decision::Pass {
                     remaining: rate.ahead_ns.saturating_sub(used) / rate.interval_ns,
                     reset_seconds: used.div_ceil(SECOND_NS),
                     over_ns: (used > rate.soft_ns).then(|| used - rate.soft_ns),
-                }
+                };
+                (decision, cost)
             }
             Err(due) => {
                 // What several took together beyond the rate has to be paid back; alone, nobody gets beyond it.
@@ -126,18 +129,56 @@ impl Gcra {
                     false => self.within(due, now_ns.saturating_add(most)),
                 };
                 let wait = due.saturating_add(cost).saturating_sub(now_ns + rate.ahead_ns);
-                if rate.soft.passes_all() {
-                    return Decision::Pass {
+                let decision = if rate.soft.passes_all() {
+                    Decision::Pass {
                         remaining: 0,
                         reset_seconds: (due - now_ns).div_ceil(SECOND_NS),
                         over_ns: Some(wait),
-                    };
-                }
-                Decision::Refuse {
-                    retry_seconds: wait.div_ceil(SECOND_NS).max(1),
-                }
+                    }
+                } else {
+                    Decision::Refuse {
+                        retry_seconds: wait.div_ceil(SECOND_NS).max(1),
+                    }
+                };
+                (decision, 0)
             }
         }
+    }
+
+    /// Holds time beside what is due, if both fit together; when a call would be due before, either way.
+    fn hold(&self, cost_ns: u64, now_ns: u64, fits: impl Fn(u64) -> bool) -> Result<u64, u64> {
+        // Whoever settles adds to what is due before taking from what is held, so none is overlooked in between.
+        let mut held = self.held_ns.load(Ordering::Acquire);
+        loop {
+            let due = self.due_ns.load(Ordering::Relaxed).max(now_ns);
+            let due = due.saturating_add(held);
+            if !fits(due) {
+                return Err(due);
+            }
+            let more = held.saturating_add(cost_ns);
+            match self
+                .held_ns
+                .compare_exchange_weak(held, more, Ordering::AcqRel, Ordering::Acquire)
+            {
+                Ok(_) => return Ok(due),
+                Err(other) => held = other,
+            }
+        }
+    }
+
+    /// Ends the holding of a call that counts, or of one that does not.
+    pub(crate) fn settle(&self, held_ns: u64, ask: &Ask, does_count: bool) {
+        if does_count {
+            self.take(held_ns, 0, ask.moment.steady_ns);
+            if ask.is_shared() {
+                self.spent_ns.fetch_add(held_ns, Ordering::Relaxed);
+            }
+        }
+        // A cell that was given up meanwhile holds nothing.
+        let less = |held: u64| Some(held.saturating_sub(held_ns));
+        let _ = self
+            .held_ns
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);
     }
 
     /// Brings what is due back to where this rate could have taken it, after one that was slower.
@@ -185,13 +226,15 @@ impl Gcra {
 
 impl Slot for Gcra {
     fn rank(&self) -> u64 {
-        self.due_ns.load(Ordering::Relaxed)
+        let held_ns = self.held_ns.load(Ordering::Relaxed);
+        self.due_ns.load(Ordering::Relaxed).saturating_add(held_ns)
     }
 
     fn begin(&self, moment: Moment) {
         self.due_ns.store(moment.steady_ns, Ordering::Relaxed);
         self.spent_ns.store(0, Ordering::Relaxed);
         self.sent_ns.store(0, Ordering::Relaxed);
+        self.held_ns.store(0, Ordering::Relaxed);
     }
 }
 

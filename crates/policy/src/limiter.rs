@@ -116,6 +116,37 @@ impl Limiter {
         }
     }
 
+    /// Admits a call of which it is known later only whether it counts; what it holds until then, 0 if nothing.
+    pub(crate) fn hold(&self, caller: u64, ask: &Ask) -> (Decision, u64) {
+        let ask = &Ask {
+            is_held: true,
+            ..*ask
+        };
+        match (&self.meter, &*self.table) {
+            (Meter::Gcra(rate), Table::Gcra(cells)) => {
+                cells.find(caller, ask.moment).ask(rate, ask, self.when_away)
+            }
+            (Meter::Sliding(window), Table::Sliding(cells)) => {
+                cells.find(caller, ask.moment).ask(window, ask, self.when_away)
+            }
+            _ => unreachable!("the table was made for the meter"),
+        }
+    }
+
+    /// Ends the holding of a call that counts, or of one that does not.
+    pub(crate) fn settle(&self, caller: u64, held: u64, ask: &Ask, does_count: bool) {
+        match (&self.meter, &*self.table) {
+            (Meter::Gcra(_), Table::Gcra(cells)) => {
+                cells.find(caller, ask.moment).settle(held, ask, does_count);
+            }
+            (Meter::Sliding(window), Table::Sliding(cells)) => {
+                let cell = cells.find(caller, ask.moment);
+                cell.settle(window, held, ask, does_count);
+            }
+            _ => unreachable!("the table was made for the meter"),
+        }
+    }
+
     pub(crate) fn ledger(&self) -> Arc<dyn Ledger> {
         Arc::new(self.clone())
     }
@@ -196,3 +227,6 @@ pub(crate) fn hear_window(cell: &Sliding, said: Said, all: u64) {
         cell.hear((window, own), all);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,8 @@ pub struct Sliding {
     others_before: AtomicU64,
     /// The value of `now` that others know.
     sent: AtomicU64,
+    /// Units of calls of which it is not known yet whether they count.
+    held: AtomicU64,
 }
 
 /// Calls in a window and in the one before.
@@ -105,6 +107,18 @@ const fn pack(ordinal: u64, count: u64) -> u64 {
     (ordinal << COUNT_BITS) | count
 }
 
+/// A cell with so many calls more.
+const fn add(cell: u64, units: u64) -> u64 {
+    pack(ordinal(cell), (cell & COUNT_MAX) + units)
+}
+
+/// Changes a number unless somebody else has.
+fn change(number: &AtomicU64, from: u64, to: u64) -> bool {
+    number
+        .compare_exchange_weak(from, to, Ordering::AcqRel, Ordering::Relaxed)
+        .is_ok()
+}
+
 const fn ordinal(cell: u64) -> u64 {
     cell >> COUNT_BITS
 }
@@ -122,58 +136,80 @@ fn count_of(cell: &AtomicU64, wanted: u64) -> u64 {
 impl Sliding {
     /// Counts a call if the window has room for it; one that costs more than the limit needs an empty window.
     pub fn admit(&self, window: &Window, ask: &Ask, when: WhenStoreIsAway) -> Decision {
+        self.ask(window, ask, when).0
+    }
+
+    /// Says as well how many units the call took, or holds if that is what was asked.
+    pub(crate) fn ask(&self, window: &Window, ask: &Ask, when: WhenStoreIsAway) -> (Decision, u64) {
         match ask.share(when) {
             Share::Whole => self.count(window, ask, 1),
             Share::Part(nodes) => self.count(window, ask, u64::from(nodes)),
-            Share::Closed => Decision::Unknown,
-            Share::Open => match self.count(window, ask, 1) {
-                Decision::Refuse { retry_seconds } => Decision::Pass {
-                    remaining: 0,
-                    reset_seconds: retry_seconds,
-                    over_ns: None,
-                },
-                decision => decision,
-            },
+            Share::Closed => (Decision::Unknown, 0),
+            Share::Open => {
+                let (decision, took) = self.count(window, ask, 1);
+                (decision.opened(), took)
+            }
         }
     }
 
-    fn count(&self, window: &Window, ask: &Ask, nodes: u64) -> Decision {
+    fn count(&self, window: &Window, ask: &Ask, nodes: u64) -> (Decision, u64) {
         let limit = (window.requests / nodes).max(1);
         let soft = (window.soft_units / nodes).max(1);
         let units = u64::from(ask.units).min(limit);
         loop {
-            let (cell, counts) = self.look(window, ask.moment, nodes == 1);
+            // Read first: whoever settles counts before taking from it, so none is overlooked in between.
+            let held = if ask.is_held {
+                self.held.load(Ordering::Acquire)
+            } else {
+                0
+            };
+            let (cell, mut counts) = self.look(window, ask.moment, nodes == 1);
+            counts.now += held;
             let needed = counts.units(window) + units;
             let over_us = || counts.wait_us(window, units, soft);
             if needed > limit {
                 let wait_us = counts.wait_us(window, units, limit);
                 if window.soft.passes_all() {
-                    return Decision::Pass {
+                    let decision = Decision::Pass {
                         remaining: 0,
                         reset_seconds: wait_us.div_ceil(MICROS),
                         over_ns: Some(over_us().saturating_mul(1000)),
                     };
+                    return (decision, 0);
                 }
                 if wait_us.saturating_mul(1000) > window.soft.beyond_ns() {
-                    return Decision::Refuse {
-                        retry_seconds: wait_us.div_ceil(MICROS).max(1),
-                    };
+                    let retry_seconds = wait_us.div_ceil(MICROS).max(1);
+                    return (Decision::Refuse { retry_seconds }, 0);
                 }
             }
-            let next = pack(ordinal(cell), (cell & COUNT_MAX) + units);
-            let count = || {
-                self.now
-                    .compare_exchange_weak(cell, next, Ordering::Relaxed, Ordering::Relaxed)
+            let is_taken = if ask.is_held {
+                change(&self.held, held, held + units)
+            } else {
+                change(&self.now, cell, add(cell, units))
             };
-            if ask.looks_only || count().is_ok() {
+            if is_taken {
                 let whole = 2 * window.window_us - counts.elapsed_us;
-                return Decision::Pass {
+                let decision = Decision::Pass {
                     remaining: limit.saturating_sub(needed),
                     reset_seconds: whole.div_ceil(MICROS),
                     over_ns: (needed > soft).then(|| over_us().saturating_mul(1000)),
                 };
+                return (decision, units);
             }
         }
+    }
+
+    /// Ends the holding of a call that counts, or of one that does not.
+    pub(crate) fn settle(&self, window: &Window, held: u64, ask: &Ask, does_count: bool) {
+        while does_count {
+            let (cell, _) = self.look(window, ask.moment, false);
+            if change(&self.now, cell, add(cell, held)) {
+                break;
+            }
+        }
+        // A cell that was given up meanwhile holds nothing.
+        let less = |before: u64| Some(before.saturating_sub(held));
+        let _ = self.held.fetch_update(Ordering::AcqRel, Ordering::Relaxed, less);
     }
 
     /// Goes on to the window of a moment; our cell of it, and what counts.
@@ -251,6 +287,7 @@ impl Slot for Sliding {
             &self.others_now,
             &self.others_before,
             &self.sent,
+            &self.held,
         ] {
             cell.store(0, Ordering::Relaxed);
         }

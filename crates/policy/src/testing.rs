@@ -20,7 +20,7 @@ pub(crate) fn ask(steady_ns: u64) -> Ask {
         },
         units: 1,
         standing: Standing::Alone,
-        looks_only: false,
+        is_held: false,
     }
 }
 
@@ -156,8 +156,11 @@ impl Scene {
             let wait = flow.passed(4096, (1_000 + self.after_ms) * 1_000_000);
             let _ = write!(text, " | {:?} waits {} ms", flow.way, wait / 1_000_000);
         }
-        for later in &effects.later {
-            later.answered(StatusCode::from_u16(self.status).unwrap());
+        for later in effects.later {
+            // What is no status is a call that ends without an answer.
+            if let Ok(status) = StatusCode::from_u16(self.status) {
+                later.answered(status);
+            }
         }
         held.push(effects.holds);
         text

@@ -1,6 +1,6 @@
 //! Costs, soft modes, open calls, failures and bandwidth.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -298,6 +298,94 @@ fn only_failures_count_wherever_they_are_made() {
         "429 rate_limited",
         "its key is not even looked at"
     );
+}
+
+/// An upstream that answers with a status when it is let.
+fn refusing(status: &'static str) -> (Upstream, Arc<AtomicBool>) {
+    let free = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&free);
+    let upstream = Upstream::start(move |_, stream| {
+        while !seen.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        reply(stream, status, "", "")
+    });
+    (upstream, free)
+}
+
+fn failures(requests: u32, per: &str, attribute: Option<&str>) -> serde_json::Value {
+    json!({
+        "requests": requests, "window_seconds": 3600, "per": per, "attribute": attribute, "only_statuses": ["401"],
+    })
+}
+
+#[test]
+fn failures_at_once_are_no_more_than_failures_one_by_one() {
+    let (upstream, free) = refusing("401 Unauthorized");
+    let bench = with_policy(&upstream, "rate_limit", failures(3, "path", Some("id")));
+    let refused = AtomicUsize::new(0);
+    let call = || {
+        let status = bench.get("/shop/pets/joe").status;
+        refused.fetch_add(usize::from(status == 429), Ordering::SeqCst);
+        status
+    };
+    let statuses: Vec<_> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..12).map(|_| scope.spawn(call)).collect();
+        eventually(|| refused.load(Ordering::SeqCst) == 9);
+        free.store(true, Ordering::SeqCst);
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert_eq!(
+        statuses.iter().filter(|status| **status == 401).count(),
+        3,
+        "{statuses:?}"
+    );
+    assert_eq!(upstream.received().len(), 3);
+    assert_eq!(bench.get("/shop/pets/joe").problem(), "429 rate_limited");
+    assert_eq!(
+        bench.get("/shop/pets/ann").status,
+        401,
+        "others are not held for it"
+    );
+}
+
+#[test]
+fn who_succeeds_or_goes_away_is_counted_as_it_is_said() {
+    let (upstream, free) = refusing("200 OK");
+    let bench = with_policy(&upstream, "rate_limit", failures(1, "path", Some("id")));
+    let call = |id: &str| bench.get(&format!("/shop/pets/{id}")).status;
+    let head = format!(
+        "GET /shop/pets/joe HTTP/1.1\r\nHost: g\r\nX-API-Key: {}\r\n\r\n",
+        bench.key
+    );
+    let mut gone = bench.connect();
+    gone.send(head.as_bytes());
+    eventually(|| upstream.received().len() == 1);
+    assert_eq!(call("joe"), 429, "nobody knows yet how the first one ends");
+    drop(gone);
+    eventually(|| bench.figure("requests_in_flight") == 0);
+    free.store(true, Ordering::SeqCst);
+    assert_eq!(call("joe"), 429, "who does not wait for the answer has tried");
+    for _ in 0..3 {
+        assert_eq!(call("ann"), 200, "success costs nothing");
+    }
+}
+
+#[test]
+fn an_account_is_the_same_however_it_is_written() {
+    let (upstream, free) = refusing("401 Unauthorized");
+    free.store(true, Ordering::SeqCst);
+    let bench = with_policy(&upstream, "rate_limit", failures(2, "query", Some("account")));
+    let call = |query: &str| bench.get(&format!("/shop/pets?{query}"));
+    assert_eq!(call("account=ann").status, 401);
+    assert_eq!(call("%61ccount=ann").status, 401);
+    for query in ["account=ann", "acc%6Funt=%61nn", "account=ann&account=ann"] {
+        assert_eq!(call(query).problem(), "429 rate_limited", "{query}");
+    }
+    for query in ["account=zoe&account=ann", "account=ann&%61ccount=zoe"] {
+        assert_eq!(call(query).problem(), "400 parameter_invalid", "{query}");
+    }
+    assert_eq!(call("account=zoe").status, 401);
 }
 
 #[test]

@@ -148,7 +148,10 @@ impl Builtin for BandwidthLimit {
 
 impl Policy for BandwidthLimit {
     fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
-        let caller = self.counted.find(call);
+        let caller = match self.counted.find(call) {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal.into(),
+        };
         for (way, speed, cells) in [
             (Way::Answer, &self.answers, &self.both.answers),
             (Way::Request, &self.requests, &self.both.requests),

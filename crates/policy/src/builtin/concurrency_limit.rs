@@ -94,7 +94,10 @@ impl Builtin for ConcurrencyLimit {
 
 impl Policy for ConcurrencyLimit {
     fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
-        let caller = self.counted.find(call);
+        let caller = match self.counted.find(call) {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal.into(),
+        };
         let told = &self.told[caller.name];
         // With more callers at once than there are cells, some are not counted.
         let Some(place) = self.open.place(caller.hash, call.moment) else {

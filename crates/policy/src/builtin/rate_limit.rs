@@ -154,18 +154,23 @@ impl Policy for RateLimit {
     }
 
     fn request<'a>(&'a self, call: &mut Call<'a, '_>) -> Verdict {
-        let caller = self.counted.find(call);
-        let mut ask = call.ask();
-        ask.looks_only = !self.only.is_empty();
-        let decision = self.limiter.admit(caller.hash, &ask);
-        if ask.looks_only {
-            ask.looks_only = false;
-            call.effects.later.push(Later {
+        let caller = match self.counted.find(call) {
+            Ok(caller) => caller,
+            Err(refusal) => return refusal.into(),
+        };
+        let ask = call.ask();
+        let decision = if self.only.is_empty() {
+            self.limiter.admit(caller.hash, &ask)
+        } else {
+            let (decision, held) = self.limiter.hold(caller.hash, &ask);
+            call.effects.later.extend((held > 0).then_some(Later {
                 limit: self,
                 caller: caller.hash,
                 ask,
-            });
-        }
+                held,
+            }));
+            decision
+        };
         let told = &self.told[caller.name];
         let meter = &self.limiter.meter;
         let name = &call.place.api_name;
@@ -191,11 +196,14 @@ impl Policy for RateLimit {
 }
 
 impl RateLimit {
-    /// Counts a call whose answer has a status that counts; a limit that is used up by then stays so.
-    pub(crate) fn answered(&self, caller: u64, ask: &Ask, status: StatusCode) {
-        if self.only.iter().any(|range| range.contains(&status.as_u16())) {
-            self.limiter.admit(caller, ask);
-        }
+    /// Whether calls whose answer has this status count.
+    pub(crate) fn is_counted(&self, status: StatusCode) -> bool {
+        self.only.iter().any(|range| range.contains(&status.as_u16()))
+    }
+
+    /// Ends the holding of a call that counts, or of one that does not.
+    pub(crate) fn settle(&self, caller: u64, held: u64, ask: &Ask, does_count: bool) {
+        self.limiter.settle(caller, held, ask, does_count);
     }
 }
 

@@ -1,4 +1,4 @@
-use super::{Counted, Per, decoded, network, parameter, segment};
+use super::{Counted, Per, Several, decoded, network, only, parameters, segment};
 
 #[test]
 fn an_ipv6_network_is_one_caller() {
@@ -21,11 +21,18 @@ fn attributes_are_found_however_they_are_written() {
         ("?user=100%", Some("100%")),
         ("?user=%zz", Some("%zz")),
         ("?user", Some("")),
+        ("?%75ser=joe", Some("joe")),
+        ("?us%65r", Some("")),
         ("?users=1", None),
+        ("?%2575ser=1", None),
         ("", None),
     ] {
-        assert_eq!(text(parameter(query, "user")).as_deref(), expected, "{query}");
+        let mut found = parameters(query, "user");
+        assert_eq!(text(found.next()).as_deref(), expected, "{query}");
+        assert_eq!(found.next(), None, "{query}");
     }
+    let all = parameters("?user=a&x=1&%75ser=b", "user");
+    assert_eq!(all.collect::<Vec<_>>(), [b"a", b"b"]);
     for (path, expected) in [
         ("/accounts/j%6Fe/keys", Some("joe")),
         ("/accounts/joe", Some("joe")),
@@ -38,6 +45,19 @@ fn attributes_are_found_however_they_are_written() {
         );
     }
     assert_eq!(segment("/a/{b}", "/a/b", "c"), None);
+}
+
+#[test]
+fn several_values_are_one_if_they_are_the_same() {
+    for (hashes, expected) in [
+        (vec![], Ok(None)),
+        (vec![1], Ok(Some(1))),
+        (vec![1, 1, 1], Ok(Some(1))),
+        (vec![1, 1, 2], Err(Several)),
+        (vec![2, 1, 1], Err(Several)),
+    ] {
+        assert_eq!(only(hashes.iter().copied()), expected, "{hashes:?}");
+    }
 }
 
 #[test]

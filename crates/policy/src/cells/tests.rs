@@ -69,7 +69,7 @@ fn many_callers_are_told_apart() {
         moment: moment(1),
         units: 1,
         standing: Standing::Alone,
-        looks_only: false,
+        is_held: false,
     };
     let hashes: HashSet<u64> = (0..4_000_u32)
         .map(|caller| hash(1, caller.to_le_bytes()))

@@ -1,6 +1,6 @@
 use domain::limit::{Mode, OverLimit, RateLimit, WhenStoreIsAway};
 
-use super::{Ask, Decision, Gcra, Rate, SECOND_NS};
+use super::{Ask, Decision, Gcra, Rate, SECOND_NS, Slot as _};
 use crate::ask::Standing;
 use crate::testing::ask;
 
@@ -125,19 +125,31 @@ fn a_call_may_cost_more_and_at_most_the_burst() {
 }
 
 #[test]
-fn looking_counts_nothing() {
-    let (gcra, rate) = (Gcra::default(), rate(1, 10, None));
-    let looks = Ask {
-        looks_only: true,
+fn what_is_held_waits_as_what_is_counted() {
+    let (gcra, rate) = (Gcra::default(), rate(2, 10, None));
+    let holds = Ask {
+        is_held: true,
         ..ask(0)
     };
-    for _ in 0..3 {
-        let seen = gcra.admit(&rate, &looks, WhenStoreIsAway::default());
-        assert!(matches!(seen, Decision::Pass { remaining: 0, .. }), "{seen:?}");
-    }
-    assert!(passes(&gcra, &rate, 0));
-    let seen = gcra.admit(&rate, &looks, WhenStoreIsAway::default());
-    assert_eq!(seen, Decision::Refuse { retry_seconds: 10 });
+    let hold = || gcra.ask(&rate, &holds, WhenStoreIsAway::default());
+    let pass = |remaining, reset_seconds| Decision::Pass {
+        remaining,
+        reset_seconds,
+        over_ns: None,
+    };
+    let refuse = |retry_seconds| Decision::Refuse { retry_seconds };
+    let unit = 5 * SECOND_NS;
+    assert_eq!(hold(), (pass(1, 5), unit));
+    assert_eq!(hold(), (pass(0, 10), unit));
+    assert_eq!(hold(), (refuse(5), 0));
+    gcra.settle(unit, &holds, true);
+    assert_eq!(hold(), (refuse(5), 0), "it counts now");
+    gcra.settle(unit, &holds, false);
+    assert_eq!(hold(), (pass(0, 10), unit));
+    // A cell that another caller has taken over meanwhile owes nothing.
+    gcra.begin(holds.moment);
+    gcra.settle(unit, &holds, false);
+    assert_eq!(hold(), (pass(1, 5), unit));
 }
 
 fn soft(mode: Mode, from_percent: u8, delay_ms_max: u32) -> Rate {

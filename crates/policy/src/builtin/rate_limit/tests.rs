@@ -44,6 +44,56 @@ fn only_failures_count_and_only_against_their_account() {
 }
 
 #[test]
+fn a_call_that_ends_without_an_answer_counts() {
+    let config = json!({ "requests": 2, "window_seconds": 60, "per": "address", "only_statuses": ["401"] });
+    let ended = |status| Scene {
+        status,
+        ..Scene::default()
+    };
+    let became = play(&config, &[ended(0), ended(200), ended(0), ended(200)]);
+    assert_eq!(became, ["pass", "pass", "pass", "rate_limited"]);
+}
+
+#[test]
+fn a_caller_is_the_same_however_it_is_written() {
+    let by = |per: &str| json!({ "requests": 1, "window_seconds": 60, "per": per, "attribute": "x-account" });
+    let asked = |query| Scene {
+        query,
+        ..Scene::default()
+    };
+    let queries = [
+        "?x-account=ann",
+        "?x%2Daccount=ann",
+        "?%78-account=%61nn&a=b",
+        "?x-account=ann&x-account=%61nn",
+        "?x-account=zoe&x-account=ann",
+        "?x-account=ann&%78-account=zoe",
+        "?x-account&x-account=ann",
+        "?x-account=zoe",
+    ];
+    let (over, several) = ("rate_limited", "parameter_invalid");
+    let became = play(&by("query"), &queries.map(asked));
+    assert_eq!(
+        became,
+        ["pass", over, over, over, several, several, several, "pass"]
+    );
+    let head = |values: &[&'static str]| Scene {
+        head: values.iter().map(|value| ("x-account", *value)).collect(),
+        ..Scene::default()
+    };
+    let became = play(
+        &by("header"),
+        &[
+            head(&["ann"]),
+            head(&["ann", "ann"]),
+            head(&["zoe", "ann"]),
+            head(&["zoe"]),
+        ],
+    );
+    assert_eq!(became, ["pass", over, several, "pass"]);
+}
+
+#[test]
 fn failures_count_before_the_key_is_checked() {
     let phase = |config: serde_json::Value| {
         let policy = kind("rate_limit").unwrap().compile(&config, None).unwrap();

@@ -244,6 +244,10 @@ pub(super) fn read(path: &Path) -> Result<Folder, Error> {
             return Err(wrong(&one.file, reason));
         }
     }
+    if let Some((one, reason)) = flag::circle(&folder.declared) {
+        let reason = format!("{} `{}` and others: {reason}", one.kind.word(), one.identity());
+        return Err(wrong(&one.file, reason));
+    }
     Ok(folder)
 }
 

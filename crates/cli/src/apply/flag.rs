@@ -4,7 +4,7 @@
 //! What a file says of variants and of an environment is all there is to be: what it leaves out goes. Environments that
 //! it does not name stay as they are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -70,12 +70,72 @@ pub(super) fn needed(kind: Kind, spec: &Map<String, Value>) -> BTreeSet<(Kind, S
 fn needed_flags(spec: &Map<String, Value>) -> BTreeSet<&str> {
     let environments = spec.get("environments").and_then(Value::as_object);
     let targetings = environments.into_iter().flatten().map(|(_, targeting)| targeting);
-    let needed = targetings.filter_map(|targeting| targeting["prerequisites"].as_array());
-    let keys = needed.flatten().filter_map(|one| one["flag"].as_str());
-    keys.collect()
+    targetings.flat_map(needed_in).collect()
 }
 
-/// Flags and segments in an order in which they can be made: those that others need come first. Circles are left to the server.
+/// The flags that a flag needs in an environment.
+fn needed_in(targeting: &Value) -> impl Iterator<Item = &str> {
+    let needed = targeting["prerequisites"].as_array();
+    needed
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["flag"].as_str())
+}
+
+/// A circle in which declared segments or flags need each other: one of them, and what is wrong in words.
+///
+/// One by one the server could only say of the first that another is not there yet.
+pub(super) fn circle(declared: &[Declared]) -> Option<(&Declared, String)> {
+    let of_kind = |kind: Kind| declared.iter().filter(move |one| one.kind == kind);
+    let segments = of_kind(Kind::Segment);
+    let named = segments.map(|one| (one.identity(), segments::named(&json!(one.spec))));
+    let find = |kind: Kind, circle: Vec<String>, place: &str| {
+        let first = of_kind(kind).find(|one| one.identity() == circle[0])?;
+        let circle = circle.join("` → `");
+        Some((
+            first,
+            format!("they need each other in a circle{place}: `{circle}`"),
+        ))
+    };
+    if let Some(circle) = circle_in(named.collect()) {
+        return find(Kind::Segment, circle, "");
+    }
+    let environments = of_kind(Kind::FeatureFlag).filter_map(|one| one.spec.get("environments")?.as_object());
+    let environments: BTreeSet<&String> = environments.flat_map(Map::keys).collect();
+    environments.into_iter().find_map(|environment| {
+        let flags = of_kind(Kind::FeatureFlag).map(|one| {
+            let targeting = one.spec.get("environments").map(|all| &all[environment]);
+            let needed = targeting.into_iter().flat_map(needed_in);
+            (one.identity(), needed.map(str::to_owned).collect())
+        });
+        let circle = circle_in(flags.collect())?;
+        find(Kind::FeatureFlag, circle, &format!(" in `{environment}`"))
+    })
+}
+
+/// One circle of what needs each other, with its beginning again at its end.
+fn circle_in(mut ways: BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
+    loop {
+        let left: BTreeSet<String> = ways.keys().cloned().collect();
+        ways.retain(|_, needed| !needed.is_disjoint(&left));
+        if ways.len() == left.len() {
+            break;
+        }
+    }
+    // Each that is left needs another that is left.
+    let mut path = vec![ways.keys().next()?.clone()];
+    loop {
+        let needed = ways.get(path.last()?)?;
+        let next = needed.iter().find(|key| ways.contains_key(*key))?.clone();
+        let start = path.iter().position(|key| *key == next);
+        path.push(next);
+        if let Some(start) = start {
+            return Some(path.split_off(start));
+        }
+    }
+}
+
+/// Flags and segments in an order in which they can be made: those that others need come first. Circles are told by [`circle`].
 pub(super) fn in_order(mut waiting: Vec<Declared>) -> Vec<Declared> {
     let mut order = Vec::with_capacity(waiting.len());
     loop {

@@ -303,6 +303,33 @@ fn what_others_build_on_stays() {
 }
 
 #[test]
+fn circles_are_told_before_anything_is_made() {
+    let needs = |flag: &str| format!("{{ prerequisites: [{{ flag: {flag}, variants: [\"on\"] }}] }}");
+    let flag = |key: &str, environment: &str, other: &str| {
+        format!(
+            "  {key}: {{ environments: {{ {environment}: {} }} }}\n",
+            needs(other)
+        )
+    };
+    let chain = format!("flags:\n{}", flag("a", "sandbox", "c1"));
+    let both = |second: &str| {
+        format!(
+            "{chain}{}{}",
+            flag("c1", "sandbox", "c2"),
+            flag("c2", second, "c1")
+        )
+    };
+    let circle = "/a.yaml: feature_flag `c1` and others: they need each other in a circle in `sandbox`: `c1` → `c2` → `c1`";
+    assert_eq!(refusal(&both("sandbox")), circle);
+    // In each environment by itself this is none.
+    let apart = folder(&[("a.yaml", &both("production"))]);
+    assert_eq!(files::read(apart.path()).unwrap().declared.len(), 3);
+    let segments = "segments:\n  s: { when: { segment: t } }\n  t: { when: { not: { segment: s } } }\n";
+    let circle = "/a.yaml: segment `s` and others: they need each other in a circle: `s` → `t` → `s`";
+    assert_eq!(refusal(segments), circle);
+}
+
+#[test]
 fn a_folder_without_a_name_owns_nothing() {
     let folder = folder(&[("a.yaml", "kind: plan\nspec: { name: gold }\n")]);
     let error = prune::plan(&files::read(folder.path()).unwrap(), &state()).unwrap_err();

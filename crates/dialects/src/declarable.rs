@@ -110,7 +110,7 @@ fn is_key(text: &str) -> bool {
 }
 
 /// Whether a variant can be called so.
-fn is_variant(name: &str) -> bool {
+pub(crate) fn is_variant(name: &str) -> bool {
     (1..=VARIANT_MAX).contains(&name.chars().count())
         && !name.contains(char::is_control)
         && name.trim() == name

@@ -33,4 +33,4 @@ pub use prune::prune;
 pub use read::read;
 pub use reduce::{Labels, Prerequisites, Wanted, reduce};
 pub use user::User;
-pub use write::write;
+pub use write::{OTHERWISE, experiment_key, own_key, write};

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::json::{Fields, is_equal, is_truthy};
 use super::payload::Payload;
+use crate::declarable::is_variant;
 use crate::kind::{VARIANTS_MAX, variant_name};
 use crate::meta::tags;
 use crate::named::leave_out_unnamed;
@@ -121,37 +122,95 @@ struct Values(Vec<(String, Json)>);
 
 impl Values {
     fn of(feature: Fields<'_>) -> Self {
+        let tracked = tracked(feature);
         let mut values = Self::default();
-        values.put(feature.0.get("defaultValue").unwrap_or(&Json::Null));
+        values.put(feature.0.get("defaultValue").unwrap_or(&Json::Null), &tracked);
         for rule in feature.list("rules").unwrap_or_default() {
             let Some(rule) = Fields::of(rule) else { continue };
             if gates(rule).next().is_some() {
-                values.put(&Json::Null);
+                values.put(&Json::Null, &tracked);
             }
             match rule.0.get("force") {
-                Some(value) => values.put(value),
+                Some(value) => values.put(value, &tracked),
                 None => rule
                     .list("variations")
                     .unwrap_or_default()
                     .iter()
-                    .for_each(|value| values.put(value)),
+                    .for_each(|value| values.put(value, &tracked)),
             }
         }
         values
     }
 
-    fn put(&mut self, value: &Json) {
-        if self.0.len() <= VARIANTS_MAX && self.name(value).is_none() {
-            let is_free = |name: &str| self.0.iter().all(|(other, _)| other != name);
-            let name = variant_name(value, self.0.len(), is_free);
-            self.0.push((name, value.clone()));
+    fn put(&mut self, value: &Json, tracked: &[Tracked<'_>]) {
+        if self.0.len() > VARIANTS_MAX || self.name(value).is_some() {
+            return;
         }
+        let own = tracked.iter().find(|(_, other)| is_equal(value, other));
+        let is_free = |name: &str| {
+            self.0.iter().all(|(other, _)| other != name) && tracked.iter().all(|(other, _)| *other != name)
+        };
+        let name = own.map_or_else(
+            || variant_name(value, self.0.len(), is_free),
+            |(name, _)| (*name).to_owned(),
+        );
+        self.0.push((name, value.clone()));
     }
 
     fn name(&self, value: &Json) -> Option<&str> {
         let found = self.0.iter().find(|(_, other)| is_equal(value, other));
         found.map(|(name, _)| name.as_str())
     }
+}
+
+/// What experiments call a value, and the value.
+type Tracked<'a> = (&'a str, &'a Json);
+
+/// What experiments call values where that is one name for one value, so that who gets what is told under the same names.
+fn tracked(feature: Fields<'_>) -> Vec<Tracked<'_>> {
+    let mut all: Vec<Tracked<'_>> = Vec::new();
+    let rules = feature.list("rules").unwrap_or_default().iter();
+    for rule in rules
+        .filter_map(Fields::of)
+        .filter(|rule| !rule.0.contains_key("force"))
+    {
+        let (variations, meta) = (rule.list("variations"), rule.list("meta"));
+        let each = variations
+            .unwrap_or_default()
+            .iter()
+            .zip(meta.unwrap_or_default());
+        for (value, meta) in each {
+            let name = Fields::of(meta).and_then(|meta| meta.0.get("key")?.as_str());
+            let Some(name) = name.filter(|name| is_variant(name)) else {
+                continue;
+            };
+            let is_known = |(other, its): &Tracked<'_>| *other == name && is_equal(its, value);
+            if !all.iter().any(is_known) {
+                all.push((name, value));
+            }
+            if all.len() > VARIANTS_MAX {
+                return Vec::new();
+            }
+        }
+    }
+    let is_alone = |(name, value): &Tracked<'_>| {
+        let alike = |(other, its): &Tracked<'_>| other == name || is_equal(its, value);
+        all.iter().filter(|one| alike(one)).count() == 1
+    };
+    all.iter().filter(|one| is_alone(one)).copied().collect()
+}
+
+/// The prerequisites that all rules have and that decide about no more than them: whoever they do not fit is left with the
+/// default, as with ours. So flags of ours are written.
+fn shared<'a>(feature: Fields<'a>) -> Option<&'a Json> {
+    let mut rules = feature.list("rules").unwrap_or_default().iter().map(|rule| {
+        let parents = rule.get("parentConditions")?;
+        let is_plain = |parent: &Json| !parent.get("gate").is_some_and(is_truthy);
+        let list = parents.as_array().filter(|list| !list.is_empty())?;
+        list.iter().all(is_plain).then_some(parents)
+    });
+    let first = rules.next()??;
+    rules.all(|parents| parents == Some(first)).then_some(first)
 }
 
 /// The prerequisites of a rule that decide about the whole feature.
@@ -181,16 +240,23 @@ impl Reader<'_, '_> {
         }
         let mut prerequisites = Vec::new();
         let mut rules = Vec::new();
+        let shared = shared(feature);
+        for (place, parent) in shared.and_then(Json::as_array).into_iter().flatten().enumerate() {
+            let at = format!("{pointer}/rules/0/parentConditions/{place}");
+            prerequisites.extend(self.prerequisite(parent, &at)?);
+        }
         for (place, rule) in feature.list("rules").unwrap_or_default().iter().enumerate() {
             let at = format!("{pointer}/rules/{place}");
             let Some(rule) = Fields::of(rule) else { continue };
-            self.prerequisites(rule, &at, rules.is_empty(), &mut prerequisites)?;
+            if shared.is_none() {
+                self.prerequisites(rule, &at, rules.is_empty(), &mut prerequisites)?;
+            }
             if let Some(rule) = self.rule(rule, &at)? {
                 rules.push(rule);
             }
         }
         let default = feature.0.get("defaultValue").unwrap_or(&Json::Null);
-        let off = if prerequisites.is_empty() {
+        let off = if prerequisites.is_empty() || shared.is_some() {
             default
         } else {
             &Json::Null

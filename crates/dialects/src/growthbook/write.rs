@@ -14,6 +14,9 @@ mod condition;
 
 use condition::Conditions;
 
+/// What stands for the rule's name where none decided.
+pub const OTHERWISE: &str = "otherwise";
+
 /// Writes flags as the payload that SDKs of GrowthBook evaluate by themselves.
 ///
 /// The definitions compile. Whoever has attributes of the kind that the flags speak of gets the same value; letters beyond U+FFFF
@@ -143,7 +146,7 @@ impl Writer<'_, '_> {
             return Ok(json!({ "defaultValue": self.value(variant), "rules": rules }));
         }
         let at = format!("{pointer}/otherwise");
-        rules.extend(self.given(&Given::of_all(otherwise), &format!("{}:otherwise", self.key), &at)?);
+        rules.extend(self.given(&Given::of_all(otherwise), &own_key(self.key, OTHERWISE), &at)?);
         // Where prerequisites fail, no rule is left, and the default is what remains.
         for rule in &mut rules {
             if !parents.is_empty() {
@@ -209,7 +212,7 @@ impl Writer<'_, '_> {
             Some(name) => name.clone(),
             None => format!("#{}", place + 1),
         };
-        let given = self.given(&Given::of_rule(rule), &format!("{}:{name}", self.key), at)?;
+        let given = self.given(&Given::of_rule(rule), &experiment_key(self.key, rule, place), at)?;
         let Some(mut written) = given else {
             return Ok(None);
         };
@@ -305,6 +308,23 @@ fn pick(flag: &Flag, is_wanted: impl Fn(&String) -> bool) -> Vec<&Json> {
 
 fn may_be_operators(value: &Json) -> bool {
     super::condition::operators(value).is_some()
+}
+
+/// What SDKs of GrowthBook track a rule of a flag as, at its place from 0: by its name, if its parts are put in order as
+/// GrowthBook does it, since it may have come from there; else with the flag's key, since others may have the same name.
+pub fn experiment_key(flag: &str, rule: &Rule, place: usize) -> String {
+    let dialect = rule.buckets.as_ref().map(|buckets| buckets.dialect);
+    let is_theirs = dialect.is_some_and(|dialect| hash_of(dialect).is_some());
+    match &rule.name {
+        Some(name) if is_theirs && !name.starts_with('#') => name.clone(),
+        Some(name) => own_key(flag, name),
+        None => own_key(flag, &format!("#{}", place + 1)),
+    }
+}
+
+/// What the experiment of a rule is called that has no name of its own among all flags.
+pub fn own_key(flag: &str, rule: &str) -> String {
+    format!("{flag}:{rule}")
 }
 
 /// The version of GrowthBook's hash that a dialect is, and how many places it knows.

@@ -5,9 +5,11 @@ use serde_json::Value as Json;
 
 use super::Reader;
 use crate::Fault;
+use crate::declarable::is_variant;
 use crate::growthbook::bucketing::{self, Range};
 use crate::growthbook::experiment;
 use crate::growthbook::json::Fields;
+use crate::growthbook::own_key;
 
 /// How many places the versions of the hash know.
 const PLACES: [(f64, Dialect, u32); 2] = [
@@ -108,6 +110,16 @@ impl Reader<'_, '_> {
         rule.text("id").map(str::to_owned)
     }
 
+    /// What an experiment is tracked as, so that it goes on to be; what we write for a rule without such a name is read as it was.
+    fn experiment_name(&self, rule: Fields<'_>) -> Option<String> {
+        let key = rule.text("key").unwrap_or(self.key);
+        let is_ours = rule.text("id").is_some_and(|id| key == own_key(self.key, id));
+        match !is_ours && is_variant(key) {
+            true => Some(key.to_owned()),
+            false => Self::name(rule),
+        }
+    }
+
     /// The attributes that say which unit it is.
     fn units(&mut self, rule: Fields<'_>, at: &str) -> (String, Vec<String>) {
         let first = rule.text("hashAttribute").unwrap_or("id");
@@ -182,7 +194,7 @@ impl Reader<'_, '_> {
         }
         let key = rule.text("key").unwrap_or(self.key);
         Ok(Some(Rule {
-            name: Self::name(rule),
+            name: self.experiment_name(rule),
             when: self.when(rule, at)?,
             gates,
             buckets: Some(Buckets {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Payload, read};
 use crate::growthbook::tests::people;
-use crate::growthbook::{Evaluator, User, sticky};
+use crate::growthbook::{Evaluator, User, sticky, write};
 use crate::{Error, FLAGS_MAX, Reading};
 
 mod payloads;
@@ -22,7 +22,7 @@ fn ruled(rule: &Json) -> Json {
 }
 
 /// Rules that cannot be said, where, and why.
-const REFUSED: [(&str, &str, &str); 16] = [
+const REFUSED: [(&str, &str, &str); 15] = [
     (
         r#"{"condition": {"tags": {"$size": 2}}}"#,
         "/condition/tags/$size",
@@ -81,11 +81,6 @@ const REFUSED: [(&str, &str, &str); 16] = [
         "group_unknown",
     ),
     (
-        r#"{"parentConditions": [{"id": "parent"}]}"#,
-        "/parentConditions/0",
-        "prerequisite_of_rule",
-    ),
-    (
         r#"{"parentConditions": [{"id": "none", "condition": {"value": 1}, "gate": true}]}"#,
         "/parentConditions/0/id",
         "flag_unknown",
@@ -118,6 +113,78 @@ fn what_cannot_be_said_is_refused_with_its_place() {
         &circle,
     );
     assert_eq!(found.refused[0].code, "circular");
+}
+
+#[test]
+fn what_all_rules_need_is_what_the_flag_needs() {
+    let parent = json!([{ "id": "parent", "condition": { "value": true } }]);
+    let needy = |more: &str| {
+        let mut rule: Json = serde_json::from_str(more).unwrap();
+        rule["parentConditions"] = parent.clone();
+        rule
+    };
+    let rules = json!([
+        needy(r#"{"condition": {"x": "a"}, "force": 1}"#),
+        needy(r#"{"force": 2}"#)
+    ]);
+    let found = one(&json!({ "defaultValue": 0, "rules": rules }), &json!({}));
+    let targeting = &found.definitions.flags["f"].targeting;
+    assert_eq!(found.refused, []);
+    assert_eq!(
+        json!(targeting.prerequisites),
+        json!([{ "flag": "parent", "variants": ["on"] }])
+    );
+    assert_eq!((targeting.off.as_str(), targeting.rules.len()), ("0", 2));
+    let mixed = json!([needy(r#"{"force": 1}"#), { "force": 2 }]);
+    let found = one(&json!({ "defaultValue": 0, "rules": mixed }), &json!({}));
+    let refused = (found.refused[0].code, found.refused[0].pointer.as_str());
+    assert_eq!(
+        refused,
+        ("prerequisite_of_rule", "/features/f/rules/0/parentConditions/0")
+    );
+}
+
+#[test]
+fn experiments_keep_the_names_that_they_are_tracked_by() {
+    let meta = |keys: &[&str]| keys.iter().map(|key| json!({ "key": key })).collect::<Vec<_>>();
+    let experiment = |key: &str, values: &Json, keys: &[&str]| json!({ "id": "fr_1", "key": key, "seed": "s", "hashAttribute": "id", "variations": values, "meta": meta(keys) });
+    let flag = |rules: Json| {
+        let found = one(&json!({ "defaultValue": "red", "rules": rules }), &json!({}));
+        assert_eq!(found.refused, []);
+        found
+    };
+    let values = json!(["red", "blue"]);
+    let found =
+        flag(json!([experiment("colours", &values, &["0", "1"]), { "id": "fr_2", "force": "green" }]));
+    let read_flag = &found.definitions.flags["f"];
+    let names: Vec<_> = read_flag
+        .targeting
+        .rules
+        .iter()
+        .map(|rule| rule.name.as_deref())
+        .collect();
+    assert_eq!(names, [Some("colours"), Some("fr_2")]);
+    assert_eq!(
+        json!(read_flag.variants),
+        json!({ "0": "red", "1": "blue", "green": "green" })
+    );
+    // What is written has both again, and reads as the same.
+    let written = write(&found.definitions).document;
+    let rule = &written["features"]["f"]["rules"][0];
+    assert_eq!(
+        (&rule["key"], &rule["meta"]),
+        (&json!("colours"), &json!([{ "key": "0" }, { "key": "1" }]))
+    );
+    assert_eq!(read(&written).unwrap().definitions, found.definitions);
+    // Names that say two things, or none, are not taken.
+    let other = json!(["blue", "red"]);
+    let found = flag(json!([
+        experiment("", &values, &["0", "1"]),
+        experiment("b", &other, &["0", ""])
+    ]));
+    let read_flag = &found.definitions.flags["f"];
+    assert_eq!(read_flag.targeting.rules[0].name.as_deref(), Some("f"));
+    assert_eq!(json!(read_flag.variants), json!({ "red": "red", "blue": "blue" }));
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn evaluate() -> Endpoint {
     asked(Endpoint::post(format!("{EVAL}/{{key}}"), "growthbook_evaluate").says(
         "Evaluate features (GrowthBook)",
         "For SDKs of GrowthBook with `remoteEval: true`: what somebody with these `attributes` gets of all flags that the key \
-         may ask for, as features without rules. What an SDK forces (`forcedFeatures`, `forcedVariations`), it forces itself.",
+         may ask for, as features whose rules say what to track and nothing else. What an SDK forces (`forcedFeatures`, `forcedVariations`), it forces itself.",
     ))
     .body(&GrowthbookQuestion {
         attributes: json!({ "id": "123", "country": "DE" }),

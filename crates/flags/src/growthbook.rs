@@ -8,6 +8,7 @@ use domain::Timestamp;
 use domain::id::SdkKeyId;
 use serde_json::{Map, Value, json};
 
+use crate::answer::Evaluated;
 use crate::attributes::{Attributes, QuestionFault};
 use crate::set::{Asker, Set};
 
@@ -50,7 +51,8 @@ pub fn attributes(body: &[u8]) -> Result<Attributes<'_>, QuestionFault> {
     Attributes::nested(body, "attributes", "id")
 }
 
-/// What somebody gets, as features without rules: `{"status": 200, "features": {key: {"defaultValue": value}}}`.
+/// What somebody gets, as features: `{"status": 200, "features": {key: {"defaultValue": value}}}`. Where a split decided, a rule
+/// forces the value as well and says what a page is to track, as GrowthBook's own remote evaluation does.
 ///
 /// # Errors
 /// Those of writing JSON.
@@ -63,10 +65,43 @@ pub fn values(
     let mut features = Map::new();
     if let Some(set) = set {
         set.each(asker, (None, attributes), now, |found| {
-            features.insert(found.key.to_owned(), json!({ "defaultValue": found.value }));
+            features.insert(found.key.to_owned(), feature(set, &found, attributes));
         });
     }
     serde_json::to_vec(&json!({ "status": 200, "features": Value::Object(features), "experiments": [] }))
+}
+
+fn feature(set: &Set, found: &Evaluated<'_>, attributes: &Attributes<'_>) -> Value {
+    match track(set, found, attributes) {
+        None => json!({ "defaultValue": found.value }),
+        Some(track) => {
+            let rule = json!({ "force": found.value, "tracks": [track] });
+            json!({ "defaultValue": found.value, "rules": [rule] })
+        }
+    }
+}
+
+/// The experiment that decided, and its result; none if who it is made no difference. Of the other variations only that there
+/// are some: pages are told what they get and nothing else.
+fn track(set: &Set, found: &Evaluated<'_>, attributes: &Attributes<'_>) -> Option<Value> {
+    let by = found.by?;
+    let unit = attributes.text(by)?;
+    let (variants, _) = set.variants(Asker::Anybody, found.key)?;
+    let place = variants.clone().position(|(name, _)| name == found.variant)?;
+    let count = variants.count();
+    // What came from GrowthBook is called by its place there.
+    let own = found.variant.parse().ok().filter(|own| *own < count);
+    let place = own.unwrap_or(place);
+    let mut variations = vec![Value::Null; count];
+    variations[place] = found.value.clone();
+    Some(json!({
+        "experiment": { "key": set.experiment(found), "variations": variations, "hashAttribute": by },
+        "result": {
+            "key": found.variant, "variationId": place, "value": found.value, "featureId": found.key,
+            "inExperiment": true, "hashUsed": true, "hashAttribute": by, "hashValue": unit,
+            "stickyBucketUsed": false,
+        },
+    }))
 }
 
 #[cfg(test)]

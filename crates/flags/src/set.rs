@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use dialects::growthbook;
 use domain::flag::{Assignments, FlagExplanation, FlagStep, FlagType};
 use domain::id::{EventTypeId, OrganizationId};
 use domain::snapshot::{Flag, FlagSet};
@@ -46,6 +47,8 @@ pub struct Set {
     prepared: Box<[Prepared]>,
     /// The flags that say who is in a segment.
     segments: HashMap<Box<str>, Handle>,
+    /// The rules of flags whose names SDKs of GrowthBook know, by the flags' keys.
+    experiments: HashMap<Box<str>, Vec<Box<str>>>,
     /// Which of the attributes that are known of calls something reads.
     reads: [bool; KNOWN.len()],
     /// What SDKs that evaluate by themselves are sent; also where the definitions are read again when somebody wants them in
@@ -163,6 +166,7 @@ impl Set {
             segments: (source.segments.keys())
                 .filter_map(|key| Some((key.as_str().into(), compiled.get(&segment::key(key))?)))
                 .collect(),
+            experiments: source.flags.iter().filter_map(experiments).collect(),
             reads: KNOWN.map(|name| compiled.attributes().any(|read| read == name)),
             definitions: sent,
             flags: compiled,
@@ -281,6 +285,19 @@ impl Set {
     ) -> Option<(impl Iterator<Item = (&str, &Value)> + Clone, &str)> {
         let (handle, _) = self.find(asker, key).ok()?;
         Some((self.flags.variants(handle), self.flags.off(handle)))
+    }
+
+    /// What SDKs of GrowthBook track as the experiment that decided.
+    pub(crate) fn experiment(&self, found: &Evaluated<'_>) -> String {
+        let is_known = |name: &str| {
+            let names = self.experiments.get(found.key);
+            names.is_some_and(|names| names.iter().any(|known| **known == *name))
+        };
+        match found.rule {
+            None => growthbook::own_key(found.key, growthbook::OTHERWISE),
+            Some(RuleName::Given(name)) if is_known(name) => name.to_owned(),
+            Some(rule) => growthbook::own_key(found.key, &rule.to_string()),
+        }
     }
 
     /// What somebody gets of a flag.
@@ -501,6 +518,18 @@ impl Drop for Set {
     fn drop(&mut self) {
         self.settle();
     }
+}
+
+/// The names of a flag's rules that SDKs of GrowthBook know; none if there are none.
+fn experiments(flag: &Flag) -> Option<(Box<str>, Vec<Box<str>>)> {
+    let key = flag.key.as_str();
+    let rules = flag.definition.targeting.rules.iter().enumerate();
+    let names = rules.filter_map(|(place, rule)| {
+        let name = rule.name.as_deref()?;
+        (growthbook::experiment_key(key, rule, place) == name).then(|| name.into())
+    });
+    let names: Vec<Box<str>> = names.collect();
+    (!names.is_empty()).then(|| (key.into(), names))
 }
 
 /// What is always the same of those who get a variant, for each of a flag's.

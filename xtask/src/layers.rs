@@ -138,6 +138,11 @@ const LAYERS: &[Layer] = &[
         "drives the programs from outside",
     ),
     Layer(
+        "fields",
+        &[],
+        "for tests: which fields there are, by the published schemas alone",
+    ),
+    Layer(
         "xtask",
         &["api", "contracts", "domain", "policy"],
         "generates from them",

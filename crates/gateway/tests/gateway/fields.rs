@@ -5,15 +5,17 @@
 //! field, what else is configured, what is changed, and how to look. It is played twice as it was, which has to
 //! give the same, and once changed, which has to give something else.
 
+mod bounds;
 mod route;
 mod settings;
+mod traces;
 mod upstream;
 mod world;
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;
 
+use ::fields::Elsewhere;
 use serde_json::{Value, json};
 
 use self::world::World;
@@ -60,50 +62,13 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// The places of all fields of a schema; `named` are the schemas that it refers to.
-fn fields(schema: &Value, named: &Value, place: &str, found: &mut BTreeSet<String>) {
-    if let Some(name) = schema["$ref"].as_str() {
-        let name = name.rsplit('/').next().unwrap();
-        return fields(&named[name], named, place, found);
-    }
-    for word in ["oneOf", "anyOf", "allOf"] {
-        if let Some(all) = schema[word].as_array() {
-            let objects = all.iter().filter(|one| one["type"] != "null");
-            return objects.for_each(|one| fields(one, named, place, found));
-        }
-    }
-    if let Some(properties) = schema["properties"].as_object() {
-        for (name, property) in properties {
-            fields(property, named, &format!("{place}/{name}"), found);
-        }
-        return;
-    }
-    let mut below = BTreeSet::new();
-    if schema["items"].is_object() {
-        fields(&schema["items"], named, &format!("{place}/*"), &mut below);
-    }
-    // A list of plain values is one field.
-    below.remove(&format!("{place}/*"));
-    if below.is_empty() {
-        found.insert(place.to_owned());
-    }
-    found.append(&mut below);
-}
-
 /// How often a case is played alone that failed among others.
 const TRIES_ALONE: usize = 3;
 
-/// Plays all cases; `elsewhere` are fields that take effect where no gateway is, with the tests that show it.
-fn check(part: &str, schema: (&Value, &Value), elsewhere: &[(&str, &str)], cases: &[Case]) {
-    let mut known = BTreeSet::new();
-    fields(schema.0, schema.1, "", &mut known);
-    assert!(known.len() > 10, "{part}: the schema has fields");
-    let shown = cases.iter().map(|case| case.field);
-    let shown: BTreeSet<_> = shown
-        .chain(elsewhere.iter().map(|(field, _)| *field))
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(shown, known, "{part}: every field has its case");
+/// Plays all cases; `elsewhere` are fields that take effect where no gateway is, or that need more than a case.
+fn check(part: &str, (schema, named): (&Value, &Value), elsewhere: Elsewhere<'_>, cases: &[Case]) {
+    let here = cases.iter().map(|case| case.field);
+    ::fields::complete(part, &::fields::of(schema, named), here, elsewhere);
     let (queue, failures) = (Mutex::new(cases.iter()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
@@ -148,15 +113,9 @@ fn play(part: &str, case: &Case) -> Option<String> {
     (before == after).then(|| format!("{}: {} changes nothing of {before:?}", case.field, case.set))
 }
 
-/// The schemas of the API.
-fn published() -> Value {
-    let document: Value = serde_json::from_str(include_str!("../../../../spec/openapi.json")).unwrap();
-    document["components"]["schemas"].clone()
-}
-
 #[test]
 fn every_field_of_a_route_has_an_effect() {
-    let schemas = published();
+    let schemas = ::fields::published();
     check(
         "route",
         (&schemas["RouteSpec"], &schemas),
@@ -167,7 +126,7 @@ fn every_field_of_a_route_has_an_effect() {
 
 #[test]
 fn every_field_of_an_upstream_has_an_effect() {
-    let schemas = published();
+    let schemas = ::fields::published();
     check(
         "upstream",
         (&schemas["UpstreamSpec"], &schemas),
@@ -178,7 +137,7 @@ fn every_field_of_an_upstream_has_an_effect() {
 
 #[test]
 fn every_setting_has_an_effect() {
-    let schema: Value = serde_json::from_str(include_str!("../../../../spec/config.schema.json")).unwrap();
+    let schema = ::fields::settings();
     check(
         "settings",
         (&schema["properties"]["gateway"], &schema),

@@ -229,6 +229,27 @@ fn bounds_hold_and_the_oldest_goes_first() {
     assert_eq!(small.get("").status, 200);
     small.set(GONE);
     assert_eq!(small.get("").status, 502);
+
+    // Five of some 15,000 bytes each are more than there is room for, so the first is gone.
+    let large = format!("X-Large: {}\r\n", "x".repeat(15_000)).leak();
+    let full = Kept::new(large, |last_good| last_good.bytes_max = 1 << 16);
+    let get = |number: usize| full.bench.get(&format!("/shop/pets/{number}")).status;
+    assert_eq!([1, 2, 3, 4, 5].map(get), [200; 5]);
+    full.set(GONE);
+    assert_eq!([1, 5].map(get), [502, 200]);
+}
+
+#[test]
+fn an_answer_is_used_for_as_long_as_is_said() {
+    // It was fresh for five seconds and came when it was ten seconds old.
+    for (max_stale_seconds, expected) in [(0, 502), (3_600, 200)] {
+        let kept = Kept::new("Cache-Control: max-age=5\r\nAge: 10\r\n", |last_good| {
+            last_good.max_stale_seconds = max_stale_seconds;
+        });
+        assert_eq!(kept.get("").status, 200);
+        kept.set(GONE);
+        assert_eq!(kept.get("").status, expected, "{max_stale_seconds}");
+    }
 }
 
 #[test]

@@ -306,6 +306,18 @@ fn answers_that_differ_are_told_by_place_and_never_by_value() {
 }
 
 #[test]
+fn as_many_copies_are_compared_as_is_said() {
+    let mirrored = Mirrored::simple(&json!({ "compare": { "calls_per_10000": 1 } }));
+    for _ in 0..40 {
+        assert_eq!(mirrored.call("GET", "", "").status, 200);
+    }
+    eventually(|| mirrored.calls("sent") == 40);
+    // That all of them were chosen does not happen.
+    let compared = mirrored.figure("compared", "outcome=\"compared\"");
+    assert!(compared < 10, "{compared}");
+}
+
+#[test]
 fn a_mirror_that_is_much_slower_is_told() {
     let slow = Upstream::start(|_, stream| {
         thread::sleep(Duration::from_millis(60));

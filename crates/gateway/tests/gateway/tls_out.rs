@@ -31,8 +31,13 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start(clients: Option<&RootCertStore>, protocols: &[&str]) -> Self {
+        Self::of(&["service.test"], clients, protocols)
+    }
+
+    /// One whose certificate is for these names.
+    pub(crate) fn of(names: &[&str], clients: Option<&RootCertStore>, protocols: &[&str]) -> Self {
         let provider = testing::provider();
-        let pair = Pair::of(&["service.test"]);
+        let pair = Pair::of(names);
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .unwrap();
@@ -87,6 +92,11 @@ impl Service {
             tls.server_name = Some("service.test".to_owned());
             change(&mut snapshot.upstreams[0].spec);
         })
+    }
+
+    /// Whether somebody trusted it and said something.
+    pub(crate) fn has_heard(&self) -> bool {
+        !self.shown.lock().unwrap().is_empty()
     }
 
     pub(crate) fn last(&self) -> Shown {

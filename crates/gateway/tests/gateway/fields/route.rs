@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use ::fields::Elsewhere;
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -10,79 +11,118 @@ use crate::bench::Client;
 
 /// A node serves the routes of its environment that are switched on; who may remove one is the control plane's.
 /// What needs several services and many callers to be seen is shown by tests of its own.
-pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+pub(super) const ELSEWHERE: Elsewhere<'static> = &[
     (
-        "/match/client_certificate/kind",
-        "gateway: certificates; routing: certificate",
+        "crates/gateway/tests/gateway/certificates.rs::routes_ask_for_certificates_of_clients",
+        &[
+            "/match/client_certificate/kind",
+            "/match/client_certificate/fields/*/name",
+            "/match/client_certificate/fields/*/kind",
+            "/match/client_certificate/fields/*/value",
+        ],
     ),
     (
-        "/match/client_certificate/fields/*/name",
-        "gateway: certificates; routing: certificate",
+        "crates/routing/src/certificate/tests.rs::what_it_says_is_compared",
+        &["/match/client_certificate/fields/*/not"],
     ),
     (
-        "/match/client_certificate/fields/*/kind",
-        "gateway: certificates; routing: certificate",
+        "crates/gateway/tests/gateway/audience.rs::a_flag_decides_which_service_gets_a_call",
+        &["/match/audience/flags/*/key", "/match/audience/flags/*/variants"],
     ),
     (
-        "/match/client_certificate/fields/*/value",
-        "gateway: certificates; routing: certificate",
+        "crates/gateway/tests/gateway/audience.rs::a_segment_decides_as_well_wherever_it_is_known_from",
+        &[
+            "/match/audience/segments/*/key",
+            "/match/audience/segments/*/not",
+            "/match/audience/attributes/*/name",
+            "/match/audience/attributes/*/from",
+            "/match/audience/attributes/*/field",
+        ],
     ),
     (
-        "/match/client_certificate/fields/*/not",
-        "gateway: certificates; routing: certificate",
-    ),
-    ("/match/audience/flags/*/key", "gateway: audience"),
-    ("/match/audience/flags/*/variants", "gateway: audience"),
-    ("/match/audience/segments/*/key", "gateway: audience"),
-    ("/match/audience/segments/*/not", "gateway: audience"),
-    (
-        "/match/audience/attributes/*/name",
-        "gateway: audience; flags: calls",
+        "crates/control/src/snapshot/tests.rs::snapshots_leave_out_what_does_not_answer",
+        &["/environment", "/enabled"],
     ),
     (
-        "/match/audience/attributes/*/from",
-        "gateway: audience; flags: calls",
+        "tests/e2e/src/declared.rs::what_a_folder_no_longer_declares_goes_and_what_people_made_stays",
+        &["/managed_by"],
     ),
     (
-        "/match/audience/attributes/*/field",
-        "gateway: audience; flags: calls",
+        "crates/gateway/tests/gateway/releasing.rs::who_calls_stays_on_a_side_while_weights_rise",
+        &["/split/variants/*/upstream_id", "/split/variants/*/weight"],
     ),
     (
-        "/environment",
-        "control: the snapshot has the routes of its environment",
+        "crates/gateway/tests/gateway/releasing.rs::the_application_and_the_address_are_units_too",
+        &["/split/by"],
     ),
-    ("/enabled", "control: a route that is off is not in the snapshot"),
-    ("/managed_by", "e2e: declared"),
-    ("/split/variants/*/name", "gateway: releasing"),
-    ("/split/variants/*/upstream_id", "gateway: releasing"),
-    ("/split/variants/*/weight", "gateway: releasing"),
-    ("/split/by", "gateway: releasing"),
-    ("/split/by_name", "routing: split"),
-    ("/split/give_cookie/max_age_seconds", "gateway: releasing"),
-    ("/split/give_cookie/path", "routing: split"),
-    ("/split/give_cookie/domain", "routing: split"),
-    ("/split/give_cookie/same_site", "routing: split"),
-    ("/split/give_cookie/secure", "routing: split"),
-    ("/split/give_cookie/http_only", "routing: split"),
-    ("/split/key", "routing: split"),
-    ("/split/forced_by/header", "gateway: releasing"),
-    ("/split/forced_by/cookie", "gateway: releasing"),
-    ("/split/answer_header", "gateway: releasing"),
-    ("/importance", "gateway: resilience"),
-    ("/mirror/upstream_id", "gateway: mirroring"),
-    ("/mirror/calls_per_10000", "gateway: mirroring"),
-    ("/mirror/by", "gateway: mirroring"),
-    ("/mirror/by_name", "gateway: mirroring"),
-    ("/mirror/methods", "gateway: mirroring"),
-    ("/mirror/body_bytes_max", "gateway: mirroring"),
-    ("/mirror/in_flight_max", "gateway: mirroring"),
-    ("/mirror/send_credentials", "gateway: mirroring"),
-    ("/mirror/compare/calls_per_10000", "gateway: mirroring"),
-    ("/mirror/compare/ignore_headers", "gateway: mirror/compare"),
-    ("/mirror/compare/ignore_json_pointers", "gateway: mirroring"),
-    ("/mirror/compare/body_bytes_max", "gateway: mirroring"),
-    ("/mirror/compare/slower_percent", "gateway: mirroring"),
-    ("/mirror/compare/slower_min_ms", "gateway: mirror/compare"),
+    (
+        "crates/routing/src/split/tests.rs::who_calls_stays_on_a_side_by_what_is_said",
+        &["/split/by_name"],
+    ),
+    (
+        "crates/routing/src/split/tests.rs::a_cookie_is_given_once",
+        &[
+            "/split/give_cookie/max_age_seconds",
+            "/split/give_cookie/path",
+            "/split/give_cookie/domain",
+            "/split/give_cookie/same_site",
+            "/split/give_cookie/secure",
+            "/split/give_cookie/http_only",
+        ],
+    ),
+    (
+        "crates/routing/src/split/tests.rs::the_key_decides_who_is_where",
+        &["/split/key"],
+    ),
+    (
+        "crates/gateway/tests/gateway/releasing.rs::a_variant_is_forced_where_that_is_allowed_and_told",
+        &[
+            "/split/variants/*/name",
+            "/split/forced_by/header",
+            "/split/forced_by/cookie",
+            "/split/answer_header",
+        ],
+    ),
+    (
+        "crates/gateway/tests/gateway/resilience.rs::what_matters_less_is_refused_first",
+        &["/importance"],
+    ),
+    (
+        "crates/gateway/tests/gateway/mirroring.rs::a_copy_is_the_call_without_credentials_and_marked",
+        &["/mirror/upstream_id", "/mirror/send_credentials"],
+    ),
+    (
+        "crates/gateway/tests/gateway/mirroring.rs::methods_and_a_share_decide_what_is_copied",
+        &["/mirror/calls_per_10000", "/mirror/by", "/mirror/by_name"],
+    ),
+    (
+        "crates/gateway/tests/gateway/mirroring.rs::bodies_are_copied_while_they_pass_and_no_larger_than_allowed",
+        &["/mirror/methods", "/mirror/body_bytes_max"],
+    ),
+    (
+        "crates/gateway/tests/gateway/mirroring.rs::a_slow_mirror_keeps_nobody_waiting_and_has_a_bound",
+        &["/mirror/in_flight_max"],
+    ),
+    (
+        "crates/gateway/tests/gateway/mirroring.rs::as_many_copies_are_compared_as_is_said",
+        &["/mirror/compare/calls_per_10000"],
+    ),
+    (
+        "crates/gateway/tests/gateway/mirroring.rs::an_answer_passes_unchanged_while_it_is_compared",
+        &["/mirror/compare/body_bytes_max"],
+    ),
+    (
+        "crates/gateway/src/mirror/compare/tests.rs::fields_are_told_by_name_but_those_that_always_differ",
+        &["/mirror/compare/ignore_headers"],
+    ),
+    (
+        "crates/gateway/src/mirror/compare/tests.rs::bodies_are_compared_as_json_and_told_by_place",
+        &["/mirror/compare/ignore_json_pointers"],
+    ),
+    (
+        "crates/gateway/src/mirror/compare/tests.rs::statuses_and_latencies_are_told_as_they_are",
+        &["/mirror/compare/slower_percent", "/mirror/compare/slower_min_ms"],
+    ),
 ];
 
 fn pets(world: &World) -> String {

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use ::fields::Elsewhere;
 use serde_json::{Value, json};
 
 use super::world::{A_WHILE, World, shown, soon};
@@ -12,46 +13,43 @@ use super::{Case, case, merge};
 use crate::bench::Client;
 use crate::certificates::{self, Secure, protocol};
 
-/// What the program does with them is shown where programs are started.
-pub(super) const ELSEWHERE: &[(&str, &str)] = &[
-    ("/flagd/listen", "gateway: flags_of_others"),
-    ("/flagd/tls", "gateway: flags_of_others"),
-    ("/flagd/key_file", "gateway: flags_of_others"),
-    ("/handover", "e2e: upgrade; gateway: listeners"),
+/// What the program does with them is shown where programs are started; some take more than a case to be seen.
+pub(super) const ELSEWHERE: Elsewhere<'static> = &[
     (
-        "/drain_seconds",
-        "e2e: upgrade, a_node_that_stops_waits_as_long_as_its_settings_say",
-    ),
-    ("/targets_directory", "gateway: listed"),
-    ("/recent_calls", "gateway: explaining"),
-    ("/route_series", "gateway: observing"),
-    ("/traces/endpoint", "gateway: observing"),
-    ("/traces/headers_file", "suites: telemetry"),
-    ("/traces/certificate", "gateway: observing"),
-    ("/traces/timeout_ms", "gateway: observing"),
-    ("/traces/sampler", "gateway: traces/tests"),
-    ("/traces/sampler_ratio", "gateway: traces/tests"),
-    ("/traces/query", "gateway: observing"),
-    ("/traces/service_name", "gateway: observing"),
-    ("/traces/resource_attributes", "gateway: observing"),
-    ("/traces/max_queue_size", "gateway: observing"),
-    ("/traces/max_export_batch_size", "gateway: observing"),
-    ("/traces/schedule_delay_ms", "gateway: observing"),
-    (
-        "/http3/enabled",
-        "gateway: http3, listeners_come_and_go_while_a_node_runs",
+        "crates/gateway/tests/gateway/flags_of_others.rs::flagd_has_a_place_of_its_own",
+        &["/flagd/listen", "/flagd/tls", "/flagd/key_file"],
     ),
     (
-        "/http3/alt_svc_max_age_s",
-        "gateway: http3, clients_of_the_other_protocols_are_told",
+        "tests/e2e/src/upgrade.rs::the_next_process_takes_over_and_nobody_notices",
+        &["/handover"],
     ),
     (
-        "/http3/alt_svc_port",
-        "gateway: http3, clients_of_the_other_protocols_are_told",
+        "tests/e2e/src/upgrade.rs::a_node_that_stops_waits_as_long_as_its_settings_say",
+        &["/drain_seconds"],
     ),
     (
-        "/http3/handshakes_free",
-        "gateway: http3, many_at_once_have_to_show_where_they_are",
+        "crates/gateway/tests/gateway/listed.rs::targets_follow_a_file_and_a_broken_one_leaves_them",
+        &["/targets_directory"],
+    ),
+    (
+        "crates/gateway/tests/gateway/explaining.rs::as_many_calls_as_the_setting_says_are_remembered",
+        &["/recent_calls"],
+    ),
+    (
+        "crates/gateway/tests/gateway/observing.rs::what_is_counted_of_a_route_never_falls",
+        &["/route_series"],
+    ),
+    (
+        "crates/gateway/tests/gateway/http3/serving.rs::listeners_come_and_go_while_a_node_runs",
+        &["/http3/enabled"],
+    ),
+    (
+        "crates/gateway/tests/gateway/http3/serving.rs::clients_of_the_other_protocols_are_told",
+        &["/http3/alt_svc_max_age_s", "/http3/alt_svc_port"],
+    ),
+    (
+        "crates/gateway/tests/gateway/http3/serving.rs::many_at_once_have_to_show_where_they_are_and_too_many_are_refused",
+        &["/http3/handshakes_free"],
     ),
 ];
 
@@ -60,7 +58,7 @@ fn pets(world: &World) -> String {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what `json!` makes is given away")]
-fn settings(fields: Value) -> Value {
+pub(super) fn settings(fields: Value) -> Value {
     json!({ "settings": fields })
 }
 
@@ -156,6 +154,7 @@ pub(super) fn cases() -> Vec<Case> {
         certificates(),
         limits(),
         store(),
+        super::traces::cases(),
     ]
     .into_iter()
     .flatten()

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use ::fields::Elsewhere;
 use domain::traffic::Target;
 use serde_json::{Value, json};
 
@@ -15,20 +16,37 @@ use super::world::{A_WHILE, World, soon};
 use super::{Case, case, merge};
 use crate::bench::eventually;
 
-/// Who may remove it is the control plane's business.
-pub(super) const ELSEWHERE: &[(&str, &str)] = &[
-    ("/managed_by", "e2e: declared"),
-    ("/targets_file", "gateway: listed"),
-    ("/fallback/last_good/max_stale_seconds", "gateway: last_good"),
-    ("/fallback/last_good/on_5xx", "gateway: last_good"),
-    ("/fallback/last_good/body_bytes_max", "gateway: last_good"),
-    ("/fallback/last_good/bytes_max", "gateway: last_good"),
-    ("/fallback/last_good/entries_max", "gateway: last_good"),
+/// Who may remove it is the control plane's business; some take more than a case to be seen.
+pub(super) const ELSEWHERE: Elsewhere<'static> = &[
+    (
+        "tests/e2e/src/declared.rs::what_a_folder_no_longer_declares_goes_and_what_people_made_stays",
+        &["/managed_by"],
+    ),
+    (
+        "crates/gateway/tests/gateway/listed.rs::targets_follow_a_file_and_a_broken_one_leaves_them",
+        &["/targets_file"],
+    ),
+    (
+        "crates/gateway/tests/gateway/last_good.rs::a_5xx_is_passed_on_where_that_is_wanted_and_a_fixed_answer_comes_last",
+        &["/fallback/last_good/on_5xx"],
+    ),
+    (
+        "crates/gateway/tests/gateway/last_good.rs::an_answer_is_used_for_as_long_as_is_said",
+        &["/fallback/last_good/max_stale_seconds"],
+    ),
+    (
+        "crates/gateway/tests/gateway/last_good.rs::bounds_hold_and_the_oldest_goes_first",
+        &[
+            "/fallback/last_good/body_bytes_max",
+            "/fallback/last_good/bytes_max",
+            "/fallback/last_good/entries_max",
+        ],
+    ),
 ];
 
 const HOUR: u32 = 3_600_000;
 
-fn pets(world: &World) -> String {
+pub(super) fn pets(world: &World) -> String {
     world.get("/shop/pets")
 }
 
@@ -60,7 +78,7 @@ fn slow(world: &World) -> String {
     world.get("/shop/pets?slow=400")
 }
 
-fn two_at_a_time(world: &World) -> String {
+pub(super) fn two_at_a_time(world: &World) -> String {
     world.many(2, "/shop/pets?slow=300")
 }
 
@@ -79,12 +97,12 @@ fn failing_slowly(world: &World) -> String {
     format!("{} more", world.counts()[2] - before)
 }
 
-fn upstream(fields: Value) -> Value {
+pub(super) fn upstream(fields: Value) -> Value {
     json!({ "upstream": fields })
 }
 
 /// Several targets, besides other fields.
-fn to(targets: &[&str], fields: Value) -> Value {
+pub(super) fn to(targets: &[&str], fields: Value) -> Value {
     let mut spec = json!({ "targets": targets.iter().map(|url| json!({ "url": url })).collect::<Vec<_>>() });
     merge(&mut spec, &fields);
     upstream(spec)
@@ -100,7 +118,7 @@ pub(super) fn cases() -> Vec<Case> {
         outliers(),
         circuit(),
         retries(),
-        bounds(),
+        super::bounds::cases(),
     ]
     .into_iter()
     .flatten()
@@ -671,130 +689,6 @@ fn retries() -> Vec<Case> {
             to(&["$a", "$b"], json!({ "hedging": { "after_ms": HOUR } })),
             json!({ "hedging": { "after_ms": 20 } }),
             |world| world.get("/shop/pets?slow=600&only=a"),
-        ),
-    ]
-}
-
-fn bounds() -> Vec<Case> {
-    let concurrency = |fields: Value| upstream(json!({ "concurrency": fields }));
-    let connections = |fields: Value| upstream(json!({ "connections": fields }));
-    let dead = || {
-        to(
-            &["$nobody"],
-            json!({ "fallback": { "status": 200, "body": "{}" } }),
-        )
-    };
-    let opened = |world: &World| {
-        world.row(3, "/shop/pets");
-        format!("{} connections", world.a.connections())
-    };
-    vec![
-        case(
-            "/fallback/status",
-            dead(),
-            json!({ "fallback": { "status": 203 } }),
-            pets,
-        ),
-        case(
-            "/fallback/content_type",
-            dead(),
-            json!({ "fallback": { "content_type": "text/plain" } }),
-            pets,
-        ),
-        case(
-            "/fallback/body",
-            dead(),
-            json!({ "fallback": { "body": "nothing" } }),
-            pets,
-        ),
-        case(
-            "/concurrency/calls_max",
-            json!({}),
-            json!({ "concurrency": { "calls_max": 1 } }),
-            two_at_a_time,
-        ),
-        case(
-            "/concurrency/waiting_max",
-            concurrency(json!({ "calls_max": 1, "wait_ms": 60_000 })),
-            json!({ "concurrency": { "waiting_max": 5 } }),
-            two_at_a_time,
-        ),
-        case(
-            "/concurrency/wait_ms",
-            concurrency(json!({ "calls_max": 1, "waiting_max": 5, "wait_ms": 60_000 })),
-            json!({ "concurrency": { "wait_ms": 1 } }),
-            two_at_a_time,
-        ),
-        case(
-            "/concurrency/adaptive",
-            concurrency(json!({ "adaptive_min": 1, "adaptive_max": 1 })),
-            json!({ "concurrency": { "adaptive": true } }),
-            two_at_a_time,
-        ),
-        case(
-            "/concurrency/adaptive_min",
-            concurrency(json!({ "adaptive": true, "adaptive_min": 1 })),
-            json!({ "concurrency": { "adaptive_min": 10 } }),
-            |world| world.many(4, "/shop/pets?slow=300"),
-        ),
-        case(
-            "/concurrency/adaptive_max",
-            concurrency(json!({ "adaptive": true, "adaptive_min": 1 })),
-            json!({ "concurrency": { "adaptive_max": 1 } }),
-            two_at_a_time,
-        ),
-        case(
-            "/connections/max",
-            json!({}),
-            json!({ "connections": { "max": 1 } }),
-            |world| {
-                two_at_a_time(world);
-                format!("{} connections", world.a.connections())
-            },
-        ),
-        case(
-            "/connections/waiting_max",
-            connections(json!({ "max": 1 })),
-            json!({ "connections": { "waiting_max": 0 } }),
-            two_at_a_time,
-        ),
-        case(
-            "/connections/calls_max",
-            json!({}),
-            json!({ "connections": { "calls_max": 1 } }),
-            opened,
-        ),
-        case(
-            "/connections/idle_ms",
-            json!({}),
-            json!({ "connections": { "idle_ms": 100 } }),
-            |world| {
-                pets(world);
-                thread::sleep(Duration::from_millis(300));
-                pets(world);
-                format!("{} connections", world.a.connections())
-            },
-        ),
-        case(
-            "/connections/streams_max",
-            upstream(json!({ "targets": [{ "url": "$grpc" }], "protocol": "http2" })),
-            json!({ "connections": { "streams_max": 1 } }),
-            |world| {
-                // Else each of them may open one, because none is open.
-                world.many(1, "/shop/pets");
-                two_at_a_time(world);
-                format!("{} connections", world.bench.figure("upstream_connections_total"))
-            },
-        ),
-        case(
-            "/idle_connections_max",
-            json!({}),
-            json!({ "idle_connections_max": 1 }),
-            |world| {
-                world.many(4, "/shop/pets?slow=300");
-                let open = soon(|| world.a.open() == 1);
-                format!("one left: {open}")
-            },
         ),
     ]
 }

@@ -34,7 +34,7 @@ pub(super) const A_WHILE: Duration = Duration::from_millis(700);
 ///
 /// In the configuration `$a`, `$b` and `$f` are the URLs of three services, the last of which fails always; `$sick`
 /// one whose checks fail; `$tls` one with TLS, whose certificate is `$roots`; `$nobody` has no service; `$dir/…` is
-/// a file of its own.
+/// a file of its own. Spans may go to `$otlp`, to `$otlps`, which has TLS, or to `$silent`.
 pub(super) struct World {
     pub(super) bench: Bench,
     pub(super) a: Upstream,
@@ -44,8 +44,12 @@ pub(super) struct World {
     pub(super) is_well: Arc<AtomicBool>,
     /// A certificate that a client may show.
     pub(super) client: Pair,
-    /// What somebody who may be taken for Redis was told.
+    /// What somebody who may be taken for Redis was told, or for a receiver of spans.
     pub(super) store: Arc<Mutex<Vec<u8>>>,
+    /// A receiver of spans.
+    pub(super) spans: Upstream,
+    /// Somebody behind TLS whose certificate is `$dir/closed.pem`.
+    pub(super) closed: Service,
     _directory: tempfile::TempDir,
 }
 
@@ -145,7 +149,9 @@ impl World {
             service("sick", Arc::new(AtomicBool::new(false))),
         ];
         let (tls, directory) = (Service::start(None, &["http/1.1"]), tempfile::tempdir().unwrap());
-        let client = write_files(directory.path(), &tls);
+        let closed = Service::of(&["localhost"], None, &["http/1.1"]);
+        let client = write_files(directory.path(), &tls, &closed);
+        let spans = Upstream::start(|_, stream| reply(stream, "200 OK", "", ""));
         let (redis, store) = ears();
         let names = Names::start(vec![crate::names::a(1)]);
         let fill = |config: &Value| {
@@ -163,6 +169,13 @@ impl World {
                 ("$names", names.address.to_string()),
                 ("$named", format!("http://shop.test:{}/base", a.address.port())),
                 ("$redis", format!("redis://{redis}")),
+                ("$silent", format!("http://{redis}")),
+                (
+                    "$rediss",
+                    closed.url.replace("https://localhost", "rediss://127.0.0.1"),
+                ),
+                ("$otlps", closed.url.clone()),
+                ("$otlp", spans.url()),
                 ("$dir", directory.path().display().to_string()),
                 ("$sick", sick.url()),
                 ("$a", a.url()),
@@ -208,6 +221,8 @@ impl World {
             is_well,
             client,
             store,
+            spans,
+            closed,
             _directory: directory,
         })
     }
@@ -284,8 +299,13 @@ impl World {
 }
 
 /// Whether something comes to be so within a while.
-pub(super) fn soon(mut is_so: impl FnMut() -> bool) -> &'static str {
-    let until = Instant::now() + A_WHILE;
+pub(super) fn soon(is_so: impl FnMut() -> bool) -> &'static str {
+    within(A_WHILE, is_so)
+}
+
+/// Whether something comes to be so within a time.
+pub(super) fn within(time: Duration, mut is_so: impl FnMut() -> bool) -> &'static str {
+    let until = Instant::now() + time;
     while Instant::now() < until {
         if is_so() {
             return "soon";
@@ -384,7 +404,7 @@ fn http2() -> SocketAddr {
 }
 
 /// Certificates and other files that configurations name; the client certificate that `clients.pem` has signed.
-fn write_files(directory: &std::path::Path, tls: &Service) -> Pair {
+fn write_files(directory: &std::path::Path, tls: &Service, closed: &Service) -> Pair {
     let write = |name: &str, text: &str| std::fs::write(directory.join(name), text).unwrap();
     let ((root, client), (other_root, _)) = (authority(), authority());
     let (own, other) = (Pair::of(&["own.test"]), Pair::of(&["other.test"]));
@@ -396,6 +416,8 @@ fn write_files(directory: &std::path::Path, tls: &Service) -> Pair {
     write("clients.pem", &root);
     write("other-clients.pem", &other_root);
     write("service.pem", &tls.pem);
+    write("closed.pem", &closed.pem);
+    write("fields", "X-Token: secret\n");
     write("password", "secret");
     client
 }

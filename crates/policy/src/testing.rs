@@ -168,3 +168,4 @@ impl Scene {
 }
 
 mod fields;
+mod steps;

@@ -55,6 +55,8 @@ pub fn settings() -> Value {
 pub fn of(schema: &Value, named: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     collect(schema, named, "", &mut found);
+    // An object without any is no field itself.
+    found.remove("");
     found
 }
 

@@ -11,6 +11,7 @@ mod conventions;
 mod documents;
 mod evaluations;
 mod feature_flags;
+mod fields;
 mod flag_changes;
 mod flag_trials;
 mod flag_usage;

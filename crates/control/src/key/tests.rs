@@ -71,6 +71,7 @@ on_both! {
         let (acme, globex, control) = (&world.acme, &world.globex, &world.control);
         let product = world.product(&world.shop().await).await;
         let strict = world.plan(acme, "strict", 1).await;
+        assert_eq!(strict.spec.keys_max, 1);
         let patch = json!({ "plan_ids": [strict.id] });
         let product = control.update::<Product>(acme, product.id, &patch, None).await.unwrap();
         let application = world.application(globex, "app").await;

@@ -282,6 +282,32 @@ fn clients_without_the_certificate_that_is_required_get_nothing() {
 }
 
 #[test]
+fn what_a_certificate_asks_of_clients_holds() {
+    let upstream = Upstream::simple();
+    let (own, host) = (Pair::of(&["own.example"]), Pair::of(&["api.example"]));
+    let ((root, client), (other_root, _)) = (authority(), authority());
+    let (bench, _directory) = bench(&upstream, &own, None);
+    let asks = |mode: &str, root: &str, forward: bool, shown: Option<&Pair>| {
+        bench.change(|snapshot| {
+            let mut changed = entry(&host, 70, &["api.example"]);
+            changed.revision = i64::try_from(snapshot.revision).unwrap();
+            let auth = json!({ "mode": mode, "authorities": root, "forward": forward });
+            changed.client_auth = serde_json::from_value(auth).unwrap();
+            snapshot.certificates = vec![changed];
+        });
+        let mut client = Secure::open(tls(&bench), "api.example", shown);
+        let line = client.get(&bench, "api.example", "").ok()?;
+        assert!(line.contains("200"), "{line}");
+        Some(upstream.last().fields.get("client-cert").is_some())
+    };
+    assert_eq!(asks("required", &root, false, Some(&client)), Some(false));
+    assert_eq!(asks("required", &root, false, None), None);
+    assert_eq!(asks("optional", &root, false, None), Some(false));
+    assert_eq!(asks("required", &other_root, false, Some(&client)), None);
+    assert_eq!(asks("required", &root, true, Some(&client)), Some(true));
+}
+
+#[test]
 fn nobody_but_the_gateway_says_what_a_client_has_shown() {
     let upstream = Upstream::simple();
     let bench = Bench::new(&upstream.urls());

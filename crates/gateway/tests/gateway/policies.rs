@@ -130,3 +130,28 @@ fn fields_are_set_and_removed() {
         (Some("shop"), None)
     );
 }
+
+#[test]
+fn policies_run_in_their_order_and_for_their_operation() {
+    let upstream = Upstream::simple();
+    let sets = |value: &str| policy("headers", json!({ "request": { "set": { "X-A": value } } }));
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        let route = &mut snapshot.routes[0];
+        let mut of_one = sets("of one pet");
+        let one = route
+            .operations
+            .iter()
+            .find(|it| it.method == "GET" && it.path == "/pets/{id}");
+        of_one.operation = Some(one.unwrap().id);
+        route.policies.extend([sets("first"), sets("second"), of_one]);
+    });
+    let told = |path: &str| {
+        assert_eq!(bench.get(path).status, 200);
+        upstream.last().fields.get("x-a").map(str::to_owned)
+    };
+    assert_eq!(told("/shop/pets").as_deref(), Some("second"));
+    assert_eq!(told("/shop/pets/1").as_deref(), Some("of one pet"));
+    bench.change(|snapshot| snapshot.routes[0].policies[1..].reverse());
+    assert_eq!(told("/shop/pets").as_deref(), Some("first"));
+    assert_eq!(told("/shop/pets/1").as_deref(), Some("first"));
+}

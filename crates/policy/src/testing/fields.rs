@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::limit::Tier;
+use domain::limit::{OverLimit, Tier};
 use domain::offer::PlanSpec;
 use serde_json::{Value, json};
 
@@ -277,6 +277,30 @@ fn every_field_of_call_cost_holds() {
     check("call_cost", rows);
 }
 
+/// What a plan says besides what becomes of calls.
+const ELSEWHERE: ::fields::Elsewhere<'static> = &[
+    (
+        "crates/policy/src/testing/fields.rs::what_a_plan_says_reads_well",
+        &["/name"],
+    ),
+    (
+        "crates/control/src/key/tests.rs::plans_bound_the_number_of_keys",
+        &["/keys_max"],
+    ),
+    (
+        "crates/control/src/report/tests.rs::promises_of_plans_are_checked",
+        &["/service_level/availability", "/service_level/latency_p95_ms"],
+    ),
+    (
+        "tests/e2e/src/declared.rs::what_a_folder_no_longer_declares_goes_and_what_people_made_stays",
+        &["/managed_by"],
+    ),
+    (
+        "crates/api/tests/api/fields.rs::what_is_written_for_people_is_read_by_them",
+        &["/title", "/description", "/price/amount_minor", "/price/currency"],
+    ),
+];
+
 /// What becomes of calls under a plan with these fields.
 fn under(plan: &Value, scenes: &[Scene]) -> Vec<String> {
     let mut all = json!({ "name": "free", "title": "Free" });
@@ -334,67 +358,149 @@ fn every_limit_of_a_plan_holds() {
     };
     let mode = |mode: &str| json!({ "over_limit": { "mode": mode } });
     let both = |when| merged(&rate(json!({})), &json!({ "when_store_is_away": when }));
-    for (before, after, scenes) in [
-        (json!({}), rate(json!({})), three()),
-        (rate(json!({})), rate(json!({ "requests": 3 })), three()),
+    let rows = [
+        ("/rate_limit/requests", json!({}), rate(json!({})), three()),
         (
+            "/rate_limit/requests",
+            rate(json!({})),
+            rate(json!({ "requests": 3 })),
+            three(),
+        ),
+        (
+            "/rate_limit/window_seconds",
             rate(json!({})),
             rate(json!({ "window_seconds": 4 })),
             vec![scene.clone(), late],
         ),
-        (rate(json!({})), rate(json!({ "burst": 1 })), three()),
         (
+            "/rate_limit/burst",
+            rate(json!({})),
+            rate(json!({ "burst": 1 })),
+            three(),
+        ),
+        (
+            "/rate_limit/algorithm",
             rate(json!({})),
             rate(json!({ "algorithm": "sliding_window" })),
             three(),
         ),
-        (rate(json!({})), rate(mode("warn")), three()),
-        (rate(mode("warn")), rate(mode("degrade")), three()),
         (
+            "/rate_limit/over_limit/mode",
+            rate(json!({})),
+            rate(mode("warn")),
+            three(),
+        ),
+        (
+            "/rate_limit/over_limit/mode",
+            rate(mode("warn")),
+            rate(mode("degrade")),
+            three(),
+        ),
+        (
+            "/rate_limit/over_limit/from_percent",
             rate(mode("warn")),
             rate(json!({ "over_limit": { "mode": "warn", "from_percent": 50 } })),
             three(),
         ),
         (
+            "/rate_limit/over_limit/delay_ms_max",
             rate(mode("slow_down")),
             rate(json!({ "over_limit": { "mode": "slow_down", "delay_ms_max": 6000 } })),
             three(),
         ),
-        (json!({}), quota(json!({})), three()),
-        (quota(json!({})), quota(json!({ "requests": 3 })), three()),
-        (quota(json!({})), quota(json!({ "period": "month" })), three()),
-        (quota(json!({})), quota(mode("warn")), three()),
-        (quota(mode("warn")), quota(mode("degrade")), three()),
+        ("/quota/requests", json!({}), quota(json!({})), three()),
         (
+            "/quota/requests",
+            quota(json!({})),
+            quota(json!({ "requests": 3 })),
+            three(),
+        ),
+        (
+            "/quota/period",
+            quota(json!({})),
+            quota(json!({ "period": "month" })),
+            three(),
+        ),
+        (
+            "/quota/over_limit/mode",
+            quota(json!({})),
+            quota(mode("warn")),
+            three(),
+        ),
+        (
+            "/quota/over_limit/mode",
+            quota(mode("warn")),
+            quota(mode("degrade")),
+            three(),
+        ),
+        (
+            "/quota/over_limit/from_percent",
             quota(mode("warn")),
             quota(json!({ "over_limit": { "mode": "warn", "from_percent": 50 } })),
             three(),
         ),
-        (json!({}), json!({ "concurrent_calls_max": 1 }), three()),
         (
+            "/concurrent_calls_max",
+            json!({}),
+            json!({ "concurrent_calls_max": 1 }),
+            three(),
+        ),
+        (
+            "/concurrent_calls_max",
             json!({ "concurrent_calls_max": 2 }),
             json!({ "concurrent_calls_max": 1 }),
             three(),
         ),
-        (costs(json!({})), costs(json!({ "cheap": 2 })), tier(Tier::Cheap)),
         (
+            "/tier_costs/cheap",
+            costs(json!({})),
+            costs(json!({ "cheap": 2 })),
+            tier(Tier::Cheap),
+        ),
+        (
+            "/tier_costs/moderate",
             costs(json!({})),
             costs(json!({ "moderate": 2 })),
             tier(Tier::Moderate),
         ),
         (
+            "/tier_costs/expensive",
             costs(json!({})),
             costs(json!({ "expensive": 2 })),
             tier(Tier::Expensive),
         ),
-        (both("local_share"), both("local"), calls(3, &away)),
-        (both("local"), both("open"), calls(3, &away)),
-        (both("open"), both("closed"), calls(3, &away)),
-    ] {
+        (
+            "/when_store_is_away",
+            both("local_share"),
+            both("local"),
+            calls(3, &away),
+        ),
+        (
+            "/when_store_is_away",
+            both("local"),
+            both("open"),
+            calls(3, &away),
+        ),
+        (
+            "/when_store_is_away",
+            both("open"),
+            both("closed"),
+            calls(3, &away),
+        ),
+    ];
+    let schemas = ::fields::published();
+    let known = ::fields::of(&schemas["PlanSpec"], &schemas);
+    // The delay belongs to a mode that quotas refuse.
+    let delay = "/quota/over_limit/delay_ms_max";
+    let slow: OverLimit = serde_json::from_value(json!({ "mode": "slow_down", "delay_ms_max": 5 })).unwrap();
+    assert_eq!(slow.faults(false)[0].0, "mode");
+    let here = rows.iter().map(|(field, ..)| *field).chain([delay]);
+    ::fields::complete("a plan", &known, here, ELSEWHERE);
+    for (field, before, after, scenes) in rows {
         assert_ne!(
             under(&before, &scenes),
             under(&after, &scenes),
-            "{before} and {after} do the same"
+            "{field}: {before} and {after} do the same"
         );
     }
 }

@@ -43,7 +43,8 @@ on_both! {
         let refused = refusal(make(&world, &world.acme, spec("s", &elsewhere, json!({ "port": 1 }))).await);
         assert_eq!(refused, ("request_invalid", vec!["/upstream_id".to_owned()]));
 
-        let fields = json!({ "hosts": ["DB.example.com", "*.db.example.com"], "connections_max": 5 });
+        let fields = json!({ "hosts": ["DB.example.com", "*.db.example.com"], "connections_max": 5,
+            "port": 8443, "idle_ms": 7000 });
         let made = make(&world, &world.acme, spec("s", &database, fields)).await.unwrap();
         assert_eq!(made.spec.hosts, ["db.example.com", "*.db.example.com"]);
         let off = json!({ "port": 5432, "enabled": false });
@@ -51,6 +52,7 @@ on_both! {
         let snapshot = world.control.build_snapshot(&from(json!("sandbox"))).await.unwrap();
         let [entry] = snapshot.streams.as_slice() else { panic!("one: {:?}", snapshot.streams) };
         assert_eq!((entry.id, &entry.hosts, entry.connections_max), (made.id, &made.spec.hosts, 5));
+        assert_eq!((entry.port, entry.idle_ms, entry.upstream), (Some(8443), 7000, database.id));
         assert_eq!(snapshot.upstreams.iter().map(|it| it.id).collect::<Vec<_>>(), [database.id]);
         let other = world.control.build_snapshot(&from(json!("production"))).await.unwrap();
         assert!(other.streams.is_empty() && other.upstreams.is_empty());

@@ -36,6 +36,8 @@ impl Link {
             return Err(Error::Roots);
         }
         let client = if is_tls {
+            // The library takes the process's own, and asks for one where a program has two: it panics without.
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
             let certificates = TlsCertificates {
                 client_tls: None,
                 root_cert: settings.roots.as_ref().map(read).transpose()?,

@@ -34,7 +34,7 @@ pub(super) const A_WHILE: Duration = Duration::from_millis(700);
 ///
 /// In the configuration `$a`, `$b` and `$f` are the URLs of three services, the last of which fails always; `$sick`
 /// one whose checks fail; `$tls` one with TLS, whose certificate is `$roots`; `$nobody` has no service; `$dir/…` is
-/// a file of its own. Spans may go to `$otlp`, to `$otlps`, which has TLS, or to `$silent`.
+/// a file of its own. Spans may go to `$otlp`, to `$otlps`, which has TLS as `$rediss` has, or to `$silent`.
 pub(super) struct World {
     pub(super) bench: Bench,
     pub(super) a: Upstream,
@@ -149,7 +149,7 @@ impl World {
             service("sick", Arc::new(AtomicBool::new(false))),
         ];
         let (tls, directory) = (Service::start(None, &["http/1.1"]), tempfile::tempdir().unwrap());
-        let closed = Service::of(&["localhost"], None, &["http/1.1"]);
+        let closed = Service::of(&["localhost", "127.0.0.1"], None, &["http/1.1"]);
         let client = write_files(directory.path(), &tls, &closed);
         let spans = Upstream::start(|_, stream| reply(stream, "200 OK", "", ""));
         let (redis, store) = ears();

@@ -190,7 +190,7 @@ pub struct FlagsQuestion {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FlagsEvaluation {
     /// What they get of each.
-    pub flags: Vec<FlagGiven>,
+    pub flags: Vec<FlagAnswer>,
 }
 
 /// What somebody gets of several flags, and why.
@@ -253,7 +253,7 @@ pub struct FlagEvaluation {
 
 /// What somebody gets of one of several flags.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct FlagGiven {
+pub struct FlagAnswer {
     /// What they get.
     #[serde(flatten)]
     pub evaluation: FlagEvaluation,

@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let question = Question::read(few.as_bytes())?;
     let about = (question.flags.as_deref(), &question.attributes);
     let query = "user_id=4711&country=DE&plan=pro&age=42&app_version=2.3.0&email=a@b.example";
-    let all = set.list(ASKER, about, now, |found, out| found.write_given(out))?;
+    let all = set.list(ASKER, about, now, |found, out| found.write_listed(out))?;
 
     let mut out = std::io::stdout();
     writeln!(out, "| work | ns |\n|---|---:|")?;
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
     })?;
     row("twenty flags, as JSON", &|| {
-        let _ = black_box(set.list(ASKER, black_box(about), now, |found, out| found.write_given(out)));
+        let _ = black_box(set.list(ASKER, black_box(about), now, |found, out| found.write_listed(out)));
     })?;
     row("twenty flags, as JSON of OFREP", &|| {
         let _ = black_box(set.list(ASKER, black_box(about), now, ofrep::write));

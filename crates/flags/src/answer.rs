@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::flag::{Assignments, FlagEvaluation, FlagGiven};
+use domain::flag::{Assignments, FlagAnswer, FlagEvaluation};
 use domain::id::AssignmentId;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -134,11 +134,11 @@ impl Evaluated<'_> {
         Ok(())
     }
 
-    /// Writes it as the JSON of a [`FlagGiven`], as one of several.
+    /// Writes it as the JSON of a [`FlagAnswer`], as one of several.
     ///
     /// # Errors
     /// Those of writing JSON.
-    pub fn write_given(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    pub fn write_listed(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
         self.write_open(out)?;
         if let Some(by) = self.by {
             out.extend_from_slice(br#","by":"#);
@@ -193,7 +193,7 @@ impl From<Evaluated<'_>> for FlagEvaluation {
     }
 }
 
-impl From<Evaluated<'_>> for FlagGiven {
+impl From<Evaluated<'_>> for FlagAnswer {
     fn from(found: Evaluated<'_>) -> Self {
         Self {
             by: found.by.map(str::to_owned),

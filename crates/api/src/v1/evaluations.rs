@@ -308,7 +308,7 @@ async fn answer_all(call: &Call, holder: &Holder) -> Result<Response, Error> {
     let asked = (question.flags.as_deref(), &question.attributes);
     let body = set.map(|set| {
         set.list(holder.asker(), asked, call.control().now(), |found, out| {
-            found.write_given(out)
+            found.write_listed(out)
         })
     });
     let body = body.unwrap_or_else(|| Ok(Set::NOTHING.to_vec()));

@@ -1,4 +1,4 @@
-use domain::flag::{Assignments, FlagEvaluation, FlagGiven};
+use domain::flag::{Assignments, FlagAnswer, FlagEvaluation};
 use domain::id::OrganizationId;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -50,8 +50,8 @@ fn it_is_written_as_it_is_described() {
             assert_eq!(read(&written), described, "{value}");
             assert_eq!(described.get("by"), None);
             let mut written = Vec::new();
-            found.write_given(&mut written).unwrap();
-            let described = serde_json::to_value(FlagGiven::from(found.clone())).unwrap();
+            found.write_listed(&mut written).unwrap();
+            let described = serde_json::to_value(FlagAnswer::from(found.clone())).unwrap();
             assert_eq!(read(&written), described, "{value}");
             assert_eq!(described.get("by").is_some(), unit.is_some());
             let mut written = Vec::new();

@@ -213,7 +213,7 @@ async fn answered(
             let about = (question.flags.as_deref(), &question.attributes);
             let all = set.map(|set| {
                 set.list(asker(holder), about, asked.now(), |found, out| {
-                    found.write_given(out)
+                    found.write_listed(out)
                 })
             });
             tagged(asked, all.unwrap_or_else(|| Ok(Set::NOTHING.to_vec())))

@@ -1,4 +1,4 @@
-//! The limits of a whole node, before it is known what is called and by whom, and of the SDK keys that ask the node itself.
+//! The limits of a whole node, before it is known who calls, and of the SDK keys that ask the node itself.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -150,7 +150,7 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
     gateline.import_shop(&service);
     let key = gateline.shop_key();
     let port = free_port();
-    let node = beside(&gateline, &home, port);
+    let mut node = beside(&gateline, &home, port);
     let edge_url = format!("http://127.0.0.1:{port}");
     answers(
         &http,
@@ -223,7 +223,8 @@ async fn a_node_that_cannot_enforce_a_change_keeps_what_it_has_and_says_why() {
         );
     }
     // A node that starts again goes on with what it served.
-    node.stop();
+    node.signal("TERM");
+    assert_eq!(node.wait(Duration::from_secs(30)), Some(0), "{}", node.said());
     let _node = beside(&gateline, &home, port);
     answers(
         &http,

@@ -1959,7 +1959,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate feature flags
-         * @description What somebody gets of all flags that the key may ask for, or of those that `flags` names; of one that is not there nothing is told. Nothing is recorded: send an event of the type `flag_exposure` when a variant is used. The `ETag` is that of the answer: it stays the same until a flag, or something that a flag reads of the attributes, gives another one.
+         * @description What somebody gets of all flags that the key may ask for, or of those that `flags` names; of one that is not there nothing is told. Nothing is recorded: send an event of the type `flag_exposure` about the value of the attribute `by` when a variant is used that a split gave. The `ETag` is that of the answer: it stays the same until a flag, or something that a flag reads of the attributes, gives another one.
          */
         post: operations["evaluate_feature_flags"];
         delete?: never;
@@ -3391,7 +3391,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate features (GrowthBook)
-         * @description For SDKs of GrowthBook with `remoteEval: true`: what somebody with these `attributes` gets of all flags that the key may ask for, as features without rules. What an SDK forces (`forcedFeatures`, `forcedVariations`), it forces itself.
+         * @description For SDKs of GrowthBook with `remoteEval: true`: what somebody with these `attributes` gets of all flags that the key may ask for, as features whose rules say what to track and nothing else. What an SDK forces (`forcedFeatures`, `forcedVariations`), it forces itself.
          */
         post: operations["growthbook_evaluate"];
         delete?: never;
@@ -4532,6 +4532,11 @@ export interface components {
              */
             nodes_answered: number;
         };
+        /**
+         * @description What a call was answered with in its upstream's place.
+         * @enum {string}
+         */
+        CallFallback: "fixed" | "last_good";
         /** @description A limit that counted a call. */
         CallLimit: {
             /**
@@ -4686,8 +4691,13 @@ export interface components {
             tries: components["schemas"]["CallTry"][];
             /** @description How the targets were when the first one was chosen; with a debug token only. */
             candidates: components["schemas"]["Candidate"][];
-            /** @description Whether the answer is the upstream's fallback. */
-            is_fallback: boolean;
+            /** @description What was answered in the upstream's place; absent if the answer is its own. */
+            fallback?: components["schemas"]["CallFallback"];
+            /**
+             * Format: int32
+             * @description How old an answer is that was kept.
+             */
+            fallback_age_seconds?: number;
         };
         /**
          * @description The side of a split that a call got, as the split was then.
@@ -5917,6 +5927,33 @@ export interface components {
             /** @description The body, at most 64 KiB; none if empty. */
             body?: string;
         };
+        /** @description What somebody gets of one of several flags. */
+        FlagAnswer: {
+            /** @description The flag's key. */
+            key: string;
+            /** @description The value of a boolean flag; of others, whether the variant is another than that of `off`. */
+            enabled: boolean;
+            /** @description The variant. */
+            variant: string;
+            /** @description Its value. */
+            value: unknown;
+            /** @description Why: `static`, `targeting_match`, `split`, `default`, `disabled`, `prerequisite_failed`, `unit_missing`. */
+            reason: string;
+            /** @description The rule that was for them: its name, or its place from 1 as `#2`; `null` if none was. */
+            rule: string | null;
+            /**
+             * Format: int64
+             * @description The flag's revision.
+             */
+            flag_version: number;
+            /** @description The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit. */
+            assignment_id: components["schemas"]["AssignmentId"] | null;
+            /**
+             * @description The attribute whose value says which part of a split they are in: that of the unit in an exposure. It is not there
+             *     unless a split decided.
+             */
+            by?: string;
+        };
         /** @description What somebody gets of several flags, and why. */
         FlagAssignments: {
             /** @description What they get of each, with every step on the way there. */
@@ -6450,7 +6487,7 @@ export interface components {
         /** @description What somebody gets of several flags. */
         FlagsEvaluation: {
             /** @description What they get of each. */
-            flags: components["schemas"]["FlagEvaluation"][];
+            flags: components["schemas"]["FlagAnswer"][];
         };
         /** @description Whom flags are asked about. */
         FlagsQuestion: {
@@ -7456,8 +7493,8 @@ export interface components {
         OfrepEvaluation: {
             /** @description The flag's key. */
             key: string;
-            /** @description The value. */
-            value: unknown;
+            /** @description The value; absent where it is `null`, so that the caller's default holds. */
+            value?: unknown;
             /** @description Why, in the words of OpenFeature: `STATIC`, `TARGETING_MATCH`, `SPLIT`, `DEFAULT`, `DISABLED`. */
             reason: string;
             /** @description The variant. */
@@ -8940,7 +8977,9 @@ export interface components {
          *
          *     Only where that cannot do a thing twice: nothing was sent, the method is idempotent (RFC 9110 section 9.2.2), or
          *     `idempotency_key` is on and the call carries one. A retry goes to a target that was not tried yet, if there is
-         *     one. Besides this, a call whose idle connection turns out to be dead is always sent over another one.
+         *     one. Besides this, a call is always sent a second time if its idle connection turns out to be dead before anything
+         *     was sent, or under a call without a body that is idempotent; and if the target says, in HTTP/2, that it has not
+         *     looked at it.
          */
         Retries: {
             /**
@@ -8970,7 +9009,7 @@ export interface components {
             /**
              * Format: int32
              * @description The largest part of a request's body that is kept to be sent again, in bytes: up to 1 MiB. A call whose
-             *     body is larger is not.
+             *     body is larger is not. For HTTP/2, where a target can refuse what it has begun to get, it is always kept.
              * @default 65536
              */
             body_bytes_max: number;
@@ -12573,7 +12612,7 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
-            /** @description `idempotency_in_flight`: The same request is still under way; `route_taken`: Another route answers there; `route_unreachable`: A route would never be reached */
+            /** @description `idempotency_in_flight`: The same request is still under way; `host_taken`: Somebody else has the host; `route_taken`: Another route answers there; `route_unreachable`: A route would never be reached */
             409: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
@@ -12758,7 +12797,7 @@ export interface operations {
             404: components["responses"]["Problem"];
             /** @description `request_timeout`: The request did not arrive in time */
             408: components["responses"]["Problem"];
-            /** @description `idempotency_in_flight`: The same request is still under way; `route_taken`: Another route answers there; `route_unreachable`: A route would never be reached */
+            /** @description `idempotency_in_flight`: The same request is still under way; `host_taken`: Somebody else has the host; `route_taken`: Another route answers there; `route_unreachable`: A route would never be reached */
             409: components["responses"]["Problem"];
             /** @description `precondition_failed`: The resource was changed by somebody else */
             412: components["responses"]["Problem"];
@@ -18698,8 +18737,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -18767,8 +18804,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -18963,8 +18998,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -24531,8 +24564,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -24607,8 +24638,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -24709,8 +24738,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
             500: components["responses"]["Problem"];
             /** @description `overloaded`: Too much at once; `store_unavailable`: The database does not answer */
@@ -24957,8 +24984,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -25012,8 +25037,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -25127,8 +25150,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -25182,8 +25203,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */
@@ -25237,8 +25256,6 @@ export interface operations {
             408: components["responses"]["Problem"];
             /** @description `body_too_large`: The body is too large */
             413: components["responses"]["Problem"];
-            /** @description `media_type_unsupported`: The content type is not supported */
-            415: components["responses"]["Problem"];
             /** @description `rate_limited`: Too many calls in a short time */
             429: components["responses"]["Problem"];
             /** @description `internal`: Something broke on our side */

@@ -1253,6 +1253,40 @@ pub struct CallExplanation {
     pub nodes_answered: u64,
 }
 
+/// What a call was answered with in its upstream's place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CallFallback {
+    /// `fixed`.
+    #[serde(rename = "fixed")]
+    Fixed,
+    /// `last_good`.
+    #[serde(rename = "last_good")]
+    LastGood,
+    /// A value that this client does not know yet, as it came.
+    #[serde(untagged)]
+    Unrecognized(String),
+}
+
+impl std::fmt::Display for CallFallback {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fixed => "fixed",
+            Self::LastGood => "last_good",
+            Self::Unrecognized(text) => text,
+        })
+    }
+}
+
+impl From<&str> for CallFallback {
+    fn from(text: &str) -> Self {
+        match text {
+            "fixed" => Self::Fixed,
+            "last_good" => Self::LastGood,
+            other => Self::Unrecognized(other.to_owned()),
+        }
+    }
+}
+
 /// A limit that counted a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallLimit {
@@ -1398,8 +1432,12 @@ pub struct CallUpstream {
     pub tries: Vec<CallTry>,
     /// How the targets were when the first one was chosen; with a debug token only.
     pub candidates: Vec<Candidate>,
-    /// Whether the answer is the upstream's fallback.
-    pub is_fallback: bool,
+    /// What was answered in the upstream's place; absent if the answer is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<CallFallback>,
+    /// How old an answer is that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_age_seconds: Option<u64>,
 }
 
 /// The side of a split that a call got, as the split was then.
@@ -3692,6 +3730,33 @@ impl FixedAnswer {
     }
 }
 
+/// What somebody gets of one of several flags.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlagAnswer {
+    /// The flag's key.
+    pub key: String,
+    /// The value of a boolean flag; of others, whether the variant is another than that of `off`.
+    pub enabled: bool,
+    /// The variant.
+    pub variant: String,
+    /// Its value.
+    pub value: Value,
+    /// Why: `static`, `targeting_match`, `split`, `default`, `disabled`, `prerequisite_failed`, `unit_missing`.
+    pub reason: String,
+    /// The rule that was for them: its name, or its place from 1 as `#2`; `null` if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The flag's revision.
+    pub flag_version: u64,
+    /// The same for the same unit, flag, environment and variant; `null` unless the variant depends on a unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment_id: Option<AssignmentId>,
+    /// The attribute whose value says which part of a split they are in: that of the unit in an exposure. It is not there
+    /// unless a split decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
 /// What somebody gets of several flags, and why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagAssignments {
@@ -4688,7 +4753,7 @@ impl From<&str> for FlagType {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FlagsEvaluation {
     /// What they get of each.
-    pub flags: Vec<FlagEvaluation>,
+    pub flags: Vec<FlagAnswer>,
 }
 
 /// Whom flags are asked about.
@@ -8810,8 +8875,9 @@ pub struct OfrepEvaluateFlagsParams {
 pub struct OfrepEvaluation {
     /// The flag's key.
     pub key: String,
-    /// The value.
-    pub value: Value,
+    /// The value; absent where it is `null`, so that the caller's default holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
     /// Why, in the words of OpenFeature: `STATIC`, `TARGETING_MATCH`, `SPLIT`, `DEFAULT`, `DISABLED`.
     pub reason: String,
     /// The variant.
@@ -11483,7 +11549,9 @@ impl From<&str> for Resolve {
 ///
 /// Only where that cannot do a thing twice: nothing was sent, the method is idempotent (RFC 9110 section 9.2.2), or
 /// `idempotency_key` is on and the call carries one. A retry goes to a target that was not tried yet, if there is
-/// one. Besides this, a call whose idle connection turns out to be dead is always sent over another one.
+/// one. Besides this, a call is always sent a second time if its idle connection turns out to be dead before anything
+/// was sent, or under a call without a body that is idempotent; and if the target says, in HTTP/2, that it has not
+/// looked at it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Retries {
     /// How often a call is sent at most, the first time included: 1 to 10.
@@ -11500,7 +11568,7 @@ pub struct Retries {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<bool>,
     /// The largest part of a request's body that is kept to be sent again, in bytes: up to 1 MiB. A call whose
-    /// body is larger is not.
+    /// body is larger is not. For HTTP/2, where a target can refuse what it has begun to get, it is always kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_bytes_max: Option<u64>,
     /// Retries of a core in relation to the calls of the last ten seconds, in percent: 0 to 100. Opening a

@@ -17,6 +17,7 @@ use crate::compile::Upstream;
 use crate::conn::Conn;
 use crate::deadline::Deadline;
 use crate::forward::{self, Added};
+use crate::grpc;
 use crate::guard::Held;
 use crate::interim::Interims;
 use crate::last_good::{LastGood, Wanted};
@@ -56,6 +57,8 @@ pub(crate) struct Going<'a> {
     pub(crate) host: &'a HeaderValue,
     /// What the route calls the upstream.
     pub(crate) host_sent: Option<&'a HeaderValue>,
+    /// What it asks for if it is a call of gRPC.
+    pub(crate) grpc: Option<grpc::Call>,
     /// The part of what the upstream may have at a time that calls like this one may take, in percent.
     pub(crate) share: u32,
     /// When all of it has to be over, if it has.
@@ -76,6 +79,8 @@ struct Exchange<'a> {
     going: Going<'a>,
     upload: Option<Rc<Upload>>,
     deadline: Deadline,
+    /// Whether the client says so, so that the upstream is not to blame.
+    is_due_by_client: bool,
     /// What calls of one client have in common, if they belong to one target.
     key: Option<u64>,
     /// Targets that gave no answer.
@@ -121,18 +126,24 @@ struct Failed {
 pub(crate) async fn exchange(
     conn: &Conn,
     balancer: &Balancer,
-    going: Going<'_>,
+    mut going: Going<'_>,
     body: RequestBody,
     (upload, notes): (Option<Rc<Upload>>, &Notes),
 ) -> Result<Response<AnswerBody>, Cause> {
     let upstream = &**balancer.upstream();
     let noting = Noting::begin(notes, balancer);
     let now_ms = conn.core().deadlines.now_ms();
+    let is_due_by_client = narrow(&mut going, now_ms);
+    // A wait that is too long for the client says nothing of the upstream.
+    let of_wait = |cause| match cause {
+        Cause::Timeout { .. } if is_due_by_client => Cause::Expired,
+        cause => cause,
+    };
     let other = Other::of(balancer, &going, notes);
     let left = conn.core().deadlines.left(going.due_ms);
     if left == Some(Duration::ZERO) {
         let detail = "The time was over before it could be sent.";
-        return other.answer(conn, upstream, Cause::Timeout { detail });
+        return other.answer(conn, upstream, of_wait(Cause::Timeout { detail }));
     }
     let passed = match &upstream.breaker {
         None => None,
@@ -146,7 +157,7 @@ pub(crate) async fn exchange(
         // Large and rare: each call would carry room for it.
         match Box::pin(balancer.enter(going.share, left)).await {
             Ok(held) => Some(held),
-            Err(cause) => return other.answer(conn, upstream, cause),
+            Err(cause) => return other.answer(conn, upstream, of_wait(cause)),
         }
     } else {
         None
@@ -160,6 +171,7 @@ pub(crate) async fn exchange(
         replay: None,
         asked: None,
         noting,
+        is_due_by_client,
         deadline: conn.core().deadlines.deadline(),
         conn,
         upstream,
@@ -176,7 +188,9 @@ pub(crate) async fn exchange(
             answered
         }
     };
-    if let (Some(passed), Some(is_failure)) = (passed, is_failure(&answered)) {
+    if let Some(passed) = passed
+        && let Some(is_failure) = exchange.is_failure(answered.as_ref())
+    {
         passed.finish(is_failure, conn.core().deadlines.now_ms());
     }
     match answered {
@@ -193,12 +207,17 @@ pub(crate) async fn exchange(
     }
 }
 
-/// Whether the upstream has failed, if the end of an exchange says anything of that.
-fn is_failure(answered: &Result<Answered, Cause>) -> Option<bool> {
-    match answered {
-        Ok(answered) => Some(answered.status.is_server_error()),
-        Err(cause) => cause.is_of_upstream().then_some(true),
+/// Gives an exchange no longer than its client waits for it; whether that is what bounds it.
+fn narrow(going: &mut Going<'_>, now_ms: u64) -> bool {
+    let Some(left) = going.grpc.and_then(|call| call.left()) else {
+        return false;
+    };
+    let given = now_ms.saturating_add(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+    if going.due_ms.is_some_and(|due| due < given) {
+        return false;
     }
+    going.due_ms = Some(given);
+    true
 }
 
 /// An answer with the body that is still to come.
@@ -347,7 +366,11 @@ impl Exchange<'_> {
         }
         let (mut is_fresh, mut was_refused) = (false, false);
         loop {
+            self.check_given()?;
             let (lease, choice, began) = self.lease(is_fresh).await?;
+            if let Some(call) = &self.going.grpc {
+                call.tell_left(&mut self.going.headers);
+            }
             let is_stale = lease.is_reused && !is_fresh;
             self.attempts += 1;
             // An answer's fields take the place of the request's.
@@ -405,11 +428,8 @@ impl Exchange<'_> {
 
     /// Notes what a target's answer says of it.
     fn observe(&self, choice: &Choice, took: Option<(Instant, Instant)>, sent: &Result<Answered, Failed>) {
-        let is_failure = match sent {
-            Ok(answered) => answered.status.is_server_error(),
-            Err(failed) if failed.cause.is_of_upstream() => true,
-            // The client's fault says nothing of the target.
-            Err(_) => return,
+        let Some(is_failure) = self.is_failure(sent.as_ref().map_err(|failed| &failed.cause)) else {
+            return;
         };
         let now_ms = self.now_ms();
         if let Some((began, ended)) = took.filter(|_| self.upstream.measures) {
@@ -429,6 +449,22 @@ impl Exchange<'_> {
             choice.pool.load.heard();
         }
         self.note(choice, is_failure);
+    }
+
+    /// Whether the upstream failed; none if that cannot be told, as where a client did.
+    fn is_failure(&self, sent: Result<&Answered, &Cause>) -> Option<bool> {
+        match sent {
+            Ok(answered) => self.meaning(answered).map(|status| status.is_server_error()),
+            Err(cause) => cause.is_of_upstream().then_some(true),
+        }
+    }
+
+    /// The status that an answer stands for; none if it says nothing of the upstream.
+    fn meaning(&self, answered: &Answered) -> Option<StatusCode> {
+        match &self.going.grpc {
+            None => Some(answered.status),
+            Some(call) => call.meaning(answered.status, &answered.headers),
+        }
     }
 
     fn note(&self, choice: &Choice, is_failure: bool) {
@@ -490,7 +526,8 @@ impl Exchange<'_> {
     ) -> Option<(RequestBody, Option<Duration>)> {
         let retries = &self.upstream.retries;
         self.going.headers = copy;
-        if !retries.statuses.contains(&answered.status.as_u16()) || !self.may_repeat() {
+        let status = self.meaning(answered)?.as_u16();
+        if !retries.statuses.contains(&status) || !self.may_repeat() {
             return None;
         }
         let after = match answered.headers.get(RETRY_AFTER) {
@@ -566,6 +603,11 @@ impl Exchange<'_> {
                     self.unconnected(TryOutcome::Full);
                     return Err(Cause::UpstreamOverloaded);
                 }
+                // What its client does not wait for says nothing of the target.
+                None if self.is_expired() => {
+                    self.unconnected(TryOutcome::ConnectTimeout);
+                    return Err(Cause::Expired);
+                }
                 Some(Err(error)) => Some(error),
                 None => None,
             };
@@ -611,6 +653,20 @@ impl Exchange<'_> {
 
     fn is_over(&self) -> bool {
         self.left().is_some_and(|left| left.is_zero())
+    }
+
+    /// Whether the time was over that the client gave.
+    fn is_expired(&self) -> bool {
+        self.is_due_by_client && self.is_over()
+    }
+
+    /// Sees that the client still waits: nobody else needs what is asked for.
+    fn check_given(&self) -> Result<(), Cause> {
+        let left = self.going.grpc.and_then(|call| call.left());
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(Cause::Expired);
+        }
+        Ok(())
     }
 
     /// Arms the deadline for a part of the exchange.

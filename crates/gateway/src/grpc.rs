@@ -1,17 +1,24 @@
-//! What gRPC has its own words for: how a call ended, and where a message in a body ends.
+//! What gRPC has its own words for: how a call ended, when it has to, and where a message in a body ends.
 //!
 //! A client of gRPC looks for the end of a call in `grpc-status`; a problem it would only show as text. So the
 //! gateway's own answers to it are "Trailers-Only": 200 with status and message in the head.
 //! Source: gRPC over HTTP/2, sections "Requests" and "Responses".
 
+use std::time::{Duration, Instant};
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use crate::body::AnswerBody;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// The most digits of a timeout.
+const TIMEOUT_DIGITS: usize = 8;
+const TIMEOUT_MOST: u64 = 99_999_999;
+const DEADLINE_EXCEEDED: u16 = 4;
 /// Bytes before each message of a body: flags and a length.
 const PREFIX_BYTES: usize = 5;
 
@@ -20,6 +27,89 @@ pub(crate) fn content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
     let value = headers.get(CONTENT_TYPE)?;
     let rest = value.as_bytes().strip_prefix(b"application/grpc")?;
     matches!(rest.first(), None | Some(b'+' | b';' | b'-')).then_some(value)
+}
+
+/// A call, as far as whoever passes it on has to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    /// When its client does not wait any more, and how many milliseconds it gave.
+    due: Option<(Instant, u64)>,
+}
+
+impl Call {
+    /// None if it is another request; its time runs since it `arrived`.
+    pub(crate) fn of(method: &Method, headers: &HeaderMap, arrived: Instant) -> Option<Self> {
+        if *method != Method::POST {
+            return None;
+        }
+        content_type(headers)?;
+        let given = headers.get(TIMEOUT).and_then(|value| timeout(value.as_bytes()));
+        let due = given.and_then(|given| Some((arrived.checked_add(given)?, millis_up(given))));
+        Some(Self { due })
+    }
+
+    /// What is left of the time that its client gave it.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let (due, _) = self.due?;
+        Some(due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Tells the service what is left, if some of it has been waited away.
+    pub(crate) fn tell_left(&self, headers: &mut HeaderMap) {
+        if let (Some(left), Some((_, given_ms))) = (self.left(), self.due)
+            && millis_up(left) < given_ms
+        {
+            headers.insert(TIMEOUT, timeout_of(millis_up(left)));
+        }
+    }
+
+    /// The status of HTTP that an answer stands for; none if it says nothing of the service.
+    ///
+    /// A call that fails before its first message ends in the head of an answer of 200 ("Trailers-Only").
+    pub(crate) fn meaning(&self, status: StatusCode, headers: &HeaderMap) -> Option<StatusCode> {
+        let ended = headers.get(STATUS).filter(|_| status == StatusCode::OK);
+        match ended.and_then(|value| value.to_str().ok()?.parse().ok()) {
+            None | Some(0) => Some(status),
+            // Clients could make it late as they please.
+            Some(DEADLINE_EXCEEDED) if self.due.is_some() => None,
+            Some(ended) => Some(http_status(ended)),
+        }
+    }
+}
+
+/// Reads a timeout: up to eight digits and a unit.
+fn timeout(text: &[u8]) -> Option<Duration> {
+    let (unit, digits) = text.split_last()?;
+    let is_number = (1..=TIMEOUT_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    let number: u64 = std::str::from_utf8(digits)
+        .ok()
+        .filter(|_| is_number)?
+        .parse()
+        .ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(number * 3600),
+        b'M' => Duration::from_secs(number * 60),
+        b'S' => Duration::from_secs(number),
+        b'm' => Duration::from_millis(number),
+        b'u' => Duration::from_micros(number),
+        b'n' => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+/// A timeout as it is written; it is positive.
+fn timeout_of(millis: u64) -> HeaderValue {
+    let units = [("m", 1), ("S", 1_000), ("H", 3_600_000)];
+    let (unit, number) = units
+        .map(|(unit, length)| (unit, millis.max(1) / length))
+        .into_iter()
+        .find(|(_, number)| *number <= TIMEOUT_MOST)
+        .unwrap_or(("H", TIMEOUT_MOST));
+    HeaderValue::from_str(&format!("{number}{unit}")).expect("digits and a letter")
+}
+
+fn millis_up(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// Makes an answer of ours one that a client of gRPC understands; `detail` is for people.
@@ -95,6 +185,24 @@ const fn status(status: StatusCode) -> u16 {
         400 | 421 | 422 => 3,        // INVALID_ARGUMENT
         502 | 503 => 14,             // UNAVAILABLE
         _ => 13,                     // INTERNAL
+    }
+}
+
+/// The status of HTTP for one of gRPC: whose fault it is, and that of [`status`] turned round.
+///
+/// What is not implemented is what callers ask for that is not there, so it is 404 and no failure of the service.
+fn http_status(status: u16) -> StatusCode {
+    match status {
+        1 | 3 | 9 | 11 => StatusCode::BAD_REQUEST,
+        4 => StatusCode::GATEWAY_TIMEOUT,
+        5 | 12 => StatusCode::NOT_FOUND,
+        6 | 10 => StatusCode::CONFLICT,
+        7 => StatusCode::FORBIDDEN,
+        8 => StatusCode::TOO_MANY_REQUESTS,
+        14 => StatusCode::SERVICE_UNAVAILABLE,
+        16 => StatusCode::UNAUTHORIZED,
+        // UNKNOWN, INTERNAL, DATA_LOSS, and what is no status.
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -293,6 +293,7 @@ async fn serve<'a>(
     ticket.counted(judged.units);
     let request_id = context.request_id.clone();
     let rewritten = on.path(path)?;
+    let grpc = grpc::Call::of(method, headers, ticket.course().began());
     let going = Going {
         added: Added::new(conn, (headers, version), &named, &request_id, judged.consumer),
         method,
@@ -304,6 +305,7 @@ async fn serve<'a>(
         address,
         host: &named.header,
         host_sent: on.rewriting.and_then(|rewriting| rewriting.host.as_ref()),
+        grpc,
         share: if balancer.upstream().is_bounded {
             compiled.share(upstream, route.importance)
         } else {

@@ -25,6 +25,7 @@ use crate::conn::Conn;
 use crate::core::Core;
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
+use crate::grpc;
 use crate::named::Named;
 
 mod compare;
@@ -294,6 +295,7 @@ impl Shadow {
         let upload = (!body.is_end_stream()).then(|| Rc::new(Upload::default()));
         let going = Going {
             added,
+            grpc: grpc::Call::of(&self.method, &headers, Instant::now()),
             method: &self.method,
             path: &self.path,
             query: &self.query,

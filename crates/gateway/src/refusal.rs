@@ -79,6 +79,8 @@ pub(crate) enum Cause {
     Timeout {
         detail: &'static str,
     },
+    /// The time was over that the client gave.
+    Expired,
 }
 
 /// What the gateway answers.
@@ -137,7 +139,7 @@ impl Cause {
     /// How a try that ended so is told.
     pub(crate) const fn outcome(&self) -> TryOutcome {
         match self {
-            Self::Timeout { .. } => TryOutcome::Timeout,
+            Self::Timeout { .. } | Self::Expired => TryOutcome::Timeout,
             Self::Unreachable { .. } => TryOutcome::Unreachable,
             Self::Invalid { .. } => TryOutcome::Broken,
             _ => TryOutcome::RequestBroken,
@@ -191,7 +193,7 @@ impl Cause {
             Self::CircuitOpen { .. } => Code::CircuitOpen,
             Self::Unreachable { .. } => Code::UpstreamUnreachable,
             Self::Invalid { .. } => Code::UpstreamInvalid,
-            Self::Timeout { .. } => Code::UpstreamTimeout,
+            Self::Timeout { .. } | Self::Expired => Code::UpstreamTimeout,
             Self::Reply(_) => unreachable!("answered before"),
         }
     }
@@ -227,6 +229,7 @@ impl Cause {
             Self::Events(refusal) => refusal.detail().into(),
             Self::Question(fault) => fault.detail().into(),
             Self::NoWebsocket => "The gateway speaks HTTP/2 alone with it.".into(),
+            Self::Expired => "The time that the client gives the call is over.".into(),
             Self::NoTarget => "No target of the service behind is healthy.".into(),
             Self::UpstreamOverloaded => "It has as many calls as it may have at a time.".into(),
             Self::Shed => "What is left is kept for calls that matter more.".into(),

@@ -187,6 +187,7 @@ impl Exchange<'_> {
             let upload = self.upload.as_ref().map(|upload| upload.bytes.get());
             match upload.filter(|bytes| *bytes > bytes_before && !self.is_over()) {
                 Some(bytes) => bytes_before = bytes,
+                None if self.is_expired() => return Err(Cause::Expired),
                 None => {
                     return Err(Cause::Timeout {
                         detail: "The answer did not begin in time.",

@@ -17,6 +17,7 @@ mod flags;
 mod flags_of_others;
 mod forwarding;
 mod framing;
+mod grpc;
 mod haproxy;
 mod health;
 mod http2;

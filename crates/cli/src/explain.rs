@@ -98,6 +98,7 @@ fn call(call: &ExplainedCall) -> String {
     if let Some(upstream) = &call.upstream {
         let fallback = match (&upstream.fallback, upstream.fallback_age_seconds) {
             (None, _) => String::new(),
+            (Some(CallFallback::Unrecognized(kind)), _) => format!(", answered with {kind}"),
             (Some(CallFallback::Fixed), _) => ", answered with its fixed fallback".to_owned(),
             (Some(CallFallback::LastGood), None) => ", answered with its last good answer".to_owned(),
             (Some(CallFallback::LastGood), Some(age)) => {

@@ -28,7 +28,7 @@ fn refusal(text: &str) -> String {
 
 #[test]
 fn routes_of_one_place_are_told_apart_by_their_conditions() {
-    let identity = |conditions: serde_json::Value| {
+    let identity = |conditions: Value| {
         let spec = json!({ "environment": "sandbox", "base_path": "/shop", "match": conditions });
         files::identity(Kind::Route, spec.as_object().unwrap())
     };
@@ -212,7 +212,7 @@ fn differences_are_shown_field_by_field() {
 }
 
 /// What a folder named `shop` would remove, and what stays, when the server has these besides.
-fn pruned(declared: &str, there: &[(Kind, serde_json::Value)]) -> Vec<String> {
+fn pruned(declared: &str, there: &[(Kind, Value)]) -> Vec<String> {
     let name = "- { kind: folder, spec: { name: shop } }\n";
     let folder = folder(&[("a.yaml", &format!("{name}{declared}"))]);
     let mut state = state();
@@ -228,14 +228,14 @@ fn pruned(declared: &str, there: &[(Kind, serde_json::Value)]) -> Vec<String> {
         .collect()
 }
 
-fn gold(owner: &str) -> (Kind, serde_json::Value) {
+fn gold(owner: &str) -> (Kind, Value) {
     (
         Kind::Plan,
         json!({ "id": "pln_2", "name": "gold", "managed_by": owner }),
     )
 }
 
-fn product(owner: Option<&str>) -> (Kind, serde_json::Value) {
+fn product(owner: Option<&str>) -> (Kind, Value) {
     (
         Kind::Product,
         json!({ "id": "prd_1", "name": "trains", "plan_ids": ["pln_2"], "managed_by": owner }),

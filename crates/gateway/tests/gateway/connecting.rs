@@ -65,22 +65,6 @@ fn asking(bench: &Bench, target: &str, more: &str) -> Client {
 }
 
 #[test]
-fn a_tunnel_that_is_slowed_down_is_given_up_in_time() {
-    let echo = Echo::start(b"");
-    let bench = bench(&echo, |snapshot| {
-        snapshot.upstreams[0].spec.timeouts.total_ms = 200;
-        let limit = json!({
-            "requests": 1, "window_seconds": 10, "burst": 1,
-            "over_limit": { "mode": "slow_down", "delay_ms_max": 20_000 },
-        });
-        snapshot.routes[1].policies.push(policy("rate_limit", limit));
-    });
-    assert_eq!(asking(&bench, "tunnel.test:443", "").head().status, 200);
-    let late = asking(&bench, "tunnel.test:443", "").answer();
-    assert_eq!(late.problem(), "504 upstream_timeout");
-}
-
-#[test]
 fn tunnels_are_refused_unless_a_route_opens_them() {
     let echo = Echo::start(b"");
     let closed = Bench::new(&["http://127.0.0.1:9".to_owned()]);

@@ -194,7 +194,7 @@ fn a_preflight_goes_where_its_call_would() {
     let (usual, special) = (named("usual"), named("special"));
     let bench = Bench::with(&usual.urls(), |_, snapshot| {
         snapshot.routes.clear();
-        let cors = crate::bench::policy("cors", json!({ "origins": ["https://a.example"] }));
+        let cors = policy("cors", json!({ "origins": ["https://a.example"] }));
         let (mut with, _) = crate::bench::snapshot(&usual.urls());
         with.routes[0].policies.push(cors);
         snapshot.routes.push(with.routes.remove(0));

@@ -18,7 +18,7 @@ use crate::conn::Conn;
 use crate::deadline::Deadline;
 use crate::forward::{self, Added};
 use crate::grpc;
-use crate::guard::Held;
+use crate::guard::{Held, Passed};
 use crate::interim::Interims;
 use crate::last_good::{LastGood, Wanted};
 use crate::pool::{ConnectError, Lease, Need};
@@ -140,27 +140,9 @@ pub(crate) async fn exchange(
         cause => cause,
     };
     let other = Other::of(balancer, &going, notes);
-    let left = conn.core().deadlines.left(going.due_ms);
-    if left == Some(Duration::ZERO) {
-        let detail = "The time was over before it could be sent.";
-        return other.answer(conn, upstream, of_wait(Cause::Timeout { detail }));
-    }
-    let passed = match &upstream.breaker {
-        None => None,
-        Some(breaker) => match breaker.pass(now_ms) {
-            Ok(passed) => Some(passed),
-            Err(after) => return other.answer(conn, upstream, Cause::CircuitOpen { after }),
-        },
-    };
-    let held = if upstream.is_bounded {
-        notes.borrow_mut().decided();
-        // Large and rare: each call would carry room for it.
-        match Box::pin(balancer.enter(going.share, left)).await {
-            Ok(held) => Some(held),
-            Err(cause) => return other.answer(conn, upstream, of_wait(cause)),
-        }
-    } else {
-        None
+    let (passed, held) = match admitted(conn, balancer, &going, notes).await {
+        Ok(admitted) => admitted,
+        Err(cause) => return other.answer(conn, upstream, of_wait(cause)),
     };
     let mut exchange = Exchange {
         key: upstream
@@ -205,6 +187,34 @@ pub(crate) async fn exchange(
             other.answer(conn, upstream, cause)
         }
     }
+}
+
+/// Sees that there is time left and that the circuit is closed, and takes a place; waits for one if it has to.
+async fn admitted<'a>(
+    conn: &Conn,
+    balancer: &'a Balancer,
+    going: &Going<'_>,
+    notes: &Notes,
+) -> Result<(Option<Passed<'a>>, Option<Box<Held>>), Cause> {
+    let upstream = balancer.upstream();
+    let deadlines = &conn.core().deadlines;
+    let left = deadlines.left(going.due_ms);
+    if left == Some(Duration::ZERO) {
+        let detail = "The time was over before it could be sent.";
+        return Err(Cause::Timeout { detail });
+    }
+    let passed = upstream
+        .breaker
+        .as_ref()
+        .map(|breaker| breaker.pass(deadlines.now_ms()));
+    let passed = passed.transpose().map_err(|after| Cause::CircuitOpen { after })?;
+    if !upstream.is_bounded {
+        return Ok((passed, None));
+    }
+    notes.borrow_mut().decided();
+    // Large and rare: each call would carry room for it.
+    let held = Box::pin(balancer.enter(going.share, left)).await?;
+    Ok((passed, Some(held)))
 }
 
 /// Gives an exchange no longer than its client waits for it; whether that is what bounds it.

@@ -12,7 +12,7 @@ mod breaker;
 mod budget;
 mod limit;
 
-pub(crate) use self::breaker::{Breaker, State};
+pub(crate) use self::breaker::{Breaker, Passed, State};
 pub(crate) use self::budget::Budget;
 pub(crate) use self::limit::Limit;
 

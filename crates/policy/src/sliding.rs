@@ -201,11 +201,13 @@ impl Sliding {
 
     /// Ends the holding of a call that counts, or of one that does not.
     pub(crate) fn settle(&self, window: &Window, held: u64, ask: &Ask, does_count: bool) {
-        while does_count {
-            let (cell, _) = self.look(window, ask.moment, false);
-            if change(&self.now, cell, add(cell, held)) {
-                break;
-            }
+        if does_count {
+            let is_added = || {
+                let (cell, _) = self.look(window, ask.moment, false);
+                change(&self.now, cell, add(cell, held))
+            };
+            // Others change the cell as well.
+            while !is_added() {}
         }
         // A cell that was given up meanwhile holds nothing.
         let less = |before: u64| Some(before.saturating_sub(held));

@@ -140,8 +140,7 @@ on_both! {
         world.import(acme, json!({ "name": "shop", "document": document })).await.unwrap();
         assert_eq!(ids(&build(&world).await), [own.id, last.id].map(Some));
         // Another API has none of them.
-        let other = world.import(acme, json!({ "name": "other" })).await.unwrap();
-        control.update::<Version>(acme, other.version, &json!({ "stage": "stable" }), None).await.unwrap();
+        let other = world.import(acme, json!({ "name": "other", "publish": true })).await.unwrap();
         let snapshot = build(&world).await;
         let route = snapshot.routes.iter().find(|route| route.api == other.api).unwrap();
         assert_eq!(route.policies.iter().map(|it| it.id).collect::<Vec<_>>(), [None]);

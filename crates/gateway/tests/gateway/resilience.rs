@@ -560,7 +560,7 @@ fn a_target_that_only_loses_is_left_out() {
 fn a_target_that_answers_between_losses_is_kept() {
     let count = AtomicUsize::new(0);
     let slow_at_times = Upstream::start(move |_, stream| {
-        if count.fetch_add(1, Ordering::SeqCst) % 2 == 0 {
+        if count.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
             thread::sleep(Duration::from_millis(150));
         }
         reply(stream, "200 OK", "", "hello")

@@ -17,7 +17,8 @@ fn spec(hosts: impl Into<Value>, pem: impl Into<Value>) -> Value {
 }
 
 /// A certificate that is ordered from a server that is not there.
-fn order(hosts: Value) -> Value {
+fn order(hosts: impl Into<Value>) -> Value {
+    let hosts: Value = hosts.into();
     let acme = json!({ "directory_url": "https://acme.invalid/directory", "terms_agreed": true });
     json!({ "name": "ordered", "environment": "sandbox", "hosts": hosts, "acme": acme })
 }

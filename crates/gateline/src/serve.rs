@@ -188,8 +188,7 @@ async fn serve(
     if let Some(plane) = &mut plane {
         plane.serve(settings, &folder, node.as_ref())?;
     }
-    let flagd = node.as_ref().and_then(Node::flagd);
-    let begun = begin(plan, &folder, plane.as_ref(), (gateway, flagd), &cluster);
+    let begun = begin(plan, &folder, plane.as_ref(), node.as_ref(), &cluster);
     let demo = tokio::select! {
         begun = begun => begun?,
         () = signals.any() => None,
@@ -224,11 +223,18 @@ async fn begin(
     plan: &Plan,
     folder: &Folder,
     plane: Option<&Plane>,
-    (gateway, flagd): (Option<String>, Option<SocketAddr>),
+    node: Option<&Node>,
     cluster: &Cluster,
 ) -> Result<Option<Demo>, Error> {
-    let control = plane.map(Plane::url);
-    ready::wait(control.as_deref(), gateway.as_deref(), plane.is_some()).await?;
+    let (control, gateway) = (plane.map(Plane::url), node.map(Node::url));
+    // A configuration that the node rejects can be mended only while the control plane runs.
+    let is_well = match node.filter(|_| plane.is_some()) {
+        Some(node) => node.is_well(ready::WITHIN).await,
+        None => true,
+    };
+    let control_is = control.as_deref().map(|url| (url, is_well));
+    let gateway_is = gateway.as_deref().map(|url| (url, is_well && plane.is_some()));
+    ready::wait([control_is, gateway_is]).await?;
     let admin = match plane {
         Some(plane) => ready::sign_in(plane).await?,
         None => None,
@@ -245,7 +251,7 @@ async fn begin(
         admin.as_ref(),
         demo.as_ref(),
     );
-    let flagd = flagd.map(|address| ("flagd", address));
+    let flagd = node.and_then(Node::flagd).map(|address| ("flagd", address));
     let parts: Vec<_> = flagd.into_iter().chain(cluster.addresses()).collect();
     for (name, address) in &parts {
         report[*name] = address.to_string().into();

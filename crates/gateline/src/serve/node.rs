@@ -97,6 +97,16 @@ impl Node {
         url(self.gateway.addresses().plain)
     }
 
+    /// Waits until it is known whether the first snapshot can be served; whether it can, or nothing was heard in time.
+    pub(super) async fn is_well(&self, within: Duration) -> bool {
+        let mut statuses = self.gateway.statuses();
+        let known = statuses.wait_for(|status| status.revision.is_some() || status.rejected.is_some());
+        match tokio::time::timeout(within, known).await {
+            Ok(Ok(status)) => status.rejected.is_none(),
+            _ => true,
+        }
+    }
+
     /// Where providers of flagd are answered, if they have a place of their own.
     pub(super) fn flagd(&self) -> Option<SocketAddr> {
         self.gateway.addresses().flagd

@@ -13,7 +13,7 @@ use crate::demo::Demo;
 use crate::folder::write_private;
 
 /// How long a start may take after which it has failed.
-const WITHIN: Duration = Duration::from_secs(60);
+pub(super) const WITHIN: Duration = Duration::from_secs(60);
 const EVERY: Duration = Duration::from_millis(20);
 
 /// The first administrator.
@@ -27,14 +27,12 @@ pub(crate) struct Admin {
     pub(crate) token: Option<String>,
 }
 
-/// Waits until both edges say that they are ready. A gateway alone is ready without a snapshot, too: its control
-/// plane may be away.
-pub(super) async fn wait(control: Option<&str>, gateway: Option<&str>, complete: bool) -> Result<(), Error> {
+/// Waits until edges answer and, of each of which that is wanted, until it says that it is ready. A gateway alone is
+/// not asked that: its control plane may be away.
+pub(super) async fn wait(edges: [Option<(&str, bool)>; 2]) -> Result<(), Error> {
     let path = |ready: bool| if ready { "/health/ready" } else { "/health/live" };
-    for (url, ready) in [(control, true), (gateway, complete)] {
-        if let Some(url) = url {
-            wait_for(url, path(ready)).await?;
-        }
+    for (url, ready) in edges.into_iter().flatten() {
+        wait_for(url, path(ready)).await?;
     }
     Ok(())
 }

@@ -150,6 +150,8 @@ impl Exchange<'_> {
                 if refused == Some(Refused::Connection) {
                     connection.retire();
                 }
+                // A service is told the time as well, and breaks off when it is over.
+                self.check_given()?;
                 let is_invalid = error.is_parse();
                 Err(Failed {
                     unsent,

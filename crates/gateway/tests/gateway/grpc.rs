@@ -1,9 +1,9 @@
 //! Calls of gRPC: what their failures and deadlines mean to the gateway.
 
-use std::convert::Infallible;
 use std::io::Read as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::traffic::{
@@ -217,7 +217,7 @@ fn a_service_is_told_how_much_time_is_left() {
             .text()
             .contains("\"calls_waiting\":1")
     });
-    std::thread::sleep(std::time::Duration::from_millis(10));
+    std::thread::sleep(Duration::from_millis(10));
     (0..2).for_each(|_| release.send(()).unwrap());
     for client in [&mut first, &mut second] {
         assert_eq!(client.answer().status, 200);
@@ -230,12 +230,24 @@ fn a_service_is_told_how_much_time_is_left() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deadlines_hold_over_http2() {
+    deadline_holds(Duration::MAX).await;
+}
+
+/// A service is told the time as well, and the gateway looks at its clock now and then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_may_break_off_when_the_time_is_over() {
+    deadline_holds(Duration::from_millis(100)).await;
+}
+
+/// Calls a service that has no answer, and breaks off after a while.
+async fn deadline_holds(breaks_off: Duration) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let service = hyper::service::service_fn(|_: Request<Incoming>| {
-                std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>()
+            let service = hyper::service::service_fn(move |_: Request<Incoming>| async move {
+                tokio::time::sleep(breaks_off).await;
+                Err::<Response<Full<Bytes>>, _>("the stream is reset")
             });
             let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
             tokio::spawn(served.serve_connection(TokioIo::new(stream), service));
@@ -244,6 +256,7 @@ async fn deadlines_hold_over_http2() {
     let bench = bench(&[url], |spec| {
         spec.protocol = UpstreamProtocol::Http2;
         spec.circuit_breaker = breaker();
+        spec.retries.idempotency_key = true;
     });
     let stream = TcpStream::connect(bench.address()).await.unwrap();
     let (mut sender, driver) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
@@ -257,6 +270,7 @@ async fn deadlines_hold_over_http2() {
             .header("x-api-key", &bench.key)
             .header("content-type", "application/grpc+proto")
             .header("te", "trailers")
+            .header("idempotency-key", "7")
             .header("grpc-timeout", "100m")
             .body(Full::<Bytes>::from(&b"\0\0\0\0\0"[..]))
             .unwrap();
@@ -264,5 +278,9 @@ async fn deadlines_hold_over_http2() {
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["grpc-status"], "4");
     }
-    assert_eq!(tokio::task::block_in_place(|| bench.figure("circuits_open")), 0);
+    let figure = |name| tokio::task::block_in_place(|| bench.figure(name));
+    assert_eq!(
+        (figure("circuits_open"), figure("upstream_retries_total")),
+        (0, 0)
+    );
 }

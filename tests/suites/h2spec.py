@@ -46,6 +46,8 @@ class Server(http.server.ThreadingHTTPServer):
     """An upstream that does not mind connections that break."""
 
     daemon_threads = True
+    # Python's own 5 lose connections that begin together.
+    request_queue_size = 256
 
     def handle_error(self, *_: object) -> None:
         """Says nothing, for the same reason."""

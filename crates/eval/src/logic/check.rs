@@ -145,7 +145,7 @@ impl Check {
         match &**name {
             "var" => self.variable(arguments, &at, depth),
             "missing" => self.missing(arguments, &at),
-            "missing_some" => self.missing(arguments.get(1).unwrap_or(&Json::Null), &format!("{at}/1")),
+            "missing_some" => self.missing_some(arguments, &at, depth),
             _ if is_loop => self.loops(arguments, &at, depth),
             _ => {
                 if name.starts_with("fractional") {
@@ -162,13 +162,13 @@ impl Check {
     }
 
     fn variable(&mut self, arguments: &Json, pointer: &str, depth: usize) -> Checked {
-        let (path, otherwise) = match arguments {
-            Json::Array(all) => (all.first().unwrap_or(&Json::Null), all.get(1)),
-            one => (one, None),
+        let path = match arguments {
+            Json::Array(all) => {
+                self.all_but(all, 0, pointer, depth)?;
+                all.first().unwrap_or(&Json::Null)
+            }
+            one => one,
         };
-        if let Some(otherwise) = otherwise {
-            self.value(otherwise, &format!("{pointer}/1"), depth + 1)?;
-        }
         self.path(path, pointer)
     }
 
@@ -200,6 +200,20 @@ impl Check {
                 .try_for_each(|(place, one)| self.path(one, &format!("{pointer}/{place}"))),
             one => self.path(one, pointer),
         }
+    }
+
+    /// How many must be there may be made up; what must be is written down.
+    fn missing_some(&mut self, arguments: &Json, pointer: &str, depth: usize) -> Checked {
+        let all = arguments.as_array().map_or(&[][..], Vec::as_slice);
+        self.all_but(all, 1, pointer, depth)?;
+        self.missing(all.get(1).unwrap_or(&Json::Null), &format!("{pointer}/1"))
+    }
+
+    /// Checks all arguments but one, which is no logic; also those that the operator does not look at.
+    fn all_but(&mut self, all: &[Json], left_out: usize, pointer: &str, depth: usize) -> Checked {
+        (all.iter().enumerate())
+            .filter(|(place, _)| *place != left_out)
+            .try_for_each(|(place, one)| self.value(one, &format!("{pointer}/{place}"), depth + 1))
     }
 
     fn loops(&mut self, arguments: &Json, pointer: &str, depth: usize) -> Checked {

@@ -132,6 +132,16 @@ fn what_could_take_for_ever_is_refused() {
             "/reduce/1",
             "loop_grows",
         ),
+        (
+            json!({ "missing_some": [{ "reduce": [item(), { "cat": [{ "var": "accumulator" }] }, "x"] }, ["a"]] }),
+            "/missing_some/0/reduce/1/cat",
+            "loop_grows",
+        ),
+        (
+            json!({ "var": ["x", 1, { "now": [] }] }),
+            "/var/2/now",
+            "operator_unknown",
+        ),
         (json!({ "map": "x" }), "/map", "logic_invalid"),
         (json!({ "cat": many }), "/cat/999", "too_large"),
         (json!({ "in": [1, long] }), "/in/1/49997", "too_large"),

@@ -47,8 +47,14 @@ fn units_and_shares_are_where_the_vectors_say() {
 #[test]
 fn evaluations_are_what_the_vectors_say() {
     let document: Json = serde_json::from_str(include_str!("../../../spec/eval/evaluations.json")).unwrap();
+    let asked = ask(&document);
+    assert!(asked > 300, "{asked}");
+}
+
+/// Asks what the suites ask; how much that is.
+fn ask(document: &Json) -> usize {
     let (mut asked, mut wrong) = (0, Vec::new());
-    for suite in cases(&document, "suites") {
+    for suite in cases(document, "suites") {
         let needs: Vec<String> = suite
             .get("needs")
             .map_or_else(Vec::new, |needs| serde_json::from_value(needs.clone()).unwrap());
@@ -67,7 +73,61 @@ fn evaluations_are_what_the_vectors_say() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(asked > 300, "{asked}");
+    asked
+}
+
+#[cfg(feature = "logic")]
+#[test]
+fn logic_gives_what_the_vectors_say() {
+    let document: Json = serde_json::from_str(include_str!("../../../spec/eval/logic.json")).unwrap();
+    let alone = cases(&document, "cases");
+    assert!(alone.len() > 900);
+    let wrong: Vec<_> = alone.iter().filter_map(wrong_alone).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let asked = ask(&document);
+    assert!(asked > 150, "{asked}");
+    let refused = cases(&document, "refused");
+    assert!(refused.len() > 50);
+    for case in refused {
+        let definitions = json!({ "flags": case["flags"] });
+        let definitions: Definitions = serde_json::from_value(definitions).unwrap();
+        let found: Vec<_> = (Flags::compile(&definitions).unwrap_err().into_iter())
+            .map(|problem| (problem.pointer, problem.code))
+            .collect();
+        let expected = (text(case, "pointer").to_owned(), text(case, "code"));
+        assert_eq!(found, [expected], "{case}");
+    }
+}
+
+/// What is wrong with the result of logic by itself.
+#[cfg(feature = "logic")]
+fn wrong_alone(case: &Json) -> Option<String> {
+    let found = eval::logic::apply(&case["logic"], &case["data"]);
+    let holds = match &found {
+        Ok(found) => case
+            .get("result")
+            .is_some_and(|expected| are_equal(found, expected)),
+        Err(_) => case["error"] == true,
+    };
+    (!holds).then(|| format!("{found:?}: {case}"))
+}
+
+/// Whether values are the same; 1 and 1.0 are.
+#[cfg(feature = "logic")]
+fn are_equal(one: &Json, other: &Json) -> bool {
+    match (one, other) {
+        (Json::Number(one), Json::Number(other)) => one.as_f64() == other.as_f64(),
+        (Json::Array(one), Json::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| are_equal(one, other))
+        }
+        (Json::Object(one), Json::Object(other)) => {
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .all(|(name, one)| other.get(name).is_some_and(|other| are_equal(one, other)))
+        }
+        _ => one == other,
+    }
 }
 
 /// The case as this implementation says it.

@@ -11,7 +11,7 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [name: string]: JsonValue };
 
-/** Why the default was given: the reason is `error` then. */
+/** Why the default was given: the reason is `error` then, as it is where a flag's logic went wrong. */
 export type DetailsError =
   /** There is no such flag, or not for this key. */
   | "flag_not_found"
@@ -30,7 +30,7 @@ export interface Details<T> {
   readonly enabled: boolean;
   /** `null` if the default was given. */
   readonly variant: string | null;
-  readonly reason: Reason | "error";
+  readonly reason: Reason;
   /** The rule that was for them: its name, or its place from 1 as `#2`. */
   readonly rule: string | null;
   readonly flagVersion: number | null;

@@ -57,7 +57,7 @@ test("what is not known here is not guessed", () => {
   const buckets = { key: "k", parts: [{ weight: 1, serve: "on" }] };
   const table: Record<string, object> = {
     "/flags/a/sticky": flag({ sticky: true }),
-    "/flags/a/rules/0/logic": flag({ rules: [{ logic: { var: "variant" }, serve: "on" }] }),
+    "/flags/a/otherwise/logic": flag({ otherwise: { logic: { var: "variant" }, serve: "on" } }),
     "/flags/a/rules/0/gates/0/dialect": flag({ rules: [{ gates: [{ ...gate, dialect: "statsig" }], serve: "on" }] }),
     "/flags/a/rules/0/when/during/every": flag({ rules: [{ when: { during }, serve: "on" }] }),
     "/flags/a/rules/0/when/during/until": flag({ rules: [{ when: { during: { until: 5 } }, serve: "on" }] }),
@@ -104,6 +104,19 @@ test("a moment between two microseconds makes no roll-out fail", () => {
   const at = (nowMicros: number) => flags.evaluate("a", { attributes: new Map([["user_id", "1"]]), nowMicros })?.variant;
   assert.equal(at(Date.parse("2026-12-01T00:00:00Z") * 1000 + 0.5), "off");
   assert.equal(at(Date.parse("2026-12-01T23:59:59.999Z") * 1000 + 0.5), "on");
+});
+
+test("logic has no more values than the server takes", () => {
+  const logic = { in: [1, Array(50_000).fill(1)] };
+  assert.deepEqual(codes({ flags: { a: flag({ rules: [{ logic }] }) } }), { "/flags/a/rules/0/logic/in/1/49997": "too_large" });
+});
+
+test("names that every object has are names like others to logic", () => {
+  const logic = { cat: [{ var: "__proto__.toString" }, { var: "constructor.name" }, { var: "user_id.length" }] };
+  const variants = { xy: true, off: false };
+  const flags = compile({ flags: { a: flag({ variants, rules: [{ logic }], otherwise: { serve: "off" } }) } });
+  const attributes = new Map([["__proto__.toString", "x"], ["constructor.name", "y"], ["user_id", "1"]]);
+  assert.equal(flags.evaluate("a", { attributes, nowMicros: 0 })?.variant, "xy");
 });
 
 test("definitions of any form throw nothing", () => {

@@ -26,6 +26,7 @@ beforeEach(async () => {
     limit: { type: "number", variants: { exact: 2.5 }, off: "exact", otherwise: { serve: "exact" } },
     layout: { type: "json", variants: { wide: { columns: 3 } }, off: "wide", otherwise: { serve: "wide" } },
     needs: on({ prerequisites: [{ flag: "staff", variants: ["on"] }] }),
+    logic: on({ rules: [{ logic: { if: [{ "+": [{ var: "plan" }, 1] }, "on"] } }] }),
   });
 });
 
@@ -62,6 +63,10 @@ test("on servers: values, reasons and errors are OpenFeature's", async () => {
   const needs = await client.getBooleanDetails("needs", true);
   assert.deepEqual(told(needs), [false, "off", "DISABLED", undefined]);
   assert.equal(needs.flagMetadata["reason"], "prerequisite_failed");
+  assert.deepEqual(told(await client.getBooleanDetails("logic", false, { plan: 1 })), [true, "on", "TARGETING_MATCH", undefined]);
+  // As the server says it: logic that goes wrong gives the variant of `off`, and not the default.
+  const wrong = await client.getBooleanDetails("logic", true, { plan: "gold" });
+  assert.deepEqual([told(wrong), wrong.flagMetadata["rule"]], [[false, "off", "ERROR", undefined], "#1"]);
   const missing = await client.getBooleanDetails("none", true);
   assert.deepEqual(told(missing), [true, undefined, "ERROR", ErrorCode.FLAG_NOT_FOUND]);
   const other = await client.getBooleanDetails("colour", true);

@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { Bucketing, Shares } from "../src/evaluation/bucketing.js";
 import { compile } from "../src/evaluation/compiling.js";
 import type { Flags } from "../src/evaluation/flags.js";
+import { apply, type Data, LogicError } from "../src/evaluation/logic.js";
 import { moment } from "../src/evaluation/moments.js";
 import type { Subject } from "../src/evaluation/subject.js";
 import type { Value } from "../src/evaluation/texts.js";
@@ -48,6 +49,12 @@ interface Suite {
 /** A case of flags that put units in order as other products do. */
 interface Dialects {
   cases: { flag: unknown; known: Record<string, string>; at?: string; variant: string; reason: string }[];
+  refused: Refused[];
+}
+/** Rules that are JSONLogic. */
+interface Logic {
+  cases: { logic: unknown; data: unknown; result?: Data; error?: true }[];
+  suites: Suite[];
   refused: Refused[];
 }
 interface Refused {
@@ -105,9 +112,10 @@ test("each comparison fits what it says", () => {
   assert.deepEqual(wrong, []);
 });
 
-test("evaluations are what the vectors say", () => {
+/** Asks what suites ask; says how much that is. */
+function ask(suites: readonly Suite[]): number {
   let asked = 0;
-  for (const suite of vectors<{ suites: Suite[] }>("evaluations.json").suites) {
+  for (const suite of suites) {
     if (suite.needs?.some((need) => !HAS.includes(need))) {
       continue;
     }
@@ -122,7 +130,25 @@ test("evaluations are what the vectors say", () => {
       asked++;
     }
   }
-  assert.ok(asked > 300);
+  return asked;
+}
+
+test("evaluations are what the vectors say", () => {
+  assert.ok(ask(vectors<{ suites: Suite[] }>("evaluations.json").suites) > 300);
+});
+
+test("logic gives what the vectors say", () => {
+  const { cases, suites } = vectors<Logic>("logic.json");
+  assert.ok(cases.length > 900);
+  for (const { logic, data, result, error } of cases) {
+    const said = JSON.stringify({ logic, data });
+    if (error) {
+      assert.throws(() => apply(logic, data), LogicError, said);
+    } else {
+      assert.deepEqual(apply(logic, data), result, said);
+    }
+  }
+  assert.ok(ask(suites) > 150);
 });
 
 test("units stand where they stand with other products", () => {
@@ -139,8 +165,9 @@ test("units stand where they stand with other products", () => {
 test("what is wrong is named with its place", () => {
   const { cases } = vectors<{ cases: Refused[] }>("refused.json");
   const { refused } = vectors<Dialects>("dialects.json");
-  assert.ok(cases.length > 100 && refused.length > 8);
-  for (const { flags: sources, segments = {}, pointer, code } of [...cases, ...refused]) {
+  const { refused: logic } = vectors<Logic>("logic.json");
+  assert.ok(cases.length > 100 && refused.length > 8 && logic.length > 50);
+  for (const { flags: sources, segments = {}, pointer, code } of [...cases, ...refused, ...logic]) {
     const flags = compile({ flags: sources, segments });
     const own = flags.problems.filter((problem) => !FOLLOWS.includes(problem.code));
     assert.deepEqual(

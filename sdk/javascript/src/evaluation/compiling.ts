@@ -8,6 +8,7 @@ import { Bucketing, divideUp, Shares, WHOLE } from "./bucketing.js";
 import { findCircles } from "./circles.js";
 import { Compiler, type Fits } from "./conditions.js";
 import { type Flag, Flags, type Gate, has, type Outcome, placeIn, type Rule, type Units } from "./flags.js";
+import { Logic, Refused } from "./logic.js";
 import { momentIn, spanOf } from "./moments.js";
 import { firstPlace, isDialect, type Order, orderOfGate, orderOfParts, placesOf } from "./orders.js";
 import { part as pointerPart, Problems } from "./problems.js";
@@ -18,7 +19,7 @@ import type { Subject } from "./subject.js";
 const PARTS = 1000;
 const FLAG = ["type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise"];
 const OUTCOME = ["serve", "split", "rollout", "buckets", "by", "or_by"];
-const RULE = ["name", "when", "from", "until", "gates", "sticky", "kept", ...OUTCOME];
+const RULE = ["name", "when", "from", "until", "gates", "sticky", "kept", "logic", ...OUTCOME];
 const ROLLOUT = ["serve", "others", "start", "steps", "smooth"];
 const STEPS_MAX = 50;
 const KEPT_MAX = 20;
@@ -208,8 +209,28 @@ class Maker {
       when: when === undefined ? undefined : this.#compiler.condition(when, `${rule.pointer}/when`),
       window,
       gates,
-      outcome: this.#kept(rule, gates[0], this.#outcome(rule, at)),
+      outcome: this.#kept(rule, gates[0], this.#given(rule, at)),
     };
+  }
+
+  /** Makes what a rule gives: by its logic, if it has some. */
+  #given(rule: Part, at: string): Outcome {
+    const logic = rule.field("logic");
+    if (logic === undefined) {
+      return this.#outcome(rule, at);
+    }
+    if (OUTCOME.some((name) => name !== "or_by" && rule.field(name) !== undefined) || rule.list("or_by").length > 0) {
+      rule.wrong("", "outcome_invalid", "What `logic` gives is all that the rule gives.");
+    }
+    try {
+      return { logic: new Logic(logic) };
+    } catch (error) {
+      if (!(error instanceof Refused)) {
+        throw error;
+      }
+      rule.wrong(`/logic${error.pointer}`, error.code, error.message);
+      return { serve: 0 };
+    }
   }
 
   #gate(source: unknown, at: string): Gate {

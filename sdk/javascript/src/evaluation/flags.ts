@@ -2,6 +2,7 @@
 
 import type { Bucketing } from "./bucketing.js";
 import type { Fits } from "./conditions.js";
+import { type Logic, LogicError } from "./logic.js";
 import type { Order } from "./orders.js";
 import type { Problem } from "./problems.js";
 import type { Subject } from "./subject.js";
@@ -22,7 +23,9 @@ export type Reason =
   /** Another flag does not give what this one needs. */
   | "prerequisite_failed"
   /** It is not known which part of a split they are in. */
-  | "unit_missing";
+  | "unit_missing"
+  /** Logic went wrong, or gave what is no variant. */
+  | "error";
 
 /** The attributes that say which unit it is. */
 export interface Units {
@@ -32,10 +35,11 @@ export interface Units {
   readonly withEmpty: boolean;
 }
 
-/** What those get who came here: the place of one variant, that of the one on which the unit's hash falls, or of a part. */
+/** What those get who came here: a variant's place, that on which the unit's hash falls, that of a part, or what logic says. */
 export type Outcome =
   | { readonly serve: number }
   | { readonly place: (hash: number, subject: Subject) => number; readonly by: Units }
+  | { readonly logic: Logic }
   | Buckets;
 
 /** Parts of all units in an order. */
@@ -206,11 +210,37 @@ function give(
   if ("order" in outcome) {
     return givePart(flag, outcome, subject, rule);
   }
+  if ("logic" in outcome) {
+    return giveNamed(flag, outcome.logic, subject, [reason, rule]);
+  }
   const [unit] = unitAmong(subject, outcome.by) ?? [];
   if (unit === undefined) {
     return [flag.off, "unit_missing", rule];
   }
   return [outcome.place(flag.bucketing.of(unit), subject), "split", rule];
+}
+
+/** Says what a subject gets by logic: the variant of `off` where that goes wrong, or names none. */
+function giveNamed(
+  flag: Flag,
+  logic: Logic,
+  subject: Subject,
+  [reason, rule]: readonly [Reason, number | undefined],
+): Decision | undefined {
+  let place: number;
+  try {
+    const named = logic.named(flag.key, subject);
+    if (named === undefined) {
+      return undefined;
+    }
+    place = flag.variants.findIndex(({ name }) => name === named);
+  } catch (error) {
+    if (!(error instanceof LogicError)) {
+      throw error;
+    }
+    place = -1;
+  }
+  return place < 0 ? [flag.off, "error", rule] : [place, reason, rule];
 }
 
 function givePart(flag: Flag, buckets: Buckets, subject: Subject, rule: number | undefined): Decision | undefined {

@@ -8,6 +8,7 @@ const BLANK = "\\t\\n\\v\\f\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u202
 const BLANKS_AT_ENDS = new RegExp(`^[${BLANK}]|[${BLANK}]$`);
 const IS_BLANK = new RegExp(`^[${BLANK}]$`);
 const NUMBER = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
+const NO_FINITE_NUMBER = /^([+-]?)(?:(inf|infinity)|nan)$/i;
 /** Numbers that take more letters are no identifiers. */
 const NUMBER_LETTERS_MAX = 32;
 
@@ -45,6 +46,18 @@ export function number(value: Value): number | undefined {
   return Number.isFinite(found) ? found : undefined;
 }
 
+/** Reads a text as a number, without blanks; also what is not finite. */
+export function numberIn(text: string): number | undefined {
+  if (NUMBER.test(text)) {
+    return Number(text);
+  }
+  const [found, sign, infinite] = NO_FINITE_NUMBER.exec(text) ?? [];
+  if (found === undefined) {
+    return undefined;
+  }
+  return infinite === undefined ? Number.NaN : Number(`${sign}Infinity`);
+}
+
 /** Says the text of a value: numbers without exponent, booleans as `true` and `false`; a list has none. */
 export function textOf(value: Value): string | undefined {
   if (typeof value === "string") {
@@ -58,7 +71,7 @@ export function textOf(value: Value): string | undefined {
 }
 
 /** Writes a number with all of its digits: JavaScript writes large and little ones with an exponent. */
-function digits(value: number): string {
+export function digits(value: number): string {
   const text = Object.is(value, -0) ? "-0" : String(value);
   const shape = /^(-?)([0-9])(?:\.([0-9]+))?e([+-][0-9]+)$/.exec(text);
   if (!shape) {
@@ -78,4 +91,21 @@ export function small(text: string): string {
     return text.toLowerCase();
   }
   return Array.from(text, (letter) => letter.toLowerCase()).join("");
+}
+
+/** Says which text comes first by its characters; JavaScript compares halves of them. */
+export function compareTexts(one: string, other: string): number {
+  const end = Math.min(one.length, other.length);
+  for (let at = 0; at < end; at++) {
+    const [ours, theirs] = [one.charCodeAt(at), other.charCodeAt(at)];
+    if (ours !== theirs) {
+      return behindOthers(ours) - behindOthers(theirs);
+    }
+  }
+  return one.length - other.length;
+}
+
+/** Puts halves of characters behind all that is whole: they make those behind. */
+function behindOthers(unit: number): number {
+  return 0xd800 <= unit && unit < 0xe000 ? unit + 0x10000 : unit;
 }

@@ -55,7 +55,7 @@ class BrokenFlags(unittest.TestCase):
         parts = [{"weight": 1, "serve": "on"}]
         for place, wrong in {
             "/flags/a/sticky": flag(sticky=True),
-            "/flags/a/rules/0/logic": flag(rules=[{"logic": {"var": "variant"}, "serve": "on"}]),
+            "/flags/a/otherwise/logic": flag(otherwise={"logic": {"var": "variant"}, "serve": "on"}),
             "/flags/a/rules/0/gates/0/dialect": flag(rules=[{"gates": [{**gate, "dialect": "statsig"}], "serve": "on"}]),
             "/flags/a/rules/0/when/during/every": flag(
                 rules=[{"when": {"during": {"from": "2026-12-01T00:00:00Z", "every": "day"}}, "serve": "on"}]
@@ -93,6 +93,11 @@ class BrokenFlags(unittest.TestCase):
         }.items():
             with self.subTest(place):
                 self.assertEqual(codes({"flags": {"a": wrong}}), {place: "definition_invalid"})
+
+    def test_logic_has_no_more_values_than_the_server_takes(self) -> None:
+        logic = {"in": [1, [1] * 50_000]}
+        found = codes({"flags": {"a": flag(rules=[{"logic": logic}])}})
+        self.assertEqual(found, {"/flags/a/rules/0/logic/in/1/49997": "too_large"})
 
     def test_definitions_of_any_form_raise_nothing(self) -> None:
         forms: list[Any] = [None, [], 1, {"flags": []}, {"segments": 7}, {"flags": {"a": []}}, {"flags": {"a": flag(split=1)}}]

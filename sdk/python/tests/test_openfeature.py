@@ -28,6 +28,7 @@ class Provider(WithServer):
         self.server.change("staff", on(rules=[staff, tester], otherwise={"serve": "off"}, version=3))
         self.server.change("needs", on(prerequisites=[{"flag": "staff", "variants": ["on"]}]))
         self.server.change("off", on(enabled=False))
+        self.server.change("logic", on(rules=[{"logic": {"if": [{"+": [{"var": "plan"}, 1]}, "on"]}}]))
         self.addCleanup(api.clear_providers)
 
     def start(self) -> Any:
@@ -52,6 +53,11 @@ class Provider(WithServer):
         self.assertEqual(told(client.get_boolean_details("off", True)), (False, "off", "DISABLED", None))
         needs = client.get_boolean_details("needs", True)
         self.assertEqual((told(needs), needs.flag_metadata["reason"]), ((False, "off", "DISABLED", None), "prerequisite_failed"))
+        logic = client.get_boolean_details("logic", False, EvaluationContext(attributes={"plan": 1}))
+        self.assertEqual(told(logic), (True, "on", "TARGETING_MATCH", None))
+        # As the server says it: logic that goes wrong gives the variant of `off`, and not the default.
+        wrong = client.get_boolean_details("logic", True, EvaluationContext(attributes={"plan": "gold"}))
+        self.assertEqual((told(wrong), wrong.flag_metadata["rule"]), ((False, "off", "ERROR", None), "#1"))
         missing = client.get_boolean_details("none", True)
         self.assertEqual(told(missing), (True, None, "ERROR", ErrorCode.FLAG_NOT_FOUND))
         self.assertEqual(client.get_boolean_details("colour", True).error_code, ErrorCode.TYPE_MISMATCH)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateline.evaluation import Flags, Subject, Value, compile_definitions
 from gateline.evaluation.bucketing import Bucketing, Shares
+from gateline.evaluation.logic import LogicError, apply
 from gateline.evaluation.moments import moment
 
 VECTORS = Path(__file__).parents[3] / "spec" / "eval"
@@ -44,6 +45,13 @@ def flag_that_tests(case: dict[str, Any]) -> Flags:
     return compile_definitions({"flags": {"flag": flag}})
 
 
+def are_booleans(value: Any) -> Any:
+    """Says what of a value is a boolean: to Python, 1 is equal to one."""
+    if isinstance(value, list):
+        return list(map(are_booleans, value))
+    return isinstance(value, bool)
+
+
 class Vectors(unittest.TestCase):
     def test_units_and_shares_are_where_the_vectors_say(self) -> None:
         document = vectors("buckets.json")
@@ -71,8 +79,24 @@ class Vectors(unittest.TestCase):
                     self.assertEqual(found and found.value, expected)
 
     def test_evaluations_are_what_the_vectors_say(self) -> None:
+        self.assertGreater(self.ask(vectors("evaluations.json")["suites"]), 300)
+
+    def test_logic_gives_what_the_vectors_say(self) -> None:
+        document = vectors("logic.json")
+        self.assertGreater(len(document["cases"]), 900)
+        for case in document["cases"]:
+            with self.subTest(**case):
+                if case.get("error"):
+                    self.assertRaises(LogicError, apply, case["logic"], case["data"])
+                else:
+                    found = apply(case["logic"], case["data"])
+                    self.assertEqual((found, are_booleans(found)), (case["result"], are_booleans(case["result"])))
+        self.assertGreater(self.ask(document["suites"]), 150)
+
+    def ask(self, suites: list[dict[str, Any]]) -> int:
+        """Asks what suites ask; says how much that is."""
         asked = 0
-        for suite in vectors("evaluations.json")["suites"]:
+        for suite in suites:
             if not HAS.issuperset(suite.get("needs", [])):
                 continue
             flags = compile_definitions(suite["definitions"])
@@ -81,7 +105,7 @@ class Vectors(unittest.TestCase):
                 with self.subTest(suite=suite["name"], **case):
                     self.assert_case(flags, case)
                 asked += 1
-        self.assertGreater(asked, 300)
+        return asked
 
     def assert_case(self, flags: Flags, case: dict[str, Any]) -> None:
         found = flags.evaluate(case["flag"], subject(case["attributes"], case.get("now", NOW)))
@@ -102,9 +126,11 @@ class Vectors(unittest.TestCase):
 
     def test_what_is_wrong_is_named_with_its_place(self) -> None:
         cases, refused = vectors("refused.json")["cases"], vectors("dialects.json")["refused"]
+        logic = vectors("logic.json")["refused"]
         self.assertGreater(len(cases), 100)
         self.assertGreater(len(refused), 8)
-        for case in (*cases, *refused):
+        self.assertGreater(len(logic), 50)
+        for case in (*cases, *refused, *logic):
             with self.subTest(pointer=case["pointer"], code=case["code"]):
                 flags = compile_definitions({"flags": case["flags"], "segments": case.get("segments", {})})
                 found = [(problem.pointer, problem.code) for problem in flags.problems]

@@ -29,7 +29,7 @@ class Details(Generic[T]):
     #: The value of a boolean flag; of others, whether the variant is another than that of ``off``.
     enabled: bool
     #: ``static``, ``targeting_match``, ``split``, ``default``, ``disabled``, ``prerequisite_failed``, ``unit_missing``;
-    #: ``error`` if the default was given.
+    #: ``error`` if the default was given, or the flag's logic went wrong.
     reason: str
     variant: str | None = None
     #: The rule that was for them: its name, or its place from 1 as ``#2``.

@@ -27,6 +27,7 @@ from gateline.evaluation.flags import (
     Units,
     Variant,
 )
+from gateline.evaluation.logic import Logic, Refused
 from gateline.evaluation.moments import moment_in, span_of
 from gateline.evaluation.orders import Order, is_dialect, order_of_gate, order_of_parts, places_of
 from gateline.evaluation.problems import Problem, Problems, part
@@ -37,7 +38,7 @@ _PARTS = 1000
 _FLAG = ("type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise")
 _KINDS = ("serve", "split", "rollout", "buckets")
 _OUTCOME = (*_KINDS, "by", "or_by")
-_RULE = ("name", "when", "from", "until", "gates", "sticky", "kept", *_OUTCOME)
+_RULE = ("name", "when", "from", "until", "gates", "sticky", "kept", "logic", *_OUTCOME)
 _ROLLOUT = ("serve", "others", "start", "steps", "smooth")
 _STEPS_MAX = 50
 _KEPT_MAX = 20
@@ -189,8 +190,21 @@ class _Maker:
             when=None if when is None else self.compiler.condition(when, f"{rule.pointer}/when"),
             window=window,
             gates=gates,
-            outcome=self._kept(rule, gates, self._outcome(rule)),
+            outcome=self._kept(rule, gates, self._given(rule)),
         )
+
+    def _given(self, rule: Part) -> Outcome:
+        """Makes what a rule gives: by its logic, if it has some."""
+        logic = rule.fields.get("logic")
+        if logic is None:
+            return self._outcome(rule)
+        if rule.texts("or_by") or any(rule.fields.get(name) is not None for name in (*_KINDS, "by")):
+            rule.wrong("", "outcome_invalid", "What `logic` gives is all that the rule gives.")
+        try:
+            return Outcome(logic=Logic(logic))
+        except Refused as refused:
+            rule.wrong(f"/logic{refused.pointer}", refused.code, str(refused))
+            return Outcome()
 
     def _gate(self, source: Any, at: str) -> Gate:
         gate = self._part(source, at, ("key", "by", "or_by", "dialect", "parts"))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from gateline.evaluation.bucketing import Bucketing, Shares
 from gateline.evaluation.conditions import Fits
+from gateline.evaluation.logic import Logic, LogicError
 from gateline.evaluation.orders import Order
 from gateline.evaluation.problems import Problem
 from gateline.evaluation.rollout import Rollout
@@ -74,13 +75,14 @@ class Buckets(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What those get who came here: one variant, or a part of a split, of buckets or of a share that grows."""
+    """What those get who came here: one variant, what logic names, or a part of a split, of buckets, of a share that grows."""
 
     serve: int = 0
     shares: Shares | None = None
     rollout: Rollout | None = None
     buckets: Buckets | None = None
     kept: Sequence[Kept] = ()
+    logic: Logic | None = None
     by: Units = Units()
 
     def place(self, unit_hash: int, subject: Subject) -> int:
@@ -156,7 +158,8 @@ class Evaluation(NamedTuple):
     enabled: bool
     variant: str
     value: Any
-    #: ``static``, ``targeting_match``, ``split``, ``default``, ``disabled``, ``prerequisite_failed``, ``unit_missing``.
+    #: ``static``, ``targeting_match``, ``split``, ``default``, ``disabled``, ``prerequisite_failed``,
+    #: ``unit_missing``, ``error``.
     reason: str
     #: The rule that was for them: its name, or its place from 1 as ``#2``.
     rule: str | None
@@ -230,6 +233,8 @@ class Flags:
 def _give(flag: Flag, outcome: Outcome, subject: Subject, served: tuple[str, int | None]) -> _Decision | None:
     """Says what a subject gets of an outcome; nothing if it is not for them."""
     reason, rule = served
+    if outcome.logic is not None:
+        return _give_named(flag, outcome.logic, subject, served)
     if not outcome.by.names:
         return outcome.serve, reason, rule
     found = _among(subject, outcome.by)
@@ -238,6 +243,21 @@ def _give(flag: Flag, outcome: Outcome, subject: Subject, served: tuple[str, int
     if found is None:
         return flag.off, "unit_missing", rule
     return outcome.place(flag.bucketing.of(found[0]), subject), "split", rule
+
+
+def _give_named(flag: Flag, logic: Logic, subject: Subject, served: tuple[str, int | None]) -> _Decision | None:
+    """Says what a subject gets by logic: the variant of ``off`` where that goes wrong, or names none."""
+    reason, rule = served
+    try:
+        named = logic.named(flag.key, subject)
+    except LogicError:
+        return flag.off, "error", rule
+    if named is None:
+        return None
+    for place, variant in enumerate(flag.variants):
+        if variant.name == named:
+            return place, reason, rule
+    return flag.off, "error", rule
 
 
 def _give_part(flag: Flag, buckets: Buckets, found: tuple[str, str] | None, rule: int | None) -> _Decision | None:

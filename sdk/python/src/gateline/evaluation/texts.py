@@ -15,6 +15,7 @@ BLANKS = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+_NO_FINITE_NUMBER = re.compile(r"[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 #: Numbers that take more letters are no identifiers.
 _NUMBER_LETTERS_MAX = 32
 
@@ -33,6 +34,11 @@ def number(value: Value) -> float | None:
         found = float(text)
         return found if math.isfinite(found) else None
     return value if isinstance(value, float) else None
+
+
+def number_in(text: str) -> float | None:
+    """Reads a text as a number, without blanks; also what is not finite."""
+    return float(text) if _NUMBER.fullmatch(text) or _NO_FINITE_NUMBER.fullmatch(text) else None
 
 
 def text_of(value: Value) -> str | None:

@@ -1,13 +1,15 @@
-"""Flags as other products write them: their own suites, fetched as they are published, through our engine."""
+"""Flags as other products write them: their own suites, fetched as they are published, through our engine and the SDKs'."""
 
 import json
 import os
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 from site_under_test import BUILD_SECONDS, ROOT, SuiteError, command, tools
 
+SDK = ROOT / "sdk"
 UNLEASH = "@unleash/client-specification@6.1.0"
 # Only their archives are wanted; nothing of them is built.
 CRATES = {"open-feature-flagd": "0.3.0", "datalogic-rs": "5.4.0", "growthbook-rust": "0.4.0"}
@@ -16,17 +18,21 @@ CRATES = {"open-feature-flagd": "0.3.0", "datalogic-rs": "5.4.0", "growthbook-ru
 def run() -> tuple[int, list[str]]:
     """All cases of all suites; how many passed, and which did not."""
     crates = archives()
+    logic = str(crates["datalogic-rs"] / "tests" / "suites")
+    program = str(built())
     suites = [
-        ("unleash", package(UNLEASH) / "specifications"),
-        ("flagd", crates["open-feature-flagd"]),
-        ("jsonlogic", crates["datalogic-rs"] / "tests" / "suites"),
-        ("growthbook", crates["growthbook-rust"] / "tests" / "cases"),
+        ("unleash", [program, "unleash", str(package(UNLEASH) / "specifications")]),
+        ("flagd", [program, "flagd", str(crates["open-feature-flagd"])]),
+        ("jsonlogic", [program, "jsonlogic", logic]),
+        ("jsonlogic, JavaScript", ["node", str(built_javascript()), logic]),
+        ("jsonlogic, Python", [sys.executable, str(SDK / "python" / "tests" / "jsonlogic.py"), logic]),
+        ("growthbook", [program, "growthbook", str(crates["growthbook-rust"] / "tests" / "cases")]),
     ]
-    program = built()
+    environment = {**os.environ, "PYTHONPATH": str(SDK / "python" / "src")}
     passed, missed = 0, []
-    for name, path in suites:
+    for name, program_and_path in suites:
         done = subprocess.run(
-            [str(program), name, str(path)], capture_output=True, text=True, check=False, timeout=BUILD_SECONDS
+            program_and_path, capture_output=True, text=True, check=False, timeout=BUILD_SECONDS, env=environment
         )
         lines = done.stdout.splitlines()
         score = lines[-1].split() if lines else []
@@ -45,6 +51,13 @@ def built() -> Path:
     command(["cargo", "build", "-q", "-p", "dialects", "--example", "suite"], cwd=ROOT)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     return target / "debug" / "examples" / "suite"
+
+
+def built_javascript() -> Path:
+    """The program that asks the engine of the SDK for JavaScript."""
+    command(["make", "--silent", "sdk/javascript/node_modules/.installed"], cwd=ROOT)
+    command(["npx", "tsc", "-p", "tsconfig.test.json"], cwd=SDK / "javascript")
+    return SDK / "javascript" / "build" / "test" / "jsonlogic.js"
 
 
 def package(name: str) -> Path:

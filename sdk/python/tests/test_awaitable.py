@@ -60,7 +60,8 @@ class Awaited(WithServer, unittest.IsolatedAsyncioTestCase):
 
     async def test_what_is_there_is_answered_without_a_thread(self) -> None:
         for evaluation in ("local", "remote"):
-            async with self.awaited(evaluation=evaluation) as gateline:
+            # A stream that opens asks anew.
+            async with self.awaited(evaluation=evaluation, streaming=False) as gateline:
                 await gateline.ready({"user_id": "1"})
                 with mock.patch.object(asyncio, "to_thread", side_effect=AssertionError):
                     self.assertIs(await gateline.check("on", {"user_id": "1"}), True)

@@ -9,6 +9,8 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use domain::traffic::UpstreamProtocol;
+
 use self::calls::{Chance, Seen, check, service};
 mod calls;
 mod packets;
@@ -112,9 +114,19 @@ fn pass(mut from: TcpStream, mut to: TcpStream, fault: Fault) {
 
 #[test]
 fn every_call_has_one_answer_or_an_error_and_is_counted_once() {
+    calls_are_safe(UpstreamProtocol::Http1);
+}
+
+/// There, a connection that fails takes many calls with it.
+#[test]
+fn so_it_is_with_a_service_that_speaks_http2() {
+    calls_are_safe(UpstreamProtocol::Http2);
+}
+
+fn calls_are_safe(protocol: UpstreamProtocol) {
     for seed in SEEDS {
-        let (service, reached) = service();
-        let node = calls::node(relay(service, seed), 5_000);
+        let (service, reached) = service(protocol);
+        let node = calls::node((relay(service, seed), protocol), 5_000);
         let front = relay(node.address, seed + 100);
         let seen = Seen::of((front, seed), CLIENT_PATIENCE);
         check(&node, &reached, &seen);

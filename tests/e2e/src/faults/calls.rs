@@ -8,7 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use domain::traffic::RetryOn;
+use bytes::Bytes;
+use domain::traffic::{RetryOn, UpstreamProtocol};
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::harness::node::{Node, field, message, waited};
 
@@ -35,7 +42,14 @@ impl Chance {
 pub(super) type Reached = Arc<Mutex<HashMap<String, u32>>>;
 
 /// A service that answers each call with its own name.
-pub(super) fn service() -> (SocketAddr, Reached) {
+pub(super) fn service(protocol: UpstreamProtocol) -> (SocketAddr, Reached) {
+    match protocol {
+        UpstreamProtocol::Http2 => over_http2(),
+        _ => over_http1(),
+    }
+}
+
+fn over_http1() -> (SocketAddr, Reached) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, reached) = (listener.local_addr().unwrap(), Reached::default());
     let noted = Arc::clone(&reached);
@@ -62,11 +76,41 @@ pub(super) fn service() -> (SocketAddr, Reached) {
     (address, reached)
 }
 
+/// Many calls at a time on one connection.
+fn over_http2() -> (SocketAddr, Reached) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (address, reached) = (listener.local_addr().unwrap(), Reached::default());
+    let noted = Arc::clone(&reached);
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.unwrap().block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let noted = Arc::clone(&noted);
+                let answers = service_fn(move |request| answer(request, Arc::clone(&noted)));
+                let served = http2::Builder::new(TokioExecutor::new());
+                tokio::spawn(served.serve_connection(TokioIo::new(stream), answers));
+            }
+        });
+    });
+    (address, reached)
+}
+
+async fn answer(request: Request<Incoming>, noted: Reached) -> hyper::Result<Response<Full<Bytes>>> {
+    let name = request.headers()["x-call"].to_str().unwrap().to_owned();
+    let body = request.into_body().collect().await?.to_bytes();
+    assert!(body.iter().all(|byte| *byte == b'b'), "a body of another call");
+    *noted.lock().unwrap().entry(name.clone()).or_insert(0) += 1;
+    Ok(Response::new(Full::from(name)))
+}
+
 /// A node in front of a service; `answer_ms` is how long it waits for an answer.
-pub(super) fn node(service: SocketAddr, answer_ms: u32) -> Node {
+pub(super) fn node((service, protocol): (SocketAddr, UpstreamProtocol), answer_ms: u32) -> Node {
     let limits = "[gateway.limits]\nhead_ms = 3000\nbody_idle_ms = 3000";
     Node::start(service, limits, |spec| {
         spec.retries.on = vec![RetryOn::ConnectFailure, RetryOn::Reset];
+        spec.protocol = protocol;
         spec.timeouts.answer_ms = answer_ms;
         spec.timeouts.idle_ms = 3_000;
     })

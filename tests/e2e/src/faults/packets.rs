@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use domain::traffic::UpstreamProtocol;
+
 use super::calls::{self, Seen, check, service};
 use crate::harness::program::ours;
 
@@ -67,16 +69,18 @@ fn inside() {
         Command::new(tool("ip", "iproute2")).args(["link", "set", "lo", "up"]),
         "",
     );
-    let (service, reached) = service();
-    let node = calls::node(service, ANSWER_MS);
-    nft(&rules(&[node.address, service]));
-    let seen = Seen::of((node.address, SEED), CLIENT_PATIENCE);
-    for counter in ["packets_lost", "packets_reset"] {
-        assert!(counted(counter) > 0, "{counter}: {}", nft("list counters"));
+    for protocol in [UpstreamProtocol::Http1, UpstreamProtocol::Http2] {
+        let (service, reached) = service(protocol);
+        let node = calls::node((service, protocol), ANSWER_MS);
+        nft(&rules(&[node.address, service]));
+        let seen = Seen::of((node.address, SEED), CLIENT_PATIENCE);
+        for counter in ["packets_lost", "packets_reset"] {
+            assert!(counted(counter) > 0, "{counter}: {}", nft("list counters"));
+        }
+        // What is asked of the node now has to be answered.
+        nft("flush ruleset");
+        check(&node, &reached, &seen);
     }
-    // What is asked of the node now has to be answered.
-    nft("flush ruleset");
-    check(&node, &reached, &seen);
 }
 
 /// Loses and resets what goes to these addresses, and comes from there.

@@ -572,8 +572,10 @@ impl AnswerBody {
             ticket: self.ticket.as_deref_mut(),
             upload: Rc::clone(&upload),
         };
+        let mut brakes = (None, self.brake.take());
         if let Some(ticket) = &mut passed.ticket {
             ticket.upload = Some(upload);
+            brakes.0 = ticket.up.take();
         }
         match &mut self.source {
             Source::Upstream {
@@ -586,7 +588,7 @@ impl AnswerBody {
                 };
                 let both = (client, &mut counted.line);
                 // However it ends, it has ended: neither side is told more than that.
-                let _ = tunnel(spare, both, (deadline, *pause), &mut passed).await;
+                let _ = tunnel(spare, both, (deadline, *pause), brakes, &mut passed).await;
                 Ok(())
             }
             Source::Joined(joined) => {
@@ -596,7 +598,7 @@ impl AnswerBody {
                     pause,
                 } = &mut **joined;
                 let both = (client, &mut reached.socket);
-                let ended = tunnel(spare, both, (deadline, *pause), &mut passed).await;
+                let ended = tunnel(spare, both, (deadline, *pause), brakes, &mut passed).await;
                 ended.inspect_err(|error| cut(error, reached.socket.tcp()))
             }
             _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Lets a body flow no faster than its bandwidth.
+//! Lets a body, or one direction of a tunnel, flow no faster than its bandwidth.
 
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -45,14 +45,30 @@ impl Brake {
         }
     }
 
-    /// Ready when more may flow: with the next part of what has come, if there is any.
-    pub(crate) fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    /// Ready when more may flow.
+    pub(crate) fn poll_open(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.is_held {
             ready!(self.deadline.poll_over(context));
             self.deadline.disarm();
             self.is_held = false;
         }
+        Poll::Ready(())
+    }
+
+    /// Ready when more may flow: with the next part of what has come, if there is any.
+    pub(crate) fn poll_free(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        ready!(self.poll_open(context));
         Poll::Ready((!self.rest.is_empty()).then(|| self.part()))
+    }
+
+    /// How much of it may flow at a time.
+    pub(crate) const fn part_bytes(&self) -> usize {
+        self.part_bytes
+    }
+
+    /// Whether nothing may flow at the moment.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.is_held
     }
 
     /// The part of a frame that may flow now.
@@ -73,16 +89,19 @@ impl Brake {
 
     fn part(&mut self) -> Bytes {
         let part = self.rest.split_to(self.rest.len().min(self.part_bytes));
+        self.flowed(part.len());
+        part
+    }
+
+    /// Counts bytes that have flowed, and holds back what follows if that was too fast.
+    pub(crate) fn flowed(&mut self, bytes: usize) {
         let now_ns = self.core.clock.at(Instant::now()).steady_ns;
-        let waits = self
-            .flows
-            .iter()
-            .map(|flow| flow.passed(part.len() as u64, now_ns));
+        let flows = self.flows.iter();
+        let waits = flows.map(|flow| flow.passed(bytes as u64, now_ns));
         let wait = waits.max().unwrap_or(0);
         if wait > 0 {
             self.deadline.arm(Duration::from_nanos(wait));
             self.is_held = true;
         }
-        part
     }
 }

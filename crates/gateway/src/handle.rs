@@ -360,6 +360,7 @@ fn request_body(
     (ticket, brake): (&mut Ticket, Option<Box<Brake>>),
 ) -> Result<RequestBody, Cause> {
     if body.is_end() {
+        ticket.up = brake;
         return Ok(RequestBody::empty());
     }
     let bytes_max = chain.body_bytes_max;

@@ -65,7 +65,14 @@ impl Passage {
             let client = Rewound::new(&mut client, first);
             let deadline = core.deadlines.deadline();
             let both = (client, &mut reached.socket);
-            tunnel(&core.spare, both, (&deadline, self.stream.idle), &mut count).await
+            tunnel(
+                &core.spare,
+                both,
+                (&deadline, self.stream.idle),
+                (None, None),
+                &mut count,
+            )
+            .await
         };
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (bytes_in, bytes_out) = (count.received, count.sent);

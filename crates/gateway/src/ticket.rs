@@ -30,6 +30,8 @@ pub(crate) struct Ticket {
     pub(crate) upload: Option<Rc<Upload>>,
     /// Keeps the call counted as open until it is recorded.
     pub(crate) holds: Holds,
+    /// The brake of what a client sends without it being a body, until there is a tunnel for it.
+    pub(crate) up: Option<Box<Brake>>,
     /// The answer's brake, until there is an answer.
     pub(crate) down: Option<Box<Brake>>,
 }
@@ -52,6 +54,7 @@ impl Ticket {
                 notes: Some(notes),
                 upload: None,
                 holds: Holds::default(),
+                up: None,
                 down: None,
             }),
             moment,

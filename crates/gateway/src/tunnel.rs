@@ -11,6 +11,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::brake::Brake;
 use crate::deadline::Deadline;
 use crate::spare::{BUFFER_BYTES, Spare};
 
@@ -22,6 +23,9 @@ pub(crate) trait Counted {
     fn sent(&mut self, bytes: u64);
 }
 
+/// What holds back the bytes of a client, and those to it.
+pub(crate) type Brakes = (Option<Box<Brake>>, Option<Box<Brake>>);
+
 /// Passes bytes between a client and an upstream until both have ended, one broke off, or nothing came for a while.
 ///
 /// Who ends one direction may still receive the other. Buffers are held only while something is in them.
@@ -29,13 +33,14 @@ pub(crate) async fn tunnel<C, U>(
     spare: &Spare,
     (mut client, mut upstream): (C, U),
     (deadline, pause): (&Deadline, Duration),
+    (up, down): Brakes,
     counted: &mut impl Counted,
 ) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut there, mut back) = (Way::default(), Way::default());
+    let (mut there, mut back) = (Way::new(up), Way::new(down));
     deadline.arm(pause);
     poll_fn(|context| {
         let went = there.poll(spare, (&mut client, &mut upstream), context)?;
@@ -49,6 +54,12 @@ where
         if went.is_ready() && came.is_ready() {
             return Poll::Ready(Ok(()));
         }
+        ready!(deadline.poll_over(context));
+        if !there.is_held() && !back.is_held() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        // Something came, and waits.
+        deadline.arm(pause);
         deadline
             .poll_over(context)
             .map(|()| Err(io::ErrorKind::TimedOut.into()))
@@ -65,8 +76,9 @@ pub(crate) fn cut(error: &io::Error, side: &TcpStream) {
 }
 
 /// One direction.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Way {
+    brake: Option<Box<Brake>>,
     bytes: BytesMut,
     passed: u64,
     has_ended: bool,
@@ -74,6 +86,20 @@ struct Way {
 }
 
 impl Way {
+    fn new(brake: Option<Box<Brake>>) -> Self {
+        Self {
+            brake,
+            bytes: BytesMut::new(),
+            passed: 0,
+            has_ended: false,
+            is_shut: false,
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        self.brake.as_ref().is_some_and(|brake| brake.is_held())
+    }
+
     fn poll<R, W>(
         &mut self,
         spare: &Spare,
@@ -86,9 +112,21 @@ impl Way {
     {
         loop {
             if !self.bytes.is_empty() {
-                let written = ready!(Pin::new(&mut *to).poll_write(context, &self.bytes))?;
+                let mut part = &*self.bytes;
+                if let Some(brake) = &mut self.brake {
+                    if brake.is_held() {
+                        // What went before is not to wait with it.
+                        let _ = Pin::new(&mut *to).poll_flush(context)?;
+                    }
+                    ready!(brake.poll_open(context));
+                    part = &part[..part.len().min(brake.part_bytes())];
+                }
+                let written = ready!(Pin::new(&mut *to).poll_write(context, part))?;
                 if written == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                if let Some(brake) = &mut self.brake {
+                    brake.flowed(written);
                 }
                 self.bytes.advance(written);
                 self.passed += written as u64;

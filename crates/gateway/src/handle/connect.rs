@@ -20,7 +20,7 @@ use crate::balance::Balancer;
 use crate::body::AnswerBody;
 use crate::conn::Conn;
 use crate::core::Installed;
-use crate::ease::ease;
+use crate::ease::{brakes, ease};
 use crate::forward;
 use crate::place;
 use crate::reach::{self, Reached, Wanted};
@@ -92,6 +92,7 @@ pub(super) async fn connect<'a>(
     let judged = judge(core, compiled, (context, ticket), &on, &mut said);
     exposing::tell(core, &flags, moment);
     let judged = judged.map_err(no_success)?;
+    (ticket.up, ticket.down) = brakes(core, judged.flows);
     let balancer = &installed.balancers[upstream];
     let due_ms = balancer.upstream().due_ms(arrived_ms);
     if !judged.eased.is_nothing() {

@@ -1,7 +1,7 @@
 //! Tunnels that clients ask for with `CONNECT`.
 
 use std::net::Shutdown;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::id::RouteId;
@@ -173,6 +173,27 @@ fn policies_come_first() {
     assert_eq!(second.problem(), "429 concurrency_limited");
     first.close();
     eventually(|| asking(&bench, "tunnel.test:443", "").head().status == 200);
+}
+
+#[test]
+fn tunnels_flow_no_faster_than_their_bandwidth() {
+    let echo = Echo::start(b"");
+    let bench = bench(&echo, |snapshot| {
+        let limit = json!({ "request_bytes_per_second": 4_000, "burst_bytes": 1_000 });
+        let policies = &mut snapshot.routes[1].policies;
+        policies.push(policy("bandwidth_limit", limit));
+    });
+    let mut client = asking(&bench, "tunnel.test:443", "");
+    assert_eq!(client.head().status, 200);
+    let began = Instant::now();
+    client.send(&[b'a'; 5_000]);
+    client.expect(&[b'a'; 5_000]);
+    // 1,000 at once, and the last part need not be waited for.
+    assert!(
+        began.elapsed() >= Duration::from_millis(700),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]

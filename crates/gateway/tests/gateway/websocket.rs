@@ -1,8 +1,11 @@
 //! Connections that become WebSockets.
 
 use std::io::{Read, Write};
+use std::time::{Duration, Instant};
 
-use crate::bench::{Bench, Upstream, eventually};
+use serde_json::json;
+
+use crate::bench::{Bench, Upstream, eventually, policy};
 
 /// Switches protocols if that is asked for, sends back every byte in upper case, and says goodbye.
 fn echo() -> Upstream {
@@ -171,4 +174,34 @@ fn a_silent_websocket_ends_after_its_time() {
     client.expect(b"hello");
     assert_eq!(client.rest(), b"");
     eventually(|| upstream.open() == 0);
+}
+
+#[test]
+fn websockets_flow_no_faster_than_their_bandwidth_either_way() {
+    let upstream = echo();
+    // What is held back is not silent, though nothing comes for longer than that.
+    let bench = Bench::with(&upstream.urls(), |_, snapshot| {
+        snapshot.upstreams[0].spec.timeouts.tunnel_idle_ms = 100;
+    });
+    for way in ["answer_bytes_per_second", "request_bytes_per_second"] {
+        bench.change(|snapshot| {
+            let limit = json!({ way: 4_000, "burst_bytes": 1_000 });
+            snapshot.routes[0].policies.truncate(1);
+            snapshot.routes[0].policies.push(policy("bandwidth_limit", limit));
+        });
+        let mut client = bench.connect();
+        client.send(request(&bench.key, "").as_bytes());
+        assert_eq!(client.answer().status, 101);
+        client.expect(b"hello");
+        let began = Instant::now();
+        client.send(&[b'a'; 5_000]);
+        client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let came = client.rest();
+        // 1,000 at once, and the last part need not be waited for.
+        let least = Duration::from_millis(700);
+        assert!(began.elapsed() >= least, "{way}: {:?}", began.elapsed());
+        assert_eq!((came.len(), came.ends_with(b"AAbye")), (5_003, true), "{way}");
+        let record = bench.record();
+        assert_eq!((record.bytes_in, record.bytes_out), (5_000, 5_008), "{way}");
+    }
 }

@@ -91,8 +91,8 @@ impl Builtin for BandwidthLimit {
     type Config = Config;
     const NAME: &'static str = "bandwidth_limit";
     const TITLE: &'static str = "Bandwidth";
-    const DESCRIPTION: &'static str = "Lets the bodies of requests and answers flow no faster than so many bytes per \
-        second, all calls of an application, address, header, parameter or of the whole route together. Nothing is \
+    const DESCRIPTION: &'static str = "Lets the bodies of requests and answers, and what passes through WebSockets and \
+        tunnels, flow no faster than so many bytes per second, all calls of an application, address, header, parameter or of the whole route together. Nothing is \
         refused: bodies wait. Counted on each gateway node by itself.";
     const TAKES_AUDIENCE: bool = true;
 

@@ -4,6 +4,9 @@ use std::panic::resume_unwind;
 use std::thread;
 
 /// How much less such threads matter than those that serve: with as many of both as cores, about a tenth.
+///
+/// Those that serve wait a third as long beside threads that run only when nobody else wants to (`SCHED_IDLE`: 92 ms in place of
+/// 310 of 3 s, with ten snapshots a second on one core), but a core that is full would hear of no change any more.
 const NICENESS: i32 = 10;
 /// Enough that glibc tidies up an arena for it, too little to come from anywhere else.
 const TIDIED_FOR_BYTES: usize = 100 * 1024;

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use control::{Caller, Control, Error};
 use domain::Code;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
@@ -31,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) peer: Option<IpAddr>,
     /// What was asked for.
     pub(crate) uri: Uri,
+    /// The page of another site that may read the answer, once it is known that there is one.
+    pub(crate) page: Arc<OnceLock<HeaderValue>>,
     /// The parameters in the path.
     pub(crate) path: Vec<(String, String)>,
     /// The parameters in the query; only those that the endpoint declares, each once.

@@ -87,7 +87,7 @@ fn features() -> Endpoint {
         let write = || call.control().growthbook_payload(&holder.key, set.as_deref());
         let mut response = tagged_as(&call, tag, write)?;
         response.headers_mut().insert(SSE_SUPPORT, SUPPORTED);
-        Ok(holder.finish(&call, Ok(response)))
+        Ok(response)
     })
 }
 
@@ -107,8 +107,7 @@ fn evaluate() -> Endpoint {
     .answers_with(200, "The values.", payload())
     .to(|call| async move {
         let holder = holder(&call).await?;
-        let answered = answer_values(&call, &holder).await;
-        Ok(holder.finish(&call, answered))
+        answer_values(&call, &holder).await
     })
 }
 
@@ -126,8 +125,7 @@ fn changes() -> Endpoint {
     .refuses(&[Code::StreamsLimited])
     .to(|call| async move {
         let holder = holder(&call).await?;
-        let response = evaluations::stream(&call, &holder, growthbook::updated).await?;
-        Ok(holder.finish(&call, Ok(response)))
+        evaluations::stream(&call, &holder, growthbook::updated).await
     })
 }
 

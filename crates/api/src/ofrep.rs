@@ -135,8 +135,7 @@ fn one() -> Endpoint {
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let key: String = call.path("key")?;
-        let answered = answer_one(&call, &holder, &key).await;
-        Ok(holder.finish(&call, answered))
+        answer_one(&call, &holder, &key).await
     })
 }
 
@@ -159,8 +158,7 @@ fn all() -> Endpoint {
     .answers::<OfrepFailure>(400, "The context cannot be read.")
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
-        let answered = answer_all(&call, &holder).await;
-        Ok(holder.finish(&call, answered))
+        answer_all(&call, &holder).await
     })
 }
 

@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
 use control::Error;
 use domain::Code;
 use domain::code::sentence;
 use domain::tracking::SdkKeyKind;
 use events::ingest::{Directory, Key};
 use flags::Asker;
-use http::{HeaderValue, header};
+use http::header;
 
 use crate::call::Call;
 use crate::endpoint::Endpoint;
 use crate::parameter::{Parameter, text};
-use crate::{cors, problem};
 
 /// The holder of a key that is valid.
 pub(crate) struct Holder {
@@ -22,20 +20,9 @@ pub(crate) struct Holder {
     pub(crate) directory: Arc<Directory>,
     /// The key.
     pub(crate) key: Arc<Key>,
-    /// The page that calls, if the key is one for pages; it may read the answer.
-    pub(crate) page: Option<HeaderValue>,
 }
 
 impl Holder {
-    /// The answer to a call of this key; the page that calls may read it, whatever it is.
-    pub(crate) fn finish(&self, call: &Call, answered: Result<Response, Error>) -> Response {
-        let mut response = answered.unwrap_or_else(|error| problem::answer(&call.origin(), &error));
-        if let Some(page) = &self.page {
-            cors::admit(page.clone(), &mut response);
-        }
-        response
-    }
-
     /// Who asks for flags.
     pub(crate) fn asker(&self) -> Asker {
         Asker::Key(self.key.kind)
@@ -63,6 +50,8 @@ impl Endpoint {
 
 /// Finds out whose key it is: in `X-API-Key`, in `Authorization`, or as `key` in the query.
 ///
+/// A page that calls with a key for pages may read the answer from then on, whatever that is.
+///
 /// # Errors
 /// `sdk_key_missing`, `sdk_key_invalid`, `origin_refused` if the page that calls may not use it, `rate_limited`.
 pub(crate) async fn identify(call: &Call) -> Result<Holder, Error> {
@@ -84,9 +73,11 @@ pub(crate) async fn identify_by(call: &Call, text: &str) -> Result<Holder, Error
         let detail = format!("The key is not for pages of `{}`.", shown.unwrap_or("no origin"));
         return Err(Error::refused(Code::OriginRefused, detail));
     }
+    if let Some(origin) = origin.filter(|_| key.kind == SdkKeyKind::Client) {
+        call.page.get_or_init(|| origin.clone());
+    }
     call.control().admit_call(key)?;
     Ok(Holder {
-        page: origin.filter(|_| key.kind == SdkKeyKind::Client).cloned(),
         key: Arc::clone(key),
         directory,
     })

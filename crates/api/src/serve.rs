@@ -1,21 +1,21 @@
 //! The way of a request through an endpoint, step by step.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::{RawPathParams, Request};
 use axum::response::Response;
 use control::Error;
 use control::auth::About;
 use domain::Code;
-use http::header;
+use http::{HeaderValue, header};
 
 use crate::app::App;
 use crate::call::Call;
 use crate::edge::{Context, OperationId};
 use crate::endpoint::Endpoint;
 use crate::problem::{self, Origin};
-use crate::{auth, body, idempotency, query};
+use crate::{auth, body, cors, idempotency, query};
 
 /// Answers a request to an endpoint.
 pub(crate) async fn serve(
@@ -31,16 +31,19 @@ pub(crate) async fn serve(
         request_id: &context.request_id,
         path: uri.path(),
     };
-    let answered = run(app.clone(), endpoint.clone(), &context, path, request).await;
+    let page = Arc::default();
+    let answered = run((app.clone(), endpoint.clone()), (&context, &page), path, request).await;
     let mut response = answered.unwrap_or_else(|error| problem::answer(&origin, &error));
+    if let Some(page) = page.get() {
+        cors::admit(page.clone(), &mut response);
+    }
     response.extensions_mut().insert(OperationId(endpoint));
     response
 }
 
 async fn run(
-    app: App,
-    endpoint: Arc<Endpoint>,
-    context: &Context,
+    (app, endpoint): (App, Arc<Endpoint>),
+    (context, page): (&Context, &Arc<OnceLock<HeaderValue>>),
     path: RawPathParams,
     request: Request,
 ) -> Result<Response, Error> {
@@ -73,6 +76,7 @@ async fn run(
         request_id: context.request_id.clone(),
         peer: context.client,
         uri: head.uri,
+        page: Arc::clone(page),
         path: path
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

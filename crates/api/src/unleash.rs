@@ -193,8 +193,7 @@ fn toggles() -> Endpoint {
             let pairs = call.query.iter();
             let pairs = pairs.map(|(name, value)| (Cow::from(name.as_str()), Cow::from(value.as_str())));
             let context = Context::from_pairs(pairs).map_err(Error::from);
-            let answered = answer_toggles(&call, &holder, context).await;
-            Ok(holder.finish(&call, answered))
+            answer_toggles(&call, &holder, context).await
         })
 }
 
@@ -214,8 +213,7 @@ fn toggles_for() -> Endpoint {
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let context = Context::from_body(&call.body).map_err(Error::from);
-        let answered = answer_toggles(&call, &holder, context).await;
-        Ok(holder.finish(&call, answered))
+        answer_toggles(&call, &holder, context).await
     })
 }
 
@@ -229,8 +227,8 @@ fn register(path: String, id: &'static str) -> Endpoint {
         "Clients of Unleash say at their start who they are. The key says that already, so nothing is kept of it.",
     ))
     .to(|call| async move {
-        let holder = sdk_key::identify(&call).await?;
-        Ok(holder.finish(&call, Ok(StatusCode::ACCEPTED.into_response())))
+        sdk_key::identify(&call).await?;
+        Ok(StatusCode::ACCEPTED.into_response())
     })
 }
 
@@ -242,8 +240,7 @@ fn metrics(path: String, id: &'static str) -> Endpoint {
     ))
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
-        let answered = answer_metrics(&call, &holder).await;
-        Ok(holder.finish(&call, answered))
+        answer_metrics(&call, &holder).await
     })
 }
 

@@ -97,8 +97,7 @@ fn evaluate() -> Endpoint {
     by_query(asked_of_one(endpoint.says("Evaluate a feature flag", EVALUATES))).to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let known = Attributes::from_pairs(&call.query);
-        let answered = answer_one(&call, &holder, known.map_err(Error::from)).await;
-        Ok(holder.finish(&call, answered))
+        answer_one(&call, &holder, known.map_err(Error::from)).await
     })
 }
 
@@ -119,8 +118,7 @@ fn evaluate_for() -> Endpoint {
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
         let known = Question::read(&call.body).and_then(Question::of_one);
-        let answered = answer_one(&call, &holder, known.map_err(Error::from)).await;
-        Ok(holder.finish(&call, answered))
+        answer_one(&call, &holder, known.map_err(Error::from)).await
     })
 }
 
@@ -147,8 +145,7 @@ fn evaluate_all() -> Endpoint {
     .answers_with(304, "What is there already.", Vec::new())
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
-        let answered = answer_all(&call, &holder).await;
-        Ok(holder.finish(&call, answered))
+        answer_all(&call, &holder).await
     })
 }
 
@@ -186,8 +183,7 @@ fn changes() -> Endpoint {
     .refuses(&[Code::StreamsLimited])
     .to(|call| async move {
         let holder = sdk_key::identify(&call).await?;
-        let response = stream(&call, &holder, flags::changes::event).await?;
-        Ok(holder.finish(&call, Ok(response)))
+        stream(&call, &holder, flags::changes::event).await
     })
 }
 

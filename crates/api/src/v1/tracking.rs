@@ -10,12 +10,12 @@ use events::ingest::{BODY_BYTES_MAX, Events, Facts, MEDIA_TYPES, Refusal, Refusa
 use http::{StatusCode, header};
 use serde_json::json;
 
+use crate::answer;
 use crate::call::Call;
 use crate::crud::Nothing;
 use crate::endpoint::{Access, Endpoint, Typed};
 use crate::sdk_key::{self, Holder};
 use crate::v1::operations;
-use crate::{answer, cors, problem};
 
 /// Where events are sent to.
 pub(crate) const PATH: &str = "/api/v1/tracking/events";
@@ -104,7 +104,7 @@ fn track() -> Endpoint {
 async fn answer_events(call: Call) -> Result<Response, Error> {
     let ingest = call.app.settings.ingest.clone();
     let ingest = ingest.ok_or_else(|| Error::refused(Code::Draining, "This process takes no events."))?;
-    let Holder { directory, key, page } = sdk_key::identify(&call).await?;
+    let Holder { directory, key } = sdk_key::identify(&call).await?;
     let events = if call.body.len() <= SMALL_BYTES_MAX && !call.headers.contains_key(header::CONTENT_ENCODING)
     {
         ingest.read(
@@ -126,12 +126,7 @@ async fn answer_events(call: Call) -> Result<Response, Error> {
         let read = tokio::task::spawn_blocking(read).await;
         read.map_err(|error| Error::internal("reading events", error))?
     };
-    let answered = answer_read(&ingest, events).await;
-    let mut response = answered.unwrap_or_else(|error| problem::answer(&call.origin(), &error));
-    if let Some(page) = page {
-        cors::admit(page, &mut response);
-    }
-    Ok(response)
+    answer_read(&ingest, events).await
 }
 
 async fn answer_read(ingest: &Ingest, events: Result<Events, Refusal>) -> Result<Response, Error> {

@@ -210,6 +210,19 @@ async fn a_key_may_be_used_as_often_as_it_says() {
     );
     let seconds: u64 = late.header("retry-after").parse().unwrap();
     assert!((1..=1800).contains(&seconds), "{seconds}");
+    // A page can read why it gets nothing.
+    let origin = "https://shop.example";
+    let limit = json!({ "requests": 1, "window_seconds": 3600 });
+    let spec =
+        json!({ "kind": "client", "environment": "sandbox", "origins": [origin], "rate_limit": limit });
+    let made_for_pages = owner.post("/api/v1/sdk-keys", spec).await.json(201);
+    let page = bench.app.anybody().with("origin", origin);
+    let page = page.with("x-api-key", made_for_pages["key"].as_str().unwrap());
+    for status in [200, 429] {
+        let answer = page.post(ofrep, json!({})).await;
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(answer.header("access-control-allow-origin"), origin, "{status}");
+    }
     // Other keys are not meant.
     let other = bench.app.anybody().with("x-api-key", &server_key(&owner).await);
     assert_eq!(other.post(ofrep, json!({})).await.status.as_u16(), 200);

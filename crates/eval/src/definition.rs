@@ -61,6 +61,14 @@ pub struct Targeting {
     pub otherwise: Outcome,
 }
 
+impl Targeting {
+    /// What other flags must give, for all of it or for one of its rules.
+    pub fn needed(&self) -> impl Iterator<Item = &Prerequisite> {
+        let of_rules = self.rules.iter().flat_map(|rule| &rule.requires);
+        self.prerequisites.iter().chain(of_rules)
+    }
+}
+
 /// What another flag must give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = FlagPrerequisite))]
@@ -105,6 +113,9 @@ pub struct Rule {
     /// Which share of those whom it fits; all of these gates must be open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// What other flags must give; otherwise the rule is not for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<Prerequisite>,
     /// The variant that they get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serve: Option<String>,

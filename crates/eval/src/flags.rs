@@ -54,12 +54,15 @@ struct Flag {
     enabled: bool,
     variants: Box<[(Box<str>, serde_json::Value)]>,
     off: usize,
-    prerequisites: Box<[(usize, Box<[usize]>)]>,
+    prerequisites: Box<[Needed]>,
     overrides: Box<[Override]>,
     rules: SmallVec<[Rule; 1]>,
     otherwise: Outcome,
     bucketing: Bucketing,
 }
+
+/// The place of another flag, and the variants that it must give.
+type Needed = (usize, Box<[usize]>);
 
 #[derive(Debug)]
 struct Override {
@@ -75,6 +78,7 @@ struct Rule {
     /// From when on and until when it holds, in microseconds.
     window: (i64, i64),
     gates: Box<[Gate]>,
+    requires: Box<[Needed]>,
     outcome: Outcome,
 }
 
@@ -232,12 +236,12 @@ impl Flags {
             flags.push(maker.flag(key));
         }
         if problems.0.is_empty() {
-            let needed: Vec<Vec<usize>> = flags.iter().map(Flag::needs).collect();
-            let keys = definitions.flags.keys();
-            let pointers: Vec<_> = keys
-                .map(|key| format!("/flags/{}/prerequisites", part(key)))
-                .collect();
-            make::find_circles(&needed, &pointers, &mut problems);
+            let needed: Vec<Vec<usize>> = flags.iter().map(|flag| flag.needs().collect()).collect();
+            let pointer = |place: usize, way| {
+                let flag = &flags[place];
+                format!("/flags/{}{}", part(&flag.key), flag.way(way))
+            };
+            make::find_circles(&needed, pointer, &mut problems);
         }
         if !problems.0.is_empty() {
             return Err(problems.0);
@@ -324,16 +328,21 @@ impl Flags {
         }
     }
 
+    /// Whether other flags give what they must.
+    fn are_met(&self, needed: &[Needed], subject: &Subject<'_>) -> bool {
+        needed.iter().all(|(other, wanted)| {
+            let (found, _) = self.decide(&self.flags[*other], subject);
+            wanted.contains(&found.variant)
+        })
+    }
+
     /// What a subject gets, and by which rule.
     fn decide(&self, flag: &Flag, subject: &Subject<'_>) -> (Given, Option<usize>) {
         if !flag.enabled {
             return (Given::new(flag.off, Reason::Disabled), None);
         }
-        for (other, wanted) in &flag.prerequisites {
-            let (found, _) = self.decide(&self.flags[*other], subject);
-            if !wanted.contains(&found.variant) {
-                return (Given::new(flag.off, Reason::PrerequisiteFailed), None);
-            }
+        if !self.are_met(&flag.prerequisites, subject) {
+            return (Given::new(flag.off, Reason::PrerequisiteFailed), None);
         }
         if let Some(one) = flag.overrides.iter().find(|one| one.is_for(subject)) {
             return (Given::new(one.variant, Reason::TargetingMatch), None);
@@ -341,6 +350,7 @@ impl Flags {
         let set = self.set();
         for (place, rule) in flag.rules.iter().enumerate() {
             if rule.fits(subject, &set)
+                && self.are_met(&rule.requires, subject)
                 && let Some(given) = flag.give(&rule.outcome, subject, Reason::TargetingMatch)
             {
                 return (given, Some(place));
@@ -356,9 +366,26 @@ impl Flags {
 }
 
 impl Flag {
-    /// The places of the flags that it is asked after.
-    fn needs(&self) -> Vec<usize> {
-        self.prerequisites.iter().map(|(other, _)| *other).collect()
+    /// The places of the flags that it is asked after: its own prerequisites, then those of its rules.
+    fn needs(&self) -> impl Iterator<Item = usize> {
+        let of_rules = self.rules.iter().flat_map(|rule| &rule.requires);
+        self.prerequisites.iter().chain(of_rules).map(|(other, _)| *other)
+    }
+
+    /// Where one of them stands, as a JSON Pointer into the flag's definition.
+    fn way(&self, way: usize) -> String {
+        let Some(mut way) = way.checked_sub(self.prerequisites.len()) else {
+            return "/prerequisites".to_owned();
+        };
+        let is_in = |rule: &Rule| match way.checked_sub(rule.requires.len()) {
+            Some(rest) => {
+                way = rest;
+                false
+            }
+            None => true,
+        };
+        let place = self.rules.iter().position(is_in).unwrap_or_default();
+        format!("/rules/{place}/requires")
     }
 
     /// What a subject gets of an outcome; `None` if it is not for them.

@@ -29,12 +29,14 @@ test("a broken flag leaves others alone", () => {
 });
 
 test("what needs a broken flag is left out as well", () => {
-  const definitions = { flags: { a: needs("b"), b: needs("c"), c: flag({ off: "none" }), d: flag() } };
+  const byRule = flag({ rules: [{ serve: "off" }, { requires: [{ flag: "c", variants: ["off"] }], serve: "off" }] });
+  const definitions = { flags: { a: needs("b"), b: needs("c"), c: flag({ off: "none" }), d: flag(), e: byRule } };
   assert.deepEqual(compile(definitions).keys(), ["d"]);
   assert.deepEqual(codes(definitions), {
     "/flags/c/off": "variant_unknown",
     "/flags/b/prerequisites/0/flag": "flag_unusable",
     "/flags/a/prerequisites/0/flag": "flag_unusable",
+    "/flags/e/rules/1/requires/0/flag": "flag_unusable",
   });
 });
 

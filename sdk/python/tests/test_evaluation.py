@@ -27,7 +27,8 @@ class BrokenFlags(unittest.TestCase):
         self.assertEqual({problem.pointer for problem in flags.problems} & {"/flags/broken/off"}, {"/flags/broken/off"})
 
     def test_what_needs_a_broken_flag_is_left_out_as_well(self) -> None:
-        definitions = {"flags": {"a": needs("b"), "b": needs("c"), "c": flag(off="none"), "d": flag()}}
+        by_rule = flag(rules=[{"serve": "off"}, {"requires": [{"flag": "c", "variants": ["off"]}], "serve": "off"}])
+        definitions = {"flags": {"a": needs("b"), "b": needs("c"), "c": flag(off="none"), "d": flag(), "e": by_rule}}
         self.assertEqual(list(compile_definitions(definitions)), ["d"])
         self.assertEqual(
             codes(definitions),
@@ -35,6 +36,7 @@ class BrokenFlags(unittest.TestCase):
                 "/flags/c/off": "variant_unknown",
                 "/flags/b/prerequisites/0/flag": "flag_unusable",
                 "/flags/a/prerequisites/0/flag": "flag_unusable",
+                "/flags/e/rules/1/requires/0/flag": "flag_unusable",
             },
         )
 

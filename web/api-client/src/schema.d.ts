@@ -6371,6 +6371,8 @@ export interface components {
             until?: string;
             /** @description Which share of those whom it fits; all of these gates must be open. */
             gates?: components["schemas"]["FlagGate"][];
+            /** @description What other flags must give; otherwise the rule is not for them. */
+            requires?: components["schemas"]["FlagPrerequisite"][];
             /** @description The variant that they get. */
             serve?: string;
             /** @description Percents of them by variant, of 100 together. */

@@ -75,9 +75,11 @@ fn needed_flags(spec: &Map<String, Value>) -> BTreeSet<&str> {
 
 /// The flags that a flag needs in an environment.
 fn needed_in(targeting: &Value) -> impl Iterator<Item = &str> {
-    let needed = targeting["prerequisites"].as_array();
-    needed
-        .into_iter()
+    let rules = targeting["rules"].as_array().into_iter().flatten();
+    let of_rules = rules.map(|rule| &rule["requires"]);
+    std::iter::once(&targeting["prerequisites"])
+        .chain(of_rules)
+        .filter_map(Value::as_array)
         .flatten()
         .filter_map(|one| one["flag"].as_str())
 }
@@ -200,7 +202,9 @@ fn trimmed(value: &Value) -> Value {
             let is_usual = |name: &str, value: &Value| match name {
                 "enabled" => *value == json!(true),
                 "ignore_case" | "text_only" | "sticky" | "smooth" => *value == json!(false),
-                "prerequisites" | "overrides" | "rules" | "gates" | "values" | "or_by" => *value == json!([]),
+                "prerequisites" | "overrides" | "rules" | "gates" | "requires" | "values" | "or_by" => {
+                    *value == json!([])
+                }
                 "kept" => is_sticky || *value == json!([]),
                 "start" => value.as_f64() == Some(0.0),
                 _ => value.is_null(),

@@ -4496,6 +4496,9 @@ pub struct FlagRule {
     /// Which share of those whom it fits; all of these gates must be open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<Vec<FlagGate>>,
+    /// What other flags must give; otherwise the rule is not for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires: Option<Vec<FlagPrerequisite>>,
     /// The variant that they get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serve: Option<String>,

@@ -93,7 +93,11 @@ pub(crate) async fn dependent(
     read: &mut impl Read,
     organization: OrganizationId,
 ) -> Result<Vec<FeatureFlag>, Error> {
-    with_field(read, organization, "prerequisites").await
+    let mut flags = with_field(read, organization, "prerequisites").await?;
+    let known: BTreeSet<_> = flags.iter().map(|flag| flag.id).collect();
+    let by_rules = with_field(read, organization, "requires").await?;
+    flags.extend(by_rules.into_iter().filter(|flag| !known.contains(&flag.id)));
+    Ok(flags)
 }
 
 /// Whether flags that need one could fail when it is changed: it has lost something that they may name, or it leads to others.
@@ -101,7 +105,7 @@ fn matters_to_others(before: &FeatureFlag, after: &FeatureFlag) -> bool {
     let (was, is) = (&before.spec, &after.spec);
     let needs = |flag: &FeatureFlag| {
         let parts = flag.spec.environments.iter();
-        let needed = parts.map(|(name, part)| (name.clone(), part.prerequisites.clone()));
+        let needed = parts.map(|(name, part)| (name.clone(), part.needed().cloned().collect::<Vec<_>>()));
         needed.collect::<Vec<_>>()
     };
     was.variants.keys().any(|name| !is.variants.contains_key(name))
@@ -156,7 +160,7 @@ async fn add_needed(
 /// The keys of the flags that one needs, in any environment.
 fn needed_by(flag: &FeatureFlag) -> impl Iterator<Item = &str> {
     let targetings = flag.spec.environments.values();
-    let needed = targetings.flat_map(|targeting| &targeting.prerequisites);
+    let needed = targetings.flat_map(Targeting::needed);
     needed.map(|one| one.flag.as_str())
 }
 

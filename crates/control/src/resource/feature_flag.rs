@@ -8,7 +8,7 @@ use domain::id::FeatureFlagId;
 use domain::identity::Environment;
 use domain::tracking::{EventType, EventTypeSpec, EventTypeState};
 use domain::{Name, Timestamp};
-use eval::definition::Rule;
+use eval::definition::{Rule, Targeting};
 use serde_json::json;
 use store::entity::{self, Read, Window};
 use store::flag::history;
@@ -153,8 +153,8 @@ impl Resource for FeatureFlag {
         for name in self.spec.environments.keys() {
             let needs = |flag: &&FeatureFlag| {
                 let targeting = flag.spec.environments.get(name);
-                let needed = targeting.into_iter().flat_map(|it| &it.prerequisites);
-                flag.id != self.id && needed.into_iter().any(|one| one.flag == self.spec.key.as_str())
+                let mut needed = targeting.into_iter().flat_map(Targeting::needed);
+                flag.id != self.id && needed.any(|one| one.flag == self.spec.key.as_str())
             };
             if let Some(other) = flags.iter().find(needs) {
                 let detail = format!("The flag `{}` needs it in `{name}`.", other.spec.key);

@@ -158,7 +158,7 @@ impl Writer<'_> {
         }
         for (place, rule) in targeting.rules.iter().enumerate() {
             let at = format!("/rules/{place}");
-            let when = self.when(rule, &at)?;
+            let when = self.when(rule, depth, &at)?;
             if let Some(logic) = &rule.logic {
                 if depth > 0 {
                     let detail = "It is needed by another flag, for which its logic would be asked with the other's key.";
@@ -188,6 +188,7 @@ impl Writer<'_> {
             && rule.logic.is_some()
             && rule.when.is_none()
             && rule.gates.is_empty()
+            && rule.requires.is_empty()
         {
             return Ok(logic.clone());
         }
@@ -243,7 +244,7 @@ impl Writer<'_> {
     }
 
     /// Whether a rule is for somebody.
-    fn when(&self, rule: &Rule, place: &str) -> Result<Value, Fault> {
+    fn when(&self, rule: &Rule, depth: usize, place: &str) -> Result<Value, Fault> {
         let mut all = Vec::new();
         if rule.from.is_some() || rule.until.is_some() {
             let (from, until) = (rule.from.clone(), rule.until.clone());
@@ -266,6 +267,10 @@ impl Writer<'_> {
             let mut parts = vec![json!({ "cat": [gate.key, unit.text] })];
             parts.extend(pieces(&gate.parts));
             all.push(json!({ "and": [unit.is_known, { "fractional": parts }] }));
+        }
+        for (number, needed) in rule.requires.iter().enumerate() {
+            let at = format!("{place}/requires/{number}");
+            all.push(self.prerequisite(&needed.flag, &needed.variants, depth, &at)?);
         }
         Ok(match all.len() {
             0 => true.into(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use eval::definition::{Flag, Prerequisite, Targeting};
+use eval::definition::{Flag, Prerequisite, Rule, Targeting};
 use serde_json::Value as Json;
 
 use super::json::{Fields, is_equal, is_truthy};
@@ -200,23 +200,41 @@ fn tracked(feature: Fields<'_>) -> Vec<Tracked<'_>> {
     all.iter().filter(|one| is_alone(one)).copied().collect()
 }
 
-/// The prerequisites that all rules have and that decide about no more than them: whoever they do not fit is left with the
-/// default, as with ours. So flags of ours are written.
-fn shared<'a>(feature: Fields<'a>) -> Option<&'a Json> {
+/// How many prerequisites all rules begin with that decide about no more than them: whoever they do not fit is left with the
+/// default, as with those of a flag of ours. So flags of ours are written.
+fn shared(feature: Fields<'_>) -> usize {
     let mut rules = feature.list("rules").unwrap_or_default().iter().map(|rule| {
-        let parents = rule.get("parentConditions")?;
-        let is_plain = |parent: &Json| !parent.get("gate").is_some_and(is_truthy);
-        let list = parents.as_array().filter(|list| !list.is_empty())?;
-        list.iter().all(is_plain).then_some(parents)
+        let parents = Fields::of(rule).map(parents).unwrap_or_default();
+        let plain = parents.iter().take_while(|parent| !is_gate(parent));
+        plain.collect::<Vec<_>>()
     });
-    let first = rules.next()??;
-    rules.all(|parents| parents == Some(first)).then_some(first)
+    let Some(first) = rules.next() else { return 0 };
+    rules.fold(first.len(), |count, parents| {
+        let alike = first.iter().zip(&parents).take_while(|(one, other)| one == other);
+        alike.count().min(count)
+    })
+}
+
+fn parents(rule: Fields<'_>) -> &[Json] {
+    rule.list("parentConditions").unwrap_or_default()
+}
+
+/// Whether a prerequisite decides about the whole feature.
+fn is_gate(parent: &Json) -> bool {
+    parent.get("gate").is_some_and(is_truthy)
 }
 
 /// The prerequisites of a rule that decide about the whole feature.
 fn gates(rule: Fields<'_>) -> impl Iterator<Item = &Json> {
-    let parents = rule.list("parentConditions").unwrap_or_default().iter();
-    parents.filter(|parent| parent.get("gate").is_some_and(is_truthy))
+    parents(rule).iter().filter(|parent| is_gate(parent))
+}
+
+/// What a flag needs.
+#[derive(Default)]
+struct Needed {
+    of_flag: Vec<Prerequisite>,
+    /// Whether whoever it does not fit gets `null`, and not the default.
+    has_gates: bool,
 }
 
 /// Reads one feature.
@@ -238,29 +256,20 @@ impl Reader<'_, '_> {
             let detail = format!("It has more than {VARIANTS_MAX} values.");
             return Err(Fault::new(pointer, "too_many_values", detail));
         }
-        let mut prerequisites = Vec::new();
-        let mut rules = Vec::new();
         let shared = shared(feature);
-        for (place, parent) in shared.and_then(Json::as_array).into_iter().flatten().enumerate() {
-            let at = format!("{pointer}/rules/0/parentConditions/{place}");
-            prerequisites.extend(self.prerequisite(parent, &at)?);
-        }
+        let mut needed = Needed::default();
+        let mut rules = Vec::new();
         for (place, rule) in feature.list("rules").unwrap_or_default().iter().enumerate() {
             let at = format!("{pointer}/rules/{place}");
             let Some(rule) = Fields::of(rule) else { continue };
-            if shared.is_none() {
-                self.prerequisites(rule, &at, rules.is_empty(), &mut prerequisites)?;
-            }
+            let requires = self.parents(rule, (place, shared), (&mut needed, &mut rules), &at)?;
             if let Some(rule) = self.rule(rule, &at)? {
-                rules.push(rule);
+                rules.push(Rule { requires, ..rule });
             }
         }
+        let prerequisites = needed.of_flag;
         let default = feature.0.get("defaultValue").unwrap_or(&Json::Null);
-        let off = if prerequisites.is_empty() || shared.is_some() {
-            default
-        } else {
-            &Json::Null
-        };
+        let off = if needed.has_gates { &Json::Null } else { default };
         Ok(Flag {
             version: 0,
             targeting: Targeting {
@@ -281,33 +290,55 @@ impl Reader<'_, '_> {
         name.expect("all values of a feature have names").to_owned()
     }
 
-    /// What other features must give: whoever it does not fit gets `null`, and no rule is looked at.
-    fn prerequisites(
+    /// What other features must give for a rule. Those that all rules begin with are the flag's, and so are gates that come
+    /// before all else: whoever does not fit one gets `null`, and no rule is looked at. A gate that comes later is a rule
+    /// that gives `null`.
+    fn parents(
         &self,
         rule: Fields<'_>,
+        (number, shared): (usize, usize),
+        (needed, rules): (&mut Needed, &mut Vec<Rule>),
         at: &str,
-        is_first: bool,
-        needed: &mut Vec<Prerequisite>,
-    ) -> Result<(), Fault> {
-        for (place, parent) in rule
-            .list("parentConditions")
-            .unwrap_or_default()
-            .iter()
-            .enumerate()
-        {
+    ) -> Result<Vec<Prerequisite>, Fault> {
+        let mut requires = Vec::new();
+        for (place, parent) in parents(rule).iter().enumerate() {
+            if place < shared && number > 0 {
+                continue;
+            }
             let at = format!("{at}/parentConditions/{place}");
-            if !parent.get("gate").is_some_and(is_truthy) {
-                let detail = "Other flags can be needed for a whole flag, and not for one of its rules.";
-                return Err(Fault::new(at, "prerequisite_of_rule", detail));
+            let Some(one) = self.prerequisite(parent, &at)? else {
+                continue;
+            };
+            let is_first = shared == 0 && rules.is_empty() && requires.is_empty();
+            if place < shared {
+                needed.of_flag.push(one);
+            } else if !is_gate(parent) {
+                requires.push(one);
+            } else if is_first {
+                needed.has_gates = true;
+                needed.of_flag.push(one);
+            } else if let Some(opposite) = self.opposite(&one) {
+                rules.push(Rule {
+                    requires: requires.iter().cloned().chain([opposite]).collect(),
+                    serve: Some(self.variant(&Json::Null)),
+                    ..Rule::default()
+                });
             }
-            if !is_first {
-                let detail =
-                    "Other flags that are needed are looked at before all rules, and this one after some.";
-                return Err(Fault::new(at, "prerequisite_late", detail));
-            }
-            needed.extend(self.prerequisite(parent, &at)?);
         }
-        Ok(())
+        Ok(requires)
+    }
+
+    /// What another feature gives to those who are not meant; none if it gives that to nobody.
+    fn opposite(&self, needed: &Prerequisite) -> Option<Prerequisite> {
+        let names = self.values[needed.flag.as_str()].0.iter().map(|(name, _)| name);
+        let others: Vec<String> = names
+            .filter(|name| !needed.variants.contains(name))
+            .cloned()
+            .collect();
+        (!others.is_empty()).then(|| Prerequisite {
+            flag: needed.flag.clone(),
+            variants: others,
+        })
     }
 
     /// None if everything fits.

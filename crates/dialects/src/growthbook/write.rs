@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eval::Definitions;
-use eval::definition::{Buckets, Dialect, Flag, Gate, Outcome, Rule};
+use eval::definition::{Buckets, Dialect, Flag, Gate, Outcome, Prerequisite, Rule};
 use serde_json::{Map, Value as Json, json};
 
 use super::json::is_equal;
@@ -62,13 +62,12 @@ fn refuse_dependents<'d>(definitions: &'d Definitions, refused: &mut BTreeMap<&'
     loop {
         let mut more = BTreeMap::new();
         for (key, flag) in &definitions.flags {
-            let needed = flag.targeting.prerequisites.iter().enumerate();
-            let mut missing = needed.filter(|(_, needed)| refused.contains_key(needed.flag.as_str()));
-            if let Some((place, needed)) = missing.next()
+            let mut needed = needed_by(flag);
+            if let Some((place, needed)) = needed.find(|(_, one)| refused.contains_key(one.flag.as_str()))
                 && flag.targeting.enabled
                 && !refused.contains_key(key.as_str())
             {
-                let at = format!("/flags/{}/prerequisites/{place}", part(key));
+                let at = format!("/flags/{}{place}", part(key));
                 let detail = format!("It needs `{}`, which cannot be written.", needed.flag);
                 more.insert(key.as_str(), Fault::new(at, "needs_refused", detail));
             }
@@ -78,6 +77,18 @@ fn refuse_dependents<'d>(definitions: &'d Definitions, refused: &mut BTreeMap<&'
         }
         refused.extend(more);
     }
+}
+
+/// What a flag and its rules need, and where that stands in it.
+fn needed_by(flag: &Flag) -> impl Iterator<Item = (String, &Prerequisite)> {
+    let targeting = &flag.targeting;
+    let own = targeting.prerequisites.iter().enumerate();
+    let own = own.map(|(place, one)| (format!("/prerequisites/{place}"), one));
+    let of_rules = targeting.rules.iter().enumerate().flat_map(|(number, rule)| {
+        let each = rule.requires.iter().enumerate();
+        each.map(move |(place, one)| (format!("/rules/{number}/requires/{place}"), one))
+    });
+    own.chain(of_rules)
 }
 
 /// Writes one flag.
@@ -128,7 +139,7 @@ impl Writer<'_, '_> {
         if !targeting.enabled {
             return Ok(json!({ "defaultValue": off }));
         }
-        let parents = self.parents(&pointer)?;
+        let parents = self.parents(&targeting.prerequisites, &format!("{pointer}/prerequisites"))?;
         let mut rules = Vec::new();
         for (place, one) in targeting.overrides.iter().enumerate() {
             let at = format!("{pointer}/overrides/{place}");
@@ -148,9 +159,10 @@ impl Writer<'_, '_> {
         let at = format!("{pointer}/otherwise");
         rules.extend(self.given(&Given::of_all(otherwise), &own_key(self.key, OTHERWISE), &at)?);
         // Where prerequisites fail, no rule is left, and the default is what remains.
-        for rule in &mut rules {
-            if !parents.is_empty() {
-                rule.insert("parentConditions".to_owned(), parents.clone().into());
+        for rule in rules.iter_mut().filter(|_| !parents.is_empty()) {
+            let own = rule.entry("parentConditions").or_insert_with(|| json!([]));
+            if let Json::Array(own) = own {
+                own.splice(..0, parents.iter().cloned());
             }
         }
         Ok(json!({ "defaultValue": off, "rules": rules }))
@@ -160,11 +172,11 @@ impl Writer<'_, '_> {
         self.flag.variants.get(variant).unwrap_or(&Json::Null)
     }
 
-    /// What other features must have for each of the rules.
-    fn parents(&self, pointer: &str) -> Result<Vec<Json>, Fault> {
+    /// What other features must have for a rule.
+    fn parents(&self, needed: &[Prerequisite], at: &str) -> Result<Vec<Json>, Fault> {
         let mut parents = Vec::new();
-        for (place, needed) in self.flag.targeting.prerequisites.iter().enumerate() {
-            let at = format!("{pointer}/prerequisites/{place}");
+        for (place, needed) in needed.iter().enumerate() {
+            let at = format!("{at}/{place}");
             let Some(other) = self.definitions.flags.get(&needed.flag) else {
                 let detail = format!("There is no flag `{}`.", needed.flag);
                 return Err(Fault::new(format!("{at}/flag"), "flag_unknown", detail));
@@ -217,6 +229,10 @@ impl Writer<'_, '_> {
             return Ok(None);
         };
         written.insert("id".to_owned(), name.into());
+        let parents = self.parents(&rule.requires, &format!("{at}/requires"))?;
+        if !parents.is_empty() {
+            written.insert("parentConditions".to_owned(), parents.into());
+        }
         if let Some(when) = &rule.when {
             let condition = self.conditions.write(when, &format!("{at}/when"))?;
             written.insert("condition".to_owned(), condition);

@@ -198,6 +198,11 @@ impl<'a> Writer<'a> {
 
     /// Adds the strategies of a rule; one for each way in which its condition can hold.
     fn rule(&mut self, rule: &Rule, pointer: &str) -> Result<(), Fault> {
+        if !rule.requires.is_empty() {
+            let detail = "Clients ask for parents of a whole feature, and not of one of its strategies.";
+            let at = format!("{pointer}/requires");
+            return Err(Fault::new(at, "prerequisite_unsayable", detail));
+        }
         let mut all = self.denied.clone();
         let mut own: Vec<_> = rule.when.iter().cloned().collect();
         if rule.from.is_some() || rule.until.is_some() {

@@ -1,7 +1,7 @@
 //! What was looked at on the way to a decision, for people who wonder about it.
 
 use super::rollout::Rollout;
-use super::{Flag, Flags, Gate, Handle, Outcome, PARTS, Reason, Rule, Units};
+use super::{Flag, Flags, Gate, Handle, Needed, Outcome, PARTS, Reason, Rule, Units};
 use crate::Evaluation;
 use crate::bucketing::Order;
 use crate::condition::Condition;
@@ -57,7 +57,7 @@ impl Steps<'_> {
             "The flag is off."
         };
         if !self.note("/enabled".to_owned(), flag.enabled, detail)
-            || !self.prerequisites(flag)
+            || !self.needed(&flag.prerequisites, "/prerequisites")
             || self.overrides(flag)
         {
             return;
@@ -71,14 +71,14 @@ impl Steps<'_> {
     }
 
     /// Whether all are met.
-    fn prerequisites(&mut self, flag: &Flag) -> bool {
-        for (place, (other, wanted)) in flag.prerequisites.iter().enumerate() {
+    fn needed(&mut self, needed: &[Needed], list: &str) -> bool {
+        for (place, (other, wanted)) in needed.iter().enumerate() {
             let other = &self.flags.flags[*other];
             let (found, _) = self.flags.decide(other, self.subject);
             let found = found.variant;
             let (name, _) = &other.variants[found];
             let detail = format!("The flag `{}` gives `{name}`.", other.key);
-            if !self.note(format!("/prerequisites/{place}"), wanted.contains(&found), detail) {
+            if !self.note(format!("{list}/{place}"), wanted.contains(&found), detail) {
                 return false;
             }
         }
@@ -117,6 +117,7 @@ impl Steps<'_> {
             return false;
         }
         (rule.gates.iter().enumerate()).all(|(number, gate)| self.gate(gate, format!("{at}/gates/{number}")))
+            && self.needed(&rule.requires, &format!("{at}/requires"))
     }
 
     /// Tells every part that was looked at before the whole.

@@ -1,6 +1,6 @@
 //! Makes sets of flags of what is written down, or tells all that is wrong with it.
 
-use super::{ASKED_MAX, Flag, Gate, Outcome, Override, PARTS, Rule, Units, WHOLE, places};
+use super::{ASKED_MAX, Flag, Gate, Needed, Outcome, Override, PARTS, Rule, Units, WHOLE, places};
 use crate::bucketing::{Bucketing, Order};
 use crate::condition::{Compiler, Condition, Tests};
 use crate::definition::{self, Definitions};
@@ -32,38 +32,37 @@ pub(super) fn segments<'d>(
     // One that is not there has the place of another until it is told.
     if problems.0.is_empty() {
         let named: Vec<Vec<usize>> = compiled.iter().map(Condition::segments).collect();
-        let keys = definitions.segments.keys();
-        let pointers: Vec<_> = keys.map(|key| format!("/segments/{}/when", part(key))).collect();
-        find_circles(&named, &pointers, problems);
+        let keys: Vec<_> = definitions.segments.keys().collect();
+        let pointer = |place: usize, _| format!("/segments/{}/when", part(keys[place]));
+        find_circles(&named, pointer, problems);
     }
     compiled.into()
 }
 
 /// Notes what leads back to itself, which would never end, and what leads to more than may be asked on the way: two
-/// ways at each of thirty steps are a thousand million.
-pub(super) fn find_circles(ways: &[Vec<usize>], pointers: &[String], problems: &mut Problems) {
-    let places = || {
-        ways.iter()
-            .zip(pointers)
-            .enumerate()
-            .filter(|(_, (ways, _))| !ways.is_empty())
-    };
+/// ways at each of thirty steps are a thousand million. The pointer is that of one of a place's ways.
+pub(super) fn find_circles(
+    ways: &[Vec<usize>],
+    pointer: impl Fn(usize, usize) -> String,
+    problems: &mut Problems,
+) {
+    let places = || (0..ways.len()).filter(|place| !ways[*place].is_empty());
     let mut are_endless = false;
-    for (place, (_, pointer)) in places() {
-        if leads_back(place, ways) {
+    for place in places() {
+        if let Some(way) = way_back(place, ways) {
             are_endless = true;
             let detail = "It leads back to itself, by itself or through others.".to_owned();
-            problems.add(pointer, "circular", detail);
+            problems.add(&pointer(place, way), "circular", detail);
         }
     }
     if are_endless {
         return;
     }
-    for (place, (_, pointer)) in places() {
+    for place in places() {
         if !is_near(place, ways) {
             let detail =
                 format!("It leads to others more than {ASKED_MAX} times, by itself and through them.");
-            problems.add(pointer, "too_deep", detail);
+            problems.add(&pointer(place, 0), "too_deep", detail);
         }
     }
 }
@@ -78,19 +77,22 @@ fn is_near(place: usize, ways: &[Vec<usize>]) -> bool {
     false
 }
 
-/// Whether a way leads from a place back to it.
-fn leads_back(place: usize, ways: &[Vec<usize>]) -> bool {
+/// The first of a place's ways that leads back to it.
+fn way_back(place: usize, ways: &[Vec<usize>]) -> Option<usize> {
+    // What one way has led to need not be looked at by the next: it does not lead back.
     let mut seen = vec![false; ways.len()];
-    let mut waiting = ways[place].clone();
-    while let Some(next) = waiting.pop() {
-        if next == place {
-            return true;
+    ways[place].iter().position(|first| {
+        let mut waiting = vec![*first];
+        while let Some(next) = waiting.pop() {
+            if next == place {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[next], true) {
+                waiting.extend(&ways[next]);
+            }
         }
-        if !std::mem::replace(&mut seen[next], true) {
-            waiting.extend(&ways[next]);
-        }
-    }
-    false
+        false
+    })
 }
 
 /// Makes one flag.
@@ -121,7 +123,7 @@ impl<'d> Maker<'_, 'd> {
             version: source.version,
             enabled: source.targeting.enabled,
             off: self.variant(&source.targeting.off, "/off"),
-            prerequisites: self.prerequisites(),
+            prerequisites: self.needed(&source.targeting.prerequisites, "/prerequisites"),
             overrides: self.overrides(),
             rules: source
                 .targeting
@@ -153,10 +155,11 @@ impl<'d> Maker<'_, 'd> {
         found.unwrap_or(0)
     }
 
-    fn prerequisites(&mut self) -> Box<[(usize, Box<[usize]>)]> {
-        let mut all = Vec::new();
-        for (place, needed) in self.source.targeting.prerequisites.iter().enumerate() {
-            let at = format!("/prerequisites/{place}");
+    /// What other flags must give.
+    fn needed(&mut self, source: &[definition::Prerequisite], list: &str) -> Box<[Needed]> {
+        let mut all = Vec::with_capacity(source.len());
+        for (place, needed) in source.iter().enumerate() {
+            let at = format!("{list}/{place}");
             let (Some(flag), Some(other)) = (
                 self.keys.get(&*needed.flag),
                 self.definitions.flags.get(&needed.flag),
@@ -218,6 +221,7 @@ impl<'d> Maker<'_, 'd> {
             gates: gates
                 .map(|(number, gate)| self.gate(gate, &format!("{at}/gates/{number}")))
                 .collect(),
+            requires: self.needed(&rule.requires, &format!("{at}/requires")),
             outcome: self.kept(rule, outcome, &at),
         }
     }

@@ -215,6 +215,39 @@ fn what_is_wrong_is_named_with_its_place() {
     assert_eq!(found.len(), 3, "{found:?}");
 }
 
+#[test]
+fn a_rule_whose_prerequisites_are_not_met_is_passed_over() {
+    let gold = json!({ "attribute": "plan", "op": "in", "values": ["gold"] });
+    let requires = |variant: &str| json!([{ "flag": "base", "variants": [variant] }]);
+    let flags = compiled(&json!({
+        "base": boolean(&json!({ "rules": [{ "when": gold, "serve": "on" }] })),
+        "f": boolean(&json!({ "rules": [
+            { "requires": requires("on"), "serve": "on" },
+            { "requires": requires("off"), "serve": "off" },
+        ] })),
+    }));
+    assert_eq!(
+        asked(&flags, "f", &[("plan", "gold")]),
+        ("on", Reason::TargetingMatch, Some(0))
+    );
+    assert_eq!(asked(&flags, "f", &[]), ("off", Reason::TargetingMatch, Some(1)));
+    let subject = flags.subject(moment(NOW).unwrap());
+    let (_, steps) = flags.explain(flags.get("f").unwrap(), &subject);
+    let steps: Vec<_> = steps
+        .iter()
+        .map(|step| (&*step.pointer, step.holds, &*step.detail))
+        .collect();
+    assert_eq!(
+        steps,
+        [
+            ("/enabled", true, "The flag is on."),
+            ("/rules/0/requires/0", false, "The flag `base` gives `off`."),
+            ("/rules/1/requires/0", true, "The flag `base` gives `off`."),
+            ("/rules/1", true, "Everybody here gets `off`."),
+        ]
+    );
+}
+
 /// Flags of which each one asks the one before as often as is said.
 fn chain(length: usize, times: usize) -> Json {
     let mut flags = serde_json::Map::new();

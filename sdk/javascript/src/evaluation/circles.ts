@@ -6,30 +6,42 @@ const ASKED_MAX = 256;
 /** Where each leads to, each time that it does. */
 export type Ways = ReadonlyMap<string, readonly string[]>;
 
-/** Says which lead back to themselves, or to more than may be asked on the way, with code and detail. */
-export function findCircles(ways: Ways): Map<string, readonly [code: string, detail: string]> {
-  const keys = [...ways.keys()];
-  const circular = keys.filter((key) => leadsBack(key, ways));
-  if (circular.length > 0) {
-    return new Map(circular.map((key) => [key, ["circular", "It leads back to itself, by itself or through others."]]));
+/** What is wrong with where something leads to, and with which of its ways. */
+export type Circle = readonly [code: string, detail: string, way: number];
+
+/** Says which lead back to themselves, or to more than may be asked on the way. */
+export function findCircles(ways: Ways): Map<string, Circle> {
+  const circular = new Map<string, Circle>();
+  for (const [key, to] of ways) {
+    const way = wayBack(key, to, ways);
+    if (way >= 0) {
+      circular.set(key, ["circular", "It leads back to itself, by itself or through others.", way]);
+    }
+  }
+  if (circular.size > 0) {
+    return circular;
   }
   const detail = `It leads to others more than ${ASKED_MAX} times, by itself and through them.`;
-  return new Map(keys.filter((key) => !isNear(key, ways)).map((key) => [key, ["too_deep", detail]]));
+  return new Map([...ways.keys()].filter((key) => !isNear(key, ways)).map((key) => [key, ["too_deep", detail, 0]]));
 }
 
-function leadsBack(key: string, ways: Ways): boolean {
+/** Says the first of the ways that leads back; -1 if none does. */
+function wayBack(key: string, to: readonly string[], ways: Ways): number {
+  // What one way has led to need not be looked at by the next: it does not lead back.
   const seen = new Set<string>();
-  const waiting = [...(ways.get(key) ?? [])];
-  for (let found = waiting.pop(); found !== undefined; found = waiting.pop()) {
-    if (found === key) {
-      return true;
+  return to.findIndex((first) => {
+    const waiting = [first];
+    for (let found = waiting.pop(); found !== undefined; found = waiting.pop()) {
+      if (found === key) {
+        return true;
+      }
+      if (!seen.has(found)) {
+        seen.add(found);
+        waiting.push(...(ways.get(found) ?? []));
+      }
     }
-    if (!seen.has(found)) {
-      seen.add(found);
-      waiting.push(...(ways.get(found) ?? []));
-    }
-  }
-  return false;
+    return false;
+  });
 }
 
 function isNear(key: string, ways: Ways): boolean {

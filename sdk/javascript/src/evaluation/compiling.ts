@@ -7,7 +7,7 @@
 import { Bucketing, divideUp, Shares, WHOLE } from "./bucketing.js";
 import { findCircles } from "./circles.js";
 import { Compiler, type Fits } from "./conditions.js";
-import { type Flag, Flags, type Gate, has, type Outcome, placeIn, type Rule, type Units } from "./flags.js";
+import { type Flag, Flags, type Gate, has, type Needed, type Outcome, placeIn, type Rule, type Units } from "./flags.js";
 import { Logic, Refused } from "./logic.js";
 import { momentIn, spanOf } from "./moments.js";
 import { firstPlace, isDialect, type Order, orderOfGate, orderOfParts, placesOf } from "./orders.js";
@@ -19,7 +19,7 @@ import type { Subject } from "./subject.js";
 const PARTS = 1000;
 const FLAG = ["type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise"];
 const OUTCOME = ["serve", "split", "rollout", "buckets", "by", "or_by"];
-const RULE = ["name", "when", "from", "until", "gates", "sticky", "kept", "logic", ...OUTCOME];
+const RULE = ["name", "when", "from", "until", "gates", "requires", "sticky", "kept", "logic", ...OUTCOME];
 const ROLLOUT = ["serve", "others", "start", "steps", "smooth"];
 const STEPS_MAX = 50;
 const KEPT_MAX = 20;
@@ -44,26 +44,33 @@ export function compile(definitions: unknown): Flags {
       good.set(key, flag);
     }
   }
-  const needing = [...good.values()].filter((flag) => flag.prerequisites.length > 0);
-  const ways = new Map(needing.map(({ key, prerequisites }) => [key, prerequisites.map((needed) => needed.flag)]));
-  for (const [key, [code, detail]] of findCircles(ways)) {
-    makers.get(key)?.source.wrong("/prerequisites", code, detail);
+  const needing = [...good.values()].map((flag) => [flag.key, neededBy(flag)] as const).filter(([, needed]) => needed.length > 0);
+  const ways = new Map(needing.map(([key, needed]) => [key, needed.map(({ flag }) => flag)]));
+  const lists = new Map(needing.map(([key, needed]) => [key, needed.map(({ list }) => list)]));
+  for (const [key, [code, detail, way]] of findCircles(ways)) {
+    makers.get(key)?.source.wrong(lists.get(key)?.[way] ?? "", code, detail);
     good.delete(key);
   }
   leaveOut(good, makers);
   return new Flags(good, [...problems.all, ...[...makers.values()].flatMap((maker) => maker.problems.all)]);
 }
 
+/** Says what a flag and its rules need, and where that stands. */
+function neededBy({ prerequisites, rules }: Flag): { flag: string; list: string; place: number }[] {
+  const lists = [["/prerequisites", prerequisites] as const, ...rules.map((rule, place) => [`/rules/${place}/requires`, rule.requires] as const)];
+  return lists.flatMap(([list, all]) => all.map(({ flag }, place) => ({ flag, list, place })));
+}
+
 /** Leaves out what needs a flag that is left out, until all that is left can be asked. */
 function leaveOut(good: Map<string, Flag>, makers: ReadonlyMap<string, Maker>): void {
   for (let before = -1; before !== good.size; ) {
     before = good.size;
-    for (const { key, prerequisites } of [...good.values()]) {
-      for (const [place, needed] of prerequisites.entries()) {
+    for (const flag of [...good.values()]) {
+      for (const needed of neededBy(flag)) {
         if (!good.has(needed.flag)) {
           const detail = `The flag \`${needed.flag}\` cannot be evaluated here.`;
-          makers.get(key)?.source.wrong(`/prerequisites/${place}/flag`, "flag_unusable", detail);
-          good.delete(key);
+          makers.get(flag.key)?.source.wrong(`${needed.list}/${needed.place}/flag`, "flag_unusable", detail);
+          good.delete(flag.key);
         }
       }
     }
@@ -153,7 +160,7 @@ class Maker {
       enabled: source.boolean("enabled", true),
       variants: this.#names.map((name) => ({ name, value: this.#variants[name] })),
       off: this.#variant(source.text("off"), "/off"),
-      prerequisites: source.list("prerequisites").map((needed, place) => this.#prerequisite(needed, place)),
+      prerequisites: this.#needed(source.list("prerequisites"), "/prerequisites"),
       overrides: source.list("overrides").map((one, place) => this.#override(one, place)),
       rules: source.list("rules").map((rule, place) => this.#rule(rule, place)),
       otherwise: this.#otherwise(this.#part(source.field("otherwise"), "/otherwise", OUTCOME)),
@@ -173,8 +180,11 @@ class Maker {
     return Math.max(found, 0);
   }
 
-  #prerequisite(source: unknown, place: number): Flag["prerequisites"][number] {
-    const at = `/prerequisites/${place}`;
+  #needed(sources: readonly unknown[], list: string): Needed[] {
+    return sources.map((source, place) => this.#prerequisite(source, `${list}/${place}`));
+  }
+
+  #prerequisite(source: unknown, at: string): Needed {
     const part = this.#part(source, at, ["flag", "variants"]);
     const [flag, variants] = [part.text("flag"), part.texts("variants")];
     const other = Object.hasOwn(this.sources, flag) ? this.sources[flag] : undefined;
@@ -209,6 +219,7 @@ class Maker {
       when: when === undefined ? undefined : this.#compiler.condition(when, `${rule.pointer}/when`),
       window,
       gates,
+      requires: this.#needed(rule.list("requires"), `${at}/requires`),
       outcome: this.#kept(rule, gates[0], this.#given(rule, at)),
     };
   }

@@ -58,6 +58,12 @@ export interface Gate {
   readonly parts: readonly (readonly [first: number, last: number])[];
 }
 
+/** What another flag must give. */
+export interface Needed {
+  readonly flag: string;
+  readonly variants: ReadonlySet<string>;
+}
+
 /** Who gets what. */
 export interface Rule {
   readonly name: string | undefined;
@@ -65,6 +71,8 @@ export interface Rule {
   /** From when on and until when it holds, in microseconds. */
   readonly window: readonly [from: number, until: number];
   readonly gates: readonly Gate[];
+  /** What other flags must give; otherwise it is not for them. */
+  readonly requires: readonly Needed[];
   readonly outcome: Outcome;
 }
 
@@ -78,7 +86,7 @@ export interface Flag {
   readonly variants: readonly { readonly name: string; readonly value: unknown }[];
   readonly off: number;
   /** What other flags must give. */
-  readonly prerequisites: readonly { readonly flag: string; readonly variants: ReadonlySet<string> }[];
+  readonly prerequisites: readonly Needed[];
   /** Variants of single units. */
   readonly overrides: readonly { readonly by: string; readonly values: ReadonlySet<string>; readonly variant: number }[];
   readonly rules: readonly Rule[];
@@ -140,15 +148,20 @@ export class Flags {
     };
   }
 
+  /** Whether other flags give what they must. */
+  #areMet(needed: readonly Needed[], subject: Subject): boolean {
+    return needed.every(({ flag, variants }) => {
+      const other = this.flags.get(flag);
+      return other !== undefined && variants.has(variantAt(other, this.#decide(other, subject)[0]).name);
+    });
+  }
+
   #decide(flag: Flag, subject: Subject): Decision {
     if (!flag.enabled) {
       return [flag.off, "disabled", undefined];
     }
-    for (const { flag: key, variants } of flag.prerequisites) {
-      const other = this.flags.get(key);
-      if (!other || !variants.has(variantAt(other, this.#decide(other, subject)[0]).name)) {
-        return [flag.off, "prerequisite_failed", undefined];
-      }
+    if (!this.#areMet(flag.prerequisites, subject)) {
+      return [flag.off, "prerequisite_failed", undefined];
     }
     for (const { by, values, variant } of flag.overrides) {
       const unit = unitOf(subject, by);
@@ -157,7 +170,8 @@ export class Flags {
       }
     }
     for (const [place, rule] of flag.rules.entries()) {
-      const given = fits(rule, subject) ? give(flag, rule.outcome, subject, ["targeting_match", place]) : undefined;
+      const isFor = fits(rule, subject) && this.#areMet(rule.requires, subject);
+      const given = isFor ? give(flag, rule.outcome, subject, ["targeting_match", place]) : undefined;
       if (given) {
         return given;
       }

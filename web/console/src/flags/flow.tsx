@@ -5,7 +5,7 @@ import { ConditionTree, StepLine } from "./condition-tree";
 import type { Explanation, Flag, Outcome, Rule, Step, Targeting } from "./model";
 import { KeptList, RolloutTable } from "./rollout-table";
 import { FlagSwitch, QuickShare } from "./switch";
-import { gateInWords, listed, outcomeInWords, partsOf, rolloutNow, titleOf } from "./words";
+import { gateInWords, listed, outcomeInWords, partsOf, requiresInWords, rolloutNow, titleOf } from "./words";
 
 interface Props {
   flag: Flag;
@@ -99,6 +99,14 @@ function RuleText({ rule, pointer, steps }: { rule: Rule; pointer: string; steps
             <Said text={`Of these, ${gateInWords(gate)}`} />
           </p>
           <StepLine step={stepAt(`/gates/${place}`)} />
+        </div>
+      ))}
+      {(rule.requires ?? []).map((each, place) => (
+        <div key={each.flag}>
+          <p>
+            <Said text={requiresInWords(each)} />
+          </p>
+          <StepLine step={stepAt(`/requires/${place}`)} />
         </div>
       ))}
       {rule.sticky && <p>Sticky: whoever was let pass keeps their variant when the split is changed.</p>}

@@ -77,12 +77,13 @@ const isGate = (value: unknown): boolean =>
 
 const isRule = (value: unknown): boolean =>
   isOutcome(value) &&
-  hasOnly(value as Json, ["name", "when", "from", "until", "gates", "sticky", "kept", "logic", ...OUTCOME]) &&
+  hasOnly(value as Json, ["name", "when", "from", "until", "gates", "requires", "sticky", "kept", "logic", ...OUTCOME]) &&
   ["name", "from", "until"].every((name) => isOptional((value as Json)[name], isText)) &&
   isOptional((value as Json)["when"], isCondition) &&
   isOptional((value as Json)["sticky"], isBoolean) &&
   isOptional((value as Json)["kept"], (kept) => areAll(kept, isKept)) &&
-  isOptional((value as Json)["gates"], (gates) => areAll(gates, isGate));
+  isOptional((value as Json)["gates"], (gates) => areAll(gates, isGate)) &&
+  isOptional((value as Json)["requires"], (needed) => areAll(needed, isPrerequisite));
 
 const isOverride = (value: unknown): boolean =>
   isObject(value) && hasOnly(value, ["by", "values", "serve"]) && isText(value["by"]) && isText(value["serve"]) && isTexts(value["values"]);

@@ -1,5 +1,5 @@
 /** Who gets what, in words. What stands in backticks is code. */
-import type { Condition, Dialect, FlagType, Gate, Operator, Outcome, Rollout, Rule, Span, Targeting, Test, Units } from "./model";
+import type { Condition, Dialect, FlagType, Gate, Operator, Outcome, Prerequisite, Rollout, Rule, Span, Targeting, Test, Units } from "./model";
 import { isGrowing, shareAt } from "./rollout";
 
 /** How many values a comparison takes. */
@@ -105,6 +105,9 @@ export function gateInWords({ key, parts, dialect, ...units }: Gate): string {
   const order = dialect && dialect !== "native" ? `, in the order of ${dialects[dialect]}` : "";
   return `the part ${parts.map(([from, to]) => `${percent(from)} to ${percent(to)}`).join(", ")} of all in ${code(key)}${unitsInWords(units)}${order}`;
 }
+
+/** `` Only if the flag `a` gives `on` ``. */
+export const requiresInWords = ({ flag, variants }: Prerequisite): string => `Only if the flag ${code(flag)} gives ${listed(variants)}`;
 
 /** How many steps of a schedule a sentence names. */
 const STEPS = 3;

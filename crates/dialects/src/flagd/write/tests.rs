@@ -243,13 +243,22 @@ fn rule() -> impl Strategy<Value = Value> {
         gate["parts"] = json!([[one.min(other), one.max(other)], [90, 95]]);
         json!([gate])
     });
-    let parts = (option::of(condition()), option::of(gate), outcome(), kept());
-    parts.prop_map(|(when, gates, outcome, kept)| {
+    let requires = vec(select(vec!["off", "on", "blue"]), 0..3);
+    let requires = requires.prop_map(|variants| json!([{ "flag": "least", "variants": variants }]));
+    let requires = option::weighted(0.3, requires);
+    let parts = (
+        option::of(condition()),
+        option::of(gate),
+        outcome(),
+        kept(),
+        requires,
+    );
+    parts.prop_map(|(when, gates, outcome, kept, requires)| {
         let mut rule = outcome;
         if gates.is_some() && rule.get("split").is_some() {
             rule["kept"] = kept;
         }
-        for (name, said) in [("when", when), ("gates", gates)] {
+        for (name, said) in [("when", when), ("gates", gates), ("requires", requires)] {
             if let Some(said) = said {
                 rule[name] = said;
             }
@@ -284,7 +293,8 @@ proptest! {
             source["prerequisites"] = json!([{ "flag": "base", "variants": ["on", "blue"] }]);
         }
         let base = flag(&json!({ "rules": [base] }));
-        let before = definitions(&json!({ "f": source, "base": base }));
+        let least = flag(&json!({ "rules": [{ "when": { "attribute": "plan", "op": "in", "values": ["gold", "go"] }, "serve": "blue" }] }));
+        let before = definitions(&json!({ "f": source, "base": base, "least": least }));
         let written = write(&before, Fractional::V2);
         prop_assert_eq!(&written.refused, &vec![]);
         let document = Document::parse(&written.document.to_string()).unwrap();

@@ -135,13 +135,47 @@ fn what_all_rules_need_is_what_the_flag_needs() {
         json!([{ "flag": "parent", "variants": ["on"] }])
     );
     assert_eq!((targeting.off.as_str(), targeting.rules.len()), ("0", 2));
-    let mixed = json!([needy(r#"{"force": 1}"#), { "force": 2 }]);
-    let found = one(&json!({ "defaultValue": 0, "rules": mixed }), &json!({}));
-    let refused = (found.refused[0].code, found.refused[0].pointer.as_str());
+}
+
+#[test]
+fn what_only_some_rules_need_is_what_they_need() {
+    let parent = |gate: bool| json!({ "id": "parent", "condition": { "value": true }, "gate": gate });
+    let other = json!({ "id": "parent", "condition": { "value": false } });
+    let rules = json!([
+        { "force": 1, "parentConditions": [other] },
+        { "force": 2, "parentConditions": [parent(false), parent(true)] },
+        { "force": 3, "parentConditions": [parent(true), { "id": "none", "condition": { "value": null } }] },
+        { "force": 4 },
+    ]);
+    let found = one(&json!({ "defaultValue": 0, "rules": rules }), &json!({}));
+    assert_eq!(found.refused, []);
+    let targeting = &found.definitions.flags["f"].targeting;
     assert_eq!(
-        refused,
-        ("prerequisite_of_rule", "/features/f/rules/0/parentConditions/0")
+        (targeting.off.as_str(), &*targeting.prerequisites),
+        ("0", &[][..])
     );
+    let [on, never] = [["on"].as_slice(), &[]].map(|names| json!({ "flag": "parent", "variants": names }));
+    let wanted = json!([
+        { "requires": [never], "serve": "1" },
+        // The parent is never anything else, so that neither gate is ever in the way.
+        { "requires": [on], "serve": "2" },
+        { "serve": "3" },
+        { "serve": "4" },
+    ]);
+    assert_eq!(json!(targeting.rules), wanted);
+    let gated = json!({ "defaultValue": true, "rules": [
+        { "force": false, "condition": { "country": "DE" } },
+    ] });
+    let rules = json!([{ "force": 1, "condition": { "x": "a" } }, { "force": 2, "parentConditions": [parent(true)] }]);
+    let features = json!({ "f": { "defaultValue": 0, "rules": rules }, "parent": gated });
+    let found = read(&json!({ "features": features })).unwrap();
+    let wanted = json!([
+        { "when": { "attribute": "x", "op": "in", "values": ["a"] }, "serve": "1" },
+        { "requires": [{ "flag": "parent", "variants": ["off"] }], "serve": "null" },
+        { "serve": "2" },
+    ]);
+    let targeting = &found.definitions.flags["f"].targeting;
+    assert_eq!(json!(targeting.rules), wanted);
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn what_needs_a_refused_flag_is_refused_as_well() {
         "c": flag(&needs("b")),
         "d": flag(&needs("e")),
         "e": flag(&json!({})),
+        "f": flag(&json!({ "rules": [{ "serve": "on" }, { "requires": needs("c")["prerequisites"], "serve": "on" }] })),
     }));
     let refused: Vec<_> = found
         .refused
@@ -142,9 +143,11 @@ fn what_needs_a_refused_flag_is_refused_as_well() {
         [
             ("a", "order_unknown"),
             ("b", "needs_refused"),
-            ("c", "needs_refused")
+            ("c", "needs_refused"),
+            ("f", "needs_refused")
         ]
     );
+    assert_eq!(found.refused[3].pointer, "/flags/f/rules/1/requires/0");
     assert_eq!(found.document["features"].as_object().unwrap().len(), 2);
 }
 

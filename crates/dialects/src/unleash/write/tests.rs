@@ -100,6 +100,15 @@ fn what_clients_would_do_otherwise_is_refused() {
 }
 
 #[test]
+fn prerequisites_of_single_rules_are_refused() {
+    let base = flag(&json!({}));
+    let rest = json!({ "rules": [{ "requires": [{ "flag": "base", "variants": ["on"] }], "serve": "on" }] });
+    let refused = write(&definitions(&json!({ "base": base, "f": flag(&rest) }))).refused;
+    let found: Vec<_> = refused.iter().map(|one| (&*one.pointer, one.code)).collect();
+    assert_eq!(found, [("/flags/f/rules/0/requires", "prerequisite_unsayable")]);
+}
+
+#[test]
 fn a_share_that_grows_is_refused() {
     let steps = json!([{ "at": "2026-01-01T00:00:00Z", "percent": 100 }]);
     let rollout = json!({ "serve": "on", "others": "off", "steps": steps });

@@ -11,26 +11,33 @@ ASKED_MAX = 256
 Ways = Mapping[str, Sequence[str]]
 
 
-def find(ways: Ways) -> dict[str, tuple[str, str]]:
-    """Says which lead back to themselves, or to more than may be asked on the way, with code and detail."""
-    circular = [key for key in ways if _leads_back(key, ways)]
+def find(ways: Ways) -> dict[str, tuple[str, str, int]]:
+    """Says which lead back to themselves, or to more than may be asked on the way: code, detail, and which of its ways."""
+    circular = {}
+    for key, to in ways.items():
+        way = _way_back(key, to, ways)
+        if way is not None:
+            circular[key] = ("circular", "It leads back to itself, by itself or through others.", way)
     if circular:
-        return dict.fromkeys(circular, ("circular", "It leads back to itself, by itself or through others."))
+        return circular
     detail = f"It leads to others more than {ASKED_MAX} times, by itself and through them."
-    return {key: ("too_deep", detail) for key in ways if not _is_near(key, ways)}
+    return {key: ("too_deep", detail, 0) for key in ways if not _is_near(key, ways)}
 
 
-def _leads_back(key: str, ways: Ways) -> bool:
+def _way_back(key: str, to: Sequence[str], ways: Ways) -> int | None:
+    """Says the first of the ways that leads back."""
+    # What one way has led to need not be looked at by the next: it does not lead back.
     seen: set[str] = set()
-    waiting = list(ways[key])
-    while waiting:
-        found = waiting.pop()
-        if found == key:
-            return True
-        if found not in seen:
-            seen.add(found)
-            waiting.extend(ways.get(found, ()))
-    return False
+    for way, first in enumerate(to):
+        waiting = [first]
+        while waiting:
+            found = waiting.pop()
+            if found == key:
+                return way
+            if found not in seen:
+                seen.add(found)
+                waiting.extend(ways.get(found, ()))
+    return None
 
 
 def _is_near(key: str, ways: Ways) -> bool:

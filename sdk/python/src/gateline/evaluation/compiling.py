@@ -38,7 +38,7 @@ _PARTS = 1000
 _FLAG = ("type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise")
 _KINDS = ("serve", "split", "rollout", "buckets")
 _OUTCOME = (*_KINDS, "by", "or_by")
-_RULE = ("name", "when", "from", "until", "gates", "sticky", "kept", "logic", *_OUTCOME)
+_RULE = ("name", "when", "from", "until", "gates", "requires", "sticky", "kept", "logic", *_OUTCOME)
 _ROLLOUT = ("serve", "others", "start", "steps", "smooth")
 _STEPS_MAX = 50
 _KEPT_MAX = 20
@@ -57,29 +57,37 @@ def compile_definitions(definitions: Any) -> Flags:
     for maker in makers.values():
         maker.note_unusable(unusable)
     good = {key: flag for key, flag in made.items() if not makers[key].problems.all}
-    ways = {key: [needed.flag for needed in flag.prerequisites] for key, flag in good.items() if flag.prerequisites}
-    for key, (code, detail) in circles.find(ways).items():
-        makers[key].wrong("/prerequisites", code, detail)
+    needs = {key: needed for key, flag in good.items() if (needed := _needed_by(flag))}
+    ways = {key: [flag for flag, _, _ in needed] for key, needed in needs.items()}
+    for key, (code, detail, way) in circles.find(ways).items():
+        makers[key].wrong(needs[key][way][1], code, detail)
         del good[key]
     _leave_out(good, makers)
     found = [problem for maker in makers.values() for problem in maker.problems.all]
     return Flags(good, problems.all + found)
 
 
+def _needed_by(flag: Flag) -> list[tuple[str, str, int]]:
+    """Says which others a flag and its rules need, and where that stands: the list, and the place in it."""
+    lists = [("/prerequisites", flag.prerequisites)]
+    lists += [(f"/rules/{number}/requires", rule.requires) for number, rule in enumerate(flag.rules)]
+    return [(needed.flag, at, place) for at, each in lists for place, needed in enumerate(each)]
+
+
 def _leave_out(good: dict[str, Flag], makers: Mapping[str, _Maker]) -> None:
     """Leaves out what needs a flag that is left out, until all that is left can be asked."""
     while True:
         broken = [
-            (key, place, needed.flag)
+            (key, f"{at}/{place}/flag", needed)
             for key, flag in good.items()
-            for place, needed in enumerate(flag.prerequisites)
-            if needed.flag not in good
+            for needed, at, place in _needed_by(flag)
+            if needed not in good
         ]
         if not broken:
             return
-        for key, place, needed_key in broken:
+        for key, at, needed_key in broken:
             detail = f"The flag `{needed_key}` cannot be evaluated here."
-            makers[key].wrong(f"/prerequisites/{place}/flag", "flag_unusable", detail)
+            makers[key].wrong(at, "flag_unusable", detail)
             good.pop(key, None)
 
 
@@ -98,7 +106,7 @@ def _segments(sources: Mapping[str, Any], problems: Problems) -> tuple[dict[str,
         if own.all:
             unusable.add(key)
         problems.all.extend(own.all)
-    for key, (code, detail) in circles.find({key: to for key, to in ways.items() if to}).items():
+    for key, (code, detail, _) in circles.find({key: to for key, to in ways.items() if to}).items():
         problems.add(f"/segments/{part(key)}/when", code, detail)
         unusable.add(key)
     while more := {key for key, to in ways.items() if key not in unusable and not unusable.isdisjoint(to)}:
@@ -143,7 +151,7 @@ class _Maker:
             enabled=source.boolean("enabled", otherwise=True),
             variants=tuple(Variant(name, variants[name]) for name in self.names),
             off=self._variant(source.text("off"), "/off"),
-            prerequisites=tuple(map(self._prerequisite, *_numbered(source.list("prerequisites")))),
+            prerequisites=self._needed(source.list("prerequisites"), "/prerequisites"),
             overrides=tuple(map(self._override, *_numbered(source.list("overrides")))),
             rules=tuple(map(self._rule, *_numbered(source.list("rules")))),
             otherwise=self._otherwise(self._part(source.fields.get("otherwise"), "/otherwise", _OUTCOME)),
@@ -159,8 +167,10 @@ class _Maker:
             return 0
         return self.names.index(name)
 
-    def _prerequisite(self, source: Any, place: int) -> Needed:
-        at = f"/prerequisites/{place}"
+    def _needed(self, sources: Sequence[Any], at: str) -> Sequence[Needed]:
+        return tuple(self._prerequisite(source, f"{at}/{place}") for place, source in enumerate(sources))
+
+    def _prerequisite(self, source: Any, at: str) -> Needed:
         needed = self._part(source, at, ("flag", "variants"))
         key, variants = needed.text("flag"), needed.texts("variants")
         other = self.sources.get(key)
@@ -190,6 +200,7 @@ class _Maker:
             when=None if when is None else self.compiler.condition(when, f"{rule.pointer}/when"),
             window=window,
             gates=gates,
+            requires=self._needed(rule.list("requires"), f"{at}/requires"),
             outcome=self._kept(rule, gates, self._given(rule)),
         )
 

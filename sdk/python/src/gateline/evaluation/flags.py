@@ -104,6 +104,13 @@ class Override:
     variant: int
 
 
+class Needed(NamedTuple):
+    """What another flag must give."""
+
+    flag: str
+    variants: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Rule:
     """Who gets what."""
@@ -113,6 +120,8 @@ class Rule:
     #: From when on and until when it holds, in microseconds.
     window: tuple[float, float]
     gates: Sequence[Gate]
+    #: What other flags must give; otherwise it is not for them.
+    requires: Sequence[Needed]
     outcome: Outcome
 
     def fits(self, subject: Subject) -> bool:
@@ -123,13 +132,6 @@ class Rule:
         if self.when is not None and not self.when(subject):
             return False
         return all(gate.is_open(subject) for gate in self.gates)
-
-
-class Needed(NamedTuple):
-    """What another flag must give."""
-
-    flag: str
-    variants: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -208,20 +210,26 @@ class Flags:
             unit=unit,
         )
 
+    def _are_met(self, needed: Sequence[Needed], subject: Subject) -> bool:
+        """Whether other flags give what they must."""
+        for key, variants in needed:
+            other = self._flags[key]
+            place, _, _ = self._decide(other, subject)
+            if other.variants[place].name not in variants:
+                return False
+        return True
+
     def _decide(self, flag: Flag, subject: Subject) -> _Decision:
         if not flag.enabled:
             return flag.off, "disabled", None
-        for needed in flag.prerequisites:
-            other = self._flags[needed.flag]
-            place, _, _ = self._decide(other, subject)
-            if other.variants[place].name not in needed.variants:
-                return flag.off, "prerequisite_failed", None
+        if not self._are_met(flag.prerequisites, subject):
+            return flag.off, "prerequisite_failed", None
         for one in flag.overrides:
             unit = _unit(subject, one.by)
             if unit is not None and unit in one.values:
                 return one.variant, "targeting_match", None
         for number, rule in enumerate(flag.rules):
-            if rule.fits(subject):
+            if rule.fits(subject) and self._are_met(rule.requires, subject):
                 given = _give(flag, rule.outcome, subject, ("targeting_match", number))
                 if given is not None:
                     return given

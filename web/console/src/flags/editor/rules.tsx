@@ -1,11 +1,12 @@
 /** The rules, in the order in which they are looked at. */
 import { Button, RowList, Said, figure, useWrong } from "@gateline/ui";
 import { useState } from "react";
-import { type Dialect, type Gate, type Outcome, type Rule, UNIT, type Units } from "../model";
+import { type Dialect, type Gate, type Outcome, type Prerequisite, type Rule, UNIT, type Units } from "../model";
 import { conditionInWords, dialects, outcomeInWords, titleOf } from "../words";
 import { KeptList } from "../rollout-table";
 import { Cards } from "./cards";
 import { WhenEditor } from "./condition";
+import { PrerequisitesEditor } from "./needs";
 import { OutcomeEditor } from "./outcome";
 import { MomentField, Small, SmallText } from "./small";
 import { UnitsFields } from "./units";
@@ -15,10 +16,12 @@ interface Props {
   set: (rules: Rule[]) => void;
   pointer: string;
   off: string;
+  /** The flag's key. */
+  self: string;
 }
 
 /** All of them. */
-export function RulesEditor({ rules, set, pointer, off }: Props) {
+export function RulesEditor({ rules, set, pointer, off, self }: Props) {
   return (
     <Cards<Rule>
       noun="rule"
@@ -28,7 +31,7 @@ export function RulesEditor({ rules, set, pointer, off }: Props) {
       pointer={pointer}
       title={(rule, index) => titleOf(rule, index)}
       summary={(rule) => <Said text={`${conditionInWords(rule.when)} → ${outcomeInWords(rule)}`} />}
-      body={(rule, index, change) => <RuleFields rule={rule} set={change} pointer={`${pointer}/${index}`} off={off} />}
+      body={(rule, index, change) => <RuleFields rule={rule} set={change} pointer={`${pointer}/${index}`} off={off} self={self} />}
     />
   );
 }
@@ -50,7 +53,12 @@ function withPart<Name extends keyof Rule>(rule: Rule, name: Name, value: Rule[N
   return value === undefined ? (others as Rule) : { ...rule, [name]: value };
 }
 
-function RuleFields({ rule, set, pointer, off }: { rule: Rule; set: (rule: Rule) => void; pointer: string; off: string }) {
+interface FieldsProps extends Pick<Props, "pointer" | "off" | "self"> {
+  rule: Rule;
+  set: (rule: Rule) => void;
+}
+
+function RuleFields({ rule, set, pointer, off, self }: FieldsProps) {
   const wrong = useWrong(pointer);
   return (
     <>
@@ -66,6 +74,7 @@ function RuleFields({ rule, set, pointer, off }: { rule: Rule; set: (rule: Rule)
       </div>
       <WhenEditor when={rule.when} set={(when) => set(withPart(rule, "when", when))} pointer={`${pointer}/when`} />
       <Gates gates={rule.gates ?? []} set={(gates) => set(withPart(rule, "gates", gates.length > 0 ? gates : undefined))} pointer={`${pointer}/gates`} />
+      <Requires of={rule.requires ?? []} set={(needed) => set(withPart(rule, "requires", needed.length > 0 ? needed : undefined))} pointer={`${pointer}/requires`} self={self} />
       <OutcomeEditor outcome={rule} set={(outcome) => set(withOutcome(rule, outcome))} pointer={pointer} off={off} />
       {(rule.sticky || rule.kept || (rule.split && (rule.gates ?? []).length > 0)) && <Sticky rule={rule} set={set} pointer={pointer} />}
     </>
@@ -137,6 +146,33 @@ function Gates({ gates, set, pointer }: { gates: Gate[]; set: (gates: Gate[]) =>
           return <GateFields gate={gate} set={(next) => change(index, next)} pointer={`${pointer}/${index}`} />;
         }}
       />
+    </fieldset>
+  );
+}
+
+/** What other flags must give for the rule, behind a button as long as that is nothing. */
+function Requires(props: { of: Prerequisite[]; set: (of: Prerequisite[]) => void; pointer: string; self: string }) {
+  const { of, set, pointer, self } = props;
+  const [shown, setShown] = useState(of.length > 0);
+  if (!shown && of.length === 0) {
+    return (
+      <Button
+        small
+        kind="plain"
+        title="Only if other flags give what they must; otherwise the next rule is looked at"
+        onClick={() => {
+          setShown(true);
+          set([{ flag: "", variants: [] }]);
+        }}
+      >
+        Add a prerequisite of the rule
+      </Button>
+    );
+  }
+  return (
+    <fieldset>
+      <legend className="text-sm text-ink-2">Prerequisites of the rule: if one is not met, the next rule is looked at</legend>
+      <PrerequisitesEditor of={of} set={set} pointer={pointer} self={self} />
     </fieldset>
   );
 }

@@ -114,7 +114,7 @@ function Fields({ flag, targeting, set, pointer }: FieldsProps) {
         <OverridesEditor of={overrides} set={(list) => set(withList(targeting, "overrides", list))} pointer={`${pointer}/overrides`} off={off} />
       </Section>
       <Section title="Rules" text="The first that fits decides.">
-        <RulesEditor rules={rules} set={(list) => set(withList(targeting, "rules", list))} pointer={`${pointer}/rules`} off={off} />
+        <RulesEditor rules={rules} set={(list) => set(withList(targeting, "rules", list))} pointer={`${pointer}/rules`} off={off} self={flag.key} />
       </Section>
       <Section title="Everybody else" text="Those whom no rule fits.">
         <OutcomeEditor outcome={otherwise} set={(next) => set({ ...targeting, otherwise: next })} pointer={`${pointer}/otherwise`} off={off} />

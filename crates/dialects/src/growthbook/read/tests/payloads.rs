@@ -180,6 +180,18 @@ fn rule() -> impl Strategy<Value = Json> {
     ]
 }
 
+/// What the parent must have, for a rule or for all that follow.
+fn parents() -> impl Strategy<Value = Json> {
+    let condition = proptest::sample::select(vec![
+        json!({ "value": true }),
+        json!({ "value": { "$in": ["red", false] } }),
+        json!({ "value": { "$ne": 7 } }),
+    ]);
+    let one = (condition, any::<bool>())
+        .prop_map(|(condition, gate)| json!({ "id": "parent", "condition": condition, "gate": gate }));
+    proptest::collection::vec(one, 0..3).prop_map(Json::from)
+}
+
 pub(super) fn payload() -> impl Strategy<Value = Json> {
     let gate = proptest::option::of(prop_oneof![
         Just(json!({ "value": true })),
@@ -187,7 +199,11 @@ pub(super) fn payload() -> impl Strategy<Value = Json> {
         Just(json!({ "value": { "$ne": null } })),
     ]);
     let rules = || proptest::collection::vec(rule(), 0..4);
-    (rules(), rules(), gate).prop_map(|(parent, child, gate)| {
+    let needed = proptest::collection::vec(parents(), 4);
+    (rules(), rules(), gate, needed).prop_map(|(parent, mut child, gate, needed)| {
+        for (rule, needed) in child.iter_mut().zip(needed) {
+            rule["parentConditions"] = needed;
+        }
         let gate = gate.map(|condition| json!({ "parentConditions": [{ "id": "parent", "condition": condition, "gate": true }] }));
         let child: Vec<_> = gate.into_iter().chain(child).collect();
         json!({

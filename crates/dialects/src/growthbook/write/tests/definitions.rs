@@ -134,8 +134,14 @@ fn flag() -> impl Strategy<Value = Json> {
 
 /// A flag and one that needs it, and segments.
 pub(super) fn definitions() -> impl Strategy<Value = Definitions> {
-    let needed = proptest::option::of(proptest::collection::vec(variant(), 0..3));
-    (flag(), flag(), needed).prop_map(|(parent, mut child, needed)| {
+    let needed = || proptest::option::of(proptest::collection::vec(variant(), 0..3));
+    let of_rules = proptest::collection::vec(needed(), 4);
+    (flag(), flag(), needed(), of_rules).prop_map(|(parent, mut child, needed, of_rules)| {
+        let rules = child["rules"].as_array_mut().into_iter().flatten();
+        for (rule, needed) in rules.zip(of_rules) {
+            let needed = needed.iter().map(|variants| json!({ "flag": "parent", "variants": variants }));
+            rule["requires"] = needed.collect();
+        }
         if let Some(variants) = needed {
             child["prerequisites"] = json!([{ "flag": "parent", "variants": variants }]);
         }

@@ -44,23 +44,46 @@ impl Kind {
 
 /// What attributes are: with us `1` and `"1"` are the same, so an attribute that is compared with both elsewhere cannot be read.
 #[derive(Debug, Default)]
-pub(crate) struct Kinds(BTreeMap<String, Kind>);
+pub(crate) struct Kinds {
+    compared: BTreeMap<String, Kind>,
+    /// Of which kinds attributes are asked whether they are.
+    asked: BTreeMap<String, Vec<Kind>>,
+}
 
 impl Kinds {
-    /// Notes what an attribute is.
+    /// Notes as what an attribute is compared.
     pub(crate) fn put(&mut self, attribute: &str, kind: Kind, at: &str) -> Result<(), Fault> {
-        let known = self.0.entry(attribute.to_owned()).or_insert(kind);
-        if let Some(both) = known.and(kind) {
-            *known = both;
-            return Ok(());
+        for asked in self.asked.get(attribute).into_iter().flatten() {
+            mixed(attribute, (kind, *asked), at)?;
         }
+        let known = self.compared.entry(attribute.to_owned()).or_insert(kind);
+        *known = mixed(attribute, (kind, *known), at)?;
+        Ok(())
+    }
+
+    /// Notes that an attribute is asked whether it is of a kind: it may be of several, but is not compared as another one then.
+    pub(crate) fn ask(&mut self, attribute: &str, kind: Kind, at: &str) -> Result<(), Fault> {
+        if let Some(known) = self.compared.get(attribute) {
+            mixed(attribute, (kind, *known), at)?;
+        }
+        let asked = self.asked.entry(attribute.to_owned()).or_default();
+        if !asked.contains(&kind) {
+            asked.push(kind);
+        }
+        Ok(())
+    }
+}
+
+/// What is of both kinds, or that nothing is.
+fn mixed(attribute: &str, (kind, known): (Kind, Kind), at: &str) -> Result<Kind, Fault> {
+    known.and(kind).ok_or_else(|| {
         let detail = format!(
             "`{attribute}` is compared as {} here and as {} elsewhere; what is `1` and what is `\"1\"` is the same here.",
             kind.name(),
             known.name()
         );
-        Err(Fault::new(at, "kinds_mixed", detail))
-    }
+        Fault::new(at, "kinds_mixed", detail)
+    })
 }
 
 /// What a variant with a value is called: as its value, if that can be a name that nobody else has.

@@ -10,14 +10,20 @@ use crate::definition::{self, Op, Test};
 use crate::problem::Problems;
 use crate::semver::Release;
 use crate::subject::{Known, Map, Names, Reads, Slot, Subject};
-use crate::value::Value;
+use crate::value::{Kind, Value};
 
+mod element;
 mod text;
+
+use element::Element;
 
 /// Conditions within conditions.
 const DEPTH_MAX: usize = 16;
 /// What a compiled regular expression may take; patterns of people take a hundredth.
 const PATTERN_BYTES: usize = 1 << 20;
+
+/// Digits of how many entries a list has.
+const SIZE_DIGITS_MAX: usize = 10;
 
 /// A compiled condition.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub(crate) enum Condition {
     Segment(usize),
     /// From when on and until when it holds, in microseconds.
     During(i64, i64),
+    /// A list has an element that fits.
+    Element(Box<(Slot, Element)>),
     /// The place of a test among all of the set.
     Test(u32),
     /// The places of several tests that all hold, which is what most conditions are: they lie side by side.
@@ -67,7 +75,7 @@ impl Tests<'_> {
 
 /// What an attribute is compared with.
 #[derive(Debug)]
-enum Check {
+pub(crate) enum Check {
     /// It is one of the texts with these numbers, in their order, or none of them.
     In(SmallVec<[u32; 6]>, bool),
     /// The same for texts in small letters.
@@ -84,6 +92,9 @@ enum Check {
     Semver(SmallVec<[Release; 1]>, Wanted),
     InNetwork(Box<[Network]>),
     HasAll(Texts),
+    /// How many entries it has.
+    Size(SmallVec<[u32; 2]>, Wanted),
+    IsKind(SmallVec<[Kind; 2]>),
     /// Only a text fits, and what is wanted of it.
     OfText(Box<Check>),
 }
@@ -187,7 +198,7 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::segments).collect(),
             Self::Not(not) => not.segments(),
             Self::Segment(place) => vec![*place],
-            Self::During(..) | Self::Test(_) | Self::Tests(_) => Vec::new(),
+            Self::During(..) | Self::Element(_) | Self::Test(_) | Self::Tests(_) => Vec::new(),
         }
     }
 
@@ -199,6 +210,7 @@ impl Condition {
             Self::Not(not) => !not.fits(subject, set),
             Self::Segment(place) => set.segments[*place].fits(subject, set),
             Self::During(from, until) => (*from..*until).contains(&subject.now_micros),
+            Self::Element(list) => list.1.is_in(list.0, subject, set),
             Self::Test(test) => set.fits(*test, subject),
             Self::Tests(tests) => tests.iter().all(|test| set.fits(*test, subject)),
         }
@@ -266,6 +278,11 @@ impl Check {
                 let address = text.trim().parse().ok();
                 address.is_some_and(|address| networks.iter().any(|network| network.has(address)))
             }),
+            Self::Size(sizes, wanted) => known.value.entries().is_some_and(|entries| {
+                let mut orders = sizes.iter().map(|size| entries.cmp(&(*size as usize)));
+                orders.any(|order| wanted.is(order))
+            }),
+            Self::IsKind(kinds) => known.value.kind().is_some_and(|kind| kinds.contains(&kind)),
             Self::HasAll(values) => known.value.is_list() && values.are_in(known.value),
             Self::OfText(check) => match known.value {
                 Value::Text(_) => check.fits(known, subject, reads),
@@ -299,7 +316,7 @@ pub(crate) fn moment(text: &str) -> Option<i64> {
 
 /// What is left of a number.
 #[derive(Debug, Clone, Copy)]
-struct Division {
+pub(crate) struct Division {
     by: f64,
     leaves: f64,
 }
@@ -418,6 +435,7 @@ impl<'d> Compiler<'_, 'd> {
                 }
                 Condition::During(from, until)
             }
+            definition::Condition::Element { element, fits } => self.element(element, fits, pointer, depth),
             definition::Condition::Attribute(test) => Condition::Test(self.test(test, pointer)),
         }
     }
@@ -490,6 +508,13 @@ impl<'d> Compiler<'_, 'd> {
             Op::Gte => self.numbers(test, pointer, slot, Wanted::GREATER_OR_EQUAL),
             Op::Lt => self.numbers(test, pointer, slot, Wanted::LESS),
             Op::Lte => self.numbers(test, pointer, slot, Wanted::LESS_OR_EQUAL),
+            Op::SizeEq => self.sizes(test, pointer, Wanted::EQUAL),
+            Op::SizeGt => self.sizes(test, pointer, Wanted::GREATER),
+            Op::SizeLt => self.sizes(test, pointer, Wanted::LESS),
+            Op::IsKind => {
+                let what = "one of `text`, `number`, `boolean` and `list`";
+                Check::IsKind(self.each(test, pointer, what, Kind::read).into())
+            }
             Op::Modulo => {
                 self.names.reads_mut(slot).numbers = true;
                 let what = "a divisor and a lesser remainder, as `10|3`";
@@ -511,6 +536,7 @@ impl<'d> Compiler<'_, 'd> {
             Op::IsPresent | Op::IsAbsent => (0, 0),
             Op::Gt | Op::Gte | Op::Lt | Op::Lte | Op::Before | Op::After => (1, 1),
             Op::SemverGt | Op::SemverGte | Op::SemverLt | Op::SemverLte => (1, 1),
+            Op::SizeGt | Op::SizeLt => (1, 1),
             // An empty list is a list from which the last value was taken.
             Op::In | Op::NotIn | Op::HasAll => (0, usize::MAX),
             _ => (1, usize::MAX),
@@ -565,6 +591,19 @@ impl<'d> Compiler<'_, 'd> {
         self.names.reads_mut(slot).numbers = true;
         let numbers = self.each(test, pointer, "a number", |value| Value::Text(value).number());
         Check::Number(numbers.into(), wanted)
+    }
+
+    fn sizes(&mut self, test: &Test, pointer: &str, wanted: Wanted) -> Check {
+        let size = |text: &str| {
+            let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+            text.parse()
+                .ok()
+                .filter(|_: &u32| is_whole && text.len() <= SIZE_DIGITS_MAX)
+        };
+        Check::Size(
+            self.each(test, pointer, "a whole number, as `2`", size).into(),
+            wanted,
+        )
     }
 
     fn moment(&mut self, test: &Test, pointer: &str, slot: Slot, wanted: Wanted) -> Check {

@@ -335,6 +335,15 @@ pub enum Condition {
         /// Which one.
         during: Span,
     },
+    /// An element of a list fits: something holds where the attribute is that element.
+    Element {
+        /// The attribute that is a list.
+        element: String,
+        /// What holds; it compares the same attribute by `in`, `not_in`, `starts_with`, `ends_with`, `contains` and
+        /// `matches`, joined by `all`, `any` and `not`.
+        #[cfg_attr(feature = "schema", schema(no_recursion))]
+        fits: Box<Condition>,
+    },
     /// An attribute has a value.
     Attribute(Test),
 }
@@ -424,6 +433,14 @@ pub enum Op {
     InNetwork,
     /// It is a list that has all of the values.
     HasAll,
+    /// It is a list with as many entries as one of the values says.
+    SizeEq,
+    /// It is a list with more entries than the value says.
+    SizeGt,
+    /// It is a list with fewer entries than the value says.
+    SizeLt,
+    /// It is of one of the kinds `text`, `number`, `boolean` and `list`.
+    IsKind,
 }
 
 /// Subjects that flags speak of together.

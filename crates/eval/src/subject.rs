@@ -97,6 +97,17 @@ pub(crate) struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// What an element of a list is to comparisons of texts.
+    pub(crate) fn of_element(text: &'a str, reads: &Reads) -> Self {
+        Self {
+            value: Value::Text(text),
+            text: reads.number_of(text),
+            number: None,
+            moment: None,
+            version: None,
+        }
+    }
+
     fn new(value: Value<'a>, reads: &Reads) -> Self {
         Self {
             value,

@@ -17,6 +17,27 @@ pub enum Value<'a> {
     Json(&'a serde_json::Value),
 }
 
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Number,
+    Boolean,
+    List,
+}
+
+impl Kind {
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        Some(match text {
+            "text" => Self::Text,
+            "number" => Self::Number,
+            "boolean" => Self::Boolean,
+            "list" => Self::List,
+            _ => return None,
+        })
+    }
+}
+
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(text)
@@ -70,6 +91,26 @@ impl<'a> Value<'a> {
         };
         let plain = plain.into_iter().flatten().copied();
         plain.chain(json.into_iter().flatten().filter_map(serde_json::Value::as_str))
+    }
+
+    /// What it is; an object is nothing that conditions know.
+    pub(crate) const fn kind(self) -> Option<Kind> {
+        Some(match self {
+            Self::Bool(_) => Kind::Boolean,
+            Self::Number(_) => Kind::Number,
+            Self::Text(_) => Kind::Text,
+            list if list.is_list() => Kind::List,
+            _ => return None,
+        })
+    }
+
+    /// How many entries it has, if it is a list.
+    pub(crate) const fn entries(self) -> Option<usize> {
+        match self {
+            Self::List(list) => Some(list.len()),
+            Self::Json(serde_json::Value::Array(list)) => Some(list.len()),
+            _ => None,
+        }
     }
 
     /// Whether it is a list.

@@ -6102,6 +6102,14 @@ export interface components {
         } | {
             /** @description Which one. */
             during: components["schemas"]["FlagSpan"];
+        } | {
+            /** @description The attribute that is a list. */
+            element: string;
+            /**
+             * @description What holds; it compares the same attribute by `in`, `not_in`, `starts_with`, `ends_with`, `contains` and
+             *     `matches`, joined by `all`, `any` and `not`.
+             */
+            fits: components["schemas"]["FlagCondition"];
         } | components["schemas"]["FlagTest"];
         /** @description Evaluations of a flag on one day that gave one variant. */
         FlagCount: {
@@ -6274,7 +6282,7 @@ export interface components {
          *     `not_in` and `is_absent`.
          * @enum {string}
          */
-        FlagOperator: "in" | "not_in" | "is_present" | "is_absent" | "starts_with" | "ends_with" | "contains" | "matches" | "eq" | "gt" | "gte" | "lt" | "lte" | "modulo" | "before" | "after" | "semver_eq" | "semver_gt" | "semver_gte" | "semver_lt" | "semver_lte" | "in_network" | "has_all";
+        FlagOperator: "in" | "not_in" | "is_present" | "is_absent" | "starts_with" | "ends_with" | "contains" | "matches" | "eq" | "gt" | "gte" | "lt" | "lte" | "modulo" | "before" | "after" | "semver_eq" | "semver_gt" | "semver_gte" | "semver_lt" | "semver_lte" | "in_network" | "has_all" | "size_eq" | "size_gt" | "size_lt" | "is_kind";
         /** @description What those get whom no rule fits. */
         FlagOutcome: {
             /** @description The variant that all of them get. */

@@ -157,6 +157,7 @@ test("the form shows JSON only if it can show all of it", () => {
   const good: unknown[] = [
     targeting({}),
     targeting({ enabled: false, prerequisites: [{ flag: "a", variants: ["on"] }], rules: [{ when: { not: { segment: "beta" } }, split: { on: 1 }, by: "user_id" }] }),
+    targeting({ rules: [{ when: { element: "tags", fits: { not: { attribute: "tags", op: "starts_with", values: ["a"] } } }, serve: "on" }] }),
     targeting({ rules: [{ requires: [{ flag: "a", variants: ["on"] }], serve: "on" }] }),
     targeting({ rules: [{ when: { any: [{ during: { from: "2026-01-01T00:00:00Z" } }, { attribute: "a", op: "in", values: [], text_only: true }] }, logic: { var: "a" } as never }] }),
     targeting({ rules: [{ gates: [{ key: "g", by: "a", dialect: "unleash", parts: [[0, 1]] }], buckets: { dialect: "unleash", key: "k", parts: [{ weight: 1, serve: "on" }, { weight: 2 }] }, by: "a" }] }),
@@ -174,6 +175,7 @@ test("the form shows JSON only if it can show all of it", () => {
     { ...targeting({}), rules: [{ when: { during: { since: "2026-01-01T00:00:00Z" } }, serve: "on" }] },
     { ...targeting({}), rules: [{ gates: [{ key: "g", by: "a", dialect: "other", parts: [[0, 1]] }], serve: "on" }] },
     { ...targeting({}), otherwise: { buckets: { key: "k", parts: [{ serve: "on" }] }, by: "a" } },
+    { ...targeting({}), rules: [{ when: { element: "tags", fits: { attribute: "tags", op: "sounds_like" } }, serve: "on" }] },
     { ...targeting({}), rules: [{ requires: [{ flag: "a", variants: ["on"], gate: true }], serve: "on" }] },
     { ...targeting({}), otherwise: { split: { on: [1] } } },
   ];

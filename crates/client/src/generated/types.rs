@@ -4262,6 +4262,18 @@ pub enum FlagOperator {
     /// `has_all`.
     #[serde(rename = "has_all")]
     HasAll,
+    /// `size_eq`.
+    #[serde(rename = "size_eq")]
+    SizeEq,
+    /// `size_gt`.
+    #[serde(rename = "size_gt")]
+    SizeGt,
+    /// `size_lt`.
+    #[serde(rename = "size_lt")]
+    SizeLt,
+    /// `is_kind`.
+    #[serde(rename = "is_kind")]
+    IsKind,
     /// A value that this client does not know yet, as it came.
     #[serde(untagged)]
     Unrecognized(String),
@@ -4293,6 +4305,10 @@ impl std::fmt::Display for FlagOperator {
             Self::SemverLte => "semver_lte",
             Self::InNetwork => "in_network",
             Self::HasAll => "has_all",
+            Self::SizeEq => "size_eq",
+            Self::SizeGt => "size_gt",
+            Self::SizeLt => "size_lt",
+            Self::IsKind => "is_kind",
             Self::Unrecognized(text) => text,
         })
     }
@@ -4324,6 +4340,10 @@ impl From<&str> for FlagOperator {
             "semver_lte" => Self::SemverLte,
             "in_network" => Self::InNetwork,
             "has_all" => Self::HasAll,
+            "size_eq" => Self::SizeEq,
+            "size_gt" => Self::SizeGt,
+            "size_lt" => Self::SizeLt,
+            "is_kind" => Self::IsKind,
             other => Self::Unrecognized(other.to_owned()),
         }
     }

@@ -52,6 +52,7 @@ pub(super) fn patterns(condition: &Condition) -> usize {
         Condition::All { all } => all.iter().map(patterns).sum(),
         Condition::Any { any } => any.iter().map(patterns).sum(),
         Condition::Not { not } => patterns(not),
+        Condition::Element { fits, .. } => patterns(fits),
         Condition::Segment { .. } | Condition::During { .. } => 0,
         Condition::Attribute(test) if test.op == Op::Matches => test.values.len(),
         Condition::Attribute(_) => 0,
@@ -109,6 +110,6 @@ pub(crate) fn named_segments(condition: &Condition) -> Vec<&str> {
         }
         Condition::Not { not } => named_segments(not),
         Condition::Segment { segment } => vec![segment],
-        Condition::During { .. } | Condition::Attribute(_) => Vec::new(),
+        Condition::During { .. } | Condition::Element { .. } | Condition::Attribute(_) => Vec::new(),
     }
 }

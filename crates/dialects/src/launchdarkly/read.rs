@@ -178,7 +178,7 @@ fn compares_versions(condition: &Condition, segments: &BTreeMap<String, Segment>
                 Op::SemverEq | Op::SemverGt | Op::SemverGte | Op::SemverLt | Op::SemverLte
             )
         }
-        Condition::During { .. } => false,
+        Condition::During { .. } | Condition::Element { .. } => false,
     }
 }
 

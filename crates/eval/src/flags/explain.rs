@@ -5,7 +5,7 @@ use super::{Flag, Flags, Gate, Handle, Needed, Outcome, PARTS, Reason, Rule, Uni
 use crate::Evaluation;
 use crate::bucketing::Order;
 use crate::condition::Condition;
-use crate::subject::Subject;
+use crate::subject::{Slot, Subject};
 
 /// Something that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,19 +144,20 @@ impl Steps<'_> {
                     .map(|(place, test)| (place, Condition::Test(*test)));
                 return each.all(|(place, test)| self.condition(&test, &format!("{pointer}/all/{place}")));
             }
-            Condition::Segment(_) | Condition::Test(_) | Condition::During(..) => {
+            Condition::Segment(_) | Condition::Test(_) | Condition::During(..) | Condition::Element(_) => {
                 condition.fits(self.subject, &set)
             }
         };
         let fits = if holds { "fits" } else { "does not fit" };
         let detail = match condition {
-            Condition::Test(test) => {
-                let slot = self.flags.tests[*test as usize].slot;
-                let name = self.flags.names.name(slot);
-                match self.subject.get(slot) {
-                    Some(known) => format!("`{name}` is {}: it {fits}.", known.value),
-                    None => format!("`{name}` is not known: it {fits}."),
-                }
+            Condition::Test(test) => self.known(self.flags.tests[*test as usize].slot, &format!("it {fits}")),
+            Condition::Element(list) => {
+                let one = if holds {
+                    "one of it fits"
+                } else {
+                    "none of it fits"
+                };
+                self.known(list.0, one)
             }
             Condition::During(..) => match holds {
                 true => "It is in the span of time.".to_owned(),
@@ -168,6 +169,15 @@ impl Steps<'_> {
             },
         };
         self.note(pointer.to_owned(), holds, detail)
+    }
+
+    /// What is known of an attribute, and what comes of that.
+    fn known(&self, slot: Slot, fits: &str) -> String {
+        let name = self.flags.names.name(slot);
+        match self.subject.get(slot) {
+            Some(known) => format!("`{name}` is {}: {fits}.", known.value),
+            None => format!("`{name}` is not known: {fits}."),
+        }
     }
 
     fn gate(&mut self, gate: &Gate, pointer: String) -> bool {

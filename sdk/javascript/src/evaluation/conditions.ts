@@ -25,10 +25,10 @@ const MANY = Number.POSITIVE_INFINITY;
 const COUNTS: ReadonlyMap<string, Count> = new Map<string, Count>([
   ...["in", "not_in", "has_all"].map((op) => [op, [0, MANY]] as const),
   ...["is_present", "is_absent"].map((op) => [op, [0, 0]] as const),
-  ...["starts_with", "ends_with", "contains", "matches", "eq", "modulo", "semver_eq", "in_network"].map(
+  ...["starts_with", "ends_with", "contains", "matches", "eq", "modulo", "semver_eq", "in_network", "size_eq", "is_kind"].map(
     (op) => [op, [1, MANY]] as const,
   ),
-  ...["gt", "gte", "lt", "lte", "before", "after"].map((op) => [op, [1, 1]] as const),
+  ...["gt", "gte", "lt", "lte", "before", "after", "size_gt", "size_lt"].map((op) => [op, [1, 1]] as const),
   ...["semver_gt", "semver_gte", "semver_lt", "semver_lte"].map((op) => [op, [1, 1]] as const),
 ]);
 /** Which order of an attribute and the value is wanted. */
@@ -43,7 +43,18 @@ const WANTED: ReadonlyMap<string, (order: number) => boolean> = new Map([
 ]);
 
 /** What conditions are, but for those on an attribute. */
-const KINDS = ["all", "any", "not", "segment", "during"];
+const KINDS = ["all", "any", "not", "segment", "during", "element"];
+/** What may stand beside them. */
+const BESIDE: ReadonlyMap<string, string> = new Map([["element", "fits"]]);
+/** What single elements of lists, which are texts, can be compared by. */
+const OF_ELEMENTS = ["in", "not_in", "starts_with", "ends_with", "contains", "matches"];
+const SIZE_MAX = 2 ** 32 - 1;
+const KIND_OF: ReadonlyMap<string, FitsValue> = new Map<string, FitsValue>([
+  ["text", (value) => typeof value === "string"],
+  ["number", (value) => typeof value === "number"],
+  ["boolean", (value) => typeof value === "boolean"],
+  ["list", (value) => typeof value === "object"],
+]);
 
 const nobody: Fits = () => false;
 
@@ -51,6 +62,8 @@ const nobody: Fits = () => false;
 export class Compiler {
   /** Which segments the conditions name, each time that they do, with the place. */
   readonly named: (readonly [key: string, pointer: string])[] = [];
+  /** The list whose elements are spoken of, within a condition on one. */
+  #list: string | undefined;
 
   /** Takes segments by their keys; those that are not compiled yet are none. */
   constructor(
@@ -68,7 +81,14 @@ export class Compiler {
     if (!kind) {
       return this.#test(new Part(source, pointer, ["attribute", "op", "values", "ignore_case", "text_only"], this.problems));
     }
-    const part = new Part(source, pointer, [kind], this.problems);
+    const part = new Part(source, pointer, [kind, ...(BESIDE.has(kind) ? [BESIDE.get(kind) ?? ""] : [])], this.problems);
+    if (this.#list !== undefined && !["all", "any", "not"].includes(kind)) {
+      part.wrong("", "element_invalid", "An element is compared by `all`, `any`, `not` and comparisons only.");
+      return nobody;
+    }
+    if (kind === "element") {
+      return this.#element(part, depth);
+    }
     if (kind === "segment") {
       return this.#segment(part.text("segment"), `${pointer}/segment`);
     }
@@ -94,6 +114,18 @@ export class Compiler {
     return ({ nowMicros }) => from <= nowMicros && nowMicros < until;
   }
 
+  /** Whether something holds of one element of a list: the attribute is that element then. */
+  #element(part: Part, depth: number): Fits {
+    const name = part.text("element");
+    this.#list = name;
+    const fits = this.condition(part.field("fits"), `${part.pointer}/fits`, depth + 1);
+    this.#list = undefined;
+    return ({ attributes, nowMicros }) => {
+      const list = attributes.get(name);
+      return typeof list === "object" && list.some((one) => fits({ attributes: new Map([[name, one]]), nowMicros }));
+    };
+  }
+
   #segment(key: string, pointer: string): Fits {
     if (!this.segments.has(key)) {
       this.problems.add(pointer, "segment_unknown", `There is no segment \`${key}\`.`);
@@ -110,6 +142,11 @@ export class Compiler {
     const count = COUNTS.get(op);
     if (!count) {
       part.wrong("/op", CODE, `The comparison \`${op}\` is not known here; a newer version may know it.`);
+      return nobody;
+    }
+    if (this.#list !== undefined && (name !== this.#list || !OF_ELEMENTS.includes(op))) {
+      const detail = `Of an element of \`${this.#list}\`, itself is compared, and by ${OF_ELEMENTS.join(", ")} only.`;
+      part.wrong("", "element_invalid", detail);
       return nobody;
     }
     const [least, most] = count;
@@ -149,6 +186,17 @@ function checkOf(op: string, values: readonly string[], part: Part, ignoreCase: 
     case "in_network": {
       const networks = each(values, part, "an address or a network, as `10.0.0.0/8`", Network.read);
       return inNetwork(networks);
+    }
+    case "size_eq":
+    case "size_gt":
+    case "size_lt": {
+      const sizes = each(values, part, "a whole number, as `2`", wholeSize);
+      const size = (value: Value) => (typeof value === "object" ? value.length : undefined);
+      return ordered(op.slice("size_".length), sizes, size, (one, other) => one - other);
+    }
+    case "is_kind": {
+      const kinds = each(values, part, "one of `text`, `number`, `boolean` and `list`", (kind) => KIND_OF.get(kind));
+      return (value) => kinds.some((isOne) => isOne(value));
     }
     case "modulo":
       return leaves(each(values, part, "a divisor and a lesser remainder, as `10|3`", division));
@@ -211,6 +259,12 @@ function inNetwork(networks: readonly Network[]): FitsValue {
 
 function versionOf(value: Value): ReturnType<typeof version> {
   return typeof value === "string" ? version(value) : undefined;
+}
+
+/** Reads how many entries a list has. */
+function wholeSize(text: string): number | undefined {
+  const found = /^[0-9]{1,10}$/.test(text) ? Number(text) : undefined;
+  return found !== undefined && found <= SIZE_MAX ? found : undefined;
 }
 
 /** Whether a value, once read, is in the wanted order with one of those that it is compared with. */

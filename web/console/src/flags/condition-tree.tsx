@@ -2,7 +2,7 @@
 import { Said } from "@gateline/ui";
 import { Link } from "@tanstack/react-router";
 import type { Condition, Step } from "./model";
-import { spanInWords, testInWords } from "./words";
+import { conditionInWords } from "./words";
 
 interface Props {
   condition: Condition;
@@ -36,12 +36,18 @@ export function ConditionTree({ condition, pointer, steps }: Props) {
         {"segment" in condition ? (
           <InSegment of={condition.segment} />
         ) : (
-          <Said text={"during" in condition ? spanInWords(condition.during) : testInWords(condition)} />
+          <Said text={leafInWords(condition)} />
         )}
       </p>
       <StepLine step={steps.find((step) => step.pointer === pointer)} />
     </div>
   );
+}
+
+/** A condition without others in it, but for those on an entry of a list. */
+function leafInWords(condition: Condition): string {
+  const words = conditionInWords(condition);
+  return "element" in condition ? `There is ${words}` : words;
 }
 
 /** A segment, with a way to it: conditions know its key only. */

@@ -17,6 +17,7 @@ interface Words {
 }
 
 const number = { group: "Number", example: "18" } as const;
+const entries = { group: "List", example: "2" } as const;
 const version = { group: "Version", example: "2.1.0" } as const;
 
 /** All operators, in the order in which they are offered. */
@@ -44,6 +45,10 @@ export const operators: Record<Operator, Words> = {
   semver_lte: { ...version, title: "≤ version", takes: "one" },
   in_network: { group: "Network", title: "is in the network", takes: "many", example: "10.0.0.0/8" },
   has_all: { group: "List", title: "has all of", takes: "many", letters: true },
+  size_eq: { ...entries, title: "= entries", takes: "many" },
+  size_gt: { ...entries, title: "> entries", takes: "one" },
+  size_lt: { ...entries, title: "< entries", takes: "one" },
+  is_kind: { group: "Presence", title: "is a", takes: "many", example: "text, number, boolean, list" },
 };
 
 /** How many of many values a sentence names. */
@@ -144,8 +149,13 @@ export function conditionInWords(condition: Condition | undefined): string {
   if ("not" in condition) return `not ${inside(condition.not)}`;
   if ("segment" in condition) return `in the segment ${code(condition.segment)}`;
   if ("during" in condition) return spanInWords(condition.during);
+  if ("element" in condition) return elementInWords(condition);
   return testInWords(condition);
 }
+
+/** `` an entry of `tags` for which (`tags` begins with `a`) ``. */
+export const elementInWords = ({ element, fits }: Extract<Condition, { element: string }>): string =>
+  `an entry of ${code(element)} for which (${conditionInWords(fits)})`;
 
 /** What values a flag has. */
 export const types: Record<FlagType, string> = { boolean: "Boolean", string: "String", number: "Number", json: "JSON" };

@@ -36,6 +36,10 @@ pub(super) fn logic(
             )),
         },
         Condition::During { during: span } => during(span, pointer),
+        Condition::Element { .. } => {
+            let detail = "JSONLogic cannot tell a text of a list from what else is in it.";
+            Err(Fault::new(pointer, "operator_unsayable", detail))
+        }
         Condition::Attribute(test) => compared(test, pointer),
     }
 }
@@ -121,6 +125,10 @@ fn compared(test: &Test, pointer: &str) -> Result<Value, Fault> {
                 "operator_unsayable",
                 "JSONLogic cannot tell an empty list from none.",
             );
+        }
+        Op::SizeEq | Op::SizeGt | Op::SizeLt | Op::IsKind => {
+            let detail = "JSONLogic does not count entries, and cannot tell what a value is.";
+            return fault("operator_unsayable", detail);
         }
         Op::Matches | Op::InNetwork | Op::Before | Op::After => {
             return fault("operator_unsayable", "JSONLogic has no such comparison.");

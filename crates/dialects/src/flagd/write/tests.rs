@@ -135,6 +135,18 @@ fn what_flagd_would_do_otherwise_is_refused() {
 }
 
 #[test]
+fn what_lists_and_values_are_is_refused() {
+    let test = |op: &str, value: &str| json!({ "attribute": "a", "op": op, "values": [value] });
+    let element = json!({ "element": "a", "fits": test("in", "x") });
+    for when in [test("size_gt", "1"), test("is_kind", "list"), element] {
+        let rest = json!({ "rules": [{ "when": when, "serve": "on" }] });
+        let refused = write(&definitions(&json!({ "f": flag(&rest) })), Fractional::V2).refused;
+        let found: Vec<_> = refused.iter().map(|one| (&*one.pointer, one.code)).collect();
+        assert_eq!(found, [("/flags/f/rules/0/when", "operator_unsayable")]);
+    }
+}
+
+#[test]
 fn what_was_read_is_written_as_it_was() {
     let source = json!({
         "static": { "state": "ENABLED", "variants": { "a": 1 }, "defaultVariant": "a" },

@@ -257,6 +257,7 @@ fn depth(condition: &Condition) -> usize {
         Condition::All { all } => deepest(all),
         Condition::Any { any } => deepest(any),
         Condition::Not { not } => 1 + depth(not),
+        Condition::Element { fits, .. } => 1 + depth(fits),
         _ => 0,
     }
 }

@@ -22,16 +22,31 @@ fn ruled(rule: &Json) -> Json {
 }
 
 /// Rules that cannot be said, where, and why.
-const REFUSED: [(&str, &str, &str); 15] = [
+const REFUSED: [(&str, &str, &str); 18] = [
     (
-        r#"{"condition": {"tags": {"$size": 2}}}"#,
-        "/condition/tags/$size",
+        r#"{"condition": {"$and": [{"a": {"$type": "number"}}, {"a": "1"}]}}"#,
+        "/condition/$and/1/a",
+        "kinds_mixed",
+    ),
+    (
+        r#"{"condition": {"tags": {"$elemMatch": {"$ne": "a", "$gt": "b"}}}}"#,
+        "/condition/tags/$elemMatch/$gt",
         "operator_unsaid",
     ),
     (
-        r#"{"condition": {"a": {"$type": "string"}}}"#,
-        "/condition/a/$type",
+        r#"{"condition": {"tags": {"$elemMatch": {"name": "a"}}}}"#,
+        "/condition/tags/$elemMatch",
         "operator_unsaid",
+    ),
+    (
+        r#"{"condition": {"tags": {"$size": {"$gt": "2"}}}}"#,
+        "/condition/tags/$size/$gt",
+        "operator_unsaid",
+    ),
+    (
+        r#"{"condition": {"a": {"$type": "object"}}}"#,
+        "/condition/a/$type",
+        "value_unsaid",
     ),
     (
         r#"{"condition": {"a": {"$new": 1}}}"#,
@@ -225,7 +240,7 @@ fn experiments_keep_the_names_that_they_are_tracked_by() {
 fn what_needs_a_refused_feature_is_refused_as_well() {
     let gate = |id: &str| json!({ "parentConditions": [{ "id": id, "condition": { "value": true }, "gate": true }] });
     let found = read(&json!({ "features": {
-        "a": { "defaultValue": true, "rules": [{ "force": true, "condition": { "x": { "$size": 1 } } }] },
+        "a": { "defaultValue": true, "rules": [{ "force": true, "condition": { "x": { "$new": 1 } } }] },
         "b": { "defaultValue": true, "rules": [gate("a")] },
         "c": { "defaultValue": true, "rules": [gate("b")] },
         "d": { "defaultValue": true },

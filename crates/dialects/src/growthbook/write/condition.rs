@@ -8,6 +8,8 @@ use crate::growthbook::json::number_text;
 use crate::growthbook::pattern;
 use crate::{Fault, part};
 
+mod element;
+
 /// Parts that all conditions of a payload may have together: segments stand in each that names them.
 const PARTS_MAX: usize = 200_000;
 /// Conditions within conditions, through segments.
@@ -68,6 +70,7 @@ impl<'d> Conditions<'d> {
                 let detail = "SDKs do not know what time it is.";
                 Err(Fault::new(format!("{at}/during"), "window_unsaid", detail))
             }
+            Condition::Element { element, fits } => element::written(element, fits, at),
             Condition::Attribute(test) if test.text_only => written_for_texts(test, at),
             Condition::Attribute(test) => written(test, at),
         }
@@ -173,11 +176,7 @@ fn written(test: &Test, at: &str) -> Result<Json, Fault> {
         Op::EndsWith => patterns(test, at, |text| Ok(format!("{}$", literal(text)))),
         Op::Contains => patterns(test, at, |text| Ok(literal(text))),
         Op::Matches => patterns(test, at, |text| pattern_of(text, at)),
-        Op::Eq => {
-            let numbers: Result<Vec<f64>, Fault> =
-                values.iter().map(|value| read_number(value, at)).collect();
-            of(attribute, &json!({ "$in": numbers? }), at)
-        }
+        Op::Eq => of(attribute, &json!({ "$in": numbers(test, at)? }), at),
         Op::Gt => comparison("$gt"),
         Op::Gte => comparison("$gte"),
         Op::Lt => comparison("$lt"),
@@ -193,6 +192,15 @@ fn written(test: &Test, at: &str) -> Result<Json, Fault> {
         Op::HasAll => {
             let op = if ignore_case { "$alli" } else { "$all" };
             of(attribute, &json!({ op: values }), at)
+        }
+        Op::SizeEq => of(attribute, &json!({ "$size": { "$in": numbers(test, at)? } }), at),
+        Op::SizeGt => of(attribute, &json!({ "$size": { "$gt": number(test, at)? } }), at),
+        Op::SizeLt => of(attribute, &json!({ "$size": { "$lt": number(test, at)? } }), at),
+        Op::IsKind => {
+            let each = values
+                .iter()
+                .map(|kind| of(attribute, &json!({ "$type": type_of(kind) }), at));
+            Ok(json!({ "$or": each.collect::<Result<Vec<_>, _>>()? }))
         }
         Op::Modulo => Err(unsaid("remainders", at)),
         Op::Before | Op::After => Err(unsaid("moments", at)),
@@ -214,6 +222,19 @@ fn first(test: &Test) -> &str {
 
 fn number(test: &Test, at: &str) -> Result<f64, Fault> {
     read_number(first(test), at)
+}
+
+fn numbers(test: &Test, at: &str) -> Result<Vec<f64>, Fault> {
+    test.values.iter().map(|value| read_number(value, at)).collect()
+}
+
+/// What JavaScript calls a kind of value.
+fn type_of(kind: &str) -> &str {
+    match kind {
+        "text" => "string",
+        "list" => "array",
+        other => other,
+    }
 }
 
 fn read_number(value: &str, at: &str) -> Result<f64, Fault> {

@@ -25,7 +25,12 @@ fn written(flags: &Json) -> Writing {
 }
 
 /// What cannot be said of a flag, where, and why.
-const REFUSED: [(&str, &str, &str); 16] = [
+const REFUSED: [(&str, &str, &str); 17] = [
+    (
+        r#"{"rules": [{"serve": "on", "when": {"element": "tags", "fits": {"all": [{"attribute": "tags", "op": "contains", "values": ["a"]}, {"attribute": "tags", "op": "contains", "values": ["b"]}]}}}]}"#,
+        "/rules/0/when/fits",
+        "element_unsaid",
+    ),
     (
         r#"{"rules": [{"logic": {"var": "x"}}]}"#,
         "/rules/0/logic",

@@ -92,6 +92,9 @@ impl Reader<'_> {
                 None => Err(self.fault("segment_unknown", format!("There is no segment `{segment}`."))),
             },
             (Condition::During { during }, wanted) => self.during(during, wanted),
+            (Condition::Element { .. }, _) => {
+                Err(self.fault("operator_unsayable", "A context has no lists."))
+            }
             (Condition::Attribute(test), wanted) => self.test(test, wanted),
         }
     }
@@ -145,6 +148,7 @@ impl Reader<'_> {
                 false => vec![each.collect()],
             })
         };
+        let unknown = |detail: &str| Err(self.fault("operator_unsayable", detail));
         if let Some(value) = disputed(test) {
             let detail =
                 format!("Some clients take blanks around values off, and pass over empty ones: `{value}`.");
@@ -152,7 +156,7 @@ impl Reader<'_> {
         }
         match test.op {
             Op::In | Op::NotIn | Op::HasAll if test.ignore_case => {
-                Err(self.fault("operator_unsayable", "Clients do not ignore capitals in lists."))
+                unknown("Clients do not ignore capitals in lists.")
             }
             Op::In => several("IN"),
             Op::NotIn => several("NOT_IN"),
@@ -191,12 +195,12 @@ impl Reader<'_> {
             Op::SemverLt => each("SEMVER_LT"),
             Op::SemverLte => each("SEMVER_LTE"),
             Op::Matches => each("REGEX"),
-            Op::Before | Op::After => Err(self.fault(
-                "operator_unsayable",
-                "Clients compare moments with the current time only: use `during`.",
-            )),
-            Op::HasAll => Err(self.fault("operator_unsayable", "A context has no lists.")),
-            Op::Modulo => Err(self.fault("operator_unsayable", "Clients do not divide.")),
+            Op::Before | Op::After => {
+                unknown("Clients compare moments with the current time only: use `during`.")
+            }
+            Op::HasAll | Op::SizeEq | Op::SizeGt | Op::SizeLt => unknown("A context has no lists."),
+            Op::IsKind => unknown("All that a context has is a text."),
+            Op::Modulo => unknown("Clients do not divide."),
         }
     }
 }

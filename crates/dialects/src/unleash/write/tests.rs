@@ -109,6 +109,18 @@ fn prerequisites_of_single_rules_are_refused() {
 }
 
 #[test]
+fn what_lists_and_values_are_is_refused() {
+    let test = |op: &str, value: &str| json!({ "attribute": "a", "op": op, "values": [value] });
+    let element = json!({ "element": "a", "fits": test("in", "x") });
+    for when in [test("size_gt", "1"), test("is_kind", "list"), element] {
+        let rest = json!({ "rules": [{ "when": when, "serve": "on" }] });
+        let refused = write(&definitions(&json!({ "f": flag(&rest) }))).refused;
+        let found: Vec<_> = refused.iter().map(|one| (&*one.pointer, one.code)).collect();
+        assert_eq!(found, [("/flags/f/rules/0/when", "operator_unsayable")]);
+    }
+}
+
+#[test]
 fn a_share_that_grows_is_refused() {
     let steps = json!([{ "at": "2026-01-01T00:00:00Z", "percent": 100 }]);
     let rollout = json!({ "serve": "on", "others": "off", "steps": steps });

@@ -18,7 +18,13 @@ from gateline.evaluation.texts import Value, number, small, text_of, trim
 #: Conditions within conditions.
 DEPTH_MAX = 16
 #: What conditions are, but for those on an attribute.
-_KINDS = ("all", "any", "not", "segment", "during")
+_KINDS = ("all", "any", "not", "segment", "during", "element")
+#: What may stand beside them.
+_BESIDE = {"element": ("fits",)}
+#: What single elements of lists, which are texts, can be compared by.
+_OF_ELEMENTS = ("in", "not_in", "starts_with", "ends_with", "contains", "matches")
+_SIZE_MAX = 2**32 - 1
+_KIND_OF: dict[str, type] = {"text": str, "number": float, "boolean": bool, "list": tuple}
 
 Fits = Callable[[Subject], bool]
 _FitsValue = Callable[[Value], bool]
@@ -33,8 +39,8 @@ _COUNTS = {
     "is_present": (0, 0),
     "is_absent": (0, 0),
     **dict.fromkeys(("starts_with", "ends_with", "contains", "matches", "eq", "modulo"), (1, _MANY)),
-    **dict.fromkeys(("semver_eq", "in_network"), (1, _MANY)),
-    **dict.fromkeys(("gt", "gte", "lt", "lte", "before", "after"), (1, 1)),
+    **dict.fromkeys(("semver_eq", "in_network", "size_eq", "is_kind"), (1, _MANY)),
+    **dict.fromkeys(("gt", "gte", "lt", "lte", "before", "after", "size_gt", "size_lt"), (1, 1)),
     **dict.fromkeys(("semver_gt", "semver_gte", "semver_lt", "semver_lte"), (1, 1)),
 }
 
@@ -48,6 +54,8 @@ class Compiler:
         self.problems = problems
         #: Which segments the conditions name, each time that they do, with the place.
         self.named: list[tuple[str, str]] = []
+        #: The list whose elements are spoken of, within a condition on one.
+        self._list: str | None = None
 
     def condition(self, source: Any, pointer: str, depth: int = 0) -> Fits:
         """Compiles a condition; what is wrong is noted under the pointer, and the rest is of no use then."""
@@ -57,7 +65,12 @@ class Compiler:
         kind = next((name for name in _KINDS if isinstance(source, dict) and name in source), None)
         if kind is None:
             return self._test(Part(source, pointer, ("attribute", "op", "values", "ignore_case", "text_only"), self.problems))
-        part = Part(source, pointer, (kind,), self.problems)
+        part = Part(source, pointer, (kind, *_BESIDE.get(kind, ())), self.problems)
+        if self._list is not None and kind not in ("all", "any", "not"):
+            part.wrong("", "element_invalid", "An element is compared by `all`, `any`, `not` and comparisons only.")
+            return _nobody
+        if kind == "element":
+            return self._element(part, depth)
         if kind == "segment":
             return self._segment(part.text("segment"), f"{pointer}/segment")
         if kind == "during":
@@ -69,6 +82,19 @@ class Compiler:
             self.condition(one, f"{pointer}/{kind}/{place}", depth + 1) for place, one in enumerate(part.list(kind))
         ]
         return _all(each) if kind == "all" else _any(each)
+
+    def _element(self, part: Part, depth: int) -> Fits:
+        """Whether something holds of one element of a list: the attribute is that element then."""
+        name = part.text("element")
+        self._list = name
+        fits = self.condition(part.fields.get("fits"), f"{part.pointer}/fits", depth + 1)
+        self._list = None
+
+        def check(subject: Subject) -> bool:
+            found = subject.attributes.get(name)
+            return isinstance(found, tuple) and any(fits(Subject({name: one}, subject.now_micros)) for one in found)
+
+        return check
 
     def _segment(self, key: str, pointer: str) -> Fits:
         if key not in self.segments:
@@ -89,6 +115,10 @@ class Compiler:
         text_only = part.boolean("text_only", otherwise=False)
         if op not in _COUNTS:
             part.wrong("/op", CODE, f"The comparison `{op}` is not known here; a newer version may know it.")
+            return _nobody
+        if self._list is not None and (name != self._list or op not in _OF_ELEMENTS):
+            detail = f"Of an element of `{self._list}`, itself is compared, and by {', '.join(_OF_ELEMENTS)} only."
+            part.wrong("", "element_invalid", detail)
             return _nobody
         least, most = _COUNTS[op]
         if not least <= len(values) <= most:
@@ -118,6 +148,12 @@ class Compiler:
             return _matches(self._patterns(values, part, ignore_case))
         if op == "in_network":
             return _in_network(_each(values, part, "an address or a network, as `10.0.0.0/8`", Network.read))
+        if op.startswith("size_"):
+            sizes = _each(values, part, "a whole number, as `2`", _whole_size)
+            return _ordered(op.removeprefix("size_"), sizes, _size_of)
+        if op == "is_kind":
+            kinds = _each(values, part, "one of `text`, `number`, `boolean` and `list`", _KIND_OF.get)
+            return lambda value: any(isinstance(value, kind) for kind in kinds)
         if op == "modulo":
             return _leaves(_each(values, part, "a divisor and a lesser remainder, as `10|3`", _division))
         if op in ("before", "after"):
@@ -245,6 +281,16 @@ def _moment(op: str, moments: Sequence[int]) -> _FitsValue:
         return any(found < one if op == "before" else found > one for one in moments)
 
     return check
+
+
+def _whole_size(text: str) -> float | None:
+    """Reads how many entries a list has."""
+    is_whole = text.isascii() and text.isdigit() and len(text) <= len(str(_SIZE_MAX))
+    return float(text) if is_whole and int(text) <= _SIZE_MAX else None
+
+
+def _size_of(value: Value) -> float | None:
+    return float(len(value)) if isinstance(value, tuple) else None
 
 
 def _version_of(value: Value) -> Version | None:

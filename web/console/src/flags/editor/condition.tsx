@@ -156,7 +156,29 @@ function Inner({ condition, set, pointer }: Props) {
   if ("not" in condition) return <ConditionEditor condition={condition} set={set} pointer={pointer} />;
   if ("segment" in condition) return <SegmentRow segment={condition.segment} set={(segment) => set({ segment })} pointer={pointer} />;
   if ("during" in condition) return <SpanRow span={condition.during} set={(during) => set({ during })} pointer={`${pointer}/during`} />;
+  if ("element" in condition) return <ElementRow condition={condition} set={set} pointer={pointer} />;
   return <TestRow test={condition as Test} set={set} pointer={pointer} />;
+}
+
+/** What must hold of one entry of a list: its comparisons are of the same attribute. */
+function ElementRow({ condition, set, pointer }: { condition: Extract<Condition, { element: string }> } & Omit<Props, "condition">) {
+  const { element, fits } = condition;
+  return (
+    <div className="min-w-0 flex-1 rounded-md border border-line bg-bg p-1.5 sm:p-2.5">
+      <Wrong pointer={pointer} />
+      <AttributeField label="An entry of the list" pointer={`${pointer}/element`} value={element} set={(name) => set({ element: name, fits: ofList(fits, name) })} />
+      <p className="my-1.5 text-sm text-ink-2">for which</p>
+      <ConditionEditor condition={fits} set={(next) => set({ element, fits: next })} pointer={`${pointer}/fits`} />
+    </div>
+  );
+}
+
+/** The condition on the entries of another list. */
+function ofList(condition: Condition, name: string): Condition {
+  if ("all" in condition) return { all: condition.all.map((each) => ofList(each, name)) };
+  if ("any" in condition) return { any: condition.any.map((each) => ofList(each, name)) };
+  if ("not" in condition) return { not: ofList(condition.not, name) };
+  return "attribute" in condition ? { ...condition, attribute: name } : condition;
 }
 
 /** A span of time in which it holds; one end may be open. */

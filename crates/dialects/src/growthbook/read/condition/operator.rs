@@ -4,6 +4,8 @@ use eval::definition::{Condition, Op, Test};
 use serde_json::Value as Json;
 
 use super::{Conditions, nobody, not, pattern_of, test};
+
+mod list;
 use crate::Fault;
 use crate::growthbook::json::is_truthy;
 use crate::kind::Kind;
@@ -63,6 +65,8 @@ impl Conditions<'_> {
             ("$notRegexi", _) => Ok(not(self.pattern(attribute, wanted, true, at)?)),
             ("$not", _) => Ok(not(self.value(attribute, wanted, at)?)),
             ("$elemMatch", _) => self.element(attribute, wanted, at),
+            ("$size", _) => self.size(attribute, wanted, at),
+            ("$type", _) => self.kind(attribute, wanted, at),
             ("$inGroup", _) => Ok(self
                 .group_of_values(attribute, wanted, at)?
                 .unwrap_or_else(nobody)),
@@ -187,7 +191,7 @@ impl Conditions<'_> {
         self.matches(attribute, pattern, ignore_case, at)
     }
 
-    fn matches(
+    pub(super) fn matches(
         &self,
         attribute: &str,
         pattern: &str,
@@ -201,28 +205,6 @@ impl Conditions<'_> {
             ignore_case,
             text_only: false,
         }))
-    }
-
-    /// What one element of a list must be; only what speaks of one text can be said.
-    fn element(&mut self, attribute: &str, wanted: &Json, at: &str) -> Result<Condition, Fault> {
-        self.kinds.put(attribute, Kind::Texts, at)?;
-        let fields = wanted.as_object().filter(|fields| fields.len() == 1);
-        let only = fields.and_then(|fields| fields.iter().next());
-        match only.map(|(name, wanted)| (name.as_str(), wanted)) {
-            Some(("$eq", Json::String(text))) => Ok(test(attribute, Op::In, vec![text.clone()])),
-            Some(("$in", Json::Array(list))) if list.iter().all(Json::is_string) => {
-                self.members(attribute, list, false, at)
-            }
-            Some(("$ini", Json::Array(list))) if list.iter().all(Json::is_string) => {
-                self.members(attribute, list, true, at)
-            }
-            Some(("$regex", Json::String(pattern))) => self.matches(attribute, pattern, false, at),
-            Some(("$regexi", Json::String(pattern))) => self.matches(attribute, pattern, true, at),
-            _ => {
-                let detail = "Of an element only `$eq`, `$in` or `$regex` with texts can be said.";
-                Err(Fault::new(at, "operator_unsaid", detail))
-            }
-        }
     }
 
     /// Whether a value is in a saved list; none if there is no list that it could be in or not.

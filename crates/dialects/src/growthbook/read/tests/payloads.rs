@@ -55,7 +55,15 @@ fn condition() -> impl Strategy<Value = Json> {
         };
         json!({ "tags": wanted })
     });
-    let leaf = prop_oneof![of_text, of_number, of_version, of_list, others()];
+    let leaf = prop_oneof![
+        element(),
+        sizes_and_kinds(),
+        of_text,
+        of_number,
+        of_version,
+        of_list,
+        others()
+    ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         let list = || proptest::collection::vec(inner.clone(), 0..3);
         prop_oneof![
@@ -65,6 +73,62 @@ fn condition() -> impl Strategy<Value = Json> {
             inner.clone().prop_map(|one| json!({ "$not": one })),
             inner.clone(),
         ]
+    })
+}
+
+/// Conditions on how many entries a list has, and on what values are.
+fn sizes_and_kinds() -> impl Strategy<Value = Json> {
+    let size = || {
+        (0..7_usize, -1..5_i32).prop_map(|(op, half)| {
+            let size = f64::from(half) / 2.0;
+            let name = ["$eq", "$ne", "$gt", "$gte", "$lt", "$lte"].get(op);
+            name.map_or_else(|| json!(size), |name| json!({ *name: size }))
+        })
+    };
+    let of_size = (size(), size(), 0..4_u32).prop_map(|(one, other, form)| match form {
+        0 => json!({ "tags": { "$size": one } }),
+        1 => json!({ "tags": { "$not": { "$size": one } } }),
+        2 => json!({ "tags": { "$size": { "$not": one } } }),
+        _ => json!({ "tags": { "$size": { "$in": [1, 2.5], "$not": other } } }),
+    });
+    let kinds = vec!["string", "number", "boolean", "array", "null", "none"];
+    let of_kind = (
+        proptest::sample::select(kinds),
+        any::<bool>(),
+        proptest::sample::select(vec!["flat", "tags", "age"]),
+    )
+        .prop_map(|(kind, is, name)| match is {
+            true => json!({ name: { "$type": kind } }),
+            false => json!({ name: { "$not": { "$type": kind } } }),
+        });
+    prop_oneof![of_size, of_kind]
+}
+
+/// Conditions on one element of a list.
+fn element() -> impl Strategy<Value = Json> {
+    let word = || proptest::sample::select(vec!["a", "b", "DE", "xyz", "äö", ""]);
+    let one = || {
+        (word(), word(), 0..11_usize).prop_map(|(one, other, op)| match op {
+            0 => ("$eq", json!(one)),
+            1 => ("$ne", json!(one)),
+            2 => ("$in", json!([one, other])),
+            3 => ("$nin", json!([one, other, 1])),
+            4 => ("$ini", json!([one])),
+            5 => ("$nini", json!([one, other])),
+            6 => ("$regex", json!(format!("^{one}"))),
+            7 => ("$notRegexi", json!(format!("{one}$"))),
+            8 => ("$exists", json!(one.is_empty())),
+            9 => ("$type", json!("string")),
+            _ => ("$not", json!({ "$eq": one, "$regexi": other })),
+        })
+    };
+    (proptest::collection::vec(one(), 0..3), any::<bool>()).prop_map(|(operators, is)| {
+        let operators: Map<_, _> = operators
+            .into_iter()
+            .map(|(name, wanted)| (name.to_owned(), wanted))
+            .collect();
+        let wanted = json!({ "$elemMatch": operators });
+        json!({ "tags": if is { wanted } else { json!({ "$not": wanted }) } })
     })
 }
 

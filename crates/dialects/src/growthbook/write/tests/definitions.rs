@@ -42,7 +42,51 @@ fn test() -> impl Strategy<Value = Json> {
         Just(json!({ "segment": "nested" })),
         Just(json!({ "segment": "texts" })),
     ];
-    prop_oneof![of_texts, of_number, of_version, list, others]
+    let of_size = (
+        proptest::sample::select(vec!["size_eq", "size_gt", "size_lt"]),
+        0..3_u32,
+    )
+        .prop_map(|(op, size)| json!({ "attribute": "tags", "op": op, "values": [size.to_string()] }));
+    let kinds = vec!["text", "number", "boolean", "list"];
+    let of_kind = (
+        proptest::sample::select(vec!["country", "age", "premium", "tags"]),
+        proptest::sample::subsequence(kinds, 1..3),
+        any::<bool>(),
+    )
+        .prop_map(|(name, kinds, is)| json!({ "attribute": name, "op": "is_kind", "values": kinds, "text_only": is }));
+    prop_oneof![
+        element(),
+        of_size,
+        of_kind,
+        of_texts,
+        of_number,
+        of_version,
+        list,
+        others
+    ]
+}
+
+/// Conditions on one element of a list, which do not compare it twice by the same operator.
+fn element() -> impl Strategy<Value = Json> {
+    let test = |ops: Vec<&'static str>| {
+        (proptest::sample::select(ops), words(), any::<bool>()).prop_map(
+            |(op, words, is)| json!({ "attribute": "tags", "op": op, "values": words, "ignore_case": is }),
+        )
+    };
+    let is = test(vec!["in"]);
+    let is_not = test(vec!["not_in"]);
+    let fits = test(vec!["starts_with", "ends_with", "contains", "matches"]);
+    (is, is_not, fits, 0..6_u32).prop_map(|(one, two, three, form)| {
+        let fits = match form {
+            0 => json!({ "all": [] }),
+            1 => json!({ "all": [one, two, three] }),
+            2 => json!({ "any": [one, { "not": three }] }),
+            3 => json!({ "not": { "all": [one, { "not": two }] } }),
+            4 => json!({ "all": [{ "not": three }, two, { "not": one }] }),
+            _ => three,
+        };
+        json!({ "element": "tags", "fits": fits })
+    })
 }
 
 fn condition() -> impl Strategy<Value = Json> {

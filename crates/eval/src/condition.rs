@@ -89,7 +89,8 @@ pub(crate) enum Check {
     Number(SmallVec<[f64; 2]>, Wanted),
     Modulo(Box<[Division]>),
     Moment(i64, Wanted),
-    Semver(SmallVec<[Release; 1]>, Wanted),
+    /// Whether the version may be short as well.
+    Semver(SmallVec<[Release; 1]>, Wanted, bool),
     InNetwork(Box<[Network]>),
     HasAll(Texts),
     /// How many entries it has.
@@ -270,9 +271,9 @@ impl Check {
                 .number
                 .is_some_and(|number| divisions.iter().any(|division| division.fits(number))),
             Self::Moment(moment, wanted) => known.moment.is_some_and(|known| wanted.is(known.cmp(moment))),
-            Self::Semver(values, wanted) => subject.version(known).is_some_and(|version| {
+            Self::Semver(values, wanted, short) => subject.version(known).is_some_and(|version| {
                 let mut orders = values.iter().map(|value| version.compare(&value.as_version()));
-                orders.any(|order| wanted.is(order))
+                (*short || !version.is_short) && orders.any(|order| wanted.is(order))
             }),
             Self::InNetwork(networks) => any(known, |text| {
                 let address = text.trim().parse().ok();
@@ -482,6 +483,11 @@ impl<'d> Compiler<'_, 'd> {
 
     fn check(&mut self, test: &Test, pointer: &str, slot: Slot) -> Check {
         self.count(test, pointer);
+        if test.short && !test.op.is_of_versions() {
+            let detail = "Only versions can be short.".to_owned();
+            self.problems
+                .add(&format!("{pointer}/short"), "value_invalid", detail);
+        }
         let texts = || Texts::new(&test.values, test.ignore_case);
         match test.op {
             Op::In | Op::NotIn if test.ignore_case => Check::InSmall(texts(), test.op == Op::In),
@@ -614,8 +620,11 @@ impl<'d> Compiler<'_, 'd> {
 
     fn versions(&mut self, test: &Test, pointer: &str, slot: Slot, wanted: Wanted) -> Check {
         self.names.reads_mut(slot).versions = true;
-        let versions = self.each(test, pointer, "a version, as `2.1.0`", Release::read);
-        Check::Semver(versions.into(), wanted)
+        let versions = match test.short {
+            true => self.each(test, pointer, "a version, as `2.1`", Release::read_short),
+            false => self.each(test, pointer, "a version, as `2.1.0`", Release::read),
+        };
+        Check::Semver(versions.into(), wanted, test.short)
     }
 }
 

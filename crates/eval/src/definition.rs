@@ -379,6 +379,9 @@ pub struct Test {
     /// Whether only a text is compared: a number, a boolean or a list is as if it were not there.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub text_only: bool,
+    /// Whether versions may leave out their last numbers, which are 0 then: `2` and `2.0` are `2.0.0`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub short: bool,
 }
 
 /// How an attribute is compared. An attribute that is not there, or is of another kind, fits none of them but
@@ -441,6 +444,16 @@ pub enum Op {
     SizeLt,
     /// It is of one of the kinds `text`, `number`, `boolean` and `list`.
     IsKind,
+}
+
+impl Op {
+    /// Whether it compares versions.
+    pub const fn is_of_versions(self) -> bool {
+        matches!(
+            self,
+            Self::SemverEq | Self::SemverGt | Self::SemverGte | Self::SemverLt | Self::SemverLte
+        )
+    }
 }
 
 /// Subjects that flags speak of together.

@@ -7,6 +7,8 @@ use std::cmp::Ordering;
 pub(crate) struct Semver<'a> {
     numbers: [u64; 3],
     before: &'a str,
+    /// Whether it leaves out some of its numbers.
+    pub(crate) is_short: bool,
 }
 
 /// A version to compare with.
@@ -17,11 +19,23 @@ pub(crate) struct Release {
 }
 
 impl Release {
-    /// Reads what [`Semver`] reads.
+    /// Reads what [`Semver`] reads, with all of its numbers.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let Semver { numbers, before } = Semver::read(text)?;
-        let before = before.into();
-        Some(Self { numbers, before })
+        Semver::read(text)
+            .filter(|version| !version.is_short)
+            .map(Self::of)
+    }
+
+    /// Reads what may leave out its last numbers.
+    pub(crate) fn read_short(text: &str) -> Option<Self> {
+        Semver::read(text).map(Self::of)
+    }
+
+    fn of(version: Semver<'_>) -> Self {
+        Self {
+            numbers: version.numbers,
+            before: version.before.into(),
+        }
     }
 
     /// Whether so many of its first numbers are those of another version.
@@ -34,12 +48,13 @@ impl Release {
         Semver {
             numbers: self.numbers,
             before: &self.before,
+            is_short: false,
         }
     }
 }
 
 impl<'a> Semver<'a> {
-    /// Reads `1.2.3`, `1.2.3-rc.1`, `1.2.3+build`; a `v` in front does no harm.
+    /// Reads `1.2.3`, `1.2.3-rc.1`, `1.2.3+build`, and `1.2-rc.1`, which is short; a `v` in front does no harm.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
         let text = text.trim();
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
@@ -55,16 +70,15 @@ impl<'a> Semver<'a> {
             return None;
         }
         let mut numbers = [0; 3];
-        let mut parts = core.split('.');
-        for number in &mut numbers {
-            *number = whole(parts.next()?)?;
-        }
-        if parts.next().is_some() {
-            return None;
+        let mut found = 0;
+        for part in core.split('.') {
+            *numbers.get_mut(found)? = whole(part)?;
+            found += 1;
         }
         Some(Self {
             numbers,
             before: before.unwrap_or_default(),
+            is_short: found < numbers.len(),
         })
     }
 

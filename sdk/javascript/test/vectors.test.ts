@@ -27,6 +27,7 @@ interface Condition {
   values: string[];
   ignore_case?: boolean;
   text_only?: boolean;
+  short?: boolean;
   fits: Value[];
   fits_not: Value[];
 }
@@ -76,8 +77,8 @@ function subject(attributes: Record<string, Value>, at = NOW): Subject {
   return { attributes: new Map(Object.entries(attributes)), nowMicros };
 }
 
-function flagThatTests({ op, values, ignore_case = false, text_only = false }: Condition): Flags {
-  const rules = [{ when: { attribute: "a", op, values, ignore_case, text_only }, serve: "yes" }];
+function flagThatTests({ op, values, ignore_case = false, text_only = false, short = false }: Condition): Flags {
+  const rules = [{ when: { attribute: "a", op, values, ignore_case, text_only, short }, serve: "yes" }];
   const flag = { variants: { yes: true, no: false }, off: "no", rules, otherwise: { serve: "no" } };
   return compile({ flags: { flag } });
 }

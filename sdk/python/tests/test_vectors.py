@@ -35,7 +35,8 @@ def subject(attributes: dict[str, Any], at: str = NOW) -> Subject:
 
 
 def flag_that_tests(case: dict[str, Any]) -> Flags:
-    test = {"attribute": "a", "op": case["op"], "values": case["values"], "ignore_case": case.get("ignore_case", False), "text_only": case.get("text_only", False)}
+    test = {"attribute": "a", "op": case["op"], "values": case["values"]}
+    test |= {name: case.get(name, False) for name in ("ignore_case", "text_only", "short")}
     flag = {
         "variants": {"yes": True, "no": False},
         "off": "no",

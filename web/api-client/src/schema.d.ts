@@ -6453,6 +6453,8 @@ export interface components {
             ignore_case?: boolean;
             /** @description Whether only a text is compared: a number, a boolean or a list is as if it were not there. */
             text_only?: boolean;
+            /** @description Whether versions may leave out their last numbers, which are 0 then: `2` and `2.0` are `2.0.0`. */
+            short?: boolean;
         };
         /** @description Whom a flag is asked about, and where. */
         FlagTrial: {

@@ -157,6 +157,7 @@ test("the form shows JSON only if it can show all of it", () => {
   const good: unknown[] = [
     targeting({}),
     targeting({ enabled: false, prerequisites: [{ flag: "a", variants: ["on"] }], rules: [{ when: { not: { segment: "beta" } }, split: { on: 1 }, by: "user_id" }] }),
+    targeting({ rules: [{ when: { attribute: "v", op: "semver_gte", values: ["2"], short: true }, serve: "on" }] }),
     targeting({ rules: [{ when: { element: "tags", fits: { not: { attribute: "tags", op: "starts_with", values: ["a"] } } }, serve: "on" }] }),
     targeting({ rules: [{ requires: [{ flag: "a", variants: ["on"] }], serve: "on" }] }),
     targeting({ rules: [{ when: { any: [{ during: { from: "2026-01-01T00:00:00Z" } }, { attribute: "a", op: "in", values: [], text_only: true }] }, logic: { var: "a" } as never }] }),

@@ -201,7 +201,7 @@ fn trimmed(value: &Value) -> Value {
             let is_sticky = fields.get("sticky") == Some(&json!(true));
             let is_usual = |name: &str, value: &Value| match name {
                 "enabled" => *value == json!(true),
-                "ignore_case" | "text_only" | "sticky" | "smooth" => *value == json!(false),
+                "ignore_case" | "text_only" | "short" | "sticky" | "smooth" => *value == json!(false),
                 "prerequisites" | "overrides" | "rules" | "gates" | "requires" | "values" | "or_by" => {
                     *value == json!([])
                 }

@@ -4661,6 +4661,9 @@ pub struct FlagTest {
     /// Whether only a text is compared: a number, a boolean or a list is as if it were not there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_only: Option<bool>,
+    /// Whether versions may leave out their last numbers, which are 0 then: `2` and `2.0` are `2.0.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub short: Option<bool>,
 }
 
 impl FlagTest {
@@ -4672,6 +4675,7 @@ impl FlagTest {
             values: None,
             ignore_case: None,
             text_only: None,
+            short: None,
         }
     }
 }

@@ -138,6 +138,7 @@ fn condition(value: &Value) -> Option<Condition> {
                 values: vec![text.clone()],
                 ignore_case: false,
                 text_only: false,
+                short: false,
             });
             Some(Condition::Any {
                 any: vec![contains, has],
@@ -185,6 +186,7 @@ fn test(attribute: &Value, op: Op, values: Vec<String>) -> Option<Condition> {
             values,
             ignore_case: false,
             text_only: true,
+            short: false,
         })
     })
 }

@@ -69,6 +69,7 @@ fn test(attribute: &str, op: Op, values: Vec<String>) -> Condition {
         values,
         ignore_case: false,
         text_only: false,
+        short: false,
     })
 }
 
@@ -253,9 +254,17 @@ impl<'d> Clauses<'d> {
     ) -> Result<Condition, Fault> {
         self.kinds.put(attribute, Kind::Text, at)?;
         let versions = values.iter().filter_map(Json::as_str).filter_map(version);
-        Ok(any(versions
-            .map(|version| test(attribute, op, vec![version]))
-            .collect()))
+        let compared = versions.map(|version| {
+            Condition::Attribute(Test {
+                attribute: attribute.to_owned(),
+                op,
+                values: vec![version],
+                ignore_case: false,
+                text_only: false,
+                short: true,
+            })
+        });
+        Ok(any(compared.collect()))
     }
 
     /// One of the named segments has them.

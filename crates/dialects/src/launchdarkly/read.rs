@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use eval::Definitions;
 use eval::definition::{
-    Buckets, Condition, Dialect, Flag, Op, Outcome, Override, Part, Prerequisite, Rule, Segment, Targeting,
+    Buckets, Condition, Dialect, Flag, Outcome, Override, Part, Prerequisite, Rule, Targeting,
 };
 use serde_json::{Map, Value as Json};
 
@@ -13,7 +12,7 @@ use super::document::{FlagSource, Given, Rollout, Target};
 use super::names::{KEY, Said, is_user};
 use crate::kind::{VARIANTS_MAX, variant_name};
 use crate::named::leave_out_unnamed;
-use crate::{Error, FLAGS_MAX, Fault, Finding, Meta, Reading, leave_out_what_does_not_compile, part};
+use crate::{Error, FLAGS_MAX, Fault, Meta, Reading, leave_out_what_does_not_compile, part};
 
 /// What all weights of a roll-out make together.
 const WHOLE: u32 = 100_000;
@@ -131,8 +130,6 @@ pub(super) fn read_sources(
     reading.notes.retain(|note| !refused.contains(note.flag.as_str()));
     leave_out_unnamed(&mut reading.definitions);
     reading.segments = segments_of(&reading, segments);
-    let short = short_versions(&reading);
-    reading.notes.extend(short);
     Ok(reading)
 }
 
@@ -144,42 +141,6 @@ fn segments_of(reading: &Reading, sources: Option<&Map<String, Json>>) -> BTreeM
         Some((key.clone(), Meta::with_name(source, place)))
     });
     each.collect()
-}
-
-/// What is to be known of flags that compare versions.
-fn short_versions(reading: &Reading) -> Vec<Finding> {
-    let Definitions { flags, segments } = &reading.definitions;
-    let compares = |flag: &Flag| {
-        let mut whens = flag.targeting.rules.iter().filter_map(|rule| rule.when.as_ref());
-        whens.any(|when| compares_versions(when, segments))
-    };
-    let detail = "LaunchDarkly takes `2.1` of whoever asks for `2.1.0`; here it is no version and fits nothing, so all three \
-                  numbers are to be sent.";
-    let flags = flags.iter().filter(|(_, flag)| compares(flag));
-    let places = flags.filter_map(|(key, _)| Some((key, &reading.flags.get(key)?.place)));
-    places
-        .map(|(key, place)| Fault::new(place, "version_short", detail).of(key))
-        .collect()
-}
-
-fn compares_versions(condition: &Condition, segments: &BTreeMap<String, Segment>) -> bool {
-    match condition {
-        Condition::All { all: parts } | Condition::Any { any: parts } => {
-            parts.iter().any(|part| compares_versions(part, segments))
-        }
-        Condition::Not { not } => compares_versions(not, segments),
-        Condition::Segment { segment } => {
-            let segment = segments.get(segment);
-            segment.is_some_and(|segment| compares_versions(&segment.when, segments))
-        }
-        Condition::Attribute(test) => {
-            matches!(
-                test.op,
-                Op::SemverEq | Op::SemverGt | Op::SemverGte | Op::SemverLt | Op::SemverLte
-            )
-        }
-        Condition::During { .. } | Condition::Element { .. } => false,
-    }
 }
 
 /// What a flag's variations are called.

@@ -447,19 +447,19 @@ fn who_is_in_segments_that_were_not_given_is_not_guessed() {
 }
 
 #[test]
-fn flags_that_compare_versions_say_what_is_to_be_sent() {
-    let clause = json!({ "attribute": "v", "op": "semVerGreaterThan", "values": ["2.0"], "negate": true });
-    let named = json!({ "op": "segmentMatch", "values": ["new"] });
-    let country = json!({ "attribute": "country", "op": "in", "values": ["DE"] });
-    let segments = json!({ "new": { "rules": [{ "clauses": [clause] }] } });
-    for (clause, is_told) in [(&clause, true), (&named, true), (&country, false)] {
-        let notes = one(&rule(clause), &segments).notes;
-        let notes: Vec<_> = notes
-            .iter()
-            .map(|note| (note.pointer.as_str(), note.code))
-            .collect();
-        let expected = is_told.then_some(("/flags/hashKey", "version_short"));
-        assert_eq!(notes, Vec::from_iter(expected), "{clause}");
+fn versions_may_leave_out_their_last_numbers() {
+    let clause = json!({ "attribute": "v", "op": "semVerGreaterThan", "values": ["2.1"] });
+    let reading = one(&rule(&clause), &json!({}));
+    assert_eq!((&reading.notes, &reading.refused), (&vec![], &vec![]));
+    for (version, is_meant) in [
+        ("2.1", false),
+        ("2.1.1", true),
+        ("3", true),
+        ("2", false),
+        ("3-rc", true),
+    ] {
+        let found = asked(&reading, "hashKey", &json!({ "v": version }));
+        assert_eq!(found, json!(is_meant), "{version}");
     }
 }
 

@@ -110,6 +110,7 @@ fn test(source: &Constraint, pointer: &str) -> Result<Test, Fault> {
         values,
         ignore_case: is_text && source.case_insensitive == Some(true),
         text_only: false,
+        short: false,
     })
 }
 
@@ -165,6 +166,7 @@ pub(super) fn is_one_of(attribute: &str, values: Vec<String>) -> Condition {
         values,
         ignore_case: false,
         text_only: false,
+        short: false,
     })
 }
 
@@ -179,6 +181,7 @@ pub(super) fn in_networks(attribute: String, values: Vec<String>) -> Condition {
         values,
         ignore_case: false,
         text_only: false,
+        short: false,
     })
 }
 

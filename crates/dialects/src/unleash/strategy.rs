@@ -86,6 +86,7 @@ pub(super) fn meant(source: &Strategy, feature: &str, pointer: &str) -> Result<M
             values: list(text(source, "hostNames").as_deref()),
             ignore_case: true,
             text_only: false,
+            short: false,
         })),
         "gradualRolloutUserId" | "gradualRolloutSessionId" | "gradualRolloutRandom" => {
             let (field, group) = match &*source.name {

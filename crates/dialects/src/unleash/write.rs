@@ -146,6 +146,7 @@ impl<'a> Writer<'a> {
                     values: one.values.clone(),
                     ignore_case: false,
                     text_only: false,
+                    short: false,
                 })),
                 serve: Some(one.serve.clone()),
                 ..Rule::default()

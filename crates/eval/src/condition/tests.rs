@@ -68,7 +68,7 @@ fn each_comparison_fits_what_it_says() {
     let mut wrong = Vec::new();
     for case in cases {
         let mut when = json!({ "attribute": "a", "op": case["op"], "values": case["values"] });
-        for name in ["ignore_case", "text_only"] {
+        for name in ["ignore_case", "text_only", "short"] {
             if let Some(said) = case.get(name) {
                 when[name] = said.clone();
             }
@@ -139,9 +139,8 @@ fn versions_are_in_their_order() {
     }
     for wrong in [
         "",
-        "1",
-        "1.2",
         "1.2.3.4",
+        "1.",
         "01.2.3",
         "1.2.3-",
         "1.2.3-01",
@@ -152,6 +151,9 @@ fn versions_are_in_their_order() {
         "1.2.3-ä",
     ] {
         assert!(Semver::read(wrong).is_none(), "{wrong}");
+    }
+    for (text, is_short) in [("1", true), ("1.2-rc.1", true), ("1.2.3", false)] {
+        assert_eq!(Semver::read(text).unwrap().is_short, is_short, "{text}");
     }
 }
 

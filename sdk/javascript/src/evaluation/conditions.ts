@@ -42,6 +42,7 @@ const WANTED: ReadonlyMap<string, (order: number) => boolean> = new Map([
   ["after", (order: number) => order > 0],
 ]);
 
+const TEST = ["attribute", "op", "values", "ignore_case", "text_only", "short"];
 /** What conditions are, but for those on an attribute. */
 const KINDS = ["all", "any", "not", "segment", "during", "element"];
 /** What may stand beside them. */
@@ -79,7 +80,7 @@ export class Compiler {
     }
     const kind = KINDS.find((name) => isObject(source) && Object.hasOwn(source, name));
     if (!kind) {
-      return this.#test(new Part(source, pointer, ["attribute", "op", "values", "ignore_case", "text_only"], this.problems));
+      return this.#test(new Part(source, pointer, TEST, this.problems));
     }
     const part = new Part(source, pointer, [kind, ...(BESIDE.has(kind) ? [BESIDE.get(kind) ?? ""] : [])], this.problems);
     if (this.#list !== undefined && !["all", "any", "not"].includes(kind)) {
@@ -155,6 +156,9 @@ export class Compiler {
       part.wrong("/values", "values_count", `This comparison needs ${wanted}, and there are ${values.length}.`);
       return nobody;
     }
+    if (part.boolean("short", false) && !op.startsWith("semver_")) {
+      part.wrong("/short", "value_invalid", "Only versions can be short.");
+    }
     const check = checkOf(op, values, part, ignoreCase);
     const fitsNothing = op === "not_in" || op === "is_absent";
     return ({ attributes }) => {
@@ -207,7 +211,7 @@ function checkOf(op: string, values: readonly string[], part: Part, ignoreCase: 
     }
     default:
       return op.startsWith("semver_")
-        ? ordered(op.slice("semver_".length), each(values, part, "a version, as `2.1.0`", version), versionOf, compareVersions)
+        ? versions(op.slice("semver_".length), values, part)
         : ordered(op, each(values, part, "a number", number), number, (one, other) => one - other);
   }
 }
@@ -257,8 +261,12 @@ function inNetwork(networks: readonly Network[]): FitsValue {
   });
 }
 
-function versionOf(value: Value): ReturnType<typeof version> {
-  return typeof value === "string" ? version(value) : undefined;
+/** Compares versions, which may be short if that is said. */
+function versions(op: string, values: readonly string[], part: Part): FitsValue {
+  const isShort = part.boolean("short", false);
+  const read = (text: string) => version(text, isShort);
+  const known = each(values, part, isShort ? "a version, as `2.1`" : "a version, as `2.1.0`", read);
+  return ordered(op, known, (value) => (typeof value === "string" ? read(value) : undefined), compareVersions);
 }
 
 /** Reads how many entries a list has. */

@@ -10,18 +10,18 @@ export interface Version {
 }
 
 const SHAPE =
-  /^[vV]?([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/;
+  /^[vV]?([0-9]+)(?:\.([0-9]+)(?:\.([0-9]+))?)?(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/;
 const WHOLE = /^(?:0|[1-9][0-9]*)$/;
 const ZERO_IN_FRONT = /^0[0-9]+$/;
 const NUMBER_MAX = String(2n ** 64n - 1n);
 
-/** Reads `1.2.3`, `1.2.3-rc.1`, `1.2.3+build`; a `v` in front does no harm. */
-export function version(text: string): Version | undefined {
+/** Reads `1.2.3`, `1.2.3-rc.1`, `1.2.3+build`, and `1.2` if it may be short; a `v` in front does no harm. */
+export function version(text: string, mayBeShort = false): Version | undefined {
   const shape = SHAPE.exec(trim(text));
-  if (!shape) {
+  if (!shape || (shape[3] === undefined && !mayBeShort)) {
     return undefined;
   }
-  const numbers = shape.slice(1, 4);
+  const numbers = shape.slice(1, 4).map((number) => number ?? "0");
   const before = shape[4]?.split(".") ?? [];
   if (!numbers.every(isWhole) || before.some((part) => ZERO_IN_FRONT.test(part))) {
     return undefined;

@@ -24,13 +24,14 @@ const isCondition = (value: unknown): value is Condition => {
   if (name === "during") return second === undefined && isSpan(value["during"]);
   if ("element" in value) return hasOnly(value, ["element", "fits"]) && isText(value["element"]) && isCondition(value["fits"]);
   return (
-    hasOnly(value, ["attribute", "op", "values", "ignore_case", "text_only"]) &&
+    hasOnly(value, ["attribute", "op", "values", "ignore_case", "text_only", "short"]) &&
     isText(value["attribute"]) &&
     isText(value["op"]) &&
     value["op"] in operators &&
     isOptional(value["values"], isTexts) &&
     isOptional(value["ignore_case"], isBoolean) &&
-    isOptional(value["text_only"], isBoolean)
+    isOptional(value["text_only"], isBoolean) &&
+    isOptional(value["short"], isBoolean)
   );
 };
 

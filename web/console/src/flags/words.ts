@@ -65,12 +65,12 @@ export function listed(values: string[], join: "and" | "or" = "or"): string {
 }
 
 /** `` `country` is one of `DE` or `FR` ``. */
-export function testInWords({ attribute, op, values = [], ignore_case, text_only }: Test): string {
+export function testInWords({ attribute, op, values = [], ignore_case, text_only, short }: Test): string {
   const words = operators[op];
   const subject = `${text_only ? "the text " : ""}${code(attribute)} ${words?.title ?? op}`;
   if (words?.takes === "none") return subject;
   const join = op === "has_all" || op === "not_in" ? "and" : "or";
-  return `${subject} ${listed(values, join)}${ignore_case ? ", in capitals or not" : ""}`;
+  return `${subject} ${listed(values, join)}${ignore_case ? ", in capitals or not" : ""}${short ? ", short or not" : ""}`;
 }
 
 /** `from 2026-11-22T00:00:00Z until 2026-12-01T00:00:00Z`. */

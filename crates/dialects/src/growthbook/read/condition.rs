@@ -66,6 +66,7 @@ fn test(attribute: &str, op: Op, values: Vec<String>) -> Condition {
         values,
         ignore_case: false,
         text_only: false,
+        short: false,
     })
 }
 

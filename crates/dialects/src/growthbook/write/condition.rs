@@ -155,6 +155,10 @@ fn written_for_texts(test: &Test, at: &str) -> Result<Json, Fault> {
 }
 
 fn written(test: &Test, at: &str) -> Result<Json, Fault> {
+    if test.short {
+        let detail = "SDKs put a version that leaves out numbers before one that has them.";
+        return Err(Fault::new(format!("{at}/short"), "version_unsaid", detail));
+    }
     let attribute = test.attribute.as_str();
     let ignore_case = test.ignore_case;
     let values = &test.values;

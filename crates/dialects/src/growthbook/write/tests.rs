@@ -25,7 +25,12 @@ fn written(flags: &Json) -> Writing {
 }
 
 /// What cannot be said of a flag, where, and why.
-const REFUSED: [(&str, &str, &str); 17] = [
+const REFUSED: [(&str, &str, &str); 18] = [
+    (
+        r#"{"rules": [{"serve": "on", "when": {"attribute": "a", "op": "semver_gt", "values": ["2.1"], "short": true}}]}"#,
+        "/rules/0/when/short",
+        "version_unsaid",
+    ),
     (
         r#"{"rules": [{"serve": "on", "when": {"element": "tags", "fits": {"all": [{"attribute": "tags", "op": "contains", "values": ["a"]}, {"attribute": "tags", "op": "contains", "values": ["b"]}]}}}]}"#,
         "/rules/0/when/fits",

@@ -109,10 +109,12 @@ fn prerequisites_of_single_rules_are_refused() {
 }
 
 #[test]
-fn what_lists_and_values_are_is_refused() {
+fn what_lists_values_and_short_versions_are_is_refused() {
     let test = |op: &str, value: &str| json!({ "attribute": "a", "op": op, "values": [value] });
     let element = json!({ "element": "a", "fits": test("in", "x") });
-    for when in [test("size_gt", "1"), test("is_kind", "list"), element] {
+    let mut short = test("semver_gt", "2.1");
+    short["short"] = json!(true);
+    for when in [test("size_gt", "1"), test("is_kind", "list"), element, short] {
         let rest = json!({ "rules": [{ "when": when, "serve": "on" }] });
         let refused = write(&definitions(&json!({ "f": flag(&rest) }))).refused;
         let found: Vec<_> = refused.iter().map(|one| (&*one.pointer, one.code)).collect();

@@ -11,12 +11,13 @@ from gateline.evaluation.networks import Network, address
 from gateline.evaluation.patterns import Pattern, PatternError
 from gateline.evaluation.problems import Problems
 from gateline.evaluation.reading import CODE, Part
-from gateline.evaluation.semver import Version, version
+from gateline.evaluation.semver import Version, short_version, version
 from gateline.evaluation.subject import Subject
 from gateline.evaluation.texts import Value, number, small, text_of, trim
 
 #: Conditions within conditions.
 DEPTH_MAX = 16
+_TEST = ("attribute", "op", "values", "ignore_case", "text_only", "short")
 #: What conditions are, but for those on an attribute.
 _KINDS = ("all", "any", "not", "segment", "during", "element")
 #: What may stand beside them.
@@ -64,7 +65,7 @@ class Compiler:
             return _nobody
         kind = next((name for name in _KINDS if isinstance(source, dict) and name in source), None)
         if kind is None:
-            return self._test(Part(source, pointer, ("attribute", "op", "values", "ignore_case", "text_only"), self.problems))
+            return self._test(Part(source, pointer, _TEST, self.problems))
         part = Part(source, pointer, (kind, *_BESIDE.get(kind, ())), self.problems)
         if self._list is not None and kind not in ("all", "any", "not"):
             part.wrong("", "element_invalid", "An element is compared by `all`, `any`, `not` and comparisons only.")
@@ -125,6 +126,8 @@ class Compiler:
             wanted = {0: "no values", 1: "one value"}.get(most, "at least one value")
             part.wrong("/values", "values_count", f"This comparison needs {wanted}, and there are {len(values)}.")
             return _nobody
+        if part.boolean("short", otherwise=False) and not op.startswith("semver_"):
+            part.wrong("/short", "value_invalid", "Only versions can be short.")
         check = self._check(op, values, part, ignore_case)
         fits_nothing = op in ("not_in", "is_absent")
 
@@ -159,8 +162,7 @@ class Compiler:
         if op in ("before", "after"):
             return _moment(op, _each(values, part, "a moment, as `2026-11-22T10:00:00Z`", moment))
         if op.startswith("semver_"):
-            versions = _each(values, part, "a version, as `2.1.0`", version)
-            return _ordered(op.removeprefix("semver_"), versions, _version_of)
+            return _versions(op.removeprefix("semver_"), values, part)
         return _ordered(op, _each(values, part, "a number", number), number)
 
     def _patterns(self, values: Sequence[str], part: Part, ignore_case: bool) -> list[Pattern]:
@@ -293,8 +295,13 @@ def _size_of(value: Value) -> float | None:
     return float(len(value)) if isinstance(value, tuple) else None
 
 
-def _version_of(value: Value) -> Version | None:
-    return version(value) if isinstance(value, str) else None
+def _versions(op: str, values: Sequence[str], part: Part) -> _FitsValue:
+    """Compares versions, which may be short if that is said."""
+    if part.fields.get("short") is not True:
+        known = _each(values, part, "a version, as `2.1.0`", version)
+        return _ordered(op, known, lambda value: version(value) if isinstance(value, str) else None)
+    known = _each(values, part, "a version, as `2.1`", short_version)
+    return _ordered(op, known, lambda value: short_version(value) if isinstance(value, str) else None)
 
 
 def _division(text: str) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ _NUMBER_MAX = 2**64 - 1
 #: Few versions are asked about again and again.
 _KNOWN_MAX = 256
 _SHAPE = re.compile(
-    r"[vV]?([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?", re.ASCII
+    r"[vV]?([0-9]+)(?:\.([0-9]+)(?:\.([0-9]+))?)?(?:-([0-9A-Za-z.-]+))?(?:\+([0-9A-Za-z.-]+))?", re.ASCII
 )
 
 _Part: TypeAlias = tuple[int, int, str]
@@ -24,9 +24,18 @@ Version: TypeAlias = tuple[int, int, int, bool, tuple[_Part, ...]]
 def version(text: str) -> Version | None:
     """Reads ``1.2.3``, ``1.2.3-rc.1``, ``1.2.3+build``; a ``v`` in front does no harm."""
     shape = _SHAPE.fullmatch(trim(text))
-    if not shape:
-        return None
-    major, minor, patch = (_whole(part) for part in shape.group(1, 2, 3))
+    return None if shape is None or shape[3] is None else _read(shape)
+
+
+@lru_cache(_KNOWN_MAX)
+def short_version(text: str) -> Version | None:
+    """Reads what may leave out its last numbers as well: ``1.2`` is ``1.2.0``."""
+    shape = _SHAPE.fullmatch(trim(text))
+    return None if shape is None else _read(shape)
+
+
+def _read(shape: re.Match[str]) -> Version | None:
+    major, minor, patch = (_whole(part or "0") for part in shape.group(1, 2, 3))
     before, build = shape.group(4, 5)
     if major is None or minor is None or patch is None:
         return None

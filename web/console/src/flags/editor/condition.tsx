@@ -240,16 +240,19 @@ const options = groups.map((group) => ({ group, of: Object.entries(operators).fi
 /** Values of these are texts of any kind, in which a comma may stand. */
 const FREE = new Set<Operator>(["starts_with", "ends_with", "contains", "matches"]);
 
+const isOfVersions = (op: Operator): boolean => operators[op].group === "Version";
+
 /** The test with another operator; what the new one does not take goes. */
 function withOperator(test: Test, op: Operator): Test {
   const { takes, letters } = operators[op];
-  const { values = [], ignore_case, text_only, attribute } = test;
+  const { values = [], ignore_case, text_only, short, attribute } = test;
   const kept = takes === "none" ? [] : takes === "one" ? values.slice(0, 1) : values;
-  return { attribute, op, ...(takes === "none" ? {} : { values: kept }), ...(letters && ignore_case ? { ignore_case } : {}), ...(text_only ? { text_only } : {}) };
+  const marks = { ...(letters && ignore_case ? { ignore_case } : {}), ...(text_only ? { text_only } : {}), ...(isOfVersions(op) && short ? { short } : {}) };
+  return { attribute, op, ...(takes === "none" ? {} : { values: kept }), ...marks };
 }
 
 /** The test with one of its marks turned round. */
-function turned(test: Test, mark: "ignore_case" | "text_only"): Test {
+function turned(test: Test, mark: "ignore_case" | "text_only" | "short"): Test {
   const { [mark]: was, ...rest } = test;
   return was ? rest : { ...rest, [mark]: true };
 }
@@ -287,6 +290,9 @@ function TestRow({ test, set, pointer }: { test: Test; set: (test: Test) => void
         {words.takes === "one" && <OneValue {...values} />}
         {words.letters && (
           <Toggle sign="Aa" label="Capitals make no difference" on={test.ignore_case ?? false} press={() => set(turned(test, "ignore_case"))} />
+        )}
+        {isOfVersions(test.op) && (
+          <Toggle sign="2.1" label="Short versions" title="A version may leave out its last numbers: 2 and 2.0 are 2.0.0" on={test.short ?? false} press={() => set(turned(test, "short"))} />
         )}
         {(words.letters || test.text_only) && (
           <Toggle sign="“ ”" label="Texts only" title="Texts only: a number, a boolean or a list is as if it were not there" on={test.text_only ?? false} press={() => set(turned(test, "text_only"))} />

@@ -114,6 +114,7 @@ impl Conditions<'_> {
             values: said,
             ignore_case: ignore_case && op == Op::In,
             text_only: false,
+            short: false,
         });
         Ok(match with_null {
             true => Condition::Any {
@@ -142,6 +143,7 @@ impl Conditions<'_> {
             values,
             ignore_case,
             text_only: false,
+            short: false,
         }))
     }
 
@@ -204,6 +206,7 @@ impl Conditions<'_> {
             values: vec![pattern_of(pattern, ignore_case, at)?],
             ignore_case,
             text_only: false,
+            short: false,
         }))
     }
 

@@ -140,6 +140,7 @@ fn texts(attribute: &str, values: &[Json], ignore_case: bool) -> Condition {
             values,
             ignore_case,
             text_only: false,
+            short: false,
         }),
     }
 }

@@ -13,7 +13,10 @@ pub(crate) fn named(condition: &Condition) -> Vec<&str> {
         }
         Condition::Not { not } => named(not),
         Condition::Segment { segment } => vec![segment],
-        Condition::During { .. } | Condition::Element { .. } | Condition::Attribute(_) => Vec::new(),
+        Condition::During { .. }
+        | Condition::Share { .. }
+        | Condition::Element { .. }
+        | Condition::Attribute(_) => Vec::new(),
     }
 }
 
@@ -29,7 +32,10 @@ pub(crate) fn rename(condition: &mut Condition, names: &BTreeMap<String, String>
                 segment.clone_from(name);
             }
         }
-        Condition::During { .. } | Condition::Element { .. } | Condition::Attribute(_) => {}
+        Condition::During { .. }
+        | Condition::Share { .. }
+        | Condition::Element { .. }
+        | Condition::Attribute(_) => {}
     }
 }
 

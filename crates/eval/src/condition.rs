@@ -7,6 +7,7 @@ use regex::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 
 use crate::definition::{self, Op, Test};
+use crate::flags::Gate;
 use crate::problem::Problems;
 use crate::semver::Release;
 use crate::subject::{Known, Map, Names, Reads, Slot, Subject};
@@ -35,6 +36,7 @@ pub(crate) enum Condition {
     Segment(usize),
     /// From when on and until when it holds, in microseconds.
     During(i64, i64),
+    Share(Box<Gate>),
     /// A list has an element that fits.
     Element(Box<(Slot, Element)>),
     /// The place of a test among all of the set.
@@ -199,7 +201,9 @@ impl Condition {
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::segments).collect(),
             Self::Not(not) => not.segments(),
             Self::Segment(place) => vec![*place],
-            Self::During(..) | Self::Element(_) | Self::Test(_) | Self::Tests(_) => Vec::new(),
+            Self::During(..) | Self::Share(_) | Self::Element(_) | Self::Test(_) | Self::Tests(_) => {
+                Vec::new()
+            }
         }
     }
 
@@ -211,6 +215,7 @@ impl Condition {
             Self::Not(not) => !not.fits(subject, set),
             Self::Segment(place) => set.segments[*place].fits(subject, set),
             Self::During(from, until) => (*from..*until).contains(&subject.now_micros),
+            Self::Share(gate) => gate.is_open(subject),
             Self::Element(list) => list.1.is_in(list.0, subject, set),
             Self::Test(test) => set.fits(*test, subject),
             Self::Tests(tests) => tests.iter().all(|test| set.fits(*test, subject)),
@@ -435,6 +440,9 @@ impl<'d> Compiler<'_, 'd> {
                         .add(&format!("{pointer}/during"), "value_invalid", detail);
                 }
                 Condition::During(from, until)
+            }
+            definition::Condition::Share { share } => {
+                Condition::Share(Box::new(self.gate(share, &format!("{pointer}/share"))))
             }
             definition::Condition::Element { element, fits } => self.element(element, fits, pointer, depth),
             definition::Condition::Attribute(test) => Condition::Test(self.test(test, pointer)),

@@ -335,6 +335,11 @@ pub enum Condition {
         /// Which one.
         during: Span,
     },
+    /// The subject is in a share of all units.
+    Share {
+        /// Which one.
+        share: Gate,
+    },
     /// An element of a list fits: something holds where the attribute is that element.
     Element {
         /// The attribute that is a list.

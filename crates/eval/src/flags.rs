@@ -82,8 +82,9 @@ struct Rule {
     outcome: Outcome,
 }
 
+/// A share of all units.
 #[derive(Debug)]
-struct Gate {
+pub(crate) struct Gate {
     order: Order,
     by: Units,
     /// First and last place of each part, the last one not in it.
@@ -112,7 +113,7 @@ struct Buckets {
 
 /// The attributes that say which unit it is.
 #[derive(Debug)]
-struct Units {
+pub(crate) struct Units {
     first: Slot,
     /// Those that say it in its place.
     others: Box<[Slot]>,
@@ -490,7 +491,8 @@ impl Rule {
 }
 
 impl Gate {
-    fn is_open(&self, subject: &Subject<'_>) -> bool {
+    /// Whether a subject is in it.
+    pub(crate) fn is_open(&self, subject: &Subject<'_>) -> bool {
         self.place(subject).is_some_and(|place| self.has(place))
     }
 

@@ -5,8 +5,8 @@
  * [`ProblemError`]; changing calls carry the session's CSRF token and an idempotency key, and every call names the
  * organization that was chosen.
  */
-import createFetchClient, { type FetchResponse, type MaybeOptionalInit } from "openapi-fetch";
-import type { MediaType, PathsWithMethod, RequiredKeysOf } from "openapi-typescript-helpers";
+import createFetchClient, { type MaybeOptionalInit } from "openapi-fetch";
+import type { MediaType, PathsWithMethod, RequiredKeysOf, ResponseObjectMap, SuccessResponse } from "openapi-typescript-helpers";
 import { problemOf, unreachable } from "./problem";
 import { type StreamEvent, type StreamQuery, streamOf } from "./events";
 import type { components, paths } from "./schema";
@@ -50,9 +50,9 @@ client.use({
 });
 
 type Init<P extends PathsWithMethod<paths, "get">> = MaybeOptionalInit<paths[P], "get">;
-type Answer<P extends PathsWithMethod<paths, "get">> = NonNullable<
-  FetchResponse<paths[P]["get"] & Record<string | number, unknown>, Init<P>, MediaType>["data"]
->;
+/** As the document has it: what the client makes of it for fields that are only read takes lists of two for lists. */
+type Answer<P extends PathsWithMethod<paths, "get">> =
+  ResponseObjectMap<paths[P]["get"]> extends infer Responses extends Record<string | number, unknown> ? NonNullable<SuccessResponse<Responses, MediaType>> : never;
 
 /**
  * A GET as options for TanStack Query: `useQuery(read("/api/v1/apis", { params: { query: { q } } }))`.

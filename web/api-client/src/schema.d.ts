@@ -6103,6 +6103,9 @@ export interface components {
             /** @description Which one. */
             during: components["schemas"]["FlagSpan"];
         } | {
+            /** @description Which one. */
+            share: components["schemas"]["FlagGate"];
+        } | {
             /** @description The attribute that is a list. */
             element: string;
             /**

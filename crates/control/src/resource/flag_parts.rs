@@ -53,7 +53,7 @@ pub(super) fn patterns(condition: &Condition) -> usize {
         Condition::Any { any } => any.iter().map(patterns).sum(),
         Condition::Not { not } => patterns(not),
         Condition::Element { fits, .. } => patterns(fits),
-        Condition::Segment { .. } | Condition::During { .. } => 0,
+        Condition::Segment { .. } | Condition::During { .. } | Condition::Share { .. } => 0,
         Condition::Attribute(test) if test.op == Op::Matches => test.values.len(),
         Condition::Attribute(_) => 0,
     }
@@ -110,6 +110,9 @@ pub(crate) fn named_segments(condition: &Condition) -> Vec<&str> {
         }
         Condition::Not { not } => named_segments(not),
         Condition::Segment { segment } => vec![segment],
-        Condition::During { .. } | Condition::Element { .. } | Condition::Attribute(_) => Vec::new(),
+        Condition::During { .. }
+        | Condition::Share { .. }
+        | Condition::Element { .. }
+        | Condition::Attribute(_) => Vec::new(),
     }
 }

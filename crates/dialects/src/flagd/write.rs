@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use eval::Definitions;
-use eval::definition::{Condition, Dialect, Flag, Rule, Span};
+use eval::definition::{Condition, Dialect, Flag, Gate, Rule, Span};
 use serde_json::{Map, Value, json};
 
 use super::{Fractional, TARGETING_KEY, USER};
@@ -255,18 +255,7 @@ impl Writer<'_> {
             all.push(self.condition(when, &at)?);
         }
         for (number, gate) in rule.gates.iter().enumerate() {
-            let at = self.pointer(&format!("{place}/gates/{number}"));
-            if gate.dialect != Dialect::Native {
-                return Err(Fault::new(
-                    format!("{at}/dialect"),
-                    "dialect_unsayable",
-                    "flagd puts units in our order only.",
-                ));
-            }
-            let unit = unit(&gate.by, &gate.or_by, &at)?;
-            let mut parts = vec![json!({ "cat": [gate.key, unit.text] })];
-            parts.extend(pieces(&gate.parts));
-            all.push(json!({ "and": [unit.is_known, { "fractional": parts }] }));
+            all.push(share(gate, &self.pointer(&format!("{place}/gates/{number}")))?);
         }
         for (number, needed) in rule.requires.iter().enumerate() {
             let at = format!("{place}/requires/{number}");
@@ -282,6 +271,22 @@ impl Writer<'_> {
     fn condition(&self, when: &Condition, pointer: &str) -> Result<Value, Fault> {
         conditions::logic(when, self.definitions, pointer, 0)
     }
+}
+
+/// Whether somebody is in a share of all.
+fn share(gate: &Gate, pointer: &str) -> Result<Value, Fault> {
+    if gate.dialect != Dialect::Native {
+        let detail = "flagd puts units in our order only.";
+        return Err(Fault::new(
+            format!("{pointer}/dialect"),
+            "dialect_unsayable",
+            detail,
+        ));
+    }
+    let unit = unit(&gate.by, &gate.or_by, pointer)?;
+    let mut parts = vec![json!({ "cat": [gate.key, unit.text] })];
+    parts.extend(pieces(&gate.parts));
+    Ok(json!({ "and": [unit.is_known, { "fractional": parts }] }))
 }
 
 /// Who it is: whether that is known, and the text of it.

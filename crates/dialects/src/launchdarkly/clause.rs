@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use eval::definition::{Condition, Op, Segment, Test};
+use eval::definition::{Condition, Dialect, Gate, Op, Segment, Test};
 use serde::Deserialize as _;
 use serde_json::{Map, Value as Json};
 
 use super::document::{Clause, Members, SegmentRule, SegmentSource};
-use super::names::{Names, Said, kinds};
+use super::names::{KEY, Names, Said, kinds};
 use crate::growthbook::pattern;
 use crate::kind::{Kind, Kinds};
 use crate::named::named;
@@ -19,6 +19,8 @@ const DEPTH_MAX: usize = 16;
 const ASKED_MAX: usize = 200;
 /// What all of a segment is, in parts.
 const WHOLE: u32 = 100_000;
+/// How many of them are a percent.
+const PARTS: f64 = 1000.0;
 /// The attribute that each context has.
 const ANONYMOUS: &str = "anonymous";
 
@@ -308,7 +310,7 @@ impl<'d> Clauses<'d> {
         let source = SegmentSource::deserialize(source)
             .map_err(|error| Fault::new(&pointer, "shape", error.to_string()))?;
         self.entered.push(key.to_owned());
-        let when = self.members(&source, &pointer);
+        let when = self.members(key, &source, &pointer);
         self.entered.pop();
         let when = when?;
         let asked = named(&when)
@@ -325,7 +327,7 @@ impl<'d> Clauses<'d> {
     }
 
     /// Who is included, or not excluded and meant by a rule.
-    fn members(&mut self, source: &SegmentSource, at: &str) -> Result<Condition, Fault> {
+    fn members(&mut self, key: &str, source: &SegmentSource, at: &str) -> Result<Condition, Fault> {
         if source.unbounded {
             let detail = "Who is in a big segment is kept elsewhere, and not in the document.";
             return Err(Fault::new(format!("{at}/unbounded"), "segment_unbounded", detail));
@@ -341,7 +343,8 @@ impl<'d> Clauses<'d> {
         let mut found = self.listed(&lists(&source.included_contexts, &source.included), at)?;
         let mut by_rule = Vec::new();
         for (place, rule) in source.rules.iter().flatten().enumerate() {
-            by_rule.extend(self.segment_rule(rule, &format!("{at}/rules/{place}"))?);
+            let order = source.salt.as_ref().map(|salt| format!("{key}.{salt}"));
+            by_rule.extend(self.segment_rule(rule, order, &format!("{at}/rules/{place}"))?);
         }
         if !by_rule.is_empty() {
             let excluded = self.listed(&lists(&source.excluded_contexts, &source.excluded), at)?;
@@ -363,16 +366,40 @@ impl<'d> Clauses<'d> {
     }
 
     /// None if it is for nobody.
-    fn segment_rule(&mut self, rule: &SegmentRule, at: &str) -> Result<Option<Condition>, Fault> {
-        match rule.weight {
+    fn segment_rule(
+        &mut self,
+        rule: &SegmentRule,
+        order: Option<String>,
+        at: &str,
+    ) -> Result<Option<Condition>, Fault> {
+        let clauses = self.all(&rule.clauses, &format!("{at}/clauses"));
+        let weight = match rule.weight {
             Some(0) => return Ok(None),
-            Some(weight) if weight < WHOLE => {
-                let detail = "A segment has all or none of those that a rule means, and not a part of them.";
-                return Err(Fault::new(format!("{at}/weight"), "segment_weighted", detail));
-            }
-            _ => {}
-        }
-        self.all(&rule.clauses, &format!("{at}/clauses")).map(Some)
+            Some(weight) if weight < WHOLE => weight,
+            _ => return clauses.map(Some),
+        };
+        let Some(order) = order else {
+            let detail = "What puts units in order, the segment's salt, was not given.";
+            return Err(Fault::new(format!("{at}/weight"), "segment_weighted", detail));
+        };
+        let kind = rule.rollout_context_kind.as_deref();
+        let attribute = rule.bucket_by.as_deref().filter(|name| !name.is_empty());
+        let said = Said {
+            kind,
+            attribute: attribute.unwrap_or(KEY),
+        };
+        let share = Gate {
+            key: order,
+            by: self.names.of(said, &format!("{at}/bucketBy"))?,
+            or_by: Vec::new(),
+            dialect: Dialect::Launchdarkly,
+            parts: vec![(0.0, f64::from(weight) / PARTS)],
+        };
+        // Who is not of that kind is not in it; whoever is and lacks the attribute is at the beginning, and in it.
+        let key = self.names.of(Said::key(kind), at)?;
+        Ok(Some(Condition::All {
+            all: vec![clauses?, is_present(&key), Condition::Share { share }],
+        }))
     }
 }
 

@@ -115,6 +115,7 @@ pub(super) struct Needed {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct SegmentSource {
+    pub(super) salt: Option<String>,
     pub(super) included: Option<Vec<String>>,
     pub(super) excluded: Option<Vec<String>>,
     pub(super) included_contexts: Option<Vec<Members>>,
@@ -134,8 +135,12 @@ pub(super) struct Members {
 
 /// Who is in a segment by a rule.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct SegmentRule {
     #[serde(default)]
     pub(super) clauses: Vec<Clause>,
+    /// The share of them, of 100,000 parts.
     pub(super) weight: Option<u32>,
+    pub(super) bucket_by: Option<String>,
+    pub(super) rollout_context_kind: Option<String>,
 }

@@ -65,6 +65,38 @@ fn units_stand_where_launchdarkly_puts_them() {
 }
 
 #[test]
+fn segments_have_the_share_that_launchdarkly_gives_them() {
+    let named = rule(&json!({ "op": "segmentMatch", "values": ["hashKey"] }));
+    for (user, _, bucket) in BUCKETS.iter().filter(|(_, seed, _)| seed.is_none()) {
+        let place = (bucket * 100_000.0) as u32;
+        for (weight, is_meant) in [(place, false), (place + 1, true)] {
+            let segments =
+                json!({ "hashKey": { "salt": "saltyA", "rules": [{ "clauses": [], "weight": weight }] } });
+            let reading = one(&named, &segments);
+            assert_eq!(reading.refused, []);
+            let found = asked(&reading, "hashKey", &json!({ "user_id": user }));
+            assert_eq!(found, json!(is_meant), "{user} {weight}");
+        }
+    }
+    let plan = json!({ "attribute": "plan", "contextKind": "org", "op": "in", "values": ["gold"] });
+    let share =
+        json!({ "clauses": [plan], "weight": 1, "bucketBy": "/address/city", "rolloutContextKind": "org" });
+    let reading = one(&named, &json!({ "hashKey": { "salt": "s", "rules": [share] } }));
+    let table = [
+        (json!({ "org.key": "o", "org.plan": "gold" }), true),
+        (
+            json!({ "org.key": "o", "org.plan": "gold", "org.address.city": "X" }),
+            false,
+        ),
+        (json!({ "org.key": "o" }), false),
+        (json!({ "user_id": "u", "org.plan": "gold" }), false),
+    ];
+    for (known, is_meant) in table {
+        assert_eq!(asked(&reading, "hashKey", &known), json!(is_meant), "{known}");
+    }
+}
+
+#[test]
 fn what_weights_leave_goes_to_the_last_part_and_who_is_unknown_to_the_first() {
     let parts = [
         json!({ "variation": 0, "weight": 1 }),

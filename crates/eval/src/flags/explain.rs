@@ -136,6 +136,7 @@ impl Steps<'_> {
                     .enumerate()
                     .any(|(place, part)| self.condition(part, &format!("{pointer}/any/{place}")));
             }
+            Condition::Share(gate) => return self.gate(gate, pointer.to_owned()),
             Condition::Not(part) => return !self.condition(part, &format!("{pointer}/not")),
             Condition::Tests(tests) => {
                 let mut each = tests

@@ -1,12 +1,13 @@
 //! Makes sets of flags of what is written down, or tells all that is wrong with it.
 
-use super::{ASKED_MAX, Flag, Gate, Needed, Outcome, Override, PARTS, Rule, Units, WHOLE, places};
-use crate::bucketing::{Bucketing, Order};
+use super::{ASKED_MAX, Flag, Needed, Outcome, Override, PARTS, Rule, WHOLE, places};
+use crate::bucketing::Bucketing;
 use crate::condition::{Compiler, Condition, Tests};
 use crate::definition::{self, Definitions};
 use crate::problem::{Problems, part};
 use crate::subject::{Map, Names};
 
+mod gate;
 mod outcome;
 
 use outcome::Said;
@@ -219,7 +220,10 @@ impl<'d> Maker<'_, 'd> {
             when,
             window,
             gates: gates
-                .map(|(number, gate)| self.gate(gate, &format!("{at}/gates/{number}")))
+                .map(|(number, gate)| {
+                    let pointer = format!("{}{at}/gates/{number}", self.pointer);
+                    self.compiler.gate(gate, &pointer)
+                })
                 .collect(),
             requires: self.needed(&rule.requires, &format!("{at}/requires")),
             outcome: self.kept(rule, outcome, &at),
@@ -242,49 +246,6 @@ impl<'d> Maker<'_, 'd> {
         }
         self.outcome(&Said::from(outcome), "/otherwise")
     }
-
-    fn gate(&mut self, gate: &definition::Gate, place: &str) -> Gate {
-        let order = Order::of_gate(gate.dialect, &gate.key);
-        let parts = self.parts(&gate.parts, &order, &format!("{place}/parts"));
-        Gate {
-            by: self.units(&gate.by, &gate.or_by, order.is_native()),
-            order,
-            parts,
-        }
-    }
-
-    /// Parts of all in an order: the first and last place of each.
-    fn parts(&mut self, source: &[(f64, f64)], order: &Order, place: &str) -> Box<[(u64, u64)]> {
-        // A part ends where a place ends.
-        let step = match order {
-            Order::Native(_) => 1,
-            other @ Order::Other(_) => u32::try_from(u64::from(WHOLE) / other.places()).unwrap_or(1),
-        };
-        let mut parts = Vec::with_capacity(source.len());
-        for (number, (from, to)) in source.iter().enumerate() {
-            match (thousandths(*from), thousandths(*to)) {
-                (Some(from), Some(to)) if from <= to && from % step == 0 && to % step == 0 => {
-                    parts.push((first_place(from, order), first_place(to, order)));
-                }
-                _ => {
-                    let step = f64::from(step) / PARTS;
-                    let detail = format!("From {from} to {to} is no part of 0 to 100 in steps of {step}.");
-                    self.wrong(&format!("{place}/{number}"), "out_of_range", detail);
-                }
-            }
-        }
-        parts.into()
-    }
-
-    /// The attributes that say which unit it is. An empty text is one only where it always has been.
-    fn units(&mut self, by: &str, or_by: &[String], is_native: bool) -> Units {
-        let names = &mut self.compiler.names;
-        Units {
-            first: names.slot(by),
-            others: or_by.iter().map(|name| names.slot(name)).collect(),
-            with_empty: is_native && or_by.is_empty(),
-        }
-    }
 }
 
 /// A percentage in thousandths of a percent.
@@ -293,9 +254,4 @@ pub(crate) fn thousandths(percent: f64) -> Option<u32> {
     let whole = parts.round();
     let is_one = (0.0..=f64::from(WHOLE)).contains(&whole) && (parts - whole).abs() < 1e-6;
     is_one.then_some(whole as u32)
-}
-
-/// The first place that is not below a share of all.
-fn first_place(thousandths: u32, order: &Order) -> u64 {
-    (u64::from(thousandths) * order.places()).div_ceil(u64::from(WHOLE))
 }

@@ -7,16 +7,16 @@
 import { Bucketing, divideUp, Shares, WHOLE } from "./bucketing.js";
 import { findCircles } from "./circles.js";
 import { Compiler, type Fits } from "./conditions.js";
-import { type Flag, Flags, type Gate, has, type Needed, type Outcome, placeIn, type Rule, type Units } from "./flags.js";
+import { type Flag, Flags, type Needed, type Outcome, type Rule } from "./flags.js";
+import { dialectOf, GATE, type Gate, gateOf, has, PARTS, partsOf, placeIn, thousandths, unitsOf } from "./gates.js";
 import { Logic, Refused } from "./logic.js";
 import { momentIn, spanOf } from "./moments.js";
-import { firstPlace, isDialect, type Order, orderOfGate, orderOfParts, placesOf } from "./orders.js";
+import { orderOfParts, placesOf } from "./orders.js";
 import { part as pointerPart, Problems } from "./problems.js";
 import { CODE, type Fields, isObject, Part } from "./reading.js";
 import { Rollout, type Step } from "./rollout.js";
 import type { Subject } from "./subject.js";
 
-const PARTS = 1000;
 const FLAG = ["type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise"];
 const OUTCOME = ["serve", "split", "rollout", "buckets", "by", "or_by"];
 const RULE = ["name", "when", "from", "until", "gates", "requires", "sticky", "kept", "logic", ...OUTCOME];
@@ -213,7 +213,7 @@ class Maker {
     const rule = this.#part(source, at, RULE);
     const when = rule.field("when");
     const window = spanOf(rule);
-    const gates = rule.list("gates").map((gate, number) => this.#gate(gate, `${at}/gates/${number}`));
+    const gates = rule.list("gates").map((gate, number) => gateOf(this.#part(gate, `${at}/gates/${number}`, GATE)));
     return {
       name: rule.textIfAny("name"),
       when: when === undefined ? undefined : this.#compiler.condition(when, `${rule.pointer}/when`),
@@ -242,30 +242,6 @@ class Maker {
       rule.wrong(`/logic${error.pointer}`, error.code, error.message);
       return { serve: 0 };
     }
-  }
-
-  #gate(source: unknown, at: string): Gate {
-    const gate = this.#part(source, at, ["key", "by", "or_by", "dialect", "parts"]);
-    const order = orderOfGate(dialectOf(gate), gate.text("key"));
-    const parts = this.#parts(gate, order);
-    return { order, by: unitsOf(gate.text("by"), gate.texts("or_by"), order.isNative), parts };
-  }
-
-  /** Reads parts of all units: first and last place of each. */
-  #parts(source: Part, order: Order): Gate["parts"] {
-    const parts: [number, number][] = [];
-    for (const [number, ends] of source.list("parts").entries()) {
-      const [first, last] = Array.isArray(ends) && ends.length === 2 ? ends.map(thousandths) : [];
-      // A part ends where a place ends.
-      const isPart = first !== undefined && last !== undefined && first <= last;
-      if (!isPart || first % order.step !== 0 || last % order.step !== 0) {
-        const detail = `${JSON.stringify(ends)} is no part of 0 to 100 in steps of ${order.step / PARTS}.`;
-        source.wrong(`/parts/${number}`, "out_of_range", detail);
-      } else {
-        parts.push([firstPlace(first, order), firstPlace(last, order)]);
-      }
-    }
-    return parts;
   }
 
   #otherwise(source: Part): Outcome {
@@ -390,7 +366,7 @@ class Maker {
     const at = rule.pointer.slice(this.source.pointer.length);
     const earlier = sources.map((source, number) => {
       const kept = this.#part(source, `${at}/kept/${number}`, ["parts", "split"]);
-      return [this.#parts(kept, gate.order), this.#shares(kept.object("split"), `${at}/kept/${number}/split`)] as const;
+      return [partsOf(kept, gate.order), this.#shares(kept.object("split"), `${at}/kept/${number}/split`)] as const;
     });
     const place = (hash: number, subject: Subject): number => {
       const own = placeIn(gate, subject);
@@ -422,20 +398,6 @@ class Maker {
   }
 }
 
-/** Reads how units are put in order. */
-function dialectOf(part: Part): string {
-  const dialect = part.textIfAny("dialect") ?? "native";
-  if (!isDialect(dialect)) {
-    part.wrong("/dialect", CODE, `The dialect \`${dialect}\` is not known here; a newer version may know it.`);
-  }
-  return dialect;
-}
-
-/** Says which attributes tell the unit. An empty text is one only where it always has been. */
-function unitsOf(first: string, others: readonly string[], isNative: boolean): Units {
-  return { names: [first, ...others], withEmpty: isNative && others.length === 0 };
-}
-
 /** Reads how large a part is, compared with others. */
 function weightOf(part: Part): number {
   const weight = part.field("weight");
@@ -455,14 +417,4 @@ function sorted(fields: Fields): string[] {
 function compareBytes(one: Uint8Array, other: Uint8Array): number {
   const place = one.findIndex((byte, at) => byte !== other[at]);
   return place < 0 ? one.length - other.length : (one[place] ?? 0) - (other[place] ?? -1);
-}
-
-/** Reads a percentage in thousandths of a percent. */
-function thousandths(percent: unknown): number | undefined {
-  if (typeof percent !== "number" || percent < 0 || percent > 100) {
-    return undefined;
-  }
-  const parts = percent * PARTS;
-  const whole = Math.round(parts);
-  return Math.abs(parts - whole) < 1e-6 ? whole : undefined;
 }

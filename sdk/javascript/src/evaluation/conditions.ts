@@ -1,5 +1,6 @@
 /** Conditions, compiled into functions of a subject. */
 
+import { GATE, gateOf, isOpen } from "./gates.js";
 import { micros, moment, spanOf } from "./moments.js";
 import { address, Network } from "./networks.js";
 import { Pattern } from "./patterns/pattern.js";
@@ -44,7 +45,7 @@ const WANTED: ReadonlyMap<string, (order: number) => boolean> = new Map([
 
 const TEST = ["attribute", "op", "values", "ignore_case", "text_only", "short"];
 /** What conditions are, but for those on an attribute. */
-const KINDS = ["all", "any", "not", "segment", "during", "element"];
+const KINDS = ["all", "any", "not", "segment", "during", "share", "element"];
 /** What may stand beside them. */
 const BESIDE: ReadonlyMap<string, string> = new Map([["element", "fits"]]);
 /** What single elements of lists, which are texts, can be compared by. */
@@ -95,6 +96,10 @@ export class Compiler {
     }
     if (kind === "during") {
       return this.#during(new Part(part.field("during"), `${pointer}/during`, ["from", "until"], this.problems));
+    }
+    if (kind === "share") {
+      const gate = gateOf(new Part(part.field("share"), `${pointer}/share`, GATE, this.problems));
+      return (subject) => isOpen(gate, subject);
     }
     if (kind === "not") {
       const inside = this.condition(part.field("not"), `${pointer}/not`, depth + 1);

@@ -2,11 +2,11 @@
 
 import type { Bucketing } from "./bucketing.js";
 import type { Fits } from "./conditions.js";
+import { type Gate, isOpen, type Units, unitAmong, unitOf } from "./gates.js";
 import { type Logic, LogicError } from "./logic.js";
 import type { Order } from "./orders.js";
 import type { Problem } from "./problems.js";
 import type { Subject } from "./subject.js";
-import { textOf } from "./texts.js";
 
 /** Why a subject got its variant. */
 export type Reason =
@@ -27,14 +27,6 @@ export type Reason =
   /** Logic went wrong, or gave what is no variant. */
   | "error";
 
-/** The attributes that say which unit it is. */
-export interface Units {
-  /** The first, or in its place the first that is there and not empty. */
-  readonly names: readonly string[];
-  /** Whether an empty text is a unit. */
-  readonly withEmpty: boolean;
-}
-
 /** What those get who came here: a variant's place, that on which the unit's hash falls, that of a part, or what logic says. */
 export type Outcome =
   | { readonly serve: number }
@@ -48,14 +40,6 @@ export interface Buckets {
   readonly by: Units;
   /** Before which place each part ends, and the variant that it gets, if it is for them. */
   readonly parts: readonly (readonly [end: number, variant: number | undefined])[];
-}
-
-/** Lets a share of all units pass. */
-export interface Gate {
-  readonly order: Order;
-  readonly by: Units;
-  /** First and last place of each part, the last one not in it. */
-  readonly parts: readonly (readonly [first: number, last: number])[];
 }
 
 /** What another flag must give. */
@@ -195,22 +179,6 @@ function fits({ window: [from, until], when, gates }: Rule, subject: Subject): b
   return isNow && (when?.(subject) ?? true) && gates.every((gate) => isOpen(gate, subject));
 }
 
-function isOpen(gate: Gate, subject: Subject): boolean {
-  const place = placeIn(gate, subject);
-  return place !== undefined && has(gate.parts, place);
-}
-
-/** Says where a subject stands in an order, if it is known who it is, or does not matter. */
-export function placeIn({ order, by }: Gate, subject: Subject): number | undefined {
-  const [unit] = unitAmong(subject, by) ?? [];
-  return unit === undefined ? order.ofNobody : order.of(unit);
-}
-
-/** Whether a place is in one of some parts. */
-export function has(parts: Gate["parts"], place: number): boolean {
-  return parts.some(([first, last]) => first <= place && place < last);
-}
-
 /** Says what a subject gets of an outcome; nothing if it is not for them. */
 function give(
   flag: Flag,
@@ -266,20 +234,4 @@ function givePart(flag: Flag, buckets: Buckets, subject: Subject, rule: number |
   }
   const [, variant] = parts.find(([end]) => place < end) ?? [];
   return variant === undefined ? undefined : [variant, unit === undefined ? "unit_missing" : "split", rule];
-}
-
-function unitOf(subject: Subject, by: string): string | undefined {
-  const value = subject.attributes.get(by);
-  return value === undefined ? undefined : textOf(value);
-}
-
-/** Says which unit it is, and by which attribute. */
-function unitAmong(subject: Subject, by: Units): readonly [unit: string, by: string] | undefined {
-  for (const name of by.names) {
-    const unit = unitOf(subject, name);
-    if (unit !== undefined && (unit !== "" || by.withEmpty)) {
-      return [unit, name];
-    }
-  }
-  return undefined;
 }

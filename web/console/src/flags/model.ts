@@ -90,6 +90,7 @@ function* testsOf(condition: Condition | undefined): Generator<string> {
   if ("all" in condition) for (const each of condition.all) yield* testsOf(each);
   else if ("any" in condition) for (const each of condition.any) yield* testsOf(each);
   else if ("not" in condition) yield* testsOf(condition.not);
+  else if ("share" in condition) yield* [condition.share.by, ...(condition.share.or_by ?? [])];
   else if ("element" in condition) yield condition.element;
   else if ("attribute" in condition) yield condition.attribute;
 }

@@ -22,6 +22,7 @@ const isCondition = (value: unknown): value is Condition => {
   if (name === "not") return second === undefined && isCondition(value["not"]);
   if (name === "segment") return second === undefined && isText(value["segment"]);
   if (name === "during") return second === undefined && isSpan(value["during"]);
+  if (name === "share") return second === undefined && isGate(value["share"]);
   if ("element" in value) return hasOnly(value, ["element", "fits"]) && isText(value["element"]) && isCondition(value["fits"]);
   return (
     hasOnly(value, ["attribute", "op", "values", "ignore_case", "text_only", "short"]) &&

@@ -149,6 +149,7 @@ export function conditionInWords(condition: Condition | undefined): string {
   if ("not" in condition) return `not ${inside(condition.not)}`;
   if ("segment" in condition) return `in the segment ${code(condition.segment)}`;
   if ("during" in condition) return spanInWords(condition.during);
+  if ("share" in condition) return gateInWords(condition.share);
   if ("element" in condition) return elementInWords(condition);
   return testInWords(condition);
 }

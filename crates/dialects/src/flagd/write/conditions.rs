@@ -36,6 +36,7 @@ pub(super) fn logic(
             )),
         },
         Condition::During { during: span } => during(span, pointer),
+        Condition::Share { share } => super::share(share, pointer),
         Condition::Element { .. } => {
             let detail = "JSONLogic cannot tell a text of a list from what else is in it.";
             Err(Fault::new(pointer, "operator_unsayable", detail))

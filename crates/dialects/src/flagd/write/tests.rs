@@ -196,7 +196,12 @@ fn condition() -> impl Strategy<Value = Value> {
         .prop_map(|(attribute, values)| json!({ "attribute": attribute, "op": "has_all", "values": values }));
     let during =
         Just(json!({ "during": { "from": "1970-01-01T00:00:05Z", "until": "1970-01-01T00:00:09Z" } }));
-    let one = prop_oneof![4 => texts, 3 => affixes, 1 => present, 1 => all, 1 => during];
+    let share = (0..=100_u32, units()).prop_map(|(percent, mut share)| {
+        share["key"] = "share".into();
+        share["parts"] = json!([[0, percent]]);
+        json!({ "share": share })
+    });
+    let one = prop_oneof![4 => texts, 3 => affixes, 1 => present, 1 => all, 1 => during, 1 => share];
     one.prop_recursive(2, 5, 3, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..3).prop_map(|all| json!({ "all": all })),

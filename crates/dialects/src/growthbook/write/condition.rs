@@ -70,6 +70,10 @@ impl<'d> Conditions<'d> {
                 let detail = "SDKs do not know what time it is.";
                 Err(Fault::new(format!("{at}/during"), "window_unsaid", detail))
             }
+            Condition::Share { .. } => {
+                let detail = "SDKs know shares of all for a whole rule, and not within its condition.";
+                Err(Fault::new(format!("{at}/share"), "share_unsaid", detail))
+            }
             Condition::Element { element, fits } => element::written(element, fits, at),
             Condition::Attribute(test) if test.text_only => written_for_texts(test, at),
             Condition::Attribute(test) => written(test, at),

@@ -25,7 +25,12 @@ fn written(flags: &Json) -> Writing {
 }
 
 /// What cannot be said of a flag, where, and why.
-const REFUSED: [(&str, &str, &str); 18] = [
+const REFUSED: [(&str, &str, &str); 19] = [
+    (
+        r#"{"rules": [{"serve": "on", "when": {"not": {"share": {"key": "k", "by": "id", "dialect": "growthbook_v2", "parts": [[0, 50]]}}}}]}"#,
+        "/rules/0/when/not/share",
+        "share_unsaid",
+    ),
     (
         r#"{"rules": [{"serve": "on", "when": {"attribute": "a", "op": "semver_gt", "values": ["2.1"], "short": true}}]}"#,
         "/rules/0/when/short",

@@ -92,6 +92,10 @@ impl Reader<'_> {
                 None => Err(self.fault("segment_unknown", format!("There is no segment `{segment}`."))),
             },
             (Condition::During { during }, wanted) => self.during(during, wanted),
+            (Condition::Share { .. }, _) => {
+                let detail = "Clients know shares of all for a whole strategy, and not for its constraints.";
+                Err(self.fault("gate_unsayable", detail))
+            }
             (Condition::Element { .. }, _) => {
                 Err(self.fault("operator_unsayable", "A context has no lists."))
             }

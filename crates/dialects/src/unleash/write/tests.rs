@@ -100,6 +100,15 @@ fn what_clients_would_do_otherwise_is_refused() {
 }
 
 #[test]
+fn shares_within_conditions_are_refused() {
+    let share = json!({ "share": { "key": "k", "by": "user_id", "dialect": "unleash", "parts": [[0, 50]] } });
+    let rest = json!({ "rules": [{ "when": share, "serve": "on" }] });
+    let refused = write(&definitions(&json!({ "f": flag(&rest) }))).refused;
+    let found: Vec<_> = refused.iter().map(|one| (&*one.pointer, one.code)).collect();
+    assert_eq!(found, [("/flags/f/rules/0/when", "gate_unsayable")]);
+}
+
+#[test]
 fn prerequisites_of_single_rules_are_refused() {
     let base = flag(&json!({}));
     let rest = json!({ "rules": [{ "requires": [{ "flag": "base", "variants": ["on"] }], "serve": "on" }] });

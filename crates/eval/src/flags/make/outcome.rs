@@ -79,7 +79,7 @@ impl Maker<'_, '_> {
                 Outcome::Serve(self.variant(name, &format!("{place}/serve")))
             }
             (None, Some(split), None, None, Some(by)) => {
-                let by = self.units(by, said.or_by, true);
+                let by = self.compiler.units(by, said.or_by, true);
                 match self.shares(split, &format!("{place}/split")) {
                     Some(shares) => Outcome::Split(shares, by),
                     None => Outcome::Serve(0),
@@ -87,11 +87,11 @@ impl Maker<'_, '_> {
             }
             (None, None, Some(buckets), None, Some(by)) => {
                 let is_native = buckets.dialect == definition::Dialect::Native;
-                let by = self.units(by, said.or_by, is_native);
+                let by = self.compiler.units(by, said.or_by, is_native);
                 self.buckets(buckets, by, &format!("{place}/buckets"))
             }
             (None, None, None, Some(rollout), Some(by)) => {
-                let by = self.units(by, said.or_by, true);
+                let by = self.compiler.units(by, said.or_by, true);
                 self.rollout(rollout, by, &format!("{place}/rollout"))
             }
             _ => {
@@ -176,9 +176,10 @@ impl Maker<'_, '_> {
         for (number, kept) in rule.kept.iter().enumerate() {
             let at = format!("{place}/kept/{number}");
             let order = Order::of_gate(gate.dialect, &gate.key);
-            let parts = self.parts(&kept.parts, &order, &format!("{at}/parts"));
+            let pointer = format!("{}{at}/parts", self.pointer);
+            let parts = self.compiler.parts(&kept.parts, &order, &pointer);
             let shares = self.shares(&kept.split, &format!("{at}/split"));
-            let by = self.units(&gate.by, &gate.or_by, order.is_native());
+            let by = self.compiler.units(&gate.by, &gate.or_by, order.is_native());
             earlier.extend(shares.map(|shares| (Gate { order, by, parts }, shares)));
         }
         match outcome {

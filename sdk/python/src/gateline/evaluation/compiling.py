@@ -18,23 +18,21 @@ from gateline.evaluation.flags import (
     Buckets,
     Flag,
     Flags,
-    Gate,
     Kept,
     Needed,
     Outcome,
     Override,
     Rule,
-    Units,
     Variant,
 )
+from gateline.evaluation.gates import GATE, PARTS, Gate, dialect_of, gate_of, parts_of, thousandths, units_of
 from gateline.evaluation.logic import Logic, Refused
 from gateline.evaluation.moments import moment_in, span_of
-from gateline.evaluation.orders import Order, is_dialect, order_of_gate, order_of_parts, places_of
+from gateline.evaluation.orders import order_of_parts, places_of
 from gateline.evaluation.problems import Problem, Problems, part
 from gateline.evaluation.reading import CODE, Part, is_number
 from gateline.evaluation.rollout import Rollout
 
-_PARTS = 1000
 _FLAG = ("type", "version", "variants", "enabled", "off", "prerequisites", "overrides", "rules", "otherwise")
 _KINDS = ("serve", "split", "rollout", "buckets")
 _OUTCOME = (*_KINDS, "by", "or_by")
@@ -194,7 +192,9 @@ class _Maker:
         rule = self._part(source, at, _RULE)
         when = rule.fields.get("when")
         window = span_of(rule)
-        gates = tuple(self._gate(gate, f"{at}/gates/{number}") for number, gate in enumerate(rule.list("gates")))
+        gates = tuple(
+            gate_of(self._part(gate, f"{at}/gates/{number}", GATE)) for number, gate in enumerate(rule.list("gates"))
+        )
         return Rule(
             name=rule.text_if_any("name"),
             when=None if when is None else self.compiler.condition(when, f"{rule.pointer}/when"),
@@ -217,25 +217,6 @@ class _Maker:
             rule.wrong(f"/logic{refused.pointer}", refused.code, str(refused))
             return Outcome()
 
-    def _gate(self, source: Any, at: str) -> Gate:
-        gate = self._part(source, at, ("key", "by", "or_by", "dialect", "parts"))
-        order = order_of_gate(_dialect(gate), gate.text("key"))
-        parts = self._parts(gate, order)
-        return Gate(order, _units(gate.text("by"), gate.texts("or_by"), is_native=order.is_native), parts)
-
-    def _parts(self, source: Part, order: Order) -> Sequence[tuple[int, int]]:
-        """Reads parts of all units: first and last place of each."""
-        parts = []
-        for number, ends in enumerate(source.list("parts")):
-            first, last = map(_thousandths, ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
-            # A part ends where a place ends.
-            if first is None or last is None or first > last or first % order.step or last % order.step:
-                detail = f"{ends} is no part of 0 to 100 in steps of {order.step / _PARTS}."
-                source.wrong(f"/parts/{number}", "out_of_range", detail)
-            else:
-                parts.append((order.first_place(first), order.first_place(last)))
-        return parts
-
     def _otherwise(self, source: Part) -> Outcome:
         outcome = self._outcome(source)
         for number, variant in enumerate(outcome.buckets.variants if outcome.buckets else ()):
@@ -250,7 +231,7 @@ class _Maker:
         kinds = [name for name in _KINDS if source.fields.get(name) is not None]
         if kinds == ["serve"] and serve is not None and first is None and not others:
             return Outcome(serve=self._variant(serve, f"{place}/serve"))
-        by = _units(first or "", others, is_native=True)
+        by = units_of(first or "", others, is_native=True)
         if kinds == ["split"] and first is not None:
             return Outcome(shares=self._shares(source.object("split"), f"{place}/split"), by=by)
         if kinds == ["rollout"] and first is not None:
@@ -264,7 +245,7 @@ class _Maker:
     def _buckets(self, said: Any, at: str, by: tuple[str, Sequence[str]]) -> Outcome:
         """Makes parts of all units, as another product hands them out."""
         source = self._part(said, at, ("dialect", "key", "parts"))
-        dialect, key = _dialect(source), source.text("key")
+        dialect, key = dialect_of(source), source.text("key")
         weights: list[int] = []
         variants: list[int | None] = []
         for number, one in enumerate(source.list("parts")):
@@ -280,7 +261,7 @@ class _Maker:
         order = order_of_parts(dialect, key, total)
         # `place * total / places < reached`, solved for the place.
         ends = [-(-reached * order.places // total) for reached in accumulate(weights)]
-        units = _units(*by, is_native=order.is_native)
+        units = units_of(*by, is_native=order.is_native)
         return Outcome(buckets=Buckets(order, ends, variants), by=units)
 
     def _rollout(self, source: Any, at: str) -> Rollout:
@@ -324,7 +305,7 @@ class _Maker:
         kept = []
         for number, source in enumerate(sources):
             one = self._part(source, f"{at}/kept/{number}", ("parts", "split"))
-            parts, shares = self._parts(one, gates[0].order), self._shares(one.object("split"), f"{at}/kept/{number}/split")
+            parts, shares = parts_of(one, gates[0].order), self._shares(one.object("split"), f"{at}/kept/{number}/split")
             if shares is not None:
                 kept.append(Kept(gates[0], parts, shares))
         return replace(outcome, kept=kept)
@@ -334,36 +315,20 @@ class _Maker:
         for name in sorted(split):
             at = f"{place}/{part(name)}"
             variant = self._variant(name, at)
-            weight = _thousandths(split[name])
+            weight = thousandths(split[name])
             if weight is None:
                 self.wrong(at, "out_of_range", f"{split[name]} is not from 0 to 100 in steps of 0.001.")
                 return None
             if weights:
                 weights[variant] = weight
         if sum(weights) != WHOLE:
-            self.wrong(place, "weights_sum", f"The shares add up to {sum(weights) / _PARTS}, not to 100.")
+            self.wrong(place, "weights_sum", f"The shares add up to {sum(weights) / PARTS}, not to 100.")
             return None
         return Shares(weights)
 
 
 def _numbered(parts: Sequence[Any]) -> tuple[Sequence[Any], range]:
     return parts, range(len(parts))
-
-
-def _dialect(source: Part) -> str:
-    """Reads how units are put in order."""
-    dialect = source.text_if_any("dialect")
-    if dialect is None:
-        return "native"
-    if not is_dialect(dialect):
-        detail = f"The dialect `{dialect}` is not known here; a newer version may know it."
-        source.wrong("/dialect", CODE, detail)
-    return dialect
-
-
-def _units(first: str, others: Sequence[str], *, is_native: bool) -> Units:
-    """Says which attributes tell the unit. An empty text is one only where it always has been."""
-    return Units((first, *others), with_empty=is_native and not others)
 
 
 def _weight(source: Part) -> int:
@@ -378,19 +343,10 @@ def _weight(source: Part) -> int:
 def _percent(source: Part, name: str, otherwise: int | None = None) -> int:
     """Reads a percentage in thousandths of a percent."""
     said = source.fields.get(name, otherwise)
-    found = _thousandths(said)
+    found = thousandths(said)
     if found is None:
         source.wrong(f"/{name}", "out_of_range", f"{said} is not from 0 to 100 in steps of 0.001.")
     return found or 0
-
-
-def _thousandths(percent: Any) -> int | None:
-    """Reads a percentage in thousandths of a percent."""
-    if not is_number(percent) or not 0 <= percent <= 100:
-        return None
-    parts = percent * _PARTS
-    whole = math.floor(parts + 0.5)
-    return whole if abs(parts - whole) < 1e-6 else None
 
 
 __all__ = ["Problem", "compile_definitions"]

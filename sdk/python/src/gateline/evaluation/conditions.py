@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from gateline.evaluation.gates import GATE, gate_of
 from gateline.evaluation.moments import micros, moment, span_of
 from gateline.evaluation.networks import Network, address
 from gateline.evaluation.patterns import Pattern, PatternError
@@ -19,7 +20,7 @@ from gateline.evaluation.texts import Value, number, small, text_of, trim
 DEPTH_MAX = 16
 _TEST = ("attribute", "op", "values", "ignore_case", "text_only", "short")
 #: What conditions are, but for those on an attribute.
-_KINDS = ("all", "any", "not", "segment", "during", "element")
+_KINDS = ("all", "any", "not", "segment", "during", "share", "element")
 #: What may stand beside them.
 _BESIDE = {"element": ("fits",)}
 #: What single elements of lists, which are texts, can be compared by.
@@ -76,6 +77,8 @@ class Compiler:
             return self._segment(part.text("segment"), f"{pointer}/segment")
         if kind == "during":
             return _during(Part(part.fields["during"], f"{pointer}/during", ("from", "until"), self.problems))
+        if kind == "share":
+            return gate_of(Part(part.fields["share"], f"{pointer}/share", GATE, self.problems)).is_open
         if kind == "not":
             inside = self.condition(source["not"], f"{pointer}/not", depth + 1)
             return lambda subject: not inside(subject)

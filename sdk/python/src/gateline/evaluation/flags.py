@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from gateline.evaluation.bucketing import Bucketing, Shares
 from gateline.evaluation.conditions import Fits
+from gateline.evaluation.gates import Gate, Units, unit_among, unit_of
 from gateline.evaluation.logic import Logic, LogicError
 from gateline.evaluation.orders import Order
 from gateline.evaluation.problems import Problem
 from gateline.evaluation.rollout import Rollout
 from gateline.evaluation.subject import Subject
-from gateline.evaluation.texts import text_of
 
 
 class Variant(NamedTuple):
@@ -22,33 +22,6 @@ class Variant(NamedTuple):
 
     name: str
     value: Any
-
-
-class Units(NamedTuple):
-    """The attributes that say which unit it is."""
-
-    #: The first, or in its place the first that is there and not empty.
-    names: Sequence[str] = ()
-    #: Whether an empty text is a unit.
-    with_empty: bool = False
-
-
-@dataclass(frozen=True)
-class Gate:
-    """Lets a share of all units pass."""
-
-    order: Order
-    by: Units
-    #: First and last place of each part, the last one not in it.
-    parts: Sequence[tuple[int, int]]
-
-    def is_open(self, subject: Subject, parts: Sequence[tuple[int, int]] | None = None) -> bool:
-        """Whether it lets a subject pass; with parts, whether a subject is in one of those."""
-        found = _among(subject, self.by)
-        place = self.order.of_nobody if found is None else self.order.of(found[0])
-        if place is None:
-            return False
-        return any(first <= place < last for first, last in (self.parts if parts is None else parts))
 
 
 class Kept(NamedTuple):
@@ -197,7 +170,7 @@ class Flags:
         unit, by = None, None
         if reason == "split":
             outcome = flag.otherwise if rule is None else flag.rules[rule].outcome
-            unit, by = _among(subject, outcome.by) or (None, None)
+            unit, by = unit_among(subject, outcome.by) or (None, None)
         return Evaluation(
             key=key,
             enabled=variant.value is True if flag.is_boolean else place != flag.off,
@@ -225,7 +198,7 @@ class Flags:
         if not self._are_met(flag.prerequisites, subject):
             return flag.off, "prerequisite_failed", None
         for one in flag.overrides:
-            unit = _unit(subject, one.by)
+            unit = unit_of(subject, one.by)
             if unit is not None and unit in one.values:
                 return one.variant, "targeting_match", None
         for number, rule in enumerate(flag.rules):
@@ -245,7 +218,7 @@ def _give(flag: Flag, outcome: Outcome, subject: Subject, served: tuple[str, int
         return _give_named(flag, outcome.logic, subject, served)
     if not outcome.by.names:
         return outcome.serve, reason, rule
-    found = _among(subject, outcome.by)
+    found = unit_among(subject, outcome.by)
     if outcome.buckets is not None:
         return _give_part(flag, outcome.buckets, found, rule)
     if found is None:
@@ -275,17 +248,3 @@ def _give_part(flag: Flag, buckets: Buckets, found: tuple[str, str] | None, rule
         return None if order.leaves_nobody else (flag.off, "unit_missing", rule)
     variant = buckets.variant(place)
     return None if variant is None else (variant, "split" if found else "unit_missing", rule)
-
-
-def _unit(subject: Subject, by: str) -> str | None:
-    value = subject.attributes.get(by)
-    return None if value is None else text_of(value)
-
-
-def _among(subject: Subject, by: Units) -> tuple[str, str] | None:
-    """Says which unit it is, and by which attribute."""
-    for name in by.names:
-        unit = _unit(subject, name)
-        if unit is not None and (unit or by.with_empty):
-            return unit, name
-    return None

@@ -3,8 +3,9 @@ import { read } from "@gateline/api-client";
 import { Button, RowList, Said, usePause, useWrong } from "@gateline/ui";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import type { Condition, Operator, Span, Test } from "../model";
+import type { Condition, Gate, Operator, Span, Test } from "../model";
 import { operators } from "../words";
+import { GateFields } from "./gate";
 import { AttributeField, MomentField, Small } from "./small";
 import { ManyValues, OneValue } from "./values";
 
@@ -156,8 +157,20 @@ function Inner({ condition, set, pointer }: Props) {
   if ("not" in condition) return <ConditionEditor condition={condition} set={set} pointer={pointer} />;
   if ("segment" in condition) return <SegmentRow segment={condition.segment} set={(segment) => set({ segment })} pointer={pointer} />;
   if ("during" in condition) return <SpanRow span={condition.during} set={(during) => set({ during })} pointer={`${pointer}/during`} />;
+  if ("share" in condition) return <ShareRow share={condition.share} set={(share) => set({ share })} pointer={`${pointer}/share`} />;
   if ("element" in condition) return <ElementRow condition={condition} set={set} pointer={pointer} />;
   return <TestRow test={condition as Test} set={set} pointer={pointer} />;
+}
+
+/** A share of all units for which it holds. */
+function ShareRow({ share, set, pointer }: { share: Gate; set: (share: Gate) => void; pointer: string }) {
+  return (
+    <div className="min-w-0 flex-1 rounded-md border border-line bg-bg p-1.5 sm:p-2.5">
+      <Wrong pointer={pointer} />
+      <p className="mb-1.5 text-sm text-ink-2">in a share of all</p>
+      <GateFields gate={share} set={set} pointer={pointer} />
+    </div>
+  );
 }
 
 /** What must hold of one entry of a list: its comparisons are of the same attribute. */

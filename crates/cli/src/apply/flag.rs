@@ -339,6 +339,10 @@ mod tests {
             flag("d", &[]),
         ];
         assert_eq!(order(chain), "c d b a");
+        let mut by_rule = flag("a", &[]);
+        let rule = json!({ "requires": [{ "flag": "b", "variants": ["on"] }], "serve": "on" });
+        by_rule.spec["environments"] = json!({ "sandbox": { "rules": [rule] } });
+        assert_eq!(order(vec![by_rule, flag("b", &[])]), "b a");
         let segment = |key: &str, named: &str| Declared {
             kind: Kind::Segment,
             spec: json!({ "key": key, "when": { "any": [{ "segment": named }] } })

@@ -75,6 +75,27 @@ on_both! {
 }
 
 on_both! {
+    async fn what_rules_need_of_other_flags_stays(url: String) {
+        let world = World::new(&url).await;
+        let first = make(&world, "first", &[]).await.unwrap();
+        let by_rule = |key: &str| json!({ "sandbox": {
+            "off": "off", "rules": [{ "requires": [{ "flag": key, "variants": ["on"] }], "serve": "on" }],
+            "otherwise": { "serve": "off" },
+        } });
+        let unknown = world.make::<FeatureFlag>(&world.acme, &(), flag("second", &by_rule("none"))).await;
+        assert_eq!(refusal(unknown).1, [format!("{AT}/rules/0/requires/0/flag")]);
+        world.make::<FeatureFlag>(&world.acme, &(), flag("second", &by_rule("first"))).await.unwrap();
+        let without = json!({ "variants": { "on": null, "other": "x" }, "environments": { "sandbox": { "otherwise": { "serve": "other" } } } });
+        assert_eq!(told(change(&world, first.id, without).await), one(AT, "needed_by"));
+        let circle = change(&world, first.id, json!({ "environments": by_rule("second") })).await;
+        let pointers = refusal(circle).1;
+        assert!(pointers.contains(&format!("{AT}/rules/0/requires")), "{pointers:?}");
+        let deleted = world.control.delete::<FeatureFlag>(&world.acme, first.id, None).await;
+        assert_eq!(refusal(deleted).0, "in_use");
+    }
+}
+
+on_both! {
     async fn no_more_is_read_than_belongs_together(url: String) {
         let world = World::new(&url).await;
         for key in ["a", "b"] {

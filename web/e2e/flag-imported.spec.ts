@@ -56,6 +56,41 @@ test("what came from another product is shown and kept, and can be changed", asy
   expect((await inProduction(made))?.rules.slice(0, 2)).toMatchObject([{ gates: [{ key: "rollout", parts: [[0, 50]] }], split: { off: 100 }, by: "user_id" }, { name: "by logic", serve: "on" }]);
 });
 
+test("a rule for a share, for entries of a list, and that needs another flag is made", async ({ page }) => {
+  const other = await make("base");
+  const made = await make("narrow", { rules: [{ name: "narrow", serve: "on" }] });
+  await beAdmin(page);
+  await editor(page, made);
+  const rule = page.getByRole("group", { name: "rule 1", exact: true });
+  await rule.getByRole("button", { name: "Add a share" }).click();
+  await rule.getByLabel("Key").fill("tenth");
+  await rule.getByLabel("Part 1: to").fill("10");
+  await rule.getByRole("button", { name: "Add an entry of a list" }).click();
+  await rule.getByLabel("An entry of the list").fill("tags");
+  await rule.getByLabel("Comparison").selectOption("starts_with");
+  await rule.getByLabel("Value of tags").fill("beta-");
+  await rule.getByRole("button", { name: "Add a prerequisite of the rule" }).click();
+  await rule.getByLabel("Flag", { exact: true }).fill(other.key);
+  await rule.getByRole("checkbox", { name: "on" }).check();
+  await accessible(page);
+  await page.getByRole("button", { name: "Save changes" }).click();
+  await expect(part(page, "Rule narrow")).toContainText(`Only if the flag ${other.key} gives on`);
+  await accessible(page);
+  expect((await inProduction(made))?.rules).toEqual([
+    {
+      name: "narrow",
+      when: {
+        all: [
+          { share: { key: "tenth", by: "user_id", parts: [[0, 10]] } },
+          { element: "tags", fits: { attribute: "tags", op: "starts_with", values: ["beta-"] } },
+        ],
+      },
+      requires: [{ flag: other.key, variants: ["on"] }],
+      serve: "on",
+    },
+  ]);
+});
+
 test("a segment that depends on time is made and changed", async ({ page }) => {
   await beAdmin(page);
   const name = key("season");

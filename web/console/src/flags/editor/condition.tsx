@@ -3,7 +3,7 @@ import { read } from "@gateline/api-client";
 import { Button, RowList, Said, usePause, useWrong } from "@gateline/ui";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useId, useState } from "react";
-import type { Condition, Gate, Operator, Span, Test } from "../model";
+import { type Condition, type Gate, type Operator, type Span, type Test, UNIT } from "../model";
 import { operators } from "../words";
 import { GateFields } from "./gate";
 import { AttributeField, MomentField, Small } from "./small";
@@ -89,6 +89,12 @@ function Parts(props: { group: Group; change: (group: Group) => void; pointer: s
               </Button>
               <Button small kind="plain" onClick={() => add({ during: {} })}>
                 Add a span of time
+              </Button>
+              <Button small kind="plain" onClick={() => add({ share: { key: "", by: UNIT, parts: [[0, 50]] } })}>
+                Add a share
+              </Button>
+              <Button small kind="plain" onClick={() => add({ element: "", fits: empty() })}>
+                Add an entry of a list
               </Button>
               <Button small kind="plain" onClick={() => add(emptyGroup())}>
                 Add a group

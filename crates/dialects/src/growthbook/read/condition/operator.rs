@@ -4,11 +4,11 @@ use eval::definition::{Condition, Op, Test};
 use serde_json::Value as Json;
 
 use super::{Conditions, nobody, not, pattern_of, test};
-
-mod list;
 use crate::Fault;
 use crate::growthbook::json::is_truthy;
 use crate::kind::Kind;
+
+mod list;
 
 /// The greatest number in a version that is in the same order as in Semantic Versioning: texts of up to four digits are padded.
 const DIGITS_MAX: usize = 4;

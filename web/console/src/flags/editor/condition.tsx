@@ -311,7 +311,7 @@ function TestRow({ test, set, pointer }: { test: Test; set: (test: Test) => void
           <Toggle sign="Aa" label="Capitals make no difference" on={test.ignore_case ?? false} press={() => set(turned(test, "ignore_case"))} />
         )}
         {isOfVersions(test.op) && (
-          <Toggle sign="2.1" label="Short versions" title="A version may leave out its last numbers: 2 and 2.0 are 2.0.0" on={test.short ?? false} press={() => set(turned(test, "short"))} />
+          <Toggle sign="Short" label="Short versions" title="A version may leave out its last numbers: 2 and 2.0 are 2.0.0" on={test.short ?? false} press={() => set(turned(test, "short"))} />
         )}
         {(words.letters || test.text_only) && (
           <Toggle sign="“ ”" label="Texts only" title="Texts only: a number, a boolean or a list is as if it were not there" on={test.text_only ?? false} press={() => set(turned(test, "text_only"))} />

@@ -243,7 +243,7 @@ test("a bootstrap answers until the server does", async () => {
 
 test("what was kept and cannot be read is told, and no more", async () => {
   const cache = { read: () => "{", write: () => Promise.reject(new Error("full")) };
-  assert.equal(await client({ cache }).check("on", {}), true);
+  assert.equal(await client({ cache, streaming: false }).check("on", {}), true);
   await server.until(() => errors.length > 1);
   assert.deepEqual(codes(), ["copy_unusable"]);
 });

@@ -49,8 +49,24 @@ pub fn encode(bits: u128) -> String {
 
 /// Writes 128 bits as [`encode`] does, without memory of its own.
 pub fn encode_bytes(bits: u128) -> [u8; SUFFIX_LEN] {
-    std::array::from_fn(|index| ALPHABET[((bits >> (5 * (SUFFIX_LEN - 1 - index))) & 31) as usize])
+    let mut text = [0; SUFFIX_LEN];
+    let (pairs, _) = text.as_chunks_mut();
+    for (pair, place) in pairs.iter_mut().zip((0..SUFFIX_LEN / 2).rev()) {
+        *pair = PAIRS[(bits >> (10 * place)) as usize % PAIRS.len()];
+    }
+    text
 }
+
+/// Two characters each, for ten bits: every call and every assignment writes an id.
+static PAIRS: [[u8; 2]; 1024] = {
+    let mut pairs = [[0; 2]; 1024];
+    let mut bits = 0;
+    while bits < pairs.len() {
+        pairs[bits] = [ALPHABET[bits >> 5], ALPHABET[bits & 31]];
+        bits += 1;
+    }
+    pairs
+};
 
 /// Reads 26 characters of Crockford's base 32; `None` if there are others or more than 128 bits.
 pub fn decode(text: &str) -> Option<u128> {

@@ -62,7 +62,7 @@ impl RuleName<'_> {
     /// Writes it as JSON.
     pub(crate) fn write(self, out: &mut Vec<u8>) -> serde_json::Result<()> {
         match self {
-            Self::Given(name) => serde_json::to_writer(out, name),
+            Self::Given(name) => write_text(name, out),
             Self::Place(place) => {
                 out.extend_from_slice(b"\"#");
                 serde_json::to_writer(&mut *out, &place)?;
@@ -71,6 +71,18 @@ impl RuleName<'_> {
             }
         }
     }
+}
+
+/// Writes a text as JSON. Most names need no escapes, and to find that out is quicker than to look for where they are.
+fn write_text(text: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if !text.bytes().all(is_plain) {
+        return serde_json::to_writer(out, text);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
 }
 
 /// How answers with a variant begin as JSON, up to the value.
@@ -142,7 +154,7 @@ impl Evaluated<'_> {
         self.write_open(out)?;
         if let Some(by) = self.by {
             out.extend_from_slice(br#","by":"#);
-            serde_json::to_writer(&mut *out, by)?;
+            write_text(by, out)?;
         }
         out.push(b'}');
         Ok(())

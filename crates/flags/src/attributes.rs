@@ -178,7 +178,11 @@ impl<'a> Question<'a> {
     }
 }
 
-fn flag_keys(keys: Vec<Raw<'_>>) -> Result<Vec<Cow<'_, str>>, QuestionFault> {
+fn flag_keys(keys: Result<Vec<Cow<'_, str>>, usize>) -> Result<Vec<Cow<'_, str>>, QuestionFault> {
+    let keys = keys.map_err(|place| {
+        let detail = "It is not the key of a flag.".to_owned();
+        QuestionFault::form(format!("/flags/{place}"), "field_invalid", detail, "Send texts.")
+    })?;
     if keys.len() > FLAGS_MAX {
         let detail = format!(
             "There are {} flags; at most {FLAGS_MAX} are asked for by name.",
@@ -191,19 +195,7 @@ fn flag_keys(keys: Vec<Raw<'_>>) -> Result<Vec<Cow<'_, str>>, QuestionFault> {
             "Leave `flags` out to ask for all.",
         ));
     }
-    let each = keys.into_iter().enumerate().map(|(place, key)| match key {
-        Raw::Text(key) => Ok(key),
-        _ => {
-            let detail = "It is not the key of a flag.".to_owned();
-            Err(QuestionFault::form(
-                format!("/flags/{place}"),
-                "field_invalid",
-                detail,
-                "Send texts.",
-            ))
-        }
-    });
-    each.collect()
+    Ok(keys)
 }
 
 impl<'a> Attributes<'a> {
@@ -412,14 +404,8 @@ fn attribute(value: Raw<'_>) -> Result<Option<Attribute<'_>>, ()> {
         Raw::Bool(is) => Attribute::Bool(is),
         Raw::Number(number) => Attribute::Number(number),
         Raw::Text(text) => Attribute::Text(text),
-        Raw::List(entries) => {
-            let texts = entries.into_iter().map(|entry| match entry {
-                Raw::Text(text) => Ok(text),
-                _ => Err(()),
-            });
-            Attribute::List(texts.collect::<Result<_, _>>()?)
-        }
-        Raw::Object(_) => return Err(()),
+        Raw::List(Ok(texts)) => Attribute::List(texts),
+        Raw::List(Err(_)) | Raw::Object(_) => return Err(()),
     }))
 }
 

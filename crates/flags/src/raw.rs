@@ -3,20 +3,22 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// For how many entries there is room in a list or an object from the beginning.
-const ROOM: usize = 8;
+/// For how many fields there is room in an object from the beginning, and for how many texts in a list.
+const FIELDS: usize = 8;
+const TEXTS: usize = 32;
 
-/// A value of JSON.
+/// A value of JSON. Whoever asks may say lists of texts alone, so of other lists only their fault is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Raw<'a> {
     Null,
     Bool(bool),
     Number(f64),
     Text(Cow<'a, str>),
-    List(Vec<Raw<'a>>),
+    /// The place of the first entry that is no text, if there is one.
+    List(Result<Vec<Cow<'a, str>>, usize>),
     Object(Vec<(Cow<'a, str>, Raw<'a>)>),
 }
 
@@ -28,9 +30,16 @@ impl<'a> Raw<'a> {
             .map(|(name, value)| (name.as_str().into(), value.into()))
             .collect()
     }
-}
 
-impl<'a> Raw<'a> {
+    /// A list of these entries.
+    pub(crate) fn list(entries: impl Iterator<Item = Self>) -> Self {
+        let texts = entries.enumerate().map(|(place, entry)| match entry {
+            Self::Text(text) => Ok(text),
+            _ => Err(place),
+        });
+        Self::List(texts.collect())
+    }
+
     /// The text of what has one: numbers as JSON writes them, booleans as `true` and `false`.
     pub(crate) fn into_text(self) -> Option<Cow<'a, str>> {
         match self {
@@ -49,7 +58,7 @@ impl<'a> From<&'a Value> for Raw<'a> {
             Value::Bool(is) => Self::Bool(*is),
             Value::Number(number) => number.as_f64().map_or(Self::Null, Self::Number),
             Value::String(text) => Self::Text(text.as_str().into()),
-            Value::Array(entries) => Self::List(entries.iter().map(Self::from).collect()),
+            Value::Array(entries) => Self::list(entries.iter().map(Self::from)),
             Value::Object(fields) => Self::Object(Self::fields(fields)),
         }
     }
@@ -107,15 +116,19 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Raw<'de>, A::Error> {
-        let mut list = Vec::with_capacity(ROOM);
+        let mut texts = Vec::with_capacity(TEXTS);
         while let Some(entry) = entries.next_element()? {
-            list.push(entry);
+            let Raw::Text(text) = entry else {
+                while entries.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(Raw::List(Err(texts.len())));
+            };
+            texts.push(text);
         }
-        Ok(Raw::List(list))
+        Ok(Raw::List(Ok(texts)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Raw<'de>, A::Error> {
-        let mut all = Vec::with_capacity(ROOM);
+        let mut all = Vec::with_capacity(FIELDS);
         while let Some((Name(name), value)) = fields.next_entry()? {
             all.push((name, value));
         }

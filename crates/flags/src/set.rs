@@ -316,7 +316,7 @@ impl Set {
         let subject = self.subject(attributes, &lists, now);
         let found = self.flags.evaluate(handle, &subject);
         self.counter.note(known.first + found.place);
-        Ok(self.told(handle, known, &found, attributes))
+        Ok(self.told(handle, known, &found, &mut Units::of(attributes)))
     }
 
     /// Hands on what somebody gets of all flags that whoever asks may ask for, in the order of their keys; of some of
@@ -328,10 +328,10 @@ impl Set {
         now: Timestamp,
         mut take: impl FnMut(Evaluated<'s>),
     ) {
-        let attributes = question.1;
+        let mut units = Units::of(question.1);
         self.each_known(asker, question, now, |handle, known, found| {
             self.counter.note(known.first + found.place);
-            take(self.told(handle, known, found, attributes));
+            take(self.told(handle, known, found, &mut units));
         });
     }
 
@@ -342,9 +342,9 @@ impl Set {
         now: Timestamp,
         mut take: impl FnMut(Evaluated<'s>),
     ) {
-        let all = (None, attributes);
+        let (all, mut units) = ((None, attributes), Units::of(attributes));
         self.each_known(Asker::Anybody, all, now, |handle, known, found| {
-            take(self.told(handle, known, found, attributes));
+            take(self.told(handle, known, found, &mut units));
         });
     }
 
@@ -448,7 +448,9 @@ impl Set {
             detail: step.detail,
         });
         Ok(FlagExplanation {
-            evaluation: self.told(handle, known, &found, attributes).into(),
+            evaluation: self
+                .told(handle, known, &found, &mut Units::of(attributes))
+                .into(),
             steps: steps.collect(),
         })
     }
@@ -491,13 +493,13 @@ impl Set {
         handle: Handle,
         known: &Known,
         found: &Evaluation<'s>,
-        attributes: &Attributes<'_>,
+        units: &mut Units<'s, '_>,
     ) -> Evaluated<'s> {
         let rule = found.rule.map(|place| match found.rule_name {
             Some(name) => RuleName::Given(name),
             None => RuleName::Place(place + 1),
         });
-        let unit = found.by.and_then(|by| attributes.text(by));
+        let unit = found.by.and_then(|by| units.unit(by));
         let prepared = &self.prepared[known.first + found.place];
         Evaluated {
             key: self.flags.key(handle),
@@ -507,10 +509,32 @@ impl Set {
             reason: found.reason.as_str(),
             rule,
             flag_version: found.version,
-            assignment_id: unit.map(|unit| prepared.assignments.id(&unit)),
+            assignment_id: unit.map(|unit| prepared.assignments.id(unit)),
             by: found.by,
             head: &prepared.head,
         }
+    }
+}
+
+/// What attributes say of who it is. Flags of a product mostly tell units apart by the same one, so it is looked for once.
+struct Units<'s, 'a> {
+    attributes: &'a Attributes<'a>,
+    last: Option<(&'s str, Option<Cow<'a, str>>)>,
+}
+
+impl<'s, 'a> Units<'s, 'a> {
+    const fn of(attributes: &'a Attributes<'a>) -> Self {
+        let last = None;
+        Self { attributes, last }
+    }
+
+    /// The text of an attribute.
+    fn unit(&mut self, by: &'s str) -> Option<&str> {
+        let last = match self.last.take() {
+            Some(last) if last.0 == by => last,
+            _ => (by, self.attributes.text(by)),
+        };
+        self.last.insert(last).1.as_deref()
     }
 }
 

@@ -148,7 +148,7 @@ fn raw(value: ProtoValue) -> Raw<'static> {
         Some(Any::BoolValue(is)) => Raw::Bool(is),
         Some(Any::NumberValue(number)) => Raw::Number(number),
         Some(Any::StringValue(text)) => Raw::Text(text.into()),
-        Some(Any::ListValue(list)) => Raw::List(list.values.into_iter().map(raw).collect()),
+        Some(Any::ListValue(list)) => Raw::list(list.values.into_iter().map(raw)),
         Some(Any::StructValue(object)) => fields(object),
     }
 }

@@ -73,10 +73,22 @@ impl RuleName<'_> {
     }
 }
 
+/// The bytes that texts of JSON hold as they are: RFC 8259 section 7.
+static PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < b' ' {
+        plain[byte as usize] = false;
+        byte += 1;
+    }
+    plain[b'"' as usize] = false;
+    plain[b'\\' as usize] = false;
+    plain
+};
+
 /// Writes a text as JSON. Most names need no escapes, and to find that out is quicker than to look for where they are.
 fn write_text(text: &str, out: &mut Vec<u8>) -> serde_json::Result<()> {
-    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if !text.bytes().all(is_plain) {
+    if !text.bytes().all(|byte| PLAIN[usize::from(byte)]) {
         return serde_json::to_writer(out, text);
     }
     out.push(b'"');

@@ -3,7 +3,7 @@ use domain::id::OrganizationId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Evaluated, Prepared, RuleName};
+use super::{Evaluated, Prepared, RuleName, write_text};
 use crate::ofrep;
 
 /// What is written by hand is what the types of the API and of OFREP say.
@@ -60,6 +60,16 @@ fn it_is_written_as_it_is_described() {
             assert_eq!(read(&written), described, "{value}");
             assert_eq!(described.get("value").is_none(), value.is_null());
         }
+    }
+}
+
+#[test]
+fn texts_are_written_as_json() {
+    let ends = ('\0'..='\u{ff}').chain(['\u{2028}', '\u{fffd}', '😀']);
+    for text in ends.map(|end| format!("user{end}")) {
+        let mut written = Vec::new();
+        write_text(&text, &mut written).unwrap();
+        assert_eq!(written, serde_json::to_vec(&text).unwrap(), "{text:?}");
     }
 }
 

@@ -46,7 +46,7 @@ pub fn load(path: &Path, token: &[u8]) -> Result<Option<Snapshot>, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::File(error)),
     };
-    let packed = Packed::from_file(&bytes).ok_or(PackedError::Mac)?;
+    let packed = Packed::from_file(bytes).ok_or(PackedError::Mac)?;
     Ok(Some(packed.open(token)?))
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use domain::id::ApplicationId;
 use domain::recent::{CallFallback, TryOutcome, TryReason};
 use domain::traffic::{RetryOn, Timeouts};
 use http::header::{AGE, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
@@ -272,7 +273,8 @@ impl<'a> Other<'a> {
             let kept = Some(going.host).filter(|_| balancer.upstream().preserve_host);
             let host = going.host_sent.or(kept).map_or(&b""[..], HeaderValue::as_bytes);
             let place = [host, going.path.as_bytes(), going.query.as_bytes()];
-            let application = going.added.application_header().map(HeaderValue::as_bytes);
+            let application = going.added.application().map(ApplicationId::encoded);
+            let application = application.as_ref().map(<[u8; _]>::as_slice);
             let wanted = Wanted::new((going.method, &going.headers), place, application)?;
             Some(Box::new((last_good, wanted)))
         });

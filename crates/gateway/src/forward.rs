@@ -14,7 +14,7 @@ use crate::traces::context::{Parent, TRACEPARENT, TRACESTATE};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const APPLICATION: HeaderName = HeaderName::from_static("x-gateline-application");
+pub(crate) const APPLICATION: HeaderName = HeaderName::from_static("x-gateline-application");
 const PLAN: HeaderName = HeaderName::from_static("x-gateline-plan");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -96,7 +96,7 @@ pub(crate) fn remove_credentials(headers: &mut HeaderMap) {
 pub(crate) fn mark_copy(headers: &mut HeaderMap, consumer: Option<Consumer<'_>>) {
     headers.insert(MIRROR, HeaderValue::from_static("?1"));
     if let Some(consumer) = consumer {
-        headers.insert(APPLICATION, consumer.application.header.clone());
+        headers.insert(APPLICATION, application_value(consumer.application.id));
         headers.insert(PLAN, consumer.subscription.header().clone());
     }
 }
@@ -198,13 +198,6 @@ impl<'a> Added<'a> {
         self
     }
 
-    /// The same as a header's value.
-    pub(crate) fn application_header(&self) -> Option<&HeaderValue> {
-        self.consumer
-            .as_ref()
-            .map(|consumer| &consumer.application.header)
-    }
-
     /// Says that the upstream's spans belong into one of ours; the trace may be the client's or a new one.
     pub(crate) fn trace_as(&mut self, parent: HeaderValue) {
         // There is one of ours already if the client's was none; then its state belongs to no trace.
@@ -246,10 +239,9 @@ impl<'a> Added<'a> {
         take(&VIA, &via(self.version), true);
     }
 
-    /// Names each field about the call with our value.
+    /// Names each field about the call with our value, but for the application, whose text nobody has ready: there are many.
     pub(crate) fn each_of_call(&self, mut take: impl FnMut(&HeaderName, &HeaderValue)) {
         if let Some(consumer) = &self.consumer {
-            take(&APPLICATION, &consumer.application.header);
             take(&PLAN, consumer.subscription.header());
         }
         if let Some(certificate) = self.client_certificate {
@@ -291,10 +283,17 @@ impl<'a> Added<'a> {
                 headers.insert(name, value.clone());
             }
         });
+        if let Some(id) = self.application() {
+            headers.insert(APPLICATION, application_value(id));
+        }
         self.each_of_call(|name, value| {
             headers.insert(name, value.clone());
         });
     }
+}
+
+fn application_value(id: ApplicationId) -> HeaderValue {
+    HeaderValue::from_bytes(&id.encoded()).expect("an id is visible ASCII")
 }
 
 fn is_hop_by_hop(name: &str) -> bool {

@@ -4,7 +4,6 @@
 //! the buffer, and what is written goes out in as few writes as can be. Sources: RFC 9112, RFC 9110.
 
 use bytes::BytesMut;
-use http::HeaderValue;
 
 mod answer;
 mod coming;
@@ -21,9 +20,9 @@ pub(crate) mod server;
 pub(crate) use head::Head;
 pub(crate) use line::{Fault, Line};
 
-fn write_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {
+fn write_field(out: &mut BytesMut, name: &str, value: impl AsRef<[u8]>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(value.as_ref());
     out.extend_from_slice(b"\r\n");
 }

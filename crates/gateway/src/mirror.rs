@@ -163,7 +163,7 @@ impl Mirror {
         let unit = Unit {
             headers: &going.headers,
             address: maker.address,
-            application: maker.consumer.map(|consumer| &consumer.application.header),
+            application: maker.consumer.map(|consumer| consumer.application.id),
             subscription: maker.consumer.map(|consumer| consumer.subscription.id),
         };
         let random = || (core.ids.random() >> 32) as u32;

@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,6 +12,7 @@ use domain::id::{ApplicationId, KeyId, OrganizationId, PlanId, ProductId, Subscr
 use domain::limit::{Period, TierCosts, WhenStoreIsAway};
 use domain::snapshot::{self, Snapshot};
 use domain::{Code, Timestamp, key};
+use hashbrown::HashTable;
 use http::HeaderValue;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use uuid::Uuid;
@@ -74,7 +75,8 @@ pub struct Directory {
     products: Vec<u32>,
     /// The products that a version is in.
     products_with: FxHashMap<VersionId, Vec<u32>>,
-    by_id: FxHashMap<SubscriptionId, u32>,
+    /// Their places by their ids: the ids stand where they lead.
+    by_id: HashTable<u32>,
     /// A bit for each subscription that has counted something since the others were told.
     untold: Box<[AtomicU64]>,
 }
@@ -130,8 +132,6 @@ pub struct Application {
     pub id: ApplicationId,
     /// The consumer's organization.
     pub organization: OrganizationId,
-    /// Its id as a header's value.
-    pub header: HeaderValue,
     subscriptions: Range<u32>,
 }
 
@@ -189,7 +189,6 @@ impl Directory {
             directory.applications.push(Application {
                 id: application.id,
                 organization: application.organization,
-                header: header(&application.id.to_string()),
                 subscriptions: 0..0,
             });
         }
@@ -245,7 +244,7 @@ impl Directory {
         ordered.sort_by_key(|(application, is_suspended, _)| (*application, *is_suspended));
         self.subscriptions.reserve_exact(ordered.len());
         self.products.reserve_exact(ordered.len());
-        self.by_id.reserve(ordered.len());
+        self.by_id = HashTable::with_capacity(ordered.len());
         for (application, _, subscription) in ordered {
             let index = place(self.subscriptions.len());
             let product = products.get(&subscription.product);
@@ -258,7 +257,6 @@ impl Directory {
                 plan: subscription.plan,
             })?;
             let counters = previous.and_then(|previous| previous.counters(subscription.id));
-            self.by_id.insert(subscription.id, index);
             self.subscriptions.push(Subscription {
                 id: subscription.id,
                 plan: subscription.plan,
@@ -267,6 +265,7 @@ impl Directory {
                 terms: Arc::clone(plan),
                 counters: counters.unwrap_or_default(),
             });
+            self.enter(index);
             let own = &mut self.applications[application as usize].subscriptions;
             if own.end == 0 {
                 own.start = index;
@@ -297,15 +296,14 @@ impl Directory {
     ///
     /// They are ignored if the period is over or the plan's quota has another one by now.
     pub fn restore_quota(&self, id: SubscriptionId, period_start: i64, count: u64, now: Timestamp) {
-        if let Some(index) = self.by_id.get(&id)
-            && let subscription = &self.subscriptions[*index as usize]
+        if let Some(subscription) = self.find(id)
             && let Some((quota, _)) = &subscription.terms.quota
         {
             subscription
                 .counters
                 .quota
                 .restore(quota.quota.period, period_start, count, now);
-            self.mark(*index);
+            self.mark(subscription.index);
         }
     }
 
@@ -319,13 +317,31 @@ impl Directory {
 
     /// Whether the subscription is known.
     pub fn contains(&self, id: SubscriptionId) -> bool {
-        self.by_id.contains_key(&id)
+        self.find(id).is_some()
     }
 
     fn counters(&self, id: SubscriptionId) -> Option<Arc<Counters>> {
-        self.by_id
-            .get(&id)
-            .map(|index| Arc::clone(&self.subscriptions[*index as usize].counters))
+        let subscription = self.find(id)?;
+        Some(Arc::clone(&subscription.counters))
+    }
+
+    fn find(&self, id: SubscriptionId) -> Option<&Subscription> {
+        let is_it = |index: &u32| self.subscriptions[*index as usize].id == id;
+        let index = self.by_id.find(hash(id), is_it)?;
+        Some(&self.subscriptions[*index as usize])
+    }
+
+    /// Lets the subscription at a place be found; of two with one id, the later.
+    fn enter(&mut self, index: u32) {
+        let subscriptions = &self.subscriptions;
+        let id = subscriptions[index as usize].id;
+        let is_it = |index: &u32| subscriptions[*index as usize].id == id;
+        let hash_of = |index: &u32| hash(subscriptions[*index as usize].id);
+        *self
+            .by_id
+            .entry(hash(id), is_it, hash_of)
+            .or_insert(index)
+            .into_mut() = index;
     }
 }
 
@@ -346,10 +362,9 @@ impl Ledger for Directory {
 
     fn hear(&self, caller: u128, said: Said, all: u64, now: Moment) {
         let id = SubscriptionId::new(Uuid::from_u128(caller));
-        let Some(index) = self.by_id.get(&id) else {
+        let Some(Subscription { counters, .. }) = self.find(id) else {
             return;
         };
-        let counters = &self.subscriptions[*index as usize].counters;
         match said {
             Said::Spent { .. } => limiter::hear_rate(&counters.rate, said, all, now),
             Said::Counted { kind: 'w', .. } => {
@@ -369,8 +384,8 @@ impl Ledger for Directory {
 
     fn unheard(&self, caller: u128) {
         let id = SubscriptionId::new(Uuid::from_u128(caller));
-        if let Some(index) = self.by_id.get(&id) {
-            self.mark(*index);
+        if let Some(subscription) = self.find(id) {
+            self.mark(subscription.index);
         }
     }
 }
@@ -567,6 +582,10 @@ pub(crate) fn counts_for(units: u32) -> String {
 /// A map for so many ids.
 fn by_id<Id>(count: usize) -> FxHashMap<Id, u32> {
     HashMap::with_capacity_and_hasher(count, FxBuildHasher)
+}
+
+fn hash(id: SubscriptionId) -> u64 {
+    FxBuildHasher.hash_one(id)
 }
 
 fn place(index: usize) -> u32 {

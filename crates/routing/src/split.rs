@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use domain::id::SubscriptionId;
+use domain::id::{ApplicationId, SubscriptionId};
 use domain::release::{GivenCookie, SameSite, Split, SplitBy, Variant, VariantName};
 use eval::bucketing::{Bucketing, Shares};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -71,7 +71,7 @@ pub struct Unit<'a> {
     /// Its client.
     pub address: IpAddr,
     /// The id of the application whose key it carries.
-    pub application: Option<&'a HeaderValue>,
+    pub application: Option<ApplicationId>,
     /// The subscription that it falls under.
     pub subscription: Option<SubscriptionId>,
 }
@@ -233,8 +233,8 @@ impl Units {
     fn hash(&self, unit: &Unit<'_>) -> Option<u32> {
         let of = |bytes: &[u8]| self.bucketing.of(bytes);
         match &self.by {
-            By::Application => unit.application.map(|id| of(id.as_bytes())),
-            By::Subscription => unit.subscription.map(|id| self.bucketing.of_text(id)),
+            By::Application => unit.application.map(|id| of(&id.encoded())),
+            By::Subscription => unit.subscription.map(|id| of(&id.encoded())),
             By::Header(name) => unit.headers.get(name).map(|value| of(value.as_bytes())),
             By::Cookie(name) => cookies(unit.headers, name).next().map(of),
             By::ClientAddress => Some(self.of_address(unit.address)),

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::outgoing::Coding;
 use super::write_field;
-use crate::forward::{Added, Kept};
+use crate::forward::{APPLICATION, Added, Kept};
 
 /// A request to an upstream but for its body.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +72,9 @@ impl Head<'_> {
                 out.extend_from_slice(value.as_bytes());
                 out.extend_from_slice(b"\r\n");
             }),
+        }
+        if let Some(id) = self.added.application() {
+            write_field(out, APPLICATION.as_str(), id.encoded());
         }
         self.added
             .each_of_call(|name, value| write_field(out, name.as_str(), value));

@@ -81,7 +81,7 @@ impl On<'_> {
                 let unit = Unit {
                     headers,
                     address,
-                    application: consumer.map(|consumer| &consumer.application.header),
+                    application: consumer.map(|consumer| consumer.application.id),
                     subscription: consumer.map(|consumer| consumer.subscription.id),
                 };
                 let (took, sided) = split.choose(&unit, &core.ids);

@@ -1,7 +1,9 @@
+use domain::id::ApplicationId;
 use domain::recent::{CallVariant, VariantReason};
 use domain::release::{Split, SplitBy};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{Splitting, Unit};
 
@@ -246,7 +248,7 @@ fn what_cannot_be_is_told_with_its_place() {
 }
 
 /// What is told of a call with these header fields, from 10.0.0.1.
-fn told(splitting: &Splitting, lines: &[(&str, &str)], application: Option<&HeaderValue>) -> CallVariant {
+fn told(splitting: &Splitting, lines: &[(&str, &str)], application: Option<ApplicationId>) -> CallVariant {
     let headers = headers(lines);
     let unit = Unit {
         headers: &headers,
@@ -339,9 +341,14 @@ fn why_it_is_this_variant_is_told() {
         assert_eq!(told.bucket.is_some(), by.is_some(), "{lines:?}");
         assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
     }
-    let application = HeaderValue::from_static("app_1");
-    let told = told(&by_application, &[], Some(&application));
-    assert_eq!((told.reason, told.by), (Kept, Some(Application)));
+    let application = ApplicationId::new(Uuid::from_u128(1));
+    let of_application = told(&by_application, &[], Some(application));
+    assert_eq!(
+        (of_application.reason, of_application.by),
+        (Kept, Some(Application))
+    );
+    let of_text = told(&by_header, &[("x-user", &application.to_string())], None);
+    assert_eq!(of_application.bucket, of_text.bucket);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher};
-use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::{Deref, Range};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use domain::consumer::{KeyState, SubscriptionState};
@@ -79,6 +79,7 @@ pub struct Directory {
     by_id: HashTable<u32>,
     /// A bit for each subscription that has counted something since the others were told.
     untold: Box<[AtomicU64]>,
+    fresh: Fresh,
 }
 
 /// One key: a line of the processor's cache, since with many keys each is a line that is not there yet.
@@ -147,8 +148,10 @@ pub struct Subscription {
     pub state: SubscriptionState,
     index: u32,
     terms: Arc<Terms>,
-    counters: Arc<Counters>,
+    counters: Counted,
 }
+
+const _: () = assert!(size_of::<Key>() == 64 && size_of::<Subscription>() == 64);
 
 /// What a plan allows, compiled once for all its subscriptions.
 #[derive(Debug)]
@@ -175,12 +178,55 @@ pub(crate) struct Counters {
     pub(crate) open: Open,
 }
 
+/// How many subscriptions' counters are made at a time: a hundred thousand pieces of memory take longer to get.
+const TOGETHER: usize = 32;
+
+#[derive(Debug, Default)]
+struct Together {
+    counters: [Counters; TOGETHER],
+    /// How many of them somebody has.
+    taken: AtomicUsize,
+}
+
+/// The counters of a subscription, among those that were made with them.
+#[derive(Debug, Clone)]
+pub(crate) struct Counted {
+    together: Arc<Together>,
+    place: u8,
+}
+
+impl Deref for Counted {
+    type Target = Counters;
+
+    fn deref(&self) -> &Counters {
+        &self.together.counters[usize::from(self.place) % TOGETHER]
+    }
+}
+
+/// Counters that nobody has; snapshots hand on what is left of them, since most bring one subscription.
+#[derive(Debug, Clone, Default)]
+struct Fresh(Arc<Together>);
+
+impl Fresh {
+    fn next(&mut self) -> Counted {
+        loop {
+            let place = self.0.taken.fetch_add(1, Ordering::Relaxed);
+            if place < TOGETHER {
+                let (together, place) = (Arc::clone(&self.0), place as u8);
+                return Counted { together, place };
+            }
+            self.0 = Arc::default();
+        }
+    }
+}
+
 impl Directory {
     /// Compiles a snapshot's consumers; counters of subscriptions that `previous` knows go on.
     pub fn compile(snapshot: &Snapshot, previous: Option<&Self>) -> Result<Self, Error> {
         let mut applications = by_id(snapshot.applications.len());
         let mut directory = Self {
             keys: HashSet::with_capacity_and_hasher(snapshot.keys.len(), BuildHasherDefault::default()),
+            fresh: previous.map_or_else(Fresh::default, |previous| previous.fresh.clone()),
             ..Self::default()
         };
         directory.applications.reserve_exact(snapshot.applications.len());
@@ -263,7 +309,7 @@ impl Directory {
                 state: subscription.state,
                 index,
                 terms: Arc::clone(plan),
-                counters: counters.unwrap_or_default(),
+                counters: counters.unwrap_or_else(|| self.fresh.next()),
             });
             self.enter(index);
             let own = &mut self.applications[application as usize].subscriptions;
@@ -320,9 +366,8 @@ impl Directory {
         self.find(id).is_some()
     }
 
-    fn counters(&self, id: SubscriptionId) -> Option<Arc<Counters>> {
-        let subscription = self.find(id)?;
-        Some(Arc::clone(&subscription.counters))
+    fn counters(&self, id: SubscriptionId) -> Option<Counted> {
+        self.find(id).map(|subscription| subscription.counters.clone())
     }
 
     fn find(&self, id: SubscriptionId) -> Option<&Subscription> {
@@ -508,9 +553,7 @@ impl Subscription {
                     .retry_after(1)
                     .into();
             };
-            call.effects
-                .holds
-                .push(Hold::Subscription(Arc::clone(&self.counters)));
+            call.effects.holds.push(Hold::Subscription(self.counters.clone()));
             call.limits.push(told, u64::from(most - open), None);
         }
         let Some((meter, told)) = &terms.rate else {

@@ -13,7 +13,7 @@ use crate::builtin::bandwidth_limit::Flow;
 use crate::builtin::rate_limit::RateLimit;
 use crate::call::Moment;
 use crate::cells::{Cells, Slot};
-use crate::directory::Counters;
+use crate::directory::Counted;
 
 /// What has to be done for a call that passes, and what has to be counted when it is answered.
 #[derive(Debug, Default)]
@@ -121,7 +121,7 @@ impl Holds {
 /// One open call of a limit.
 #[derive(Debug)]
 pub(crate) enum Hold {
-    Subscription(Arc<Counters>),
+    Subscription(Counted),
     Caller(Arc<Cells<Open>>, usize),
     Node(Arc<Open>),
 }

@@ -1,3 +1,5 @@
+use std::collections::{HashMap, HashSet};
+
 use domain::consumer::{KeyState, SubscriptionState};
 use domain::id::{ApplicationId, KeyId, OrganizationId, PlanId, ProductId, SubscriptionId, VersionId};
 use domain::key::Hash;
@@ -5,7 +7,7 @@ use domain::offer::{Period, Quota};
 use domain::snapshot::{Application, Key, Plan, Product, Snapshot, Subscription};
 use uuid::Uuid;
 
-use super::{Directory, Error};
+use super::{Counters, Directory, Error};
 use crate::Moment;
 use crate::testing::{By, Scene};
 
@@ -178,4 +180,45 @@ fn counts_go_on_in_the_next_snapshot_and_after_a_restart() {
     let midnight = at("2026-11-21T00:00:00Z").calendar.as_seconds();
     fresh.restore_quota(SubscriptionId::new(id(10)), midnight, 2, now.calendar);
     assert!(passes(&fresh) && !passes(&fresh));
+}
+
+/// Where the counters of a directory's subscriptions are.
+fn counters(directory: &Directory) -> Vec<(SubscriptionId, *const Counters)> {
+    let subscriptions = directory.subscriptions.iter();
+    let each = subscriptions.map(|subscription| (subscription.id, &raw const *subscription.counters));
+    each.collect()
+}
+
+#[test]
+fn each_subscription_has_counters_of_its_own_for_as_long_as_it_is_there() {
+    let mut snapshot = snapshot();
+    let subscribe = |snapshot: &mut Snapshot, number: u128| {
+        let id = SubscriptionId::new(id(number));
+        let one = Subscription {
+            id,
+            ..snapshot.subscriptions[0].clone()
+        };
+        snapshot.subscriptions.push(one);
+    };
+    (100..170).for_each(|number| subscribe(&mut snapshot, number));
+    let mut directory = Directory::compile(&snapshot, None).unwrap();
+    let mut all: HashMap<_, _> = counters(&directory).into_iter().collect();
+    for number in 200..300 {
+        // One that comes while another one goes; one is compiled beside that and never served.
+        let removed = snapshot.subscriptions.remove(1).id;
+        let mut other = snapshot.clone();
+        subscribe(&mut other, number + 1000);
+        let beside = Directory::compile(&other, Some(&directory)).unwrap();
+        subscribe(&mut snapshot, number);
+        let next = Directory::compile(&snapshot, Some(&directory)).unwrap();
+        all.remove(&removed);
+        for (id, own) in counters(&next) {
+            assert_eq!(*all.entry(id).or_insert(own), own, "{id}");
+        }
+        let known: HashSet<_> = all.values().collect();
+        assert_eq!(known.len(), snapshot.subscriptions.len());
+        let (_, foreign) = counters(&beside).pop().unwrap();
+        assert!(!known.contains(&foreign));
+        directory = next;
+    }
 }

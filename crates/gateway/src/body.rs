@@ -20,7 +20,6 @@ use crate::h1::Fault;
 use crate::h1::server::Wire;
 #[cfg(feature = "http3")]
 use crate::h3::Coming;
-use crate::interim::Interims;
 use crate::mirror::Tap;
 use crate::pool::{Lease, Line};
 use crate::reach::Reached;
@@ -74,15 +73,6 @@ pub(crate) enum Arriving {
 }
 
 impl Arriving {
-    /// Where interim answers wait for a client whose connection does not take them.
-    pub(crate) fn interims(&self) -> Option<Rc<Interims>> {
-        match self {
-            #[cfg(feature = "http3")]
-            Self::Http3(body) => Some(body.interims()),
-            _ => None,
-        }
-    }
-
     /// Whether there is nothing more to come.
     pub(crate) fn is_end(&self) -> bool {
         match self {

@@ -60,6 +60,14 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     remove(headers, is_hop_by_hop);
 }
 
+/// Whether HTTP/2 and HTTP/3 have no such field: it is about a connection of HTTP/1.1 (RFC 9113 section 8.2.2).
+pub(crate) fn is_of_connection(name: &str) -> bool {
+    matches!(
+        name,
+        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
+    )
+}
+
 /// Takes from a client's head what concerns its connection, and what only the gateway may say.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let wants_trailers = headers.get(TE).is_some_and(|te| {
@@ -297,16 +305,7 @@ fn application_value(id: ApplicationId) -> HeaderValue {
 }
 
 fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "transfer-encoding"
-            | "upgrade"
-    )
+    is_of_connection(name) || matches!(name, "proxy-authenticate" | "proxy-authorization")
 }
 
 /// Removes some fields and what `Connection` names; looks at each name once, since most heads have none.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use domain::catalog::Stage;
 use domain::release::Importance;
 use flags::Asking;
-use http::header::{CONNECTION, ORIGIN};
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE, ORIGIN};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version};
+use hyper::body::Body as _;
 use memchr::memchr;
 use policy::effects::Later;
 use policy::{Answer, Moment, Policy};
@@ -22,11 +23,12 @@ use crate::body::{AnswerBody, Arriving, RequestBody, Upload};
 use crate::brake::Brake;
 use crate::compile::{Chain, Route};
 use crate::conn::{Conn, Open};
-use crate::core::Installed;
+use crate::core::{Core, Installed};
 use crate::ease::{brakes, ease};
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
 use crate::grpc_web::Form;
+use crate::interim::Interims;
 use crate::mirror::Maker;
 use crate::place;
 use crate::recent;
@@ -59,6 +61,8 @@ pub(crate) struct Request {
     pub(crate) body: Arriving,
     /// Whether the connection or stream shall become a WebSocket.
     pub(crate) is_websocket: bool,
+    /// Where interim answers wait for the client, unless it is at its connection.
+    pub(crate) interims: Option<Rc<Interims>>,
 }
 
 /// What the answer needs to know of what happened on the way there.
@@ -95,6 +99,35 @@ impl Tail {
             take(&RATE_LIMIT, limits);
         }
         take(&forward::REQUEST_ID, &self.request_id);
+    }
+
+    /// Completes the head of an answer that is a stream's; whether its body is to be sent.
+    pub(crate) fn complete(&self, core: &Core, response: &mut Response<AnswerBody>, is_head: bool) -> bool {
+        let status = response.status();
+        let is_end = response.body().is_end_stream();
+        let length = response.body().size_hint().exact();
+        let headers = response.headers_mut();
+        self.each(|name, value| {
+            headers.insert(name, value.clone());
+        });
+        headers.entry(DATE).or_insert_with(|| {
+            let date = core.clock.date();
+            HeaderValue::from_bytes(&date).expect("visible ASCII")
+        });
+        if status == StatusCode::NO_CONTENT {
+            // Not even of 0: RFC 9110 section 8.6.
+            headers.remove(CONTENT_LENGTH);
+        }
+        let has_none = is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if has_none || is_end {
+            return false;
+        }
+        if let Some(length) = length {
+            headers
+                .entry(CONTENT_LENGTH)
+                .or_insert_with(|| HeaderValue::from(length));
+        }
+        true
     }
 
     /// Whether a field of the head is said here instead.
@@ -194,6 +227,7 @@ async fn serve<'a>(
         headers,
         body,
         is_websocket,
+        interims,
     } = request;
     let (method, version) = (&*method, *version);
     if *method == Method::CONNECT {
@@ -274,7 +308,6 @@ async fn serve<'a>(
 
     // 5. The body: no more than is allowed, refused at once if the client says so beforehand.
     let body = std::mem::replace(body, Arriving::None);
-    let interims = body.interims();
     let mut body = request_body(conn, body, chain, (ticket, up))?;
     let web = translate(chain, headers, &mut body);
 
@@ -313,7 +346,7 @@ async fn serve<'a>(
         },
         due_ms,
         headers: std::mem::take(headers),
-        interims,
+        interims: interims.clone(),
     };
     if let Some(span) = &mut ticket.course().span {
         span.forwarded = going.path.to_owned();
@@ -409,7 +442,7 @@ fn finish(response: &mut Response<AnswerBody>, context: &Context<'_>, conn: &Con
         response.headers_mut().insert(ALT_SVC, elsewhere.clone());
     }
     if conn.is_leaving() {
-        // hyper leaves it out of HTTP/2, where GOAWAY says the same.
+        // HTTP/2 and HTTP/3 leave it out: GOAWAY says the same there.
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }

@@ -486,6 +486,7 @@ fn service(
             headers: head.headers,
             body: Arriving::Http2(body),
             is_websocket,
+            interims: None,
         };
         cookies::join(&mut request.headers);
         if is_websocket {

@@ -42,11 +42,10 @@ impl Exchange<'_> {
         let takes_interim = self.going.version == Version::HTTP_11 && !self.going.is_copy;
         let conn = self.conn;
         let mut interim = |status, headers: &mut HeaderMap| {
+            forward::remove_hop_by_hop(headers);
             if takes_interim {
-                forward::remove_hop_by_hop(headers);
                 said::say_interim(&mut conn.interim.borrow_mut(), status, headers);
             } else if let Some(interims) = &interims {
-                forward::remove_hop_by_hop(headers);
                 interims.say(status, std::mem::take(headers));
             }
         };

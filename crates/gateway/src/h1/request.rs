@@ -10,6 +10,7 @@ use memchr::memchr;
 
 use super::coming::{Coming, Sender};
 use crate::framing::{HeadLimits, Violation, is_token, is_visible, length};
+use crate::interim::is_continue;
 
 /// Fields that the gateway adds before the head is needed no more.
 const FIELDS_ADDED: usize = 4;
@@ -235,7 +236,7 @@ impl Facts {
             2 if name.eq_ignore_ascii_case(b"te") => self.takes_trailers |= has_word(value, b"trailers"),
             4 if name.eq_ignore_ascii_case(b"host") => self.hosts += 1,
             6 if name.eq_ignore_ascii_case(b"expect") => {
-                self.expects = value.eq_ignore_ascii_case(b"100-continue");
+                self.expects = is_continue(value);
             }
             7 if name.eq_ignore_ascii_case(b"upgrade") => {
                 self.is_websocket = value.eq_ignore_ascii_case(b"websocket");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use hyper::body::{Frame, SizeHint};
 use quinn::{Connection, RecvStream};
 
@@ -51,7 +51,6 @@ pub(super) struct Stream {
     /// How long the body has to be, and how much of it came.
     length: Option<u64>,
     bytes: u64,
-    expects: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +85,6 @@ impl Stream {
             peeked: None,
             length: None,
             bytes: 0,
-            expects: false,
         }
     }
 
@@ -104,7 +102,6 @@ impl Stream {
             Err(refused) => return Err(fault(refused)),
         };
         self.length = head.length;
-        self.expects = head.expects;
         // Whether there is a body is told by what follows, which mostly is there already.
         let waits = head.length.is_none() && !may_have_body(&head.method);
         let found = poll_fn(|context| match self.poll_next(context) {
@@ -277,10 +274,9 @@ impl Coming {
             return Poll::Ready(Some(Err(Gone)));
         }
         let mut stream = self.0.stream.borrow_mut();
-        if std::mem::take(&mut stream.expects) {
-            self.0.interims.say(StatusCode::CONTINUE, HeaderMap::new());
-        }
-        Poll::Ready(match ready!(stream.poll_body(context)) {
+        let polled = stream.poll_body(context);
+        self.0.interims.ask(polled.is_ready());
+        Poll::Ready(match ready!(polled) {
             Ok(frame) => frame.map(Ok),
             Err(fault) => {
                 self.0.fault.set(Some(fault));
@@ -290,11 +286,6 @@ impl Coming {
                 Some(Err(Gone))
             }
         })
-    }
-
-    /// Where interim answers wait for the client.
-    pub(crate) fn interims(&self) -> Rc<Interims> {
-        Rc::clone(&self.0.interims)
     }
 
     /// From now on only data comes, for the other end of a tunnel: RFC 9114 section 4.4.

@@ -8,9 +8,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, DATE};
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Response, Version};
 use hyper::body::Body as _;
 use quinn::{RecvStream, SendStream};
 
@@ -68,7 +67,7 @@ pub(super) async fn serve(held: Held, send: SendStream, recv: RecvStream) {
             return end(&mut going, fault, |code| stream.stop(code));
         }
     };
-    let interims = Rc::new(Interims::default());
+    let interims = Rc::new(Interims::new(head.expects));
     let coming = Coming::new(stream, &interims);
     let is_head = head.method == Method::HEAD;
     let answered = answer(&mut going, head, &coming, &interims).await;
@@ -123,6 +122,7 @@ async fn answer(
         headers: head.headers,
         body: Arriving::Http3(coming.clone()),
         is_websocket: false,
+        interims: Some(Rc::clone(interims)),
     };
     let mut stopped = pin!(going.send.stopped());
     let mut handling = pin!(handle(open, &mut request));
@@ -134,11 +134,7 @@ async fn answer(
             if stopped.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Some(Err(NotTaken)));
             }
-            if interims.is_empty() {
-                Poll::Pending
-            } else {
-                Poll::Ready(None)
-            }
+            interims.poll_some(context).map(|()| None)
         });
         let answered = answered.await;
         while let Some((status, fields)) = interims.next() {
@@ -180,21 +176,14 @@ impl Going {
     /// Writes an answer to its end.
     async fn write(
         &mut self,
-        response: Response<AnswerBody>,
+        mut response: Response<AnswerBody>,
         tail: &Tail,
         is_head: bool,
     ) -> Result<(), NotTaken> {
-        let (mut head, body) = response.into_parts();
-        self.complete(&mut head.headers, tail);
-        let has_none = is_head || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        if !has_none
-            && !head.headers.contains_key(CONTENT_LENGTH)
-            && let Some(length) = body.size_hint().exact()
-        {
-            head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        }
+        let has_body = tail.complete(self.link.conn.core(), &mut response, is_head);
+        let (head, body) = response.into_parts();
         self.send_head(head).await?;
-        if has_none {
+        if !has_body {
             // A body that is not wanted is dropped, and the call recorded.
             drop(body);
             return self.finish().await;
@@ -205,12 +194,12 @@ impl Going {
     /// Says that the client is joined with a target, and passes bytes both ways from there: RFC 9114 section 4.4.
     async fn join(
         &mut self,
-        response: Response<AnswerBody>,
+        mut response: Response<AnswerBody>,
         tail: &Tail,
         coming: &Coming,
     ) -> Result<(), NotTaken> {
-        let (mut head, body) = response.into_parts();
-        self.complete(&mut head.headers, tail);
+        tail.complete(self.link.conn.core(), &mut response, false);
+        let (head, body) = response.into_parts();
         self.send_head(head).await?;
         coming.join();
         let conn = Rc::clone(&self.link.conn);
@@ -224,18 +213,6 @@ impl Going {
                 });
                 Err(NotTaken)
             }
-        }
-    }
-
-    /// Adds what the head of every answer has.
-    fn complete(&self, headers: &mut HeaderMap, tail: &Tail) {
-        tail.each(|name, value| {
-            headers.insert(name, value.clone());
-        });
-        if !headers.contains_key(DATE) {
-            let date = self.link.conn.core().clock.date();
-            let date = HeaderValue::from_bytes(&date).expect("visible ASCII");
-            headers.insert(DATE, date);
         }
     }
 

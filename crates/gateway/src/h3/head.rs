@@ -6,13 +6,15 @@
 use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, EXPECT};
+use http::header::CONTENT_LENGTH;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use super::qpack::{self, Name, STATIC, Unreadable};
 use crate::cookies;
+use crate::forward::is_of_connection;
 use crate::framing::{HeadLimits, is_token, length};
+use crate::interim::expects;
 
 /// The head of a request.
 #[derive(Debug)]
@@ -85,9 +87,7 @@ pub(super) fn request(section: &Bytes, limits: HeadLimits, mut headers: HeaderMa
     read??;
     let length = content_length(&headers)?;
     cookies::join(&mut headers);
-    let expects = headers
-        .get(EXPECT)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    let expects = expects(&headers);
     let (method, uri) = pseudo.target(&headers)?;
     Ok(Head {
         method,
@@ -127,10 +127,9 @@ fn add(headers: &mut HeaderMap, name: &Name, value: Bytes, is_head: bool) -> Res
     };
     let name = name.ok_or(Refused::Malformed)?;
     let is_forbidden = match name.as_str() {
-        "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade" => true,
         "te" => !value.eq_ignore_ascii_case(b"trailers"),
         "content-length" | "host" => !is_head,
-        _ => false,
+        name => is_of_connection(name),
     };
     let is_padded = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
     if is_forbidden || is_padded(value.first()) || is_padded(value.last()) {
@@ -227,11 +226,7 @@ pub(super) fn write_trailers(trailers: &HeaderMap) -> BytesMut {
 fn write_fields<'a>(section: &mut BytesMut, fields: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>) {
     for (name, value) in fields {
         let name = name.as_str();
-        let is_of_connection = matches!(
-            name,
-            "connection" | "keep-alive" | "proxy-connection" | "transfer-encoding" | "upgrade"
-        );
-        if !is_of_connection {
+        if !is_of_connection(name) {
             qpack::write(section, name, value.as_bytes());
         }
     }

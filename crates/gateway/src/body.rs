@@ -19,7 +19,8 @@ use crate::grpc_web::{Decoder, Encoder, Form, NotBase64};
 use crate::h1::Fault;
 use crate::h1::server::Wire;
 #[cfg(feature = "http3")]
-use crate::h3::Coming;
+use crate::h3;
+use crate::http2;
 use crate::mirror::Tap;
 use crate::pool::{Lease, Line};
 use crate::reach::Reached;
@@ -67,9 +68,9 @@ pub(crate) enum Arriving {
     #[default]
     None,
     Http1(Rc<Wire>),
-    Http2(Incoming),
+    Http2(http2::Coming),
     #[cfg(feature = "http3")]
-    Http3(Coming),
+    Http3(h3::Coming),
 }
 
 impl Arriving {
@@ -78,7 +79,7 @@ impl Arriving {
         match self {
             Self::None => true,
             Self::Http1(wire) => wire.is_body_done(),
-            Self::Http2(body) => body.is_end_stream(),
+            Self::Http2(body) => body.is_end(),
             #[cfg(feature = "http3")]
             Self::Http3(body) => body.is_end(),
         }
@@ -99,7 +100,7 @@ impl Arriving {
         let frame = match self {
             Self::None => return Poll::Ready(None),
             Self::Http1(wire) => ready!(wire.poll_frame(context)).map(Result::ok),
-            Self::Http2(body) => ready!(Pin::new(body).poll_frame(context)).map(Result::ok),
+            Self::Http2(body) => ready!(body.poll_frame(context)).map(Result::ok),
             #[cfg(feature = "http3")]
             Self::Http3(body) => ready!(body.poll_frame(context)).map(Result::ok),
         };
@@ -303,8 +304,6 @@ pub(crate) enum Cut {
     Http2(#[source] hyper::Error),
     #[error("the upstream paused for too long")]
     Paused,
-    #[error("the client did not take it")]
-    NotTaken,
 }
 
 /// An answer's body; the call is recorded when it is dropped.
@@ -376,7 +375,7 @@ impl Inflow {
             _ => unreachable!("only HTTP/2 has streams"),
         };
         if let Some(Err(cut)) = frame {
-            // An error throws away what hyper has not sent yet; a moment later, that is on its way.
+            // Resetting a stream throws away what it has not sent yet; a moment later, that is on its way.
             self.cut = Some(cut);
             context.waker().wake_by_ref();
             return Poll::Pending;

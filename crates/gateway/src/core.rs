@@ -18,7 +18,6 @@ use crate::compile::Compiled;
 use crate::deadline::Deadlines;
 use crate::metrics::CoreFigures;
 use crate::node::Node;
-use crate::patience::Offers;
 use crate::pool::{Pools, Shared};
 use crate::recent::Recent;
 use crate::settings::Settings;
@@ -28,9 +27,6 @@ use crate::traces::Tracer;
 
 /// How often idle upstream connections are looked through: every five seconds.
 const TICKS_PER_SWEEP: u32 = 100;
-
-/// How often it is looked for answers that nobody takes: twice a second.
-const TICKS_PER_OFFER: u32 = 10;
 
 /// One core; lives on its thread.
 pub(crate) struct Core {
@@ -44,7 +40,6 @@ pub(crate) struct Core {
     /// Its number among the node's.
     pub(crate) index: usize,
     pub(crate) spare: Spare,
-    pub(crate) offers: Offers,
     /// Its last calls.
     pub(crate) recent: Recent,
     /// Takes spans, if traces are sent.
@@ -109,7 +104,6 @@ impl Core {
             ids: Ids::new(),
             index,
             spare: Spare::default(),
-            offers: Offers::default(),
             exposures,
             scratch: RefCell::default(),
             pools,
@@ -160,10 +154,6 @@ impl Core {
         }
         if ticks.is_multiple_of(TICKS_PER_SWEEP) {
             self.pools.sweep();
-        }
-        if ticks.is_multiple_of(TICKS_PER_OFFER) {
-            let max_ms = u64::from(self.settings.limits.body_idle_ms);
-            self.offers.sweep(self.deadlines.now_ms(), max_ms);
         }
     }
 

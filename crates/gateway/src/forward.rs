@@ -68,6 +68,11 @@ pub(crate) fn is_of_connection(name: &str) -> bool {
     )
 }
 
+/// Removes what would make an answer malformed there, and what `Connection` names.
+pub(crate) fn remove_of_connection(headers: &mut HeaderMap) {
+    remove(headers, |name| name == "te" || is_of_connection(name));
+}
+
 /// Takes from a client's head what concerns its connection, and what only the gateway may say.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     let wants_trailers = headers.get(TE).is_some_and(|te| {

@@ -5,7 +5,7 @@
 //! new one, compiled before it is used, and one that does not compile leaves the old one in place.
 //!
 //! Start with `handle.rs`, the way of a request step by step. Around it: `serve.rs` (a core and its
-//! connections), `h1.rs` (HTTP/1 on both sides), `h3.rs` (HTTP/3 with clients), `compile.rs` (a snapshot by index), `pool.rs` and `exchange.rs`
+//! connections), `h1.rs` (HTTP/1 on both sides), `http2.rs` and `h3.rs` (HTTP/2 and HTTP/3 with clients), `compile.rs` (a snapshot by index), `pool.rs` and `exchange.rs`
 //! (upstreams), `tunnel.rs` (what is no HTTP any more), `refusal.rs` (our own answers), [`disk`] and [`feed`] (how
 //! a node gets snapshots without the control plane in its process).
 //!
@@ -43,6 +43,7 @@ mod h3;
 mod handle;
 mod handover;
 mod health;
+mod http2;
 mod interim;
 mod intray;
 mod last_good;

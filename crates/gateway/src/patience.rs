@@ -1,105 +1,16 @@
-//! How long the gateway waits for a client of HTTP/2 that does not take its answers.
+//! How long the gateway waits for a client of HTTP/2 that reads nothing from its socket.
 //!
-//! hyper asks for the next part of an answer only when its stream may send; a client that opens no window, or does
-//! not read its socket at all, would so hold an upstream connection for as long as it likes.
+//! A client that opens no window for a stream is the stream's affair (`http2/exchange.rs`); one that does not read at all
+//! would hold every stream, and nothing would come of resetting them.
 
-use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
-use std::task::{Context, Poll, ready};
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::body::{AnswerBody, Cut};
 use crate::conn::Conn;
-use crate::deadline::Deadlines;
-
-/// An answer that is taken away from a client that does not take it.
-#[derive(Debug)]
-pub(crate) struct Offered(Rc<Offer>);
-
-#[derive(Debug)]
-pub(crate) struct Offer {
-    body: RefCell<Option<AnswerBody>>,
-    deadlines: Rc<Deadlines>,
-    /// When the client got the last part and has not asked for another since; none while it waits for us.
-    since_ms: Cell<Option<u64>>,
-}
-
-/// The answers of a core that clients of HTTP/2 have not taken yet.
-#[derive(Debug, Default)]
-pub(crate) struct Offers(RefCell<Vec<Weak<Offer>>>);
-
-impl Offered {
-    /// Offers an answer to the client of a connection.
-    pub(crate) fn new(body: AnswerBody, conn: &Conn) -> Self {
-        let is_end = body.is_end_stream();
-        let core = conn.core();
-        let offer = Rc::new(Offer {
-            body: RefCell::new(Some(body)),
-            deadlines: Rc::clone(&core.deadlines),
-            since_ms: Cell::new(Some(core.deadlines.now_ms())),
-        });
-        if !is_end {
-            core.offers.0.borrow_mut().push(Rc::downgrade(&offer));
-        }
-        Self(offer)
-    }
-}
-
-impl Offers {
-    /// Takes away what was offered for longer than `max_ms`.
-    pub(crate) fn sweep(&self, now_ms: u64, max_ms: u64) {
-        let mut late = Vec::new();
-        self.0.borrow_mut().retain(|offer| {
-            let Some(offer) = offer.upgrade() else {
-                return false;
-            };
-            let waits_ms = offer
-                .since_ms
-                .get()
-                .map_or(0, |since| now_ms.saturating_sub(since));
-            if waits_ms >= max_ms {
-                late.push(offer.body.borrow_mut().take());
-            }
-            waits_ms < max_ms
-        });
-        // Outside of the borrow: the end of an answer may do anything.
-        drop(late);
-    }
-}
-
-impl Body for Offered {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        let Self(offer) = &*self;
-        let mut body = offer.body.borrow_mut();
-        let Some(body) = &mut *body else {
-            return Poll::Ready(Some(Err(Cut::NotTaken)));
-        };
-        offer.since_ms.set(None);
-        let frame = ready!(Pin::new(&mut *body).poll_frame(context));
-        offer.since_ms.set(Some(offer.deadlines.now_ms()));
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.body.borrow().as_ref().is_some_and(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let body = self.0.body.borrow();
-        body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
-    }
-}
 
 /// A connection that notes how long its client reads nothing.
 #[derive(Debug)]

@@ -279,7 +279,7 @@ impl Cause {
 }
 
 impl Own {
-    /// The answer as HTTP/1.1, for connections that hyper has left.
+    /// The answer as HTTP/1.1, for connections that end with it.
     pub(crate) fn text(self, request_id: &str) -> Vec<u8> {
         let (head, body) = self.response.into_parts();
         let mut text = format!("HTTP/1.1 {}\r\nx-request-id: {request_id}\r\n", head.status).into_bytes();

@@ -1,7 +1,6 @@
 //! One core: its listeners, its connections, and how they end.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -11,35 +10,24 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
-use http::{Method, StatusCode};
-use hyper::body::Incoming;
-use hyper::ext::Protocol;
-use hyper::server::conn::http2;
-use hyper::service::{Service, service_fn};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use bytes::BytesMut;
+use http::Method;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio_rustls::server::TlsStream;
 
-use crate::body::{AnswerBody, Arriving};
 use crate::causes::chain;
 use crate::compile::Compiled;
 use crate::conn::{Conn, Open};
-use crate::cookies;
 use crate::core::Core;
 use crate::h1::server::{self, End, Wire};
 #[cfg(feature = "http3")]
 use crate::h3::{Choosing, Port, Seat};
-use crate::handle::{self, handle};
+use crate::http2;
 use crate::listen::{Door, Entrance, Leaving};
-use crate::local::LocalExecutor;
 use crate::passage::Passage;
-use crate::patience::{Offered, Watched};
 use crate::proxy_protocol::{self, Ends};
 use crate::refusal::{Asked, Cause};
 use crate::rewound::Rewound;
@@ -47,7 +35,6 @@ use crate::settings::{Others, Protocols, ProxyProtocol};
 use crate::socket::Socket;
 use crate::ticket::Ticket;
 use crate::tls::{Shown, greet, shake};
-use crate::websocket;
 
 /// What an HTTP/2 connection begins with: RFC 9113 section 3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -468,70 +455,6 @@ async fn begin(
     }
 }
 
-fn service(
-    conn: &Rc<Conn>,
-) -> impl Service<http::Request<Incoming>, Response = hyper::Response<Offered>, Error = Infallible> + 'static
-{
-    let conn = Rc::clone(conn);
-    service_fn(move |mut request: http::Request<Incoming>| {
-        // Counted here already: hyper looks for the end of the connection before it polls the future.
-        let open = Open::new(&conn);
-        let is_websocket = is_websocket(&request);
-        let upgrade = (*request.method() == Method::CONNECT).then(|| hyper::upgrade::on(&mut request));
-        let (head, body) = request.into_parts();
-        let mut request = handle::Request {
-            method: head.method,
-            uri: head.uri,
-            version: head.version,
-            headers: head.headers,
-            body: Arriving::Http2(body),
-            is_websocket,
-            interims: None,
-        };
-        cookies::join(&mut request.headers);
-        if is_websocket {
-            // What the same request is in HTTP/1.1: RFC 8441 section 5.
-            request.method = Method::GET;
-            request.body = Arriving::None;
-            let key = websocket::key(&conn.core().ids);
-            request.headers.insert(SEC_WEBSOCKET_KEY, key);
-        }
-        let conn = Rc::clone(&conn);
-        async move {
-            let (mut response, tail) = handle(open, &mut request).await;
-            tail.each(|name, value| {
-                response.headers_mut().insert(name, value.clone());
-            });
-            if let Some(upgrade) = upgrade
-                && (response.status() == StatusCode::SWITCHING_PROTOCOLS || response.body().is_joined())
-            {
-                switch_stream(Rc::clone(&conn), &mut response, upgrade);
-            }
-            Ok(response.map(|body| Offered::new(body, &conn)))
-        }
-    })
-}
-
-/// Whether a stream of HTTP/2 shall become a WebSocket: RFC 8441 section 5.
-fn is_websocket(request: &http::Request<Incoming>) -> bool {
-    let protocol = request.extensions().get::<Protocol>();
-    *request.method() == Method::CONNECT && protocol.is_some_and(|protocol| protocol.as_ref() == b"websocket")
-}
-
-/// Makes the answer that of HTTP/2, and passes bytes both ways once it was sent.
-fn switch_stream(conn: Rc<Conn>, response: &mut hyper::Response<AnswerBody>, upgrade: OnUpgrade) {
-    *response.status_mut() = StatusCode::OK;
-    response.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
-    response.headers_mut().remove(CONTENT_LENGTH);
-    let body = std::mem::replace(response.body_mut(), AnswerBody::own(Bytes::new()));
-    spawn_local(async move {
-        if let Ok(stream) = upgrade.await {
-            // An error drops the stream, which resets it.
-            let _ = body.tunnel(&conn.core().spare, TokioIo::new(stream)).await;
-        }
-    });
-}
-
 async fn serve_http1(guest: Guest, conn: Rc<Conn>, socket: Socket, first: BytesMut) {
     let wire = Wire::new(&conn, socket, first);
     match server::serve(&wire).await {
@@ -585,39 +508,8 @@ async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, text: &[u8]) 
 
 async fn serve_http2<S>(guest: Guest, conn: Rc<Conn>, stream: S)
 where
-    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
-    let limits = &guest.core.settings.limits;
-    let mut builder = http2::Builder::new(LocalExecutor);
-    builder
-        .max_concurrent_streams(limits.streams_max)
-        .enable_connect_protocol()
-        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX))
-        .max_local_error_reset_streams(1024);
-    let stream = Watched::new(stream, Rc::clone(&conn));
-    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service(&conn)));
-    let (mut is_ending, mut is_draining) = (false, false);
-    poll_fn(|context| {
-        if !is_draining && conn.is_leaving() {
-            is_draining = true;
-            is_ending = true;
-            serving.as_mut().graceful_shutdown();
-        }
-        let is_over = conn.deadline.poll_over(context).is_ready();
-        if conn.is_idle() && is_over {
-            if is_ending {
-                return Poll::Ready(());
-            }
-            // GOAWAY first; who does not react to it within the same time is cut off.
-            is_ending = true;
-            serving.as_mut().graceful_shutdown();
-            conn.deadline.arm(LINGER);
-            let _ = conn.deadline.poll_over(context);
-        }
-        if conn.taking.poll_over(context).is_ready() {
-            return Poll::Ready(());
-        }
-        serving.as_mut().poll(context).map(drop)
-    })
-    .await;
+    http2::serve(&conn, stream).await;
+    drop(guest);
 }

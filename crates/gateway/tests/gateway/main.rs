@@ -21,6 +21,7 @@ mod grpc;
 mod haproxy;
 mod health;
 mod http2;
+mod http2_streams;
 mod http2_upstreams;
 #[cfg(feature = "http3")]
 mod http3;

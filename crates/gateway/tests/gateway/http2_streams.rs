@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io::{Read as _, Write as _};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::traffic::UpstreamProtocol;
@@ -400,6 +401,80 @@ async fn a_stream_whose_client_takes_nothing_is_reset() {
         (65_535, Some(Reason::CANCEL)),
         "a window, and no more"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_reads_nothing_slows_its_client_down() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let bench = Bench::with(&[url], |settings, snapshot| {
+        settings.limits.body_idle_ms = 60_000;
+        snapshot.routes[0].body_bytes_max = 1 << 26;
+    });
+    let (mut sender, _connection) = connect(&bench).await;
+    let mut stream = Stream::open(&mut sender, request(&bench, "POST", "/shop/pets"), false);
+    let _held = listener.accept().unwrap();
+    let mut bytes = 0;
+    loop {
+        stream.send.reserve_capacity(16_384);
+        let room = poll_fn(|context| stream.send.poll_capacity(context));
+        let Ok(room) = timeout(Duration::from_secs(1), room).await else {
+            break;
+        };
+        let room = room.unwrap().unwrap();
+        if room == 0 {
+            continue;
+        }
+        stream.send.send_data(vec![b'x'; room].into(), false).unwrap();
+        bytes += room;
+        assert!(
+            bytes < 50_000_000,
+            "{bytes} bytes were taken though nobody read them"
+        );
+    }
+    // At least the window of the stream.
+    assert!(bytes >= 1 << 20, "{bytes}");
+    stream.send.send_reset(Reason::CANCEL);
+    assert_eq!(bench.record().status, 499);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_leave_nothing_behind_however_they_end() {
+    let upstream = Upstream::start(|_, stream| {
+        let body = "x".repeat(100_000);
+        reply(stream, "200 OK", "", &body)
+    });
+    let bench = Bench::new(&upstream.urls());
+    let (mut sender, connection) = connect(&bench).await;
+    for round in 0..200 {
+        sender = sender.ready().await.unwrap();
+        let mut stream = Stream::open(&mut sender, request(&bench, "POST", "/shop/pets"), round % 2 == 0);
+        match round % 5 {
+            // Before the answer.
+            0 => stream.send.send_reset(Reason::CANCEL),
+            // Without another word.
+            1 => drop(stream),
+            // In the middle of the answer.
+            2 | 3 => {
+                if round % 2 == 1 {
+                    stream.say("x", true);
+                }
+                let mut body = stream.answer().await.into_body();
+                let _ = body.data().await.unwrap().unwrap();
+                drop(body);
+            }
+            _ => {
+                if round % 2 == 1 {
+                    stream.say("x", true);
+                }
+                assert_eq!(text(stream.answer().await).await.len(), 100_000);
+            }
+        }
+    }
+    eventually(|| bench.figure("requests_in_flight") == 0);
+    assert!(!connection.is_finished());
+    connection.abort();
+    eventually(|| bench.figure("client_connections_open") == 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,7 @@ use crate::core::{Core, Installed};
 use crate::ease::{brakes, ease};
 use crate::exchange::{Going, exchange};
 use crate::forward::{self, Added};
+use crate::framing::Violation;
 use crate::grpc_web::Form;
 use crate::interim::Interims;
 use crate::mirror::Maker;
@@ -230,6 +231,10 @@ async fn serve<'a>(
         interims,
     } = request;
     let (method, version) = (&*method, *version);
+    if headers.len() > core.settings.limits.fields_max {
+        // The crate `h2` bounds the bytes of a head, not its fields.
+        return Err(Cause::Violation(Violation::HeadTooLarge));
+    }
     if *method == Method::CONNECT {
         // Large and rare: each call would carry room for it.
         return Box::pin(connect(conn, installed, context, (ticket, moment), request)).await;

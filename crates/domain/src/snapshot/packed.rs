@@ -1,8 +1,8 @@
 //! A snapshot as it travels to a node and lies on its disk, with an HMAC-SHA256 over that.
 //!
-//! zstd of: JSON of everything but applications, subscriptions and keys, these three in postcard's form, and how many
-//! bytes that form takes, as eight bytes with the least first. There are far more of these than of anything else, and a
-//! node that starts has to have read them before it can answer.
+//! zstd, in frames that say how long their content is, of: JSON of everything but applications, subscriptions and keys,
+//! these three in postcard's form, and how many bytes that form takes, as eight bytes with the least first. There are far
+//! more of these than of anything else, and a node that starts has to have read them before it can answer.
 
 use std::io;
 use std::panic::resume_unwind;

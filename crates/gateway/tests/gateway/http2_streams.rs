@@ -9,7 +9,7 @@ use bytes::Bytes;
 use domain::traffic::UpstreamProtocol;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -520,6 +520,26 @@ async fn heads_say_what_http2_wants_of_them() {
 }
 
 /// Opens a tunnel.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_has_no_more_fields_than_settings_allow() {
+    let upstream = Upstream::start(|_, stream| reply(stream, "200 OK", "", "body"));
+    let bench = Bench::new(&upstream.urls());
+    let (mut sender, _connection) = connect(&bench).await;
+    // With the key, as many as there may be; then one more.
+    for (fields, status) in [(99, 200), (100, 431)] {
+        let mut request = request(&bench, "GET", "/shop/pets");
+        for _ in 0..fields {
+            let value = HeaderValue::from_static("1");
+            request.headers_mut().append("x-many", value);
+        }
+        let mut stream = Stream::open(&mut sender, request, true);
+        let answer = stream.answer().await;
+        assert_eq!(answer.status(), status, "{fields}");
+        let is_refused = text(answer).await.contains("headers_too_large");
+        assert_eq!(is_refused, status == 431);
+    }
+}
+
 async fn tunnel(bench: &Bench, sender: &mut SendRequest<Bytes>) -> (Stream, RecvStream) {
     let ask = Request::builder().method("CONNECT").uri("tunnel.test:443");
     let ask = ask.header("x-api-key", &bench.key).body(()).unwrap();

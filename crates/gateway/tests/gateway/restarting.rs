@@ -78,7 +78,7 @@ impl Plane {
 fn with_unknown(packed: &[u8]) -> Packed {
     let all = zstd::stream::decode_all(packed).unwrap();
     let changed = [br#"{"not-of-this-build":1,"#, &all[1..]].concat();
-    let bytes = zstd::stream::encode_all(&changed[..], 1).unwrap();
+    let bytes = zstd::bulk::compress(&changed, 1).unwrap();
     let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, TOKEN.as_bytes());
     let mac: String = aws_lc_rs::hmac::sign(&key, &bytes)
         .as_ref()

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 # How wrk sends the calls of a file.
 MANY = Path(__file__).resolve().parent / "load" / "many.lua"
+# How it sends a body.
+POST = MANY.with_name("post.lua")
 BUILD_SECONDS = 1800
 START_SECONDS = 20
 STOP_SECONDS = 5
@@ -37,6 +39,8 @@ class Target:
     header: str | None = None
     # A file with lines `host path key` to be called in turn, in the place of path and header.
     calls: Path | None = None
+    # A file with what is sent, as JSON.
+    body: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -149,8 +153,8 @@ def saturate(target: Target, connections: int, seconds: int) -> Saturation:
     options = ["--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s"]
     header = ["--header", target.header] if target.header else []
     url = f"http://{HOST}:{target.port}{target.path}"
-    script = ["--script", str(MANY)] if target.calls else []
-    words = ["--", str(target.calls)] if target.calls else []
+    script = ["--script", str(MANY if target.calls else POST)] if target.calls or target.body else []
+    words = ["--", str(target.calls or target.body)] if script else []
     return parse_wrk(_run([wrk_program(), *options, *header, *script, url, *words], seconds))
 
 
